@@ -1,0 +1,68 @@
+# `make demo` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+# The first Python that is new enough; set PYTHON=/path/to/python3 to choose another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN = .venv/bin
+STAMP = .venv/.installed
+PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+
+DEMO_CONTACTS ?= 25000
+DEMO_DATE ?= 2026-11-21
+
+.PHONY: help setup demo test check format bench simulate lock zip-table clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
+
+setup: $(STAMP) ## make .venv with everything in requirements.lock, and `almanac` in it
+	@:
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Almanac needs Python 3.11 or newer: none found (make PYTHON=/path/to/python3)" >&2; exit 1; }
+	@echo "Setting up .venv (half a minute, only when the requirements have changed)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## generate an agency in ./demo, plan it, and show where the report is
+	@rm -rf demo && mkdir demo
+	@$(BIN)/almanac generate demo/agency.sqlite3 --contacts $(DEMO_CONTACTS) --seed 1 --as-of $(DEMO_DATE)
+	@$(BIN)/almanac run demo/agency.sqlite3 --as-of $(DEMO_DATE) --report demo/report.html
+	@echo "Report page: $(CURDIR)/demo/report.html"
+	@$(BIN)/python scripts/suggest_explain.py demo/agency.sqlite3 --as-of $(DEMO_DATE)
+
+test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
+	@$(BIN)/python -m pytest $(ARGS)
+
+simulate: $(STAMP) ## the slow tests: a larger agency's year
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: $(STAMP) ## format, lint, types, imports
+	@$(BIN)/ruff format --check -q . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy --no-error-summary
+	@out=$$($(BIN)/lint-imports 2>&1) || { echo "$$out"; exit 1; }
+	@echo "Format, lint, types and imports are in order"
+
+format: $(STAMP) ## format the code and sort its imports
+	@$(BIN)/ruff check -q --fix --select I .
+	@$(BIN)/ruff format -q .
+
+bench: $(STAMP) ## time and memory of a first run and the next day's (ARGS="25000 500000")
+	@$(BIN)/python scripts/bench.py $(ARGS)
+
+lock: $(STAMP) ## choose the versions in requirements.lock anew
+	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--fork-strategy fewest --generate-hashes --no-annotate --upgrade -q \
+		--custom-compile-command "make lock" -o requirements.lock
+
+zip-table: $(STAMP) ## build the table from ZIP codes to states anew
+	@$(PIP) install 'pip>=25.1' && $(PIP) install --upgrade --group zip-table
+	@$(BIN)/python scripts/build_zip_table.py
+
+clean: ## remove .venv, the demo and all caches
+	@rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,25 @@
+"""The spread of messages over days: a hash that is the same on every machine and in every release
+(semantics: Hash)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from almanac import civil
+from almanac.frames import Codes, Days, Ids, Kind
+from almanac.hashing import Hashes, splitmix64
+
+def message_hashes(contact_id: Ids, kind: Codes, event: Days, kinds: Sequence[Kind]) -> Hashes:
+    """h of each message: from its contact, type, campaign instance and event year."""
+    year = civil.year_of(event)
+    pairs, where = np.unique(kind.astype(np.int64) * 32768 + year, return_inverse=True)
+    salts = [_salt(kinds[int(pair) // 32768], int(pair) % 32768) for pair in pairs]
+    salt = splitmix64(np.array(salts, np.uint64))
+    return splitmix64(contact_id.view(np.uint64) ^ salt[where])
+
+
+def _salt(kind: Kind, year: int) -> int:
+    return zlib.crc32(f"{kind.email_type}:{kind.instance}:{year}".encode())

@@ -1,0 +1,79 @@
+"""What stands on each day, and the limits of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from almanac.config import Config
+from almanac.frames import Codes, Days, Ids, Kind
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the plan cannot move: committed rows, and rows of contacts outside the run's scope.
+
+    `days` and `effective_dates` are counts by day from T0 on; days behind their end have none.
+    """
+
+    days: Counts
+    effective_dates: Counts  # the effective_date e-mails among them
+    campaign_contacts: Ids  # committed campaign e-mails: contact and day, row by row
+    campaign_days: Days
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers that bound a day, and what codes of kinds mean."""
+
+    t0: int  # day number of the first day that can be sent
+    cap: int  # C
+    ceiling: int  # X
+    effective_date_limit: int
+    smoothing_window: int
+    catch_up_days: int
+    kinds: Sequence[Kind]
+
+    @classmethod
+    def of(cls, config: Config, t0: int, total_contacts: int, kinds: Sequence[Kind]) -> Limits:
+        """The limits of an organization with so many contacts."""
+        return cls(
+            t0=t0,
+            cap=config.daily_cap(total_contacts),
+            ceiling=config.ceiling(total_contacts),
+            effective_date_limit=config.effective_date_limit(total_contacts),
+            smoothing_window=config.load_balancing.ed_smoothing_window_days,
+            catch_up_days=config.load_balancing.catch_up_spread_days,
+            kinds=kinds,
+        )
+
+    @cached_property
+    def is_campaign(self) -> npt.NDArray[np.bool_]:
+        return np.array([k.email_type.startswith("campaign_") for k in self.kinds])
+
+    @cached_property
+    def is_followup(self) -> npt.NDArray[np.bool_]:
+        return np.array([k.email_type.startswith("followup") for k in self.kinds])
+
+    @cached_property
+    def is_effective_date(self) -> npt.NDArray[np.bool_]:
+        return np.array([k.email_type == "effective_date" for k in self.kinds])
+
+    @cached_property
+    def priority_rank(self) -> Codes:
+        """Each kind's priority as its place among the priorities in use."""
+        priorities = [k.priority for k in self.kinds]
+        return np.unique(priorities, return_inverse=True)[1].astype(np.int32)
+
+
+def padded(counts: Counts, size: int) -> Counts:
+    """The counts of the first `size` days."""
+    result = np.zeros(size, np.int64)
+    result[: min(size, len(counts))] = counts[:size]
+    return result

@@ -1,0 +1,240 @@
+"""Days for messages under the daily caps (semantics: Daily cap).
+
+Days are offsets from T0 here. Only what competes for room is ranked: on a day with room for all,
+nothing needs an order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from almanac.balancing.load import Limits, Load, padded
+from almanac.balancing.targets import choose_targets, rank
+from almanac.frames import PLACEMENT_STEPS, Contenders, Days, Ids, Index, Mask, Placement
+
+BLOCK = 200_000  # late messages that are looked at together
+KEPT, ON_TARGET, WAITED, LATE, SKIPPED = range(len(PLACEMENT_STEPS))
+
+
+@dataclass(frozen=True)
+class SkipCodes:
+    """Reason codes that balancing gives."""
+
+    daily_cap: int
+    conflict: int
+
+
+def place(contenders: Contenders, load: Load, limits: Limits, skip: SkipCodes) -> Placement:
+    """Steps 7 to 9 for all candidates that may be sent, sorted by contact."""
+    if len(contenders) == 0:
+        return Placement.empty()
+    targets = choose_targets(contenders, load, limits)
+    board = _Board(contenders, targets.day, load, limits)
+    board.place_kept(targets.kept)
+    board.place_new()
+    board.place_late(skip)
+    skipped = board.reason != 0
+    return Placement(
+        day=np.where(skipped, contenders.ideal, board.placed + np.int32(limits.t0)),
+        reason=board.reason,
+        step=np.where(skipped, np.int8(SKIPPED), board.step),
+        target=targets.day,
+    )
+
+
+class _Board:
+    """The days of the plan, with what stands on each. Messages are rows of the contenders."""
+
+    def __init__(self, contenders: Contenders, target: Days, load: Load, limits: Limits) -> None:
+        self.contenders, self.limits = contenders, limits
+        self.target = target - np.int32(limits.t0)
+        self.ceiling = contenders.ceiling - np.int32(limits.t0)
+        self.days = max(int(self.ceiling.max()), int(self.target.max())) + 1
+        self.load = padded(load.days, self.days)
+        size = len(contenders)
+        self.placed = np.full(size, -1, np.int32)
+        self.reason = np.zeros(size, np.int32)
+        self.step = np.zeros(size, np.int8)
+        self.campaign = limits.is_campaign[contenders.kind]
+        ids = contenders.contact_id
+        first = np.r_[True, ids[1:] != ids[:-1]]
+        self.contact = np.cumsum(first, dtype=np.int32) - np.int32(1)
+        self.standing = self._committed_campaigns(ids[first], load)
+        self.late = np.empty(0, np.intp)
+
+    def _committed_campaigns(self, ids: Ids, load: Load) -> Ids:
+        """Sorted keys of (contact, day) on which a campaign e-mail stands."""
+        at = np.minimum(np.searchsorted(ids, load.campaign_contacts), len(ids) - 1)
+        day = load.campaign_days - self.limits.t0
+        mine = (ids[at] == load.campaign_contacts) & (day >= 0) & (day < self.days)
+        return np.unique(self._keys(at[mine], day[mine]))
+
+    def _keys(self, contact: Index, day: Days) -> Ids:
+        return contact.astype(np.int64) * self.days + day
+
+    def _ranked(self, messages: Index) -> Index:
+        """The messages in rank order, best first."""
+        return rank(self.contenders, messages, self.limits)
+
+    def _stand(self, messages: Index, day: Days | int, step: int) -> None:
+        """Put the messages on their days."""
+        self.placed[messages] = day
+        self.step[messages] = step
+        self.load += np.bincount(self.placed[messages], minlength=self.days)
+        campaigns = messages[self.campaign[messages]]
+        if len(campaigns):
+            keys = self._keys(self.contact[campaigns], self.placed[campaigns])
+            self.standing = np.union1d(self.standing, keys)
+
+    def _barred(self, messages: Index, day: Days | int) -> Mask:
+        """Which are campaign e-mails whose contact has one standing on the day."""
+        barred = np.zeros(len(messages), np.bool_)
+        asked = np.flatnonzero(self.campaign[messages])
+        if len(asked) and len(self.standing):
+            days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
+            keys = self._keys(self.contact[messages[asked]], days)
+            at = np.minimum(np.searchsorted(self.standing, keys), len(self.standing) - 1)
+            barred[asked] = self.standing[at] == keys
+        return barred
+
+    def _second_campaigns(self, messages: Index, day: Days | int) -> Mask:
+        """Which are campaign e-mails behind another of the same contact and day; the messages
+        come in rank order."""
+        second = np.zeros(len(messages), np.bool_)
+        asked = np.flatnonzero(self.campaign[messages])
+        days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
+        keys = self._keys(self.contact[messages[asked]], days)
+        second[asked] = True
+        second[asked[np.unique(keys, return_index=True)[1]]] = False
+        return second
+
+    def _meeting(self, messages: Index) -> Index:
+        """Campaign e-mails that share contact and target with another of the messages."""
+        campaigns = messages[self.campaign[messages]]
+        keys = self._keys(self.contact[campaigns], self.target[campaigns])
+        _, where, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        return campaigns[counts[where] > 1]
+
+    def _without_meeting(self, messages: Index) -> Mask:
+        """Which messages may stand on their target beside all the others, room aside."""
+        free = ~self._barred(messages, self.target[messages])
+        meeting = self._meeting(messages)
+        if len(meeting):
+            ranked = self._ranked(meeting)
+            second = ranked[self._second_campaigns(ranked, self.target[ranked])]
+            free &= ~np.isin(messages, second)
+        return free
+
+    def place_kept(self, kept: Mask) -> None:
+        """What has its day stays on it, in rank order while the load is below X."""
+        messages = np.flatnonzero(kept)
+        stays = messages[self._without_meeting(messages)]
+        count = np.bincount(self.target[stays], minlength=self.days)
+        room = np.maximum(self.limits.ceiling - self.load, 0)
+        full = (count > room)[self.target[stays]]
+        crowd = stays[full]
+        stays = stays[~full]
+        if len(crowd):
+            crowd = self._ranked(crowd)
+            crowd = crowd[np.argsort(self.target[crowd], kind="stable")]
+            place_on_day = _rank_within(self.target[crowd])
+            stays = np.sort(np.r_[stays, crowd[place_on_day < room[self.target[crowd]]]])
+        self._stand(stays, self.target[stays], KEPT)
+
+    def place_new(self) -> None:
+        """New ones day by day; what finds no room waits for the next day, up to its ceiling."""
+        cap, ceiling = self.limits.cap, self.limits.ceiling
+        new = np.flatnonzero(self.placed < 0)
+        own_count = np.bincount(self.target[new], minlength=self.days)
+        crowded = own_count + self.load > ceiling
+        free = self._without_meeting(new)
+        at_ease = free & ~crowded[self.target[new]]
+        self._stand(new[at_ease], self.target[new[at_ease]], ON_TARGET)
+        rest = new[~at_ease]
+        if len(rest) == 0:
+            return
+        ranked = self._ranked(rest)  # from here on messages are their places in this order
+        ceilings, targets = self.ceiling[ranked], self.target[ranked]
+        may_stand = np.isin(ranked, new[free])
+        by_day = np.argsort(targets, kind="stable")
+        bounds = np.searchsorted(targets[by_day], np.arange(self.days + 1))
+        waiting = np.empty(0, np.intp)
+        late: list[npt.NDArray[np.intp]] = []
+        for day in range(self.days):
+            own = by_day[bounds[day] : bounds[day + 1]]
+            if len(own) == 0 and len(waiting) == 0:
+                continue
+            # on a crowded day own come first; on another day those left were barred from it
+            able = np.flatnonzero(may_stand[own])[: max(0, cap - int(self.load[day]))]
+            self._stand(ranked[own[able]], day, ON_TARGET)
+            left = np.delete(own, able)
+            room = cap - int(self.load[day])
+            if room > 0 and len(waiting):
+                able = np.flatnonzero(self._able(ranked[waiting], day))[:room]
+                self._stand(ranked[waiting[able]], day, WAITED)
+                waiting = np.delete(waiting, able)
+            waiting = np.sort(np.concatenate([waiting, left]))
+            done = ceilings[waiting] <= day
+            late.append(waiting[done])
+            waiting = waiting[~done]
+        self.late = ranked[np.sort(np.concatenate(late))]
+
+    def _able(self, messages: Index, day: int) -> Mask:
+        """Which of the waiting may stand on the day, room aside; they come in rank order."""
+        able = ~self._barred(messages, day)
+        able[able] = ~self._second_campaigns(messages[able], day)
+        return able
+
+    def place_late(self, skip: SkipCodes) -> None:
+        """What is left gets, in rank order, the first day from its target on with a load below X.
+
+        Loads only grow, so a stretch of messages can be placed together as long as none of them
+        finds its day filled, or taken by a campaign e-mail of its contact, within the stretch.
+        """
+        left = self.late
+        while len(left):
+            free = self._next_free()
+            want = free[self.target[left]]
+            hopeless = want > self.ceiling[left]
+            self.reason[left[hopeless]] = skip.daily_cap
+            left, want = left[~hopeless], want[~hopeless]
+            block, want = left[:BLOCK], want[:BLOCK].copy()
+            if len(block) == 0:
+                return
+            barred = self._barred(block, want)
+            while barred.any():
+                want[barred] = free[want[barred] + 1]
+                within = barred & (want <= self.ceiling[block])
+                barred = np.zeros(len(block), np.bool_)
+                barred[within] = self._barred(block[within], want[within])
+            beside_only = want > self.ceiling[block]
+            ok = np.where(beside_only, 0, want)
+            order = np.argsort(ok, kind="stable")
+            nth = np.empty(len(block), np.int64)
+            nth[order] = _rank_within(ok[order])
+            stop = beside_only | (nth >= (self.limits.ceiling - self.load)[ok])
+            stop |= self._second_campaigns(block, ok)
+            length = int(np.argmax(stop)) if stop.any() else len(block)
+            if length == 0:
+                self.reason[block[0]] = skip.conflict
+                left = left[1:]
+                continue
+            self._stand(block[:length], want[:length], LATE)
+            left = left[length:]
+
+    def _next_free(self) -> npt.NDArray[np.int32]:
+        """For each day the first from it on whose load is below X; a day past the end if none."""
+        none = self.days
+        days = np.where(self.load < self.limits.ceiling, np.arange(self.days), none)
+        first = np.minimum.accumulate(days[::-1])[::-1]
+        return np.r_[first, none, none].astype(np.int32)
+
+
+def _rank_within(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """0, 1, 2, ... within each run of equal groups."""
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])[: len(groups)]
+    lengths = np.diff(np.r_[starts, len(groups)])
+    return np.arange(len(groups)) - np.repeat(starts, lengths)

@@ -1,0 +1,73 @@
+"""The day that each message should stand on if there is room (semantics: Target, Smoothing)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from almanac.balancing.hashing import message_hashes
+from almanac.balancing.load import Limits, Load, padded
+from almanac.frames import Contenders, Days, Frame, Index, Mask
+from almanac.hashing import Hashes
+
+
+@dataclass(frozen=True)
+class Targets(Frame):
+    """The day that each contender aims at."""
+
+    day: Days
+    kept: Mask  # it has that day already
+
+
+def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> Targets:
+    """Steps 7 and 8: kept days, ideal days, catch-up, and effective dates moved apart."""
+    ideal, before = contenders.ideal, contenders.previous_day
+    kept = contenders.previous_ideal & (before >= contenders.floor) & (before <= contenders.ceiling)
+    day = np.where(kept, before, np.maximum(ideal, np.int32(limits.t0))).astype(np.int32)
+
+    late = np.flatnonzero(~kept & (ideal < limits.t0))
+    late = late[~limits.is_followup[contenders.kind[late]]]
+    room = np.minimum(limits.catch_up_days, contenders.ceiling[late] - limits.t0 + 1)
+    day[late] += (_hashes(contenders, late, limits) % room.astype(np.uint64)).astype(np.int32)
+
+    _smooth(contenders, day, kept, load, limits)
+    return Targets(day, kept)
+
+
+def _smooth(contenders: Contenders, day: Days, kept: Mask, load: Load, limits: Limits) -> None:
+    """Step 8, in place: counts are taken once, before anything moves."""
+    mine = np.flatnonzero(limits.is_effective_date[contenders.kind])
+    if len(mine) == 0:
+        return
+    offset = day[mine] - limits.t0
+    size = int(offset.max()) + 1
+    count = np.bincount(offset, minlength=size) + padded(load.effective_dates, size)
+    crowded = count[offset] > limits.effective_date_limit
+    moving = mine[crowded & ~kept[mine] & (day[mine] == contenders.ideal[mine])]
+    window = limits.smoothing_window
+    shift = (_hashes(contenders, moving, limits) % np.uint64(window)).astype(np.int32)
+    moved = day[moving] + shift - np.int32(window // 2)
+    allowed = (moved >= contenders.floor[moving]) & (moved <= contenders.ceiling[moving])
+    day[moving[allowed]] = moved[allowed]
+
+
+def _hashes(contenders: Contenders, rows: Index, limits: Limits) -> Hashes:
+    return message_hashes(
+        contenders.contact_id[rows], contenders.kind[rows], contenders.event[rows], limits.kinds
+    )
+
+
+def rank(contenders: Contenders, rows: Index, limits: Limits) -> Index:
+    """The rows in rank order, best first: (priority, deadline, h, contact_id, email_type,
+    instance, event date)."""
+    kind = contenders.kind[rows]
+    first = (limits.priority_rank[kind].astype(np.int64) << 32) + contenders.deadline[rows]
+    hashes = _hashes(contenders, rows, limits)
+    order = np.lexsort((hashes, first))
+    tied = (first[order[1:]] == first[order[:-1]]) & (hashes[order[1:]] == hashes[order[:-1]])
+    if tied.any():  # the hash is one to one for a kind and year, so this is as good as never
+        order = np.lexsort(
+            (contenders.event[rows], kind, contenders.contact_id[rows], hashes, first)
+        )
+    return rows[order]

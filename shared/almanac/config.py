@@ -1,0 +1,280 @@
+"""An organization's configuration: its keys, defaults and bounds (semantics: Configuration)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from decimal import Decimal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+
+from almanac.config_problems import Takes, lines, near, problems_of
+from almanac.errors import ConfigError
+from almanac.rules.states import STATE_RULES, USPS_STATES
+from almanac.yaml_text import read_mapping
+
+BUILT_IN_TYPES = ("birthday", "effective_date", "aep", "post_window")
+FOLLOWUP_TYPES = (
+    "followup_1_cold",
+    "followup_2_clicked_no_hq",
+    "followup_3_hq_no_yes",
+    "followup_4_hq_with_yes",
+)
+TEMPLATE_KEYS = BUILT_IN_TYPES + FOLLOWUP_TYPES
+
+# Zone names that say whatever the machine is set to, and so are no names.
+_MACHINE_ZONES = {"localtime", "posixrules", "Factory"}
+
+MONTH_DAY = 'a day of the year as MM-DD, such as "09-15"'
+TIME_OF_DAY = 'a time of day as HH:MM, such as "08:30"'
+ZONE = "an IANA time zone such as America/Chicago"
+
+
+def _month_day(text: str) -> str:
+    if re.fullmatch(r"[0-9]{2}-[0-9]{2}", text):
+        try:
+            dt.date(2024, int(text[:2]), int(text[3:]))
+        except ValueError:
+            pass
+        else:
+            return text
+    raise ValueError(f"is not {MONTH_DAY}")
+
+
+def _time_of_day(text: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError(f"is not {TIME_OF_DAY}")
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    # a missing zone is a KeyError, a folder of zones an OSError, a path outside a ValueError
+    except (KeyError, OSError, ValueError):
+        pass
+    else:
+        if name not in _MACHINE_ZONES:
+            return name
+    zones = sorted(available_timezones() - _MACHINE_ZONES)
+    raise ValueError(f"is not {ZONE}{near(name, zones, cutoff=0.8)}")
+
+
+def _state(code: str) -> str:
+    if code not in USPS_STATES:
+        hint = f"; did you mean {code.upper()}?" if code.upper() in USPS_STATES else ""
+        raise ValueError(f"is not a state; it takes the USPS code, such as CA{hint}")
+    return code
+
+
+def _email_type(key: str) -> str:
+    if key not in TEMPLATE_KEYS:
+        hint = near(key, TEMPLATE_KEYS) or ";"
+        raise ValueError(f"is not an email type{hint} allowed: {', '.join(TEMPLATE_KEYS)}")
+    return key
+
+
+def _template(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("is not the name of a template")
+    return text
+
+
+class Section(BaseModel):
+    """A mapping of the YAML in which every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Days = Annotated[int, Field(ge=0, le=366)]
+Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+Percentage = Annotated[float, Field(gt=0, le=1)]
+Year = Annotated[int, Field(ge=1, le=9999)]
+Age = Annotated[int, Field(ge=0, le=150)]
+OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 1 and 61")]
+State = Annotated[str, AfterValidator(_state)]
+EmailType = Annotated[str, AfterValidator(_email_type)]
+Template = Annotated[str, AfterValidator(_template), Takes("the name of a template")]
+
+
+class Timing(Section):
+    birthday_days_before: Days = 14
+    effective_date_days_before: Days = 30
+    pre_window_days: Days = 60
+    post_window_valid_days: Days = 30
+    followup_delay_days: Days = 2
+    followup_lookback_days: Days = 35
+    campaign_valid_days: Days = 30
+
+
+class Aep(Section):
+    enabled: bool = True
+    date: Annotated[str, AfterValidator(_month_day), Takes(MONTH_DAY)] = "09-15"
+    years: list[Year] | None = None
+    valid_days: Days = 30
+
+
+class Frequency(Section):
+    max_emails: Annotated[int, Field(ge=1, le=1000)] = 3
+    period_days: Annotated[int, Field(ge=1, le=366)] = 30
+
+
+class LoadBalancing(Section):
+    daily_send_percentage_cap: Percentage = 0.07
+    ed_daily_soft_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 15
+    ed_smoothing_window_days: OddDays = 5
+    catch_up_spread_days: Annotated[int, Field(ge=1, le=366)] = 7
+    overage_threshold: Annotated[float, Field(ge=1, le=100)] = 1.2
+
+    @field_validator("ed_smoothing_window_days")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("is not an odd number of days")
+        return value
+
+
+class Organization(Section):
+    enable_post_window_emails: bool = True
+    effective_date_first_email_months: Annotated[int, Field(ge=0, le=1200)] = 11
+    exclude_failed_underwriting_global: bool = False
+    send_without_zipcode_for_universal: bool = True
+
+
+class Priorities(Section):
+    birthday: Priority = 10
+    effective_date: Priority = 20
+    aep: Priority = 30
+    post_window: Priority = 40
+    followup: Priority = 50
+
+
+class StateRule(Section):
+    """When contacts of a state must not be mailed."""
+
+    kind: Literal["birthday_window", "effective_date_window", "year_round"]
+    before: Days = 0
+    after: Days = 0
+    use_month_start: bool = False
+    year_round_from_age: Age | None = None
+
+
+def _default_templates() -> dict[str, str]:
+    return {key: f"{key}_template" for key in TEMPLATE_KEYS}
+
+
+def _default_sms() -> dict[str, str]:
+    return {key: f"{key}_sms" for key in TEMPLATE_KEYS}
+
+
+def _default_rules() -> dict[str, StateRule]:
+    return {state: StateRule.model_validate(rule) for state, rule in STATE_RULES.items()}
+
+
+class Config(Section):
+    """All settings of one organization."""
+
+    timezone: Annotated[str, AfterValidator(_zone), Takes(ZONE)] = "America/Chicago"
+    send_time: Annotated[str, AfterValidator(_time_of_day), Takes(TIME_OF_DAY)] = "08:30"
+    horizon_days: Annotated[int, Field(ge=1, le=3660)] = 365
+    timing: Timing = Timing()
+    aep: Aep = Aep()
+    frequency: Frequency = Frequency()
+    load_balancing: LoadBalancing = LoadBalancing()
+    organization: Organization = Organization()
+    priorities: Priorities = Priorities()
+    templates: dict[EmailType, Template] = Field(default_factory=_default_templates)
+    sms: dict[EmailType, Template] = Field(default_factory=_default_sms)
+    state_rules: dict[State, StateRule] = Field(default_factory=_default_rules)
+
+    @field_validator("templates", mode="before")
+    @classmethod
+    def _over_default_templates(cls, given: object) -> object:
+        return _default_templates() | given if isinstance(given, dict) else given
+
+    @field_validator("sms", mode="before")
+    @classmethod
+    def _over_default_sms(cls, given: object) -> object:
+        return _default_sms() | given if isinstance(given, dict) else given
+
+    @field_validator("state_rules", mode="before")
+    @classmethod
+    def _over_default_rules(cls, given: object) -> object:
+        """A state's rule replaces the default as a whole; null says that there is none."""
+        if not isinstance(given, dict):
+            return given
+        removed = {state for state, rule in given.items() if rule is None and state in USPS_STATES}
+        rules = STATE_RULES | given
+        return {state: rule for state, rule in rules.items() if state not in removed}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def send_clock(self) -> dt.time:
+        return dt.time.fromisoformat(self.send_time)
+
+    def email_template(self, email_type: str) -> str:
+        """The e-mail template of a built-in or follow-up type."""
+        return self.templates.get(email_type, f"{email_type}_template")
+
+    def sms_template(self, email_type: str) -> str:
+        """The SMS template of a built-in or follow-up type."""
+        return self.sms.get(email_type, f"{email_type}_sms")
+
+    def daily_cap(self, total_contacts: int) -> int:
+        """C: the number of messages a day that the plan aims at (semantics: Smoothing)."""
+        share = Decimal(str(self.load_balancing.daily_send_percentage_cap))
+        return max(1, int(total_contacts * share))
+
+    def ceiling(self, total_contacts: int) -> int:
+        """X: the number of messages that no day exceeds (semantics: Daily cap)."""
+        cap = self.daily_cap(total_contacts)
+        return max(cap, int(cap * Decimal(str(self.load_balancing.overage_threshold))))
+
+    def effective_date_limit(self, total_contacts: int) -> int:
+        """Effective-date emails on a day above which the day is smoothed."""
+        share = int(Decimal("0.3") * self.daily_cap(total_contacts))
+        return max(1, min(self.load_balancing.ed_daily_soft_limit, share))
+
+    def canonical(self) -> str:
+        """The whole configuration as JSON with sorted keys: equal text, equal configuration.
+
+        `load_config` makes the same configuration of it: a default rule that was removed is null.
+        """
+        settings = self.model_dump(mode="json")
+        settings["state_rules"] = dict.fromkeys(STATE_RULES) | settings["state_rules"]
+        return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def digest(self) -> str:
+        """SHA-256 of `canonical`, in hex."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def load_config(text: str | bytes, source: str = "config.yaml") -> Config:
+    """The configuration in a YAML text; an empty text is the defaults.
+
+    Raises ConfigError with a line for each mistake: the source, the key, what was found and what
+    it takes.
+    """
+    settings, problems = read_mapping(text, source)
+    config = None
+    try:
+        config = Config.model_validate(settings)
+    except ValidationError as error:
+        problems = problems + problems_of(error, Config)
+    if problems or config is None:
+        raise ConfigError(lines(problems, source))
+    return config

@@ -1,0 +1,182 @@
+"""What a setting takes, in words, and what is wrong with one that was given: one line each.
+
+Both are told from the model itself, so that errors and documentation cannot differ from what is
+checked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from almanac.yaml_text import Path, Problem, path_text, shown
+
+MAX_PROBLEMS = 20
+
+_KINDS: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number"}
+_RANGE_ERRORS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
+
+
+@dataclass(frozen=True)
+class Takes:
+    """Says in a field's annotation what it takes, where its type alone does not tell."""
+
+    text: str
+
+
+def settings_of(model: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
+    """Every setting of a model and of the sections in it, sections themselves left out."""
+    for name, info in model.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from settings_of(section, (*path, name))
+        else:
+            yield (*path, name), info
+
+
+def takes(annotation: object, metadata: Iterable[object] = ()) -> str:
+    """What a value of the type takes, such as `a whole number between 0 and 366`."""
+    metadata = list(metadata)
+    for item in metadata:
+        if isinstance(item, Takes):
+            return item.text
+    if get_origin(annotation) is Annotated:
+        return takes(*_unwrapped(annotation, metadata))
+    options = get_args(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return ", or ".join("null" if part is type(None) else takes(part) for part in options)
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(options)}"
+    if get_origin(annotation) is list:
+        return f"a list, each {takes(options[0])}"
+    if get_origin(annotation) is dict:
+        return "a mapping"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"a mapping of settings ({', '.join(annotation.model_fields)})"
+    bounds = bounds_of(metadata)
+    kind = _KINDS.get(annotation, "text")
+    return f"{kind} {bounds}" if bounds else kind
+
+
+def bounds_of(metadata: Iterable[object]) -> str:
+    """`between 0 and 1 (more than 0, at most 1)` of a number's bounds; empty without."""
+    low: Any = None
+    high: Any = None
+    strict = False
+    for item in metadata:
+        if isinstance(item, annotated_types.Gt):
+            low, strict = item.gt, True
+        elif isinstance(item, annotated_types.Ge):
+            low = item.ge
+        elif isinstance(item, annotated_types.Le):
+            high = item.le
+    if low is None or high is None:
+        return ""
+    return f"between {low} and {high}" + (f" (more than {low}, at most {high})" if strict else "")
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """What pydantic found wrong, as the path of each key and a sentence without it."""
+    return [_problem(details, model) for details in error.errors(include_url=False)]
+
+
+def lines(problems: Iterable[Problem], source: str) -> str:
+    """`config.yaml: path.of.key: what is wrong`, a line each; of several for one key the first."""
+    first: dict[str, str] = {}
+    for path, text in problems:
+        first.setdefault(f"{path_text(path)}: " if path else "", text)
+    all_lines = [f"{source}: {key}{text}" for key, text in first.items()]
+    if len(all_lines) > MAX_PROBLEMS:
+        left_out = len(all_lines) - MAX_PROBLEMS
+        all_lines = [*all_lines[:MAX_PROBLEMS], f"{source}: and {left_out} more"]
+    return "\n".join(all_lines)
+
+
+def near(word: str, words: Iterable[str], cutoff: float = 0.7) -> str:
+    """`; did you mean birthday?`, or nothing if no word is near."""
+    by_lower = {known.lower(): known for known in words}
+    close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=cutoff)
+    return f"; did you mean {by_lower[close[0]]}?" if close else ""
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
+    path = tuple(part for part in details["loc"] if part != "[key]")
+    found = details["input"]
+    kind = details["type"]
+    if kind == "value_error":
+        return path, f"{shown(found)} {details['ctx']['error']}"
+    annotation, metadata = _at(model, path[:-1] if kind in ("extra_forbidden", "missing") else path)
+    if kind == "extra_forbidden":
+        return path, _unknown(str(path[-1]), annotation, model)
+    if kind == "missing":
+        field = annotation.model_fields[str(path[-1])]
+        return path, f"missing; it takes {takes(field.annotation, field.metadata)}"
+    if kind in _RANGE_ERRORS:
+        bounds = bounds_of(_unwrapped(_required(annotation), metadata)[1])
+        return path, f"{shown(found)} is not {bounds}"
+    expected = takes(annotation, metadata)
+    hint = _quotes(found, annotation)
+    if kind == "literal_error" and isinstance(found, str):
+        hint = near(found, get_args(annotation))
+    return path, f"{shown(found)} is not {expected}{hint}"
+
+
+def _unknown(key: str, section: Any, model: type[BaseModel]) -> str:
+    """Names the keys that are allowed here, and the one that was probably meant."""
+    allowed = list(section.model_fields)
+    elsewhere = [path_text(path) for path, _ in settings_of(model) if path[-1] == key]
+    hint = near(key, allowed) or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
+    return f"unknown key{hint or ';'} allowed: {', '.join(allowed)}"
+
+
+def _at(model: type[BaseModel], path: Path) -> tuple[Any, list[object]]:
+    """The type at a path of keys, and what its annotation says besides."""
+    annotation: Any = model
+    metadata: list[object] = []
+    for part in path:
+        section = _required(annotation)
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            field = section.model_fields[str(part)]
+            annotation, metadata = field.annotation, list(field.metadata)
+        else:
+            annotation, metadata = get_args(section)[-1], []
+        annotation, metadata = _unwrapped(annotation, metadata)
+    return annotation, metadata
+
+
+def _unwrapped(annotation: Any, metadata: list[object]) -> tuple[Any, list[object]]:
+    """The type inside Annotated, with what is annotated."""
+    if get_origin(annotation) is not Annotated:
+        return annotation, metadata
+    inner, *more = get_args(annotation)
+    for item in more:
+        metadata = [*metadata, *(item.metadata if isinstance(item, FieldInfo) else [item])]
+    return _unwrapped(inner, metadata)
+
+
+def _required(annotation: Any) -> Any:
+    """The type without `| None`."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        (annotation,) = (part for part in get_args(annotation) if part is not type(None))
+    return annotation
+
+
+def _quotes(found: object, annotation: object) -> str:
+    """A hint where quotes, or their absence, made the difference."""
+    if annotation is str and isinstance(found, bool | int | float):
+        return "; put it in quotes"
+    if annotation in (int, float) and isinstance(found, str):
+        try:
+            number = float(found)
+        except ValueError:
+            return ""
+        return f"; write {int(number) if number.is_integer() else number} without quotes"
+    return ""

@@ -1,0 +1,113 @@
+"""What is in a database file: its tables, their columns and what those columns can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """A table as it is found, its column names in lower case."""
+
+    name: str
+    kind: str  # table, view, virtual or shadow
+    columns: dict[str, str]  # name -> declared type
+    has_rowid: bool
+    rowid_alias: str | None  # the column that is the rowid itself (INTEGER PRIMARY KEY)
+    leading: frozenset[str]  # columns that a whole index begins with
+
+
+def records(connection: apsw.Connection, sql: str, *values: Any) -> list[Record]:
+    """The rows of a small query as mappings of lower-case column names to raw values."""
+    cursor = connection.execute(sql, values)
+    names: list[str] = []
+    rows = []
+    for row in cursor:
+        names = names or [column[0].lower() for column in cursor.get_description()]
+        rows.append(dict(zip(names, row, strict=True)))
+    return rows
+
+
+def scalar(connection: apsw.Connection, sql: str, *values: Any) -> Any:
+    """The first value of a query's first row."""
+    row = connection.execute(sql, values).fetchone()
+    return None if row is None else row[0]
+
+
+def quoted(name: str) -> str:
+    """An identifier as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def describe(connection: apsw.Connection, name: str) -> TableInfo | None:
+    """The table or view of that name (in any case), None if there is none."""
+    found = records(
+        connection,
+        "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND lower(name) = ?",
+        name.lower(),
+    )
+    if not found:
+        return None
+    entry = found[0]
+    # hidden 1 is an argument of a virtual table; 2 and 3 are generated columns, which can be read
+    columns = records(
+        connection,
+        "SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1",
+        entry["name"],
+    )
+    keys = [c for c in columns if c["pk"]]
+    has_rowid = entry["type"] == "table" and not entry["wr"]
+    alias = None
+    if has_rowid and len(keys) == 1 and _is_rowid(connection, entry["name"], keys[0]["name"]):
+        alias = keys[0]["name"].lower()
+    return TableInfo(
+        entry["name"],
+        entry["type"],
+        {c["name"].lower(): c["type"] for c in columns},
+        has_rowid,
+        alias,
+        _leading(connection, entry["name"]),
+    )
+
+
+def _is_rowid(connection: apsw.Connection, table: str, key: str) -> bool:
+    """Whether a table's only key column is the rowid: then, and only then, it needs no index."""
+    kinds = records(connection, "SELECT origin FROM pragma_index_list(?)", table)
+    return bool(key) and not any(k["origin"] == "pk" for k in kinds)
+
+
+def _leading(connection: apsw.Connection, table: str) -> frozenset[str]:
+    found = records(
+        connection,
+        "SELECT lower(column.name) AS name FROM pragma_index_list(?) AS list "
+        "JOIN pragma_index_info(list.name) AS column WHERE NOT list.partial AND column.seqno = 0",
+        table,
+    )
+    return frozenset(f["name"] for f in found if f["name"] is not None)
+
+
+def raw_records(connection: apsw.Connection, table: TableInfo, tail: str = "") -> list[Record]:
+    """Rows of a small table as mappings of lower-case column names to raw values.
+
+    `tail` is SQL behind the FROM clause. Text comes as str even where it is not valid in the
+    database's encoding (U+FFFD stands for what is wrong); a blob is taken for text.
+    """
+    encoding = scalar(connection, "PRAGMA encoding")
+    names = list(table.columns)
+    columns = ", ".join(
+        f"CASE WHEN typeof({n}) = 'text' THEN CAST({n} AS BLOB) ELSE {n} END"
+        for n in map(quoted, names)
+    )
+    rows = connection.execute(f"SELECT {columns} FROM main.{quoted(table.name)} {tail}")
+    return [
+        {
+            name: value.decode(encoding, "replace") if isinstance(value, bytes) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in rows
+    ]

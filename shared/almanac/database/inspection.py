@@ -1,0 +1,82 @@
+"""A look at an agency's database for `almanac check`; nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from almanac.database.catalog import describe, scalar
+from almanac.database.opening import map_errors, open_database
+from almanac.database.schema import CONTACT_ALIASES, CONTACT_COLUMNS, TABLES
+
+PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found; all counts are 0 and all lists empty in a database in perfect order."""
+
+    integrity: tuple[str, ...]  # SQLite's words, at most PROBLEMS
+    missing_tables: tuple[str, ...]  # a run creates these
+    missing_columns: tuple[str, ...]  # table.column; a run adds these, but for contacts
+    unusable_tables: tuple[str, ...]  # views and the like under the name of one of our tables
+    contacts: int  # rows of contacts
+    duplicate_ids: int  # rows of contacts that repeat the id of another: left out of planning
+    non_integer_ids: int  # rows of contacts without an integer id: left out of planning
+
+    @property
+    def sound(self) -> bool:
+        """Whether planning can go ahead and leaves no contact out."""
+        troubles = (self.integrity, self.unusable_tables, self.duplicate_ids, self.non_integer_ids)
+        return not any(troubles)
+
+
+def inspect(path: Path) -> Inspection:
+    """Looks at the whole file; raises as `open_database` does where it cannot be opened."""
+    connection = open_database(path, writable=False)
+    try:
+        with map_errors(path):
+            return _inspect(connection)
+    finally:
+        connection.close()
+
+
+def _inspect(connection: apsw.Connection) -> Inspection:
+    integrity = [r[0] for r in connection.execute(f"PRAGMA integrity_check({PROBLEMS})")]
+    tables, columns, unusable = [], [], []
+    for table in TABLES:
+        found = describe(connection, table.name)
+        if found is None:
+            tables.append(table.name)
+        elif found.kind != "table":
+            unusable.append(f"{table.name} is a {found.kind}")
+        else:
+            names = (c.name for c in table.columns)
+            columns += [f"{table.name}.{name}" for name in names if name not in found.columns]
+    integers = "SELECT count(*) FROM contacts WHERE typeof(id) = 'integer'"
+    distinct = "SELECT count(DISTINCT id) FROM contacts WHERE typeof(id) = 'integer'"
+    rows, whole, different = (
+        int(scalar(connection, sql))
+        for sql in ("SELECT count(*) FROM contacts", integers, distinct)
+    )
+    return Inspection(
+        integrity=() if integrity == ["ok"] else tuple(str(line) for line in integrity),
+        missing_tables=tuple(tables),
+        missing_columns=tuple(_missing_of_contacts(connection) + columns),
+        unusable_tables=tuple(unusable),
+        contacts=rows,
+        duplicate_ids=whole - different,
+        non_integer_ids=rows - whole,
+    )
+
+
+def _missing_of_contacts(connection: apsw.Connection) -> list[str]:
+    contacts = describe(connection, "contacts")
+    there = set(contacts.columns) if contacts else set()
+    return [
+        f"contacts.{name}"
+        for name in CONTACT_COLUMNS
+        if name not in there and CONTACT_ALIASES.get(name) not in there
+    ]

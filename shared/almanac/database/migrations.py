@@ -1,0 +1,236 @@
+"""Completing an agency's database: tables, columns and indexes that planning needs.
+
+Everything here only adds, and does nothing where it has been done before. It runs inside the
+caller's transaction (semantics: Input database).
+"""
+
+from __future__ import annotations
+
+import apsw
+
+from almanac.database.catalog import describe, quoted, records, scalar
+from almanac.database.schema import (
+    COMMITTED_INDEX,
+    EMAIL_SCHEDULES,
+    FORBIDDEN_UNIQUE,
+    IDENTITY_INDEX,
+    LEGACY_CAMPAIGN,
+    LEGACY_INSTANCE,
+    LEGACY_TYPE,
+    OLDER_INDEX,
+    PLANNED,
+    STATUS_INDEX,
+    TABLES,
+    UNIDENTIFIED,
+    Index,
+    Table,
+)
+from almanac.errors import DatabaseError
+
+# CREATE INDEX sorts on disk: a small page cache is faster there than a large one
+INDEX_CACHE_KIB = 2048
+
+
+def migrate(
+    connection: apsw.Connection, legacy_instance: int | None = None, now: str | None = None
+) -> list[str]:
+    """Brings the tables up to date, without the indexes; says in words what it did.
+
+    `legacy_instance` is the id for the instance `legacy_rate_increase` if it must be created, `now`
+    the time that new rows carry (by default SQLite's clock). Raises DatabaseError where a table of
+    the user's stands in the way.
+    """
+    done: list[str] = []
+    for table in TABLES:
+        done += _complete(connection, table)
+    done += _drop_forbidden(connection)
+    done += _convert_rate_increases(connection, legacy_instance, now)
+    return done
+
+
+def create_indexes(connection: apsw.Connection) -> list[str]:
+    """Creates the indexes of email_schedules that are missing; says in words what it did.
+
+    Raises DatabaseError where two planned rows have the same identity.
+    """
+    there = {str(i["name"]).lower() for i in _indexes(connection)}
+    cache = scalar(connection, "PRAGMA cache_size")
+    connection.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
+    done = []
+    try:
+        for index in (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX, STATUS_INDEX):
+            if index.name in there or (index is STATUS_INDEX and _has_status_index(connection)):
+                continue
+            _create_index(connection, index)
+            done.append(f"created the index {index.name}")
+    finally:
+        connection.execute(f"PRAGMA cache_size = {cache}")
+    return done
+
+
+def _create_index(connection: apsw.Connection, index: Index) -> None:
+    try:
+        connection.execute(index.create_sql())
+    except apsw.ConstraintError as error:
+        raise DatabaseError(
+            f"table {EMAIL_SCHEDULES.name}: two planned rows have the same contact, type, "
+            f"instance and event date, so that the index {index.name} cannot be created ({error})"
+        ) from error
+
+
+def _complete(connection: apsw.Connection, table: Table) -> list[str]:
+    """Creates the table, or adds the columns that it lacks."""
+    found = describe(connection, table.name)
+    if found is None:
+        connection.execute(table.create_sql())
+        return [f"created the table {table.name}"]
+    if found.kind != "table":
+        raise DatabaseError(f"{found.name} is a {found.kind} here; Almanac needs a table")
+    missing = [c for c in table.columns if c.name not in found.columns]
+    for column in missing:
+        if not column.addition():
+            raise DatabaseError(
+                f"table {found.name} has no column {column.name}, and none can be added to it; "
+                f"expected {column.name} {column.declaration}"
+            )
+        connection.execute(table.addition_sql(column))
+    if table.columns[0].name == "id" and found.rowid_alias != "id":
+        raise DatabaseError(
+            f"table {found.name}: its column id is not an INTEGER PRIMARY KEY, so that new rows "
+            f"would get no id"
+        )
+    return [f"added the column {table.name}.{c.name}" for c in missing]
+
+
+def _indexes(connection: apsw.Connection) -> list[dict[str, object]]:
+    sql = 'SELECT name, "unique", origin, partial FROM pragma_index_list(?)'
+    return records(connection, sql, EMAIL_SCHEDULES.name)
+
+
+def _index_columns(connection: apsw.Connection, index: object) -> list[object]:
+    """The columns of an index in order, None for an expression."""
+    found = records(connection, "SELECT name FROM pragma_index_info(?) ORDER BY seqno", index)
+    return [f["name"] and str(f["name"]).lower() for f in found]
+
+
+def _has_status_index(connection: apsw.Connection) -> bool:
+    """Whether some whole index begins with status and date."""
+    return any(
+        _index_columns(connection, i["name"])[:2] == ["status", "scheduled_send_date"]
+        for i in _indexes(connection)
+        if not i["partial"]
+    )
+
+
+def _drop_forbidden(connection: apsw.Connection) -> list[str]:
+    """Drops the unique indexes under which two instances of a type in a year are impossible."""
+    done = []
+    for index in _indexes(connection):
+        columns = frozenset(_index_columns(connection, index["name"]))
+        if not index["unique"] or columns not in FORBIDDEN_UNIQUE:
+            continue
+        if index["origin"] != "c":
+            names = ", ".join(sorted(str(c) for c in columns))
+            raise DatabaseError(
+                f"table {EMAIL_SCHEDULES.name} is declared UNIQUE ({names}), which forbids two "
+                f"campaigns of a type in a year and cannot be dropped; rebuild it without that"
+            )
+        connection.execute(f"DROP INDEX {quoted(str(index['name']))}")
+        done.append(f"dropped the unique index {index['name']}")
+    return done
+
+
+# A date is the first ten characters, alone or before a space or T, if they make a date as such.
+_SEND = """
+    CASE WHEN scheduled_send_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
+           OR scheduled_send_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T]*'
+         THEN substr(scheduled_send_date, 1, 10) END
+"""
+_EVENT = """
+    CASE WHEN typeof(event_year) = 'integer' AND event_year BETWEEN 1 AND 9999
+          AND typeof(event_month) = 'integer' AND event_month BETWEEN 1 AND 12
+          AND typeof(event_day) = 'integer' AND event_day BETWEEN 1 AND 31
+         THEN printf('%04d-%02d-%02d', event_year, event_month, event_day) END
+"""
+_LEGACY_ROWS = f"""
+    {PLANNED} AND {UNIDENTIFIED} AND status = 'pre-scheduled'
+    AND lower(email_type) = '{LEGACY_TYPE}'
+"""
+_COLLECT = """
+    CREATE TEMP TABLE almanac_legacy AS
+    WITH texts AS (SELECT id, contact_id, {send} AS send, {event} AS event
+                   FROM main.email_schedules {index} WHERE {rows}),
+         dates AS (SELECT id, contact_id,
+                          CASE WHEN date(send) = send AND send >= '0001' THEN send END AS send,
+                          CASE WHEN date(event) = event THEN event END AS event FROM texts)
+    SELECT id, contact_id,
+           CASE WHEN send IS NULL THEN event
+                WHEN abs(julianday(event) - julianday(send)) <= 60 THEN event
+                ELSE date(send, '+14 days') END AS trigger_date
+    FROM dates
+"""
+_NEW_TYPE = """
+    INSERT INTO campaign_types (name, respect_exclusion_windows, enable_followups,
+        days_before_event, target_all_contacts, priority, active, spread_evenly,
+        skip_failed_underwriting, created_at, updated_at)
+    SELECT ?1, 1, 1, 14, 0, 1, 1, 0, 0, ?2, ?2
+    WHERE NOT EXISTS (SELECT 1 FROM campaign_types WHERE name = ?1)
+"""
+_NEW_INSTANCE = """
+    INSERT INTO campaign_instances (id, campaign_type, instance_name, created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?)
+"""
+_NEW_TARGETS = """
+    INSERT INTO contact_campaigns
+        (contact_id, campaign_instance_id, trigger_date, status, created_at, updated_at)
+    SELECT DISTINCT contact_id, ?1, trigger_date, 'pending', ?2, ?2
+    FROM temp.almanac_legacy AS legacy
+    WHERE trigger_date IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM contact_campaigns AS target
+        WHERE target.contact_id = legacy.contact_id AND target.campaign_instance_id = ?1
+          AND substr(target.trigger_date, 1, 10) = legacy.trigger_date)
+    ORDER BY contact_id, trigger_date
+"""
+_OLD_ROWS = """
+    DELETE FROM email_schedules
+    WHERE id IN (SELECT id FROM temp.almanac_legacy WHERE trigger_date IS NOT NULL)
+"""
+
+
+def _convert_rate_increases(
+    connection: apsw.Connection, legacy_instance: int | None, now: str | None
+) -> list[str]:
+    """Makes targets of a campaign from planned rows of the type that the campaign replaced.
+
+    A row without any readable date stays what it is: an older scheduler's planned row.
+    """
+    there = any(i["name"] == OLDER_INDEX.name for i in _indexes(connection))
+    index = f"INDEXED BY {OLDER_INDEX.name}" if there else ""
+    connection.execute(_COLLECT.format(send=_SEND, event=_EVENT, index=index, rows=_LEGACY_ROWS))
+    try:
+        sql = "SELECT count(*) FROM temp.almanac_legacy WHERE trigger_date IS NOT NULL"
+        rows = scalar(connection, sql)
+        if not rows:
+            return []
+        if now is None:
+            now = scalar(connection, "SELECT datetime('now')")
+        connection.execute(_NEW_TYPE, (LEGACY_CAMPAIGN, now))
+        instance = _legacy_instance(connection, legacy_instance, now)
+        connection.execute(_NEW_TARGETS, (instance, now))
+        targets = connection.changes()
+        connection.execute(_OLD_ROWS)
+    finally:
+        connection.execute("DROP TABLE temp.almanac_legacy")
+    return [f"turned {rows} rows of {LEGACY_TYPE} into {targets} targets of {LEGACY_INSTANCE}"]
+
+
+def _legacy_instance(connection: apsw.Connection, wanted: int | None, now: str) -> int:
+    """The id of the campaign instance that the old rows become targets of."""
+    found = connection.execute(
+        "SELECT id FROM campaign_instances WHERE campaign_type = ? AND instance_name = ?",
+        (LEGACY_CAMPAIGN, LEGACY_INSTANCE),
+    ).fetchone()
+    if found:
+        return int(found[0])
+    connection.execute(_NEW_INSTANCE, (wanted, LEGACY_CAMPAIGN, LEGACY_INSTANCE, now, now))
+    return connection.last_insert_rowid()

@@ -1,0 +1,290 @@
+"""Opening an agency's database file, copying it as a snapshot, and SQLite's errors in words.
+
+The file belongs to the user and may be in use: it is opened through one SQLite library only, and
+nothing of ours stays beside it. Closing any other handle on it in this process (a plain `open`
+included) would drop the locks of this one, so even its header is read through SQLite.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import apsw
+
+from almanac.database.catalog import describe, scalar
+from almanac.errors import DatabaseBusy, DatabaseError
+
+MAGIC = b"SQLite format 3\x00"
+HEADER_BYTES = 100
+STEP_PAGES = 8192
+RESTARTS = 2
+
+
+@contextmanager
+def map_errors(path: Path) -> Iterator[None]:
+    """Within it, what SQLite raises becomes a DatabaseError or DatabaseBusy that names the file."""
+    try:
+        yield
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise DatabaseBusy(f"{path}: locked by another program ({error}); try again") from error
+    except apsw.NotADBError as error:
+        raise DatabaseError(f"{path}: not an SQLite database, or encrypted ({error})") from error
+    except apsw.CorruptError as error:
+        raise DatabaseError(f"{path}: the database is damaged ({error})") from error
+    except apsw.FullError as error:
+        raise DatabaseError(f"{path}: no room left on the disk ({error})") from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        message = f"{path}: cannot be written ({error}); it and its folder must be writable"
+        raise DatabaseError(message) from error
+    except apsw.CantOpenError as error:
+        message = f"{path}: SQLite cannot open it, or a file beside it ({error})"
+        raise DatabaseError(message) from error
+    except apsw.IOError as error:
+        raise DatabaseError(f"{path}: reading or writing failed ({error})") from error
+    except apsw.ConstraintError as error:
+        raise DatabaseError(f"{path}: a constraint of the database forbids it ({error})") from error
+    except apsw.Error as error:
+        raise DatabaseError(f"{path}: SQLite says: {error}") from error
+
+
+def open_database(path: Path, *, writable: bool, busy_seconds: float = 5.0) -> apsw.Connection:
+    """A connection to an agency's existing database; the caller closes it.
+
+    Raises DatabaseError where the file is not one, is damaged or has no usable `contacts`, or, with
+    `writable`, cannot be written; DatabaseBusy where it stays locked for `busy_seconds`.
+    """
+    _require_file(path)
+    with map_errors(path):
+        header = _header(path)
+    if not header.startswith(MAGIC):
+        raise DatabaseError(
+            f"{path}: not an SQLite database: it begins with {header[:16]!r}, not with {MAGIC!r}"
+        )
+    if writable:
+        _require_writable(path)
+    connection = connect(path, writable=writable, wal=header[18] == 2, busy_seconds=busy_seconds)
+    try:
+        with map_errors(path):
+            connection.execute("BEGIN")
+            try:
+                _require_readable(connection, path)
+                _require_contacts(connection, path)
+            finally:
+                connection.execute("ROLLBACK")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> apsw.Connection:
+    """A connection that leaves nothing behind; the file's contents are not looked at."""
+    beside = Path(f"{path.resolve()}-wal").exists()
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+    name = path.resolve().as_uri()
+    if wal and not beside and not (_may_write(path) and _may_write(path.resolve().parent)):
+        # reading a WAL database takes two files beside it; without them it cannot change either
+        name += "?immutable=1"
+    with map_errors(path):
+        connection = apsw.Connection(name, flags=flags)
+    connection.set_busy_timeout(int(busy_seconds * 1000))
+    if beside:
+        # a log that was there before us stays: merging it is for those who use the database
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    for pragma in ("foreign_keys = OFF", "recursive_triggers = OFF", "temp_store = FILE"):
+        connection.execute(f"PRAGMA {pragma}")
+    if not writable:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def data_version(connection: apsw.Connection) -> int:
+    """A number that changes once another connection, of any process, has written to the file."""
+    return int(scalar(connection, "PRAGMA data_version"))
+
+
+@contextmanager
+def transaction(connection: apsw.Connection, path: Path) -> Iterator[None]:
+    """Holds the write lock of the file from the start; commits at the end, or changes nothing.
+
+    What SQLite raises within it, or in committing, is mapped as by `map_errors`.
+    """
+    with map_errors(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection, path)
+            raise
+
+
+def _roll_back(connection: apsw.Connection, path: Path) -> None:
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        # after a failed write (a full disk) the journal waits beside the file for the next reader
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except apsw.Error as error:
+        raise DatabaseError(
+            f"{path}: the change could not be undone yet ({error}); the journal beside the file "
+            f"undoes it when the file is next opened: keep the two together"
+        ) from error
+
+
+def backup(
+    connection: apsw.Connection,
+    target: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes a consistent copy of the connection's database to the new file `target`.
+
+    Others may write meanwhile: in WAL mode the copy is of the moment it began; else it starts
+    again, and after RESTARTS times holds writers up until it is done. `progress` gets the pages
+    done and their number. The copy is never in WAL mode. On any error there is no copy.
+    """
+    if target.exists():
+        raise DatabaseError(f"{target}: exists already; a copy is written to a new file")
+    path = Path(connection.filename)
+    try:
+        with map_errors(target):
+            copy = apsw.Connection(str(target))
+        try:
+            copy.execute("PRAGMA synchronous = OFF")
+            with map_errors(path):
+                _copy_pages(connection, copy, progress)
+            with map_errors(target):
+                copy.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            copy.close()
+    except BaseException:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        raise
+
+
+def quick_check(path: Path) -> None:
+    """Raises DatabaseError with SQLite's own words if the file is damaged."""
+    _require_file(path)
+    with map_errors(path):
+        wal = _header(path)[18:19] == b"\x02"
+    connection = connect(path, writable=False, wal=wal, busy_seconds=5.0)
+    try:
+        with map_errors(path):
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+    finally:
+        connection.close()
+    if found != ["ok"]:
+        words = "; ".join(" ".join(line.split()) for line in found)
+        raise DatabaseError(f"{path}: the database is damaged: {words}")
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise DatabaseError(f"{path}: a folder; expected an SQLite database file")
+    if not path.exists():
+        raise DatabaseError(f"{path}: no such file; expected an SQLite database")
+    if path.stat().st_size == 0:
+        raise DatabaseError(f"{path}: the file is empty; expected an SQLite database")
+
+
+def _header(path: Path) -> bytes:
+    """The first bytes of the file."""
+    flags = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY
+    file = apsw.VFSFile("", str(path.resolve()), [flags, 0])
+    try:
+        return file.xRead(min(HEADER_BYTES, file.xFileSize()), 0).ljust(HEADER_BYTES, b"\x00")
+    finally:
+        file.xClose()
+
+
+def _may_write(path: Path) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(path, os.W_OK, effective_ids=effective)
+
+
+def _require_writable(path: Path) -> None:
+    folder = path.resolve().parent
+    if not _may_write(path):
+        raise DatabaseError(f"{path}: the file is read-only; planning needs to write to it")
+    if not _may_write(folder):
+        raise DatabaseError(
+            f"{path}: its folder {folder} is read-only; SQLite needs to write a journal there"
+        )
+
+
+def _require_readable(connection: apsw.Connection, path: Path) -> None:
+    """Takes the read lock; tells a truncated file from one that is damaged in another way."""
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except apsw.CorruptError:
+        header = _header(path)
+        size = path.stat().st_size
+        expected = int.from_bytes(header[28:32], "big") * _page_size(header)
+        if size < expected:
+            raise DatabaseError(_truncated(path, size, expected)) from None
+        raise
+    log = Path(f"{path.resolve()}-wal")
+    if log.exists() and log.stat().st_size:
+        return  # the last pages may be in the log alone
+    expected = scalar(connection, "PRAGMA page_count") * scalar(connection, "PRAGMA page_size")
+    size = path.stat().st_size
+    if size < expected:
+        raise DatabaseError(_truncated(path, size, expected))
+
+
+def _page_size(header: bytes) -> int:
+    size = int.from_bytes(header[16:18], "big")
+    return 65536 if size == 1 else size
+
+
+def _truncated(path: Path, size: int, expected: int) -> str:
+    return f"{path}: the file is truncated: {size} bytes, its header says {expected}"
+
+
+def _require_contacts(connection: apsw.Connection, path: Path) -> None:
+    contacts = describe(connection, "contacts")
+    if contacts is None:
+        raise DatabaseError(f"{path}: no table contacts; expected one with the columns id, email")
+    if contacts.kind != "table":
+        raise DatabaseError(f"{path}: contacts is a {contacts.kind}; expected a table")
+    for column in ("id", "email"):
+        if column not in contacts.columns:
+            found = ", ".join(contacts.columns)
+            raise DatabaseError(f"{path}: table contacts has no column {column}; it has {found}")
+
+
+def _copy_pages(
+    source: apsw.Connection, copy: apsw.Connection, progress: Callable[[int, int], None] | None
+) -> None:
+    with ExitStack() as stack:
+        if scalar(source, "PRAGMA journal_mode") == "wal":
+            stack.enter_context(_reading(source))
+        job = copy.backup("main", source, "main")
+        stack.callback(job.finish)
+        restarts = 0
+        expected: int | None = None
+        while not job.step(STEP_PAGES):
+            if progress is not None:
+                progress(job.page_count - job.remaining, job.page_count)
+            if expected is not None and job.remaining > expected:
+                restarts += 1
+                if restarts == RESTARTS:
+                    stack.enter_context(_reading(source))
+            expected = job.remaining - STEP_PAGES
+        if progress is not None:
+            progress(job.page_count, job.page_count)
+
+
+@contextmanager
+def _reading(connection: apsw.Connection) -> Iterator[None]:
+    """Holds the read lock."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        yield
+    finally:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,255 @@
+"""Reading a snapshot of an agency's database, column by column, whatever is missing in it.
+
+Ranges of ids include both ends; rows come in contact order. Texts are '' where there is nothing,
+ids, numbers and flags 0. The Arrow schemas are those of `almanac.database.selects`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+
+from almanac.database import selects
+from almanac.database.catalog import Record
+from almanac.database.schema import (
+    COMMITTED_INDEX,
+    IDENTIFIED,
+    IDENTITY_INDEX,
+    OLDER_INDEX,
+    PLANNED,
+    UNIDENTIFIED,
+)
+from almanac.database.sql import trimmed
+from almanac.database.tables import Tables, by_contact, distinct, listed
+from almanac.frames import Ids
+
+FOREIGN_LIMIT = 1000
+ANSWERED = "eligibility_answered"
+
+
+class Snapshot:
+    """A private copy of a database that nobody writes to (see `almanac.database.opening.backup`).
+
+    Raises DatabaseError where the copy cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._tables = Tables(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the copy."""
+        self._tables.close()
+
+    # By range of contacts
+
+    def contacts(self, first: int, last: int) -> pa.Table:
+        """CONTACTS_SCHEMA; only rows whose id is an integer, of equal ids the first row."""
+        schema = selects.CONTACTS_SCHEMA
+        select = selects.contact_columns(self._tables.columns("contacts"))
+        where = "typeof(id) = 'integer'"
+        rows = self._tables.range("contacts", select, schema, first, last, where, key="id")
+        return distinct(rows, "id")
+
+    def committed(self, first: int, last: int) -> pa.Table:
+        """COMMITTED_SCHEMA, by contact and id: the rows that the sender owns."""
+        schema = selects.COMMITTED_SCHEMA
+        columns = self._tables.columns("email_schedules")
+        select, where = selects.plain(columns, schema), selects.committed(columns)
+        return self._tables.range(
+            "email_schedules", select, schema, first, last, where, index=COMMITTED_INDEX
+        )
+
+    def planned(self, first: int, last: int) -> pa.Table:
+        """PLANNED_SCHEMA: the rows that the scheduler owns."""
+        schema = selects.PLANNED_SCHEMA
+        columns = self._tables.columns("email_schedules")
+        select = selects.planned_columns(columns)
+        if not all(map(self._tables.has_index, (IDENTITY_INDEX, OLDER_INDEX))):
+            # the plus sign keeps SQLite from an index by status, under which nearly all rows are
+            where = f"+{PLANNED}" if columns.has("status") else "1"
+            return self._tables.range("email_schedules", select, schema, first, last, where)
+        return by_contact(
+            [
+                self._tables.read(
+                    f"SELECT {listed(select)} FROM email_schedules {self._tables.by(index)} "
+                    f"WHERE contact_id BETWEEN ? AND ? AND {PLANNED} AND {ideal} "
+                    f"ORDER BY contact_id",
+                    (first, last),
+                    schema,
+                )
+                for index, ideal in ((IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED))
+            ]
+        )
+
+    def legacy_rate_increases(self, first: int, last: int) -> pa.Table:
+        """PLANNED_SCHEMA: pre-scheduled rows of the type that a campaign has replaced."""
+        schema = selects.PLANNED_SCHEMA
+        columns = self._tables.columns("email_schedules")
+        select, where = selects.planned_columns(columns), selects.legacy(columns)
+        return self._tables.range(
+            "email_schedules", select, schema, first, last, where, index=OLDER_INDEX
+        )
+
+    def targets(self, first: int, last: int) -> pa.Table:
+        """TARGETS_SCHEMA, by contact and id: contact_campaigns."""
+        schema = selects.TARGETS_SCHEMA
+        select = selects.plain(self._tables.columns("contact_campaigns"), schema)
+        return self._tables.range("contact_campaigns", select, schema, first, last)
+
+    def clicks(self, first: int, last: int, since: str) -> pa.Table:
+        """CLICKS_SCHEMA: clicks on or after the ISO date `since`."""
+        schema = selects.CLICKS_SCHEMA
+        columns = self._tables.columns("tracking_clicks")
+        if not columns.has("contact_id", "clicked_at"):
+            return schema.empty_table()
+        select = selects.plain(columns, schema)
+        scope = (first, last, "clicked_at", since)
+        return self._tables.recent("tracking_clicks", select, schema, *scope)
+
+    def answers(self, first: int, last: int, since: str) -> pa.Table:
+        """ANSWERS_SCHEMA: answered eligibility questions on or after the ISO date `since`."""
+        schema = selects.ANSWERS_SCHEMA
+        columns = self._tables.columns("contact_events")
+        if not columns.has("contact_id", "event_type", "created_at"):
+            return schema.empty_table()
+        select = selects.answer_columns(columns)
+        scope = (first, last, "created_at", since)
+        where = f"event_type = '{ANSWERED}'"
+        return self._tables.recent("contact_events", select, schema, *scope, where)
+
+    def issues(self, first: int, last: int) -> pa.Table:
+        """ISSUES_SCHEMA: contact_issues."""
+        schema = selects.ISSUES_SCHEMA
+        select = selects.plain(self._tables.columns("contact_issues"), schema)
+        return self._tables.range("contact_issues", select, schema, first, last)
+
+    # Of the whole organization
+
+    def suppressions(self) -> pa.Table:
+        """SUPPRESSIONS_SCHEMA, in the order of the table; addresses trimmed, in lower case."""
+        schema = selects.SUPPRESSIONS_SCHEMA
+        columns = self._tables.columns("suppressions")
+        if columns.table is None:
+            return schema.empty_table()
+        select = selects.plain(columns, schema)
+        select["email"] = f"lower({trimmed(select['email'])})"
+        order = "ORDER BY rowid" if columns.table.has_rowid else ""
+        return self._tables.read(f"SELECT {listed(select)} FROM suppressions {order}", (), schema)
+
+    def contact_ids(self) -> Ids:
+        """The ids of all contacts, each once, in order."""
+        sql = "SELECT id FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
+        rows = self._tables.read(sql, (), pa.schema({"id": pa.int64()}))
+        ids: Ids = distinct(rows, "id").column("id").to_numpy()
+        return ids
+
+    def total_contacts(self) -> int:
+        """The number of all rows of contacts."""
+        return self._tables.number("SELECT count(*) FROM contacts")
+
+    def campaign_types(self) -> list[Record]:
+        """All rows of campaign_types as they are; a column missing there is missing here."""
+        return self._tables.records("campaign_types")
+
+    def campaign_instances(self) -> list[Record]:
+        """All rows of campaign_instances as they are; a column missing there is missing here."""
+        return self._tables.records("campaign_instances")
+
+    def next_instance_id(self) -> int:
+        """The id that SQLite would give the next row of campaign_instances."""
+        used = [0]
+        if self._tables.columns("campaign_instances").has("id"):
+            sql = "SELECT COALESCE(max(CAST(id AS INTEGER)), 0) FROM campaign_instances"
+            used.append(self._tables.number(sql))
+        if self._tables.columns("sqlite_sequence").table is not None:
+            sql = "SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE lower(name) = ?"
+            used.append(self._tables.number(sql, "campaign_instances"))
+        return max(used) + 1
+
+    def foreign_targets(self) -> tuple[list[tuple[int, int]], int]:
+        """(id, contact_id) of at most FOREIGN_LIMIT targets without a contact, and their number."""
+        columns = self._tables.columns("contact_campaigns")
+        if not columns.has("id", "contact_id"):
+            return [], 0
+        rows = """FROM contact_campaigns AS target
+            LEFT JOIN (SELECT id AS known FROM contacts WHERE typeof(id) = 'integer')
+                ON known = target.contact_id
+            WHERE known IS NULL"""
+        schema = pa.schema({"id": pa.int64(), "contact_id": pa.int64()})
+        select = f"COALESCE(CAST(id AS INTEGER), 0), {columns.integer('contact_id')}"
+        sql = f"SELECT {select} {rows} ORDER BY id LIMIT {FOREIGN_LIMIT}"
+        found = self._tables.read(sql, (), schema)
+        pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)
+        return list(pairs), self._tables.number(f"SELECT count(*) {rows}")
+
+    def has_legacy_rate_increases(self) -> bool:
+        """Whether migration has rows of the replaced type to turn into targets."""
+        columns = self._tables.columns("email_schedules")
+        if not columns.has("contact_id"):
+            return False
+        rows = f"email_schedules {self._tables.by(OLDER_INDEX)} WHERE {selects.legacy(columns)}"
+        return bool(self._tables.number(f"SELECT EXISTS (SELECT 1 FROM {rows})"))
+
+    def open_config(self) -> str | None:
+        """The configuration that the last run recorded, as JSON."""
+        if not self._tables.columns("config_versions").has("config_type", "valid_to"):
+            return None
+        tail = "WHERE config_type = 'organization' AND valid_to IS NULL ORDER BY id DESC LIMIT 1"
+        rows = self._tables.records("config_versions", tail)
+        return str(rows[0]["config_data"]) if rows else None
+
+    def last_run(self) -> Record | None:
+        """The latest row of scheduler_checkpoints."""
+        rows = self._tables.records("scheduler_checkpoints", "ORDER BY id DESC LIMIT 1")
+        return rows[0] if rows else None
+
+    def standing(self, since: str) -> pa.Table:
+        """STANDING_SCHEMA: committed and pre-scheduled rows from the ISO date on, counted by day.
+
+        The type of a committed row is compared in lower case, that of a pre-scheduled one exactly.
+        """
+        schema = selects.STANDING_SCHEMA
+        columns = self._tables.columns("email_schedules")
+        if columns.table is None or not columns.has("scheduled_send_date"):
+            return schema.empty_table()
+        kind = columns.text("email_type")
+        # pre-scheduled rows are needed whole: in the order of an index they take far longer
+        scan = "NOT INDEXED" if columns.table.kind == "table" else ""
+        parts = (
+            (self._tables.by(COMMITTED_INDEX), selects.committed(columns), 1, f"lower({kind})"),
+            (scan, selects.scheduled(columns), 0, kind),
+        )
+        return pa.concat_tables(
+            self._tables.read(
+                f"SELECT {columns.text('scheduled_send_date')} AS day, {committed}, "
+                f"{name} = 'effective_date' AS dated, count(*) FROM email_schedules {index} "
+                f"WHERE {where} AND scheduled_send_date >= ? GROUP BY day, dated",
+                (since,),
+                schema,
+            )
+            for index, where, committed, name in parts
+        )
+
+    def committed_campaigns(self, since: str) -> pa.Table:
+        """COMMITTED_CAMPAIGNS_SCHEMA: committed campaign rows on or after the ISO date."""
+        schema = selects.COMMITTED_CAMPAIGNS_SCHEMA
+        columns = self._tables.columns("email_schedules")
+        if not columns.has("contact_id", "email_type", "scheduled_send_date"):
+            return schema.empty_table()
+        return self._tables.read(
+            f"SELECT {listed(selects.plain(columns, schema))} FROM email_schedules "
+            f"{self._tables.by(COMMITTED_INDEX)} "
+            f"WHERE {selects.committed(columns)} AND scheduled_send_date >= ? "
+            f"AND {columns.text('email_type')} LIKE 'campaign\\_%' ESCAPE '\\' "
+            f"ORDER BY {columns.key('contact_id')}",
+            (since,),
+            schema,
+        )

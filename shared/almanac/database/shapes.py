@@ -1,0 +1,132 @@
+"""What rows of email_schedules have in common, told apart from whom they are for.
+
+A plan has millions of rows but few different combinations of kind, dates and reason. Such a
+combination is a *shape*: its texts are made once, and a row is then one integer, the contact
+(or row) id and the number of its shape packed together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from almanac.civil import date_of
+from almanac.frames import NO_DAY, Codes, Days, Ids, Kind, Mask, ScheduleRows
+
+KEY_LIMIT = 2**62
+PACKED_BITS = 63
+
+Value = str | int | None
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The number of each row's shape, and for every shape the first row that has it."""
+
+    number: Codes
+    first: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Rows `start` to `stop`: `base + (word >> bits)` is the id, the low bits are the shape."""
+
+    start: int
+    stop: int
+    base: int
+    bits: int
+    words: Ids
+
+
+def find_shapes(rows: ScheduleRows) -> Shapes:
+    """The shapes of the rows; a row with details of its own differs from one without."""
+    key = np.zeros(len(rows), np.int64)
+    span = 1
+    dates = (rows.event, rows.ideal, rows.day)
+    for column in (rows.kind, *dates, rows.reason, rows.sms, rows.details >= 0):
+        values = column.astype(np.int64)
+        lowest = int(values.min())
+        width = int(values.max()) - lowest + 1
+        if span * width > KEY_LIMIT:
+            key, span = _renumber(key)
+        key = key * width + (values - lowest)
+        span *= width
+    number, count = _renumber(key)
+    first = np.empty(count, np.intp)
+    first[number[::-1]] = np.arange(len(rows) - 1, -1, -1)
+    return Shapes(number.astype(np.int32), first)
+
+
+def _renumber(key: Ids) -> tuple[Ids, int]:
+    """The values as 0, 1, 2, ... in order of appearance, and how many there are."""
+    encoded = pa.array(key).dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
+
+
+def pack(ids: Ids, shapes: Shapes, start: int = 0, stop: int | None = None) -> Iterator[Packed]:
+    """The rows' ids and shapes as integers; ids too far apart for that are cut into pieces."""
+    stop = len(ids) if stop is None else stop
+    bits = max(1, (len(shapes.first) - 1).bit_length())
+    part = ids[start:stop]
+    base = int(part.min())
+    if int(part.max()) - base >= 1 << (PACKED_BITS - bits):
+        middle = (start + stop) // 2
+        yield from pack(ids, shapes, start, middle)
+        yield from pack(ids, shapes, middle, stop)
+        return
+    words = ((part - base) << bits) | shapes.number[start:stop]
+    yield Packed(start, stop, base, bits, words)
+
+
+def shape_values(
+    rows: ScheduleRows, shapes: Shapes, kinds: Sequence[Kind], reasons: Sequence[str]
+) -> Iterator[tuple[Value, ...]]:
+    """For each shape its number and its values in the order of writing.SHAPE_COLUMNS."""
+    examples = rows.take(shapes.first)
+    texts = _date_texts(examples.event, examples.ideal, examples.day)
+    columns = (examples.kind, examples.event, examples.ideal, examples.day, examples.reason)
+    lists = [c.tolist() for c in columns]
+    flags = zip(examples.sms.tolist(), (examples.details >= 0).tolist(), strict=True)
+    for number, (of, event, ideal, day, reason, (sms, detailed)) in enumerate(
+        zip(*lists, flags, strict=True)
+    ):
+        kind = kinds[of]
+        year, month, date = _parts(event)
+        yield (
+            number,
+            kind.email_type,
+            texts[day],
+            "skipped" if reason else "pre-scheduled",
+            reasons[reason] if reason else None,
+            kind.priority,
+            kind.instance or None,
+            kind.email_template,
+            kind.sms_template if sms else None,
+            year,
+            month,
+            date,
+            texts[ideal],
+            int(detailed),
+        )
+
+
+def _date_texts(*columns: Days) -> dict[int, str | None]:
+    days = np.unique(np.concatenate(columns)).tolist()
+    return {day: None if day == NO_DAY else date_of(day).isoformat() for day in days}
+
+
+def _parts(day: int) -> tuple[Value, Value, Value]:
+    if day == NO_DAY:
+        return None, None, None
+    date = date_of(day)
+    return date.year, date.month, date.day
+
+
+def positions(mask: Mask) -> list[int]:
+    """The rows that the mask names, counted from 1 as SQLite counts the rows of an array."""
+    found: list[int] = (np.flatnonzero(mask) + 1).tolist()
+    return found

@@ -1,0 +1,85 @@
+"""SQL expressions that read a column of any old table as one type, or as nothing if it is missing.
+
+ADBC takes a column's type from its first rows, so that every expression here has the same type in
+every row, whatever the user's column holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from almanac.database.catalog import TableInfo, quoted
+
+# what Python's str.strip takes away
+_BLANKS = (
+    "char(32,9,10,11,12,13,28,29,30,31,133,160,5760,8192,8193,8194,8195,8196,8197,8198,8199,8200,"
+    "8201,8202,8232,8233,8239,8287,12288)"
+)
+SEPARATOR = "char(31)"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that is there, or is not."""
+
+    table: TableInfo | None
+
+    def has(self, *names: str) -> bool:
+        """Whether the table has all of the columns."""
+        return self.table is not None and all(n in self.table.columns for n in names)
+
+    def text(self, name: str) -> str:
+        """Text; '' for NULL."""
+        return f"COALESCE(CAST({quoted(name)} AS TEXT), '')" if self.has(name) else "''"
+
+    def first_text(self, *names: str) -> str:
+        """The first of several text columns that is not blank."""
+        there = [name for name in names if self.has(name)]
+        choices = [f"WHEN {trimmed(self.text(n))} <> '' THEN {self.text(n)}" for n in there[:-1]]
+        last = self.text(there[-1]) if there else "''"
+        return f"CASE {' '.join(choices)} ELSE {last} END" if choices else last
+
+    def integer(self, name: str) -> str:
+        """A 64-bit integer; 0 for NULL and for what is no number."""
+        return f"COALESCE(CAST({quoted(name)} AS INTEGER), 0)" if self.has(name) else "0"
+
+    def date_part(self, name: str) -> str:
+        """A year, month or day; 0 for NULL and for what is no integer of at most four digits."""
+        if not self.has(name):
+            return "0"
+        column = quoted(name)
+        test = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND 9999"
+        return f"CASE WHEN {test} THEN {column} ELSE 0 END"
+
+    def flag(self, name: str) -> str:
+        """1 for a number that is not 0 and for 1/true/yes/t/y in any case, else 0."""
+        if not self.has(name):
+            return "0"
+        column = quoted(name)
+        text = f"lower({trimmed(self.text(name))})"
+        return (
+            f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} <> 0 "
+            f"ELSE {text} IN ('1', 'true', 'yes', 't', 'y') END"
+        )
+
+    def key(self, name: str) -> str:
+        """A column that holds ids, for comparing with integers: as it is where an index helps.
+
+        A column of another affinity than numeric may hold 5 as '5', which is not between 1 and 9.
+        """
+        if self.table is None:
+            return "0"
+        column = quoted(name)
+        return column if _is_numeric(self.table.columns[name]) else f"CAST({column} AS INTEGER)"
+
+
+def trimmed(text: str) -> str:
+    """Text without white space around it."""
+    return f"trim({text}, {_BLANKS})"
+
+
+def _is_numeric(declared: str) -> bool:
+    """Whether a declared type gives a column numeric affinity, by SQLite's rules in their order."""
+    kind = declared.upper()
+    others = ("CHAR", "CLOB", "TEXT", "BLOB")
+    return "INT" in kind or (kind != "" and not any(word in kind for word in others))

@@ -1,0 +1,203 @@
+"""Columnar frames: dataclasses of equally long numpy arrays, declared once, with unit and meaning.
+
+Days are int32 counts of civil days since 1970-01-01; `NO_DAY` stands for "no date". A *kind* is an
+index into the run's list of kinds of message (email type and campaign instance, see
+`almanac.planning.kinds`); a *reason* is an index into the run's list of skip reasons, 0 for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Days = npt.NDArray[np.int32]
+Ids = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+Small = npt.NDArray[np.int8]
+Mask = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.intp]
+
+NO_DAY = int(np.iinfo(np.int32).min)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table held as one array a column, all of the same length."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def take(self, rows: Index | Mask | slice) -> Self:
+        """The named rows, in that order (an index array, a mask or a slice)."""
+        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """All rows of the parts, in order; at least one part."""
+        return cls(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
+        )
+
+    @classmethod
+    def schema(cls) -> pa.Schema:
+        """The Arrow schema of the frame, from the array types its columns are declared with."""
+        return pa.schema([(f.name, ARROW[str(f.type)]) for f in fields(cls)])
+
+    @classmethod
+    def empty(cls) -> Self:
+        """A frame without rows."""
+        return cls.from_arrow(cls.schema().empty_table())
+
+    def to_arrow(self) -> pa.Table:
+        """The same table as Arrow."""
+        schema = self.schema()
+        columns = [pa.array(getattr(self, f.name), f.type) for f in schema]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> Self:
+        """The frame of an Arrow table that has (at least) its columns, without nulls."""
+        columns: dict[str, Any] = {}
+        for field in cls.schema():
+            column = table.column(field.name).cast(field.type).combine_chunks()
+            columns[field.name] = column.to_numpy(zero_copy_only=False)
+        return cls(**columns)
+
+
+ARROW = {
+    "Days": pa.int32(),
+    "Ids": pa.int64(),
+    "Codes": pa.int32(),
+    "Small": pa.int8(),
+    "Mask": pa.bool_(),
+    "Index": pa.int64(),
+}
+
+
+@dataclass(frozen=True)
+class Candidates(Frame):
+    """What a shard says of each candidate (semantics: Candidates, Sifting), in contact order."""
+
+    contact_id: Ids
+    kind: Codes  # index into the run's kinds: email type, instance, priority, templates
+    event: Days  # event date, the last part of the identity
+    ideal: Days
+    deadline: Days
+    floor: Days  # first day it may be put on: max(lo, T0), and no excluded day up to its start
+    ceiling: Days  # last day it may be put on: hi
+    reason: Codes  # 0, or why it is skipped before any day is chosen
+    sms: Mask  # the contact has a phone number: the row carries the SMS template
+    details: Codes  # row of the fragment's `details` (follow-up metadata), -1 without
+    previous_id: Ids  # the planned row of the same identity in the snapshot, 0 without
+    previous_day: Days  # its scheduled_send_date
+    previous_reason: Codes  # its skip reason; 0 where it is pre-scheduled, -1 one we do not know
+    previous_ideal: Mask  # pre-scheduled with the same ideal date: it may keep its day
+    previous_same: Mask  # what does not depend on the day chosen (times, templates, ...) is equal
+
+
+@dataclass(frozen=True)
+class Contenders(Frame):
+    """Candidates that may be sent: what balancing needs to know to choose a day for each.
+
+    They come sorted by contact."""
+
+    contact_id: Ids
+    kind: Codes
+    event: Days
+    ideal: Days
+    deadline: Days
+    floor: Days
+    ceiling: Days
+    previous_day: Days
+    previous_ideal: Mask
+
+    @classmethod
+    def of(cls, candidates: Candidates) -> Contenders:
+        """The candidates that no rule has skipped."""
+        alive = candidates.reason == 0
+        return cls(**{f.name: getattr(candidates, f.name)[alive] for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Placement(Frame):
+    """The day chosen for each contender, row by row."""
+
+    day: Days  # scheduled_send_date; of a skipped one the ideal date
+    reason: Codes  # 0, or why no day was found
+    step: Small  # index into PLACEMENT_STEPS
+    target: Days  # the day it aimed at
+
+
+PLACEMENT_STEPS = ("kept", "on target", "waited for room", "late, above the cap", "skipped")
+
+
+@dataclass(frozen=True)
+class Removals(Frame):
+    """Planned rows of contacts in scope that are no longer planned."""
+
+    previous_id: Ids
+    contact_id: Ids
+    previous_day: Days
+    scheduled: Mask  # it was pre-scheduled (else skipped)
+    kind: Codes  # -1: a kind that the run does not have
+    history: Mask  # kept; if pre-scheduled it becomes skipped, `Not sent by its deadline`
+
+
+@dataclass(frozen=True)
+class ScheduledDays(Frame):
+    """Pre-scheduled rows of contacts in scope by day, as the snapshot has them."""
+
+    day: Days
+    count: Ids
+    effective_dates: Ids  # those of type effective_date among them
+
+
+@dataclass(frozen=True)
+class TargetStatuses(Frame):
+    """Rows of contact_campaigns and the candidate (or committed row) that they came to."""
+
+    target_id: Ids
+    candidate: Ids  # row of Candidates of the same fragment, -1 if a committed row was sent
+    status: Small  # the status in the snapshot: 0 pending or other, 1 scheduled, 2 skipped, 3 sent
+
+
+@dataclass(frozen=True)
+class ScheduleRows(Frame):
+    """Rows of email_schedules as they are to be written; `row_id` 0 means insert."""
+
+    row_id: Ids
+    contact_id: Ids
+    kind: Codes
+    event: Days
+    ideal: Days
+    day: Days  # scheduled_send_date
+    reason: Codes  # 0: pre-scheduled, else skipped
+    sms: Mask
+    details: Codes  # index into the metadata texts that come with the rows, -1 for none
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all messages of one type and campaign instance have in common.
+
+    A run's kinds are sorted by (email_type, instance), so that comparing codes compares names.
+    """
+
+    email_type: str
+    instance: int  # campaign_instances.id, 0 without
+    priority: int
+    email_template: str | None
+    sms_template: str | None
+    respects_windows: bool = True
+
+    def content(self, send_time: str, sms: bool) -> str:
+        """All columns of a row that follow from its kind alone, in the form that
+        `database.reading` gives the `content` of a planned row in."""
+        template = self.sms_template if sms else None
+        parts = (str(self.priority), send_time, self.email_template or "", template or "")
+        return "\x1f".join(parts)

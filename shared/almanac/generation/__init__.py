@@ -1,0 +1,7 @@
+"""Agencies to try things on: databases like those in the field, the same for the same seed."""
+
+from __future__ import annotations
+
+from almanac.generation.writing import Progress, Summary, generate
+
+__all__ = ["Progress", "Summary", "generate"]

@@ -1,0 +1,225 @@
+"""Contacts of a generated agency, a chunk of ids at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac.frames import Days, Ids
+from almanac.generation import facts
+from almanac.generation.draws import Draws, Mask, Numbers, constant, dates, join, pick
+from almanac.generation.places import STATES
+
+CHUNK = 100_000  # contacts
+# Ids of a chunk begin at a multiple of this, whatever gaps the chunks before it have.
+ID_STRIDE = CHUNK + CHUNK // facts.GAP_EVERY * (facts.GAP_LONGEST + 1)
+PHONE_NUMBERS = 100  # 555-0100 to 555-0199
+
+_DAYS_A_YEAR = 365.2425
+
+
+@dataclass(frozen=True)
+class ContactChunk:
+    """Rows of `contacts` and what the other tables need to know about them."""
+
+    ids: Ids
+    birth: Days  # the true dates, whatever became of their text
+    effective: Days
+    email: pa.Array
+    agent: Ids
+    first_free_id: int  # from here to the next chunk's first id there is no contact
+    rows: pa.RecordBatch
+
+
+def contact_chunk(draws: Draws, number: int, count: int, total: int, as_of: int) -> ContactChunk:
+    """Contacts of chunk `number` (from 0), `count` of `total`; `as_of` is a day number."""
+    ids = _ids(draws, number, count)
+    women = draws.chance(facts.WOMEN_SHARE, count)
+    first = np.where(women, _name_codes(draws, facts.WOMEN, count), 0)
+    first += np.where(women, 0, _name_codes(draws, facts.MEN, count) + len(facts.WOMEN.split()))
+    last = _name_codes(draws, facts.SURNAMES, count)
+    birth = _births(draws, count, as_of)
+    effective = _effective_dates(draws, birth, as_of)
+    state = draws.codes([s.seniors for s in STATES], count)
+    agent = 1 + draws.below(max(1, round(total * facts.AGENTS_PER_CONTACT)), count)
+    created = as_of - draws.between(2, 2200, count)
+    updated = created + 1 + draws.below(as_of - 1 - created, count)
+    columns = {
+        "id": pa.array(ids),
+        "first_name": pick(_first_names(), first),
+        "last_name": pick(_surnames(), last),
+        "email": _emails(draws, ids, first, last),
+        "current_carrier": draws.words(facts.CARRIERS, count),
+        "plan_type": draws.words(facts.PLAN_TYPES, count),
+        "effective_date": dates(effective),
+        "birth_date": dates(birth),
+        "tobacco_user": _flags(draws.chance(facts.TOBACCO_SHARE, count)),
+        "gender": pick(["M", "F"], women.astype(np.int64)),
+        "state": pick([s.code for s in STATES], state),
+        "zip_code": _zips(draws, state),
+        "agent_id": pa.array(agent),
+        "phone_number": _phones(draws, state),
+        "status": draws.words(facts.STATUSES, count),
+        "created_at": draws.stamps(created),
+        "updated_at": draws.stamps(updated),
+        "failed_underwriting": _flags(draws.chance(facts.FAILED_UNDERWRITING_SHARE, count)),
+    }
+    _make_odd(draws, columns, count)
+    return ContactChunk(
+        ids=ids,
+        birth=birth.astype(np.int32),
+        effective=effective.astype(np.int32),
+        email=columns["email"],
+        agent=agent,
+        first_free_id=int(ids[-1]) + 1,
+        rows=pa.RecordBatch.from_pydict(columns),
+    )
+
+
+def _ids(draws: Draws, number: int, count: int) -> Ids:
+    """Ascending ids with a gap of some ids here and there."""
+    steps = np.ones(count, np.int64)
+    gaps = count // facts.GAP_EVERY
+    steps[draws.below(count, gaps)] += draws.between(1, facts.GAP_LONGEST, gaps)
+    return number * ID_STRIDE + np.cumsum(steps)
+
+
+def _births(draws: Draws, count: int, as_of: int) -> Numbers:
+    """Birth dates of people of the ages in `facts.AGES` on the day as_of."""
+    age = draws.spans(facts.AGES, count)
+    # less than any year on top of it, so that nobody is a year older than drawn
+    whole_years: Numbers = np.ceil(age * _DAYS_A_YEAR).astype(np.int64)
+    return as_of - whole_years - draws.below(364, count)
+
+
+def _effective_dates(draws: Draws, birth: Numbers, as_of: int) -> Numbers:
+    """Effective dates by `facts.POLICY_MONTHS`, of adults, a good part on the 1st of a month."""
+    count = len(birth)
+    this_month = int(np.datetime64(as_of, "D").astype("datetime64[M]").astype(np.int64))
+    adult = birth + round(facts.YOUNGEST_POLICY_YEARS * _DAYS_A_YEAR)
+    first_month = adult.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1
+    month: Numbers = np.maximum(this_month - draws.spans(facts.POLICY_MONTHS, count), first_month)
+    start, end = _month_start(month), _month_start(month + 1)
+    on_first = draws.chance(facts.FIRST_OF_MONTH_SHARE, count)
+    offset: Numbers = np.where(on_first, 0, 1 + draws.below(end - start - 1, count))
+    return start + offset
+
+
+def _month_start(months: Numbers) -> Numbers:
+    """Day number of the 1st of each month, counted from January 1970."""
+    starts: Numbers = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return starts
+
+
+def _flags(mask: Mask) -> pa.Array:
+    return pa.array(mask.astype(np.int64))
+
+
+def _name_codes(draws: Draws, names: str, count: int) -> Numbers:
+    ranks = range(len(names.split()))
+    return draws.codes([1 / (rank + facts.NAME_FLATNESS) for rank in ranks], count)
+
+
+@cache
+def _first_names() -> list[str]:
+    return facts.WOMEN.split() + facts.MEN.split()
+
+
+@cache
+def _surnames() -> list[str]:
+    return [name.replace("-", " ") for name in facts.SURNAMES.split()]
+
+
+@cache
+def _local_parts() -> tuple[list[str], list[str]]:
+    """How an address begins, in three styles of each first name, and how it goes on."""
+    starts = [text for n in _first_names() for text in (f"{n.lower()}.", n[0].lower(), f"{n}_")]
+    ends = ["".join(c for c in name.lower() if c.isalpha()) for name in _surnames()]
+    return starts, ends
+
+
+def _emails(draws: Draws, ids: Ids, first: Numbers, last: Numbers) -> pa.Array:
+    """Addresses such as mary.smith4711@example.com: the id makes them unique."""
+    starts, ends = _local_parts()
+    style = draws.codes([60, 35, 5], len(ids))
+    return join(
+        pick(starts, first * 3 + style),
+        pick(ends, last),
+        pa.array(ids).cast(pa.string()),
+        "@",
+        draws.words(facts.EMAIL_DOMAINS, len(ids)),
+    )
+
+
+@cache
+def _zip_table() -> tuple[list[str], Numbers, Numbers]:
+    """All ZIP codes, and where those of each state begin and how many they are."""
+    codes = [state.zip_codes for state in STATES]
+    sizes = np.array([len(c) for c in codes], np.int64)
+    return list(chain.from_iterable(codes)), np.cumsum(sizes) - sizes, sizes
+
+
+def _zips(draws: Draws, state: Numbers) -> pa.Array:
+    texts, starts, sizes = _zip_table()
+    return pick(texts, starts[state] + draws.below(sizes[state], len(state)))
+
+
+@cache
+def _phone_texts() -> list[str]:
+    """Every fictitious number of every state in two spellings, and at the end none."""
+    spellings = ("({area}) 555-01{n:02d}", "{area}55501{n:02d}")
+    return [
+        spelling.format(area=state.area_code, n=n)
+        for spelling in spellings
+        for state in STATES
+        for n in range(PHONE_NUMBERS)
+    ] + [""]
+
+
+def _phones(draws: Draws, state: Numbers) -> pa.Array:
+    count = len(state)
+    texts = _phone_texts()
+    spelling = draws.codes([4, 1], count)
+    number = (spelling * len(STATES) + state) * PHONE_NUMBERS + draws.below(PHONE_NUMBERS, count)
+    return pick(texts, np.where(draws.chance(facts.PHONE_SHARE, count), number, len(texts) - 1))
+
+
+def _always(text: str) -> Callable[[pa.Array], pa.Array]:
+    return lambda texts: constant(text, len(texts))
+
+
+_CHANGES: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "empty": _always(""),
+    "zeros": _always("0000-00-00"),
+    "no state": _always("XX"),
+    "elsewhere": _always("99501"),  # Anchorage
+    "short": lambda texts: pc.utf8_slice_codeunits(texts, 1, 5),
+    "slashes": lambda texts: pc.replace_substring_regex(texts, r"^(.{4})-(..)-(..)$", r"\2/\3/\1"),
+    "no such day": lambda texts: join(pc.utf8_slice_codeunits(texts, 0, 4), "-02-30"),
+    "time": lambda texts: join(texts, " 00:00:00"),
+    "T time": lambda texts: join(texts, "T00:00:00"),
+    "lower case": pc.utf8_lower,
+    "upper case": pc.utf8_upper,
+    "blanks": lambda texts: join(" ", texts, " "),
+    "plus four": lambda texts: join(texts, "-0142"),
+    "no at": lambda texts: pc.replace_substring(texts, "@", " at "),
+    "no domain": lambda texts: pc.replace_substring_regex(texts, r"@.*$", ""),
+    "two ats": lambda texts: pc.replace_substring(texts, "@", "@@"),
+}
+
+
+def _make_odd(draws: Draws, columns: dict[str, pa.Array], count: int) -> None:
+    """Changes the columns in place as `facts.ODDITIES` says; at most one oddity a row."""
+    shares = [share for _, _, share in facts.ODDITIES]
+    kinds = draws.codes([*shares, 1 - sum(shares)], count)
+    for kind, (column, change, _) in enumerate(facts.ODDITIES):
+        mask = kinds == kind
+        if mask.any():
+            odd = _CHANGES[change](columns[column].filter(pa.array(mask)))
+            columns[column] = pc.replace_with_mask(columns[column], pa.array(mask), odd)

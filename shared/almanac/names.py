@@ -1,0 +1,50 @@
+"""The identifiers that make up object names and messages, and what each may look like."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from almanac.errors import RequestError
+
+ORG_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# An as_of date, a word and an event id at the longest.
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,159}")
+
+
+def _checked(kind: str, pattern: re.Pattern[str], text: str) -> str:
+    if pattern.fullmatch(text):
+        return text
+    shown = repr(text) if len(text) <= 80 else repr(text[:80]) + "..."
+    raise RequestError(f"{kind}: {shown} does not match {pattern.pattern}")
+
+
+def check_org_id(text: str) -> str:
+    """The organization's id as given; RequestError if it is not one."""
+    return _checked("org_id", ORG_ID, text)
+
+
+def check_run_id(text: str) -> str:
+    """The run's id as given; RequestError if it is not one."""
+    return _checked("run_id", RUN_ID, text)
+
+
+def check_event_id(text: str) -> str:
+    """The event's id as given (it becomes part of a run id); RequestError if it is not one."""
+    return _checked("event_id", EVENT_ID, text)
+
+
+def daily_run_id(as_of: dt.date) -> str:
+    """The one daily run of a day."""
+    return check_run_id(f"{as_of.isoformat()}-daily")
+
+
+def manual_run_id(as_of: dt.date, message_id: str) -> str:
+    """The run that a person asked for; a repeated delivery of the request is the same run."""
+    return check_run_id(f"{as_of.isoformat()}-manual-{message_id}")
+
+
+def change_run_id(as_of: dt.date, event_id: str) -> str:
+    """The run of a campaign change."""
+    return check_run_id(f"{as_of.isoformat()}-change-{check_event_id(event_id)}")

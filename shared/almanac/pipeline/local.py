@@ -1,0 +1,310 @@
+"""The pipeline on one machine, over a plain SQLite file: `almanac run`.
+
+The same steps as in the cloud, with a folder as the store, delivery within the process, shards
+in worker processes, and a commit that changes the user's file in one transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from almanac.config import Config
+from almanac.database.opening import backup, data_version, map_errors, open_database
+from almanac.errors import AlmanacError, SnapshotMoved
+from almanac.messaging.bus import Delivery
+from almanac.messaging.local import LocalBus
+from almanac.messaging.messages import RunRequest, ShardTask, parse
+from almanac.pipeline.orchestrate import SHARD_TASKS
+from almanac.pipeline.parts import Parts, Write
+from almanac.pipeline.run_plan import RunPlan
+from almanac.pipeline.shard import run_shard
+from almanac.pipeline.steps import SHARD_RESULTS, announce, merge_step, start_run
+from almanac.report.summary import RunSummary
+from almanac.storage import layout
+from almanac.storage.folder import FolderStore
+from almanac.storage.store import write_once
+from almanac.storage.versions import publish
+
+ORG = "local"
+ATTEMPTS = 5
+SMALL = 5_000  # contacts that are not worth starting worker processes for
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run; what is None is decided by the run."""
+
+    config_text: str | None = None
+    as_of: dt.date | None = None
+    now: dt.datetime | None = None  # aware, or in the organization's zone
+    shards: int | None = None
+    workers: int | None = None
+    scope: Sequence[tuple[int, int]] | None = None
+    dry_run: bool = False
+    shard_contacts: int = 50_000
+
+
+@dataclass(frozen=True)
+class FileCommitter:
+    """Changes the user's file in one transaction, if nobody wrote to it since the snapshot."""
+
+    path: Path
+    connection: apsw.Connection
+    version: int
+
+    def commit(self, plan: RunPlan, write: Write) -> RunSummary:
+        with map_errors(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                if data_version(self.connection) != self.version:
+                    raise SnapshotMoved(f"{self.path}: another program wrote to it")
+                summary = write(self.connection)
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+        return summary
+
+
+@dataclass(frozen=True)
+class DryCommitter:
+    """Writes nothing."""
+
+    def commit(self, plan: RunPlan, write: Write) -> RunSummary:
+        return write(None).model_copy(update={"dry_run": True})
+
+
+def run_file(
+    path: Path, config: Config, options: RunOptions, progress: Progress | None = None
+) -> RunSummary:
+    """Plan the database file in place; on any error it is as it was.
+
+    Raises DatabaseError, DatabaseBusy, SnapshotMoved (others wrote during each of 5 attempts).
+    """
+    report = progress or (lambda step, done, total: None)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _run_once(path, config, options, report)
+        except SnapshotMoved as error:
+            if attempt == ATTEMPTS:
+                raise SnapshotMoved(
+                    f"{path}: other programs wrote to it during each of {ATTEMPTS} attempts; "
+                    "nothing was changed; run again when it is quieter"
+                ) from error
+    raise AssertionError("unreachable")
+
+
+def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
+        watch = _Stopwatch(progress)
+        connection = open_database(path, writable=not options.dry_run)
+        stack.callback(connection.close)
+        pool = _pool(stack, connection, folder, options)
+        store = _store(folder / "store")
+        version = _take_snapshot(store, connection, folder, config, options, watch)
+        committer = DryCommitter() if options.dry_run else FileCommitter(path, connection, version)
+        summary = _run(store, folder, committer, pool, config, options, watch)
+        return summary.model_copy(update={"seconds": watch.seconds()})
+
+
+def _take_snapshot(
+    store: FolderStore,
+    connection: apsw.Connection,
+    folder: Path,
+    config: Config,
+    options: RunOptions,
+    progress: Progress,
+) -> int:
+    """Publish a copy of the file as the store's first version; the file's data version."""
+    version = data_version(connection)
+    copy = folder / "snapshot.sqlite3"
+    progress("snapshot", 0, 1)
+    backup(connection, copy, lambda done, total: progress("snapshot", done, total))
+    if options.config_text is not None:
+        write_once(store, layout.config(ORG), options.config_text.encode())
+    publish(
+        store,
+        ORG,
+        copy,
+        run_id="snapshot",
+        parent=None,
+        as_of=_as_of(config, options),
+        now=dt.datetime.now(dt.UTC),
+        manifest_extra={},
+        attachments={},
+        move=True,
+    )
+    progress("snapshot", 1, 1)
+    return version
+
+
+def _as_of(config: Config, options: RunOptions) -> dt.date:
+    return options.as_of or _now(config, options).astimezone(config.zone).date()
+
+
+def _now(config: Config, options: RunOptions) -> dt.datetime:
+    now = options.now
+    if now is None:
+        return dt.datetime.now(dt.UTC)
+    return now if now.tzinfo is not None else now.replace(tzinfo=config.zone)
+
+
+def _clock(config: Config, options: RunOptions) -> dt.datetime:
+    """The run's clock: as asked for, else just before the send time, so that T0 is as_of."""
+    if options.now is not None:
+        return _now(config, options)
+    send = dt.datetime.combine(_as_of(config, options), config.send_clock, config.zone)
+    return send - dt.timedelta(minutes=1)
+
+
+def _run(
+    store: FolderStore,
+    folder: Path,
+    committer: FileCommitter | DryCommitter,
+    pool: Executor | None,
+    config: Config,
+    options: RunOptions,
+    progress: Progress,
+) -> RunSummary:
+    bus = LocalBus(max_attempts=1)
+    parts = Parts(
+        store=store,
+        bus=bus,
+        committer=committer,
+        workspace=folder,
+        shard_contacts=options.shard_contacts,
+        progress=progress,
+    )
+    results: list[RunSummary] = []
+    finished = 0
+
+    def on_task_done(delivery: Delivery, _: object) -> None:
+        nonlocal finished
+        finished += 1
+        progress("plan contacts", finished, len(plan.shards))
+        announce(parts, parse(ShardTask, delivery.data))
+
+    def on_shard_done(delivery: Delivery) -> None:
+        if not results and (summary := merge_step(parts, delivery)) is not None:
+            results.append(summary)
+
+    work = _Worker(store.root, folder)
+    bus.subscribe(SHARD_TASKS, work, executor=pool, then=on_task_done)
+    bus.subscribe(SHARD_RESULTS, on_shard_done)
+    as_of = _as_of(config, options)
+    request = RunRequest(org_id=ORG, as_of=as_of, reason="manual")
+    asked = Delivery(
+        topic="run-requests",
+        message_id=uuid.uuid4().hex[:12],
+        publish_time=_clock(config, options),
+        data=b"",
+    )
+    plan = start_run(parts, ORG, request, asked, scope=options.scope, shards=options.shards)
+    progress("plan contacts", 0, len(plan.shards))
+    try:
+        bus.run_until_idle()
+    except BrokenProcessPool as error:
+        raise AlmanacError(
+            "a worker process ended without a word, perhaps for lack of memory; nothing was "
+            "changed; try --workers 1"
+        ) from error
+    return results[0]
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """Plans shards in whichever process it is called."""
+
+    root: Path
+    workspace: Path
+
+    def __call__(self, delivery: Delivery) -> None:
+        run_shard(_store(self.root), parse(ShardTask, delivery.data), self.workspace)
+
+
+@functools.lru_cache(maxsize=1)
+def _store(root: Path) -> FolderStore:
+    """One store a process, since a store verifies a database once only."""
+    return FolderStore(root, durable=False)
+
+
+def _pool(
+    stack: ExitStack, connection: apsw.Connection, folder: Path, options: RunOptions
+) -> Executor | None:
+    """Worker processes, warming up while the snapshot is taken; None where they do not pay."""
+    workers = options.workers if options.workers is not None else os.cpu_count() or 1
+    (contacts,) = connection.execute("SELECT count(*) FROM contacts").fetchone()
+    shards = options.shards or -(-contacts // options.shard_contacts)
+    workers = min(workers, shards)
+    if workers <= 1 or (contacts <= SMALL and options.workers is None):
+        return None
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
+    stack.enter_context(_closing(pool))
+    for _ in range(workers):
+        pool.submit(_warm_up)
+    return pool
+
+
+@contextmanager
+def _closing(pool: ProcessPoolExecutor) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the parent, which stops its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _warm_up() -> None:
+    """Importing this module is what takes time in a new process."""
+
+
+class _Stopwatch:
+    """Passes progress on, and adds up the time of each step."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._started = time.perf_counter()
+        self._last = self._started
+        self._step = "open"
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        now = time.perf_counter()
+        if step != self._step:
+            self._add(now)
+            self._step = step
+        self._progress(step, done, total)
+
+    def _add(self, now: float) -> None:
+        self._seconds[self._step] = self._seconds.get(self._step, 0.0) + now - self._last
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by step, and in all."""
+        self._add(time.perf_counter())
+        total = self._last - self._started
+        return {step: round(s, 3) for step, s in self._seconds.items()} | {"total": round(total, 3)}

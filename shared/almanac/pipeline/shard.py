@@ -1,0 +1,79 @@
+"""The second step: plan a range of contact ids and write the fragment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from almanac.database.reading import Snapshot
+from almanac.frames import Ids
+from almanac.messaging.messages import ShardTask
+from almanac.pipeline.fragments import Fragment
+from almanac.pipeline.orchestrate import in_ranges
+from almanac.pipeline.parts import read_plan, snapshot_file
+from almanac.pipeline.run_plan import RunPlan
+from almanac.planning.issues import count_by_issue, issue_changes
+from almanac.planning.kinds import Vocabulary
+from almanac.planning.plan import ShardData, plan_shard
+from almanac.storage import layout
+from almanac.storage.store import ObjectStore, write_once
+
+
+def run_shard(store: ObjectStore, task: ShardTask, workspace: Path) -> str:
+    """Plan the task's contacts and write their fragment once; the name of the fragment.
+
+    A fragment that is there already is an earlier delivery's work, and success.
+    """
+    name = layout.fragment(task.org_id, task.run_id, task.shard)
+    if store.stat(name) is None:
+        plan = read_plan(store, task.org_id, task.run_id)
+        with Snapshot(snapshot_file(store, plan.snapshot, workspace)) as snapshot:
+            fragment = plan_range(snapshot, plan, task.first_id, task.last_id)
+        write_once(store, name, fragment.to_parquet())
+    return name
+
+
+def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:
+    """The fragment of the contacts in scope with ids from first to last."""
+    data = read_range(snapshot, plan, first, last)
+    shard = plan_shard(data, plan.brief, Vocabulary(plan.brief))
+    scope: Ids = data.contacts["id"].to_numpy()
+    return Fragment(
+        candidates=shard.candidates,
+        removals=shard.removals,
+        statuses=shard.statuses,
+        scheduled=shard.scheduled,
+        metadata=shard.metadata,
+        issues=issue_changes(snapshot.issues(first, last), shard.issues, scope),
+        facts={
+            **shard.counts,
+            "contacts_checksum": shard.contacts_checksum,
+            "before_checksum": shard.before_checksum,
+            "history_checksum": shard.history_checksum,
+        },
+        issue_counts=Counter(count_by_issue(shard.issues)),
+    )
+
+
+def read_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> ShardData:
+    """All rows that planning the contacts from first to last needs."""
+    contacts = snapshot.contacts(first, last)
+    if plan.scope is not None:
+        ids = contacts["id"].to_numpy()
+        contacts = contacts.filter(pa.array(np.isin(ids, in_ranges(ids, plan.scope))))
+    lookback = plan.brief.config.timing.followup_lookback_days
+    since = (plan.as_of - dt.timedelta(days=lookback)).isoformat()
+    return ShardData(
+        contacts=contacts,
+        committed=snapshot.committed(first, last),
+        planned=snapshot.planned(first, last),
+        targets=snapshot.targets(first, last),
+        legacy=snapshot.legacy_rate_increases(first, last),
+        clicks=snapshot.clicks(first, last, since),
+        answers=snapshot.answers(first, last, since),
+        suppressions=snapshot.suppressions(),
+    )

@@ -1,0 +1,246 @@
+"""What a shard must know of a run besides its contacts: the same for every shard, and small."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from almanac import civil
+from almanac.config import Config
+from almanac.frames import NO_DAY
+
+LEGACY_TYPE, LEGACY_NAME = "rate_increase", "legacy_rate_increase"
+LEGACY_TRIGGER_DAYS = 14
+
+TYPE_DEFAULTS: dict[str, Any] = {
+    "respect_exclusion_windows": True,
+    "enable_followups": True,
+    "days_before_event": 0,
+    "target_all_contacts": False,
+    "priority": 10,
+    "active": True,
+    "spread_evenly": False,
+    "skip_failed_underwriting": False,
+}
+OVERRIDES = (
+    "priority",
+    "days_before_event",
+    "respect_exclusion_windows",
+    "enable_followups",
+    "skip_failed_underwriting",
+    "spread_evenly",
+)
+TEMPLATE_OVERRIDES = ("followup_email_template", "followup_sms_template")
+
+
+class Instance(BaseModel):
+    """A campaign instance with its type's fields and its overrides put together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    type_name: str
+    name: str
+    problem: str | None = None  # why it is left out; then nothing below is to be relied on
+    takes_part: bool = False
+    priority: int = 10
+    days_before_event: int = 0
+    respect_exclusion_windows: bool = True
+    enable_followups: bool = True
+    skip_failed_underwriting: bool = False
+    target_all_contacts: bool = False
+    spread: tuple[dt.date, dt.date] | None = None
+    active_start: dt.date | None = None
+    active_end: dt.date | None = None
+    default_trigger: dt.date
+    target_states: list[str] | None = None  # None: every state
+    target_carriers: list[str] | None = None
+    email_template: str | None = None
+    sms_template: str | None = None
+    followup_email_template: str | None = None
+    followup_sms_template: str | None = None
+
+    @property
+    def email_type(self) -> str:
+        return f"campaign_{self.type_name}"
+
+
+class Brief(BaseModel):
+    """The decisions that hold for all contacts of a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of: dt.date
+    t0: dt.date
+    config: Config
+    instances: list[Instance]
+    aep_replaced: bool = False
+    suppression_reasons: list[str] = []
+    legacy_instance: int | None = None  # the instance that old rate increases become targets of
+
+    @property
+    def horizon(self) -> dt.date:
+        """H: the last day that a message may ideally be sent on."""
+        return self.as_of + dt.timedelta(days=self.config.horizon_days)
+
+    @property
+    def send_time(self) -> str:
+        """scheduled_send_time of every row."""
+        return f"{self.config.send_time}:00"
+
+
+def make_brief(
+    *,
+    as_of: dt.date,
+    t0: dt.date,
+    config: Config,
+    campaign_types: Sequence[Mapping[str, Any]],
+    campaign_instances: Sequence[Mapping[str, Any]],
+    suppression_reasons: Sequence[str] = (),
+    legacy_instance: int | None = None,
+) -> Brief:
+    """Put together what holds for all contacts (semantics: Campaigns).
+
+    `legacy_instance` is the id that the instance of old rate increases will get if the database
+    has such rows; an existing instance of that name keeps its own id.
+    """
+    types = {str(t["name"]): t for t in campaign_types}
+    rows = list(campaign_instances)
+    if legacy_instance is not None:
+        if LEGACY_TYPE not in types:
+            types[LEGACY_TYPE] = {"name": LEGACY_TYPE, "days_before_event": 14, "priority": 1}
+        if not any(int(row["id"]) == legacy_instance for row in rows):
+            legacy = {"campaign_type": LEGACY_TYPE, "instance_name": LEGACY_NAME}
+            rows.append({"id": legacy_instance} | legacy)
+    aep = types.get("aep")
+    return Brief(
+        as_of=as_of,
+        t0=t0,
+        config=config,
+        instances=[_resolve(row, types, as_of) for row in rows],
+        aep_replaced=aep is not None and _flag(aep, "active"),
+        suppression_reasons=sorted(set(suppression_reasons)),
+        legacy_instance=legacy_instance,
+    )
+
+
+def _resolve(
+    row: Mapping[str, Any], types: Mapping[str, Mapping[str, Any]], as_of: dt.date
+) -> Instance:
+    type_name = _text(row.get("campaign_type")) or ""
+    start, end = _date(row.get("active_start_date")), _date(row.get("active_end_date"))
+    facts: dict[str, Any] = {
+        "id": int(row["id"]),
+        "type_name": type_name,
+        "name": _text(row.get("instance_name")) or "",
+        "default_trigger": start or _date(row.get("created_at")) or as_of,
+    }
+    if type_name not in types:
+        return Instance(**facts, problem=f"its type {type_name!r} is not in campaign_types")
+    kind = types[type_name]
+    try:
+        overrides = _overrides(row.get("metadata"))
+    except ValueError as error:
+        return Instance(**facts, problem=f"its metadata is not valid: {error}")
+    fields = {name: _flag(kind, name) for name, v in TYPE_DEFAULTS.items() if isinstance(v, bool)}
+    try:
+        fields |= {name: _number(kind, name) for name in ("priority", "days_before_event")}
+    except ValueError as error:
+        return Instance(**facts, problem=f"its type {type_name!r} is not valid: {error}")
+    fields |= overrides
+    spread = _date(row.get("spread_start_date")), _date(row.get("spread_end_date"))
+    if fields.pop("spread_evenly") and spread[0] and spread[1]:
+        if spread[1] < spread[0]:
+            return Instance(**facts, problem=f"its spread ends ({spread[1]}) before {spread[0]}")
+        facts["spread"] = spread
+    active = fields.pop("active")
+    return Instance(
+        **facts,
+        **fields,
+        takes_part=active and (start or as_of) <= as_of <= (end or as_of),
+        active_start=start,
+        active_end=end,
+        target_states=_list(row.get("target_states")),
+        target_carriers=_list(row.get("target_carriers")),
+        email_template=_text(row.get("email_template")),
+        sms_template=_text(row.get("sms_template")),
+    )
+
+
+def _overrides(metadata: object) -> dict[str, Any]:
+    """The fields of the instance's metadata that we know; ValueError says what is wrong."""
+    text = _text(metadata)
+    if text is None or not text.strip():
+        return {}
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"expected a JSON object, found {text[:40]!r}")
+    result: dict[str, Any] = {}
+    for name in OVERRIDES:
+        if name not in data:
+            continue
+        value = data[name]
+        if isinstance(TYPE_DEFAULTS[name], bool):
+            if not (isinstance(value, bool) or (type(value) is int and value in (0, 1))):
+                raise ValueError(f"{name}: expected true or false, found {value!r}")
+            result[name] = bool(value)
+        elif type(value) is not int or abs(value) > 1_000_000:
+            raise ValueError(f"{name}: expected a whole number, found {value!r}")
+        else:
+            result[name] = value
+    for name in TEMPLATE_OVERRIDES:
+        value = data.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{name}: expected a text, found {value!r}")
+        result[name] = value or None
+    return result
+
+
+def is_true(value: object) -> bool:
+    """SQLite has no booleans: 1 and the usual words are true."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("1", "true", "yes", "t", "y")
+    return bool(value)
+
+
+def _flag(row: Mapping[str, Any], name: str) -> bool:
+    value = row.get(name)
+    return bool(TYPE_DEFAULTS[name]) if value is None else is_true(value)
+
+
+def _number(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    if value is None:
+        return int(TYPE_DEFAULTS[name])
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: expected a whole number, found {value!r}") from None
+    if abs(number) > 1_000_000:
+        raise ValueError(f"{name}: {number} is out of range")
+    return number
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return None if value is None else str(value)
+
+
+def _list(value: object) -> list[str] | None:
+    items = [item.strip().upper() for item in (_text(value) or "").split(",")]
+    items = [item for item in items if item]
+    return None if not items or "ALL" in items else sorted(set(items))
+
+
+def _date(value: object) -> dt.date | None:
+    day = int(civil.parse_dates(pa.array([_text(value) or ""]))[0])
+    return None if day == NO_DAY else civil.date_of(day)

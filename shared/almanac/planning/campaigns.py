@@ -1,0 +1,209 @@
+"""Campaign candidates (semantics: Campaigns). Instances are few: the loop over them is the only
+one, and each instance's contacts are one vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from almanac import civil
+from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
+from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Brief, Instance
+from almanac.planning.contacts import ContactBatch
+from almanac.planning.drafts import Drafts, drafts, live
+from almanac.planning.history import History
+from almanac.planning.kinds import (
+    OUTSIDE_DATES,
+    OUTSIDE_TARGETING,
+    UNDERWRITING_CAMPAIGN,
+    UNDERWRITING_GLOBAL,
+    Vocabulary,
+)
+from almanac.planning.lookup import positions
+from almanac.rules.states import USPS_STATES
+
+TARGET_STATUSES = ("", "scheduled", "skipped", "sent")
+_SENT = TARGET_STATUSES.index("sent")
+
+
+@dataclass(frozen=True)
+class Targets(Frame):
+    """Rows of contact_campaigns that are still to be served."""
+
+    row_id: Ids  # 0: made of an old rate increase, no row yet
+    contact: Index
+    instance: Ids
+    trigger: Days  # NO_DAY: the instance's default
+    status: Small  # index into TARGET_STATUSES; 0 for any other
+
+
+@dataclass(frozen=True)
+class TargetLinks(Frame):
+    """Which candidate each target came to."""
+
+    row_id: Ids
+    contact: Index
+    kind: Codes
+    event: Days
+    sent: Mask  # a committed row that was sent has handled it
+    status: Small
+
+
+def read_targets(
+    table: pa.Table, legacy: pa.Table, contact_ids: Ids, brief: Brief
+) -> Targets:
+    """Targets of contacts that can get messages: rows of contact_campaigns that were not sent
+    yet, and the pre-scheduled `scheduled_rate_increase` rows of an older scheduler."""
+    status = [text.strip().lower() for text in table["status"].to_pylist()]
+    code = np.array(
+        [TARGET_STATUSES.index(s) if s in TARGET_STATUSES else 0 for s in status], np.int8
+    )
+    rows = Targets(
+        row_id=table["id"].to_numpy(),
+        contact=positions(contact_ids, table["contact_id"].to_numpy()),
+        instance=table["campaign_instance_id"].to_numpy(),
+        trigger=civil.parse_dates(table["trigger_date"]),
+        status=code,
+    )
+    rows = rows.take(rows.status != _SENT)
+    if brief.legacy_instance is not None and legacy.num_rows:
+        trigger = legacy_triggers(legacy)
+        size = legacy.num_rows
+        old = Targets(
+            row_id=np.zeros(size, np.int64),
+            contact=positions(contact_ids, legacy["contact_id"].to_numpy()),
+            instance=np.full(size, brief.legacy_instance, np.int64),
+            trigger=trigger,
+            status=np.zeros(size, np.int8),
+        )
+        rows = Targets.concat([rows, old.take(trigger != NO_DAY)])
+    return rows.take(rows.contact >= 0)
+
+
+def legacy_triggers(legacy: pa.Table) -> Days:
+    """Trigger dates of old rate increases: the event if it is near the send date, else two weeks
+    after that; NO_DAY where neither is a date."""
+    event = civil.days_of_parts(
+        legacy["event_year"].to_numpy(),
+        legacy["event_month"].to_numpy(),
+        legacy["event_day"].to_numpy(),
+    )
+    sent = civil.parse_dates(legacy["scheduled_send_date"])
+    known = event != NO_DAY
+    distance = np.abs(event.astype(np.int64) - sent)
+    fallback = np.where(sent == NO_DAY, event, sent + np.int32(LEGACY_TRIGGER_DAYS))
+    return np.where(known & (distance <= 60), event, fallback).astype(np.int32)
+
+
+def converted_rows(legacy: pa.Table, brief: Brief) -> Ids:
+    """Ids of the old rate increases that the migration turns into targets."""
+    if brief.legacy_instance is None:
+        return np.empty(0, np.int64)
+    ids: Ids = legacy["id"].to_numpy()
+    return ids[legacy_triggers(legacy) != NO_DAY]
+
+
+def draft_campaigns(
+    batch: ContactBatch, targets: Targets, history: History, brief: Brief, words: Vocabulary
+) -> tuple[Drafts, TargetLinks]:
+    """The campaign candidates of the shard's contacts, and what each target came to."""
+    parts: list[Drafts] = [Drafts.empty()]
+    links: list[TargetLinks] = [TargetLinks.empty()]
+    for position, instance in enumerate(brief.instances):
+        if not instance.takes_part:
+            continue
+        kind = words.kind(instance.email_type, instance.id)
+        targeted = _targeted(batch, instance)
+        default = np.int32(civil.day_of(instance.default_trigger))
+        if instance.target_all_contacts:
+            contact = np.flatnonzero(targeted)
+            event = np.full(len(contact), default, np.int32)
+        else:
+            mine = targets.take(targets.instance == instance.id)
+            trigger = np.where(mine.trigger == NO_DAY, default, mine.trigger).astype(np.int32)
+            links.append(_link(mine, trigger, kind, instance, position, batch, history, brief))
+            pairs = np.unique(np.stack([mine.contact, trigger.astype(np.int64)]), axis=1)
+            contact, event = pairs[0], pairs[1].astype(np.int32)
+        ideal, deadline = _days(instance, batch.contacts.id[contact], event, brief)
+        keep = live(brief, ideal, deadline)
+        keep &= ~history.has_campaign(contact, position, event, ideal)
+        reason = _reason(instance, batch, contact, targeted, ideal, deadline, brief, words)
+        parts.append(drafts(contact, kind, event, ideal, deadline, reason).take(keep))
+    return Drafts.concat(parts), TargetLinks.concat(links)
+
+
+def _targeted(batch: ContactBatch, instance: Instance) -> Mask:
+    """Which contacts match the instance's states and carriers."""
+    match = np.ones(len(batch.contacts), np.bool_)
+    if instance.target_states is not None:
+        wanted = [i for i, state in enumerate(USPS_STATES) if state in instance.target_states]
+        match &= np.isin(batch.contacts.state, wanted)
+    if instance.target_carriers is not None:
+        wanted = [i for i, name in enumerate(batch.carriers) if name in instance.target_carriers]
+        match &= np.isin(batch.contacts.carrier, wanted)
+    return match
+
+
+def _days(instance: Instance, ids: Ids, event: Days, brief: Brief) -> tuple[Days, Days]:
+    """Ideal day and deadline of each candidate."""
+    valid = np.int32(brief.config.timing.campaign_valid_days)
+    if instance.spread is not None:
+        first, last = (civil.day_of(day) for day in instance.spread)
+        ideal = (first + ids % (last - first + 1)).astype(np.int32)
+        deadline = np.maximum(ideal + valid, np.int32(last))
+    else:
+        ideal = event - np.int32(instance.days_before_event)
+        if instance.active_start is not None:
+            ideal = np.maximum(ideal, np.int32(civil.day_of(instance.active_start)))
+        before_event = (instance.days_before_event > 0) & (ideal < event)
+        deadline = np.where(before_event, event - np.int32(1), ideal + valid)
+    if instance.active_end is not None:
+        deadline = np.minimum(deadline, np.int32(civil.day_of(instance.active_end)))
+    return ideal, deadline.astype(np.int32)
+
+
+def _reason(
+    instance: Instance,
+    batch: ContactBatch,
+    contact: Index,
+    targeted: Mask,
+    ideal: Days,
+    deadline: Days,
+    brief: Brief,
+    words: Vocabulary,
+) -> Codes:
+    """Why the rules skip each candidate; what is tested first is written last."""
+    reason = np.zeros(len(contact), np.int32)
+    failed = batch.contacts.failed[contact]
+    exclude_all = brief.config.organization.exclude_failed_underwriting_global
+    if exclude_all and instance.type_name != "aep":
+        reason[failed] = words.reason(UNDERWRITING_GLOBAL)
+    elif instance.skip_failed_underwriting:
+        reason[failed] = words.reason(UNDERWRITING_CAMPAIGN)
+    reason[deadline < ideal] = words.reason(OUTSIDE_DATES)
+    reason[~targeted[contact]] = words.reason(OUTSIDE_TARGETING)
+    return reason
+
+
+def _link(
+    mine: Targets,
+    trigger: Days,
+    kind: int,
+    instance: Instance,
+    position: int,
+    batch: ContactBatch,
+    history: History,
+    brief: Brief,
+) -> TargetLinks:
+    ideal, _ = _days(instance, batch.contacts.id[mine.contact], trigger, brief)
+    links = TargetLinks(
+        row_id=mine.row_id,
+        contact=mine.contact,
+        kind=np.full(len(mine), kind, np.int32),
+        event=trigger,
+        sent=history.has_sent_campaign(mine.contact, position, trigger, ideal),
+        status=mine.status,
+    )
+    return links.take(mine.row_id != 0)

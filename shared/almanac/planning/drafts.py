@@ -1,0 +1,58 @@
+"""Drafts: candidates as the rules make them, before they are held against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from almanac import civil
+from almanac.frames import Codes, Days, Frame, Index, Mask
+from almanac.planning.brief import Brief
+
+
+@dataclass(frozen=True)
+class Drafts(Frame):
+    """Candidates that exist (semantics: Candidates), with a reason if the rules skip them."""
+
+    contact: Index  # position in Contacts
+    kind: Codes
+    event: Days
+    ideal: Days
+    deadline: Days
+    reason: Codes
+    details: Codes  # row of the follow-ups' metadata, -1 without
+
+
+def drafts(
+    contact: Index,
+    kind: int | Codes,
+    event: Days | int,
+    ideal: Days,
+    deadline: Days | int,
+    reason: Codes | int = 0,
+    details: Codes | int = -1,
+) -> Drafts:
+    """Drafts of columns or of values that hold for all of them."""
+    size = len(contact)
+
+    def column(values: Codes | int) -> Codes:
+        return np.broadcast_to(np.asarray(values, np.int32), (size,))
+
+    return Drafts(
+        contact=contact,
+        kind=column(kind),
+        event=column(event),
+        ideal=column(ideal),
+        deadline=column(deadline),
+        reason=column(reason),
+        details=column(details),
+    )
+
+
+def live(brief: Brief, ideal: Days | int, deadline: Days | int) -> Mask:
+    """Whether a candidate with these days exists: not past its deadline, nor beyond the horizon."""
+    exists = (np.asarray(deadline) >= civil.day_of(brief.t0)) & (
+        np.asarray(ideal) <= civil.day_of(brief.horizon)
+    )
+    return np.asarray(exists, np.bool_)

@@ -1,0 +1,129 @@
+"""Follow-ups by what the contact did since a message was sent (semantics: Follow-ups)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac import civil
+from almanac.config import FOLLOWUP_TYPES
+from almanac.frames import NO_DAY, Ids, Mask
+from almanac.planning.brief import Brief
+from almanac.planning.drafts import Drafts, drafts, live
+from almanac.planning.history import (
+    BIRTHDAY,
+    CAMPAIGN,
+    EFFECTIVE_DATE,
+    TYPE_CODES,
+    Committed,
+    History,
+)
+from almanac.planning.kinds import Vocabulary
+from almanac.planning.lookup import DaysByGroup, positions
+from almanac.rules.windows import FAR
+
+
+def draft_followups(
+    history: History,
+    clicks: pa.Table,
+    answers: pa.Table,
+    contact_ids: Ids,
+    brief: Brief,
+    words: Vocabulary,
+) -> tuple[Drafts, pa.Array]:
+    """At most one follow-up a contact, and the metadata texts that `details` points into."""
+    parents = _latest(history.rows.take(_may_have_followups(history.rows, brief)))
+    waiting = ~history.followups.any_between(
+        parents.contact, parents.sent + np.int32(1), np.full(len(parents), FAR, np.int32)
+    )
+    parents = parents.take(waiting)
+    timing = brief.config.timing
+    ideal = parents.sent + np.int32(timing.followup_delay_days)
+    deadline = parents.sent + np.int32(timing.followup_lookback_days)
+    exists = live(brief, ideal, deadline)
+    parents, ideal, deadline = parents.take(exists), ideal[exists], deadline[exists]
+
+    clicked = _since(parents, clicks["contact_id"], clicks["clicked_at"], contact_ids)
+    answered = _since(parents, answers["contact_id"], answers["created_at"], contact_ids)
+    medical, several = (
+        _since(parents, chosen["contact_id"], chosen["created_at"], contact_ids)
+        for chosen in (
+            answers.filter(pc.not_equal(answers[name], 0)) for name in ("medical_conditions", "yes")
+        )
+    )
+    behaviour = np.select([medical | several, answered, clicked], [3, 2, 1], 0)
+    codes = np.array(
+        [
+            [words.kind(name, instance) for name in FOLLOWUP_TYPES]
+            for instance in (*(i.id for i in brief.instances), 0)
+        ]
+    )
+    kind = codes[parents.instance, behaviour]
+    own_event = np.isin(parents.type, (BIRTHDAY, EFFECTIVE_DATE)) & (parents.event != NO_DAY)
+    event = np.where(own_event, parents.event, parents.sent)
+    details = np.arange(len(parents), dtype=np.int32)
+    texts = _metadata(parents, clicked, answered, medical, brief)
+    return drafts(parents.contact, kind, event, ideal, deadline, 0, details), texts
+
+
+def _may_have_followups(rows: Committed, brief: Brief) -> Mask:
+    as_of = civil.day_of(brief.as_of)
+    recent = (rows.sent >= as_of - brief.config.timing.followup_lookback_days) & (
+        rows.sent <= as_of
+    )
+    wanted = [i.problem is None and i.enable_followups for i in brief.instances]
+    campaign = (rows.type == CAMPAIGN) & np.array([*wanted, False])[rows.instance]
+    return rows.is_sent & recent & (campaign | np.isin(rows.type, list(TYPE_CODES.values())))
+
+
+def _latest(rows: Committed) -> Committed:
+    """The row sent last of each contact, of equals the one with the highest id."""
+    rows = rows.take(np.lexsort((rows.row_id, rows.sent, rows.contact)))
+    last = np.ones(len(rows), np.bool_)
+    last[:-1] = rows.contact[1:] != rows.contact[:-1]
+    # a row that is no campaign may carry an instance id: its follow-up has none
+    latest = rows.take(last)
+    instance = np.where(latest.type == CAMPAIGN, latest.instance, -1)
+    return Committed(**{**latest.__dict__, "instance": instance})
+
+
+def _since(parents: Committed, contact: pa.Array, when: pa.Array, contact_ids: Ids) -> Mask:
+    """Whether each parent's contact did it on the day the parent was sent, or later."""
+    did = DaysByGroup(positions(contact_ids, contact.to_numpy()), civil.parse_dates(when))
+    return did.any_between(parents.contact, parents.sent, np.full(len(parents), FAR, np.int32))
+
+
+def _metadata(
+    parents: Committed, clicked: Mask, answered: Mask, medical: Mask, brief: Brief
+) -> pa.Array:
+    """One JSON text a parent, put together in vectors of its parts."""
+    starts = {(code, -1): json.dumps(name) for name, code in TYPE_CODES.items()} | {
+        (CAMPAIGN, i): f'{json.dumps(x.email_type)}, "campaign_name": {json.dumps(x.name)}'
+        for i, x in enumerate(brief.instances)
+    }
+    lookup = np.zeros((CAMPAIGN + 1, len(brief.instances) + 1), np.int64)
+    for index, (code, instance) in enumerate(starts):
+        lookup[code, instance] = index
+    start = pa.array(list(starts.values())).take(pa.array(lookup[parents.type, parents.instance]))
+    flags = clicked * 4 + answered * 2 + medical
+    behaviours = pa.array(
+        [
+            json.dumps(
+                {"clicked": bool(f & 4), "answered": bool(f & 2), "medical_conditions": bool(f & 1)}
+            )
+            for f in range(8)
+        ]
+    ).take(pa.array(flags))
+    return pc.binary_join_element_wise(
+        '{"initial_comm_log_id": ',
+        pa.array(parents.row_id).cast(pa.string()),
+        ', "initial_email_type": ',
+        start,
+        ', "followup_behavior": ',
+        behaviours,
+        "}",
+        "",
+    )

@@ -1,0 +1,141 @@
+"""Committed rows: what the sender did already, under SPEC's names (semantics: Input database)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from almanac import civil
+from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
+from almanac.planning.brief import Brief
+from almanac.planning.lookup import DaysByGroup, positions
+
+OTHER, BIRTHDAY, EFFECTIVE_DATE, AEP, POST_WINDOW, CAMPAIGN, FOLLOWUP = range(7)
+TYPE_CODES = {
+    "birthday": BIRTHDAY,
+    "effective_date": EFFECTIVE_DATE,
+    "aep": AEP,
+    "post_window": POST_WINDOW,
+}
+COUNTED_STATUSES = ("scheduled", "processing", "sent", "delivered")
+SENT_STATUSES = ("sent", "delivered")
+ANNIVERSARY_DAYS = 180  # a committed row this near handles an anniversary candidate
+CAMPAIGN_DAYS = 45
+
+
+@dataclass(frozen=True)
+class Committed(Frame):
+    """Committed rows of contacts that can get messages, by contact and row id."""
+
+    row_id: Ids
+    contact: Index  # position in Contacts
+    type: Codes  # BIRTHDAY .. FOLLOWUP, OTHER
+    instance: Index  # position in the brief's instances, -1 without
+    day: Days  # scheduled_send_date
+    sent: Days  # date of actual_send_datetime, else scheduled_send_date
+    event: Days  # date that the event columns make
+    is_sent: Mask  # sent or delivered
+    counted: Mask  # stands in the frequency limit
+
+
+class History:
+    """The committed rows of a shard's contacts, and the questions that candidates ask of them."""
+
+    def __init__(self, table: pa.Table, contact_ids: Ids, brief: Brief) -> None:
+        self.rows = _read(table, contact_ids, brief)
+        rows = self.rows
+        self.instance_count = max(1, len(brief.instances))
+        self._by_type = {
+            code: DaysByGroup(rows.contact[rows.type == code], rows.day[rows.type == code])
+            for code in TYPE_CODES.values()
+        }
+        campaigns = rows.take((rows.type == CAMPAIGN) & (rows.instance >= 0))
+        self._campaign_days = self._file(campaigns, campaigns.day)
+        self._campaign_events = self._file(campaigns, campaigns.event)
+        sent = campaigns.take(campaigns.is_sent)
+        self._sent_days = self._file(sent, sent.day)
+        self._sent_events = self._file(sent, sent.event)
+        followups = rows.take(rows.type == FOLLOWUP)
+        self.followups = DaysByGroup(followups.contact, followups.day)
+
+    def has_type_near(self, code: int, contact: Index, day: Days, distance: int) -> Mask:
+        """Whether the contact has a committed row of the type within so many days of the day."""
+        return self._by_type[code].any_between(contact, day - distance, day + distance)
+
+    def has_campaign(self, contact: Index, instance: int, event: Days, ideal: Days) -> Mask:
+        """Whether a committed row handles the campaign candidate already."""
+        group = contact * self.instance_count + instance
+        near = self._campaign_days.any_between(group, ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
+        return near | self._campaign_events.any_between(group, event, event)
+
+    def has_sent_campaign(self, contact: Index, instance: int, event: Days, ideal: Days) -> Mask:
+        """The same for rows that were sent or delivered."""
+        group = contact * self.instance_count + instance
+        near = self._sent_days.any_between(group, ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
+        return near | self._sent_events.any_between(group, event, event)
+
+    def _file(self, rows: Committed, days: Days) -> DaysByGroup:
+        return DaysByGroup(rows.contact * self.instance_count + rows.instance, days)
+
+
+def _read(table: pa.Table, contact_ids: Ids, brief: Brief) -> Committed:
+    contact = positions(contact_ids, table["contact_id"].to_numpy())
+    rows = np.flatnonzero(contact >= 0)
+    table, contact = table.take(pa.array(rows)), contact[rows]
+    types = table["email_type"].combine_chunks().dictionary_encode()
+    classes = [_classify(text) for text in types.dictionary.to_pylist()]
+    index = types.indices.to_numpy(zero_copy_only=False)
+    codes = np.array([code for code, _ in classes] or [0], np.int32)[index]
+    by_suffix = np.array([_instance_named(name, brief) for _, name in classes] or [-1], np.intp)
+    positions_by_id = {instance.id: i for i, instance in enumerate(brief.instances)}
+    ids, where = np.unique(table["campaign_instance_id"].to_numpy(), return_inverse=True)
+    by_column = np.array([positions_by_id.get(int(i), -1) for i in ids] or [-1], np.intp)
+    named = table["campaign_instance_id"].to_numpy() != 0
+    status = table["status"].combine_chunks().dictionary_encode()
+    status_index = status.indices.to_numpy(zero_copy_only=False)
+    statuses = status.dictionary.to_pylist()
+    is_sent = np.array([s in SENT_STATUSES for s in statuses] or [False])[status_index]
+    counted = np.array([s in COUNTED_STATUSES for s in statuses] or [False])[status_index]
+    day = civil.parse_dates(table["scheduled_send_date"])
+    actual = civil.parse_dates(table["actual_send_datetime"])
+    return Committed(
+        row_id=table["id"].to_numpy(),
+        contact=contact,
+        type=codes,
+        instance=np.where(named, by_column[where], by_suffix[index]),
+        day=day,
+        sent=np.where(actual == NO_DAY, day, actual).astype(np.int32),
+        event=civil.days_of_parts(
+            table["event_year"].to_numpy(),
+            table["event_month"].to_numpy(),
+            table["event_day"].to_numpy(),
+        ),
+        is_sent=is_sent,
+        counted=counted & (codes != FOLLOWUP) & (day != NO_DAY),
+    )
+
+
+def _classify(text: str) -> tuple[int, str]:
+    """Type code of an e-mail type of any age, and the lower-cased name of a campaign."""
+    name = text.lower()
+    if name.startswith("post_window"):
+        return POST_WINDOW, ""
+    if name.startswith("campaign_"):
+        return CAMPAIGN, name
+    if name.startswith("followup"):
+        return FOLLOWUP, ""
+    return TYPE_CODES.get(name, OTHER), ""
+
+
+def _instance_named(name: str, brief: Brief) -> int:
+    """Position of the instance that an old type `campaign_<type>_<n>` names, -1 without."""
+    match = re.fullmatch(r"campaign_(.+)_(\d{1,18})", name, re.DOTALL)
+    if match:
+        for position, instance in enumerate(brief.instances):
+            if instance.id == int(match[2]) and instance.type_name.lower() == match[1]:
+                return position
+    return -1
+

@@ -1,0 +1,46 @@
+"""Contact issues are replaced as a set; what is the same stays untouched (semantics: Contacts)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac.frames import Ids
+from almanac.planning.lookup import positions
+
+
+@dataclass(frozen=True)
+class IssueChanges:
+    """What to delete from contact_issues and what to write (new rows, and new details)."""
+
+    gone: pa.Table  # contact_id, issue
+    written: pa.Table  # contact_id, issue, detail
+
+
+def issue_changes(stored: pa.Table, found: pa.Table, scope: Ids) -> IssueChanges:
+    """Differences between the stored issues of contacts in scope and those found."""
+    mine = positions(scope, stored["contact_id"].to_numpy()) >= 0
+    stored = stored.filter(pa.array(mine))
+    stored_keys, found_keys = _keys(stored), _keys(found)
+    gone = stored.filter(pc.invert(pc.is_in(stored_keys, value_set=found_keys)))
+    at = pc.index_in(found_keys, value_set=stored_keys)
+    before = stored["detail"].combine_chunks().take(at)
+    same = pc.fill_null(pc.equal(before, found["detail"].combine_chunks()), False)
+    written = found.filter(pc.invert(same))
+    return IssueChanges(gone.select(["contact_id", "issue"]), written)
+
+
+def _keys(table: pa.Table) -> pa.Array:
+    ids = table["contact_id"].combine_chunks().cast(pa.string())
+    return pc.binary_join_element_wise(ids, table["issue"].combine_chunks(), " ")
+
+
+def count_by_issue(found: pa.Table) -> dict[str, int]:
+    """How many contacts have each issue."""
+    issues, counts = np.unique(
+        found["issue"].to_numpy(zero_copy_only=False).astype(str), return_counts=True
+    )
+    return {str(issue): int(count) for issue, count in zip(issues, counts, strict=True)}

@@ -1,0 +1,192 @@
+"""What a shard does: from the columns of its contacts to candidates with their ranges.
+
+Pure: Arrow tables and a brief in, frames out. See docs/semantics.md, Candidates to Sifting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from almanac import civil
+from almanac.checksums import row_checksums, table_checksum, text_checksums
+from almanac.frames import Candidates, Ids, Index, Removals, ScheduledDays, TargetStatuses
+from almanac.planning.anniversaries import (
+    birthdays,
+    draft_aep,
+    draft_birthdays,
+    draft_effective_dates,
+    effective_dates,
+)
+from almanac.planning.brief import Brief
+from almanac.planning.campaigns import (
+    TargetLinks,
+    converted_rows,
+    draft_campaigns,
+    read_targets,
+)
+from almanac.planning.contacts import ContactBatch, read_contacts
+from almanac.planning.drafts import Drafts
+from almanac.planning.followups import draft_followups
+from almanac.planning.history import History
+from almanac.planning.kinds import Vocabulary
+from almanac.planning.post_window import draft_post_windows
+from almanac.planning.previous import PreviousRows, match_previous
+from almanac.planning.sifting import Sifted, sift
+
+
+@dataclass(frozen=True)
+class ShardData:
+    """The rows of a range of contact ids, as `database.reading.Snapshot` gives them."""
+
+    contacts: pa.Table
+    committed: pa.Table
+    planned: pa.Table
+    targets: pa.Table
+    legacy: pa.Table  # pre-scheduled rate increases of an older scheduler
+    clicks: pa.Table
+    answers: pa.Table
+    suppressions: pa.Table
+
+
+@dataclass(frozen=True)
+class ContactPlan:
+    """The drafts of some contacts and what became of them; `explain` reads this."""
+
+    batch: ContactBatch
+    history: History
+    drafts: Drafts
+    sifted: Sifted
+    links: TargetLinks
+    metadata: pa.Array
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What a shard hands to the merge."""
+
+    candidates: Candidates
+    removals: Removals
+    statuses: TargetStatuses
+    metadata: pa.Array  # texts that candidates.details points into
+    issues: pa.Table  # contact_id, issue, detail of all contacts in scope
+    counts: Counter[str]  # contacts, eligible, candidates
+    contacts_checksum: int
+    before_checksum: int  # of the planned rows in scope, as the snapshot has them
+    history_checksum: int  # of those that stay as history, as they will be
+    scheduled: ScheduledDays
+
+
+def plan_contacts(data: ShardData, brief: Brief, words: Vocabulary) -> ContactPlan:
+    """Candidates of the contacts with their ranges, or why they are skipped."""
+    batch = read_contacts(data.contacts, data.suppressions, brief, words)
+    contacts = batch.contacts
+    history = History(data.committed, contacts.id, brief)
+    birthday, effective = birthdays(contacts, brief), effective_dates(contacts, brief)
+    targets = read_targets(data.targets, data.legacy, contacts.id, brief)
+    campaigns, links = draft_campaigns(batch, targets, history, brief, words)
+    followups, metadata = draft_followups(
+        history, data.clicks, data.answers, contacts.id, brief, words
+    )
+    drafts = Drafts.concat(
+        [
+            draft_birthdays(birthday, contacts, history, brief, words),
+            draft_effective_dates(effective, contacts, history, brief, words),
+            draft_aep(contacts, history, brief, words),
+            draft_post_windows(batch, [birthday, effective], campaigns, history, brief, words),
+            campaigns,
+            followups,
+        ]
+    )
+    drafts = drafts.take(np.lexsort((drafts.event, drafts.kind, drafts.contact)))
+    suppressed = contacts.suppressed[drafts.contact]
+    drafts.reason[suppressed > 0] = suppressed[suppressed > 0]
+    sifted = sift(drafts, batch, history, brief, words)
+    return ContactPlan(batch, history, drafts, sifted, links, metadata)
+
+
+def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
+    """The whole work of a shard on its rows."""
+    plan = plan_contacts(data, brief, words)
+    batch, drafts, sifted = plan.batch, plan.drafts, plan.sifted
+    contact_id = batch.contacts.id[drafts.contact]
+    previous = PreviousRows.read(
+        data.planned, batch.scope, converted_rows(data.legacy, brief), words
+    )
+    match = match_previous(previous, contact_id, drafts, plan.metadata, batch, brief, words)
+    candidates = Candidates(
+        contact_id=contact_id,
+        kind=drafts.kind,
+        event=drafts.event,
+        ideal=drafts.ideal,
+        deadline=drafts.deadline,
+        floor=sifted.floor,
+        ceiling=sifted.hi,
+        reason=sifted.reason,
+        sms=batch.contacts.sms[drafts.contact],
+        details=drafts.details,
+        **match.columns,
+    )
+    return ShardPlan(
+        candidates=candidates,
+        removals=match.removals,
+        statuses=_statuses(plan.links, drafts, batch.contacts.id),
+        metadata=plan.metadata,
+        issues=batch.issues,
+        counts=Counter(
+            contacts=len(batch.scope), eligible=len(batch.contacts), candidates=len(drafts)
+        ),
+        contacts_checksum=_contacts_checksum(data.contacts),
+        before_checksum=table_checksum(previous.checksums()),
+        history_checksum=match.history_checksum,
+        scheduled=previous.scheduled_days(civil.day_of(brief.t0)),
+    )
+
+
+def _contacts_checksum(table: pa.Table) -> int:
+    """Of all that planning reads of the contacts, text by text."""
+    columns = [
+        text_checksums(column) if pa.types.is_string(column.type) else column.to_numpy()
+        for column in table.itercolumns()
+    ]
+    return table_checksum(row_checksums(table.num_rows, *columns))
+
+
+def _statuses(links: TargetLinks, drafts: Drafts, contact_ids: Ids) -> TargetStatuses:
+    """The candidate that each target came to; targets that came to nothing are left out."""
+    found = find_identity(drafts, links)
+    keep = (found >= 0) | links.sent
+    return TargetStatuses(
+        target_id=links.row_id[keep],
+        candidate=np.where(links.sent, -1, found)[keep],
+        status=links.status[keep],
+    )
+
+
+def find_identity(drafts: Drafts, links: TargetLinks) -> Index:
+    """Row of the draft with each link's identity, -1 without; drafts are sorted by identity."""
+    order = np.lexsort(
+        (
+            np.r_[np.zeros(len(drafts), np.int8), np.ones(len(links), np.int8)],
+            np.r_[drafts.event, links.event],
+            np.r_[drafts.kind, links.kind],
+            np.r_[drafts.contact, links.contact],
+        )
+    )
+    size = len(drafts)
+    is_draft = order < size
+    last_draft = np.maximum.accumulate(np.where(is_draft, order, -1)) if len(order) else order
+    asked = ~is_draft
+    found = np.full(len(links), -1, np.intp)
+    link, draft = order[asked] - size, last_draft[asked]
+    same = (draft >= 0) & (
+        (drafts.contact[draft] == links.contact[link])
+        & (drafts.kind[draft] == links.kind[link])
+        & (drafts.event[draft] == links.event[link])
+    ) if size else np.zeros(len(link), np.bool_)
+    found[link[same]] = draft[same]
+    return found
+

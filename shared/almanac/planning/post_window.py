@@ -1,0 +1,103 @@
+"""The make-up mail after a window that kept a message back (semantics: Post-window)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from almanac import civil
+from almanac.frames import Index, Mask
+from almanac.planning.anniversaries import AnniversaryDays, aep_days
+from almanac.planning.brief import Brief
+from almanac.planning.contacts import ContactBatch
+from almanac.planning.drafts import Drafts, drafts, live
+from almanac.planning.history import ANNIVERSARY_DAYS, POST_WINDOW, History
+from almanac.planning.kinds import (
+    OUTSIDE_DATES,
+    OUTSIDE_TARGETING,
+    UNDERWRITING_CAMPAIGN,
+    UNDERWRITING_GLOBAL,
+    Vocabulary,
+)
+from almanac.planning.lookup import DaysByGroup
+from almanac.rules.windows import causes, rows_with_windows, window_in_year
+
+
+def draft_post_windows(
+    batch: ContactBatch,
+    yearly: list[AnniversaryDays],
+    campaigns: Drafts,
+    history: History,
+    brief: Brief,
+    words: Vocabulary,
+) -> Drafts:
+    """One candidate for each window that ends in reach and that a message would have fallen in."""
+    settings = brief.config.organization
+    rows = rows_with_windows(batch.exclusions)
+    if settings.exclude_failed_underwriting_global:
+        rows = rows[~batch.contacts.failed[rows]]
+    if not settings.enable_post_window_emails or len(rows) == 0:
+        return Drafts.empty()
+    valid = brief.config.timing.post_window_valid_days
+    exclusions = batch.exclusions.take(rows)
+    kept_back = _KeptBack(yearly, campaigns, words)
+    oldest_end = brief.t0 - dt.timedelta(days=valid + 1)
+    first_year = (oldest_end - dt.timedelta(days=int(exclusions.after.max()))).year
+    parts = [Drafts.empty()]
+    for year in range(first_year, brief.horizon.year + 1):
+        start, end = window_in_year(exclusions, year)
+        ideal, deadline = end + np.int32(1), end + np.int32(1 + valid)
+        reach = np.flatnonzero(live(brief, ideal, deadline))
+        contact, first, last = rows[reach], start[reach], end[reach]
+        wanted = kept_back.any_in(contact, first, last, brief)
+        contact, last, ideal, deadline = (
+            column[wanted] for column in (contact, last, ideal[reach], deadline[reach])
+        )
+        keep = causes(batch.exclusions.take(contact), ideal) == 0
+        keep &= ~history.has_type_near(POST_WINDOW, contact, ideal, ANNIVERSARY_DAYS)
+        parts.append(drafts(contact, words.kind("post_window"), last, ideal, deadline).take(keep))
+    return Drafts.concat(parts)
+
+
+class _KeptBack:
+    """Whether some message of a contact has its ideal day in a window."""
+
+    def __init__(
+        self, yearly: list[AnniversaryDays], campaigns: Drafts, words: Vocabulary
+    ) -> None:
+        self.yearly = yearly
+        never = [
+            words.reason(text)
+            for text in (
+                OUTSIDE_TARGETING,
+                OUTSIDE_DATES,
+                UNDERWRITING_GLOBAL,
+                UNDERWRITING_CAMPAIGN,
+            )
+        ]
+        counts = words.respects_windows[campaigns.kind] & ~np.isin(campaigns.reason, never)
+        self.campaigns = DaysByGroup(campaigns.contact[counts], campaigns.ideal[counts])
+
+    def any_in(
+        self, contact: Index, first: np.ndarray, last: np.ndarray, brief: Brief
+    ) -> Mask:
+        if len(contact) == 0:
+            return np.zeros(0, np.bool_)
+        found = self.campaigns.any_between(contact, first, last)
+        for days in self.yearly:
+            where = np.searchsorted(days.contact, contact)
+            where = np.minimum(where, max(0, len(days.contact) - 1))
+            if len(days.contact) == 0:
+                continue
+            have = np.flatnonzero(days.contact[where] == contact)
+            at = where[have]
+            one = AnniversaryDays(
+                contact[have], days.month_day[at], days.first_year[at], days.lead
+            )
+            ideal = one.first_event(first[have] + np.int32(days.lead)) - np.int32(days.lead)
+            found[have] |= ideal <= last[have]
+        span = civil.date_of(int(first.min())), civil.date_of(int(last.max()))
+        for day in aep_days(brief, *span):
+            found |= (first <= day) & (day <= last)
+        return found

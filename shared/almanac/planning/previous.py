@@ -1,0 +1,242 @@
+"""Planned rows of the snapshot, held against the candidates by identity (semantics: Writing)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac import civil
+from almanac.checksums import row_checksums, table_checksum, text_checksums
+from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Removals, ScheduledDays
+from almanac.hashing import Hashes
+from almanac.planning.brief import Brief
+from almanac.planning.contacts import ContactBatch
+from almanac.planning.drafts import Drafts
+from almanac.planning.kinds import NOT_SENT, Vocabulary
+from almanac.planning.lookup import positions
+
+
+@dataclass(frozen=True)
+class _Rows(Frame):
+    row_id: Ids
+    contact_id: Ids
+    kind: Codes  # -1: a kind that this run does not have
+    event: Days
+    day: Days
+    ideal: Days  # NO_DAY: a row of an older scheduler, nobody's identity
+    scheduled: Mask
+    reason: Codes  # 0 without, -1 unknown
+    effective_date: Mask
+    position: Index  # row of the table that it was read from
+
+
+@dataclass(frozen=True)
+class PreviousRows:
+    """The planned rows of contacts in scope."""
+
+    rows: _Rows
+    table: pa.Table
+
+    @classmethod
+    def read(cls, table: pa.Table, scope: Ids, converted: Ids, words: Vocabulary) -> Self:
+        """From the columns of `database.reading.Snapshot.planned`.
+
+        Rows with ids among `converted` become targets by the migration: they are not there.
+        """
+        mine = np.flatnonzero(
+            (positions(scope, table["contact_id"].to_numpy()) >= 0)
+            & ~np.isin(table["id"].to_numpy(), converted)
+        )
+        if len(mine) < table.num_rows:
+            table = table.take(pa.array(mine))
+        types, type_codes = _dictionary(table["email_type"])
+        instances, instance_codes = np.unique(
+            table["campaign_instance_id"].to_numpy(), return_inverse=True
+        )
+        kinds = np.array(
+            [[words.kind(name, int(instance)) for instance in instances] for name in types],
+            np.int32,
+        ).reshape(len(types), len(instances))
+        reasons, reason_codes = _dictionary(table["skip_reason"])
+        reason_lookup = np.array([words.reason(text) for text in reasons] or [0], np.int32)
+        scheduled = table["scheduled"].to_numpy() != 0
+        reason = reason_lookup[reason_codes]
+        rows = _Rows(
+            row_id=table["id"].to_numpy(),
+            contact_id=table["contact_id"].to_numpy(),
+            kind=kinds[type_codes, instance_codes],
+            event=civil.days_of_parts(
+                table["event_year"].to_numpy(),
+                table["event_month"].to_numpy(),
+                table["event_day"].to_numpy(),
+            ),
+            day=civil.parse_dates(table["scheduled_send_date"]),
+            ideal=civil.parse_dates(table["ideal_send_date"]),
+            scheduled=scheduled,
+            # a reason on a row that is to be sent, or none on one that is not, wants correction
+            reason=np.where(scheduled == (reason == 0), reason, -1).astype(np.int32),
+            effective_date=np.array([t == "effective_date" for t in types] or [False])[type_codes],
+            position=np.arange(table.num_rows),
+        )
+        return cls(rows, table)
+
+    def scheduled_days(self, t0: int) -> ScheduledDays:
+        """How many pre-scheduled rows the snapshot has on each day from T0 on."""
+        mine = self.rows.take(self.rows.scheduled & (self.rows.day >= t0))
+        day, where, count = np.unique(mine.day, return_inverse=True, return_counts=True)
+        effective = np.bincount(where, mine.effective_date, minlength=len(day))
+        return ScheduledDays(day, count.astype(np.int64), effective.astype(np.int64))
+
+    def checksums(self) -> Hashes:
+        """One checksum a row, of all that the scheduler writes but ids and times."""
+        return self._checksums(self.rows.scheduled, self.table["skip_reason"])
+
+    def _checksums(self, scheduled: Mask, reasons: pa.ChunkedArray) -> Hashes:
+        reason = text_checksums(reasons.unify_dictionaries())
+        return row_checksums(
+            len(self.rows),
+            self.rows.contact_id,
+            text_checksums(self.table["email_type"].unify_dictionaries()),
+            self.table["campaign_instance_id"].to_numpy(),
+            self.rows.event,
+            self.rows.day,
+            self.rows.ideal,
+            np.where(scheduled, np.uint64(0), reason + np.uint64(1)),
+            text_checksums(self.table["content"].unify_dictionaries()),
+            text_checksums(self.table["metadata"]),
+        )
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the snapshot says of each candidate, and the rows that no candidate claims."""
+
+    columns: dict[str, Any]  # the previous_* columns of Candidates
+    removals: Removals
+    history_checksum: int  # of the rows that stay as history, as they will be
+
+
+def match_previous(
+    previous: PreviousRows,
+    contact_id: Ids,
+    drafts: Drafts,
+    metadata: pa.Array,
+    batch: ContactBatch,
+    brief: Brief,
+    words: Vocabulary,
+) -> Match:
+    """Find each candidate's planned row; of rows with one identity the oldest is it."""
+    rows = previous.rows
+    found = _find(rows, contact_id, drafts)
+    have = found >= 0
+    at = found[have]
+    row_id = np.zeros(len(drafts), np.int64)
+    day = np.full(len(drafts), NO_DAY, np.int32)
+    reason = np.zeros(len(drafts), np.int32)
+    same_ideal = np.zeros(len(drafts), np.bool_)
+    row_id[have], day[have], reason[have] = rows.row_id[at], rows.day[at], rows.reason[at]
+    same_ideal[have] = rows.ideal[at] == drafts.ideal[have]
+    keeps = same_ideal.copy()
+    keeps[have] &= rows.scheduled[at]
+    same = same_ideal.copy()
+    matched = drafts.take(have)
+    sms = batch.contacts.sms[matched.contact]
+    same[have] &= _same_content(previous, at, matched, sms, brief, words)
+    same[have] &= _same_metadata(previous, at, matched, metadata)
+
+    gone = np.ones(len(rows), np.bool_)
+    gone[at] = False
+    left = rows.take(gone)
+    past = left.day < civil.day_of(brief.as_of)
+    return Match(
+        columns={
+            "previous_id": row_id,
+            "previous_day": day,
+            "previous_reason": reason,
+            "previous_ideal": keeps,
+            "previous_same": same,
+        },
+        removals=Removals(
+            previous_id=left.row_id,
+            contact_id=left.contact_id,
+            previous_day=left.day,
+            scheduled=left.scheduled,
+            kind=left.kind,
+            history=past,
+        ),
+        history_checksum=_history_checksum(previous, left.position[past]),
+    )
+
+
+def _history_checksum(previous: PreviousRows, kept: Index) -> int:
+    """Rows that stay are skipped from now on: what was still to be sent is out of date."""
+    rows = PreviousRows(previous.rows.take(kept), previous.table.take(pa.array(kept)))
+    texts = rows.table["skip_reason"].cast(pa.string())
+    expired = pc.if_else(pa.array(rows.rows.scheduled), NOT_SENT, texts)
+    return table_checksum(rows._checksums(np.zeros(len(kept), np.bool_), expired))
+
+
+def _find(rows: _Rows, contact_id: Ids, drafts: Drafts) -> Index:
+    """Position of the planned row of each draft's identity, -1 without."""
+    owned = rows.take((rows.ideal != NO_DAY) & (rows.kind >= 0) & (rows.event != NO_DAY))
+    found = np.full(len(drafts), -1, np.intp)
+    if len(owned) == 0 or len(drafts) == 0:
+        return found
+    low = min(int(owned.event.min()), int(drafts.event.min()))
+    days = max(int(owned.event.max()), int(drafts.event.max())) - low + 1
+    span = days * (max(int(owned.kind.max()), int(drafts.kind.max())) + 1)
+    contacts = np.unique(np.concatenate([owned.contact_id, contact_id]))
+
+    def keys(who: Ids, kind: Codes, event: Days) -> Ids:
+        within = kind.astype(np.int64) * days + (event.astype(np.int64) - low)
+        return np.searchsorted(contacts, who).astype(np.int64) * span + within
+
+    owned_keys = keys(owned.contact_id, owned.kind, owned.event)
+    order = np.lexsort((owned.row_id, owned_keys))
+    owned_keys = owned_keys[order]
+    wanted = keys(contact_id, drafts.kind, drafts.event)
+    at = np.minimum(np.searchsorted(owned_keys, wanted), len(owned_keys) - 1)
+    hit = owned_keys[at] == wanted
+    found[hit] = owned.position[order[at[hit]]]
+    return found
+
+
+def _same_content(
+    previous: PreviousRows,
+    at: Index,
+    drafts: Drafts,
+    sms: Mask,
+    brief: Brief,
+    words: Vocabulary,
+) -> Mask:
+    """Whether priority, send time and templates are what the run would write."""
+    texts, codes = _dictionary(previous.table["content"])
+    known = {text: code for code, text in enumerate(texts)}
+    time = brief.send_time
+    expected = np.array(
+        [[known.get(kind.content(time, s), -1) for s in (False, True)] for kind in words.kinds],
+        np.int64,
+    )
+    return expected[drafts.kind, sms.astype(np.int8)] == codes[at]
+
+
+def _same_metadata(
+    previous: PreviousRows, at: Index, drafts: Drafts, metadata: pa.Array
+) -> Mask:
+    stored = previous.table["metadata"].combine_chunks().take(pa.array(at))
+    details = pa.array(drafts.details, mask=drafts.details < 0)
+    expected = metadata.take(details).fill_null("")
+    return np.asarray(pc.equal(stored, expected).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _dictionary(column: pa.ChunkedArray) -> tuple[list[str], Index]:
+    """The distinct texts of a column and each row's index into them."""
+    array = column.unify_dictionaries().combine_chunks()
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    texts = [str(text) for text in array.dictionary.to_pylist()]
+    return texts, array.indices.to_numpy(zero_copy_only=False).astype(np.intp)

@@ -1,0 +1,1 @@
+"""State rules as data, and what they mean for a date."""

@@ -1,0 +1,54 @@
+"""The settings of an installation: the only place that reads the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from almanac.errors import ConfigError
+
+_PREFIX = "ALMANAC_"
+
+
+class Settings(BaseSettings):
+    """ALMANAC_STORE, ALMANAC_PROJECT and so on; an empty variable counts as not set.
+
+    STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    store: str | None = None
+    project: str | None = None
+    topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9._~+%-]{0,99})?$")] = ""
+    shard_contacts: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
+    lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    def required_store(self) -> str:
+        """STORE; ConfigError if it is not set."""
+        return _required("STORE", self.store, "gs://bucket[/prefix] or a folder")
+
+    def required_project(self) -> str:
+        """PROJECT; ConfigError if it is not set."""
+        return _required("PROJECT", self.project, "the Google Cloud project of the topics")
+
+
+def load_settings() -> Settings:
+    """The settings of this process; ConfigError names the variable that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        variable = _PREFIX + str(first["loc"][0]).upper()
+        raise ConfigError(f"{variable}: {first['input']!r}: {first['msg']}") from None
+
+
+def _required(key: str, value: str | None, meaning: str) -> str:
+    if value is None:
+        raise ConfigError(f"{_PREFIX}{key}: is not set; it takes {meaning}")
+    return value

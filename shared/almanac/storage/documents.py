@@ -1,0 +1,37 @@
+"""JSON objects of the store as pydantic models."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from almanac.errors import Corrupt
+from almanac.storage.store import ObjectStore, read_or_none
+
+
+class Document(BaseModel):
+    """A JSON object of the store. Keys of a later release do not make it unreadable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+D = TypeVar("D", bound=Document)
+
+
+def read_document(store: ObjectStore, name: str, model: type[D]) -> tuple[D, int] | None:
+    """The document and its generation, None if there is none; Corrupt if it does not parse."""
+    found = read_or_none(store, name)
+    if found is None:
+        return None
+    try:
+        return model.model_validate_json(found.data), found.generation
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise Corrupt(f"{name}: {where}: {first['msg']}") from None
+
+
+def to_json(document: Document) -> bytes:
+    """The document as it is stored: indented, so that a person can read it."""
+    return document.model_dump_json(indent=2).encode() + b"\n"

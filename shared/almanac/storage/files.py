@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def arriving(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the name path at the end, and is gone after an error."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    try:
+        with partial.open("xb") as file:
+            yield file
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Ask the system to bring a file, or the entries of a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_making_folders(source: Path, target: Path) -> None:
+    """Rename source to target, whose folders may be missing or vanish meanwhile."""
+    for _ in range(100):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+            return
+        except FileNotFoundError:
+            if not source.exists():
+                raise
+    raise FileNotFoundError(f"{target.parent} keeps vanishing")
+
+
+def remove_empty_folders(folder: Path, root: Path) -> None:
+    """Remove the folder and those above it up to root (which stays) as far as they are empty."""
+    with suppress(OSError):
+        while folder != root:
+            folder.rmdir()
+            folder = folder.parent

@@ -1,0 +1,258 @@
+"""An object store in a local folder; safe between threads and processes.
+
+An object is the plain file of its name below the root, so that a person can look at a store.
+Objects are replaced whole, never written in place. Files that somebody else puts there are
+taken as objects; a file that the store has written and somebody else has changed is Corrupt.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
+from typing import IO
+
+from almanac.errors import Corrupt, NotFound, PreconditionFailed, StorageError
+from almanac.storage import files
+from almanac.storage.checksums import Checksum, checksum_of_file, chunks_of
+from almanac.storage.layout import is_edited_by_people
+from almanac.storage.records import Entry, Record, Records, generation_of
+from almanac.storage.store import (
+    ObjectInfo,
+    StoredObject,
+    check_content,
+    check_name,
+    check_prefix,
+    verified,
+)
+
+
+class FolderStore:
+    """ObjectStore below root, which is created with the first write.
+
+    durable: a write is on the disk when it returns (fsync); without, it survives the death of
+    every process but not a loss of power. is_edited: names that people edit in place; these
+    objects keep no checksum.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        durable: bool = True,
+        is_edited: Callable[[str], bool] = is_edited_by_people,
+    ) -> None:
+        self.root = Path(root)
+        self._durable = durable
+        self._is_edited = is_edited
+        self._records = Records(self.root, durable=durable)
+        self._verified: dict[tuple[str, int, int], ObjectInfo] = {}
+        self._records.sweep()
+
+    def read(self, name: str) -> StoredObject:
+        with self._opened(name) as (info, file):
+            return verified(info, file.read())
+
+    def stat(self, name: str) -> ObjectInfo | None:
+        check_name(name)
+        with _storage_errors(name), self._records.reading(name):
+            found = self._look(name)
+        return found[0] if found else None
+
+    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
+        check_name(name)
+        checksum = Checksum()
+        checksum.update(data)
+        with _storage_errors(name), self._temporary() as temporary:
+            temporary.write_bytes(data)
+            return self._commit(name, temporary, checksum, if_generation)
+
+    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+        check_name(name)
+        if move and (info := self._put_by_rename(name, path)):
+            return info
+        with _storage_errors(name), self._temporary() as temporary:
+            with path.open("rb") as source, temporary.open("xb") as target:
+                checksum = _copy(source, target)
+            info = self._commit(name, temporary, checksum, 0)
+        if move:
+            path.unlink()
+        return info
+
+    def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
+        with self._opened(name, generation) as (info, source), files.arriving(path) as target:
+            checksum = _copy(source, target)
+            check_content(info, checksum.size, checksum.crc32c)
+        return info
+
+    def open_local(self, name: str) -> Path | None:
+        with self._opened(name) as (info, file):
+            key = (name, info.generation, info.size)
+            if self._verified.get(key) != info:
+                checksum = _copy(file, None)
+                check_content(info, checksum.size, checksum.crc32c)
+                self._verified[key] = info
+        return self._path(name)
+
+    def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
+        with self._opened(name, generation) as (info, file):
+            wanted = max(0, min(length, info.size - start))
+            data = os.pread(file.fileno(), wanted, start)
+        if len(data) != wanted:
+            raise Corrupt(f"{name}: {len(data)} bytes came back where {wanted} were asked for")
+        return data
+
+    def delete(self, name: str, if_generation: int | None) -> None:
+        check_name(name)
+        path = self._path(name)
+        with _storage_errors(name), self._records.writing(name) as lock:
+            info = self._expect(name, if_generation)
+            if info is None:
+                raise NotFound(f"{name}: no such object")
+            self._records.remember_deleted(lock, info.generation)
+            path.unlink()
+            records = self._records.forget(name)
+        files.remove_empty_folders(path.parent, self.root)
+        files.remove_empty_folders(records, self._records.folder)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        check_prefix(prefix)
+        names = []
+        for folder, folders, found in os.walk(self._path(prefix.rpartition("/")[0])):
+            folders[:] = [each for each in folders if not each.startswith(".")]
+            there = Path(folder).relative_to(self.root)
+            names += [(there / each).as_posix() for each in found if not each.startswith(".")]
+        for name in sorted(name for name in names if name.startswith(prefix)):
+            if info := self.stat(name):
+                yield info
+
+    def _path(self, name: str) -> Path:
+        return self.root / name
+
+    @contextmanager
+    def _opened(
+        self, name: str, generation: int | None = None
+    ) -> Iterator[tuple[ObjectInfo, IO[bytes]]]:
+        """The object and its file, open; the file stays that generation's, whatever comes."""
+        check_name(name)
+        with _storage_errors(name):
+            with self._records.reading(name):
+                found = self._look(name)
+                if found is None:
+                    raise NotFound(f"{name}: no such object")
+                info, intact = found
+                if generation is not None and info.generation != generation:
+                    raise _elsewhere(name, info.generation, generation)
+                if not intact:
+                    raise Corrupt(f"{name}: its file was changed after it had been written")
+                file = self._path(name).open("rb")
+            with file:
+                yield info, file
+
+    def _look(self, name: str) -> tuple[ObjectInfo, bool] | None:
+        """The object as it was written, and whether its file still looks so; under the lock."""
+        path = self._path(name)
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not S_ISREG(status.st_mode):
+            return None
+        generation = generation_of(status)
+        record = self._records.load(name)
+        if record is None:
+            return self._foreign(name, generation, status.st_size), True
+        for entry in (record.now, record.before):
+            if entry and (entry.generation, entry.size) == (generation, status.st_size):
+                return _info(name, entry), True
+        return _info(name, record.now), False
+
+    def _foreign(self, name: str, generation: int, size: int) -> ObjectInfo:
+        """An object that the store has not written: its checksum is what is there now."""
+        key = (name, generation, size)
+        if key not in self._verified:
+            crc32c = checksum_of_file(self._path(name)).crc32c
+            self._verified[key] = ObjectInfo(name, generation, size, crc32c)
+        return self._verified[key]
+
+    def _expect(self, name: str, if_generation: int | None) -> ObjectInfo | None:
+        """The object, if it is at the generation; under the lock."""
+        found = self._look(name)
+        info = found[0] if found else None
+        generation = info.generation if info else 0
+        if if_generation is not None and generation != if_generation:
+            raise _elsewhere(name, generation, if_generation)
+        return info
+
+    def _commit(
+        self, name: str, source: Path, checksum: Checksum, if_generation: int | None
+    ) -> ObjectInfo:
+        """Rename source to the object's file, if that is at the generation."""
+        path = self._path(name)
+        if self._durable:
+            files.sync(source)
+        with self._records.writing(name) as lock:
+            there = self._expect(name, if_generation)
+            generation = self._records.next_generation(lock, there.generation if there else 0)
+            os.utime(source, ns=(generation * 1000, generation * 1000))
+            if generation_of(source.stat()) != generation:
+                raise StorageError(f"{self.root}: its file system keeps no times in microseconds")
+            entry = Entry(generation, checksum.size, checksum.crc32c)
+            if not self._is_edited(name):
+                self._records.save(name, Record(entry, _entry(there) if there else None))
+            files.replace_making_folders(source, path)
+            if self._durable:
+                files.sync(path.parent)
+        return _info(name, entry)
+
+    def _put_by_rename(self, name: str, path: Path) -> ObjectInfo | None:
+        """Move the file in without copying it; None if it lies on another file system."""
+        with _storage_errors(name):
+            checksum = checksum_of_file(path)
+            try:
+                return self._commit(name, path, checksum, 0)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+        return None
+
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        path = self._records.temporary()
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _info(name: str, entry: Entry) -> ObjectInfo:
+    return ObjectInfo(name, entry.generation, entry.size, entry.crc32c)
+
+
+def _entry(info: ObjectInfo) -> Entry:
+    return Entry(info.generation, info.size, info.crc32c)
+
+
+def _elsewhere(name: str, found: int, expected: int) -> PreconditionFailed:
+    return PreconditionFailed(f"{name}: is at generation {found}, expected was {expected}")
+
+
+def _copy(source: IO[bytes], target: IO[bytes] | None) -> Checksum:
+    checksum = Checksum()
+    for chunk in chunks_of(source):
+        checksum.update(chunk)
+        if target:
+            target.write(chunk)
+    return checksum
+
+
+@contextmanager
+def _storage_errors(name: str) -> Iterator[None]:
+    """Say which object an error of the file system is about."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{name}: {error}") from error

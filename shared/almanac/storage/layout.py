@@ -1,0 +1,93 @@
+"""The names of the objects of a store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from almanac.errors import RequestError
+from almanac.names import check_org_id, check_run_id
+
+_VERSION_FOLDER = re.compile(r"orgs/[^/]+/versions/(\d{8})-([^/]+)")
+_LAST_VERSION = 99_999_999
+
+DATABASE = "database.sqlite3"
+MANIFEST = "manifest.json"
+CHANGES = "changes.sqlite3-changeset"
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+
+
+def organization(org: str) -> str:
+    """The prefix of everything of an organization, with the slash."""
+    return f"orgs/{check_org_id(org)}/"
+
+
+def config(org: str) -> str:
+    return f"{organization(org)}config.yaml"
+
+
+def current(org: str) -> str:
+    return f"{organization(org)}current.json"
+
+
+def lease(org: str) -> str:
+    return f"{organization(org)}lease.json"
+
+
+def versions(org: str) -> str:
+    """The prefix of an organization's versions, with the slash."""
+    return f"{organization(org)}versions/"
+
+
+def version(org: str, number: int, run_id: str) -> str:
+    """The folder of a version, without a slash at the end."""
+    if not 1 <= number <= _LAST_VERSION:
+        raise RequestError(f"version: {number} is not between 1 and {_LAST_VERSION}")
+    return f"{versions(org)}{number:08}-{check_run_id(run_id)}"
+
+
+def version_and_run(folder: str) -> tuple[int, str] | None:
+    """The version's number and run id, from its folder; None if it is no version's folder."""
+    match = _VERSION_FOLDER.fullmatch(folder)
+    return (int(match[1]), match[2]) if match else None
+
+
+def runs(org: str) -> str:
+    """The prefix of an organization's runs, with the slash."""
+    return f"{organization(org)}runs/"
+
+
+def run(org: str, run_id: str) -> str:
+    """The prefix of a run's objects, with the slash."""
+    return f"{runs(org)}{check_run_id(run_id)}/"
+
+
+def plan(org: str, run_id: str) -> str:
+    return f"{run(org, run_id)}plan.json"
+
+
+def fragments(org: str, run_id: str) -> str:
+    """The prefix of a run's fragments, with the slash."""
+    return f"{run(org, run_id)}fragments/"
+
+
+def fragment(org: str, run_id: str, shard: int) -> str:
+    if not 0 <= shard <= 99_999:
+        raise RequestError(f"shard: {shard} is not between 0 and 99999")
+    return f"{fragments(org, run_id)}{shard:05}.parquet"
+
+
+def result(org: str, run_id: str) -> str:
+    return f"{run(org, run_id)}result.json"
+
+
+def rejected(date: dt.date, message_id: str) -> str:
+    """Where a message goes that can never succeed; its id comes from outside."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", message_id)[:128] or "_"
+    return f"rejected/{date.isoformat()}/{safe}.json"
+
+
+def is_edited_by_people(name: str) -> bool:
+    """Whether people write the object with an editor: an organization's configuration."""
+    return name.startswith("orgs/") and name.endswith("/config.yaml")

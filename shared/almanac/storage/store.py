@@ -1,0 +1,214 @@
+"""What an object store can do, with the semantics of Google Cloud Storage.
+
+Every object has a generation, an integer that grows with each write of the name, also across
+a deletion; 0 stands for "does not exist". A write or deletion names the generation that it
+expects and fails with PreconditionFailed if the object is at another one. A reader sees the
+whole of one generation or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from almanac.errors import Corrupt, NotFound, OutcomeUnknown, PreconditionFailed, RequestError
+from almanac.storage.checksums import Checksum, checksum_of_file, crc32c_of
+
+_NAME_BYTES = 1024
+_PART_BYTES = 250
+_LOST_ANSWERS = 3  # writes in a row whose answers may be lost before the caller is told
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object without its data: size in bytes, CRC32C in base64."""
+
+    name: str
+    generation: int
+    size: int
+    crc32c: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object whose data agree with its size and CRC32C."""
+
+    name: str
+    data: bytes
+    generation: int
+    size: int
+    crc32c: str
+
+
+class ObjectStore(Protocol):
+    """Objects by name. Every method raises RequestError for a name that check_name refuses."""
+
+    def read(self, name: str) -> StoredObject:
+        """The object, verified; NotFound, Corrupt."""
+        ...
+
+    def stat(self, name: str) -> ObjectInfo | None:
+        """What the store says of the object, or None if there is none."""
+        ...
+
+    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
+        """Write the whole object: put-if-absent with 0, compare-and-swap with a generation.
+
+        None writes whatever is there, and is never right for an object that others write.
+        Raises PreconditionFailed, OutcomeUnknown (the answer was lost).
+        """
+        ...
+
+    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+        """Put a file's content if the object is absent, streaming.
+
+        With move the store may take the file away if it succeeds (a store that does so never
+        raises OutcomeUnknown); otherwise the file stays as it is.
+        Raises PreconditionFailed, OutcomeUnknown.
+        """
+        ...
+
+    def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
+        """Copy the object into a new file at path, streaming and verified.
+
+        With a generation, only that one. On any error no file is left at path.
+        Raises NotFound, PreconditionFailed (it moved), Corrupt.
+        """
+        ...
+
+    def open_local(self, name: str) -> Path | None:
+        """A file that holds the object's verified data, to be read and never written.
+
+        None if the store keeps no files. Raises NotFound, Corrupt.
+        """
+        ...
+
+    def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
+        """Bytes [start, start + length) of one generation, fewer only at the object's end.
+
+        Raises NotFound, PreconditionFailed (the object is at another generation).
+        """
+        ...
+
+    def delete(self, name: str, if_generation: int | None) -> None:
+        """Delete the object; NotFound, PreconditionFailed, OutcomeUnknown."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The objects whose names begin with prefix, sorted by name."""
+        ...
+
+
+def check_name(name: str) -> str:
+    """The name, if it cannot lead out of the store's root or into a hidden folder."""
+    _check_parts(name, name.split("/"))
+    return name
+
+
+def check_prefix(prefix: str) -> str:
+    """The prefix of a listing: the beginning of a valid name, or empty."""
+    *parts, beginning = prefix.split("/")
+    _check_parts(prefix, parts + ([beginning] if beginning else []))
+    return prefix
+
+
+def _check_parts(name: str, parts: list[str]) -> None:
+    shown = repr(name) if len(name) <= 80 else repr(name[:80]) + "..."
+    try:
+        too_long = len(name.encode()) > _NAME_BYTES
+        too_long = too_long or any(len(part.encode()) > _PART_BYTES for part in parts)
+    except UnicodeEncodeError:
+        raise RequestError(f"object name {shown}: not text that can be encoded") from None
+    if too_long:
+        raise RequestError(
+            f"object name {shown}: longer than {_NAME_BYTES} bytes, "
+            f"or a part of it than {_PART_BYTES}"
+        )
+    if not name.isprintable() or "\\" in name:
+        raise RequestError(f"object name {shown}: holds a control character or a backslash")
+    for part in parts:
+        if not part:
+            raise RequestError(f"object name {shown}: an empty part")
+        if part.startswith("."):
+            raise RequestError(f"object name {shown}: a part that begins with a dot")
+
+
+def verified(info: ObjectInfo, data: bytes) -> StoredObject:
+    """The object, if the data that came back are those that were written; else Corrupt."""
+    check_content(info, len(data), crc32c_of(data) if len(data) == info.size else "")
+    return StoredObject(info.name, data, info.generation, info.size, info.crc32c)
+
+
+def check_content(info: ObjectInfo, size: int, crc32c: str) -> None:
+    """Raise Corrupt unless size and checksum of what was read are those of the object."""
+    if size != info.size:
+        raise Corrupt(f"{info.name}: {size} bytes came back where {info.size} were written")
+    if crc32c != info.crc32c:
+        raise Corrupt(
+            f"{info.name}: checksum {crc32c} of what came back is not {info.crc32c}, "
+            "that of what was written"
+        )
+
+
+def write_once(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
+    """Put an object that is never overwritten; the same content there already is success.
+
+    A lost answer is resolved by reading back. Raises PreconditionFailed if the name holds
+    other content, OutcomeUnknown if one answer after the other is lost.
+    """
+    for _ in range(_LOST_ANSWERS):
+        try:
+            return store.write(name, data, if_generation=0)
+        except OutcomeUnknown as error:
+            lost = error
+            there = store.stat(name)
+            if there is None:
+                continue
+        except PreconditionFailed:
+            there = _found(store, name)
+        content = Checksum()
+        content.update(data)
+        return _same(there, content)
+    raise lost
+
+
+def put_file_once(store: ObjectStore, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+    """put_file for an object that is never overwritten, with the answers of write_once."""
+    for _ in range(_LOST_ANSWERS):
+        try:
+            return store.put_file(name, path, move=move)
+        except OutcomeUnknown as error:
+            lost = error
+            there = store.stat(name)
+            if there is None:
+                continue
+        except PreconditionFailed:
+            there = _found(store, name)
+        return _same(there, checksum_of_file(path))
+    raise lost
+
+
+def _found(store: ObjectStore, name: str) -> ObjectInfo:
+    there = store.stat(name)
+    if there is None:
+        raise PreconditionFailed(f"{name}: was there and has been deleted meanwhile")
+    return there
+
+
+def _same(there: ObjectInfo, content: Checksum) -> ObjectInfo:
+    if (there.size, there.crc32c) == (content.size, content.crc32c):
+        return there
+    raise PreconditionFailed(
+        f"{there.name}: exists with other content ({there.size} bytes, {there.crc32c}; "
+        f"not {content.size} bytes, {content.crc32c})"
+    )
+
+
+def read_or_none(store: ObjectStore, name: str) -> StoredObject | None:
+    """The object, verified, or None if there is none."""
+    try:
+        return store.read(name)
+    except NotFound:
+        return None

@@ -1,0 +1,260 @@
+"""Campaign types, instances, targets, and the old rate increases (SPEC 1 and 5.2)."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from .database import Database, Record, text, truth_or
+from .dates import parse_date, plus
+from .schedules import Scheduled
+
+_NUMBERS = ("priority", "days_before_event")
+_PLAIN_FLAGS = ("respect_exclusion_windows", "enable_followups", "skip_failed_underwriting")
+_FLAGS = (*_PLAIN_FLAGS, "spread_evenly")
+_OVERRIDDEN = (*_NUMBERS, *_PLAIN_FLAGS)
+_TEXTS = ("followup_email_template", "followup_sms_template")
+
+LEGACY_TYPE = "scheduled_rate_increase"
+LEGACY_INSTANCE = ("rate_increase", "legacy_rate_increase")
+
+
+@dataclass(frozen=True)
+class CampaignType:
+    """A type with SPEC's defaults filled in."""
+
+    name: str
+    respect_exclusion_windows: bool
+    enable_followups: bool
+    days_before_event: int
+    target_all_contacts: bool
+    priority: int
+    active: bool
+    spread_evenly: bool
+    skip_failed_underwriting: bool
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance with its type's fields as its metadata overrides them."""
+
+    id: int
+    type: CampaignType
+    name: str
+    email_template: str | None
+    sms_template: str | None
+    active_start: date | None
+    active_end: date | None
+    spread: tuple[date, date] | None  # first and last day, where it is spread at all
+    states: frozenset[str] | None  # None: everyone
+    carriers: frozenset[str] | None
+    created: date | None
+    priority: int
+    days_before_event: int
+    respect_exclusion_windows: bool
+    enable_followups: bool
+    skip_failed_underwriting: bool
+    followup_email_template: str | None
+    followup_sms_template: str | None
+
+    def takes_part(self, as_of: date) -> bool:
+        """Whether the instance plans anything on as_of."""
+        begun = self.active_start is None or self.active_start <= as_of
+        over = self.active_end is not None and self.active_end < as_of
+        return self.type.active and begun and not over
+
+
+@dataclass(frozen=True)
+class Target:
+    """A contact that an instance was given."""
+
+    contact_id: int
+    instance: int
+    trigger: date | None
+    status: str
+
+
+@dataclass
+class Campaigns:
+    """Everything about campaigns that the rules read."""
+
+    types: dict[str, CampaignType]
+    instances: dict[int, Instance]  # with a type and valid metadata
+    types_by_instance: dict[int, str]  # of all instances, for old rows' names
+    targets: list[Target]
+    errors: list[tuple[int, str]]  # instances that are left out, and why
+    migrated: set[int]  # old rate increases that became targets
+
+    @property
+    def replaces_aep(self) -> bool:
+        return "aep" in self.types and self.types["aep"].active
+
+    def taking_part(self, as_of: date) -> list[Instance]:
+        """The instances that plan on as_of, those reported as errors left out."""
+        left_out = {instance for instance, _ in self.errors}
+        return [
+            one
+            for one in self.instances.values()
+            if one.takes_part(as_of) and one.id not in left_out
+        ]
+
+
+class InvalidMetadataError(ValueError):
+    """An instance's metadata says something that no instance can."""
+
+
+def _checked(metadata: Record, keys: tuple[str, ...], fits: Callable[[object], bool]) -> Record:
+    chosen = {key: metadata[key] for key in keys if key in metadata}
+    for key, value in chosen.items():
+        if not fits(value):
+            raise InvalidMetadataError(f"{key}: {value!r}")
+    return chosen
+
+
+def read_metadata(value: object) -> dict[str, Any]:
+    """The overrides in an instance's metadata; raises InvalidMetadataError."""
+    if text(value) == "":
+        return {}
+    try:
+        metadata = json.loads(text(value))
+    except ValueError as error:
+        raise InvalidMetadataError(str(error)) from error
+    if not isinstance(metadata, dict):
+        raise InvalidMetadataError("not an object")
+    numbers = _checked(metadata, _NUMBERS, lambda v: type(v) is int)
+    flags = _checked(
+        metadata, _FLAGS, lambda v: type(v) is bool or (type(v) is int and v in (0, 1))
+    )
+    texts = _checked(metadata, _TEXTS, lambda v: v is None or isinstance(v, str))
+    return numbers | {key: bool(flag) for key, flag in flags.items()} | texts
+
+
+def _whole(value: object, default: int) -> int:
+    return default if value is None else int(str(value))
+
+
+def _read_type(row: Record) -> CampaignType:
+    return CampaignType(
+        name=row["name"],
+        respect_exclusion_windows=truth_or(row.get("respect_exclusion_windows"), True),
+        enable_followups=truth_or(row.get("enable_followups"), True),
+        days_before_event=_whole(row.get("days_before_event"), 0),
+        target_all_contacts=truth_or(row.get("target_all_contacts"), False),
+        priority=_whole(row.get("priority"), 10),
+        active=truth_or(row.get("active"), True),
+        spread_evenly=truth_or(row.get("spread_evenly"), False),
+        skip_failed_underwriting=truth_or(row.get("skip_failed_underwriting"), False),
+    )
+
+
+def _everyone_or(value: object) -> frozenset[str] | None:
+    items = {item.strip().upper() for item in text(value).split(",")} - {""}
+    return None if not items or "ALL" in items else frozenset(items)
+
+
+def _spread(row: Record) -> tuple[date, date] | None:
+    first, last = parse_date(row.get("spread_start_date")), parse_date(row.get("spread_end_date"))
+    return (first, last) if first is not None and last is not None else None
+
+
+def _read_instance(row: Record, kind: CampaignType) -> Instance:
+    own = read_metadata(row.get("metadata"))
+    return Instance(
+        id=row["id"],
+        type=kind,
+        name=row["instance_name"],
+        email_template=row.get("email_template"),
+        sms_template=row.get("sms_template"),
+        active_start=parse_date(row.get("active_start_date")),
+        active_end=parse_date(row.get("active_end_date")),
+        spread=_spread(row) if own.get("spread_evenly", kind.spread_evenly) else None,
+        states=_everyone_or(row.get("target_states")),
+        carriers=_everyone_or(row.get("target_carriers")),
+        created=parse_date(row.get("created_at")),
+        followup_email_template=own.get("followup_email_template") or None,
+        followup_sms_template=own.get("followup_sms_template") or None,
+        **{key: own.get(key, getattr(kind, key)) for key in _OVERRIDDEN},
+    )
+
+
+def _legacy_trigger(row: Scheduled) -> date | None:
+    """The trigger date of an old rate increase, if it says any (SPEC 1)."""
+    if row.send_date is None:
+        return row.event
+    if row.event is not None and abs((row.event - row.send_date).days) <= 60:
+        return row.event
+    return plus(row.send_date, 14)
+
+
+def _legacy_targets(
+    database: Database, scheduled: list[Scheduled], types: list[Record], instances: list[Record]
+) -> tuple[list[Target], set[int]]:
+    """Old rate increases as targets; the type and instance they need join the given lists."""
+    old = [
+        (row, trigger)
+        for row in scheduled
+        if row.email_type == LEGACY_TYPE
+        and row.status == "pre-scheduled"
+        and (trigger := _legacy_trigger(row)) is not None
+    ]
+    if not old:
+        return [], set()
+    kind, name = LEGACY_INSTANCE
+    if not any(row["name"] == kind for row in types):
+        types.append({"name": kind, "days_before_event": 14, "priority": 1})
+    ids = [
+        row["id"]
+        for row in instances
+        if (row["campaign_type"], row["instance_name"]) == LEGACY_INSTANCE
+    ]
+    if ids:
+        instance = ids[0]
+    else:
+        highest = max((row["id"] for row in instances), default=0)
+        instance = max(database.sequence("campaign_instances"), highest) + 1
+        instances.append({"id": instance, "campaign_type": kind, "instance_name": name})
+    targets = [Target(row.contact_id, instance, trigger, "pending") for row, trigger in old]
+    return targets, {row.id for row, _ in old}
+
+
+def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
+    """All campaign tables, with the old rate increases migrated."""
+    type_rows, instance_rows = (
+        database.records("campaign_types"),
+        database.records("campaign_instances"),
+    )
+    stored = [
+        Target(
+            row["contact_id"],
+            row["campaign_instance_id"],
+            parse_date(row.get("trigger_date")),
+            text(row.get("status")).lower(),
+        )
+        for row in database.records("contact_campaigns")
+    ]
+    # A target that is there already, sent or not, is not made again.
+    known = {(one.contact_id, one.instance, one.trigger) for one in stored}
+    legacy, migrated = _legacy_targets(database, scheduled, type_rows, instance_rows)
+    targets = stored + [
+        one for one in legacy if (one.contact_id, one.instance, one.trigger) not in known
+    ]
+
+    types = {row["name"]: _read_type(row) for row in type_rows}
+    instances: dict[int, Instance] = {}
+    errors: list[tuple[int, str]] = []
+    for row in sorted(instance_rows, key=lambda row: row["id"]):
+        kind = types.get(row["campaign_type"])
+        if kind is None:
+            errors.append((row["id"], f"no campaign type {row['campaign_type']!r}"))
+            continue
+        try:
+            one = _read_instance(row, kind)
+        except InvalidMetadataError as error:
+            errors.append((row["id"], f"metadata is not valid: {error}"))
+            continue
+        instances[one.id] = one
+        if one.spread is not None and one.spread[1] < one.spread[0]:
+            errors.append((one.id, "the spread ends before it starts"))
+    names = {row["id"]: str(row["campaign_type"]) for row in instance_rows}
+    return Campaigns(types, instances, names, targets, errors, migrated)

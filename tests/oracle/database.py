@@ -1,0 +1,58 @@
+"""Reading an agency's database in whatever state it is (SPEC 1); it is never written."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Self
+
+Record = dict[str, Any]
+
+
+class Database:
+    """Tables as lists of records; what is missing reads as nothing."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+        self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        names = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        self._tables = {name.lower(): name for (name,) in names}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def records(self, table: str) -> list[Record]:
+        """All rows in table order, by lower-case column names; none where there is no table."""
+        name = self._tables.get(table)
+        if name is None:
+            return []
+        cursor = self._connection.execute(f'SELECT * FROM "{name}" ORDER BY rowid')
+        columns = [column[0].lower() for column in cursor.description]
+        return [dict(zip(columns, values, strict=True)) for values in cursor]
+
+    def sequence(self, table: str) -> int:
+        """The highest id that the table ever had, as far as SQLite remembers."""
+        if "sqlite_sequence" not in self._tables:
+            return 0
+        found = self._connection.execute(
+            "SELECT seq FROM sqlite_sequence WHERE lower(name) = ?", (table,)
+        ).fetchone()
+        return int(found[0]) if found and found[0] is not None else 0
+
+
+def text(value: object) -> str:
+    """A stored value as trimmed text; NULL is empty."""
+    return "" if value is None else str(value).strip()
+
+
+def truth(value: object) -> bool:
+    """Whether a stored flag is set."""
+    if isinstance(value, (int, float)):
+        return value != 0
+    return text(value).lower() in {"1", "true", "yes", "t", "y"}
+
+
+def truth_or(value: object, default: bool) -> bool:
+    """A stored flag, or its default where it is NULL or its column is missing."""
+    return default if value is None else truth(value)

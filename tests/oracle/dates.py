@@ -1,0 +1,49 @@
+"""Civil dates (SPEC 1 and 4)."""
+
+import re
+from datetime import date, timedelta
+
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T].*)?", re.ASCII | re.DOTALL)
+
+
+def parse_date(value: object) -> date | None:
+    """The date of a stored value, or None where it is no date (SPEC 1)."""
+    found = _DATE.fullmatch(value) if isinstance(value, str) else None
+    return make_date(*(int(part) for part in found.groups())) if found else None
+
+
+def make_date(year: object, month: object, day: object) -> date | None:
+    """The date that three event columns make, if they make one."""
+    if not (isinstance(year, int) and isinstance(month, int) and isinstance(day, int)):
+        return None
+    try:
+        return date(year, month, day)
+    except (ValueError, OverflowError):
+        return None
+
+
+def plus(day: date, days: int) -> date:
+    """The day so many days later; the calendar's ends stop it (9999-12-31 is a common 'never')."""
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        return date.max if days > 0 else date.min
+
+
+def anniversary(day: date, year: int) -> date:
+    """The same month and day in a year; 29 February is 28 February in a common year (SPEC 4)."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)
+
+
+def months(a: date, b: date) -> int:
+    """Calendar months from a to b, days of the month left aside (SPEC 5)."""
+    return 12 * (b.year - a.year) + b.month - a.month
+
+
+def days_between(a: date, b: date) -> list[date]:
+    """Every day from the earlier to the later of two, both included."""
+    first, last = min(a, b), max(a, b)
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

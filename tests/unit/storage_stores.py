@@ -1,0 +1,65 @@
+"""The stores that the shared behaviour tests run against, and one with faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from almanac.errors import OutcomeUnknown
+from almanac.storage.folder import FolderStore
+from almanac.storage.memory import MemoryStore
+from almanac.storage.store import ObjectInfo, ObjectStore
+
+STORES: dict[str, Callable[[Path], ObjectStore]] = {
+    "folder": lambda path: FolderStore(path / "store", durable=False),
+    "durable folder": lambda path: FolderStore(path / "store"),
+    "memory": lambda path: MemoryStore(),
+}
+
+Fault = Literal["dies before", "dies after", "answer lost", "never arrives"]
+FAULTS: tuple[Fault, ...] = ("dies before", "dies after", "answer lost", "never arrives")
+
+
+class Death(BaseException):
+    """Stands for the death of the process: nothing in the product catches it."""
+
+
+class FaultyStore(MemoryStore):
+    """A store of which the at-th write or deletion (from 0) meets the fault, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: int | None = None
+        self.fault: Fault = "dies before"
+        self.changes: list[str] = []
+
+    def at_was_met(self) -> bool:
+        return self.at is not None and self.at < len(self.changes)
+
+    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
+        after = self._meet(name)
+        info = super().write(name, data, if_generation)
+        after()
+        return info
+
+    def delete(self, name: str, if_generation: int | None) -> None:
+        after = self._meet(name)
+        super().delete(name, if_generation)
+        after()
+
+    def _meet(self, name: str) -> Callable[[], None]:
+        met = self.at == len(self.changes)
+        self.changes.append(name)
+        if met and self.fault == "dies before":
+            raise Death(name)
+        if met and self.fault == "never arrives":
+            raise OutcomeUnknown(name)
+
+        def after() -> None:
+            if met and self.fault == "dies after":
+                raise Death(name)
+            if met and self.fault == "answer lost":
+                raise OutcomeUnknown(name)
+
+        return after
