@@ -61,7 +61,8 @@ def _day_in_year() -> npt.NDArray[np.int32]:
 
 def is_leap(years: Codes) -> npt.NDArray[np.bool_]:
     """Whether each year has a 29 February."""
-    return (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
+    leap: npt.NDArray[np.bool_] = (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
+    return leap
 
 
 def year_of(days: Days) -> Codes:
@@ -72,21 +73,24 @@ def year_of(days: Days) -> Codes:
     index = np.clip(guess, 0, last).astype(np.int32)
     index += (days >= starts[np.minimum(index + 1, last)]) & (index < last)
     index -= (days < starts[index]) & (index > 0)
-    return index + np.int32(FIRST_YEAR)
+    year: Codes = (index + FIRST_YEAR).astype(np.int32, copy=False)
+    return year
 
 
 def anniversary(month_day: Codes, years: Codes) -> Days:
     """The day of `month_day` (see `month_day_of`) in each year; 29 February becomes the 28th."""
     years = np.asarray(years, np.int32)
     index = np.clip(years - FIRST_YEAR, 0, LAST_YEAR - FIRST_YEAR)
-    return _year_starts()[index] + _day_in_year()[is_leap(years).astype(np.int8), month_day]
+    day: Days = _year_starts()[index] + _day_in_year()[is_leap(years).astype(np.int8), month_day]
+    return day
 
 
 def month_day_of(days: Days) -> Codes:
     """(month-1)*31 + day-1 of each day: the key under which `anniversary` finds it."""
     years = year_of(days)
     within = days - _year_starts()[years - FIRST_YEAR]
-    return _month_day_table()[is_leap(years).astype(np.int8), within]
+    month_day: Codes = _month_day_table()[is_leap(years).astype(np.int8), within]
+    return month_day
 
 
 @cache

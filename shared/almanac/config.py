@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -116,6 +117,14 @@ class Timing(Section):
     followup_delay_days: Days = 2
     followup_lookback_days: Days = 35
     campaign_valid_days: Days = 30
+
+    @field_validator("followup_lookback_days")
+    @classmethod
+    def _after_delay(cls, value: int, info: ValidationInfo) -> int:
+        delay = info.data.get("followup_delay_days", 0)
+        if value < delay:
+            raise ValueError(f"is less than followup_delay_days ({delay}): none could go out")
+        return value
 
 
 class Aep(Section):

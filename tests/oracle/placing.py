@@ -138,18 +138,17 @@ def _place_new(new: list[Candidate], days: Days, limit: Limits, t0: date) -> lis
     return over
 
 
-def _place_over(one: Candidate, days: Days, x: int) -> None:
-    """The first day with room below the ceiling, or none."""
-    with_room = [
-        day
-        for n in range((one.hi - one.target).days + 1)
-        if days.load[day := plus(one.target, n)] < x
-    ]
-    free = [day for day in with_room if not days.barred(one, day)]
+def _place_over(one: Candidate, days: Days, x: int) -> bool:
+    """The first day with room below the ceiling, if there is one."""
+    free = [day for day in _with_room(one, days, x) if not days.barred(one, day)]
     if free:
         days.place(one, free[0])
-    else:
-        one.reason = CONFLICT if with_room else CAP
+    return bool(free)
+
+
+def _with_room(one: Candidate, days: Days, x: int) -> list[date]:
+    length = (one.hi - one.target).days + 1
+    return [day for n in range(length) if days.load[day := plus(one.target, n)] < x]
 
 
 def place(candidates: list[Candidate], standing: list[Scheduled], limit: Limits, t0: date) -> None:
@@ -161,5 +160,7 @@ def place(candidates: list[Candidate], standing: list[Scheduled], limit: Limits,
     by_rank = sorted(candidates, key=lambda c: c.rank)
     _place_kept([one for one in by_rank if one.kept], days, limit.x)
     new = [one for one in by_rank if one.day is None]
-    for one in sorted(_place_new(new, days, limit, t0), key=lambda c: c.rank):
-        _place_over(one, days, limit.x)
+    late = sorted(_place_new(new, days, limit, t0), key=lambda c: c.rank)
+    # why one found no day is judged when all have been placed: a second run then says the same
+    for one in [one for one in late if not _place_over(one, days, limit.x)]:
+        one.reason = CONFLICT if _with_room(one, days, limit.x) else CAP

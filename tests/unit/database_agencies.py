@@ -1,4 +1,4 @@
-"""Small agency databases for the tests of `almanac.database`, and another program that uses them."""
+"""Small databases for the tests of `almanac.database`, and another program that uses them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.database.opening import map_errors, open_database, quick_check, transaction
+from almanac.database.opening import (
+    backup,
+    map_errors,
+    open_database,
+    quick_check,
+    transaction,
+)
+from almanac.database.reading import Snapshot
 from almanac.errors import DatabaseBusy, DatabaseError
 from tests.unit.database_agencies import (
     OLD_SCHEDULES,
@@ -56,6 +63,49 @@ def test_a_missing_file_is_refused_and_not_created(tmp_path: Path, writable: boo
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert "a folder" in refused(tmp_path)
+
+
+def test_a_file_that_must_not_be_read_is_refused(database: Path) -> None:
+    database.chmod(0o200)
+    with without_privileges(database.parent):
+        assert "cannot be read by this user" in refused(database)
+
+
+def test_a_file_in_a_folder_that_must_not_be_entered_is_refused(database: Path) -> None:
+    hidden = database.parent / "hidden"
+    hidden.mkdir(mode=0o700)
+    path = hidden / "agency.sqlite3"
+    database.rename(path)
+    with without_privileges(database.parent):
+        message = refused(path)
+    assert "cannot be looked at (Permission denied)" in message
+
+
+def test_odd_names_of_files_and_folders_are_taken_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "a b#c?d%41&mode=memory"
+    folder.mkdir()
+    path = make(folder / "ann's \u00e9\u4e2d%20.sqlite3", journal="wal")
+    connection = open_database(path, writable=True)
+    connection.execute("UPDATE contacts SET state = 'TX'")
+    backup(connection, folder / "copy?.sqlite3")
+    connection.close()
+    assert change(path, "SELECT DISTINCT state FROM contacts") == [("TX",)]
+    with Snapshot(folder / "copy?.sqlite3") as snapshot:
+        assert snapshot.contacts(1, 1).column("state").to_pylist() == ["TX"]
+    assert beside(path) == sorted([path.name, "copy?.sqlite3"])
+
+
+def test_a_link_to_a_database_opens_the_database(database: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    link = folder / "link.sqlite3"
+    link.symlink_to(database)
+    connection = open_database(link, writable=True)
+    with transaction(connection, link):
+        connection.execute("UPDATE contacts SET state = 'TX'")
+    connection.close()
+    assert beside(link) == ["link.sqlite3"]
+    assert change(database, "SELECT DISTINCT state FROM contacts") == [("TX",)]
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -206,7 +256,9 @@ def test_the_log_of_another_program_stays_where_it_is(tmp_path: Path) -> None:
         connection = open_database(path, writable=True)
         assert connection.execute("SELECT DISTINCT state FROM contacts").fetchall() == [("CA",)]
         connection.close()
-        assert beside(path) == there == ["agency.sqlite3", "agency.sqlite3-shm", "agency.sqlite3-wal"]
+        assert (
+            beside(path) == there == ["agency.sqlite3", "agency.sqlite3-shm", "agency.sqlite3-wal"]
+        )
 
 
 def test_the_log_that_a_dead_program_left_is_read_and_stays(tmp_path: Path) -> None:
@@ -256,12 +308,25 @@ def small_disk(database: Path) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_disk")
+def test_a_copy_that_finds_no_room_is_an_error_that_names_it(database: Path) -> None:
+    change(database, "DELETE FROM email_schedules WHERE id > 10")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+    connection = open_database(database, writable=False)
+    target = database.parent / "copy.sqlite3"
+    with pytest.raises(DatabaseError, match=r"copy\.sqlite3: copying .*agency\.sqlite3 failed"):
+        backup(connection, target)
+    connection.close()
+    assert beside(database) == ["agency.sqlite3"]
+
+
+@pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_an_error_that_leaves_the_file_as_it_was(database: Path) -> None:
     before = database.read_bytes()
     connection = open_database(database, writable=True)
+    grow = """UPDATE email_schedules SET status = 'sent';
+        CREATE TABLE big AS SELECT randomblob(1000) FROM email_schedules"""
     with pytest.raises(DatabaseError, match="disk"), transaction(connection, database):
-        connection.execute("UPDATE email_schedules SET status = 'sent'")
-        connection.execute("CREATE TABLE big AS SELECT randomblob(1000) FROM email_schedules")
+        connection.execute(grow)
     connection.close()
     assert database.read_bytes() == before
     assert beside(database) == ["agency.sqlite3"]
@@ -280,9 +345,9 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path: Path, journal: str) 
     path = make(tmp_path / "agency.sqlite3", OLD_SCHEDULES + MANY_ROWS, journal=journal)
     before = path.read_bytes()
     connection = open_database(path, writable=True)
-    with pytest.raises(KeyError), transaction(connection, path):
-        connection.execute("UPDATE email_schedules SET status = 'sent'")
-        raise KeyError
+    change_and_fail = "UPDATE email_schedules SET status = 'sent'; INSERT INTO nowhere VALUES (1)"
+    with pytest.raises(DatabaseError, match="nowhere"), transaction(connection, path):
+        connection.execute(change_and_fail)
     connection.close()
     assert path.read_bytes() == before
     assert beside(path) == ["agency.sqlite3"]

@@ -12,6 +12,7 @@ from almanac import civil
 from almanac.frames import Codes, Days, Ids, Kind
 from almanac.hashing import Hashes, splitmix64
 
+
 def message_hashes(contact_id: Ids, kind: Codes, event: Days, kinds: Sequence[Kind]) -> Hashes:
     """h of each message: from its contact, type, campaign instance and event year."""
     year = civil.year_of(event)

@@ -194,43 +194,55 @@ class _Board:
         Loads only grow, so a stretch of messages can be placed together as long as none of them
         finds its day filled, or taken by a campaign e-mail of its contact, within the stretch.
         """
-        left = self.late
+        left, shut_out = self.late, []
         while len(left):
             free = self._next_free()
             want = free[self.target[left]]
             hopeless = want > self.ceiling[left]
-            self.reason[left[hopeless]] = skip.daily_cap
+            shut_out.append(left[hopeless])
             left, want = left[~hopeless], want[~hopeless]
-            block, want = left[:BLOCK], want[:BLOCK].copy()
-            if len(block) == 0:
-                return
-            barred = self._barred(block, want)
-            while barred.any():
-                want[barred] = free[want[barred] + 1]
-                within = barred & (want <= self.ceiling[block])
-                barred = np.zeros(len(block), np.bool_)
-                barred[within] = self._barred(block[within], want[within])
+            block, want = left[:BLOCK], want[:BLOCK]
+            want = self._past_barred(block, want, free)
             beside_only = want > self.ceiling[block]
-            ok = np.where(beside_only, 0, want)
-            order = np.argsort(ok, kind="stable")
+            shut_out.append(block[beside_only])
+            rest = left[BLOCK:]
+            block, want = block[~beside_only], want[~beside_only]
+            order = np.argsort(want, kind="stable")
             nth = np.empty(len(block), np.int64)
-            nth[order] = _rank_within(ok[order])
-            stop = beside_only | (nth >= (self.limits.ceiling - self.load)[ok])
-            stop |= self._second_campaigns(block, ok)
+            nth[order] = _rank_within(want[order])
+            stop = nth >= (self.limits.ceiling - self.load)[want]
+            stop |= self._second_campaigns(block, want)
             length = int(np.argmax(stop)) if stop.any() else len(block)
-            if length == 0:
-                self.reason[block[0]] = skip.conflict
-                left = left[1:]
-                continue
             self._stand(block[:length], want[:length], LATE)
-            left = left[length:]
+            left = np.concatenate([block[length:], rest])
+        self._explain(np.concatenate([np.empty(0, np.intp), *shut_out]), skip)
+
+    def _past_barred(
+        self, block: Index, want: npt.NDArray[np.int32], free: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int32]:
+        """The first day with room on which no campaign e-mail of the contact stands; past the
+        ceiling if there is none."""
+        want = np.array(want)
+        barred = self._barred(block, want)
+        while barred.any():
+            want[barred] = free[want[barred] + 1]
+            within = barred & (want <= self.ceiling[block])
+            barred = np.zeros(len(block), np.bool_)
+            barred[within] = self._barred(block[within], want[within])
+        return want
+
+    def _explain(self, messages: Index, skip: SkipCodes) -> None:
+        """Why these found no day: the days are full, or those with room have a campaign e-mail
+        of the contact. Judged by the final loads, so that the next run finds the same reason."""
+        room = self._next_free()[self.target[messages]] <= self.ceiling[messages]
+        self.reason[messages] = np.where(room, skip.conflict, skip.daily_cap)
 
     def _next_free(self) -> npt.NDArray[np.int32]:
         """For each day the first from it on whose load is below X; a day past the end if none."""
         none = self.days
         days = np.where(self.load < self.limits.ceiling, np.arange(self.days), none)
         first = np.minimum.accumulate(days[::-1])[::-1]
-        return np.r_[first, none, none].astype(np.int32)
+        return np.append(first, [none, none]).astype(np.int32)
 
 
 def _rank_within(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:

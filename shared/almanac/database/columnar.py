@@ -79,5 +79,5 @@ def _readable(texts: pa.Array) -> pa.Array:
 def _map_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (adbc_driver_manager.Error, pa.ArrowException) as error:
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         raise DatabaseError(f"{path}: the snapshot cannot be read: {error}") from error

@@ -44,7 +44,6 @@ def inspect(path: Path) -> Inspection:
 
 
 def _inspect(connection: apsw.Connection) -> Inspection:
-    integrity = [r[0] for r in connection.execute(f"PRAGMA integrity_check({PROBLEMS})")]
     tables, columns, unusable = [], [], []
     for table in TABLES:
         found = describe(connection, table.name)
@@ -55,20 +54,42 @@ def _inspect(connection: apsw.Connection) -> Inspection:
         else:
             names = (c.name for c in table.columns)
             columns += [f"{table.name}.{name}" for name in names if name not in found.columns]
-    integers = "SELECT count(*) FROM contacts WHERE typeof(id) = 'integer'"
-    distinct = "SELECT count(DISTINCT id) FROM contacts WHERE typeof(id) = 'integer'"
-    rows, whole, different = (
-        int(scalar(connection, sql))
-        for sql in ("SELECT count(*) FROM contacts", integers, distinct)
-    )
+    damage = _damage(connection)
+    rows = integers = different = 0
+    try:
+        rows, integers, different = _count_ids(connection)
+    except apsw.CorruptError as error:
+        damage.append(f"contacts cannot be read to the end: {error}")
     return Inspection(
-        integrity=() if integrity == ["ok"] else tuple(str(line) for line in integrity),
+        integrity=tuple(damage),
         missing_tables=tuple(tables),
         missing_columns=tuple(_missing_of_contacts(connection) + columns),
         unusable_tables=tuple(unusable),
         contacts=rows,
-        duplicate_ids=whole - different,
-        non_integer_ids=rows - whole,
+        duplicate_ids=integers - different,
+        non_integer_ids=rows - integers,
+    )
+
+
+def _damage(connection: apsw.Connection) -> list[str]:
+    """What SQLite has to say against the file, in its words."""
+    lines: list[str] = []
+    try:
+        for (line,) in connection.execute(f"PRAGMA integrity_check({PROBLEMS})"):
+            lines.append(" ".join(str(line).split()))
+    except apsw.CorruptError as error:
+        lines.append(str(error))
+    return [] if lines == ["ok"] else lines
+
+
+def _count_ids(connection: apsw.Connection) -> tuple[int, int, int]:
+    """Rows of contacts, those with an integer id, and the different ids among them."""
+    integers = "SELECT count(*) FROM contacts WHERE typeof(id) = 'integer'"
+    different = "SELECT count(DISTINCT id) FROM contacts WHERE typeof(id) = 'integer'"
+    return (
+        scalar(connection, "SELECT count(*) FROM contacts"),
+        scalar(connection, integers),
+        scalar(connection, different),
     )
 
 

@@ -85,7 +85,7 @@ def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> ap
     beside = Path(f"{path.resolve()}-wal").exists()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
     name = path.resolve().as_uri()
-    if wal and not beside and not (_may_write(path) and _may_write(path.resolve().parent)):
+    if wal and not beside and not all(_may(p, os.W_OK) for p in (path, path.resolve().parent)):
         # reading a WAL database takes two files beside it; without them it cannot change either
         name += "?immutable=1"
     with map_errors(path):
@@ -155,7 +155,11 @@ def backup(
         try:
             copy.execute("PRAGMA synchronous = OFF")
             with map_errors(path):
-                _copy_pages(connection, copy, progress)
+                try:
+                    _copy_pages(connection, copy, progress)
+                except (apsw.FullError, apsw.IOError) as error:
+                    # SQLite does not say which of the two files it is; as a rule it is the new one
+                    raise DatabaseError(f"{target}: copying {path} failed ({error})") from error
             with map_errors(target):
                 copy.execute("PRAGMA journal_mode = DELETE")
         finally:
@@ -183,12 +187,18 @@ def quick_check(path: Path) -> None:
 
 
 def _require_file(path: Path) -> None:
-    if path.is_dir():
-        raise DatabaseError(f"{path}: a folder; expected an SQLite database file")
-    if not path.exists():
-        raise DatabaseError(f"{path}: no such file; expected an SQLite database")
-    if path.stat().st_size == 0:
+    try:
+        if path.is_dir():
+            raise DatabaseError(f"{path}: a folder; expected an SQLite database file")
+        if not path.exists():
+            raise DatabaseError(f"{path}: no such file; expected an SQLite database")
+        size = path.stat().st_size
+    except OSError as error:
+        raise DatabaseError(f"{path}: cannot be looked at ({error.strerror})") from error
+    if size == 0:
         raise DatabaseError(f"{path}: the file is empty; expected an SQLite database")
+    if not _may(path, os.R_OK):
+        raise DatabaseError(f"{path}: the file cannot be read by this user; it must be readable")
 
 
 def _header(path: Path) -> bytes:
@@ -201,16 +211,16 @@ def _header(path: Path) -> bytes:
         file.xClose()
 
 
-def _may_write(path: Path) -> bool:
+def _may(path: Path, access: int) -> bool:
     effective = os.access in os.supports_effective_ids
-    return os.access(path, os.W_OK, effective_ids=effective)
+    return os.access(path, access, effective_ids=effective)
 
 
 def _require_writable(path: Path) -> None:
     folder = path.resolve().parent
-    if not _may_write(path):
+    if not _may(path, os.W_OK):
         raise DatabaseError(f"{path}: the file is read-only; planning needs to write to it")
-    if not _may_write(folder):
+    if not _may(folder, os.W_OK):
         raise DatabaseError(
             f"{path}: its folder {folder} is read-only; SQLite needs to write a journal there"
         )

@@ -137,8 +137,8 @@ class Tables:
 
 
 def listed(select: Select) -> str:
-    """The column list of a SELECT."""
-    return ", ".join(f"{sql} AS {name}" for name, sql in select.items())
+    """The column list of a SELECT; without names, since ORDER BY would mean those."""
+    return ", ".join(select.values())
 
 
 def distinct(table: pa.Table, key: str) -> pa.Table:

@@ -13,7 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from almanac.database.catalog import scalar
-from almanac.database.schema import PLANNED, SCHEDULER_CHECKPOINTS
+from almanac.database.schema import (
+    IDENTIFIED,
+    IDENTITY_INDEX,
+    LEGACY_CAMPAIGN,
+    PLANNED,
+    SCHEDULER_CHECKPOINTS,
+)
 from almanac.database.shapes import (
     Packed,
     Shapes,
@@ -68,19 +74,20 @@ _INSERT = f"""
     INSERT INTO main.email_schedules (contact_id, {", ".join(_VALUES)}, created_at)
     SELECT {_ID}, {", ".join(_VALUES.values())}, :now {_FROM}
 """
+# NOT INDEXED: by rowid; without statistics SQLite would take the index by status
 _UPDATE = f"""
-    UPDATE main.email_schedules AS row
+    UPDATE main.email_schedules AS row NOT INDEXED
     SET {", ".join(f"{name} = changed.{name}" for name in _VALUES)}
     FROM (SELECT {_ID} AS id, {", ".join(f"{v} AS {n}" for n, v in _VALUES.items())} {_FROM})
         AS changed
     WHERE row.id = changed.id AND row.{PLANNED}
 """
 _DELETE = f"""
-    DELETE FROM main.email_schedules
+    DELETE FROM main.email_schedules NOT INDEXED
     WHERE id IN (SELECT value FROM carray(:ids)) AND {PLANNED}
 """
 _EXPIRE = f"""
-    UPDATE main.email_schedules
+    UPDATE main.email_schedules NOT INDEXED
     SET status = 'skipped', skip_reason = '{EXPIRED}',
         scheduler_run_id = :run, batch_id = :run, updated_at = :now
     WHERE id IN (SELECT value FROM carray(:ids)) AND status = 'pre-scheduled'
@@ -227,6 +234,35 @@ def write_target_statuses(
             "WHERE id IN (SELECT value FROM carray(?3)) AND status IS NOT ?1",
             (status, stamp, apsw.carray(targets)),
         )
+
+
+# CROSS JOIN: from the few new targets to their rows, and not through all rows by status
+_SETTLE = f"""
+    WITH settled AS (
+        SELECT target.id AS id, row.status AS status
+        FROM main.contact_campaigns AS target
+        CROSS JOIN main.email_schedules AS row INDEXED BY {IDENTITY_INDEX.name}
+        WHERE target.campaign_instance_id = ?1 AND target.status = 'pending'
+          AND row.contact_id = target.contact_id
+          AND row.email_type = 'campaign_{LEGACY_CAMPAIGN}'
+          AND COALESCE(row.campaign_instance_id, 0) = ?1
+          AND row.{PLANNED} AND row.{IDENTIFIED}
+          AND printf('%04d-%02d-%02d', row.event_year, row.event_month, row.event_day)
+              = substr(target.trigger_date, 1, 10))
+    UPDATE main.contact_campaigns
+    SET status = CASE settled.status WHEN 'pre-scheduled' THEN 'scheduled' ELSE 'skipped' END,
+        updated_at = ?2
+    FROM settled WHERE contact_campaigns.id = settled.id
+"""
+
+
+def settle_new_targets(connection: apsw.Connection, instance: int, now: str) -> None:
+    """Gives the targets that the migration made of old rate increases the status of their plan.
+
+    They have no id before the migration, so that they are found by what they are. Needs the
+    indexes of `create_indexes`.
+    """
+    connection.execute(_SETTLE, (instance, now))
 
 
 def record_config(connection: apsw.Connection, canonical_json: str, now: str) -> bool:

@@ -68,7 +68,7 @@ class Fragment:
         table = table.replace_schema_metadata({"almanac": json.dumps(note)})
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", use_dictionary=["issue", "detail"])
-        return sink.getvalue().to_pybytes()
+        return bytes(sink.getvalue())
 
     @classmethod
     def from_parquet(cls, data: bytes, name: str) -> Fragment:

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import multiprocessing
 import os
+import re
 import signal
 import tempfile
 import time
@@ -25,7 +26,7 @@ import apsw
 
 from almanac.config import Config
 from almanac.database.opening import backup, data_version, map_errors, open_database
-from almanac.errors import AlmanacError, SnapshotMoved
+from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, ShardTask, parse
@@ -58,6 +59,7 @@ class RunOptions:
     workers: int | None = None
     scope: Sequence[tuple[int, int]] | None = None
     dry_run: bool = False
+    busy_seconds: float = 5.0  # how long to wait for another program that holds the file
     shard_contacts: int = 50_000
 
 
@@ -77,9 +79,11 @@ class FileCommitter:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
                 summary = write(self.connection)
                 self.connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
+                if isinstance(error, DatabaseError):
+                    raise DatabaseError(f"{self.path}: {error}") from error
                 raise
         return summary
 
@@ -100,29 +104,35 @@ def run_file(
     Raises DatabaseError, DatabaseBusy, SnapshotMoved (others wrote during each of 5 attempts).
     """
     report = progress or (lambda step, done, total: None)
-    for attempt in range(1, ATTEMPTS + 1):
+    for _ in range(ATTEMPTS):
         try:
             return _run_once(path, config, options, report)
         except SnapshotMoved as error:
-            if attempt == ATTEMPTS:
-                raise SnapshotMoved(
-                    f"{path}: other programs wrote to it during each of {ATTEMPTS} attempts; "
-                    "nothing was changed; run again when it is quieter"
-                ) from error
-    raise AssertionError("unreachable")
+            moved = error
+    raise SnapshotMoved(
+        f"{path}: other programs wrote to it during each of {ATTEMPTS} attempts; "
+        "nothing was changed; run again when it is quieter"
+    ) from moved
 
 
 def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
         watch = _Stopwatch(progress)
-        connection = open_database(path, writable=not options.dry_run)
+        connection = open_database(
+            path, writable=not options.dry_run, busy_seconds=options.busy_seconds
+        )
         stack.callback(connection.close)
         pool = _pool(stack, connection, folder, options)
         store = _store(folder / "store")
         version = _take_snapshot(store, connection, folder, config, options, watch)
         committer = DryCommitter() if options.dry_run else FileCommitter(path, connection, version)
-        summary = _run(store, folder, committer, pool, config, options, watch)
+        try:
+            summary = _run(store, folder, committer, pool, config, options, watch)
+        except DatabaseError as error:
+            # what is wrong with the copy is wrong with the file; the copy is gone in a moment
+            text = re.sub(re.escape(str(folder)) + r"[^:]*", str(path), str(error))
+            raise DatabaseError(text) from error
         return summary.model_copy(update={"seconds": watch.seconds()})
 
 
@@ -252,7 +262,7 @@ def _pool(
 ) -> Executor | None:
     """Worker processes, warming up while the snapshot is taken; None where they do not pay."""
     workers = options.workers if options.workers is not None else os.cpu_count() or 1
-    (contacts,) = connection.execute("SELECT count(*) FROM contacts").fetchone()
+    contacts = sum(count for (count,) in connection.execute("SELECT count(*) FROM contacts"))
     shards = options.shards or -(-contacts // options.shard_contacts)
     workers = min(workers, shards)
     if workers <= 1 or (contacts <= SMALL and options.workers is None):

@@ -21,12 +21,14 @@ from almanac.database.reading import Snapshot
 from almanac.database.writing import (
     ScheduleWriter,
     record_config,
+    settle_new_targets,
     write_checkpoint,
     write_issues,
     write_target_statuses,
 )
 from almanac.errors import Corrupt
 from almanac.frames import (
+    NO_DAY,
     PLACEMENT_STEPS,
     Candidates,
     Codes,
@@ -36,11 +38,13 @@ from almanac.frames import (
     Placement,
     ScheduledDays,
     ScheduleRows,
+    Small,
 )
 from almanac.pipeline.fragments import Fragment, read_contenders
 from almanac.pipeline.run_plan import RunPlan
-from almanac.planning.campaigns import TARGET_STATUSES
+from almanac.planning.campaigns import TARGET_STATUSES, legacy_triggers
 from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, Vocabulary
+from almanac.planning.lookup import positions
 from almanac.report.summary import Checksums, DayLoad, LeftOut, RunSummary
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
@@ -92,6 +96,8 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     with Snapshot(database) as snapshot:
         load = _load(snapshot, ScheduledDays.concat(scheduled), t0)
         unknown_targets = snapshot.foreign_targets()[1]
+        if plan.brief.legacy_instance is not None:
+            unknown_targets += _converted_without_contact(snapshot)
     progress("balance", 0, 1)
     skip = SkipCodes(words.reason(DAILY_CAP), words.reason(CAMPAIGN_CONFLICT))
     placement = place(merged, load, limits, skip)
@@ -112,7 +118,7 @@ def _check_contenders(
         bool((ids[1:] >= ids[:-1]).all())
         and first <= int(ids[0])
         and int(ids[-1]) <= last
-        and 0 <= int(part.kind.min())
+        and int(part.kind.min()) >= 0
         and int(part.kind.max()) < len(words.kinds)
         and civil.day_of(plan.t0) <= int(part.floor.min())
         and bool((part.floor <= part.ceiling).all())
@@ -148,6 +154,16 @@ def _load(snapshot: Snapshot, scheduled: ScheduledDays, t0: int) -> Load:
     )
 
 
+def _converted_without_contact(snapshot: Snapshot) -> int:
+    """Old rate increases of unknown contacts, which become targets by the migration."""
+    legacy = snapshot.legacy_rate_increases(-(1 << 63), (1 << 63) - 1)
+    trigger = legacy_triggers(legacy)
+    known = positions(snapshot.contact_ids(), legacy["contact_id"].to_numpy()) >= 0
+    lost = (trigger != NO_DAY) & ~known
+    contacts = legacy["contact_id"].to_numpy()[lost]
+    return len(set(zip(contacts.tolist(), trigger[lost].tolist(), strict=True)))
+
+
 def _by_day(days: Days, counts: np.ndarray, t0: int) -> np.ndarray:
     return np.bincount(days - t0, counts).astype(np.int64)
 
@@ -159,7 +175,7 @@ class _Outcome:
     fragment: Fragment
     day: Days
     reason: Codes
-    step: np.ndarray
+    step: Small
     changed: Mask  # differs from the snapshot, or is not in it
 
 
@@ -216,6 +232,8 @@ def write_run(
     if connection is not None:
         progress("index", 0, 1)
         summary.migrations += create_indexes(connection)
+        if plan.brief.legacy_instance is not None:
+            settle_new_targets(connection, plan.brief.legacy_instance, plan.timestamp)
         record_config(connection, plan.config_text, plan.timestamp)
         write_checkpoint(connection, **_checkpoint(plan, summary))
         progress("index", 1, 1)
@@ -266,7 +284,7 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     return zip(*(column.to_pylist() for column in table.itercolumns()), strict=True)
 
 
-def _checkpoint(plan: RunPlan, summary: RunSummary) -> dict[str, object]:
+def _checkpoint(plan: RunPlan, summary: RunSummary) -> dict[str, str | int | None]:
     return {
         "run_timestamp": plan.timestamp,
         "scheduler_run_id": plan.run_id,
@@ -351,9 +369,7 @@ class _Tally:
             email_type = self.types[kind - 1] if kind else "other"
             self.changes[name][email_type] += int(counts[kind])
 
-    def _row_checksums(
-        self, outcome: _Outcome, candidates: Candidates, stands: Mask
-    ) -> np.ndarray:
+    def _row_checksums(self, outcome: _Outcome, candidates: Candidates, stands: Mask) -> np.ndarray:
         texts = np.append(text_checksums(outcome.fragment.metadata), np.uint64(0))
         return row_checksums(
             len(candidates),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +13,9 @@ from almanac.database.reading import Snapshot
 from almanac.errors import RequestError
 from almanac.frames import Ids
 from almanac.messaging.messages import ShardTask, to_json
-from almanac.pipeline.parts import Parts, snapshot_file
+from almanac.pipeline.briefing import brief_of
+from almanac.pipeline.parts import Parts, read_plan, snapshot_file
 from almanac.pipeline.run_plan import RunPlan, SnapshotRef
-from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, Brief, make_brief
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
 from almanac.storage.versions import current, database_of
@@ -52,7 +53,10 @@ def plan_run(
     """Write plan.json for a run on the organization's current version, and return it.
 
     `shards` asks for a number of shards; by default there is one for each `shard_contacts`.
+    A run that is planned already goes on with the plan that it has.
     """
+    if parts.store.stat(layout.plan(org_id, run_id)) is not None:
+        return read_plan(parts.store, org_id, run_id)
     there = current(parts.store, org_id)
     if there is None:
         raise RequestError(f"organization {org_id}: it has no database in this store")
@@ -68,7 +72,7 @@ def plan_run(
     config = read_config(parts.store, org_id)
     path = snapshot_file(parts.store, reference, parts.workspace)
     with Snapshot(path) as snapshot:
-        brief = _brief(snapshot, config, as_of, first_send_date(as_of, clock, config))
+        brief = brief_of(snapshot, config, as_of, first_send_date(as_of, clock, config))
         ids = in_ranges(snapshot.contact_ids(), scope)
         plan = RunPlan(
             org_id=org_id,
@@ -90,34 +94,11 @@ def publish_tasks(parts: Parts, plan: RunPlan) -> None:
     """One ShardTask for each shard whose fragment is not there yet."""
     done = {info.name for info in parts.store.list(layout.fragments(plan.org_id, plan.run_id))}
     tasks = [
-        ShardTask(
-            org_id=plan.org_id, run_id=plan.run_id, shard=shard, first_id=first, last_id=last
-        )
+        ShardTask(org_id=plan.org_id, run_id=plan.run_id, shard=shard, first_id=first, last_id=last)
         for shard, (first, last) in enumerate(plan.shards)
         if layout.fragment(plan.org_id, plan.run_id, shard) not in done
     ]
     parts.bus.publish(parts.topic(SHARD_TASKS), [to_json(task) for task in tasks])
-
-
-def _brief(snapshot: Snapshot, config: Config, as_of: dt.date, t0: dt.date) -> Brief:
-    instances = snapshot.campaign_instances()
-    legacy = None
-    if snapshot.has_legacy_rate_increases():
-        known = [
-            int(row["id"])
-            for row in instances
-            if (row["campaign_type"], row["instance_name"]) == (LEGACY_TYPE, LEGACY_NAME)
-        ]
-        legacy = known[0] if known else snapshot.next_instance_id()
-    return make_brief(
-        as_of=as_of,
-        t0=t0,
-        config=config,
-        campaign_types=snapshot.campaign_types(),
-        campaign_instances=instances,
-        suppression_reasons=snapshot.suppressions()["reason"].unique().to_pylist(),
-        legacy_instance=legacy,
-    )
 
 
 def in_ranges(ids: Ids, ranges: Sequence[tuple[int, int]] | None) -> Ids:
@@ -140,7 +121,4 @@ def cut(ids: Ids, shard_contacts: int, shards: int | None) -> list[tuple[int, in
     wanted = shards if shards is not None else -(-len(ids) // shard_contacts)
     count = max(1, min(wanted, len(ids), MAX_SHARDS))
     bounds = np.linspace(0, len(ids), count + 1).astype(np.intp)
-    return [
-        (int(ids[first]), int(ids[last - 1]))
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    return [(int(ids[first]), int(ids[last - 1])) for first, last in itertools.pairwise(bounds)]

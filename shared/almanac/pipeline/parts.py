@@ -18,7 +18,6 @@ from almanac.report.summary import RunSummary
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 
-
 Write = Callable[[apsw.Connection | None], RunSummary]
 
 
@@ -73,5 +72,7 @@ def read_plan(store: ObjectStore, org_id: str, run_id: str) -> RunPlan:
     """The run's plan.json; RequestError if there is no such run."""
     name = layout.plan(org_id, run_id)
     if store.stat(name) is None:
-        raise RequestError(f"run {run_id} of organization {org_id}: no such run ({name} is missing)")
+        raise RequestError(
+            f"run {run_id} of organization {org_id}: no such run ({name} is missing)"
+        )
     return _parse_plan(store.read(name).data)

@@ -46,7 +46,8 @@ class Instance(BaseModel):
     id: int
     type_name: str
     name: str
-    problem: str | None = None  # why it is left out; then nothing below is to be relied on
+    problem: str | None = None  # why it is left out, for the report
+    understood: bool = True  # if not, nothing below is to be relied on
     takes_part: bool = False
     priority: int = 10
     days_before_event: int = 0
@@ -141,24 +142,28 @@ def _resolve(
         "default_trigger": start or _date(row.get("created_at")) or as_of,
     }
     if type_name not in types:
-        return Instance(**facts, problem=f"its type {type_name!r} is not in campaign_types")
+        return _misunderstood(facts, f"its type {type_name!r} is not in campaign_types")
     kind = types[type_name]
     try:
         overrides = _overrides(row.get("metadata"))
     except ValueError as error:
-        return Instance(**facts, problem=f"its metadata is not valid: {error}")
-    fields = {name: _flag(kind, name) for name, v in TYPE_DEFAULTS.items() if isinstance(v, bool)}
+        return _misunderstood(facts, f"its metadata is not valid: {error}")
+    flags = (name for name, default in TYPE_DEFAULTS.items() if isinstance(default, bool))
+    fields: dict[str, Any] = {name: _flag(kind, name) for name in flags}
     try:
         fields |= {name: _number(kind, name) for name in ("priority", "days_before_event")}
     except ValueError as error:
-        return Instance(**facts, problem=f"its type {type_name!r} is not valid: {error}")
+        return _misunderstood(facts, f"its type {type_name!r} is not valid: {error}")
     fields |= overrides
     spread = _date(row.get("spread_start_date")), _date(row.get("spread_end_date"))
+    active = fields.pop("active")
     if fields.pop("spread_evenly") and spread[0] and spread[1]:
         if spread[1] < spread[0]:
-            return Instance(**facts, problem=f"its spread ends ({spread[1]}) before {spread[0]}")
-        facts["spread"] = spread
-    active = fields.pop("active")
+            # what was sent of it before can still be followed up
+            active = False
+            facts["problem"] = f"its spread ends on {spread[1]}, before it begins ({spread[0]})"
+        else:
+            facts["spread"] = spread
     return Instance(
         **facts,
         **fields,
@@ -167,9 +172,13 @@ def _resolve(
         active_end=end,
         target_states=_list(row.get("target_states")),
         target_carriers=_list(row.get("target_carriers")),
-        email_template=_text(row.get("email_template")),
-        sms_template=_text(row.get("sms_template")),
+        email_template=_text(row.get("email_template")) or None,
+        sms_template=_text(row.get("sms_template")) or None,
     )
+
+
+def _misunderstood(facts: dict[str, Any], problem: str) -> Instance:
+    return Instance(**facts, problem=problem, understood=False)
 
 
 def _overrides(metadata: object) -> dict[str, Any]:

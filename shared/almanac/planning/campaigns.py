@@ -21,7 +21,7 @@ from almanac.planning.kinds import (
     UNDERWRITING_GLOBAL,
     Vocabulary,
 )
-from almanac.planning.lookup import positions
+from almanac.planning.lookup import DaysByGroup, positions
 from almanac.rules.states import USPS_STATES
 
 TARGET_STATUSES = ("", "scheduled", "skipped", "sent")
@@ -51,23 +51,22 @@ class TargetLinks(Frame):
     status: Small
 
 
-def read_targets(
-    table: pa.Table, legacy: pa.Table, contact_ids: Ids, brief: Brief
-) -> Targets:
+def read_targets(table: pa.Table, legacy: pa.Table, contact_ids: Ids, brief: Brief) -> Targets:
     """Targets of contacts that can get messages: rows of contact_campaigns that were not sent
-    yet, and the pre-scheduled `scheduled_rate_increase` rows of an older scheduler."""
+    yet, and the pre-scheduled `scheduled_rate_increase` rows of an older scheduler which are no
+    such rows yet, whatever their status."""
     status = [text.strip().lower() for text in table["status"].to_pylist()]
     code = np.array(
         [TARGET_STATUSES.index(s) if s in TARGET_STATUSES else 0 for s in status], np.int8
     )
-    rows = Targets(
+    stored = Targets(
         row_id=table["id"].to_numpy(),
         contact=positions(contact_ids, table["contact_id"].to_numpy()),
         instance=table["campaign_instance_id"].to_numpy(),
         trigger=civil.parse_dates(table["trigger_date"]),
         status=code,
     )
-    rows = rows.take(rows.status != _SENT)
+    rows = stored.take(stored.status != _SENT)
     if brief.legacy_instance is not None and legacy.num_rows:
         trigger = legacy_triggers(legacy)
         size = legacy.num_rows
@@ -78,7 +77,12 @@ def read_targets(
             trigger=trigger,
             status=np.zeros(size, np.int8),
         )
-        rows = Targets.concat([rows, old.take(trigger != NO_DAY)])
+        known = (table["campaign_instance_id"].to_numpy() == brief.legacy_instance) & (
+            stored.trigger != NO_DAY
+        )
+        there = DaysByGroup(stored.contact[known], stored.trigger[known])
+        new = (trigger != NO_DAY) & ~there.any_between(old.contact, trigger, trigger)
+        rows = Targets.concat([rows, old.take(new)])
     return rows.take(rows.contact >= 0)
 
 
@@ -101,8 +105,8 @@ def converted_rows(legacy: pa.Table, brief: Brief) -> Ids:
     """Ids of the old rate increases that the migration turns into targets."""
     if brief.legacy_instance is None:
         return np.empty(0, np.int64)
-    ids: Ids = legacy["id"].to_numpy()
-    return ids[legacy_triggers(legacy) != NO_DAY]
+    ids: Ids = legacy["id"].to_numpy()[legacy_triggers(legacy) != NO_DAY]
+    return ids
 
 
 def draft_campaigns(

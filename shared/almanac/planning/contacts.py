@@ -80,8 +80,9 @@ def read_contacts(
 
     email = _trimmed(table, "email")
     valid_email = _mask(pc.match_substring_regex(email, EMAIL))
-    birth, birth_text = civil.parse_dates(table["birth_date"]), table["birth_date"]
-    effective, effective_text = civil.parse_dates(table["effective_date"]), table["effective_date"]
+    birth, birth_text = civil.parse_dates(table["birth_date"]), _trimmed(table, "birth_date")
+    effective = civil.parse_dates(table["effective_date"])
+    effective_text = _trimmed(table, "effective_date")
 
     state_text, zip_text = _trimmed(table, "state"), _trimmed(table, "zip_code")
     by_column = _codes(pc.utf8_upper(state_text), list(USPS_STATES))
@@ -150,7 +151,9 @@ def _suppressed(
     if rows.num_rows == 0:
         return np.zeros(len(ids), np.int32)
     none = rows.num_rows
-    by_id = _first_match(rows["contact_id"], pa.array(ids), none, rows["contact_id"].to_numpy() != 0)
+    by_id = _first_match(
+        rows["contact_id"], pa.array(ids), none, rows["contact_id"].to_numpy() != 0
+    )
     named = _filled(rows["email"])
     by_email = _first_match(rows["email"], _lower(email), none, named)
     first = np.minimum(by_id, by_email)

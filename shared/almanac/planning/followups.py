@@ -48,13 +48,11 @@ def draft_followups(
 
     clicked = _since(parents, clicks["contact_id"], clicks["clicked_at"], contact_ids)
     answered = _since(parents, answers["contact_id"], answers["created_at"], contact_ids)
-    medical, several = (
-        _since(parents, chosen["contact_id"], chosen["created_at"], contact_ids)
-        for chosen in (
-            answers.filter(pc.not_equal(answers[name], 0)) for name in ("medical_conditions", "yes")
-        )
+    yes = answers.filter(
+        pc.or_(pc.not_equal(answers["yes"], 0), pc.not_equal(answers["medical_conditions"], 0))
     )
-    behaviour = np.select([medical | several, answered, clicked], [3, 2, 1], 0)
+    medical = _since(parents, yes["contact_id"], yes["created_at"], contact_ids)
+    behaviour = np.select([medical, answered, clicked], [3, 2, 1], 0)
     codes = np.array(
         [
             [words.kind(name, instance) for name in FOLLOWUP_TYPES]
@@ -74,9 +72,10 @@ def _may_have_followups(rows: Committed, brief: Brief) -> Mask:
     recent = (rows.sent >= as_of - brief.config.timing.followup_lookback_days) & (
         rows.sent <= as_of
     )
-    wanted = [i.problem is None and i.enable_followups for i in brief.instances]
+    wanted = [i.understood and i.enable_followups for i in brief.instances]
     campaign = (rows.type == CAMPAIGN) & np.array([*wanted, False])[rows.instance]
-    return rows.is_sent & recent & (campaign | np.isin(rows.type, list(TYPE_CODES.values())))
+    may: Mask = rows.is_sent & recent & (campaign | np.isin(rows.type, list(TYPE_CODES.values())))
+    return may
 
 
 def _latest(rows: Committed) -> Committed:

@@ -1,4 +1,4 @@
-"""Committed rows: what the sender did already, under SPEC's names (semantics: Input database)."""
+"""Committed rows: what the sender did already, under today's names (semantics: Input database)."""
 
 from __future__ import annotations
 
@@ -138,4 +138,3 @@ def _instance_named(name: str, brief: Brief) -> int:
             if instance.id == int(match[2]) and instance.type_name.lower() == match[1]:
                 return position
     return -1
-

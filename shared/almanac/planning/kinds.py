@@ -114,7 +114,7 @@ def _kinds(brief: Brief) -> list[Kind]:
         for name in FOLLOWUP_TYPES
     ]
     for instance in brief.instances:
-        if instance.problem is None:
+        if instance.understood:
             kinds += _instance_kinds(brief, instance)
     return sorted(kinds, key=lambda kind: (kind.email_type, kind.instance))
 

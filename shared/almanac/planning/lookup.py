@@ -24,6 +24,11 @@ def day_keys(groups: Index | Ids, days: Days) -> Ids:
     return (groups.astype(np.int64) << _DAY_BITS) + (days.astype(np.int64) + _DAY_OFFSET)
 
 
+def groups_of(keys: Ids) -> Ids:
+    """The groups of keys that `day_keys` made."""
+    return keys >> _DAY_BITS
+
+
 class DaysByGroup:
     """Days filed under a group number, asked whether a group has any in a span."""
 

@@ -182,11 +182,15 @@ def find_identity(drafts: Drafts, links: TargetLinks) -> Index:
     asked = ~is_draft
     found = np.full(len(links), -1, np.intp)
     link, draft = order[asked] - size, last_draft[asked]
-    same = (draft >= 0) & (
-        (drafts.contact[draft] == links.contact[link])
-        & (drafts.kind[draft] == links.kind[link])
-        & (drafts.event[draft] == links.event[link])
-    ) if size else np.zeros(len(link), np.bool_)
+    same = (
+        (draft >= 0)
+        & (
+            (drafts.contact[draft] == links.contact[link])
+            & (drafts.kind[draft] == links.kind[link])
+            & (drafts.event[draft] == links.event[link])
+        )
+        if size
+        else np.zeros(len(link), np.bool_)
+    )
     found[link[same]] = draft[same]
     return found
-

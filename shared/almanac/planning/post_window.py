@@ -51,9 +51,8 @@ def draft_post_windows(
         reach = np.flatnonzero(live(brief, ideal, deadline))
         contact, first, last = rows[reach], start[reach], end[reach]
         wanted = kept_back.any_in(contact, first, last, brief)
-        contact, last, ideal, deadline = (
-            column[wanted] for column in (contact, last, ideal[reach], deadline[reach])
-        )
+        contact, last = contact[wanted], last[wanted]
+        ideal, deadline = ideal[reach][wanted], deadline[reach][wanted]
         keep = causes(batch.exclusions.take(contact), ideal) == 0
         keep &= ~history.has_type_near(POST_WINDOW, contact, ideal, ANNIVERSARY_DAYS)
         parts.append(drafts(contact, words.kind("post_window"), last, ideal, deadline).take(keep))
@@ -63,9 +62,7 @@ def draft_post_windows(
 class _KeptBack:
     """Whether some message of a contact has its ideal day in a window."""
 
-    def __init__(
-        self, yearly: list[AnniversaryDays], campaigns: Drafts, words: Vocabulary
-    ) -> None:
+    def __init__(self, yearly: list[AnniversaryDays], campaigns: Drafts, words: Vocabulary) -> None:
         self.yearly = yearly
         never = [
             words.reason(text)
@@ -79,9 +76,7 @@ class _KeptBack:
         counts = words.respects_windows[campaigns.kind] & ~np.isin(campaigns.reason, never)
         self.campaigns = DaysByGroup(campaigns.contact[counts], campaigns.ideal[counts])
 
-    def any_in(
-        self, contact: Index, first: np.ndarray, last: np.ndarray, brief: Brief
-    ) -> Mask:
+    def any_in(self, contact: Index, first: np.ndarray, last: np.ndarray, brief: Brief) -> Mask:
         if len(contact) == 0:
             return np.zeros(0, np.bool_)
         found = self.campaigns.any_between(contact, first, last)
@@ -92,9 +87,7 @@ class _KeptBack:
                 continue
             have = np.flatnonzero(days.contact[where] == contact)
             at = where[have]
-            one = AnniversaryDays(
-                contact[have], days.month_day[at], days.first_year[at], days.lead
-            )
+            one = AnniversaryDays(contact[have], days.month_day[at], days.first_year[at], days.lead)
             ideal = one.first_event(first[have] + np.int32(days.lead)) - np.int32(days.lead)
             found[have] |= ideal <= last[have]
         span = civil.date_of(int(first.min())), civil.date_of(int(last.max()))

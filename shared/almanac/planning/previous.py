@@ -221,12 +221,11 @@ def _same_content(
         [[known.get(kind.content(time, s), -1) for s in (False, True)] for kind in words.kinds],
         np.int64,
     )
-    return expected[drafts.kind, sms.astype(np.int8)] == codes[at]
+    same: Mask = expected[drafts.kind, sms.astype(np.int8)] == codes[at]
+    return same
 
 
-def _same_metadata(
-    previous: PreviousRows, at: Index, drafts: Drafts, metadata: pa.Array
-) -> Mask:
+def _same_metadata(previous: PreviousRows, at: Index, drafts: Drafts, metadata: pa.Array) -> Mask:
     stored = previous.table["metadata"].combine_chunks().take(pa.array(at))
     details = pa.array(drafts.details, mask=drafts.details < 0)
     expected = metadata.take(details).fill_null("")

@@ -18,7 +18,7 @@ from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.history import History
 from almanac.planning.kinds import CAMPAIGN_CONFLICT, FREQUENCY, Vocabulary
-from almanac.planning.lookup import day_keys
+from almanac.planning.lookup import day_keys, groups_of
 from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day
 
 CHUNK = 4_000  # contacts whose messages are counted against each other at a time
@@ -106,7 +106,10 @@ def _standing(drafts: Drafts, history: History, brief: Brief, counted: Mask) -> 
     mine = rows.take(rows.counted)
     if len(drafts) and len(mine):
         # one further back than this cannot share a span with any candidate, wherever it moves
-        reach = brief.config.frequency.period_days + brief.config.load_balancing.ed_smoothing_window_days
+        reach = (
+            brief.config.frequency.period_days
+            + brief.config.load_balancing.ed_smoothing_window_days
+        )
         mine = mine.take(mine.day >= int(drafts.ideal.min()) - reach)
     return _Standing(mine.contact, mine.day)
 
@@ -124,8 +127,8 @@ def _drop_too_frequent(
     rows = np.flatnonzero((reason == 0) & counted)
     contact = np.concatenate([standing.contact, drafts.contact[rows]])
     keys = np.sort(day_keys(contact, np.concatenate([standing.day, drafts.ideal[rows]])))
-    crowded_at = np.flatnonzero(keys[limit:] - keys[:-limit] < period) if len(keys) > limit else []
-    crowded = np.unique(keys[crowded_at] >> 24) if len(crowded_at) else np.empty(0, np.int64)
+    crowded_at = np.flatnonzero(keys[limit:] - keys[:-limit] < period)
+    crowded = np.unique(groups_of(keys[crowded_at]))
     if len(crowded) == 0:
         return
     rows = rows[np.isin(drafts.contact[rows], crowded)]
@@ -147,7 +150,8 @@ def _drop_too_frequent(
 
 
 def _within(contact: Index, chunk: npt.NDArray[np.int64]) -> Mask:
-    return (contact >= chunk[0]) & (contact <= chunk[-1])
+    within: Mask = (contact >= chunk[0]) & (contact <= chunk[-1])
+    return within
 
 
 def _refused(

@@ -1,0 +1,133 @@
+"""Arguments of the command line, from text to values; each mistake is named."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from almanac.errors import InputError
+
+if TYPE_CHECKING:
+    from almanac.config import Config
+
+# rules look some years back and ahead, and all that must be dates
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+_ITEM = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LARGEST = (1 << 63) - 1
+
+Ranges = list[tuple[int, int]]
+
+
+def read_date(text: str, option: str = "--as-of") -> dt.date:
+    """A date `YYYY-MM-DD`."""
+    try:
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{option}: {text!r} is not a date; expected YYYY-MM-DD, such as 2026-11-21"
+        ) from None
+    return _within_years(date, option, text)
+
+
+def read_datetime(text: str, option: str = "--now") -> dt.datetime:
+    """A date with a time of day, with or without an offset from UTC."""
+    try:
+        if len(text) <= len("2026-11-21"):
+            raise ValueError
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{option}: {text!r} is not a date with a time; expected YYYY-MM-DDTHH:MM in the "
+            "organization's time zone, or with an offset, such as 2026-11-21T14:00Z"
+        ) from None
+    _within_years(moment.date(), option, text)
+    return moment
+
+
+def _within_years(date: dt.date, option: str, text: str) -> dt.date:
+    if not FIRST_YEAR <= date.year <= LAST_YEAR:
+        raise InputError(
+            f"{option}: {text} is out of range; expected a year from {FIRST_YEAR} to {LAST_YEAR}"
+        )
+    return date
+
+
+def read_config(path: Path | None) -> tuple[Config, str | None]:
+    """The configuration in a file and its text; the defaults without a file."""
+    from almanac.config import Config, load_config
+
+    if path is None:
+        return Config(), None
+    text = _file_bytes(path, "--config")
+    config = load_config(text, str(path))
+    return config, text.decode("utf-8-sig")
+
+
+def read_ids(text: str) -> Ranges:
+    """Contact ids: `5,7,100-200`, or `@file` with such items on any number of lines.
+
+    The ranges come in order, without overlap; both ends belong to them.
+    """
+    if text.startswith("@"):
+        path = Path(text[1:])
+        try:
+            lines = _file_bytes(path, "--contacts").decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise InputError(f"--contacts: {path} is not a text file in UTF-8") from None
+        source = ((f"{path}, line {number}: ", line) for number, line in enumerate(lines, start=1))
+        ranges = [r for place, line in source for r in _items(line, place)]
+    else:
+        ranges = list(_items(text, ""))
+    if not ranges:
+        raise InputError("--contacts: no ids; expected ids and ranges such as 5,7,100-200")
+    return list(_joined(sorted(ranges)))
+
+
+def _items(line: str, place: str) -> Iterator[tuple[int, int]]:
+    for item in line.split(","):
+        if not item.strip():
+            continue
+        match = _ITEM.fullmatch(item.strip())
+        if match is None:
+            shown = item.strip() if len(item) <= 40 else f"{item.strip()[:40]}..."
+            raise InputError(
+                f"--contacts: {place}{shown!r} is neither an id nor a range; "
+                "expected such as 5,7,100-200, or @file"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"--contacts: {place}the range {first}-{last} ends before it begins")
+        if last > _LARGEST:
+            raise InputError(f"--contacts: {place}{last} is larger than any id can be")
+        yield first, last
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    current: tuple[int, int] | None = None
+    for first, last in ranges:
+        if current is None:
+            current = first, last
+        elif first <= current[1] + 1:
+            current = current[0], max(last, current[1])
+        else:
+            yield current
+            current = first, last
+    if current is not None:
+        yield current
+
+
+def _file_bytes(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{option}: {path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{option}: {path}: a folder; expected a file") from None
+    except OSError as error:
+        raise InputError(f"{option}: {path}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,108 @@
+"""`almanac run`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
+from almanac.commands.endings import FAILURE, OK, failed
+from almanac.commands.progress import progress_bars
+from almanac.pipeline.local import RunOptions, run_file
+from almanac.pipeline.overview import a_contact_without_messages
+from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.report.page import check_target, write_page
+from almanac.report.page_data import page_of_summary
+from almanac.report.summary import RunSummary
+from almanac.report.summary_text import print_summary
+from almanac.report.text import console_for
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """The arguments as they were typed."""
+
+    database: Path
+    as_of: str | None
+    now: str | None
+    config: Path | None
+    shards: int | None
+    workers: int | None
+    contacts: str | None
+    dry_run: bool
+    report: Path | None
+    as_json: bool
+
+
+def run(arguments: RunArguments) -> int:
+    """Plan the file, write the report page, print the summary."""
+    config, text = read_config(arguments.config)
+    options = RunOptions(
+        config_text=text,
+        as_of=read_date(arguments.as_of) if arguments.as_of else None,
+        now=read_datetime(arguments.now) if arguments.now else None,
+        shards=arguments.shards,
+        workers=arguments.workers,
+        scope=read_ids(arguments.contacts) if arguments.contacts is not None else None,
+        dry_run=arguments.dry_run,
+    )
+    if arguments.report is not None:
+        check_target(arguments.report)
+    with progress_bars() as progress:
+        summary = run_file(arguments.database, config, options, progress)
+    problem = _write_report(arguments.report, summary, arguments, config.horizon_days)
+    if arguments.as_json:
+        print(summary.model_dump_json())
+    else:
+        print_summary(
+            console_for(sys.stdout),
+            summary,
+            database=str(arguments.database),
+            advice=ISSUE_ADVICE,
+            next_steps=_next_steps(arguments, summary),
+        )
+    return OK if problem is None else failed(problem, FAILURE)
+
+
+def _write_report(
+    target: Path | None, summary: RunSummary, arguments: RunArguments, horizon_days: int
+) -> str | None:
+    """What went wrong with the page, if anything did: by now the plan is written all the same."""
+    if target is None:
+        return None
+    horizon = summary.as_of + dt.timedelta(days=horizon_days)
+    try:
+        page = page_of_summary(summary, arguments.database.name, ISSUE_ADVICE, horizon)
+        write_page(target, page)
+    except OSError as error:
+        return f"the run is done, but its report page is not written: {target}: {error.strerror}"
+    return None
+
+
+def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
+    program, database = _program(), shlex.quote(str(arguments.database))
+    steps = []
+    if arguments.dry_run:
+        steps.append("To write this plan, run the same command without --dry-run.")
+    elif (contact := a_contact_without_messages(arguments.database, summary.as_of)) is not None:
+        now = f" --now {arguments.now}" if arguments.now else ""
+        steps.append(f"Contact {contact} gets nothing. To see why:")
+        steps.append(f"  {program} explain {database} --contact {contact}{now}")
+    if arguments.report is not None:
+        steps.append(f"The report page: {arguments.report.absolute()}")
+    elif not arguments.dry_run:
+        steps.append(f"To see all of it: {program} report {database} --out report.html")
+    return steps
+
+
+def _program() -> str:
+    """How this program can be called again."""
+    called = sys.argv[0]
+    found = shutil.which("almanac")
+    if found and Path(found).resolve() == Path(called).resolve():
+        return "almanac"
+    return shlex.quote(called) if Path(called).name == "almanac" else "almanac"

@@ -1,0 +1,88 @@
+"""Counts of the rows in a user's file, by SQL over a connection that only reads."""
+
+from __future__ import annotations
+
+import apsw
+
+from almanac.database.catalog import Record, describe, raw_records, scalar
+from almanac.database.sql import Columns
+
+Counts = list[tuple[str, str, int]]
+
+
+def planned_by_day(connection: apsw.Connection, since: str) -> Counts:
+    """(day, email type, rows) of pre-scheduled rows from the ISO date on."""
+    where = "status = 'pre-scheduled' AND scheduled_send_date >= ?"
+    return _grouped(connection, "substr(scheduled_send_date, 1, 10)", "email_type", where, since)
+
+
+def skipped_by_reason(connection: apsw.Connection, since: str) -> Counts:
+    """(reason, email type, rows) of skipped rows from the ISO date on."""
+    where = "status = 'skipped' AND scheduled_send_date >= ?"
+    return _grouped(connection, "COALESCE(skip_reason, '')", "email_type", where, since)
+
+
+def committed_by_day(connection: apsw.Connection, since: str) -> Counts:
+    """(day, status, rows) of committed rows from the ISO date on."""
+    where = "COALESCE(status, '') NOT IN ('pre-scheduled', 'skipped') AND scheduled_send_date >= ?"
+    return _grouped(connection, "substr(scheduled_send_date, 1, 10)", "status", where, since)
+
+
+def _grouped(
+    connection: apsw.Connection, first: str, second: str, where: str, since: str
+) -> Counts:
+    there = Columns(describe(connection, "email_schedules"))
+    if not there.has("status", "scheduled_send_date", "email_type", "skip_reason"):
+        return []
+    # as blobs, since old rows may hold bytes that are no text
+    sql = (
+        f"SELECT CAST({first} AS BLOB), CAST({second} AS BLOB), count(*) FROM email_schedules "
+        f"WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    return [
+        (_text(one, encoding), _text(other, encoding), int(count))
+        for one, other, count in connection.execute(sql, (since,))
+    ]
+
+
+def issues_by_kind(connection: apsw.Connection) -> dict[str, int]:
+    """Contacts by kind of issue."""
+    if not Columns(describe(connection, "contact_issues")).has("issue"):
+        return {}
+    sql = "SELECT CAST(issue AS TEXT), count(*) FROM contact_issues GROUP BY 1 ORDER BY 1"
+    return {str(issue): int(count) for issue, count in connection.execute(sql)}
+
+
+def total_contacts(connection: apsw.Connection) -> int:
+    """All rows of contacts."""
+    return int(scalar(connection, "SELECT count(*) FROM contacts"))
+
+
+def small_table(connection: apsw.Connection, name: str, tail: str = "") -> list[Record]:
+    """The rows of a small table; none where there is no such table."""
+    table = describe(connection, name)
+    return [] if table is None else raw_records(connection, table, tail)
+
+
+def contact_without_messages(connection: apsw.Connection, since: str) -> int | None:
+    """A contact whose messages from the ISO date on are all skipped, for as many reasons as are
+    found in a short look; None if the look finds none."""
+    sql = """
+        WITH skipped AS (
+            SELECT contact_id, skip_reason FROM email_schedules
+            WHERE status = 'skipped' AND scheduled_send_date >= ? AND NOT EXISTS (
+                SELECT 1 FROM email_schedules AS other
+                WHERE other.contact_id = email_schedules.contact_id
+                AND other.status IN ('pre-scheduled', 'skipped')
+                AND other.ideal_send_date IS NOT NULL AND other.status = 'pre-scheduled')
+            LIMIT 300)
+        SELECT contact_id FROM skipped GROUP BY contact_id
+        ORDER BY count(DISTINCT skip_reason) DESC, count(*) DESC, contact_id LIMIT 1
+    """
+    found = scalar(connection, sql, since)
+    return None if found is None else int(found)
+
+
+def _text(value: bytes | None, encoding: str) -> str:
+    return "" if value is None else bytes(value).decode(encoding, "replace")

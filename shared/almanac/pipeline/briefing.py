@@ -1,0 +1,31 @@
+"""What holds for all contacts of a run, from the small tables of its snapshot."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from almanac.config import Config
+from almanac.database.reading import Snapshot
+from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, Brief, make_brief
+
+
+def brief_of(snapshot: Snapshot, config: Config, as_of: dt.date, t0: dt.date) -> Brief:
+    """The brief of a run on the snapshot, with its campaigns and suppression reasons."""
+    instances = snapshot.campaign_instances()
+    legacy = None
+    if snapshot.has_legacy_rate_increases():
+        known = [
+            int(row["id"])
+            for row in instances
+            if (row["campaign_type"], row["instance_name"]) == (LEGACY_TYPE, LEGACY_NAME)
+        ]
+        legacy = known[0] if known else snapshot.next_instance_id()
+    return make_brief(
+        as_of=as_of,
+        t0=t0,
+        config=config,
+        campaign_types=snapshot.campaign_types(),
+        campaign_instances=instances,
+        suppression_reasons=snapshot.suppressions()["reason"].unique().to_pylist(),
+        legacy_instance=legacy,
+    )

@@ -1,0 +1,209 @@
+"""A run's summary for people (semantics: what each number means)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from almanac.report.summary import RunSummary
+from almanac.report.text import heading, listed, paragraph, shown, table
+
+PARTS_SHOWN = 4
+DAYS_SHOWN = 6
+CHANGES = {
+    "added": "planned for the first time",
+    "moved": "planned on another day than before",
+    "planned again": "skipped before, planned now",
+    "skipped anew": "skipped now, not before",
+    "updated": "other templates, times or reasons",
+    "unchanged": "as they were, not touched",
+    "removed": "no longer wanted",
+    "expired": "not sent by their deadline, kept as history",
+}
+PLACEMENT = {
+    "kept": "kept the day that they had",
+    "on target": "on the day that they aimed at",
+    "waited for room": "waited for a day below the cap",
+    "late, above the cap": "on a day between cap and ceiling, for want of another",
+}
+
+
+def print_summary(
+    console: Console,
+    summary: RunSummary,
+    *,
+    database: str,
+    advice: Mapping[str, str],
+    next_steps: Sequence[str] = (),
+) -> None:
+    """The whole summary; `advice` says what to do about each kind of contact issue."""
+    _head(console, summary, database)
+    _planned(console, summary)
+    _skipped(console, summary)
+    _days(console, summary)
+    _changes(console, summary)
+    _contacts(console, summary, advice)
+    _campaigns(console, summary)
+    _run(console, summary)
+    if next_steps:
+        heading(console, "Next")
+        for step in next_steps:
+            # a command must stay in one piece
+            console.print(Text("  " + shown(step)), soft_wrap=True)
+
+
+def _head(console: Console, summary: RunSummary, database: str) -> None:
+    word = (
+        "Dry run: nothing was written. What a run would plan for" if summary.dry_run else "Planned"
+    )
+    first = ""
+    if summary.first_send_date != summary.as_of:
+        first = f", sending from {summary.first_send_date} on"
+    text = f"{word} {database} as of {summary.as_of}{first}"
+    paragraph(console, text, indent=0, style="bold")
+    rows = [
+        ("Contacts", summary.contacts_total, "in the file"),
+        ("", summary.contacts_in_scope, "in this run"),
+        ("", summary.contacts_eligible, "of these can get messages"),
+        ("Messages", summary.planned_total, "planned"),
+        ("", summary.skipped_total, "skipped, each with its reason"),
+    ]
+    table(console, ("", ">", ""), rows)
+
+
+def _planned(console: Console, summary: RunSummary) -> None:
+    heading(console, "Planned by type")
+    if not summary.planned:
+        paragraph(console, "nothing")
+        return
+    rows = sorted(summary.planned.items(), key=lambda pair: (-pair[1], pair[0]))
+    table(console, ("", ">"), rows)
+
+
+def _skipped(console: Console, summary: RunSummary) -> None:
+    heading(console, "Skipped by reason")
+    if not summary.skipped:
+        paragraph(console, "nothing")
+        return
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    for reason, types in summary.skipped.items():
+        group, detail = _split(reason)
+        groups[group].update({detail: sum(types.values())} if detail else types)
+    ranked = sorted(groups, key=lambda group: (-groups[group].total(), group))
+    rows = [(group, groups[group].total(), _most(groups[group])) for group in ranked]
+    table(console, ("", ">", "of them"), rows)
+
+
+def _split(reason: str) -> tuple[str, str]:
+    """A reason that names a state or a suppression: what it is, and which."""
+    if match := re.fullmatch(r"(.* exclusion.*) for ([A-Z]{2})", reason):
+        return match[1], match[2]
+    if reason.startswith("Suppressed: "):
+        return "Suppressed", reason.removeprefix("Suppressed: ")
+    return reason, ""
+
+
+def _most(counts: Counter[str]) -> str:
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown_ones = [f"{name} {count:,}" for name, count in ranked[:PARTS_SHOWN]]
+    return ", ".join(shown_ones) + (", ..." if len(ranked) > PARTS_SHOWN else "")
+
+
+def _days(console: Console, summary: RunSummary) -> None:
+    heading(console, "Busiest days")
+    rows = [
+        (day, dt.date.fromisoformat(day).strftime("%a"), count)
+        for day, count in summary.busiest_days()
+    ]
+    table(console, ("!", "!", ">"), rows) if rows else paragraph(console, "none")
+    heading(console, "Caps")
+    cap, ceiling = f"{summary.daily_cap:,}", f"{summary.ceiling:,}"
+    at_cap = len(summary.days_at_cap)
+    text = f"The cap is {cap} messages a day, the ceiling {ceiling}. "
+    text += f"{_number(at_cap, 'day')} reached the cap"
+    text += f": {listed(summary.days_at_cap, DAYS_SHOWN)}." if at_cap else "."
+    paragraph(console, text)
+    if above := summary.days_above_ceiling:
+        paragraph(
+            console,
+            f"{_number(len(above), 'day')} above the ceiling, by messages that this run may not "
+            f"move: {listed(above, DAYS_SHOWN)}.",
+        )
+    heading(console, "How days were chosen")
+    chosen = {PLACEMENT.get(k, k): n for k, n in summary.placement.items() if k != "skipped" and n}
+    table(console, ("", ">"), chosen.items()) if chosen else paragraph(console, "none were")
+
+
+def _number(count: int, noun: str) -> str:
+    if count == 0:
+        return f"No {noun}"
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _changes(console: Console, summary: RunSummary) -> None:
+    heading(console, "What would change" if summary.dry_run else "Changes")
+    there = [name for name in CHANGES if summary.changes.get(name)]
+    table(console, ("", ">", ""), [(n, summary.changes[n], CHANGES[n]) for n in there])
+    if all(name == "unchanged" for name in there):
+        paragraph(console, "No row changes.")
+    elif summary.dry_run:
+        heading(console, "What would change, by type")
+        changing = [name for name in there if name != "unchanged"]
+        types = sorted({t for n in changing for t in summary.changes_by_type.get(n, {})})
+        table(console, ("", *(f">{n}" for n in changing)), _by_type(summary, types, changing))
+
+
+def _by_type(
+    summary: RunSummary, types: Sequence[str], changing: Sequence[str]
+) -> list[list[object]]:
+    counts = summary.changes_by_type
+    return [[t, *(counts.get(n, {}).get(t) for n in changing)] for t in types]
+
+
+def _contacts(console: Console, summary: RunSummary, advice: Mapping[str, str]) -> None:
+    if summary.issues:
+        heading(console, "Contacts with something wrong (table contact_issues)")
+        ranked = sorted(summary.issues.items(), key=lambda pair: (-pair[1], pair[0]))
+        table(console, ("", ">", ""), [(i, n, advice.get(i, "")) for i, n in ranked])
+
+
+def _campaigns(console: Console, summary: RunSummary) -> None:
+    if summary.left_out:
+        heading(console, "Campaigns left out")
+        rows = [(str(x.instance_id), x.name, x.problem) for x in summary.left_out]
+        table(console, (">id", "name", "why"), rows)
+    if summary.unknown_targets:
+        heading(console, "Campaign targets of unknown contacts")
+        paragraph(
+            console,
+            f"{_number(summary.unknown_targets, 'row')} of contact_campaigns name contacts that "
+            "are not in contacts: they are passed over.",
+        )
+
+
+def _run(console: Console, summary: RunSummary) -> None:
+    if summary.migrations:
+        heading(console, "Database brought up to date")
+        for line in summary.migrations:
+            paragraph(console, line)
+    heading(console, "This run")
+    steps = {k: v for k, v in summary.seconds.items() if k != "total"}
+    total = summary.seconds.get("total", sum(steps.values()))
+    times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
+    checksums = summary.checksums
+    rows = [
+        ("run", summary.run_id),
+        ("seconds", f"{total:.1f}" + (f" ({times})" if times else "")),
+        ("configuration", summary.config_digest[:16]),
+        (
+            "checksums",
+            f"contacts {checksums.contacts}, schedules before {checksums.schedules_before}, "
+            f"after {checksums.schedules_after}",
+        ),
+    ]
+    table(console, ("!", ""), rows)

@@ -1,0 +1,90 @@
+"""Plain tables and paragraphs for a terminal or a pipe."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+WIDEST = 100
+INDENT = 2
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console that takes text as it is: no markup, no highlighting, no more than WIDEST columns.
+
+    In a pipe it is 80 columns wide (or COLUMNS) and without colours.
+    """
+    console = Console(file=stream, markup=False, highlight=False, emoji=False)
+    if console.width > WIDEST:
+        console.width = WIDEST
+    return console
+
+
+def shown(text: object) -> str:
+    """A text from a database, on one line and without the characters that steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def heading(console: Console, text: str) -> None:
+    """An empty line and a heading."""
+    console.print()
+    console.print(Text(shown(text), style="bold"))
+
+
+def paragraph(console: Console, text: str, indent: int = INDENT, style: str = "") -> None:
+    """Text that is wrapped and indented as a whole."""
+    width = max(20, console.width - indent)
+    for line in textwrap.wrap(shown(text), width, break_on_hyphens=False):
+        console.print(Text(" " * indent + line, style=style), soft_wrap=True)
+
+
+def table(
+    console: Console,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    indent: int = INDENT,
+) -> None:
+    """Rows under a header (none if all columns' names are empty).
+
+    A name that begins with `>` is a column of numbers: right-aligned and never wrapped, one that
+    begins with `!` a column that is never wrapped.
+    """
+    result = Table(
+        box=None,
+        show_edge=False,
+        show_header=any(name.strip("<>!") for name in columns),
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="dim",
+    )
+    for name in columns:
+        result.add_column(
+            name.lstrip(">!"),
+            justify="right" if name.startswith(">") else "left",
+            no_wrap=name.startswith((">", "!")),
+            overflow="fold",
+        )
+    for row in rows:
+        result.add_row(*(Text(_cell(value)) for value in row))
+    for line in console.render_lines(Padding(result, (0, 0, 0, indent)), pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else shown(value)
+
+
+def listed(items: Sequence[str], most: int) -> str:
+    """The items with commas; of more than `most` the first, and how many more there are."""
+    some = ", ".join(items[:most])
+    return some if len(items) <= most else f"{some} and {len(items) - most:,} more"

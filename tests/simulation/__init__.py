@@ -1,0 +1,1 @@
+"""Whole years in the life of an agency, day by day."""

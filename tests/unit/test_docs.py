@@ -1,0 +1,220 @@
+"""The documents say what is so: their links, what they name of the code, and the code of them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from almanac.config import TEMPLATE_KEYS, Config
+from almanac.config_problems import settings_of
+from almanac.database.schema import (
+    COMMITTED_INDEX,
+    CONTACT_ALIASES,
+    CONTACT_COLUMNS,
+    IDENTITY_INDEX,
+    OLDER_INDEX,
+    STATUS_INDEX,
+    TABLES,
+    Table,
+)
+from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.planning.kinds import FIXED_REASONS, suppression_text
+from almanac.report.summary import RunSummary
+from almanac.rules.windows import EXCLUSION_TEXTS
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "shared" / "almanac"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SEMANTICS = (DOCS / "semantics.md").read_text("utf-8")
+
+
+def name_of(path: Path) -> str:
+    """The path as it is shown in the names of tests."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def prose(text: str) -> str:
+    """A page without its code blocks."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ +(.+?) *$", prose(text), re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """The anchor that a heading gets on the web."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def section(heading: str) -> str:
+    """The text of semantics.md below a heading, with the sections in it."""
+    level, rest = re.split(rf"^(#+) {re.escape(heading)}$", SEMANTICS, flags=re.MULTILINE)[1:]
+    return re.split(rf"^#{{1,{len(level)}}} ", rest, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """What the first column of each table row has in backticks, one by one."""
+    rows = re.findall(r"^\| *(`[^|]*) \|", text, re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+# --- links and references -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text("utf-8"))):
+        if re.match(r"[a-z]+:", link):
+            continue  # not one of ours
+        target, _, fragment = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        text = path.read_text("utf-8") if fragment and path.is_file() else ""
+        if not path.exists() or (fragment and fragment not in map(anchor, headings(text))):
+            lost.append(link)
+    assert lost == []
+
+
+def referred_sections(text: str) -> Iterator[str]:
+    """The sections of semantics.md that a module names."""
+    found = re.findall(r"\(semantics: ([^)]*)\)", text)
+    found += re.findall(r"docs/semantics\.md, ([A-Z][\w ,-]*)", text)
+    for names in found:
+        for name in re.split(r",| to ", " ".join(names.split())):
+            if not re.fullmatch(r" *(steps? )?\d+ *", name):
+                yield name.strip()
+    yield from re.findall(r'Decision\(\s*"[^"]*",\s*"([^"]*)"', text)
+    yield from re.findall(r'\bsection="([^"]*)"', text)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_every_section_that_the_code_names_exists(module: Path) -> None:
+    known = {heading.casefold() for heading in headings(SEMANTICS)}
+    named = referred_sections(module.read_text("utf-8"))
+    assert [name for name in named if name.casefold() not in known] == []
+
+
+def test_the_code_does_name_sections() -> None:
+    named = {name for module in MODULES for name in referred_sections(module.read_text("utf-8"))}
+    assert {"Contacts", "Windows", "Sifting", "Daily cap", "Hash", "Writing"} <= named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    text = prose(page.read_text("utf-8"))
+    names = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|csv|toml))`", text)
+    places = (ROOT, PACKAGE.parent, PACKAGE, PACKAGE / "database")
+    assert [n for n in names if not any((place / n).exists() for place in places)] == []
+
+
+def test_the_index_lists_every_decision_under_its_title() -> None:
+    listed = re.findall(
+        r"^\d+\. \[(.+)\]\((.+)\)$", (DOCS / "decisions/README.md").read_text(), re.MULTILINE
+    )
+    there = [
+        (headings(path.read_text("utf-8"))[0], path.name)
+        for path in sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    ]
+    assert listed == there
+
+
+# --- what semantics.md lists ----------------------------------------------------------------------
+
+
+def test_every_email_type_has_a_row() -> None:
+    assert set(first_cells(section("Email types"))) == {*TEMPLATE_KEYS, "campaign_<type>"}
+
+
+def test_every_skip_reason_has_a_row() -> None:
+    exclusions = [text.format("<state>") for text in EXCLUSION_TEXTS.values()]
+    expected = {*FIXED_REASONS, *exclusions, suppression_text("<reason>")}
+    assert set(first_cells(section("Skip reasons"))) == expected
+
+
+def test_every_contact_issue_has_a_row() -> None:
+    assert set(first_cells(section("Contact issues"))) == set(ISSUE_ADVICE)
+
+
+def test_every_number_of_a_summary_has_a_row() -> None:
+    rows = re.findall(r"^\| (`[^|]*) \|", section("What each number means"), re.MULTILINE)
+    assert {n for row in rows for n in re.findall(r"`(\w+)`", row)} == set(RunSummary.model_fields)
+
+
+def columns_of(table: str) -> list[str]:
+    """The columns that the page gives a table, in order."""
+    (cell,) = re.findall(rf"^\| `{table}`[^|]*\| (.*) \|$", section("Tables"), re.MULTILINE)
+    return re.findall(r"`(\w+)`", cell)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_has_its_columns(table: Table) -> None:
+    names = [column.name for column in table.columns]
+    assert [name for name in columns_of(table.name) if name != "pending"] == names
+
+
+def test_the_columns_of_contacts_are_those_that_are_read() -> None:
+    assert set(columns_of("contacts")) == {*CONTACT_COLUMNS, *CONTACT_ALIASES.values()}
+
+
+def test_every_index_has_a_row() -> None:
+    indexes = (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX, STATUS_INDEX)
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| `([^`]*)` \|", section("Indexes"), re.MULTILINE)
+    assert rows == [(index.name, index.on) for index in indexes]
+
+
+def test_every_setting_that_the_page_names_exists() -> None:
+    known = {".".join(map(str, path)) for path, _ in settings_of(Config)}
+    groups = {name.partition(".")[0] for name in known if "." in name}
+    named = re.findall(rf"`((?:{'|'.join(groups)})\.\w+)`", SEMANTICS)
+    assert set(named) <= known
+    assert len(set(named)) > 15
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def commands_in(text: str, program: str) -> list[list[str]]:
+    """Every call of the program that a page shows, in code blocks and in backticks."""
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`([^`\n]+)`", prose(text))
+    calls = []
+    for line in lines:
+        match = re.match(rf"\s*(?:\$ )?(?:\.venv/bin/)?{program} ([^#]+)", line)
+        if match:
+            calls.append(shlex.split(match[1]))
+    return calls
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_make_target_that_a_page_shows_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = {call[0] for call in commands_in(page.read_text("utf-8"), "make")}
+    assert shown <= targets
+
+
+@pytest.mark.skipif(importlib.util.find_spec("almanac.cli") is None, reason="no command line yet")
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> None:
+    typer = importlib.import_module("typer")
+    program = typer.main.get_command(importlib.import_module("almanac.cli").app)
+    wrong = []
+    for call in commands_in(page.read_text("utf-8"), "almanac"):
+        command, words = program, list(call)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        options = {"--help"} | {o for parameter in command.params for o in parameter.opts}
+        unknown = [word for word in words if word.startswith("-") and word not in options]
+        lost = hasattr(command, "commands") and any(re.match("[a-z]", word) for word in words)
+        if unknown or lost:
+            wrong.append(call)
+    assert wrong == []
