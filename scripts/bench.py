@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -63,10 +64,11 @@ def _send(path: Path, day: dt.date) -> None:
     connection.close()
 
 
-def _in_new_process(path: Path, day: dt.date) -> dict[str, object]:
+def _in_new_process(path: Path, day: dt.date) -> dict[str, Any]:
     command = [sys.executable, __file__, "--measure", str(path), day.isoformat()]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _measure(path: Path, day: dt.date) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,23 +202,6 @@ def _wrong_numbers(summary: RunSummary, expected: oracle.Plan) -> list[str]:
         ),
     }
     return [f"{name}: {a}, expected {b}" for name, (a, b) in pairs.items() if a != b]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def files_in_memory() -> Iterator[None]:
-    """Thousands of small files and folders are quicker in memory, where the system has such."""
-    shared = Path("/dev/shm")
-    before = tempfile.tempdir
-    if os.access(shared, os.W_OK):
-        tempfile.tempdir = str(shared)
-    yield
-    tempfile.tempdir = before
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def brief(lines: list[str]) -> str:

@@ -60,7 +60,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _code(error: AlmanacError) -> int:
-    if type(error.__cause__).__name__ in _OF_THE_MACHINE:
+    if any(type(each).__name__ in _OF_THE_MACHINE for each in _causes(error)):
         return FAILURE
     return USAGE if isinstance(error, InputError) else FAILURE
 

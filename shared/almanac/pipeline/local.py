@@ -25,7 +25,7 @@ from pathlib import Path
 import apsw
 
 from almanac.config import Config
-from almanac.database.opening import backup, data_version, map_errors, open_database
+from almanac.database.opening import backup, data_version, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
@@ -33,7 +33,7 @@ from almanac.messaging.messages import RunRequest, ShardTask, parse
 from almanac.pipeline.orchestrate import SHARD_TASKS
 from almanac.pipeline.parts import Parts, Write
 from almanac.pipeline.run_plan import RunPlan
-from almanac.pipeline.shard import run_shard
+from almanac.pipeline.shard import OpenSnapshot, run_shard
 from almanac.pipeline.steps import SHARD_RESULTS, announce, merge_step, start_run
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
@@ -72,20 +72,15 @@ class FileCommitter:
     version: int
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
-        with map_errors(self.path):
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
+        try:
+            with transaction(self.connection, self.path):
                 if data_version(self.connection) != self.version:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
-                summary = write(self.connection)
-                self.connection.execute("COMMIT")
-            except BaseException as error:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-                if isinstance(error, DatabaseError):
-                    raise DatabaseError(f"{self.path}: {error}") from error
+                return write(self.connection)
+        except DatabaseError as error:
+            if str(self.path) in str(error):
                 raise
-        return summary
+            raise DatabaseError(f"{self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -118,6 +113,7 @@ def run_file(
 def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
+        stack.callback(_SNAPSHOTS.close)
         watch = _Stopwatch(progress)
         connection = open_database(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
@@ -248,7 +244,11 @@ class _Worker:
     workspace: Path
 
     def __call__(self, delivery: Delivery) -> None:
-        run_shard(_store(self.root), parse(ShardTask, delivery.data), self.workspace)
+        task = parse(ShardTask, delivery.data)
+        run_shard(_store(self.root), task, self.workspace, _SNAPSHOTS)
+
+
+_SNAPSHOTS = OpenSnapshot()
 
 
 @functools.lru_cache(maxsize=1)

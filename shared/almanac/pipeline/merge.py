@@ -82,6 +82,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     names = fragment_names(plan)
     contenders: list[Contenders] = []
     scheduled: list[ScheduledDays] = []
+    progress("read fragments", 0, len(names))
     for done, name in enumerate(names):
         data = store.read(name).data
         part, days = read_contenders(data, name)
@@ -89,6 +90,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         contenders.append(part)
         scheduled.append(days)
         progress("read fragments", done + 1, len(names))
+    progress("balance", 0, 1)
     merged = Contenders.concat(contenders)
     contenders.clear()
     t0 = civil.day_of(plan.t0)
@@ -98,7 +100,6 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         unknown_targets = snapshot.foreign_targets()[1]
         if plan.brief.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
-    progress("balance", 0, 1)
     skip = SkipCodes(words.reason(DAILY_CAP), words.reason(CAMPAIGN_CONFLICT))
     placement = place(merged, load, limits, skip)
     progress("balance", 1, 1)
@@ -214,6 +215,7 @@ def write_run(
     writer = None
     migrations: list[str] = []
     if connection is not None:
+        progress("migrate", 0, 1)
         migrations = migrate(connection, plan.brief.legacy_instance, plan.timestamp)
         writer = ScheduleWriter(
             connection,
@@ -223,6 +225,7 @@ def write_run(
             plan.run_id,
             plan.timestamp,
         )
+    progress("write", 0, len(balanced.names))
     for done, outcome in enumerate(_outcomes(store, balanced)):
         tally.add(outcome)
         if connection is not None and writer is not None:

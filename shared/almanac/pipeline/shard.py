@@ -23,7 +23,7 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
 
 
-def run_shard(store: ObjectStore, task: ShardTask, workspace: Path) -> str:
+def run_shard(store: ObjectStore, task: ShardTask, workspace: Path, snapshots: OpenSnapshot) -> str:
     """Plan the task's contacts and write their fragment once; the name of the fragment.
 
     A fragment that is there already is an earlier delivery's work, and success.
@@ -31,10 +31,32 @@ def run_shard(store: ObjectStore, task: ShardTask, workspace: Path) -> str:
     name = layout.fragment(task.org_id, task.run_id, task.shard)
     if store.stat(name) is None:
         plan = read_plan(store, task.org_id, task.run_id)
-        with Snapshot(snapshot_file(store, plan.snapshot, workspace)) as snapshot:
-            fragment = plan_range(snapshot, plan, task.first_id, task.last_id)
+        snapshot = snapshots.of(snapshot_file(store, plan.snapshot, workspace))
+        fragment = plan_range(snapshot, plan, task.first_id, task.last_id)
         write_once(store, name, fragment.to_parquet())
     return name
+
+
+class OpenSnapshot:
+    """The snapshot that a process read last, left open for its next shard: what has been read of
+    the small tables serves that one too."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._snapshot: Snapshot | None = None
+
+    def of(self, path: Path) -> Snapshot:
+        """The snapshot at the path; another one that was open is closed."""
+        if self._snapshot is None or path != self._path:
+            self.close()
+            self._path, self._snapshot = path, Snapshot(path)
+        return self._snapshot
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._snapshot is not None:
+            self._snapshot.close()
+            self._snapshot = None
 
 
 def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:

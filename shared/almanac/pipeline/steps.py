@@ -12,7 +12,6 @@ from almanac.pipeline.merge import balance, is_complete, write_run
 from almanac.pipeline.orchestrate import plan_run, publish_tasks, read_config
 from almanac.pipeline.parts import Parts, read_plan, snapshot_file
 from almanac.pipeline.run_plan import RunPlan
-from almanac.pipeline.shard import run_shard
 from almanac.report.summary import RunSummary
 
 SHARD_RESULTS = "shard-results"
@@ -50,13 +49,6 @@ def _run_id(request: RunRequest, as_of: dt.date, message_id: str) -> str:
     if request.reason == "daily":
         return daily_run_id(as_of)
     return manual_run_id(as_of, message_id)
-
-
-def shard_step(parts: Parts, delivery: Delivery) -> None:
-    """ShardTask: plan the range, write its fragment, say so."""
-    task = parse(ShardTask, delivery.data)
-    run_shard(parts.store, task, parts.workspace)
-    announce(parts, task)
 
 
 def announce(parts: Parts, task: ShardTask) -> None:
