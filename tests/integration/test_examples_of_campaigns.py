@@ -9,7 +9,7 @@ import pytest
 from tests.integration.tiny import Agency
 
 TODAY = "2027-03-01"
-RATE = {"days_before_event": 14, "priority": 1}
+RATE: dict[str, Any] = {"days_before_event": 14, "priority": 1}
 
 
 def statuses(agency: Agency) -> list[Any]:
@@ -164,9 +164,7 @@ def test_spread_evenly_by_contact_id(agency: Agency) -> None:
 
 
 @pytest.mark.parametrize(("as_of", "planned"), [("2027-05-01", True), ("2027-05-02", False)])
-def test_a_spread_email_is_of_use_for_a_month(
-    agency: Agency, as_of: str, planned: bool
-) -> None:
+def test_a_spread_email_is_of_use_for_a_month(agency: Agency, as_of: str, planned: bool) -> None:
     dates = {"spread_start_date": "2027-04-01", "spread_end_date": "2027-04-10"}
     agency.campaign(3, spread_evenly=1, target_all_contacts=1, created_at=TODAY, **dates)
     agency.contact(10)  # 1 April
@@ -408,9 +406,7 @@ def test_a_committed_row_of_the_instance_handles_its_event(
 @pytest.mark.parametrize(
     ("status", "word"), [("sent", "sent"), ("delivered", "sent"), ("failed", "pending")]
 )
-def test_a_target_whose_email_was_sent_says_so(
-    agency: Agency, status: str, word: str
-) -> None:
+def test_a_target_whose_email_was_sent_says_so(agency: Agency, status: str, word: str) -> None:
     agency.contact()
     agency.campaign(3, enable_followups=0)
     agency.target(3, "2027-02-20", status="pending")

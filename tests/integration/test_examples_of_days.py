@@ -10,7 +10,7 @@ from tests.integration.tiny import Agency, later
 from tests.oracle import h
 
 TODAY = "2027-03-01"
-ONE = {"frequency": {"max_emails": 1, "period_days": 30}}
+ONE: dict[str, Any] = {"frequency": {"max_emails": 1, "period_days": 30}}
 CAP = "skipped, Daily volume cap"
 
 
@@ -21,7 +21,10 @@ CAP = "skipped, Daily volume cap"
     ("effective", "expected"),
     [
         # 1 June and 1 July are 30 days apart: no 30 days hold both
-        ("2020-07-31", ["birthday 2027-06-15: 2027-06-01", "effective_date 2027-07-31: 2027-07-01"]),
+        (
+            "2020-07-31",
+            ["birthday 2027-06-15: 2027-06-01", "effective_date 2027-07-31: 2027-07-01"],
+        ),
         (
             "2020-07-30",
             [
@@ -30,7 +33,10 @@ CAP = "skipped, Daily volume cap"
             ],
         ),
         # 2 May and 1 June are 30 days apart, 3 May and 1 June are not
-        ("2020-06-01", ["effective_date 2027-06-01: 2027-05-02", "birthday 2027-06-15: 2027-06-01"]),
+        (
+            "2020-06-01",
+            ["effective_date 2027-06-01: 2027-05-02", "birthday 2027-06-15: 2027-06-01"],
+        ),
         (
             "2020-06-02",
             [
@@ -69,16 +75,16 @@ def test_committed_emails_count(
 
 def test_three_in_a_month_and_the_least_important_is_left_out(agency: Agency) -> None:
     agency.contact(birth_date="1950-06-15", effective_date="2020-07-05")  # 1 June, 5 June
-    agency.campaign(3, priority=15)
-    agency.campaign(4, priority=16)
+    agency.campaign(3, metadata='{"priority": 15}')
+    agency.campaign(4, metadata='{"priority": 16}')
     agency.target(3, "2027-06-10")
     agency.target(4, "2027-06-20")
     assert agency.planned(TODAY) == [
         "birthday 2027-06-15: 2027-06-01",
         "effective_date 2027-07-05: 2027-06-05 skipped, Frequency limit exceeded",
         "campaign_promo#3 2027-06-10: 2027-06-10",
-        "campaign_promo#4 2027-06-20: 2027-06-20 skipped, Frequency limit exceeded",
-    ][:0] + agency.lines()
+        "campaign_promo#4 2027-06-20: 2027-06-20",
+    ]
 
 
 def test_what_a_window_holds_back_does_not_count(agency: Agency) -> None:
@@ -102,8 +108,8 @@ def test_an_overdue_email_moves_no_closer_to_the_next_than_the_limit_allows(
     agency: Agency,
 ) -> None:
     for contact in range(1, 31):
-        agency.contact(contact, birth_date="1950-03-14", effective_date="2020-05-02")
-    # 28 February and 2 April; 30 days before that is 3 March
+        agency.contact(contact, birth_date="1950-03-14", effective_date="2020-05-04")
+    # 28 February and 4 April, which may become 2 April; 30 days before that is 3 March
     agency.plan(TODAY, **ONE)
     sql = """SELECT min(scheduled_send_date), max(scheduled_send_date) FROM email_schedules
         WHERE email_type = 'birthday' AND status = 'pre-scheduled'"""
@@ -271,8 +277,8 @@ def test_a_day_above_the_ceiling_is_filled_to_the_cap_and_the_rest_waits(agency:
 
 def test_priority_and_deadline_rank_before_the_hash(agency: Agency) -> None:
     birthdays(agency, 8)
-    agency.campaign(3, priority=1)  # 30 days
-    agency.campaign(4, priority=10, active_end_date="2027-06-03")  # before the birthday's
+    agency.campaign(3, "urgent", priority=1)  # of use for 30 days
+    agency.campaign(4, "brief", priority=10, active_end_date="2027-06-03")  # the birthday: 14 June
     for contact in (9, 10):
         agency.contact(contact)
         agency.target(contact - 6, "2027-06-01", contact)

@@ -92,9 +92,7 @@ def test_the_time_of_sending_counts_before_the_planned_day(
         ("campaign_promo", "sent", False),  # of no instance
     ],
 )
-def test_what_is_followed_up(
-    agency: Agency, email_type: str, status: str, followed: bool
-) -> None:
+def test_what_is_followed_up(agency: Agency, email_type: str, status: str, followed: bool) -> None:
     agency.contact()
     agency.sent(email_type, "2027-02-27", status=status)
     assert bool(agency.planned(TODAY)) is followed
@@ -288,7 +286,9 @@ def test_the_event_of_a_follow_up(
     agency: Agency, email_type: str, event: tuple[int | None, ...], expected: str
 ) -> None:
     agency.contact()
-    columns = dict(zip(("event_year", "event_month", "event_day"), event, strict=True))
+    columns: dict[str, Any] = dict(
+        zip(("event_year", "event_month", "event_day"), event, strict=True)
+    )
     agency.sent(email_type, "2027-02-27", **columns)
     assert agency.planned(TODAY) == [f"followup_1_cold {expected}: 2027-03-01"]
 

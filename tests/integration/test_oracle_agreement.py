@@ -153,9 +153,11 @@ def _wrong_rows(
     gone = before.keys() - after.keys()
     if gone != expected.removed:
         lines.append(f"removed rows {sorted(gone)}, expected {sorted(expected.removed)}")
-    for row_id in expected.history:
-        if (after[row_id]["status"], after[row_id]["skip_reason"]) != EXPIRED:
-            lines.append(f"row {row_id} is no history: {after[row_id]}")
+    lines += [
+        f"row {row_id} is no history: {after[row_id]}"
+        for row_id in sorted(expected.history)
+        if (after[row_id]["status"], after[row_id]["skip_reason"]) != EXPIRED
+    ]
     updated = {row.row_id for row in expected.rows if row.row_id is not None}
     untouched = before.keys() - expected.removed - expected.history - updated
     for row_id in sorted(untouched):

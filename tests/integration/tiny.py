@@ -134,4 +134,3 @@ def _words(row: tuple[Any, ...]) -> str:
 def later(first: str, offset: int) -> str:
     """The day so many days after another."""
     return str(dt.date.fromisoformat(first) + dt.timedelta(days=offset))
-

@@ -54,9 +54,9 @@ class Ledger:
     over: Counter[str] = field(default_factory=Counter)  # how events ended, and how often
     seen: set[Identity] = field(default_factory=set)
     sent: dict[tuple[Any, ...], dt.date] = field(default_factory=dict)
-    expired: list[Identity] = field(default_factory=list)
     look: Look | None = None  # of the last run
-    news: News = field(default_factory=News)  # since the last run
+    news: News = field(default_factory=News)  # since the last comparison
+    broken: set[dt.date] = field(default_factory=set)  # days on which the sender failed
 
     def planned(self, plan: oracle.Plan, look: Look, before: Rows, after: Rows) -> None:
         """A run is over: its rows against the last run's and against the rules."""
@@ -123,24 +123,31 @@ class Ledger:
         if key in self.sent:
             return "sent"
         if last.deadline < plan.t0:
-            if row is None and self._went_unsaid(last, plan):
-                return "withdrawn: over before its day"
+            if row is None and last.scheduled_send_date >= plan.as_of:
+                return self._unsaid(last)
             assert row is not None, f"{last} is over and has vanished"
             assert row["status"] == "skipped", row
             assert row["skip_reason"], row
             if row["skip_reason"] == EXPIRED:
-                self.expired.append(key)
+                self._check_broken(last)
             return f"skipped: {row['skip_reason']}"
         reason = self._withdrawal(key, last, committed, gone)
         assert reason is not None, f"{last} was wanted until {last.deadline} and has vanished"
         return f"withdrawn: {reason}"
 
-    def _went_unsaid(self, last: oracle.Row, plan: oracle.Plan) -> bool:
-        """Whether the row was one that goes without a trace by the rules (semantics: Writing):
-        no longer planned and dated on as_of or later, so that it is no history yet. It was
-        skipped, or it was due on as_of, when only what comes after as_of can still be planned.
+    def _unsaid(self, last: oracle.Row) -> str:
+        """How an event ended whose row went without a trace, as the rules have it (semantics:
+        Writing): no longer planned, and dated on as_of or later, it is no history yet. What was
+        due on as_of and was not sent can no longer be when the run begins after the send time.
         """
-        return last.scheduled_send_date >= plan.as_of
+        if last.status == "skipped":
+            return "skipped: over early"
+        self._check_broken(last)
+        return "unsent: due today"
+
+    def _check_broken(self, last: oracle.Row) -> None:
+        """Only a sender that failed on the day leaves an email unsent."""
+        assert last.scheduled_send_date in self.broken, last
 
     def _withdrawal(
         self,
@@ -151,13 +158,15 @@ class Ledger:
     ) -> str | None:
         """What has changed so that the rules no longer want the event."""
         contact_id, email_type, instance, event = key
+        if self.news.rules:
+            return "the rules are others"
         if contact_id in self.news.contacts:
             return "the contact is another"
-        if is_followup({"email_type": email_type}):
-            return None
+        if email_type.startswith("followup_") and contact_id in self.news.mails:
+            return "the contact did something"
         if any(_handles(row, last) for row in committed):
             return "sent for another event"
-        if self.news.campaigns and email_type.startswith(("campaign_", "post_window", "aep")):
+        if self.news.campaigns and not email_type.startswith(("birthday", "effective_date")):
             return "the campaign is another"
         if email_type == "post_window" and any(
             other[0] == contact_id and other[1].startswith("campaign_") for other in gone
@@ -167,7 +176,8 @@ class Ledger:
 
     def was_sent(self, day: dt.date, row: Record, stands: Rows, *, planned_today: bool) -> None:
         """The sender sent a row on a day: lawfully, in time, once, and not too often."""
-        assert self.look is not None
+        if self.look is None:
+            return  # there was no run yet: an older scheduler planned it
         key = identity(row)
         once = _once(key, row)
         assert once not in self.sent, f"{row} was sent on {self.sent[once]} already"
@@ -175,11 +185,13 @@ class Ledger:
         self.sent[key] = day
         event = self.live.get(key)
         contact_id = key[0]
+        self.news.mails.add(contact_id)
         if event is None:  # it came after the last comparison with the oracle
             return
-        if event.respects_windows:
-            assert self.look.excluded(contact_id, day) is None, row
-        assert day <= event.deadline, row
+        if not (self.news.campaigns or self.news.rules):
+            if event.respects_windows:
+                assert self.look.excluded(contact_id, day) is None, row
+            assert day <= event.deadline, row
         others = [
             other
             for other in stands.values()
@@ -191,7 +203,6 @@ class Ledger:
             assert not any(_handles(other, event) for other in others), row
         if contact_id not in self.news.contacts:
             self._check_frequency(day, row, others)
-        self.news.contacts.add(contact_id)
 
     def _check_frequency(self, day: dt.date, row: Record, others: list[Record]) -> None:
         assert self.look is not None

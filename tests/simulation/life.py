@@ -28,12 +28,16 @@ CAMPAIGN_TYPES: dict[str, dict[str, Any]] = {
 class News:
     """What is no longer what it was at the last run."""
 
-    contacts: set[int] = field(default_factory=set)
+    contacts: set[int] = field(default_factory=set)  # changed, come or gone
+    mails: set[int] = field(default_factory=set)  # contacts that got one, clicked or answered
     campaigns: bool = False
+    rules: bool = False  # the configuration
 
     def merge(self, other: News) -> None:
         self.contacts |= other.contacts
+        self.mails |= other.mails
         self.campaigns |= other.campaigns
+        self.rules |= other.rules
 
 
 def found(path: Path, agency_seed: int, size: int, schema: str, start: dt.date) -> dict[str, Any]:
@@ -92,6 +96,11 @@ class Life:
                 news.campaigns = True
         return news
 
+    def noon(self, day: dt.date) -> News:
+        """While the day's run is under way: a contact signs up."""
+        with opened(self._path) as connection, connection:
+            return News(contacts={self._arrive(connection, day)})
+
     def evening(self, day: dt.date) -> News:
         """After the day's emails: some who got one lately click, and some answer."""
         news = News()
@@ -106,10 +115,10 @@ class Life:
                 if self._one_in(14):
                     values = {"contact_id": contact_id, "clicked_at": f"{day} 10:00:00"}
                     insert(connection, "tracking_clicks", values)
-                    news.contacts.add(contact_id)
+                    news.mails.add(contact_id)
                 if self._one_in(20):
                     insert(connection, "contact_events", self._answer(contact_id, day))
-                    news.contacts.add(contact_id)
+                    news.mails.add(contact_id)
         return news
 
     def _one_in(self, n: int) -> bool:

@@ -17,7 +17,7 @@ class Sender:
     def __init__(self, path: Path, seed: int) -> None:
         self._path = path
         self._rng = random.Random(f"sender:{seed}")
-        self._stuck: list[int] = []
+        self._stuck: list[Record] = []
 
     def send(self, day: dt.date, share: float = 1.0) -> list[Record]:
         """Send what is due on the day to contacts that exist; the rows as they were before.
@@ -43,16 +43,16 @@ class Sender:
                     (fate, moment, row["id"]),
                 )
                 if fate == "processing":
-                    self._stuck.append(row["id"])
+                    self._stuck.append(row)
         return done
 
     def finish(self, day: dt.date) -> set[int]:
-        """What hung yesterday goes out today; the ids of the rows."""
+        """What hung yesterday goes out today; the contacts."""
         with opened(self._path) as connection, connection:
             connection.executemany(
                 "UPDATE email_schedules SET status = 'sent', actual_send_datetime = ?"
                 " WHERE id = ? AND status = 'processing'",
-                [(f"{day} 07:00:00", row_id) for row_id in self._stuck],
+                [(f"{day} 07:00:00", row["id"]) for row in self._stuck],
             )
-        finished, self._stuck = set(self._stuck), []
+        finished, self._stuck = {row["contact_id"] for row in self._stuck}, []
         return finished

@@ -15,7 +15,7 @@ from almanac.config import load_config
 from almanac.pipeline.local import RunOptions, run_file
 from tests import agencies, oracle
 from tests.agreement import differences, expected_rows, planned_rows
-from tests.integration.outside import Record, schedules
+from tests.integration.outside import schedules
 from tests.simulation.ledger import Ledger, Look, Rows
 from tests.simulation.life import Life, contact_records, found
 from tests.simulation.sender import Sender
@@ -75,12 +75,10 @@ class Year:
         compare = number % self.plan.compare_every == 0
         news = self.life.morning(day)
         self.ledger.news.merge(news)
-        finished = self.sender.finish(day)
-        self._touch(finished)
+        self.ledger.news.mails |= self.sender.finish(day)
         if number == 200:  # the operator thinks again
             self.config = agencies.config_for(self.plan.seed + 1)
-            self.ledger.news.contacts |= contact_records(self.path).keys()
-            self.ledger.news.campaigns = True
+            self.ledger.news.rules = True
         planned = not self._one_in(9) or not self.plan.failures
         if planned:
             self._run(day, late=False, compare=compare)
@@ -99,16 +97,12 @@ class Year:
     def _one_in(self, n: int) -> bool:
         return self._rng.randrange(n) == 0
 
-    def _touch(self, row_ids: set[int]) -> None:
-        for row in schedules(self.path) if row_ids else []:
-            if row["id"] in row_ids:
-                self.ledger.news.contacts.add(row["contact_id"])
-
     def _send(self, day: dt.date, planned: bool) -> None:
         share = 1.0
         if self.plan.failures and self._one_in(10):
             share = self._rng.choice([0.0, 0.0, 0.5])
             self.happened["days on which the sender failed"] += 1
+            self.ledger.broken.add(day)
         done = self.sender.send(day, share)
         stands = by_id(self.path)
         for row in done:
@@ -127,21 +121,38 @@ class Year:
 
     def _run(self, day: dt.date, late: bool, compare: bool, scope: set[int] | None = None) -> None:
         """A run, compared with the oracle's plan, and entered in the ledger."""
-        t0 = day + dt.timedelta(days=late)
-        before = by_id(self.path)
-        records = contact_records(self.path)
-        expected = oracle.plan(self.path, day, t0, self.config, scope) if compare else None
+        found = self._look(day, late, compare, scope)
         options = self._options(day, late, scope)
-        run_file(self.path, load_config(options.config_text or ""), options)
+
+        def progress(step: str, done: int, total: int) -> None:
+            """In the middle of it somebody else may write: then the run has to look again."""
+            nonlocal found
+            if (step, done) == ("balance", 1) and intruder.pop():
+                self.happened["runs disturbed"] += 1
+                self.ledger.news.merge(self.life.noon(day))
+                found = self._look(day, late, compare, scope)
+
+        intruder = [False, False, False, self.plan.failures and self._one_in(15)]
+        run_file(self.path, load_config(options.config_text or ""), options, progress)
         self.happened["runs"] += 1
+        look, before, expected = found
         if expected is None:
+            self.ledger.look = look
             return
         wanted = expected_rows(expected)
         there = {key: row for key, row in planned_rows(self.path).items() if key in wanted}
         wrong = differences(there, wanted)
         assert not wrong, (day, wrong[:3])
-        look = Look(day, oracle.merged(self.config), records)
         self.ledger.planned(expected, look, before, by_id(self.path))
+
+    def _look(
+        self, day: dt.date, late: bool, compare: bool, scope: set[int] | None
+    ) -> tuple[Look, Rows, oracle.Plan | None]:
+        """What a run finds, and what it should come to."""
+        t0 = day + dt.timedelta(days=late)
+        expected = oracle.plan(self.path, day, t0, self.config, scope) if compare else None
+        look = Look(day, oracle.merged(self.config), contact_records(self.path))
+        return look, by_id(self.path), expected
 
     def _fail(self, day: dt.date) -> None:
         """A run that is stopped on its way leaves the file as it was, and nothing beside it."""

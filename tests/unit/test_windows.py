@@ -92,9 +92,7 @@ class Case:
             for state, rule in self.config.state_rules.items()
         }
         early = self.config.timing.pre_window_days
-        return function(
-            rules, early, self.state, self.birth[row], self.effective[row], *days
-        )
+        return function(rules, early, self.state, self.birth[row], self.effective[row], *days)
 
     def windows(self, row: int, first: dt.date, last: dt.date) -> list[tuple[dt.date, dt.date]]:
         found: list[tuple[dt.date, dt.date]] = self.oracle(row, oracle.windows, first, last)
@@ -207,7 +205,9 @@ def test_a_year_has_the_window_of_its_anniversary(
 
 
 # The days on which leap years, New Year and the starts of months make a difference.
-EDGE_ANCHORS = sorted({0, 27, 30, 31, 57, 58, 59, 60, 61, 181, 182, 334, 364, 365, *range(3, 366, 24)})
+EDGE_ANCHORS = sorted(
+    {0, 27, 30, 31, 57, 58, 59, 60, 61, 181, 182, 334, 364, 365, *range(3, 366, 24)}
+)
 
 
 @pytest.mark.parametrize("name", [*STATE_RULES, *VARIANTS])

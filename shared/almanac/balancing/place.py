@@ -45,6 +45,34 @@ def place(contenders: Contenders, load: Load, limits: Limits, skip: SkipCodes) -
     )
 
 
+class _Standing:
+    """The (contact, day) keys on which a campaign e-mail stands.
+
+    What has come lately is kept apart and merged now and then, so that adding a few keys to
+    millions stays cheap.
+    """
+
+    def __init__(self, keys: Ids) -> None:
+        self._keys = keys  # sorted
+        self._recent = np.empty(0, np.int64)  # sorted
+
+    def add(self, keys: Ids) -> None:
+        """The keys stand from now on."""
+        self._recent = np.sort(np.concatenate([self._recent, keys]))
+        if len(self._recent) > 20_000:
+            self._keys = np.sort(np.concatenate([self._keys, self._recent]), kind="stable")
+            self._recent = np.empty(0, np.int64)
+
+    def holds(self, keys: Ids) -> Mask:
+        """Which of the keys stand."""
+        found = np.zeros(len(keys), np.bool_)
+        for known in (self._keys, self._recent):
+            if len(known):
+                at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+                found |= known[at] == keys
+        return found
+
+
 class _Board:
     """The days of the plan, with what stands on each. Messages are rows of the contenders."""
 
@@ -65,12 +93,11 @@ class _Board:
         self.standing = self._committed_campaigns(ids[first], load)
         self.late = np.empty(0, np.intp)
 
-    def _committed_campaigns(self, ids: Ids, load: Load) -> Ids:
-        """Sorted keys of (contact, day) on which a campaign e-mail stands."""
+    def _committed_campaigns(self, ids: Ids, load: Load) -> _Standing:
         at = np.minimum(np.searchsorted(ids, load.campaign_contacts), len(ids) - 1)
         day = load.campaign_days - self.limits.t0
         mine = (ids[at] == load.campaign_contacts) & (day >= 0) & (day < self.days)
-        return np.unique(self._keys(at[mine], day[mine]))
+        return _Standing(np.sort(self._keys(at[mine], day[mine])))
 
     def _keys(self, contact: Index, day: Days) -> Ids:
         return contact.astype(np.int64) * self.days + day
@@ -86,18 +113,14 @@ class _Board:
         self.load += np.bincount(self.placed[messages], minlength=self.days)
         campaigns = messages[self.campaign[messages]]
         if len(campaigns):
-            keys = self._keys(self.contact[campaigns], self.placed[campaigns])
-            self.standing = np.union1d(self.standing, keys)
+            self.standing.add(self._keys(self.contact[campaigns], self.placed[campaigns]))
 
     def _barred(self, messages: Index, day: Days | int) -> Mask:
         """Which are campaign e-mails whose contact has one standing on the day."""
         barred = np.zeros(len(messages), np.bool_)
         asked = np.flatnonzero(self.campaign[messages])
-        if len(asked) and len(self.standing):
-            days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
-            keys = self._keys(self.contact[messages[asked]], days)
-            at = np.minimum(np.searchsorted(self.standing, keys), len(self.standing) - 1)
-            barred[asked] = self.standing[at] == keys
+        days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
+        barred[asked] = self.standing.holds(self._keys(self.contact[messages[asked]], days))
         return barred
 
     def _second_campaigns(self, messages: Index, day: Days | int) -> Mask:
@@ -171,64 +194,75 @@ class _Board:
             able = np.flatnonzero(may_stand[own])[: max(0, cap - int(self.load[day]))]
             self._stand(ranked[own[able]], day, ON_TARGET)
             left = np.delete(own, able)
-            room = cap - int(self.load[day])
-            if room > 0 and len(waiting):
-                able = np.flatnonzero(self._able(ranked[waiting], day))[:room]
-                self._stand(ranked[waiting[able]], day, WAITED)
-                waiting = np.delete(waiting, able)
-            waiting = np.sort(np.concatenate([waiting, left]))
+            waiting = np.delete(waiting, self._let_stand(ranked, waiting, day))
+            if len(left):
+                waiting = np.sort(np.concatenate([waiting, left]))
             done = ceilings[waiting] <= day
             late.append(waiting[done])
             waiting = waiting[~done]
         self.late = ranked[np.sort(np.concatenate(late))]
 
-    def _able(self, messages: Index, day: int) -> Mask:
-        """Which of the waiting may stand on the day, room aside; they come in rank order."""
-        able = ~self._barred(messages, day)
-        able[able] = ~self._second_campaigns(messages[able], day)
-        return able
+    def _let_stand(self, ranked: Index, waiting: Index, day: int) -> Index:
+        """Put as many of the waiting on the day as there is room for below the cap, best first;
+        their positions in `waiting`, which is in rank order."""
+        taken = [np.empty(0, np.intp)]
+        start = 0
+        while (room := self.limits.cap - int(self.load[day])) > 0 and start < len(waiting):
+            stop = start + 2 * room  # more than a few are barred only in rare cases
+            messages = ranked[waiting[start:stop]]
+            able = ~self._barred(messages, day)
+            able[able] = ~self._second_campaigns(messages[able], day)
+            chosen = np.flatnonzero(able)[:room]
+            self._stand(messages[chosen], day, WAITED)
+            taken.append(start + chosen)
+            start = stop
+        return np.concatenate(taken)
 
     def place_late(self, skip: SkipCodes) -> None:
         """What is left gets, in rank order, the first day from its target on with a load below X.
 
         Loads only grow, so a stretch of messages can be placed together as long as none of them
-        finds its day filled, or taken by a campaign e-mail of its contact, within the stretch.
+        finds its day filled within the stretch.
         """
-        left, shut_out = self.late, []
+        left, shut_out = self.late, [np.empty(0, np.intp)]
         while len(left):
             free = self._next_free()
             want = free[self.target[left]]
             hopeless = want > self.ceiling[left]
             shut_out.append(left[hopeless])
             left, want = left[~hopeless], want[~hopeless]
-            block, want = left[:BLOCK], want[:BLOCK]
-            want = self._past_barred(block, want, free)
-            beside_only = want > self.ceiling[block]
-            shut_out.append(block[beside_only])
-            rest = left[BLOCK:]
-            block, want = block[~beside_only], want[~beside_only]
+            block, rest = left[:BLOCK], left[BLOCK:]
+            want = self._unbarred(block, want[:BLOCK], free)
+            barred = want > self.ceiling[block]
+            want[barred] = self.days  # on no day
+            room = np.append(self.limits.ceiling - self.load, len(block) + 1)
             order = np.argsort(want, kind="stable")
             nth = np.empty(len(block), np.int64)
             nth[order] = _rank_within(want[order])
-            stop = nth >= (self.limits.ceiling - self.load)[want]
-            stop |= self._second_campaigns(block, want)
-            length = int(np.argmax(stop)) if stop.any() else len(block)
-            self._stand(block[:length], want[:length], LATE)
+            full = nth >= room[want]
+            length = int(np.argmax(full)) if full.any() else len(block)
+            shut_out.append(block[:length][barred[:length]])
+            stands = ~barred[:length]
+            self._stand(block[:length][stands], want[:length][stands], LATE)
             left = np.concatenate([block[length:], rest])
-        self._explain(np.concatenate([np.empty(0, np.intp), *shut_out]), skip)
+        self._explain(np.concatenate(shut_out), skip)
 
-    def _past_barred(
+    def _unbarred(
         self, block: Index, want: npt.NDArray[np.int32], free: npt.NDArray[np.int32]
     ) -> npt.NDArray[np.int32]:
-        """The first day with room on which no campaign e-mail of the contact stands; past the
-        ceiling if there is none."""
+        """The first day with room on which no campaign e-mail of the contact stands, nor one of
+        the block that is better ranked; past the ceiling if there is none."""
         want = np.array(want)
-        barred = self._barred(block, want)
-        while barred.any():
-            want[barred] = free[want[barred] + 1]
-            within = barred & (want <= self.ceiling[block])
-            barred = np.zeros(len(block), np.bool_)
-            barred[within] = self._barred(block[within], want[within])
+        campaigns = np.flatnonzero(self.campaign[block])
+        while len(campaigns):
+            messages, days = block[campaigns], want[campaigns]
+            barred = self._barred(messages, days) | self._second_campaigns(messages, days)
+            moving = campaigns[barred]
+            if len(moving) == 0:
+                break
+            want[moving] = free[want[moving] + 1]
+            # what is past its ceiling stands in nobody's way
+            campaigns = campaigns[want[campaigns] <= self.ceiling[block[campaigns]]]
         return want
 
     def _explain(self, messages: Index, skip: SkipCodes) -> None:

@@ -18,7 +18,7 @@ _OF_THE_MACHINE = ("FullError", "IOError", "NoMemError")
 
 def guarded(work: Callable[[], int]) -> int:
     """The exit code of the work; what goes wrong is told on standard error."""
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = work()
         sys.stdout.flush()
@@ -40,6 +40,8 @@ def guarded(work: Callable[[], int]) -> int:
         if _is_interrupt(error):
             return interrupted()
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def failed(message: str, code: int) -> int:

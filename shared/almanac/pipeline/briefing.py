@@ -1,8 +1,9 @@
-"""What holds for all contacts of a run, from the small tables of its snapshot."""
+"""What holds for all contacts of a run, from the small tables of its snapshot or from its id."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from almanac.config import Config
 from almanac.database.reading import Snapshot
@@ -29,3 +30,12 @@ def brief_of(snapshot: Snapshot, config: Config, as_of: dt.date, t0: dt.date) ->
         suppression_reasons=snapshot.suppressions()["reason"].unique().to_pylist(),
         legacy_instance=legacy,
     )
+
+
+def date_of_run(run_id: str | None) -> dt.date | None:
+    """The as_of that a run's id begins with; None for an id of another scheduler's."""
+    match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", run_id or "")
+    try:
+        return dt.date.fromisoformat(match[0]) if match else None
+    except ValueError:
+        return None

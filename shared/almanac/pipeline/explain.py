@@ -7,7 +7,6 @@ in a run; what only a whole run can decide, the day, is read from the row that t
 from __future__ import annotations
 
 import datetime as dt
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from almanac.config import Config, load_config
 from almanac.database.extract import Extract, extract_contact
 from almanac.database.reading import Snapshot
 from almanac.errors import RequestError
-from almanac.pipeline.briefing import brief_of
+from almanac.pipeline.briefing import brief_of, date_of_run
 from almanac.pipeline.explaining.absences import absences
 from almanac.pipeline.explaining.case import Case, date_or_none, plural
 from almanac.pipeline.explaining.facts import contact_facts, window_spans
@@ -31,8 +30,6 @@ from almanac.planning.kinds import Vocabulary
 from almanac.planning.plan import ShardData, plan_contacts
 from almanac.planning.previous import PreviousRows, match_previous
 from almanac.report.explanation import CommittedMessage, Explanation, Limits, PlannedRow
-
-_RUN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -93,20 +90,11 @@ def _moment(
     if now is not None and now.tzinfo is None:
         now = now.replace(tzinfo=config.zone)
     if as_of is None and now is None:
-        as_of = _date_of_run(last_run)
+        as_of = date_of_run(last_run)
     if as_of is None:
         as_of = (now or dt.datetime.now(dt.UTC)).astimezone(config.zone).date()
     t0 = as_of if now is None else first_send_date(as_of, now, config)
     return Moment(as_of, t0, config, words, last_run)
-
-
-def _date_of_run(run_id: str | None) -> dt.date | None:
-    """The as_of that a run's id begins with."""
-    match = _RUN_DATE.match(run_id or "")
-    try:
-        return dt.date.fromisoformat(match[0]) if match else None
-    except ValueError:
-        return None
 
 
 def _explain(snapshot: Snapshot, extract: Extract, moment: Moment, contact_id: int) -> Explanation:
@@ -237,7 +225,7 @@ def _notes(found: Explanation) -> list[str]:
     notes = []
     if found.last_run is None:
         notes.append("No run has planned this file yet: the days are still to be chosen.")
-    elif _date_of_run(found.last_run) not in (None, found.as_of):
+    elif date_of_run(found.last_run) not in (None, found.as_of):
         notes.append(
             f"The file's last run was {found.last_run}; this is what the rules give as of "
             f"{found.as_of}."

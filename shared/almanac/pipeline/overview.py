@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import apsw
 
@@ -14,6 +12,7 @@ from almanac.config import Config, load_config
 from almanac.database import aggregates
 from almanac.database.opening import map_errors, open_database
 from almanac.errors import DatabaseError
+from almanac.pipeline.briefing import date_of_run
 from almanac.planning.brief import make_brief
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page_data import PageData, advised
@@ -50,7 +49,7 @@ def _overview(connection: apsw.Connection, path: Path, config: Config | None) ->
         raise DatabaseError(f"{path}: no run has planned it yet; start with almanac run {path}")
     run = runs[0]
     config = config or _recorded(connection, path)
-    as_of = _as_of(run, config)
+    as_of = date_of_run(str(run.get("scheduler_run_id"))) or _today(config)
     since = as_of.isoformat()
     days: dict[str, DayLoad] = defaultdict(lambda: DayLoad(planned={}))
     planned: dict[str, int] = defaultdict(int)
@@ -108,15 +107,6 @@ def _recorded(connection: apsw.Connection, path: Path) -> Config:
     if not rows:
         return Config()
     return load_config(str(rows[0]["config_data"]), f"{path}: config_versions")
-
-
-def _as_of(run: dict[str, Any], config: Config) -> dt.date:
-    """The day of the last run, which its id begins with."""
-    match = re.match(r"\d{4}-\d{2}-\d{2}", str(run.get("scheduler_run_id")))
-    try:
-        return dt.date.fromisoformat(match[0]) if match else _today(config)
-    except ValueError:
-        return _today(config)
 
 
 def _today(config: Config) -> dt.date:

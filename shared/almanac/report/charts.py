@@ -110,7 +110,9 @@ def bars(data: PageData) -> Chart:
             words = f"{day:%a} {day}: {name} {count:,} of {totals[day.isoformat()]:,}"
             boxes.append(Box(x, round(y, 2), BAR_WIDTH, round(height, 2), f"s{index}", words))
         if day.weekday() == 0:
-            labels.append(Label(x, TOP + BAR_HEIGHT + 16, f"{day:%-d %b}" if _wide(number) else ""))
+            labels.append(
+                Label(x, TOP + BAR_HEIGHT + 16, f"{day.day} {day:%b}" if _wide(number) else "")
+            )
     labels += [Label(0, TOP + BAR_HEIGHT, "0"), Label(0, TOP + 4, f"{top:,}")]
     width = LEFT + 20 + BAR_DAYS * (BAR_WIDTH + BAR_GAP)
     line = round(TOP + BAR_HEIGHT - data.daily_cap * scale, 2)

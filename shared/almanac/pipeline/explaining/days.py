@@ -6,13 +6,11 @@ side one can work out what it aimed at; where it then ended up tells what happen
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-
 import numpy as np
 
 from almanac import civil
 from almanac.balancing.hashing import message_hashes
+from almanac.pipeline.briefing import date_of_run
 from almanac.pipeline.explaining.case import Case, plural
 from almanac.pipeline.explaining.skips import Decision
 from almanac.planning.kinds import DAILY_CAP
@@ -56,17 +54,8 @@ def why_no_day(case: Case, row: int, reason: str) -> Decision:
     return Decision("Daily cap", "Daily cap", why)
 
 
-def _run_date(found: PlannedRow) -> dt.date | None:
-    """as_of of the run that wrote the row."""
-    match = re.match(r"\d{4}-\d{2}-\d{2}", found.scheduler_run_id or "")
-    try:
-        return dt.date.fromisoformat(match[0]) if match else None
-    except ValueError:
-        return None
-
-
 def _kept(case: Case, found: PlannedRow) -> str:
-    date = _run_date(found)
+    date = date_of_run(found.scheduler_run_id)
     if date is None or date >= case.brief.as_of:
         return ""
     return f", and kept since the run of {date}"
@@ -74,7 +63,7 @@ def _kept(case: Case, found: PlannedRow) -> str:
 
 def _first_days(case: Case, found: PlannedRow) -> list[int]:
     """What T0 can have been in the run that wrote the row."""
-    date = _run_date(found)
+    date = date_of_run(found.scheduler_run_id)
     if date is None or date == case.brief.as_of:
         return [case.limits.t0]
     return [civil.day_of(date), civil.day_of(date) + 1]
