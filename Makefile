@@ -10,7 +10,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 DEMO_CONTACTS ?= 25000
 DEMO_DATE ?= 2026-11-21
 
-.PHONY: help setup demo test check format bench simulate lock zip-table clean
+.PHONY: help setup demo test check format bench simulate lock snapshots zip-table clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
@@ -30,8 +30,6 @@ demo: $(STAMP) ## generate an agency in ./demo, plan it, and show where the repo
 	@rm -rf demo && mkdir demo
 	@$(BIN)/almanac generate demo/agency.sqlite3 --contacts $(DEMO_CONTACTS) --seed 1 --as-of $(DEMO_DATE)
 	@$(BIN)/almanac run demo/agency.sqlite3 --as-of $(DEMO_DATE) --report demo/report.html
-	@echo "Report page: $(CURDIR)/demo/report.html"
-	@$(BIN)/python scripts/suggest_explain.py demo/agency.sqlite3 --as-of $(DEMO_DATE)
 
 test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -58,6 +56,9 @@ lock: $(STAMP) ## choose the versions in requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--fork-strategy fewest --generate-hashes --no-annotate --upgrade -q \
 		--custom-compile-command "make lock" -o requirements.lock
+
+snapshots: $(STAMP) ## write the window snapshots of every state anew, for review
+	@$(BIN)/python scripts/snapshot_windows.py
 
 zip-table: $(STAMP) ## build the table from ZIP codes to states anew
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --upgrade --group zip-table

@@ -41,9 +41,7 @@ def run(
     text = yaml.safe_dump(dict(config))
     loaded = load_config(text)
     noon = dt.datetime.combine(as_of, dt.time(23, 59)) if t0 != as_of else None
-    options = RunOptions(
-        config_text=text, as_of=as_of, now=noon, shards=shards, workers=workers, scope=scope
-    )
+    options = RunOptions(as_of=as_of, now=noon, shards=shards, workers=workers, scope=scope)
     return run_file(path, loaded, options)
 
 

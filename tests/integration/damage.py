@@ -80,9 +80,10 @@ def plan(
     *,
     shards: int = 1,
     workers: int = 1,
+    busy_seconds: float = 5.0,
 ) -> RunSummary:
     """Run over the whole file."""
-    options = RunOptions(as_of=AS_OF, shards=shards, workers=workers)
+    options = RunOptions(as_of=AS_OF, shards=shards, workers=workers, busy_seconds=busy_seconds)
     return run_file(path, Config(), options, progress)
 
 

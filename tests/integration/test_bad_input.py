@@ -228,7 +228,7 @@ def test_a_bad_configuration_is_refused_before_the_file_is_opened(
     path: Path, text: str, words: str
 ) -> None:
     with untouched(path), pytest.raises(ConfigError, match=words):
-        run_file(path, load_config(text), RunOptions(config_text=text, as_of=AS_OF))
+        run_file(path, load_config(text), RunOptions(as_of=AS_OF))
 
 
 # Constraints of the agency's own that the plan cannot keep

@@ -190,7 +190,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would(agency: Agency) -> None:
     agency.contact(1, birth_date="1950-06-15")
     before = agency.path.read_bytes()
     text = json.dumps(CALM)
-    options = RunOptions(config_text=text, as_of=dt.date(2027, 3, 1), workers=1, dry_run=True)
+    options = RunOptions(as_of=dt.date(2027, 3, 1), workers=1, dry_run=True)
     summary = run_file(agency.path, load_config(text), options)
     assert (summary.dry_run, summary.changes["added"]) == (True, 1)
     assert agency.path.read_bytes() == before

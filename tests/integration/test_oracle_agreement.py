@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 import pytest
 
+from almanac.errors import DatabaseError
 from almanac.report.summary import RunSummary
 from tests import agencies, oracle
 from tests.agreement import Identity, differences, expected_rows, planned_rows, run
@@ -113,7 +114,11 @@ def disagreements(seed: int, folder: Path) -> list[str]:
     ranges, ids = case.scope(path)
     expected = oracle.plan(path, case.as_of, case.t0, case.config, ids)
     before, own = by_id(table(path, "email_schedules")), contents(path)
-    summary = run(path, case.as_of, case.t0, case.config, scope=ranges, shards=1 + seed % 4)
+    try:
+        summary = run(path, case.as_of, case.t0, case.config, scope=ranges, shards=1 + seed % 4)
+    except DatabaseError as error:
+        refused = "two planned rows" in str(error) and _has_twins(before, expected)
+        return [] if refused and by_id(table(path, "email_schedules")) == before else [str(error)]
     after = table(path, "email_schedules")
     found = planned_rows(path)
     wanted = expected_rows(expected)
@@ -133,12 +138,24 @@ def disagreements(seed: int, folder: Path) -> list[str]:
 
 
 def _lost_its_day(expected: oracle.Plan) -> bool:
-    """Whether an email found no room on the day that it had, nor on any day behind it.
+    """Whether an email that was kept or smoothed found no room on its day or any day behind it.
 
     A later run looks for it among the days before as well, as for any that has no day yet.
     """
     reasons = {"Daily volume cap", "Campaign priority conflict"}
-    return any(row.kept and row.skip_reason in reasons for row in expected.rows)
+    return any(
+        row.skip_reason in reasons and (row.kept or row.email_type == "effective_date")
+        for row in expected.rows
+    )
+
+
+def _has_twins(before: dict[int, Record], expected: oracle.Plan) -> bool:
+    """Whether two planned rows of one identity would stay, which nothing but a missing index of
+    ours makes possible."""
+    rows = [row for row_id, row in before.items() if row_id not in expected.removed]
+    planned = [row for row in rows if row["status"] in ("pre-scheduled", "skipped")]
+    twins = Counter(_identity(row) for row in planned if row.get("ideal_send_date") is not None)
+    return any(count > 1 for identity, count in twins.items() if identity is not None)
 
 
 def _wrong_rows(
@@ -176,7 +193,10 @@ def _wrong_rows(
 def _identity(row: Record | None) -> Identity | None:
     if row is None:
         return None
-    event = dt.date(row["event_year"], row["event_month"], row["event_day"])
+    try:
+        event = dt.date(row["event_year"], row["event_month"], row["event_day"])
+    except (TypeError, ValueError):
+        return None
     return row["contact_id"], row["email_type"], row["campaign_instance_id"] or 0, event
 
 

@@ -11,12 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from almanac.errors import AlmanacError, SnapshotMoved
+from almanac.errors import AlmanacError, DatabaseBusy, SnapshotMoved
 from tests.integration.damage import beside, build, plan, query, untouched
 from tests.unit.database_agencies import OtherProgram
 
@@ -137,45 +137,15 @@ LOCKS = {
 }
 
 
-RUN = """
-import sys
-from pathlib import Path
-from almanac.errors import DatabaseBusy
-from tests.integration.damage import plan
-try:
-    plan(Path(sys.argv[1]))
-except DatabaseBusy as error:
-    print(error)
-"""
-
-
-def test_a_file_that_stays_locked_is_busy_and_untouched(tmp_path: Path) -> None:
-    """All at once, each run in a process of its own, since each waits for some seconds."""
-    with ExitStack() as stack:
-        runs = []
-        for name, (journal, statements) in LOCKS.items():
-            path = build(tmp_path / name / "agency.sqlite3", journal=journal)
-            stack.enter_context(untouched(path))
-            other = stack.enter_context(OtherProgram(path))
-            assert [other.run(sql) for sql in statements.split("; ")][-1] == "done"
-            runs.append((path, start([sys.executable, "-c", RUN, str(path)])))
-        for path, process in runs:
-            told, errors = process.communicate(timeout=60)
-            assert errors == ""
-            assert told.startswith(f"{path}: locked by another program")
-            assert told.count("\n") == 1
-
-
-def start(command: list[str]) -> subprocess.Popen[str]:
-    """A program that finds what we find, in a process group of its own."""
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"TMPDIR": tempfile.gettempdir(), "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_file_that_stays_locked_is_busy_and_untouched(tmp_path: Path, name: str) -> None:
+    journal, statements = LOCKS[name]
+    path = build(tmp_path / "agency" / "agency.sqlite3", journal=journal)
+    with untouched(path), OtherProgram(path) as other:
+        assert [other.run(sql) for sql in statements.split("; ")][-1] == "done"
+        with pytest.raises(DatabaseBusy, match=f"{path}: locked by another program"):
+            plan(path, busy_seconds=0.2)
+        assert other.run("ROLLBACK") == "done"
 
 
 # Runs that die
@@ -214,6 +184,18 @@ def progress(step, done, total):
 if __name__ == "__main__":
     plan(Path(sys.argv[1]), progress, shards=4, workers=int(sys.argv[3]))
 """
+
+
+def start(command: list[str]) -> subprocess.Popen[str]:
+    """A program that finds what we find, in a process group of its own."""
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": tempfile.gettempdir(), "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.integration.outside import (
     is_planned,
 )
 from tests.integration.promises import Identity
+from tests.oracle import parse_date
 from tests.oracle.candidates import ANNIVERSARY_DAYS, CAMPAIGN_DAYS
 from tests.oracle.contacts import FIVE_ZIPS, read_contact
 from tests.simulation.life import News
@@ -157,13 +158,15 @@ class Ledger:
         gone: dict[Identity, oracle.Row],
     ) -> str | None:
         """What has changed so that the rules no longer want the event."""
-        contact_id, email_type, instance, event = key
+        contact_id, email_type = key[:2]
         if self.news.rules:
             return "the rules are others"
         if contact_id in self.news.contacts:
             return "the contact is another"
         if email_type.startswith("followup_") and contact_id in self.news.mails:
             return "the contact did something"
+        if email_type.startswith("followup_") and any(self._since(row) for row in committed):
+            return "another email came later"
         if any(_handles(row, last) for row in committed):
             return "sent for another event"
         if self.news.campaigns and not email_type.startswith(("birthday", "effective_date")):
@@ -174,13 +177,21 @@ class Ledger:
             return "the campaign that it made up for is over"
         return None
 
+    def _since(self, row: Record) -> bool:
+        """Whether a row was sent after the last run, whenever that was written down."""
+        assert self.look is not None
+        sent = parse_date(row["actual_send_datetime"]) or date_of(row)
+        return sent is not None and sent > self.look.as_of
+
     def was_sent(self, day: dt.date, row: Record, stands: Rows, *, planned_today: bool) -> None:
         """The sender sent a row on a day: lawfully, in time, once, and not too often."""
         if self.look is None:
             return  # there was no run yet: an older scheduler planned it
         key = identity(row)
         once = _once(key, row)
-        assert once not in self.sent, f"{row} was sent on {self.sent[once]} already"
+        if once in self.sent:
+            first = self.sent[once]
+            assert self._went_with_its_parent(row, stands, first), f"{row} was sent on {first}"
         self.sent[once] = day
         self.sent[key] = day
         event = self.live.get(key)
@@ -203,6 +214,16 @@ class Ledger:
             assert not any(_handles(other, event) for other in others), row
         if contact_id not in self.news.contacts:
             self._check_frequency(day, row, others)
+
+    def _went_with_its_parent(self, row: Record, stands: Rows, first: dt.date) -> bool:
+        """The one follow-up that the rules send again: without a delay, the first may go out on
+        the day of the email that it follows, and only what is sent after that day counts.
+        """
+        assert self.look is not None
+        if not is_followup(row) or self.look.config["timing"]["followup_delay_days"]:
+            return False
+        parent = stands[json.loads(row["metadata"])["initial_comm_log_id"]]
+        return parse_date(parent["actual_send_datetime"]) == first
 
     def _check_frequency(self, day: dt.date, row: Record, others: list[Record]) -> None:
         assert self.look is not None

@@ -84,11 +84,11 @@ class Life:
         """Before the day's run: contacts come and change, campaigns begin and end."""
         news = News()
         with opened(self._path) as connection, connection:
-            if self._one_in(5):
+            if self._one_in(8):
                 news.contacts.add(self._arrive(connection, day))
             for _ in range(self._rng.choice([0, 0, 0, 1, 2])):
                 news.contacts |= self._change(connection, day)
-            if self._one_in(12):
+            if self._one_in(20):
                 self._begin_campaign(connection, day)
                 news.campaigns = True
             if self._one_in(30):

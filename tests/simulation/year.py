@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,6 +15,7 @@ from almanac.pipeline.local import RunOptions, run_file
 from tests import agencies, oracle
 from tests.agreement import differences, expected_rows, planned_rows
 from tests.integration.outside import schedules
+from tests.oracle.settings import Config
 from tests.simulation.ledger import Ledger, Look, Rows
 from tests.simulation.life import Life, contact_records, found
 from tests.simulation.sender import Sender
@@ -64,7 +64,7 @@ class Year:
         """Let it go by; whatever breaks a promise fails."""
         plan = self.plan
         self._rng = random.Random(f"year:{plan.seed}")
-        self.config = found(self.path, plan.seed, plan.contacts, plan.schema, plan.start)
+        self._configure(found(self.path, plan.seed, plan.contacts, plan.schema, plan.start))
         self.life, self.sender = Life(self.path, plan.seed), Sender(self.path, plan.seed)
         for number in range(plan.days):
             self._day(plan.start + dt.timedelta(days=number), number)
@@ -77,7 +77,7 @@ class Year:
         self.ledger.news.merge(news)
         self.ledger.news.mails |= self.sender.finish(day)
         if number == 200:  # the operator thinks again
-            self.config = agencies.config_for(self.plan.seed + 1)
+            self._configure(agencies.config_for(self.plan.seed + 1))
             self.ledger.news.rules = True
         planned = not self._one_in(9) or not self.plan.failures
         if planned:
@@ -93,6 +93,11 @@ class Year:
             self.happened["evening runs"] += 1
             self._run(day, late=True, compare=compare)
         self.ledger.news.merge(self.life.evening(day))
+
+    def _configure(self, config: Config) -> None:
+        self.config = config
+        self._text = yaml.safe_dump(config)
+        self._loaded = load_config(self._text)
 
     def _one_in(self, n: int) -> bool:
         return self._rng.randrange(n) == 0
@@ -111,10 +116,9 @@ class Year:
 
     def _options(self, day: dt.date, late: bool, scope: set[int] | None) -> RunOptions:
         return RunOptions(
-            config_text=yaml.safe_dump(self.config),
             as_of=day,
             now=dt.datetime.combine(day, dt.time(23, 59)) if late else None,
-            shards=self._rng.choice([1, 1, 3]),
+            shards=3 if self._one_in(10) else 1,
             workers=1,
             scope=None if scope is None else [(one, one) for one in sorted(scope)],
         )
@@ -133,7 +137,7 @@ class Year:
                 found = self._look(day, late, compare, scope)
 
         intruder = [False, False, False, self.plan.failures and self._one_in(15)]
-        run_file(self.path, load_config(options.config_text or ""), options, progress)
+        run_file(self.path, load_config(yaml.safe_dump(self.config)), options, progress)
         self.happened["runs"] += 1
         look, before, expected = found
         if expected is None:
@@ -164,10 +168,10 @@ class Year:
                 raise Sabotage(f"{step} {done}")
 
         options = self._options(day, False, None)
-        config = load_config(options.config_text or "")
+        config = load_config(yaml.safe_dump(self.config))
         before = self.path.read_bytes()
         try:
-            run_file(self.path, config, options, progress)
+            run_file(self.path, self._loaded, options, progress)
         except Sabotage:
             pass
         else:

@@ -58,15 +58,13 @@ def _within_years(date: dt.date, option: str, text: str) -> dt.date:
     return date
 
 
-def read_config(path: Path | None) -> tuple[Config, str | None]:
-    """The configuration in a file and its text; the defaults without a file."""
+def read_config(path: Path | None) -> Config:
+    """The configuration in a file; the defaults without a file."""
     from almanac.config import Config, load_config
 
     if path is None:
-        return Config(), None
-    text = _file_bytes(path, "--config")
-    config = load_config(text, str(path))
-    return config, text.decode("utf-8-sig")
+        return Config()
+    return load_config(_file_bytes(path, "--config"), str(path))
 
 
 def read_ids(text: str) -> Ranges:

@@ -27,7 +27,7 @@ def explain(
     found = explain_contact(
         database,
         contact,
-        read_config(config)[0] if config else None,
+        read_config(config) if config else None,
         read_date(as_of) if as_of else None,
         read_datetime(now) if now else None,
     )
@@ -44,7 +44,7 @@ def report(database: Path, out: Path, config: Path | None) -> int:
     from almanac.report.page import check_target, write_page
 
     check_target(out)
-    write_page(out, overview(database, read_config(config)[0] if config else None))
+    write_page(out, overview(database, read_config(config) if config else None))
     paragraph(console_for(sys.stdout), f"The report page: {out.absolute()}", indent=0)
     return OK
 
@@ -69,7 +69,7 @@ def check(database: Path, config: Path | None, as_json: bool) -> int:
     from almanac.planning.contacts import ISSUE_ADVICE
     from almanac.report.other_text import print_findings
 
-    settings, _ = read_config(config)
+    settings = read_config(config)
     with progress_bars() as progress:
         found = check_file(database, settings, progress)
     if as_json:

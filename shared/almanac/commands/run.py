@@ -40,9 +40,8 @@ class RunArguments:
 
 def run(arguments: RunArguments) -> int:
     """Plan the file, write the report page, print the summary."""
-    config, text = read_config(arguments.config)
+    config = read_config(arguments.config)
     options = RunOptions(
-        config_text=text,
         as_of=read_date(arguments.as_of) if arguments.as_of else None,
         now=read_datetime(arguments.now) if arguments.now else None,
         shards=arguments.shards,

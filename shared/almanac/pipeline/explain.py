@@ -25,9 +25,10 @@ from almanac.pipeline.explaining.case import Case, date_or_none, plural
 from almanac.pipeline.explaining.facts import contact_facts, window_spans
 from almanac.pipeline.explaining.messages import message
 from almanac.pipeline.orchestrate import first_send_date
+from almanac.pipeline.shard import read_range
 from almanac.planning.campaigns import converted_rows
 from almanac.planning.kinds import Vocabulary
-from almanac.planning.plan import ShardData, plan_contacts
+from almanac.planning.plan import plan_contacts
 from almanac.planning.previous import PreviousRows, match_previous
 from almanac.report.explanation import CommittedMessage, Explanation, Limits, PlannedRow
 
@@ -100,7 +101,7 @@ def _moment(
 def _explain(snapshot: Snapshot, extract: Extract, moment: Moment, contact_id: int) -> Explanation:
     brief = brief_of(snapshot, moment.config, moment.as_of, moment.t0)
     words = Vocabulary(brief)
-    data = _read(snapshot, brief.config.timing.followup_lookback_days, moment, contact_id)
+    data = read_range(snapshot, brief, None, contact_id, contact_id)
     plan = plan_contacts(data, brief, words)
     limits = DayLimits.of(
         brief.config, civil.day_of(moment.t0), extract.total_contacts, words.kinds
@@ -149,21 +150,6 @@ def _explain(snapshot: Snapshot, extract: Extract, moment: Moment, contact_id: i
     result.verdict = _verdict(result)
     result.notes = _notes(result)
     return result
-
-
-def _read(snapshot: Snapshot, lookback: int, moment: Moment, contact_id: int) -> ShardData:
-    since = (moment.as_of - dt.timedelta(days=lookback)).isoformat()
-    only = (contact_id, contact_id)
-    return ShardData(
-        contacts=snapshot.contacts(*only),
-        committed=snapshot.committed(*only),
-        planned=snapshot.planned(*only),
-        targets=snapshot.targets(*only),
-        legacy=snapshot.legacy_rate_increases(*only),
-        clicks=snapshot.clicks(*only, since),
-        answers=snapshot.answers(*only, since),
-        suppressions=snapshot.suppressions(),
-    )
 
 
 def _planned_rows(table: pa.Table, run_ids: dict[int, str]) -> dict[int, PlannedRow]:

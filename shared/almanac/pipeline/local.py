@@ -7,18 +7,15 @@ in worker processes, and a commit that changes the user's file in one transactio
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import multiprocessing
 import os
 import re
-import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +30,8 @@ from almanac.messaging.messages import RunRequest, ShardTask, parse
 from almanac.pipeline.orchestrate import SHARD_TASKS
 from almanac.pipeline.parts import Parts, Write
 from almanac.pipeline.run_plan import RunPlan
-from almanac.pipeline.shard import OpenSnapshot, run_shard
 from almanac.pipeline.steps import SHARD_RESULTS, announce, merge_step, start_run
+from almanac.pipeline.workers import SNAPSHOTS, ShardWorker, store_at, worker_pool
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
@@ -52,7 +49,6 @@ Progress = Callable[[str, int, int], None]
 class RunOptions:
     """How to run; what is None is decided by the run."""
 
-    config_text: str | None = None
     as_of: dt.date | None = None
     now: dt.datetime | None = None  # aware, or in the organization's zone
     shards: int | None = None
@@ -113,14 +109,14 @@ def run_file(
 def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
-        stack.callback(_SNAPSHOTS.close)
+        stack.callback(SNAPSHOTS.close)
         watch = _Stopwatch(progress)
         connection = open_database(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
         stack.callback(connection.close)
         pool = _pool(stack, connection, folder, options)
-        store = _store(folder / "store")
+        store = store_at(folder / "store")
         version = _take_snapshot(store, connection, folder, config, options, watch)
         committer = DryCommitter() if options.dry_run else FileCommitter(path, connection, version)
         try:
@@ -145,8 +141,7 @@ def _take_snapshot(
     copy = folder / "snapshot.sqlite3"
     progress("snapshot", 0, 1)
     backup(connection, copy, lambda done, total: progress("snapshot", done, total))
-    if options.config_text is not None:
-        write_once(store, layout.config(ORG), options.config_text.encode())
+    write_once(store, layout.config(ORG), config.canonical().encode())
     publish(
         store,
         ORG,
@@ -213,7 +208,7 @@ def _run(
         if not results and (summary := merge_step(parts, delivery)) is not None:
             results.append(summary)
 
-    work = _Worker(store.root, folder)
+    work = ShardWorker(store.root, folder)
     bus.subscribe(SHARD_TASKS, work, executor=pool, then=on_task_done)
     bus.subscribe(SHARD_RESULTS, on_shard_done)
     as_of = _as_of(config, options)
@@ -236,27 +231,6 @@ def _run(
     return results[0]
 
 
-@dataclass(frozen=True)
-class _Worker:
-    """Plans shards in whichever process it is called."""
-
-    root: Path
-    workspace: Path
-
-    def __call__(self, delivery: Delivery) -> None:
-        task = parse(ShardTask, delivery.data)
-        run_shard(_store(self.root), task, self.workspace, _SNAPSHOTS)
-
-
-_SNAPSHOTS = OpenSnapshot()
-
-
-@functools.lru_cache(maxsize=1)
-def _store(root: Path) -> FolderStore:
-    """One store a process, since a store verifies a database once only."""
-    return FolderStore(root, durable=False)
-
-
 def _pool(
     stack: ExitStack, connection: apsw.Connection, folder: Path, options: RunOptions
 ) -> Executor | None:
@@ -267,29 +241,7 @@ def _pool(
     workers = min(workers, shards)
     if workers <= 1 or (contacts <= SMALL and options.workers is None):
         return None
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
-    stack.enter_context(_closing(pool))
-    for _ in range(workers):
-        pool.submit(_warm_up)
-    return pool
-
-
-@contextmanager
-def _closing(pool: ProcessPoolExecutor) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C is for the parent, which stops its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _warm_up() -> None:
-    """Importing this module is what takes time in a new process."""
+    return stack.enter_context(worker_pool(workers))
 
 
 class _Stopwatch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from almanac.pipeline.fragments import Fragment
 from almanac.pipeline.orchestrate import in_ranges
 from almanac.pipeline.parts import read_plan, snapshot_file
 from almanac.pipeline.run_plan import RunPlan
+from almanac.planning.brief import Brief
 from almanac.planning.issues import count_by_issue, issue_changes
 from almanac.planning.kinds import Vocabulary
 from almanac.planning.plan import ShardData, plan_shard
@@ -61,7 +63,7 @@ class OpenSnapshot:
 
 def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:
     """The fragment of the contacts in scope with ids from first to last."""
-    data = read_range(snapshot, plan, first, last)
+    data = read_range(snapshot, plan.brief, plan.scope, first, last)
     shard = plan_shard(data, plan.brief, Vocabulary(plan.brief))
     scope: Ids = data.contacts["id"].to_numpy()
     return Fragment(
@@ -81,14 +83,20 @@ def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Frag
     )
 
 
-def read_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> ShardData:
-    """All rows that planning the contacts from first to last needs."""
+def read_range(
+    snapshot: Snapshot,
+    brief: Brief,
+    scope: Sequence[tuple[int, int]] | None,
+    first: int,
+    last: int,
+) -> ShardData:
+    """All rows that planning the contacts in scope from first to last needs."""
     contacts = snapshot.contacts(first, last)
-    if plan.scope is not None:
+    if scope is not None:
         ids = contacts["id"].to_numpy()
-        contacts = contacts.filter(pa.array(np.isin(ids, in_ranges(ids, plan.scope))))
-    lookback = plan.brief.config.timing.followup_lookback_days
-    since = (plan.as_of - dt.timedelta(days=lookback)).isoformat()
+        contacts = contacts.filter(pa.array(np.isin(ids, in_ranges(ids, scope))))
+    lookback = brief.config.timing.followup_lookback_days
+    since = (brief.as_of - dt.timedelta(days=lookback)).isoformat()
     return ShardData(
         contacts=contacts,
         committed=snapshot.committed(first, last),

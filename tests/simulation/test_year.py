@@ -1,0 +1,63 @@
+"""A year in the life (semantics: What always holds, 9), with and without failures.
+
+On every day the rows of email_schedules are the oracle's, and the ledger follows each live event
+from the day that it is first a candidate: it is sent once, lawfully and in time, or its row says
+why not, or the agency has changed so that nobody wants it any more. See ledger.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.year import Plan, Year
+
+
+def lived(plan: Plan, folder: Path) -> Year:
+    """The year, gone by."""
+    year = Year(plan, folder / "agency.sqlite3")
+    year.live()
+    return year
+
+
+def check_eventful(year: Year) -> None:
+    """Enough has happened for the year to have shown anything."""
+    over, happened = year.ledger.over, year.happened
+    assert over["sent"] > 100
+    assert sum(number for end, number in over.items() if end.startswith("skipped")) > 100
+    assert over["withdrawn: the contact is another"] > 10
+    assert {key[1].partition("_")[0] for key in year.ledger.seen} >= {
+        "birthday", "effective", "post", "campaign", "followup",
+    }  # fmt: skip
+    if year.plan.failures:
+        assert happened["days on which the run failed"] > 2
+        assert happened["days on which the sender failed"] > 2
+        assert happened["runs disturbed"] > 0
+    else:
+        assert not year.ledger.broken
+
+
+def test_in_a_year_every_event_is_sent_once_or_its_row_says_why_not(tmp_path: Path) -> None:
+    year = lived(Plan(seed=2, contacts=40), tmp_path)
+    check_eventful(year)
+    assert not {end for end in year.ledger.over if "Not sent" in end or end.startswith("unsent")}
+
+
+def test_runs_and_senders_that_fail_lose_nothing(tmp_path: Path) -> None:
+    check_eventful(lived(Plan(seed=4, contacts=30, days=150, failures=True), tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failures", [False, True])
+@pytest.mark.parametrize("schema", ["old", "new"])
+@pytest.mark.parametrize("seed", [101, 102, 103])
+def test_years_of_larger_agencies(seed: int, schema: str, failures: bool, tmp_path: Path) -> None:
+    check_eventful(lived(Plan(seed, 100, schema=schema, failures=failures), tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failures", [False, True])
+def test_a_year_of_a_thousand_contacts(failures: bool, tmp_path: Path) -> None:
+    plan = Plan(seed=201, contacts=1000, failures=failures, compare_every=7)
+    check_eventful(lived(plan, tmp_path))
