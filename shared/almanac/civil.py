@@ -6,6 +6,7 @@ Everything is proleptic Gregorian and total for the years 1 to 9999 and some bey
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import cache
 
 import numpy as np
@@ -146,6 +147,16 @@ def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
     day = numbers[6] * 10 + numbers[7]
     days[rows] = np.where(valid, days_of_parts(year, month, day), NO_DAY)
     return days
+
+
+def parse_date(text: str) -> dt.date | None:
+    """What `parse_dates` makes of one text."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?", text, re.DOTALL):
+        return None
+    try:
+        return dt.date.fromisoformat(text[:10])
+    except ValueError:
+        return None
 
 
 def days_of_parts(year: Codes, month: Codes, day: Codes) -> Days:

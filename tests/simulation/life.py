@@ -98,8 +98,10 @@ class Life:
 
     def noon(self, day: dt.date) -> News:
         """While the day's run is under way: a contact signs up."""
+        news = News()
         with opened(self._path) as connection, connection:
-            return News(contacts={self._arrive(connection, day)})
+            news.contacts.add(self._arrive(connection, day))
+        return news
 
     def evening(self, day: dt.date) -> News:
         """After the day's emails: some who got one lately click, and some answer."""
@@ -209,13 +211,13 @@ class Life:
         for contact_id in rng.sample(ids, len(ids) // rng.choice([2, 5])):
             for _ in range(rng.choice([1, 1, 2])):
                 trigger = day + dt.timedelta(days=rng.choice([-5, 0, 10, 20, 21, 90]))
-                values = {
+                target = {
                     "contact_id": contact_id,
                     "campaign_instance_id": instance,
                     "trigger_date": rng.choice([trigger.isoformat(), trigger.isoformat(), None]),
                     "status": "pending",
                 }
-                insert(connection, "contact_campaigns", values)
+                insert(connection, "contact_campaigns", target)
 
     def _alter_campaign(self, connection: apsw.Connection, day: dt.date) -> None:
         rng = self._rng

@@ -196,3 +196,16 @@ def test_parts_that_make_no_date_make_no_day(parts: list[tuple[int, int, int]]) 
 
     columns = np.array(parts, np.int32).T
     assert civil.days_of_parts(*columns).tolist() == [one(*part) for part in parts]
+
+
+@given(
+    st.one_of(
+        st.dates().map(str),
+        st.datetimes().map(str),
+        st.text(max_size=12),
+        st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.?.?", fullmatch=True),
+    )
+)
+def test_one_text_is_read_as_a_column_of_texts_is(text: str) -> None:
+    [day] = civil.parse_dates(pa.array([text])).tolist()
+    assert civil.parse_date(text) == (None if day == NO_DAY else civil.date_of(day))

@@ -7,12 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from almanac import civil
 from almanac.config import Config
-from almanac.frames import NO_DAY
 
 LEGACY_TYPE, LEGACY_NAME = "rate_increase", "legacy_rate_increase"
 LEGACY_TRIGGER_DAYS = 14
@@ -251,5 +249,4 @@ def _list(value: object) -> list[str] | None:
 
 
 def _date(value: object) -> dt.date | None:
-    day = int(civil.parse_dates(pa.array([_text(value) or ""]))[0])
-    return None if day == NO_DAY else civil.date_of(day)
+    return civil.parse_date(_text(value) or "")
