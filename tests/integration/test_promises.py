@@ -37,6 +37,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 FEW = settings(max_examples=12, phases=PHASES)
 FEWER = settings(max_examples=6, phases=PHASES)
 MANY = settings(max_examples=1000, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
+SEVERAL = settings(MANY, max_examples=300)
 PARTS = cases.map(lambda case: replace(case, part=True))
 STAMPS = ("scheduler_run_id", "batch_id", "created_at", "updated_at")
 NO_ROOM = {"Daily volume cap", "Campaign priority conflict"}
@@ -128,7 +129,7 @@ def test_every_promise_holds_for_many_more_agencies(case: Case) -> None:
 
 
 @pytest.mark.slow
-@MANY
+@SEVERAL
 @given(cases, st.randoms(use_true_random=False))
 def test_neither_shards_nor_order_matter_in_many_more_agencies(
     case: Case, rng: random.Random

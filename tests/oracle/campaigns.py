@@ -1,4 +1,5 @@
-"""Campaign types, instances, targets, and the old rate increases (SPEC 1 and 5.2)."""
+"""Campaign types, instances, targets, and old rate increases (semantics: Input database,
+Campaigns)."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +23,7 @@ LEGACY_INSTANCE = ("rate_increase", "legacy_rate_increase")
 
 @dataclass(frozen=True)
 class CampaignType:
-    """A type with SPEC's defaults filled in."""
+    """A type with its defaults filled in."""
 
     name: str
     respect_exclusion_windows: bool
@@ -179,7 +180,7 @@ def _read_instance(row: Record, kind: CampaignType) -> Instance:
 
 
 def _legacy_trigger(row: Scheduled) -> date | None:
-    """The trigger date of an old rate increase, if it says any (SPEC 1)."""
+    """The trigger date of an old rate increase, if it says any (semantics: Input database)."""
     if row.send_date is None:
         return row.event
     if row.event is not None and abs((row.event - row.send_date).days) <= 60:

@@ -1,4 +1,5 @@
-"""Candidates: what a contact should get, and for which event (SPEC 5, 5.1 and 5.2)."""
+"""Candidates: what a contact should get, and for which event (semantics: Candidates, Post-window,
+Campaigns)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,12 +68,12 @@ class Candidate:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The order in which a contact's own candidates are taken (SPEC 6, step 5)."""
+        """The order in which a contact's own candidates are taken (semantics: Sifting, step 5)."""
         return self.priority, self.ideal, self.email_type, self.instance or 0, self.event
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        """The order in which all candidates are placed (SPEC 6, step 9)."""
+        """The order in which all candidates are placed (semantics: Daily cap)."""
         return (
             self.priority,
             self.deadline,
@@ -119,7 +120,7 @@ class Run:
 
 
 def handled(rows: list[Scheduled], kind: str, ideal: date) -> bool:
-    """Whether an anniversary email of that time is committed already (SPEC 5)."""
+    """Whether an anniversary email of that time is committed already (semantics: Candidates)."""
     return any(
         row.kind == kind
         and row.send_date is not None
@@ -201,7 +202,7 @@ def standard(
 
 
 def anniversary_candidates(contact: Contact, run: Run, rows: list[Scheduled]) -> list[Candidate]:
-    """Birthday and effective date (SPEC 5)."""
+    """Birthday and effective date (semantics: Candidates)."""
     found = []
     for kind in anniversaries(contact, run.config):
         dates = kind.first(run.t0)
@@ -222,7 +223,7 @@ def _globally_excluded(contact: Contact, run: Run) -> bool:
 
 
 def aep_candidates(contact: Contact, run: Run, rows: list[Scheduled]) -> list[Candidate]:
-    """The built-in AEP email (SPEC 5)."""
+    """The built-in AEP email (semantics: Candidates)."""
     if not run.aep_enabled:
         return []
     valid = run.config["aep"]["valid_days"]
@@ -237,7 +238,7 @@ def aep_candidates(contact: Contact, run: Run, rows: list[Scheduled]) -> list[Ca
 
 
 def trigger_date(trigger: date | None, instance: Instance, as_of: date) -> date:
-    """The event date of a campaign email (SPEC 5.2)."""
+    """The event date of a campaign email (semantics: Campaigns)."""
     return trigger or instance.active_start or instance.created or as_of
 
 
@@ -296,7 +297,7 @@ def campaign_candidates(
     rows: list[Scheduled],
     instance_of: Callable[[Scheduled], int | None],
 ) -> list[Candidate]:
-    """Campaign emails (SPEC 5.2), in the order of instances and trigger dates."""
+    """Campaign emails (semantics: Campaigns), in the order of instances and trigger dates."""
     found = []
     for one in run.campaigns.taking_part(run.as_of):
         committed = [row for row in rows if instance_of(row) == one.id]
@@ -331,7 +332,7 @@ def campaign_candidates(
 def post_window_candidates(
     contact: Contact, run: Run, rows: list[Scheduled], campaigns: list[Candidate]
 ) -> list[Candidate]:
-    """Make-up emails after a window that swallowed something (SPEC 5.1)."""
+    """Make-up emails after a window that swallowed something (semantics: Post-window)."""
     organization = run.config["organization"]
     if not organization["enable_post_window_emails"] or _globally_excluded(contact, run):
         return []

@@ -1,4 +1,4 @@
-"""Contacts: who gets anything at all, their state, and what is wrong with them (SPEC 3)."""
+"""Contacts: who gets anything, their state, and what is wrong with them (semantics: Contacts)."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ class Contact:
     _reasons: dict[date, str | None] = field(default_factory=dict, repr=False)
 
     def excluded(self, day: date) -> str | None:
-        """Why the contact's state excludes a day (SPEC 4)."""
+        """Why the contact's state excludes a day (semantics: Windows)."""
         if day not in self._reasons:
             rules, early = self.config["state_rules"], self.config["timing"]["pre_window_days"]
             self._reasons[day] = excluded(rules, early, self.state, self.birth, self.effective, day)

@@ -1,4 +1,6 @@
-"""Reading an agency's database in whatever state it is (SPEC 1); it is never written."""
+"""Reading an agency's database in whatever state it is (semantics: Input database).
+
+It is never written."""
 
 import sqlite3
 from pathlib import Path

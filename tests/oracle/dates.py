@@ -1,4 +1,4 @@
-"""Civil dates (SPEC 1 and 4)."""
+"""Civil dates (semantics: Input database, Windows)."""
 
 import re
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T].*)?", re.ASCII | re.DOTALL)
 
 
 def parse_date(value: object) -> date | None:
-    """The date of a stored value, or None where it is no date (SPEC 1)."""
+    """The date of a stored value, or None where it is no date (semantics: Input database)."""
     found = _DATE.fullmatch(value) if isinstance(value, str) else None
     return make_date(*(int(part) for part in found.groups())) if found else None
 
@@ -31,7 +31,7 @@ def plus(day: date, days: int) -> date:
 
 
 def anniversary(day: date, year: int) -> date:
-    """The same month and day in a year; 29 February is 28 February in a common year (SPEC 4)."""
+    """The same month and day in a year; 29 February may be the 28th (semantics: Windows)."""
     try:
         return day.replace(year=year)
     except ValueError:
@@ -39,7 +39,7 @@ def anniversary(day: date, year: int) -> date:
 
 
 def months(a: date, b: date) -> int:
-    """Calendar months from a to b, days of the month left aside (SPEC 5)."""
+    """Calendar months from a to b, days of the month left aside (semantics: Candidates)."""
     return 12 * (b.year - a.year) + b.month - a.month
 
 

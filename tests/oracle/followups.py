@@ -1,4 +1,4 @@
-"""Follow-ups to what was sent (SPEC 5.3)."""
+"""Follow-ups to what was sent (semantics: Follow-ups)."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The hash that spreads e-mails over days (SPEC 6)."""
+"""The hash that spreads e-mails over days (semantics: Hash)."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""A whole plan: which rows there should be, and which should go (SPEC 5 to 7)."""
+"""A whole plan: which rows there should be, and which should go (semantics: Writing)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -110,7 +110,7 @@ def read(path: str | Path) -> Snapshot:
 def _candidates(
     contact: Contact, run: Run, rows: list[Scheduled], snapshot: Snapshot
 ) -> list[Candidate]:
-    """All candidates of a contact, suppression said (SPEC 3 and 5)."""
+    """All candidates of a contact, suppression said (semantics: Contacts, Candidates)."""
     if not contact.eligible:
         return []
 
@@ -162,7 +162,7 @@ def _row(one: Candidate, send_time: str, row_id: int | None) -> Row:
 
 
 def _identified(planned: list[Scheduled]) -> dict[Identity, Scheduled]:
-    """Planned rows of this scheduler by identity; an older one's are nobody's (SPEC 1)."""
+    """Planned rows by identity; an older scheduler's are nobody's (semantics: Input database)."""
     return {
         (row.contact_id, row.stored_type, row.instance or 0, row.event): row
         for row in planned

@@ -1,4 +1,5 @@
-"""On which day each is sent: kept days, smoothing, daily caps (SPEC 6, steps 7 to 9)."""
+"""On which day each is sent: kept days, smoothing, daily caps (semantics: Target, Smoothing,
+Daily cap)."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Rows of email_schedules, old and new (SPEC 1)."""
+"""Rows of email_schedules, old and new (semantics: Input database)."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The configuration of an organization (SPEC 2)."""
+"""The configuration of an organization (semantics: Configuration)."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is sent at all: one contact at a time, never looking at the last plan (SPEC 6, 1 to 6)."""
+"""What is sent at all: one contact at a time, whatever the last plan (semantics: Sifting)."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Exclusion windows of a contact (SPEC 4)."""
+"""Exclusion windows of a contact (semantics: Windows)."""
 
 from datetime import date
 from typing import Any

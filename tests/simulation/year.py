@@ -96,8 +96,7 @@ class Year:
 
     def _configure(self, config: Config) -> None:
         self.config = config
-        self._text = yaml.safe_dump(config)
-        self._loaded = load_config(self._text)
+        self._loaded = load_config(yaml.safe_dump(config))
 
     def _one_in(self, n: int) -> bool:
         return self._rng.randrange(n) == 0
@@ -137,7 +136,7 @@ class Year:
                 found = self._look(day, late, compare, scope)
 
         intruder = [False, False, False, self.plan.failures and self._one_in(15)]
-        run_file(self.path, load_config(yaml.safe_dump(self.config)), options, progress)
+        run_file(self.path, self._loaded, options, progress)
         self.happened["runs"] += 1
         look, before, expected = found
         if expected is None:
@@ -168,7 +167,6 @@ class Year:
                 raise Sabotage(f"{step} {done}")
 
         options = self._options(day, False, None)
-        config = load_config(yaml.safe_dump(self.config))
         before = self.path.read_bytes()
         try:
             run_file(self.path, self._loaded, options, progress)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import RunRequest, ShardDone, ShardTask, parse, to_json
 from almanac.names import daily_run_id, manual_run_id
-from almanac.pipeline.merge import balance, is_complete, write_run
+from almanac.pipeline.balance import balance, is_complete
+from almanac.pipeline.merge import write_run
 from almanac.pipeline.orchestrate import plan_run, publish_tasks, read_config
 from almanac.pipeline.parts import Parts, read_plan, snapshot_file
 from almanac.pipeline.run_plan import RunPlan

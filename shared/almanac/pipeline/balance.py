@@ -1,0 +1,148 @@
+"""Choosing days for all shards' candidates together: what the merge does before it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from almanac import civil
+from almanac.balancing.load import Limits, Load, padded
+from almanac.balancing.place import SkipCodes, place
+from almanac.database.reading import Snapshot
+from almanac.errors import Corrupt
+from almanac.frames import (
+    NO_DAY,
+    Contenders,
+    Days,
+    Placement,
+    ScheduledDays,
+)
+from almanac.pipeline.fragments import read_contenders
+from almanac.pipeline.run_plan import RunPlan
+from almanac.planning.campaigns import legacy_triggers
+from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, Vocabulary
+from almanac.planning.lookup import positions
+from almanac.storage import layout
+from almanac.storage.store import ObjectStore
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """Days for every contender of a run, and what they had to share the days with."""
+
+    plan: RunPlan
+    words: Vocabulary
+    limits: Limits
+    load: Load
+    placement: Placement
+    names: list[str]  # the fragments, in contact order
+    unknown_targets: int
+
+
+def fragment_names(plan: RunPlan) -> list[str]:
+    """The objects that the run's shards write."""
+    return [layout.fragment(plan.org_id, plan.run_id, n) for n in range(len(plan.shards))]
+
+
+def is_complete(store: ObjectStore, plan: RunPlan) -> bool:
+    """Whether every shard has written its fragment."""
+    there = {info.name for info in store.list(layout.fragments(plan.org_id, plan.run_id))}
+    return there.issuperset(fragment_names(plan))
+
+
+def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progress) -> Balanced:
+    """Choose a day for each message of the run, whichever shard it comes from."""
+    words = Vocabulary(plan.brief)
+    names = fragment_names(plan)
+    contenders: list[Contenders] = []
+    scheduled: list[ScheduledDays] = []
+    progress("read fragments", 0, len(names))
+    for done, name in enumerate(names):
+        data = store.read(name).data
+        part, days = read_contenders(data, name)
+        _check_contenders(part, name, plan, done, words)
+        contenders.append(part)
+        scheduled.append(days)
+        progress("read fragments", done + 1, len(names))
+    progress("balance", 0, 1)
+    merged = Contenders.concat(contenders)
+    contenders.clear()
+    t0 = civil.day_of(plan.t0)
+    limits = Limits.of(plan.brief.config, t0, plan.total_contacts, words.kinds)
+    with Snapshot(database) as snapshot:
+        load = _load(snapshot, ScheduledDays.concat(scheduled), t0)
+        unknown_targets = snapshot.foreign_targets()[1]
+        if plan.brief.legacy_instance is not None:
+            unknown_targets += _converted_without_contact(snapshot)
+    skip = SkipCodes(words.reason(DAILY_CAP), words.reason(CAMPAIGN_CONFLICT))
+    placement = place(merged, load, limits, skip)
+    progress("balance", 1, 1)
+    return Balanced(plan, words, limits, load, placement, names, unknown_targets)
+
+
+def _check_contenders(
+    part: Contenders, name: str, plan: RunPlan, shard: int, words: Vocabulary
+) -> None:
+    """A fragment that speaks of other contacts, kinds or days than its shard's is refused."""
+    if len(part) == 0:
+        return
+    first, last = plan.shards[shard]
+    ids = part.contact_id
+    horizon = civil.day_of(plan.brief.horizon)
+    sound = (
+        bool((ids[1:] >= ids[:-1]).all())
+        and first <= int(ids[0])
+        and int(ids[-1]) <= last
+        and int(part.kind.min()) >= 0
+        and int(part.kind.max()) < len(words.kinds)
+        and civil.day_of(plan.t0) <= int(part.floor.min())
+        and bool((part.floor <= part.ceiling).all())
+        and bool((part.ceiling <= part.deadline).all())
+        and int(part.ideal.max()) <= horizon
+    )
+    if not sound:
+        raise Corrupt(f"{name}: its rows are not those of contacts {first} to {last} of this run")
+
+
+def _load(snapshot: Snapshot, scheduled: ScheduledDays, t0: int) -> Load:
+    """What stands whatever the run decides: all committed and pre-scheduled rows of the
+    database, less the pre-scheduled ones of contacts in scope, which the run places anew."""
+    text = civil.text_of(t0)
+    standing = snapshot.standing(text)
+    days = civil.parse_dates(standing["scheduled_send_date"])
+    count = standing["count"].to_numpy()
+    effective = standing["effective_date"].to_numpy() != 0
+    known = days >= t0
+    total = _by_day(days[known], count[known], t0)
+    effective_total = _by_day(days[known & effective], count[known & effective], t0)
+    size = max(len(total), int(scheduled.day.max(initial=t0)) - t0 + 1)
+    mine = _by_day(scheduled.day, scheduled.count, t0)
+    mine_effective = _by_day(scheduled.day, scheduled.effective_dates, t0)
+    campaigns = snapshot.committed_campaigns(text)
+    campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
+    readable = campaign_days >= t0
+    return Load(
+        days=padded(total, size) - padded(mine, size),
+        effective_dates=padded(effective_total, size) - padded(mine_effective, size),
+        campaign_contacts=campaigns["contact_id"].to_numpy()[readable],
+        campaign_days=campaign_days[readable],
+    )
+
+
+def _converted_without_contact(snapshot: Snapshot) -> int:
+    """Old rate increases of unknown contacts, which become targets by the migration."""
+    legacy = snapshot.legacy_rate_increases(-(1 << 63), (1 << 63) - 1)
+    trigger = legacy_triggers(legacy)
+    known = positions(snapshot.contact_ids(), legacy["contact_id"].to_numpy()) >= 0
+    lost = (trigger != NO_DAY) & ~known
+    contacts = legacy["contact_id"].to_numpy()[lost]
+    return len(set(zip(contacts.tolist(), trigger[lost].tolist(), strict=True)))
+
+
+def _by_day(days: Days, counts: np.ndarray, t0: int) -> np.ndarray:
+    return np.bincount(days - t0, counts).astype(np.int64)

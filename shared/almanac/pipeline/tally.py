@@ -1,0 +1,202 @@
+"""What a run's fragments came to: the final word on each candidate, and the sums."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from almanac import civil
+from almanac.checksums import hexadecimal, row_checksums, table_checksum, text_checksums
+from almanac.errors import Corrupt
+from almanac.frames import (
+    PLACEMENT_STEPS,
+    Candidates,
+    Codes,
+    Days,
+    Mask,
+    Small,
+)
+from almanac.pipeline.balance import Balanced
+from almanac.pipeline.fragments import Fragment
+from almanac.report.summary import Checksums, DayLoad, LeftOut, RunSummary
+from almanac.storage.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fragment with the final word on each of its candidates."""
+
+    fragment: Fragment
+    day: Days
+    reason: Codes
+    step: Small
+    changed: Mask  # differs from the snapshot, or is not in it
+
+
+def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
+    """The fragments one after the other, in contact order, each with what became of its rows."""
+    offset = 0
+    for name in balanced.names:
+        fragment = Fragment.from_parquet(store.read(name).data, name)
+        candidates = fragment.candidates
+        alive = candidates.reason == 0
+        size = int(alive.sum())
+        part = balanced.placement.take(slice(offset, offset + size))
+        offset += size
+        day, reason = candidates.ideal.copy(), candidates.reason.copy()
+        day[alive], reason[alive] = part.day, part.reason
+        step = np.full(len(candidates), PLACEMENT_STEPS.index("skipped"), np.int8)
+        step[alive] = part.step
+        same = candidates.previous_same & (candidates.previous_day == day)
+        same &= candidates.previous_reason == reason
+        yield Outcome(fragment, day, reason, step, ~same)
+    if offset != len(balanced.placement):
+        raise Corrupt(f"run {balanced.plan.run_id}: its fragments changed while it was merged")
+
+
+class Tally:
+    """Adds up what a run's fragments came to."""
+
+    def __init__(self, balanced: Balanced) -> None:
+        self.balanced = balanced
+        words = balanced.words
+        self.types = [kind.email_type for kind in words.kinds]
+        self.planned = np.zeros(len(words.kinds), np.int64)
+        self.skipped = np.zeros((len(words.reasons), len(words.kinds)), np.int64)
+        self.steps = np.zeros(len(PLACEMENT_STEPS), np.int64)
+        self.days: dict[int, Counter[str]] = defaultdict(Counter)
+        self.changes: dict[str, Counter[str]] = defaultdict(Counter)
+        self.issues: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
+        self.after = 0
+        self._type_sums = text_checksums(pa.array(self.types, pa.string()))
+        self._instances = np.array([kind.instance for kind in words.kinds], np.int64)
+        self._reason_sums = text_checksums(pa.array(words.reasons, pa.string()))
+        time = balanced.plan.brief.send_time
+        self._content_sums = np.stack(
+            [
+                text_checksums(pa.array([k.content(time, sms) for k in words.kinds], pa.string()))
+                for sms in (False, True)
+            ]
+        )
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one fragment."""
+        fragment, candidates = outcome.fragment, outcome.fragment.candidates
+        self.issues.update(fragment.issue_counts)
+        self.facts.update(fragment.facts)
+        stands = outcome.reason == 0
+        kinds = len(self.types)
+        self.planned += np.bincount(candidates.kind[stands], minlength=kinds)
+        flat = outcome.reason.astype(np.int64) * kinds + candidates.kind
+        self.skipped += np.bincount(flat, minlength=self.skipped.size).reshape(self.skipped.shape)
+        self.steps += np.bincount(outcome.step, minlength=len(self.steps))
+        pairs, counts = np.unique(
+            outcome.day[stands].astype(np.int64) * kinds + candidates.kind[stands],
+            return_counts=True,
+        )
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            self.days[pair // kinds][self.types[pair % kinds]] += count
+        self._count_changes(outcome, candidates, stands)
+        self.after += table_checksum(self._row_checksums(outcome, candidates, stands))
+
+    def _count_changes(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> None:
+        new = candidates.previous_id == 0
+        stood = candidates.previous_reason == 0
+        both = outcome.changed & ~new & stands & stood
+        moved = both & (candidates.previous_day != outcome.day)
+        for name, mask in (
+            ("added", new & stands),
+            ("skipped anew", outcome.changed & ~stands & (new | stood)),
+            ("moved", moved),
+            ("planned again", outcome.changed & ~new & stands & ~stood),
+            ("updated", (both & ~moved) | (outcome.changed & ~new & ~stands & ~stood)),
+            ("unchanged", ~outcome.changed),
+        ):
+            self._count(name, candidates.kind[mask])
+        removals = outcome.fragment.removals
+        self._count("removed", removals.kind[~removals.history])
+        self._count("expired", removals.kind[removals.history & removals.scheduled])
+
+    def _count(self, name: str, kinds: Codes) -> None:
+        counts = np.bincount(kinds + 1, minlength=len(self.types) + 1)
+        for kind in np.flatnonzero(counts):
+            email_type = self.types[kind - 1] if kind else "other"
+            self.changes[name][email_type] += int(counts[kind])
+
+    def _row_checksums(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> np.ndarray:
+        texts = np.append(text_checksums(outcome.fragment.metadata), np.uint64(0))
+        return row_checksums(
+            len(candidates),
+            candidates.contact_id,
+            self._type_sums[candidates.kind],
+            self._instances[candidates.kind],
+            candidates.event,
+            outcome.day,
+            candidates.ideal,
+            np.where(stands, np.uint64(0), self._reason_sums[outcome.reason] + np.uint64(1)),
+            self._content_sums[candidates.sms.astype(np.int8), candidates.kind],
+            texts[candidates.details],
+        )
+
+    def summary(self, migrations: list[str]) -> RunSummary:
+        """The numbers of the whole run."""
+        plan, words, limits = self.balanced.plan, self.balanced.words, self.balanced.limits
+        planned: Counter[str] = Counter()
+        for email_type, count in zip(self.types, self.planned.tolist(), strict=True):
+            planned[email_type] += count
+        skipped: dict[str, Counter[str]] = defaultdict(Counter)
+        for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
+            count = int(self.skipped[reason + 1, kind])
+            skipped[words.reasons[reason + 1]][self.types[kind]] += count
+        days = self._day_loads(limits.t0)
+        totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
+        checksums = Checksums(
+            contacts=hexadecimal(self.facts["contacts_checksum"]),
+            schedules_before=hexadecimal(self.facts["before_checksum"]),
+            schedules_after=hexadecimal(self.after + self.facts["history_checksum"]),
+        )
+        return RunSummary(
+            org_id=plan.org_id,
+            run_id=plan.run_id,
+            as_of=plan.as_of,
+            first_send_date=plan.t0,
+            contacts_total=plan.total_contacts,
+            contacts_in_scope=self.facts["contacts"],
+            contacts_eligible=self.facts["eligible"],
+            planned={t: n for t, n in sorted(planned.items()) if n},
+            skipped={reason: dict(types) for reason, types in sorted(skipped.items())},
+            placement=dict(zip(PLACEMENT_STEPS, self.steps.tolist(), strict=True)),
+            days=days,
+            daily_cap=limits.cap,
+            ceiling=limits.ceiling,
+            days_at_cap=[day for day, total in totals.items() if total >= limits.cap],
+            days_above_ceiling=[day for day, total in totals.items() if total > limits.ceiling],
+            changes={name: sum(counts.values()) for name, counts in sorted(self.changes.items())},
+            changes_by_type={name: dict(counts) for name, counts in sorted(self.changes.items())},
+            issues=dict(sorted(self.issues.items())),
+            left_out=[
+                LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
+                for i in plan.brief.instances
+                if i.problem is not None
+            ],
+            unknown_targets=self.balanced.unknown_targets,
+            migrations=migrations,
+            checksums=checksums,
+            config_digest=plan.brief.config.digest(),
+        )
+
+    def _day_loads(self, t0: int) -> dict[str, DayLoad]:
+        fixed = self.balanced.load.days
+        days = sorted({*self.days, *(t0 + int(d) for d in np.flatnonzero(fixed))})
+        return {
+            civil.text_of(day): DayLoad(
+                planned=dict(sorted(self.days[day].items())),
+                fixed=int(fixed[day - t0]) if day - t0 < len(fixed) else 0,
+            )
+            for day in days
+        }
