@@ -37,7 +37,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 FEW = settings(max_examples=12, phases=PHASES)
 FEWER = settings(max_examples=6, phases=PHASES)
 MANY = settings(max_examples=1000, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
-SEVERAL = settings(MANY, max_examples=300)
+SEVERAL = settings(MANY, max_examples=150)
 PARTS = cases.map(lambda case: replace(case, part=True))
 STAMPS = ("scheduler_run_id", "batch_id", "created_at", "updated_at")
 NO_ROOM = {"Daily volume cap", "Campaign priority conflict"}

@@ -49,15 +49,16 @@ def test_runs_and_senders_that_fail_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failures", [False, True])
-@pytest.mark.parametrize("schema", ["old", "new"])
-@pytest.mark.parametrize("seed", [101, 102, 103])
-def test_years_of_larger_agencies(seed: int, schema: str, failures: bool, tmp_path: Path) -> None:
-    check_eventful(lived(Plan(seed, 100, schema=schema, failures=failures), tmp_path))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("failures", [False, True])
-def test_a_year_of_a_thousand_contacts(failures: bool, tmp_path: Path) -> None:
-    plan = Plan(seed=201, contacts=1000, failures=failures, compare_every=7)
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(seed=101, contacts=100, schema="old"),
+        Plan(seed=102, contacts=100, schema="new"),
+        Plan(seed=103, contacts=100, schema="old", failures=True),
+        Plan(seed=104, contacts=100, schema="new", failures=True),
+        Plan(seed=201, contacts=1000, failures=True, compare_every=7),
+    ],
+    ids=lambda plan: f"{plan.contacts} contacts, seed {plan.seed}",
+)
+def test_years_of_larger_agencies(plan: Plan, tmp_path: Path) -> None:
     check_eventful(lived(plan, tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -296,36 +297,41 @@ def test_the_quick_check_refuses_what_is_no_database(tmp_path: Path) -> None:
         quick_check(path)
 
 
-@pytest.fixture
-def small_disk(database: Path) -> Iterator[None]:
-    """No file may grow beyond what the database is."""
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes, that of its output included: it
+    must not print within."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (database.stat().st_size, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, previous)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, previous)
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_copy_that_finds_no_room_is_an_error_that_names_it(database: Path) -> None:
     change(database, "DELETE FROM email_schedules WHERE id > 10")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
     connection = open_database(database, writable=False)
     target = database.parent / "copy.sqlite3"
-    with pytest.raises(DatabaseError, match=r"copy\.sqlite3: copying .*agency\.sqlite3 failed"):
+    said = r"copy\.sqlite3: copying .*agency\.sqlite3 failed"
+    with pytest.raises(DatabaseError, match=said), files_up_to(8192):
         backup(connection, target)
     connection.close()
     assert beside(database) == ["agency.sqlite3"]
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_an_error_that_leaves_the_file_as_it_was(database: Path) -> None:
     before = database.read_bytes()
     connection = open_database(database, writable=True)
     grow = """UPDATE email_schedules SET status = 'sent';
         CREATE TABLE big AS SELECT randomblob(1000) FROM email_schedules"""
-    with pytest.raises(DatabaseError, match="disk"), transaction(connection, database):
+    with (
+        pytest.raises(DatabaseError, match="disk"),
+        files_up_to(len(before)),
+        transaction(connection, database),
+    ):
         connection.execute(grow)
     connection.close()
     assert database.read_bytes() == before
