@@ -50,6 +50,7 @@ format: $(STAMP) ## format the code and sort its imports
 
 bench: $(STAMP) ## time and memory of a first run and the next day's (ARGS="25000 500000")
 	@$(BIN)/python scripts/bench.py $(ARGS)
+	@$(BIN)/python scripts/bench_balancing.py
 
 lock: $(STAMP) ## choose the versions in requirements.lock anew
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock

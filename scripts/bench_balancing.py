@@ -1,0 +1,74 @@
+"""Time of choosing days alone, where whole campaigns compete for the same few days.
+
+python scripts/bench_balancing.py [CONTACTS]        (default: 1000000)
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from almanac.balancing.load import Limits, Load
+from almanac.balancing.place import SkipCodes, place
+from almanac.config import Config
+from almanac.frames import NO_DAY, Contenders, Days, Kind, Placement
+
+KINDS = [
+    Kind("aep", 0, 30, None, None),
+    Kind("campaign_a", 1, 10, None, None),
+    Kind("campaign_b", 2, 10, None, None),
+]
+T0 = 20_000
+NOTHING = Load(
+    np.zeros(1, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
+)
+
+
+def main(contacts: int) -> None:
+    """Print one row a case; the cap is 7% of the contacts a day."""
+    print("messages  seconds  placed  what")
+    one_day = np.full(contacts, T0 + 10)
+    _row("AEP on one day, valid 30 days", contacts, np.zeros(contacts), one_day, 30)
+    _row("a campaign on one day, valid 10 days", contacts, np.ones(contacts), one_day, 10)
+    kinds, days = np.tile([1, 2], contacts), np.tile([T0 + 10, T0 + 11], contacts)
+    placed = _row("two campaigns, one day apart, valid 20 days", contacts, kinds, days, 20)
+    _row("the same once more, all kept", contacts, kinds, days, 20, placed.day)
+    spread = np.random.default_rng(1).integers(T0, T0 + 100, 2 * contacts)
+    _row("two campaigns on any of 100 days, valid 5 days", contacts, kinds, spread, 5)
+
+
+def _row(
+    what: str,
+    contacts: int,
+    kind: npt.NDArray[np.generic],
+    ideal: npt.NDArray[np.generic],
+    valid: int,
+    previous: Days | None = None,
+) -> Placement:
+    size = len(kind)
+    days = ideal.astype(np.int32)
+    contenders = Contenders(
+        contact_id=np.repeat(np.arange(1, contacts + 1), size // contacts),
+        kind=kind.astype(np.int32),
+        event=days,
+        ideal=days,
+        deadline=days + np.int32(valid),
+        floor=days,
+        ceiling=days + np.int32(valid),
+        previous_day=np.full(size, NO_DAY, np.int32) if previous is None else previous,
+        previous_ideal=np.full(size, previous is not None),
+    )
+    limits = Limits.of(Config(), T0, contacts, KINDS)
+    started = time.process_time()
+    placement = place(contenders, NOTHING, limits, SkipCodes(daily_cap=1, conflict=2))
+    seconds = time.process_time() - started
+    share = float((placement.reason == 0).mean())
+    print(f"{size:>8}  {seconds:7.1f}  {share:5.0%}   {what}", flush=True)
+    return placement
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

@@ -1,0 +1,231 @@
+"""Choosing days, against a reading of the rules that takes one message after the other."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from almanac.balancing.hashing import message_hashes
+from almanac.balancing.load import Limits, Load
+from almanac.balancing.place import SkipCodes, place
+from almanac.config import Config
+from almanac.frames import NO_DAY, Contenders, Kind
+
+T0 = 20_000
+DAYS = 14
+CAP_REACHED, CONFLICT = 1, 2
+KINDS = [
+    Kind("aep", 0, 30, None, None),
+    Kind("campaign_a", 1, 10, None, None),
+    Kind("campaign_a", 2, 10, None, None),
+    Kind("campaign_b", 3, 30, None, None),
+    Kind("effective_date", 0, 20, None, None),
+    Kind("followup_1_cold", 0, 50, None, None),
+]
+
+
+@dataclass
+class Message:
+    """A contender, and where it ends up."""
+
+    contact: int
+    kind: int
+    ideal: int
+    deadline: int
+    floor: int
+    ceiling: int
+    previous: int | None
+    kept: bool = False
+    target: int = 0
+    day: int | None = None
+    reason: int = 0
+
+    @property
+    def campaign(self) -> bool:
+        return KINDS[self.kind].email_type.startswith("campaign_")
+
+    @property
+    def hash(self) -> int:
+        kind = KINDS[self.kind]
+        text = f"{kind.email_type}:{kind.instance}:2024"
+        return splitmix64(self.contact ^ splitmix64(zlib.crc32(text.encode())))
+
+    @property
+    def rank(self) -> tuple[int, int, int, int, int]:
+        return (KINDS[self.kind].priority, self.deadline, self.hash, self.contact, self.kind)
+
+
+def splitmix64(z: int) -> int:
+    mask = (1 << 64) - 1
+    z = (z + 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
+
+
+@dataclass
+class Days:
+    """What stands on the days."""
+
+    load: Counter[int]
+    campaigns: set[tuple[int, int]]
+
+    def barred(self, message: Message, day: int) -> bool:
+        return message.campaign and (message.contact, day) in self.campaigns
+
+    def stand(self, message: Message, day: int) -> None:
+        message.day = day
+        self.load[day] += 1
+        if message.campaign:
+            self.campaigns.add((message.contact, day))
+
+
+def one_by_one(
+    messages: list[Message], days: Days, fixed_dates: Counter[int], limits: Limits
+) -> None:
+    """Target, Smoothing and Daily cap, word by word."""
+    for one in messages:
+        one.kept = one.previous is not None and one.floor <= one.previous <= one.ceiling
+        if one.kept and one.previous is not None:
+            one.target = one.previous
+        elif one.ideal >= T0:
+            one.target = one.ideal
+        elif KINDS[one.kind].email_type.startswith("followup"):
+            one.target = T0
+        else:
+            one.target = T0 + one.hash % min(limits.catch_up_days, one.ceiling - T0 + 1)
+    dated = [m for m in messages if KINDS[m.kind].email_type == "effective_date"]
+    count = Counter(m.target for m in dated) + fixed_dates
+    crowded = {day for day, number in count.items() if number > limits.effective_date_limit}
+    for one in dated:
+        if not one.kept and one.target == one.ideal and one.target in crowded:
+            window = limits.smoothing_window
+            moved = one.ideal + one.hash % window - window // 2
+            if one.floor <= moved <= one.ceiling:
+                one.target = moved
+    ranked = sorted(messages, key=lambda m: m.rank)
+    for one in ranked:
+        if one.kept and days.load[one.target] < limits.ceiling and not days.barred(one, one.target):
+            days.stand(one, one.target)
+    late: list[Message] = []
+    waiting: list[Message] = []
+    for day in range(T0, T0 + 4 * DAYS):
+        own = [m for m in ranked if m.day is None and m.target == day]
+        full = len(own) + days.load[day] > limits.ceiling
+        for one in own:
+            if not (full and days.load[day] >= limits.cap) and not days.barred(one, day):
+                days.stand(one, day)
+        for one in waiting:
+            if days.load[day] < limits.cap and not days.barred(one, day):
+                days.stand(one, day)
+        waiting = sorted((m for m in waiting + own if m.day is None), key=lambda m: m.rank)
+        late += [m for m in waiting if m.ceiling <= day]
+        waiting = [m for m in waiting if m.ceiling > day]
+    for one in sorted(late, key=lambda m: m.rank):
+        for day in range(one.target, one.ceiling + 1):
+            if days.load[day] < limits.ceiling and not days.barred(one, day):
+                days.stand(one, day)
+                break
+    for one in late:
+        if one.day is None:
+            room = any(
+                days.load[day] < limits.ceiling for day in range(one.target, one.ceiling + 1)
+            )
+            one.reason = CONFLICT if room else CAP_REACHED
+
+
+def some_messages(rng: random.Random) -> list[Message]:
+    """Few contacts with many messages on few days, so that everything gets in the way."""
+    found: dict[tuple[int, int], Message] = {}
+    for _ in range(rng.randrange(1, 120)):
+        contact, kind = rng.randrange(1, 25), rng.randrange(len(KINDS))
+        ideal = T0 + rng.randrange(-4, DAYS)
+        start = max(ideal, T0)
+        early = 2 if KINDS[kind].email_type == "effective_date" else 0
+        ceiling = start + rng.choice([0, 1, 3, 10])
+        previous = rng.choice([None, None, start, start + 1, start + rng.randrange(12)])
+        found[contact, kind] = Message(
+            contact=contact,
+            kind=kind,
+            ideal=ideal,
+            deadline=ceiling + rng.randrange(3),
+            floor=max(T0, start - early),
+            ceiling=ceiling,
+            previous=previous,
+        )
+    return [found[key] for key in sorted(found)]
+
+
+def contenders(messages: list[Message]) -> Contenders:
+    def days(name: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        return np.array([getattr(m, name) for m in messages], np.int32)
+
+    return Contenders(
+        contact_id=np.array([m.contact for m in messages], np.int64),
+        kind=days("kind"),
+        event=np.full(len(messages), 20_100, np.int32) - np.int32(200),
+        ideal=days("ideal"),
+        deadline=days("deadline"),
+        floor=days("floor"),
+        ceiling=days("ceiling"),
+        previous_day=np.array(
+            [NO_DAY if m.previous is None else m.previous for m in messages], np.int32
+        ),
+        previous_ideal=np.array([m.previous is not None for m in messages]),
+    )
+
+
+@pytest.mark.parametrize("block", range(20))
+def test_days_are_chosen_as_if_one_message_came_after_the_other(block: int) -> None:
+    for seed in range(block * 50, block * 50 + 50):
+        rng = random.Random(seed)
+        messages = some_messages(rng)
+        limits = Limits(
+            t0=T0,
+            cap=(cap := rng.randrange(1, 8)),
+            ceiling=cap + rng.randrange(3),
+            effective_date_limit=rng.randrange(1, 4),
+            smoothing_window=rng.choice([1, 3, 5]),
+            catch_up_days=rng.randrange(1, 8),
+            kinds=KINDS,
+        )
+        fixed = [rng.choice([0, 0, 0, 1, 5]) for _ in range(DAYS)]
+        dated = [rng.randrange(number + 1) for number in fixed]
+        committed = sorted({(rng.randrange(1, 25), T0 + rng.randrange(DAYS)) for _ in range(6)})
+        load = Load(
+            np.array(fixed, np.int64),
+            np.array(dated, np.int64),
+            np.array([contact for contact, _ in committed], np.int64),
+            np.array([day for _, day in committed], np.int32),
+        )
+        one_by_one(
+            messages,
+            Days(Counter({T0 + n: x for n, x in enumerate(fixed)}), set(committed)),
+            Counter({T0 + n: x for n, x in enumerate(dated)}),
+            limits,
+        )
+        placed = place(contenders(messages), load, limits, SkipCodes(CAP_REACHED, CONFLICT))
+        expected = [(m.reason, m.ideal if m.day is None else m.day) for m in messages]
+        found = list(zip(placed.reason.tolist(), placed.day.tolist(), strict=True))
+        assert found == expected, f"seed {seed}"
+
+
+def test_the_hash_is_that_of_the_definition() -> None:
+    ids = np.array([-7, 1, 12_345_678_901], np.int64)
+    found = message_hashes(ids, np.zeros(3, np.int32), np.full(3, 19_900, np.int32), KINDS)
+    salt = splitmix64(zlib.crc32(b"aep:0:2024"))
+    assert found.tolist() == [splitmix64((i % (1 << 64)) ^ salt) for i in ids.tolist()]
+
+
+def test_the_caps_are_exact_decimals() -> None:
+    config = Config.model_validate(
+        {"load_balancing": {"daily_send_percentage_cap": 0.29, "overage_threshold": 1.1}}
+    )
+    assert (config.daily_cap(100), config.ceiling(100)) == (29, 31)
+    assert config.daily_cap(1) == 1
+    assert config.effective_date_limit(100) == 8
