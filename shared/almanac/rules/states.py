@@ -3,6 +3,9 @@
 They are the "birthday rules" and "anniversary rules" of Medicare Supplement (Medigap) law: for some
 days around a birthday or a policy date a policyholder may switch without underwriting, and an
 agency must not solicit. An organization's configuration may add states or replace a rule.
+
+The citations tell counsel where to look; statutes are renumbered and amended, so that an agency
+has its counsel confirm them. What the planner goes by is the table.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ STATE_RULES: dict[str, dict[str, Any]] = {
     "OR": {"kind": "birthday_window", "before": 0, "after": 31},
     # Va. Code § 38.2-3610 (since 1 July 2025): 30 days from the birthday.
     "VA": {"kind": "birthday_window", "before": 0, "after": 30},
-    # Mo. Rev. Stat. § 376.869, 20 CSR 400-3.650: 30 days before and after the policy anniversary
+    # Mo. Rev. Stat. § 376.864, 20 CSR 400-3.650: 30 days before and after the policy anniversary
     # date, with the days that its notice takes.
     "MO": {"kind": "effective_date_window", "before": 30, "after": 33},
     # Conn. Gen. Stat. § 38a-495c: guaranteed issue all year.
