@@ -1,4 +1,4 @@
-"""What always holds (semantics: What always holds), each promise seen from outside.
+"""What always holds (semantics: Promises), each promise seen from outside.
 
 Promise 9, a year in the life, is in tests/simulation.
 """

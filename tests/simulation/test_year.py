@@ -1,4 +1,4 @@
-"""A year in the life (semantics: What always holds, 9), with and without failures.
+"""A year in the life (semantics: Promises, 9), with and without failures.
 
 On every day the rows of email_schedules are the oracle's, and the ledger follows each live event
 from the day that it is first a candidate: it is sent once, lawfully and in time, or its row says
