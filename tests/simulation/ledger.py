@@ -51,6 +51,7 @@ class Ledger:
     it was not, or it was withdrawn since the agency is no longer what it was.
     """
 
+    daily: bool = True  # compared after every run: what is live is never out of date
     live: dict[Identity, oracle.Row] = field(default_factory=dict)
     over: Counter[str] = field(default_factory=Counter)  # how events ended, and how often
     seen: set[Identity] = field(default_factory=set)
@@ -123,7 +124,8 @@ class Ledger:
         """How an event ended; one that ended without a word fails the test."""
         if key in self.sent:
             return "sent"
-        if last.deadline < plan.t0:
+        reason = self._withdrawal(key, last, committed, gone)
+        if last.deadline < plan.t0 and (self.daily or row is not None or reason is None):
             if row is None and last.scheduled_send_date >= plan.as_of:
                 return self._unsaid(last)
             assert row is not None, f"{last} is over and has vanished"
@@ -132,7 +134,6 @@ class Ledger:
             if row["skip_reason"] == EXPIRED:
                 self._check_broken(last)
             return f"skipped: {row['skip_reason']}"
-        reason = self._withdrawal(key, last, committed, gone)
         assert reason is not None, f"{last} was wanted until {last.deadline} and has vanished"
         return f"withdrawn: {reason}"
 
@@ -148,7 +149,7 @@ class Ledger:
 
     def _check_broken(self, last: oracle.Row) -> None:
         """Only a sender that failed on the day leaves an email unsent."""
-        assert last.scheduled_send_date in self.broken, last
+        assert not self.daily or last.scheduled_send_date in self.broken, last
 
     def _withdrawal(
         self,
@@ -180,7 +181,7 @@ class Ledger:
     def _since(self, row: Record) -> bool:
         """Whether a row was sent after the last run, whenever that was written down."""
         assert self.look is not None
-        sent = parse_date(row["actual_send_datetime"]) or date_of(row)
+        sent = _sent_on(row)
         return sent is not None and sent > self.look.as_of
 
     def was_sent(self, day: dt.date, row: Record, stands: Rows, *, planned_today: bool) -> None:
@@ -222,8 +223,7 @@ class Ledger:
         assert self.look is not None
         if not is_followup(row) or self.look.config["timing"]["followup_delay_days"]:
             return False
-        parent = stands[json.loads(row["metadata"])["initial_comm_log_id"]]
-        return parse_date(parent["actual_send_datetime"]) == first
+        return _sent_on(stands[_parent(row)]) == first
 
     def _check_frequency(self, day: dt.date, row: Record, others: list[Record]) -> None:
         assert self.look is not None
@@ -241,8 +241,18 @@ class Ledger:
 def _once(key: Identity, row: Record) -> tuple[Any, ...]:
     """What is never sent twice: an event's email; of a follow-up, any to the same email."""
     if is_followup(row):
-        return "followup to", json.loads(row["metadata"])["initial_comm_log_id"]
+        return "followup to", _parent(row)
     return key
+
+
+def _parent(row: Record) -> int:
+    """The email that a follow-up follows."""
+    parent: int = json.loads(row["metadata"])["initial_comm_log_id"]
+    return parent
+
+
+def _sent_on(row: Record) -> dt.date | None:
+    return parse_date(row["actual_send_datetime"]) or date_of(row)
 
 
 def _handles(row: Record, event: oracle.Row) -> bool:

@@ -63,6 +63,7 @@ class Year:
     def live(self) -> None:
         """Let it go by; whatever breaks a promise fails."""
         plan = self.plan
+        self.ledger.daily = plan.compare_every == 1
         self._rng = random.Random(f"year:{plan.seed}")
         self._configure(found(self.path, plan.seed, plan.contacts, plan.schema, plan.start))
         self.life, self.sender = Life(self.path, plan.seed), Sender(self.path, plan.seed)

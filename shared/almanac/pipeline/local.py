@@ -27,10 +27,9 @@ from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, ShardTask, parse
-from almanac.pipeline.orchestrate import SHARD_TASKS
 from almanac.pipeline.parts import Parts, Write
 from almanac.pipeline.run_plan import RunPlan
-from almanac.pipeline.steps import SHARD_RESULTS, announce, merge_step, start_run
+from almanac.pipeline.steps import announce, merge_step, start_run
 from almanac.pipeline.workers import SNAPSHOTS, ShardWorker, store_at, worker_pool
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
@@ -209,12 +208,12 @@ def _run(
             results.append(summary)
 
     work = ShardWorker(store.root, folder)
-    bus.subscribe(SHARD_TASKS, work, executor=pool, then=on_task_done)
-    bus.subscribe(SHARD_RESULTS, on_shard_done)
+    bus.subscribe(parts.topics.shard_tasks, work, executor=pool, then=on_task_done)
+    bus.subscribe(parts.topics.shard_results, on_shard_done)
     as_of = _as_of(config, options)
     request = RunRequest(org_id=ORG, as_of=as_of, reason="manual")
     asked = Delivery(
-        topic="run-requests",
+        topic=parts.topics.run_requests,
         message_id=uuid.uuid4().hex[:12],
         publish_time=_clock(config, options),
         data=b"",

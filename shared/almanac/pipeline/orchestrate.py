@@ -20,7 +20,6 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
 from almanac.storage.versions import current, database_of
 
-SHARD_TASKS = "shard-tasks"
 MAX_SHARDS = 10_000
 
 
@@ -98,7 +97,7 @@ def publish_tasks(parts: Parts, plan: RunPlan) -> None:
         for shard, (first, last) in enumerate(plan.shards)
         if layout.fragment(plan.org_id, plan.run_id, shard) not in done
     ]
-    parts.bus.publish(parts.topic(SHARD_TASKS), [to_json(task) for task in tasks])
+    parts.bus.publish(parts.topics.shard_tasks, [to_json(task) for task in tasks])
 
 
 def in_ranges(ids: Ids, ranges: Sequence[tuple[int, int]] | None) -> Ids:

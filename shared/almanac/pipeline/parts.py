@@ -13,6 +13,7 @@ import apsw
 
 from almanac.errors import RequestError
 from almanac.messaging.bus import Bus
+from almanac.messaging.topics import Topics
 from almanac.pipeline.run_plan import RunPlan, SnapshotRef
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
@@ -41,13 +42,9 @@ class Parts:
     committer: Committer
     workspace: Path  # a folder for files that nobody else sees
     shard_contacts: int = 50_000
-    topic_prefix: str = ""
+    topics: Topics = field(default_factory=Topics)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     progress: Callable[[str, int, int], None] = field(default=lambda step, done, all_: None)
-
-    def topic(self, name: str) -> str:
-        """A topic's name in this deployment."""
-        return f"{self.topic_prefix}{name}"
 
 
 def snapshot_file(store: ObjectStore, snapshot: SnapshotRef, workspace: Path) -> Path:

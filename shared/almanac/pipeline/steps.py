@@ -15,8 +15,6 @@ from almanac.pipeline.parts import Parts, read_plan, snapshot_file
 from almanac.pipeline.run_plan import RunPlan
 from almanac.report.summary import RunSummary
 
-SHARD_RESULTS = "shard-results"
-
 
 def start_run(
     parts: Parts,
@@ -55,7 +53,7 @@ def _run_id(request: RunRequest, as_of: dt.date, message_id: str) -> str:
 def announce(parts: Parts, task: ShardTask) -> None:
     """ShardDone for a task whose fragment is written."""
     done = ShardDone(org_id=task.org_id, run_id=task.run_id, shard=task.shard)
-    parts.bus.publish(parts.topic(SHARD_RESULTS), [to_json(done)])
+    parts.bus.publish(parts.topics.shard_results, [to_json(done)])
 
 
 def merge_step(parts: Parts, delivery: Delivery) -> RunSummary | None:
