@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    field_serializer,
     field_validator,
 )
 
@@ -258,13 +259,17 @@ class Config(Section):
         share = int(Decimal("0.3") * self.daily_cap(total_contacts))
         return max(1, min(self.load_balancing.ed_daily_soft_limit, share))
 
+    @field_serializer("state_rules")
+    def _with_removed_rules(self, rules: dict[str, StateRule]) -> dict[str, StateRule | None]:
+        """A default rule that was removed is null: whoever reads this removes it as well."""
+        return dict.fromkeys(STATE_RULES) | rules
+
     def canonical(self) -> str:
         """The whole configuration as JSON with sorted keys: equal text, equal configuration.
 
         `load_config` makes the same configuration of it: a default rule that was removed is null.
         """
         settings = self.model_dump(mode="json")
-        settings["state_rules"] = dict.fromkeys(STATE_RULES) | settings["state_rules"]
         return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def digest(self) -> str:

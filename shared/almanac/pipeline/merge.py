@@ -66,7 +66,7 @@ def write_run(
         summary.migrations += create_indexes(connection)
         if plan.brief.legacy_instance is not None:
             settle_new_targets(connection, plan.brief.legacy_instance, plan.timestamp)
-        record_config(connection, plan.config_text, plan.timestamp)
+        record_config(connection, plan.brief.config.canonical(), plan.timestamp)
         write_checkpoint(connection, **_checkpoint(plan, summary))
         progress("index", 1, 1)
     return summary

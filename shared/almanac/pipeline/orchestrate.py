@@ -78,7 +78,6 @@ def plan_run(
             run_id=run_id,
             reason=reason,
             brief=brief,
-            config_text=config.canonical(),
             snapshot=reference,
             total_contacts=snapshot.total_contacts(),
             scope=None if scope is None else list(scope),

@@ -30,7 +30,6 @@ class RunPlan(BaseModel):
     run_id: str
     reason: str
     brief: Brief
-    config_text: str  # canonical, for config_versions
     snapshot: SnapshotRef
     total_contacts: int  # all rows of `contacts`
     scope: list[tuple[int, int]] | None  # ranges of contact ids; None: everyone

@@ -1,0 +1,36 @@
+"""What a run decides beforehand travels as JSON, and nothing of it may change on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import yaml
+
+from almanac.config import Config, load_config
+from almanac.database.reading import Snapshot
+from almanac.pipeline.briefing import brief_of
+from almanac.planning.brief import Brief
+from almanac.rules.states import STATE_RULES
+from tests import agencies
+
+AS_OF = dt.date(2027, 3, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_brief_is_the_same_after_a_journey_as_json(seed: int, tmp_path: Path) -> None:
+    path = agencies.build(tmp_path / "agency.sqlite3", seed, contacts=10)
+    config = load_config(yaml.safe_dump(agencies.config_for(seed)))
+    with Snapshot(path) as snapshot:
+        brief = brief_of(snapshot, config, AS_OF, AS_OF)
+    assert Brief.model_validate_json(brief.model_dump_json()) == brief
+
+
+@pytest.mark.parametrize("state", STATE_RULES)
+def test_a_rule_that_was_removed_stays_removed(state: str) -> None:
+    config = load_config(f"state_rules: {{{state}: null}}")
+    again = Config.model_validate_json(config.model_dump_json())
+    assert again == config
+    assert state not in again.state_rules
+    assert again.digest() == config.digest() != Config().digest()
