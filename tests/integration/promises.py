@@ -13,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import strategies as st
-
 from almanac.report.summary import RunSummary
 from tests import agencies, oracle
 from tests.agreement import run
@@ -111,18 +109,6 @@ class Case:
         """The product's run."""
         how = {"shards": self.shards} | how
         return run(path, self.as_of, self.t0, self.config, scope=scope, **how)
-
-
-cases = st.builds(
-    Case,
-    seed=st.integers(0, 2**31),
-    size=st.sampled_from([8, 25, 40]),
-    schema=st.sampled_from(["old", "new", "new", "minimal", "bare"]),
-    late=st.booleans(),
-    earlier=st.sampled_from([None, None, 0, 1, 9]),
-    part=st.sampled_from([False, False, True]),
-    shards=st.sampled_from([1, 1, 2, 7]),
-)
 
 
 @dataclass(frozen=True)
