@@ -58,6 +58,7 @@ class Ledger:
     sent: dict[tuple[Any, ...], dt.date] = field(default_factory=dict)
     look: Look | None = None  # of the last run
     news: News = field(default_factory=News)  # since the last comparison
+    evenings: set[dt.date] = field(default_factory=set)  # days of runs after the send time
     broken: set[dt.date] = field(default_factory=set)  # days on which the sender failed
 
     def planned(self, plan: oracle.Plan, look: Look, before: Rows, after: Rows) -> None:
@@ -126,7 +127,7 @@ class Ledger:
             return "sent"
         reason = self._withdrawal(key, last, committed, gone)
         if last.deadline < plan.t0 and (self.daily or row is not None or reason is None):
-            if row is None and last.scheduled_send_date >= plan.as_of:
+            if row is None and self._went_unsaid(last, plan):
                 return self._unsaid(last)
             assert row is not None, f"{last} is over and has vanished"
             assert row["status"] == "skipped", row
@@ -137,11 +138,17 @@ class Ledger:
         assert reason is not None, f"{last} was wanted until {last.deadline} and has vanished"
         return f"withdrawn: {reason}"
 
-    def _unsaid(self, last: oracle.Row) -> str:
-        """How an event ended whose row went without a trace, as the rules have it (semantics:
-        Writing): no longer planned, and dated on as_of or later, it is no history yet. What was
-        due on as_of and was not sent can no longer be when the run begins after the send time.
+    def _went_unsaid(self, last: oracle.Row, plan: oracle.Plan) -> bool:
+        """Whether the row went without a trace, as the rules have it (semantics: Writing): no
+        longer planned, and dated on as_of or later, it is no history yet. So goes what was due on
+        as_of when the run begins after the send time, and what its campaign did not live to see.
         """
+        if self.daily:
+            return last.scheduled_send_date >= plan.as_of
+        return last.scheduled_send_date in self.evenings or last.ideal_send_date > last.deadline
+
+    def _unsaid(self, last: oracle.Row) -> str:
+        """How such an event ended."""
         if last.status == "skipped":
             return "skipped: over early"
         self._check_broken(last)

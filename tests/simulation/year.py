@@ -92,6 +92,7 @@ class Year:
         self._send(day, planned)
         if self._one_in(25):
             self.happened["evening runs"] += 1
+            self.ledger.evenings.add(day)
             self._run(day, late=True, compare=compare)
         self.ledger.news.merge(self.life.evening(day))
 
