@@ -195,6 +195,18 @@ class Kind:
     sms_template: str | None
     respects_windows: bool = True
 
+    @property
+    def is_campaign(self) -> bool:
+        return self.email_type.startswith("campaign_")
+
+    @property
+    def is_followup(self) -> bool:
+        return self.email_type.startswith("followup")
+
+    @property
+    def is_effective_date(self) -> bool:
+        return self.email_type == "effective_date"
+
     def content(self, send_time: str, sms: bool) -> str:
         """All columns of a row that follow from its kind alone, in the form that
         `database.reading` gives the `content` of a planned row in."""

@@ -55,15 +55,15 @@ class Limits:
 
     @cached_property
     def is_campaign(self) -> npt.NDArray[np.bool_]:
-        return np.array([k.email_type.startswith("campaign_") for k in self.kinds])
+        return np.array([k.is_campaign for k in self.kinds])
 
     @cached_property
     def is_followup(self) -> npt.NDArray[np.bool_]:
-        return np.array([k.email_type.startswith("followup") for k in self.kinds])
+        return np.array([k.is_followup for k in self.kinds])
 
     @cached_property
     def is_effective_date(self) -> npt.NDArray[np.bool_]:
-        return np.array([k.email_type == "effective_date" for k in self.kinds])
+        return np.array([k.is_effective_date for k in self.kinds])
 
     @cached_property
     def priority_rank(self) -> Codes:

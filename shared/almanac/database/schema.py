@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PLANNED_STATUSES = ("pre-scheduled", "skipped")
 LEGACY_TYPE = "scheduled_rate_increase"
 LEGACY_CAMPAIGN = "rate_increase"
 LEGACY_INSTANCE = "legacy_rate_increase"

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -214,8 +214,3 @@ def _shown_key(where: str) -> str:
 def to_json(message: Message) -> bytes:
     """The message as it is sent; the same bytes for the same message."""
     return message.model_dump_json().encode()
-
-
-def as_dict(message: Message) -> dict[str, Any]:
-    """The message as JSON values, for records and logs."""
-    return message.model_dump(mode="json")

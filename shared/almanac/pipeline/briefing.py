@@ -8,6 +8,7 @@ import re
 from almanac.config import Config
 from almanac.database.reading import Snapshot
 from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, Brief, make_brief
+from almanac.report.summary import LeftOut
 
 
 def brief_of(snapshot: Snapshot, config: Config, as_of: dt.date, t0: dt.date) -> Brief:
@@ -39,3 +40,12 @@ def date_of_run(run_id: str | None) -> dt.date | None:
         return dt.date.fromisoformat(match[0]) if match else None
     except ValueError:
         return None
+
+
+def left_out(brief: Brief) -> list[LeftOut]:
+    """The campaign instances that take no part because they cannot be understood."""
+    return [
+        LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
+        for i in brief.instances
+        if i.problem is not None
+    ]

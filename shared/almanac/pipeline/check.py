@@ -18,12 +18,11 @@ from almanac.database.inspection import inspect
 from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
-from almanac.pipeline.briefing import brief_of
+from almanac.pipeline.briefing import brief_of, left_out
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import Vocabulary
 from almanac.report.findings import Findings
-from almanac.report.summary import LeftOut
 
 Progress = Callable[[str, int, int], None]
 
@@ -96,11 +95,7 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
     return {
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
-        "left_out": [
-            LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
-            for i in brief.instances
-            if i.problem is not None
-        ],
+        "left_out": left_out(brief),
         "unknown_targets": snapshot.foreign_targets()[1],
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run else None,

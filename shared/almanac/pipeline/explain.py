@@ -26,10 +26,8 @@ from almanac.pipeline.explaining.facts import contact_facts, window_spans
 from almanac.pipeline.explaining.messages import message
 from almanac.pipeline.orchestrate import first_send_date
 from almanac.pipeline.shard import read_range
-from almanac.planning.campaigns import converted_rows
 from almanac.planning.kinds import Vocabulary
-from almanac.planning.plan import plan_contacts
-from almanac.planning.previous import PreviousRows, match_previous
+from almanac.planning.plan import hold_against_snapshot, plan_contacts
 from almanac.report.explanation import CommittedMessage, Explanation, Limits, PlannedRow
 
 
@@ -106,11 +104,7 @@ def _explain(snapshot: Snapshot, extract: Extract, moment: Moment, contact_id: i
     limits = DayLimits.of(
         brief.config, civil.day_of(moment.t0), extract.total_contacts, words.kinds
     )
-    previous = PreviousRows.read(
-        data.planned, plan.batch.scope, converted_rows(data.legacy, brief), words
-    )
-    ids = plan.batch.contacts.id[plan.drafts.contact]
-    match = match_previous(previous, ids, plan.drafts, plan.metadata, plan.batch, brief, words)
+    _, match = hold_against_snapshot(data, plan, brief, words)
     rows = _planned_rows(data.planned, extract.run_ids)
     case = Case(
         brief=brief,

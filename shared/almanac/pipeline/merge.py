@@ -18,9 +18,7 @@ from almanac.database.writing import (
     write_issues,
     write_target_statuses,
 )
-from almanac.frames import (
-    ScheduleRows,
-)
+from almanac.frames import ScheduleRows
 from almanac.pipeline.balance import Balanced, Progress
 from almanac.pipeline.run_plan import RunPlan
 from almanac.pipeline.tally import Outcome, Tally, outcomes
@@ -92,20 +90,18 @@ def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome
     gone, written = fragment.issues.gone, fragment.issues.written
     if gone.num_rows or written.num_rows:
         write_issues(connection, _rows(gone), _rows(written), now)
-    statuses = fragment.statuses
-    if len(statuses):
-        word = np.where(
-            statuses.candidate < 0,
-            TARGET_STATUSES.index("sent"),
-            np.where(
-                outcome.reason[statuses.candidate] == 0,
-                TARGET_STATUSES.index("scheduled"),
-                TARGET_STATUSES.index("skipped"),
-            )
-            if len(outcome.reason)
-            else TARGET_STATUSES.index("sent"),
-        )
-        differs = word != statuses.status
+    _write_statuses(connection, outcome, now)
+
+
+def _write_statuses(connection: apsw.Connection, outcome: Outcome, now: str) -> None:
+    """contact_campaigns follows the plan, where it does not already."""
+    statuses = outcome.fragment.statuses
+    scheduled, skipped, sent = (TARGET_STATUSES.index(s) for s in ("scheduled", "skipped", "sent"))
+    reason = np.append(outcome.reason, 0)[statuses.candidate]  # -1, of a sent one, is the last
+    planned = np.where(reason == 0, scheduled, skipped)
+    word = np.where(statuses.candidate < 0, sent, planned)
+    differs = word != statuses.status
+    if differs.any():
         texts = [TARGET_STATUSES[code] for code in word[differs]]
         write_target_statuses(connection, statuses.target_id[differs], texts, now)
 

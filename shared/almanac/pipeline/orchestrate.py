@@ -42,6 +42,7 @@ def plan_run(
     parts: Parts,
     org_id: str,
     run_id: str,
+    config: Config,
     *,
     as_of: dt.date,
     clock: dt.datetime,
@@ -68,7 +69,6 @@ def plan_run(
         crc32c=info.crc32c,
         version=version.version,
     )
-    config = read_config(parts.store, org_id)
     path = snapshot_file(parts.store, reference, parts.workspace)
     with Snapshot(path) as snapshot:
         brief = brief_of(snapshot, config, as_of, first_send_date(as_of, clock, config))

@@ -12,11 +12,11 @@ from almanac.config import Config, load_config
 from almanac.database import aggregates
 from almanac.database.opening import map_errors, open_database
 from almanac.errors import DatabaseError
-from almanac.pipeline.briefing import date_of_run
+from almanac.pipeline.briefing import date_of_run, left_out
 from almanac.planning.brief import make_brief
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page_data import PageData, advised
-from almanac.report.summary import DayLoad, LeftOut
+from almanac.report.summary import DayLoad
 
 
 def overview(path: Path, config: Config | None = None) -> PageData:
@@ -92,11 +92,7 @@ def _overview(connection: apsw.Connection, path: Path, config: Config | None) ->
         planned=dict(sorted(planned.items())),
         skipped=dict(skipped),
         issues=advised(aggregates.issues_by_kind(connection), ISSUE_ADVICE),
-        left_out=[
-            LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
-            for i in brief.instances
-            if i.problem is not None
-        ],
+        left_out=left_out(brief),
         notes=[f"Rows of the file dated {since} or later."],
     )
 

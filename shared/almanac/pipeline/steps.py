@@ -34,6 +34,7 @@ def start_run(
         parts,
         org_id,
         run_id,
+        config,
         as_of=as_of,
         clock=clock,
         reason=request.reason,

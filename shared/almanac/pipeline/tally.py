@@ -21,8 +21,9 @@ from almanac.frames import (
     Small,
 )
 from almanac.pipeline.balance import Balanced
+from almanac.pipeline.briefing import left_out
 from almanac.pipeline.fragments import Fragment
-from almanac.report.summary import Checksums, DayLoad, LeftOut, RunSummary
+from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.storage.store import ObjectStore
 
 
@@ -179,11 +180,7 @@ class Tally:
             changes={name: sum(counts.values()) for name, counts in sorted(self.changes.items())},
             changes_by_type={name: dict(counts) for name, counts in sorted(self.changes.items())},
             issues=dict(sorted(self.issues.items())),
-            left_out=[
-                LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
-                for i in plan.brief.instances
-                if i.problem is not None
-            ],
+            left_out=left_out(plan.brief),
             unknown_targets=self.balanced.unknown_targets,
             migrations=migrations,
             checksums=checksums,

@@ -64,15 +64,15 @@ class Vocabulary:
 
     @cached_property
     def is_followup(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return self._starting("followup")
+        return np.array([k.is_followup for k in self.kinds])
 
     @cached_property
     def is_campaign(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return self._starting("campaign_")
+        return np.array([k.is_campaign for k in self.kinds])
 
     @cached_property
     def is_effective_date(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.array([k.email_type == "effective_date" for k in self.kinds])
+        return np.array([k.is_effective_date for k in self.kinds])
 
     @cached_property
     def respects_windows(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -81,9 +81,6 @@ class Vocabulary:
     @cached_property
     def priority(self) -> Codes:
         return np.array([k.priority for k in self.kinds], np.int32)
-
-    def _starting(self, prefix: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.array([k.email_type.startswith(prefix) for k in self.kinds])
 
 
 def suppression_text(reason: str) -> str:

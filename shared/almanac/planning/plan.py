@@ -34,7 +34,7 @@ from almanac.planning.followups import draft_followups
 from almanac.planning.history import History
 from almanac.planning.kinds import Vocabulary
 from almanac.planning.post_window import draft_post_windows
-from almanac.planning.previous import PreviousRows, match_previous
+from almanac.planning.previous import Match, PreviousRows, match_previous
 from almanac.planning.sifting import Sifted, sift
 
 
@@ -112,13 +112,9 @@ def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
     """The whole work of a shard on its rows."""
     plan = plan_contacts(data, brief, words)
     batch, drafts, sifted = plan.batch, plan.drafts, plan.sifted
-    contact_id = batch.contacts.id[drafts.contact]
-    previous = PreviousRows.read(
-        data.planned, batch.scope, converted_rows(data.legacy, brief), words
-    )
-    match = match_previous(previous, contact_id, drafts, plan.metadata, batch, brief, words)
+    previous, match = hold_against_snapshot(data, plan, brief, words)
     candidates = Candidates(
-        contact_id=contact_id,
+        contact_id=batch.contacts.id[drafts.contact],
         kind=drafts.kind,
         event=drafts.event,
         ideal=drafts.ideal,
@@ -144,6 +140,18 @@ def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
         history_checksum=match.history_checksum,
         scheduled=previous.scheduled_days(civil.day_of(brief.t0)),
     )
+
+
+def hold_against_snapshot(
+    data: ShardData, plan: ContactPlan, brief: Brief, words: Vocabulary
+) -> tuple[PreviousRows, Match]:
+    """The planned rows of the snapshot, and which of them is each draft's."""
+    batch, drafts = plan.batch, plan.drafts
+    previous = PreviousRows.read(
+        data.planned, batch.scope, converted_rows(data.legacy, brief), words
+    )
+    ids = batch.contacts.id[drafts.contact]
+    return previous, match_previous(previous, ids, drafts, plan.metadata, batch, brief, words)
 
 
 def _contacts_checksum(table: pa.Table) -> int:
