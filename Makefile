@@ -10,7 +10,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 DEMO_CONTACTS ?= 25000
 DEMO_DATE ?= 2026-11-21
 
-.PHONY: help setup demo test check format bench simulate lock snapshots zip-table clean
+.PHONY: help setup demo emulate test check format bench simulate lock snapshots zip-table clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
@@ -31,6 +31,9 @@ demo: $(STAMP) ## generate an agency in ./demo, plan it, and show where the repo
 	@$(BIN)/almanac generate demo/agency.sqlite3 --contacts $(DEMO_CONTACTS) --seed 1 --as-of $(DEMO_DATE)
 	@$(BIN)/almanac run demo/agency.sqlite3 --as-of $(DEMO_DATE) --report demo/report.html
 
+emulate: $(STAMP) ## the whole cloud on this machine, with one run (ARGS="--keep" to stay)
+	@$(BIN)/almanac emulate $(ARGS)
+
 test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -48,13 +51,14 @@ format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff check -q --fix --select I .
 	@$(BIN)/ruff format -q .
 
-bench: $(STAMP) ## time and memory of a first run and the next day's (ARGS="25000 500000")
+bench: $(STAMP) ## time and memory of runs, and cold starts (ARGS="25000 500000")
 	@$(BIN)/python scripts/bench.py $(ARGS)
 	@$(BIN)/python scripts/bench_balancing.py
+	@$(BIN)/python scripts/bench_cold_start.py
 
 lock: $(STAMP) ## choose the versions in requirements.lock anew
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra cloud --group dev --universal --python-version 3.11 \
 		--fork-strategy fewest --generate-hashes --no-annotate --upgrade -q \
 		--custom-compile-command "make lock" -o requirements.lock
 

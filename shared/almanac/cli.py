@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from almanac import __version__
+from almanac.commands import request_app, store_app
 from almanac.commands.endings import FAILURE, INTERRUPTED, OK, USAGE, failed, guarded, interrupted
 
 app = typer.Typer(
@@ -176,6 +177,41 @@ def generate(
     from almanac.commands import look
 
     return look.generate(database, contacts, seed, as_of)
+
+
+@app.command(
+    short_help="Run the whole cloud on this machine.",
+    epilog="Example: almanac emulate --contacts 25000",
+)
+def emulate(
+    contacts: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How many contacts the agency has.")
+    ] = 5000,
+    functions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the functions; that of the repository.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")
+    ] = False,
+) -> int:
+    """Run every function in a process of its own, with emulators of Pub/Sub and Cloud Storage.
+
+    A generated agency is pushed as organization demo, and one daily run is asked for. Nothing
+    leaves this machine. It needs Java, Google's Pub/Sub emulator and almanac's extra cloud, and
+    says how to install what is missing.
+    """
+    from almanac.commands import emulate as command
+
+    return command.emulate(contacts, functions, keep)
+
+
+app.add_typer(store_app.app)
+app.add_typer(request_app.app)
 
 
 @app.command(epilog="Example: almanac version")

@@ -58,16 +58,17 @@ def without_addresses(
     logger: Any, method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Replace whatever looks like an e-mail address, at any depth and in keys as well."""
-    return {_cleaned(key): _cleaned(value) for key, value in event.items()}
+    return {clean(key): clean(value) for key, value in event.items()}
 
 
-def _cleaned(value: Any) -> Any:
+def clean(value: Any) -> Any:
+    """The value as JSON has it, without e-mail addresses; texts end at some thousand characters."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {_cleaned(str(key)): _cleaned(each) for key, each in value.items()}
+        return {clean(str(key)): clean(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_cleaned(each) for each in value]
+        return [clean(each) for each in value]
     if isinstance(value, bytes):
         value = value[:_LONGEST].decode("utf-8", "replace")
     text = str(value)

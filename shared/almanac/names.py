@@ -9,8 +9,9 @@ from almanac.errors import RequestError
 
 ORG_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# An as_of date, a word and an event id at the longest.
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,159}")
+# An as_of date, a word and an event id at the longest, and the number of a further attempt
+# behind a tilde, which no event id can have.
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,159}")
 
 
 def _checked(kind: str, pattern: re.Pattern[str], text: str) -> str:
@@ -48,3 +49,8 @@ def manual_run_id(as_of: dt.date, message_id: str) -> str:
 def change_run_id(as_of: dt.date, event_id: str) -> str:
     """The run of a campaign change."""
     return check_run_id(f"{as_of.isoformat()}-change-{check_event_id(event_id)}")
+
+
+def attempt_run_id(run_id: str, attempt: int) -> str:
+    """The run of the n-th attempt (from 1) at what was asked for."""
+    return run_id if attempt == 1 else check_run_id(f"{run_id}~{attempt}")

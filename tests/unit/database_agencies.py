@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import apsw
+
+from almanac.database.blocks import Blocks
+from almanac.database.ranged import ranged_source
+from almanac.database.reading import Snapshot
 
 CONTACTS = """
 CREATE TABLE contacts (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL UNIQUE,
@@ -57,6 +61,22 @@ def change(path: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return connection.execute(sql, values or None).fetchall()
     finally:
         connection.close()
+
+
+def over_ranges(path: Path, **options: int) -> Snapshot:
+    """A snapshot of the file as it is now, read by ranges in blocks with these options."""
+    octets = path.read_bytes()
+
+    def fetch(start: int, length: int) -> bytes:
+        return octets[start : start + length]
+
+    return Snapshot(ranged_source(path, Blocks(path.name, len(octets), fetch, **options)))
+
+
+OPENERS: dict[str, Callable[[Path], Snapshot]] = {
+    "file": Snapshot,
+    "ranges": over_ranges,
+}  # the two ways to read one
 
 
 def beside(path: Path) -> list[str]:

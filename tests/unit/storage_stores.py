@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from almanac.emulation.cloud_storage import StorageEmulator
 from almanac.errors import OutcomeUnknown
+from almanac.storage.cloud import CloudStore
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo, ObjectStore
+
+_BUCKETS = itertools.count(1)
+
+
+@functools.cache
+def storage_emulator() -> tuple[StorageEmulator, Any]:
+    """The emulator of all tests of this process, and a client of it."""
+    emulator = StorageEmulator()
+    emulator.start()
+    atexit.register(emulator.stop)
+    return emulator, emulator.client()
+
+
+def cloud_store(prefix: str = "") -> CloudStore:
+    """A store in a new bucket that does not wait long before it tries again."""
+    emulator, client = storage_emulator()
+    bucket = f"bucket-{next(_BUCKETS)}"
+    emulator.create_bucket(bucket)
+    return CloudStore(bucket, prefix, client, patience=5, first_pause=0.01)
+
 
 STORES: dict[str, Callable[[Path], ObjectStore]] = {
     "folder": lambda path: FolderStore(path / "store", durable=False),
     "durable folder": lambda path: FolderStore(path / "store"),
     "memory": lambda path: MemoryStore(),
+    "cloud": lambda path: cloud_store("stores/of the south"),
 }
 
 Fault = Literal["dies before", "dies after", "answer lost", "never arrives"]

@@ -13,14 +13,19 @@ import pytest
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import FOREIGN_LIMIT, Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
-from tests.unit.database_agencies import ALL_IDS, make
+from tests.unit.database_agencies import ALL_IDS, OPENERS, make
 
 Open = Callable[..., Snapshot]
 STAGES = ["old", "indexed"]
 
 
+@pytest.fixture(params=OPENERS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def open_with(tmp_path: Path) -> Iterator[Open]:
+def open_with(tmp_path: Path, way: str) -> Iterator[Open]:
     """Opens a snapshot of a database with some SQL run on it, before or after its migration."""
     opened: list[Snapshot] = []
 
@@ -31,7 +36,7 @@ def open_with(tmp_path: Path) -> Iterator[Open]:
             migrate(connection)
             create_indexes(connection)
         connection.close()
-        opened.append(Snapshot(path))
+        opened.append(OPENERS[way](path))
         return opened[-1]
 
     yield create
@@ -131,7 +136,7 @@ def test_clicks_without_a_needed_column_are_none(open_with: Open, missing: str) 
     ],
 )
 def test_answers_are_judged_by_their_metadata(
-    tmp_path: Path, metadata: str | None, yes: int, medical: int
+    tmp_path: Path, way: str, metadata: str | None, yes: int, medical: int
 ) -> None:
     path = make(tmp_path / "a.sqlite3", "CREATE TABLE contact_events (contact_id, event_type, "
                 "created_at, metadata)")  # fmt: skip
@@ -140,7 +145,7 @@ def test_answers_are_judged_by_their_metadata(
     connection.execute(sql, ("eligibility_answered", metadata))
     connection.execute(sql, ("page_viewed", metadata))
     connection.close()
-    with Snapshot(path) as snapshot:
+    with OPENERS[way](path) as snapshot:
         answers = rows(snapshot.answers(*ALL_IDS, "2026-11-20"))
     assert answers == [(7, "2026-11-20T10:00:00", yes, medical)]
 

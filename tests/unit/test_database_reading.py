@@ -16,14 +16,19 @@ from almanac.database.reading import Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
 from almanac.errors import DatabaseError
 from almanac.frames import Kind
-from tests.unit.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, change, make
+from tests.unit.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, OPENERS, change, make
 
 Open = Callable[..., Snapshot]
 STAGES = ["old", "migrated", "indexed"]
 
 
+@pytest.fixture(params=OPENERS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def open_with(tmp_path: Path) -> Iterator[Open]:
+def open_with(tmp_path: Path, way: str) -> Iterator[Open]:
     """Opens a snapshot of a database with some SQL run on it, at one stage of its migration."""
     opened: list[Snapshot] = []
 
@@ -35,7 +40,7 @@ def open_with(tmp_path: Path) -> Iterator[Open]:
         if stage == "indexed":
             create_indexes(connection)
         connection.close()
-        opened.append(Snapshot(path))
+        opened.append(OPENERS[way](path))
         return opened[-1]
 
     yield create
@@ -212,7 +217,7 @@ def test_blobs_are_read_as_text(open_with: Open) -> None:
     assert column(open_with(sql).contacts(1, 1), "zip_code") == ["90210"]
 
 
-def test_a_database_in_utf_16_is_read(tmp_path: Path) -> None:
+def test_a_database_in_utf_16_is_read(tmp_path: Path, way: str) -> None:
     path = tmp_path / "wide.sqlite3"
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA encoding = 'UTF-16le'")
@@ -222,7 +227,7 @@ def test_a_database_in_utf_16_is_read(tmp_path: Path) -> None:
         "CREATE TABLE campaign_types (name); INSERT INTO campaign_types VALUES ('\u00e9')"
     )
     connection.close()
-    with Snapshot(path) as snapshot:
+    with OPENERS[way](path) as snapshot:
         assert column(snapshot.contacts(*ALL_IDS), "email") == ["\u00e9@x.co"]
         assert snapshot.campaign_types() == [{"name": "\u00e9"}]
 
@@ -406,7 +411,7 @@ def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stag
 
 @pytest.mark.parametrize("place", ["root", "leaf"])
 def test_damaged_pages_are_an_error_that_names_the_file(
-    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(columnar, "BATCH_ROWS", 100)
     rows = (planned_row(n, "x" * 100, "2026-12-01", status="sent") for n in range(2000))
@@ -416,12 +421,12 @@ def test_damaged_pages_are_an_error_that_names_the_file(
     page = int(root[0]) - 1 if place == "root" else len(octets) // 4096 - 3
     octets[page * 4096 : page * 4096 + 4096] = b"\x55" * 4096
     path.write_bytes(octets)
-    with Snapshot(path) as snapshot, pytest.raises(DatabaseError, match=r"agency\.sqlite3"):
+    with OPENERS[way](path) as snapshot, pytest.raises(DatabaseError, match=r"agency\.sqlite3"):
         snapshot.committed(*ALL_IDS)
 
 
-def test_a_snapshot_that_is_no_database_is_an_error(tmp_path: Path) -> None:
+def test_a_snapshot_that_is_no_database_is_an_error(tmp_path: Path, way: str) -> None:
     path = tmp_path / "agency.sqlite3"
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(DatabaseError, match=r"agency\.sqlite3: not an SQLite database"):
-        Snapshot(path)
+        OPENERS[way](path)

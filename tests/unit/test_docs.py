@@ -6,10 +6,11 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer.main
+from pydantic import BaseModel
 
 from almanac.cli import app
 from almanac.config import TEMPLATE_KEYS, Config
@@ -24,8 +25,10 @@ from almanac.database.schema import (
     TABLES,
     Table,
 )
+from almanac.pipeline.organization_status import FAILED, LOOK, STALE, WITH_SENDER
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.planning.kinds import FIXED_REASONS, suppression_text
+from almanac.report.status import Due, OrganizationStatus, Outcomes, RunStatus
 from almanac.report.summary import RunSummary
 from almanac.rules.windows import EXCLUSION_TEXTS
 
@@ -178,6 +181,32 @@ def test_every_setting_that_the_page_names_exists() -> None:
     named = re.findall(rf"`((?:{'|'.join(groups)})\.\w+)`", SEMANTICS)
     assert set(named) <= known
     assert len(set(named)) > 15
+
+
+# --- what store.md lists --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [OrganizationStatus, Due, Outcomes])
+def test_every_field_of_a_status_has_a_row(model: type[BaseModel]) -> None:
+    text = (DOCS / "store.md").read_text("utf-8")
+    rows = first_cells(text)
+    named = {*rows, *re.findall(r"`(\w+)`", text)}
+    assert {*OrganizationStatus.model_fields} <= set(rows)
+    assert {*model.model_fields} <= named
+
+
+def test_every_state_of_a_run_has_a_row() -> None:
+    states = get_args(RunStatus.model_fields["state"].annotation)
+    assert set(states) <= set(first_cells((DOCS / "store.md").read_text("utf-8")))
+
+
+def test_the_statuses_that_the_page_names_are_those_that_are_counted() -> None:
+    text = (DOCS / "store.md").read_text("utf-8")
+    for field, statuses in (("with_sender", WITH_SENDER), ("failed", FAILED)):
+        (row,) = re.findall(rf"^\| `{field}` \| (.*status.*) \|$", text, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", row)) - {"as_of"} == statuses
+    assert f"older than {STALE.total_seconds() / 3600:g} hours" in text
+    assert f"the last {LOOK} runs" in text
 
 
 # --- commands -------------------------------------------------------------------------------------

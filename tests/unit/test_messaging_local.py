@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from almanac.errors import LeaseTaken, OutcomeUnknown, RequestError, StorageError
+from almanac.errors import ConfigError, LeaseTaken, OutcomeUnknown, StorageError
 from almanac.messaging.bus import Bus, Delivery
 from almanac.messaging.local import LocalBus
 
@@ -47,7 +47,7 @@ def test_a_handler_may_publish(bus: LocalBus) -> None:
 
 def test_a_message_for_nobody_is_an_error(bus: LocalBus) -> None:
     bus.publish("a", [b"1"])
-    with pytest.raises(RequestError, match="topic a: nobody subscribes"):
+    with pytest.raises(ConfigError, match="topic a: nobody subscribes"):
         bus.run_until_idle()
 
 

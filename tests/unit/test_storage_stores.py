@@ -77,7 +77,7 @@ def test_what_is_not_there_is_not_found(store: ObjectStore, tmp_path: Path) -> N
 
 def test_an_object_is_created_once(store: ObjectStore) -> None:
     store.write("a", b"first", if_generation=0)
-    with pytest.raises(PreconditionFailed, match="a: is at generation"):
+    with pytest.raises(PreconditionFailed, match="a: is at "):
         store.write("a", b"second", if_generation=0)
     assert store.read("a").data == b"first"
 
@@ -186,6 +186,25 @@ def test_a_listing_is_sorted_and_only_of_the_prefix(store: ObjectStore) -> None:
     assert list(store.list("nothing/")) == []
     store.delete("a/c/2", if_generation=None)
     assert [info.name for info in store.list("a/c/")] == ["a/c/10"]
+
+
+def test_subfolders_are_those_with_objects_below(store: ObjectStore) -> None:
+    for name in ("orgs/206/current.json", "orgs/7/runs/a/plan.json", "orgs/207", "rejected/x"):
+        store.write(name, b"x", if_generation=0)
+    assert store.subfolders("") == ["orgs", "rejected"]
+    assert store.subfolders("orgs/") == ["206", "7"]
+    assert store.subfolders("orgs/7/") == ["runs"]
+    assert store.subfolders("orgs/206/") == []
+    assert store.subfolders("orgs/207/") == []
+    assert store.subfolders("nothing/") == []
+    store.delete("orgs/7/runs/a/plan.json", if_generation=None)
+    assert store.subfolders("orgs/") == ["206"]
+
+
+@pytest.mark.parametrize("prefix", ["/", "orgs", "../", "orgs//", ".almanac/"])
+def test_subfolders_are_asked_of_a_folder(store: ObjectStore, prefix: str) -> None:
+    with pytest.raises(RequestError, match="object name"):
+        store.subfolders(prefix)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)

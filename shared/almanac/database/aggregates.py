@@ -44,7 +44,7 @@ def _grouped(
     )
     encoding = str(scalar(connection, "PRAGMA encoding"))
     return [
-        (_text(one, encoding), _text(other, encoding), int(count))
+        (as_text(one, encoding), as_text(other, encoding), int(count))
         for one, other, count in connection.execute(sql, (since,))
     ]
 
@@ -92,5 +92,6 @@ def contact_without_messages(connection: apsw.Connection, since: str) -> int | N
     return None if found is None else int(found)
 
 
-def _text(value: bytes | None, encoding: str) -> str:
+def as_text(value: bytes | None, encoding: str) -> str:
+    """A text that came as a blob; '' for NULL, U+FFFD for what is not of the encoding."""
     return "" if value is None else bytes(value).decode(encoding, "replace")

@@ -7,9 +7,11 @@ ids, numbers and flags 0. The Arrow schemas are those of `almanac.database.selec
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 
 from almanac.database import selects
@@ -23,6 +25,7 @@ from almanac.database.schema import (
     STATUS_INDEX,
     UNIDENTIFIED,
 )
+from almanac.database.sources import Source, file_source
 from almanac.database.sql import trimmed
 from almanac.database.tables import Tables, by_contact, distinct, listed
 from almanac.frames import Ids
@@ -32,13 +35,18 @@ ANSWERED = "eligibility_answered"
 
 
 class Snapshot:
-    """A private copy of a database that nobody writes to (see `almanac.database.opening.backup`).
+    """A database that nobody writes to: a private copy (see `almanac.database.opening.backup`),
+    or an object of a store that is read by ranges (`almanac.database.ranged`).
 
-    Raises DatabaseError where the copy cannot be read.
+    Raises DatabaseError where it cannot be read, and whatever the store raises. Not for several
+    threads at once.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._tables = Tables(path)
+    def __init__(self, source: Path | Source) -> None:
+        source = file_source(source) if isinstance(source, Path) else source
+        self.traffic = source.traffic
+        self._tables = Tables(source)
+        self._suppressions: pa.Table | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -47,7 +55,7 @@ class Snapshot:
         self.close()
 
     def close(self) -> None:
-        """Closes the copy."""
+        """Closes the source."""
         self._tables.close()
 
     # By range of contacts
@@ -96,6 +104,8 @@ class Snapshot:
         schema = selects.PLANNED_SCHEMA
         columns = self._tables.columns("email_schedules")
         select, where = selects.planned_columns(columns), selects.legacy(columns)
+        if not self._tables.has_index(OLDER_INDEX):
+            where = f"+({where})"  # as for planned rows
         return self._tables.range(
             "email_schedules", select, schema, first, last, where, index=OLDER_INDEX
         )
@@ -137,6 +147,11 @@ class Snapshot:
 
     def suppressions(self) -> pa.Table:
         """SUPPRESSIONS_SCHEMA, in the order of the table; addresses trimmed, in lower case."""
+        if self._suppressions is None:  # each range asks for all of them
+            self._suppressions = self._read_suppressions()
+        return self._suppressions
+
+    def _read_suppressions(self) -> pa.Table:
         schema = selects.SUPPRESSIONS_SCHEMA
         columns = self._tables.columns("suppressions")
         if columns.table is None:
@@ -148,9 +163,11 @@ class Snapshot:
 
     def contact_ids(self) -> Ids:
         """The ids of all contacts, each once, in order."""
-        sql = "SELECT id FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
+        # without ORDER BY SQLite reads them from the smallest index, if there is any
+        sql = "SELECT id FROM contacts WHERE typeof(id) = 'integer'"
         rows = self._tables.read(sql, (), pa.schema({"id": pa.int64()}))
-        ids: Ids = distinct(rows, "id").column("id").to_numpy()
+        ordered = pa.table({"id": np.sort(rows.column("id").to_numpy())})
+        ids: Ids = distinct(ordered, "id").column("id").to_numpy()
         return ids
 
     def total_contacts(self) -> int:
@@ -164,6 +181,13 @@ class Snapshot:
     def campaign_instances(self) -> list[Record]:
         """All rows of campaign_instances as they are; a column missing there is missing here."""
         return self._tables.records("campaign_instances")
+
+    def logged_events(self, events: Iterable[str]) -> set[str]:
+        """Those of the events that are in campaign_change_log."""
+        if not self._tables.columns("campaign_change_log").has("event_id"):
+            return set()
+        sql = "SELECT EXISTS (SELECT 1 FROM campaign_change_log WHERE event_id = ?)"
+        return {event for event in events if self._tables.number(sql, event)}
 
     def next_instance_id(self) -> int:
         """The id that SQLite would give the next row of campaign_instances."""

@@ -1,42 +1,43 @@
-"""Access to the tables of a private copy of a database, of which any may be missing or odd."""
+"""Access to the tables of a database that nobody writes to, of which any may be missing or odd."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import apsw
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.database.catalog import Record, describe, raw_records, records, scalar
-from almanac.database.columnar import ColumnarReader, Value
+from almanac.database.columnar import Value
 from almanac.database.opening import map_errors
 from almanac.database.schema import Index
 from almanac.database.selects import Select
+from almanac.database.sources import Source
 from almanac.database.sql import Columns
 
 
 class Tables:
-    """The tables by name, each read as columns (ADBC) or, where it is small, as records (apsw)."""
+    """The tables by name, each read as columns or, where it is small, as records.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with map_errors(path):
-            # immutable: two SQLite libraries read this file, and neither may rely on locks
-            uri = f"{path.resolve().as_uri()}?immutable=1"
-            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            self._connection = apsw.Connection(uri, flags=flags)
-            found = records(self._connection, "SELECT name, sql FROM sqlite_schema")
+    The source is closed with it, or at once where it is no database.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._path, self._connection = source.path, source.connection
+        try:
+            with map_errors(self._path):
+                found = records(self._connection, "SELECT name, sql FROM sqlite_schema")
+        except BaseException:
+            source.close()
+            raise
         self._sql = {entry["name"]: entry["sql"] for entry in found}
-        self._columnar = ColumnarReader(path)
         self._described: dict[str, Columns] = {}
         self._recent: dict[tuple[str, str], pa.Table] = {}
+        self._numbers: dict[tuple[str, tuple[Value, ...]], int] = {}
 
     def close(self) -> None:
-        """Closes the file."""
-        self._columnar.close()
-        self._connection.close()
+        """Closes the source."""
+        self._source.close()
 
     def columns(self, table: str) -> Columns:
         """The columns of a table, or of none."""
@@ -58,12 +59,14 @@ class Tables:
 
     def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
         """The rows of a query as a table of the schema."""
-        return self._columnar.read(sql, values, schema)
+        return self._source.columnar.read(sql, values, schema)
 
     def number(self, sql: str, *values: Value) -> int:
-        """The only value of a query."""
-        with map_errors(self._path):
-            return int(scalar(self._connection, sql, *values))
+        """The only value of a query, which is run once: nobody writes to the database."""
+        if (sql, values) not in self._numbers:
+            with map_errors(self._path):
+                self._numbers[sql, values] = int(scalar(self._connection, sql, *values))
+        return self._numbers[sql, values]
 
     def records(self, table: str, tail: str = "") -> list[Record]:
         """The rows of a small table, in its order unless `tail` says another."""

@@ -31,6 +31,7 @@ class Bus(Protocol):
         """Publish the messages and return once every one of them is confirmed.
 
         On an error some may have been published: publish all of them again.
-        Raises TransientError, OutcomeUnknown, RequestError (no such topic).
+        Raises TransientError, OutcomeUnknown, and ConfigError where there is no such topic: the
+        fault is then in the installation, and not in the message that is being dealt with.
         """
         ...

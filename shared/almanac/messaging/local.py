@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from almanac.errors import OutcomeUnknown, RequestError, TransientError
+from almanac.errors import ConfigError, OutcomeUnknown, TransientError
 from almanac.messaging.bus import Delivery
 
 _AGAIN = (TransientError, OutcomeUnknown)
@@ -129,4 +129,4 @@ class LocalBus:
             return self._subscriptions[attempt.delivery.topic]
         except KeyError:
             topic = attempt.delivery.topic
-            raise RequestError(f"topic {topic}: nobody subscribes to it") from None
+            raise ConfigError(f"topic {topic}: nobody subscribes to it") from None

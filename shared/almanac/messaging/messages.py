@@ -29,6 +29,9 @@ from almanac.names import check_event_id, check_org_id, check_run_id
 
 _INT64 = 2**63 - 1
 
+# Rules look some years back and ahead of a run's day, and all that must be dates.
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+
 # What a campaign change may set: the columns of campaign_instances that planning reads.
 TEXT_FIELDS = frozenset({"email_template", "sms_template", "target_states", "target_carriers"})
 DATE_FIELDS = frozenset(
@@ -59,10 +62,17 @@ def _date_text(value: object) -> object:
     return value
 
 
+def _within_years(date: dt.date) -> dt.date:
+    if not FIRST_YEAR <= date.year <= LAST_YEAR:
+        raise ValueError(f"{date}: expected a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return date
+
+
 OrgId = Annotated[str, _valid(check_org_id)]
 RunId = Annotated[str, _valid(check_run_id)]
 EventId = Annotated[str, _valid(check_event_id)]
-Date = Annotated[dt.date, BeforeValidator(_date_text)]
+Date = Annotated[dt.date, BeforeValidator(_date_text), AfterValidator(_within_years)]
+Time = Annotated[AwareDatetime, AfterValidator(_within_years)]
 RowId = Annotated[int, Field(ge=-_INT64 - 1, le=_INT64)]
 
 
@@ -77,7 +87,7 @@ class RunRequest(Message):
 
     org_id: OrgId | None = None
     as_of: Date | None = None
-    requested_at: AwareDatetime | None = None
+    requested_at: Time | None = None
     reason: Literal["daily", "manual"] = "daily"
     force: bool = False
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from almanac import civil
 from almanac.balancing.load import Limits, Load, padded
 from almanac.balancing.place import SkipCodes, place
 from almanac.database.reading import Snapshot
-from almanac.errors import Corrupt
+from almanac.errors import Corrupt, NotFound
 from almanac.frames import (
     NO_DAY,
     Contenders,
@@ -26,7 +27,7 @@ from almanac.planning.campaigns import legacy_triggers
 from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, Vocabulary
 from almanac.planning.lookup import positions
 from almanac.storage import layout
-from almanac.storage.store import ObjectStore
+from almanac.storage.store import ObjectInfo, ObjectStore
 
 Progress = Callable[[str, int, int], None]
 
@@ -40,8 +41,25 @@ class Balanced:
     limits: Limits
     load: Load
     placement: Placement
-    names: list[str]  # the fragments, in contact order
+    fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
+
+
+class BadFragment(Corrupt):
+    """A shard's fragment is missing, damaged, another's, or not what its rows should be."""
+
+    def __init__(self, shard: int, reason: str) -> None:
+        super().__init__(reason)
+        self.shard = shard
+
+
+@contextmanager
+def judged(shard: int) -> Iterator[None]:
+    """Within it, whatever is wrong with what is read is wrong with the shard's fragment."""
+    try:
+        yield
+    except (Corrupt, NotFound) as error:
+        raise BadFragment(shard, str(error)) from error
 
 
 def fragment_names(plan: RunPlan) -> list[str]:
@@ -59,13 +77,16 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     """Choose a day for each message of the run, whichever shard it comes from."""
     words = Vocabulary(plan.brief)
     names = fragment_names(plan)
+    read: list[ObjectInfo] = []
     contenders: list[Contenders] = []
     scheduled: list[ScheduledDays] = []
     progress("read fragments", 0, len(names))
     for done, name in enumerate(names):
-        data = store.read(name).data
-        part, days = read_contenders(data, name)
-        _check_contenders(part, name, plan, done, words)
+        with judged(done):
+            found = store.read(name)
+            part, days = read_contenders(found.data, name, plan.fragment_mark(done))
+            _check_contenders(part, name, plan, done, words)
+        read.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
         contenders.append(part)
         scheduled.append(days)
         progress("read fragments", done + 1, len(names))
@@ -82,7 +103,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     skip = SkipCodes(words.reason(DAILY_CAP), words.reason(CAMPAIGN_CONFLICT))
     placement = place(merged, load, limits, skip)
     progress("balance", 1, 1)
-    return Balanced(plan, words, limits, load, placement, names, unknown_targets)
+    return Balanced(plan, words, limits, load, placement, read, unknown_targets)
 
 
 def _check_contenders(

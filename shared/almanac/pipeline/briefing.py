@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from almanac.config import Config
 from almanac.database.reading import Snapshot
@@ -11,11 +13,26 @@ from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, Brief, make_brief
 from almanac.report.summary import LeftOut
 
 
-def brief_of(snapshot: Snapshot, config: Config, as_of: dt.date, t0: dt.date) -> Brief:
-    """The brief of a run on the snapshot, with its campaigns and suppression reasons."""
-    instances = snapshot.campaign_instances()
+def brief_of(
+    snapshot: Snapshot,
+    config: Config,
+    as_of: dt.date,
+    t0: dt.date,
+    changes: Mapping[int, Mapping[str, Any]] | None = None,
+    rate_increases: bool | None = None,
+) -> Brief:
+    """The brief of a run on the snapshot, with its campaigns and suppression reasons.
+
+    changes: by instance the columns that the run will change, with their new values.
+    rate_increases: whether there are rows to turn into targets, if that is known.
+    """
+    instances = [
+        row | dict((changes or {}).get(row["id"], {})) for row in snapshot.campaign_instances()
+    ]
     legacy = None
-    if snapshot.has_legacy_rate_increases():
+    if rate_increases is None:
+        rate_increases = snapshot.has_legacy_rate_increases()
+    if rate_increases:
         known = [
             int(row["id"])
             for row in instances

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,8 +49,8 @@ class Fragment:
     facts: dict[str, int]  # counts and checksums
     issue_counts: Counter[str]
 
-    def to_parquet(self) -> bytes:
-        """The same fragment is the same bytes."""
+    def to_parquet(self, mark: str) -> bytes:
+        """The same fragment is the same bytes. mark: whose it is (RunPlan.fragment_mark)."""
         parts = {
             "candidates": self.candidates.to_arrow(),
             "removals": self.removals.to_arrow(),
@@ -60,6 +61,7 @@ class Fragment:
             "issues_written": self.issues.written.cast(_WRITTEN),
         }
         note = {
+            "mark": mark,
             "rows": {name: table.num_rows for name, table in parts.items()},
             "facts": self.facts,
             "issue_counts": dict(sorted(self.issue_counts.items())),
@@ -71,12 +73,12 @@ class Fragment:
         return bytes(sink.getvalue())
 
     @classmethod
-    def from_parquet(cls, data: bytes, name: str) -> Fragment:
-        """Raises Corrupt for anything that `to_parquet` did not make."""
+    def from_parquet(cls, data: bytes, name: str, mark: str) -> Fragment:
+        """Raises Corrupt for anything that `to_parquet` did not make with this mark."""
         try:
             table = pq.read_table(pa.BufferReader(data))
-            note = _note(table)
-            parts = {part: _part(table, part, schema) for part, schema in _PARTS.items()}
+            note = _note(table, mark)
+            parts = {part: _part(table, part, schema, mark) for part, schema in _PARTS.items()}
             return cls(
                 candidates=Candidates.from_arrow(parts["candidates"]),
                 removals=Removals.from_arrow(parts["removals"]),
@@ -91,29 +93,31 @@ class Fragment:
             raise Corrupt(f"{name}: not a fragment of this program: {error}") from error
 
 
-def read_contenders(data: bytes, name: str) -> tuple[Contenders, ScheduledDays]:
+def read_contenders(data: bytes, name: str, mark: str) -> tuple[Contenders, ScheduledDays]:
     """Only what balancing needs of a fragment."""
     columns = [*Contenders.schema().names, "reason", *ScheduledDays.schema().names]
     try:
         table = pq.read_table(pa.BufferReader(data), columns=columns)
-        candidates = _part(table, "candidates", Contenders.schema().append(_REASON))
+        candidates = _part(table, "candidates", Contenders.schema().append(_REASON), mark)
         alive = candidates.filter(pc.equal(candidates["reason"], 0))
-        scheduled = _part(table, "scheduled", ScheduledDays.schema())
+        scheduled = _part(table, "scheduled", ScheduledDays.schema(), mark)
         return Contenders.from_arrow(alive), ScheduledDays.from_arrow(scheduled)
     except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise Corrupt(f"{name}: not a fragment of this program: {error}") from error
 
 
-def _part(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
+def _part(table: pa.Table, name: str, schema: pa.Schema, mark: str) -> pa.Table:
     """The rows of one part, with its columns."""
-    rows = _note(table)["rows"]
+    rows = _note(table, mark)["rows"]
     offset = sum(rows[before] for before in list(_PARTS)[: list(_PARTS).index(name)])
     return table.slice(offset, rows[name]).select(schema.names).cast(schema)
 
 
-def _note(table: pa.Table) -> dict[str, dict[str, int]]:
-    """Counts of rows and facts; ValueError if the rows are not as many as it says."""
-    note: dict[str, dict[str, int]] = json.loads(table.schema.metadata[b"almanac"])
+def _note(table: pa.Table, mark: str) -> dict[str, Any]:
+    """Counts of rows and facts; ValueError if it is another's, or has not as many rows."""
+    note: dict[str, Any] = json.loads((table.schema.metadata or {})[b"almanac"])
+    if note["mark"] != mark:
+        raise ValueError(f"it belongs to {str(note['mark'])[:200]!r}, not to {mark!r}")
     total = sum(note["rows"][name] for name in _PARTS)
     if total != table.num_rows:
         raise ValueError(f"{table.num_rows} rows, its metadata says {total}")

@@ -10,9 +10,8 @@ import datetime as dt
 import os
 import re
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -26,11 +25,15 @@ from almanac.database.opening import backup, data_version, open_database, transa
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
-from almanac.messaging.messages import RunRequest, ShardTask, parse
-from almanac.pipeline.parts import Parts, Write
-from almanac.pipeline.run_plan import RunPlan
-from almanac.pipeline.steps import announce, merge_step, start_run
-from almanac.pipeline.workers import SNAPSHOTS, ShardWorker, store_at, worker_pool
+from almanac.messaging.messages import ShardTask, parse
+from almanac.names import manual_run_id
+from almanac.pipeline.balance import Progress, is_complete
+from almanac.pipeline.merge import Committer, Write, merge_run
+from almanac.pipeline.orchestrate import Ask, announce, plan_run, publish_tasks
+from almanac.pipeline.parts import Parts
+from almanac.pipeline.run_plan import Asked, RunPlan
+from almanac.pipeline.stopwatch import Stopwatch
+from almanac.pipeline.workers import ShardWorker, snapshots_at, store_at, worker_pool
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
@@ -40,8 +43,6 @@ from almanac.storage.versions import publish
 ORG = "local"
 ATTEMPTS = 5
 SMALL = 5_000  # contacts that are not worth starting worker processes for
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,29 @@ def run_file(
 def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
-        stack.callback(SNAPSHOTS.close)
-        watch = _Stopwatch(progress)
+        watch = Stopwatch(progress)
         connection = open_database(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
         stack.callback(connection.close)
         pool = _pool(stack, connection, folder, options)
         store = store_at(folder / "store")
+        snapshots = snapshots_at(store.root, folder)
+        stack.callback(snapshots.close)
         version = _take_snapshot(store, connection, folder, config, options, watch)
         committer = DryCommitter() if options.dry_run else FileCommitter(path, connection, version)
         try:
-            summary = _run(store, folder, committer, pool, config, options, watch)
+            bus = LocalBus(max_attempts=1)
+            parts = Parts(
+                store=store,
+                bus=bus,
+                snapshots=snapshots,
+                workspace=folder,
+                shard_contacts=options.shard_contacts,
+                progress=watch,
+            )
+            work = ShardWorker(store.root, folder)
+            summary = _run(parts, bus, work, pool, committer, _ask(config, options))
         except DatabaseError as error:
             # what is wrong with the copy is wrong with the file; the copy is gone in a moment
             text = re.sub(re.escape(str(folder)) + r"[^:]*", str(path), str(error))
@@ -177,49 +189,35 @@ def _clock(config: Config, options: RunOptions) -> dt.datetime:
 
 
 def _run(
-    store: FolderStore,
-    folder: Path,
-    committer: FileCommitter | DryCommitter,
+    parts: Parts,
+    bus: LocalBus,
+    work: ShardWorker,
     pool: Executor | None,
-    config: Config,
-    options: RunOptions,
-    progress: Progress,
+    committer: Committer,
+    ask: Ask,
 ) -> RunSummary:
-    bus = LocalBus(max_attempts=1)
-    parts = Parts(
-        store=store,
-        bus=bus,
-        committer=committer,
-        workspace=folder,
-        shard_contacts=options.shard_contacts,
-        progress=progress,
-    )
     results: list[RunSummary] = []
     finished = 0
 
     def on_task_done(delivery: Delivery, _: object) -> None:
         nonlocal finished
         finished += 1
-        progress("plan contacts", finished, len(plan.shards))
-        announce(parts, parse(ShardTask, delivery.data))
+        parts.progress("plan contacts", finished, len(plan.shards))
+        task = parse(ShardTask, delivery.data)
+        announce(parts, task.org_id, task.run_id, task.shard)
 
-    def on_shard_done(delivery: Delivery) -> None:
-        if not results and (summary := merge_step(parts, delivery)) is not None:
-            results.append(summary)
+    def on_shard_done(_: Delivery) -> None:
+        if results or not is_complete(parts.store, plan):
+            return
+        database = parts.store.open_local(plan.snapshot.name)
+        assert database is not None, "a folder has files"
+        results.append(merge_run(parts.store, plan, database, committer, parts.progress))
 
-    work = ShardWorker(store.root, folder)
     bus.subscribe(parts.topics.shard_tasks, work, executor=pool, then=on_task_done)
     bus.subscribe(parts.topics.shard_results, on_shard_done)
-    as_of = _as_of(config, options)
-    request = RunRequest(org_id=ORG, as_of=as_of, reason="manual")
-    asked = Delivery(
-        topic=parts.topics.run_requests,
-        message_id=uuid.uuid4().hex[:12],
-        publish_time=_clock(config, options),
-        data=b"",
-    )
-    plan = start_run(parts, ORG, request, asked, scope=options.scope, shards=options.shards)
-    progress("plan contacts", 0, len(plan.shards))
+    plan = plan_run(parts, ask)
+    publish_tasks(parts, plan)
+    parts.progress("plan contacts", 0, len(plan.shards))
     try:
         bus.run_until_idle()
     except BrokenProcessPool as error:
@@ -228,6 +226,21 @@ def _run(
             "changed; try --workers 1"
         ) from error
     return results[0]
+
+
+def _ask(config: Config, options: RunOptions) -> Ask:
+    as_of, request_id = _as_of(config, options), uuid.uuid4().hex[:12]
+    run_id = manual_run_id(as_of, request_id)
+    return Ask(
+        org_id=ORG,
+        run_id=run_id,
+        asked=Asked(base=run_id, request_id=request_id, requested_at=_clock(config, options)),
+        reason="manual",
+        config=config,
+        as_of=as_of,
+        scope=options.scope,
+        shards=options.shards,
+    )
 
 
 def _pool(
@@ -241,31 +254,3 @@ def _pool(
     if workers <= 1 or (contacts <= SMALL and options.workers is None):
         return None
     return stack.enter_context(worker_pool(workers))
-
-
-class _Stopwatch:
-    """Passes progress on, and adds up the time of each step."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._started = time.perf_counter()
-        self._last = self._started
-        self._step = "open"
-        self._seconds: dict[str, float] = {}
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        now = time.perf_counter()
-        if step != self._step:
-            self._add(now)
-            self._step = step
-        self._progress(step, done, total)
-
-    def _add(self, now: float) -> None:
-        self._seconds[self._step] = self._seconds.get(self._step, 0.0) + now - self._last
-        self._last = now
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds by step, and in all."""
-        self._add(time.perf_counter())
-        total = self._last - self._started
-        return {step: round(s, 3) for step, s in self._seconds.items()} | {"total": round(total, 3)}

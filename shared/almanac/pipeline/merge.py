@@ -1,14 +1,16 @@
-"""The last step: write what changed, in the caller's transaction."""
+"""The last step: choose days, and write what changed in the committer's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
 
 import apsw
 import numpy as np
 import pyarrow as pa
 
+from almanac.database.changes import write_change
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.writing import (
     ScheduleWriter,
@@ -19,12 +21,38 @@ from almanac.database.writing import (
     write_target_statuses,
 )
 from almanac.frames import ScheduleRows
-from almanac.pipeline.balance import Balanced, Progress
+from almanac.pipeline.balance import Balanced, Progress, balance
 from almanac.pipeline.run_plan import RunPlan
 from almanac.pipeline.tally import Outcome, Tally, outcomes
 from almanac.planning.campaigns import TARGET_STATUSES
 from almanac.report.summary import RunSummary
 from almanac.storage.store import ObjectStore
+
+Write = Callable[[apsw.Connection | None], RunSummary]
+
+
+class Committer(Protocol):
+    """Makes a plan the organization's next state, in one step or not at all."""
+
+    def commit(self, plan: RunPlan, write: Write) -> RunSummary:
+        """Call `write` inside one transaction and publish the result.
+
+        Raises SnapshotMoved or Superseded where somebody else wrote since the snapshot.
+        """
+        ...
+
+
+def merge_run(
+    store: ObjectStore, plan: RunPlan, database: Path, committer: Committer, progress: Progress
+) -> RunSummary:
+    """Place every message of a run whose fragments are all there, and commit the result.
+
+    database: the snapshot's file. Raises BadFragment, and what the committer raises.
+    """
+    balanced = balance(store, plan, database, progress)
+    return committer.commit(
+        plan, lambda connection: write_run(store, balanced, connection, progress)
+    )
 
 
 def write_run(
@@ -44,6 +72,15 @@ def write_run(
     if connection is not None:
         progress("migrate", 0, 1)
         migrations = migrate(connection, plan.brief.legacy_instance, plan.timestamp)
+        for change in plan.changes:
+            write_change(
+                connection,
+                event_id=change.event_id,
+                instance_id=change.campaign_instance_id,
+                changes=change.changes,
+                changed_by=change.changed_by,
+                now=plan.timestamp,
+            )
         writer = ScheduleWriter(
             connection,
             words.kinds,
@@ -52,12 +89,12 @@ def write_run(
             plan.run_id,
             plan.timestamp,
         )
-    progress("write", 0, len(balanced.names))
+    progress("write", 0, len(balanced.fragments))
     for done, outcome in enumerate(outcomes(store, balanced)):
         tally.add(outcome)
         if connection is not None and writer is not None:
             _write(connection, writer, outcome, plan.timestamp)
-        progress("write", done + 1, len(balanced.names))
+        progress("write", done + 1, len(balanced.fragments))
     summary = tally.summary(migrations)
     if connection is not None:
         progress("index", 0, 1)

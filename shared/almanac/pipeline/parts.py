@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-import apsw
+from pydantic import ValidationError
 
-from almanac.errors import RequestError
+from almanac.errors import Corrupt, RequestError
 from almanac.messaging.bus import Bus
 from almanac.messaging.topics import Topics
-from almanac.pipeline.run_plan import RunPlan, SnapshotRef
-from almanac.report.summary import RunSummary
+from almanac.pipeline.run_plan import RunPlan
+from almanac.pipeline.snapshots import Snapshots
 from almanac.storage import layout
-from almanac.storage.store import ObjectStore
-
-Write = Callable[[apsw.Connection | None], RunSummary]
-
-
-class Committer(Protocol):
-    """Makes a plan the organization's next state, in one step or not at all."""
-
-    def commit(self, plan: RunPlan, write: Write) -> RunSummary:
-        """Call `write` inside one transaction and publish the result.
-
-        Raises SnapshotMoved or Superseded where somebody else wrote since the snapshot.
-        """
-        ...
+from almanac.storage.store import ObjectStore, read_or_none
 
 
 @dataclass(frozen=True)
@@ -39,37 +26,37 @@ class Parts:
 
     store: ObjectStore
     bus: Bus
-    committer: Committer
+    snapshots: Snapshots
     workspace: Path  # a folder for files that nobody else sees
     shard_contacts: int = 50_000
+    lease_seconds: int = 3600
     topics: Topics = field(default_factory=Topics)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     progress: Callable[[str, int, int], None] = field(default=lambda step, done, all_: None)
-
-
-def snapshot_file(store: ObjectStore, snapshot: SnapshotRef, workspace: Path) -> Path:
-    """A local file with the snapshot's database, verified: in place where the store has files."""
-    local = store.open_local(snapshot.name)
-    if local is not None:
-        return local
-    path = workspace / f"{snapshot.crc32c.encode().hex()}-{snapshot.generation}.sqlite3"
-    if not path.exists():
-        partial = path.with_suffix(".partial")
-        store.fetch_file(snapshot.name, partial, snapshot.generation)
-        partial.replace(path)
-    return path
+    # what each delivery calls itself where others of the same run may be at work
+    new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]
 
 
 @functools.lru_cache(maxsize=4)
 def _parse_plan(data: bytes) -> RunPlan:
-    return RunPlan.model_validate_json(data)
+    try:
+        return RunPlan.model_validate_json(data)
+    except ValidationError as error:
+        raise Corrupt(f"plan.json of a run: {error.errors(include_url=False)[0]['msg']}") from None
+
+
+def plan_or_none(store: ObjectStore, org_id: str, run_id: str) -> RunPlan | None:
+    """The run's plan.json, None if there is none yet."""
+    found = read_or_none(store, layout.plan(org_id, run_id))
+    return _parse_plan(found.data) if found else None
 
 
 def read_plan(store: ObjectStore, org_id: str, run_id: str) -> RunPlan:
     """The run's plan.json; RequestError if there is no such run."""
-    name = layout.plan(org_id, run_id)
-    if store.stat(name) is None:
+    plan = plan_or_none(store, org_id, run_id)
+    if plan is None:
+        name = layout.plan(org_id, run_id)
         raise RequestError(
             f"run {run_id} of organization {org_id}: no such run ({name} is missing)"
         )
-    return _parse_plan(store.read(name).data)
+    return plan

@@ -5,18 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
 
 from almanac.database.reading import Snapshot
+from almanac.errors import RequestError
 from almanac.frames import Ids
+from almanac.logs import get_log
 from almanac.messaging.messages import ShardTask
 from almanac.pipeline.fragments import Fragment
 from almanac.pipeline.orchestrate import in_ranges
-from almanac.pipeline.parts import read_plan, snapshot_file
+from almanac.pipeline.parts import read_plan
 from almanac.pipeline.run_plan import RunPlan
+from almanac.pipeline.snapshots import Snapshots
+from almanac.planning.affected import affected
 from almanac.planning.brief import Brief
 from almanac.planning.issues import count_by_issue, issue_changes
 from almanac.planning.kinds import Vocabulary
@@ -25,45 +29,38 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
 
 
-def run_shard(store: ObjectStore, task: ShardTask, workspace: Path, snapshots: OpenSnapshot) -> str:
+def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
     """Plan the task's contacts and write their fragment once; the name of the fragment.
 
-    A fragment that is there already is an earlier delivery's work, and success.
+    A fragment that is there already is an earlier delivery's work, and success. Raises
+    RequestError for a task that is not one of its run's.
     """
+    plan = read_plan(store, task.org_id, task.run_id)
+    expected = plan.shards[task.shard] if task.shard < len(plan.shards) else None
+    if expected != (task.first_id, task.last_id):
+        raise RequestError(
+            f"run {task.run_id} of organization {task.org_id}: its shard {task.shard} is "
+            f"{expected or 'none'}, not contacts {task.first_id} to {task.last_id}"
+        )
     name = layout.fragment(task.org_id, task.run_id, task.shard)
-    if store.stat(name) is None:
-        plan = read_plan(store, task.org_id, task.run_id)
-        snapshot = snapshots.of(snapshot_file(store, plan.snapshot, workspace))
+    if store.stat(name) is not None:
+        get_log().info("fragment is there already")
+        return name
+    with snapshots.open(plan.snapshot) as snapshot:
         fragment = plan_range(snapshot, plan, task.first_id, task.last_id)
-        write_once(store, name, fragment.to_parquet())
+        fetched = asdict(snapshot.traffic)
+    data = fragment.to_parquet(plan.fragment_mark(task.shard))
+    write_once(store, name, data)
+    facts = {key: fragment.facts[key] for key in ("contacts", "eligible", "candidates")}
+    get_log().info("shard planned", **facts, fetched=fetched, fragment_bytes=len(data))
     return name
-
-
-class OpenSnapshot:
-    """The snapshot that a process read last, left open for its next shard: what has been read of
-    the small tables serves that one too."""
-
-    def __init__(self) -> None:
-        self._path: Path | None = None
-        self._snapshot: Snapshot | None = None
-
-    def of(self, path: Path) -> Snapshot:
-        """The snapshot at the path; another one that was open is closed."""
-        if self._snapshot is None or path != self._path:
-            self.close()
-            self._path, self._snapshot = path, Snapshot(path)
-        return self._snapshot
-
-    def close(self) -> None:
-        """Close what is open."""
-        if self._snapshot is not None:
-            self._snapshot.close()
-            self._snapshot = None
 
 
 def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:
     """The fragment of the contacts in scope with ids from first to last."""
     data = read_range(snapshot, plan.brief, plan.scope, first, last)
+    if plan.changes:
+        data = of_contacts(data, affected(data, plan.brief, plan.before))
     shard = plan_shard(data, plan.brief, Vocabulary(plan.brief))
     scope: Ids = data.contacts["id"].to_numpy()
     return Fragment(
@@ -92,12 +89,9 @@ def read_range(
 ) -> ShardData:
     """All rows that planning the contacts in scope from first to last needs."""
     contacts = snapshot.contacts(first, last)
-    if scope is not None:
-        ids = contacts["id"].to_numpy()
-        contacts = contacts.filter(pa.array(np.isin(ids, in_ranges(ids, scope))))
     lookback = brief.config.timing.followup_lookback_days
     since = (brief.as_of - dt.timedelta(days=lookback)).isoformat()
-    return ShardData(
+    data = ShardData(
         contacts=contacts,
         committed=snapshot.committed(first, last),
         planned=snapshot.planned(first, last),
@@ -107,3 +101,12 @@ def read_range(
         answers=snapshot.answers(first, last, since),
         suppressions=snapshot.suppressions(),
     )
+    if scope is None:
+        return data
+    return of_contacts(data, in_ranges(contacts["id"].to_numpy(), scope))
+
+
+def of_contacts(data: ShardData, ids: Ids) -> ShardData:
+    """The same rows with only these contacts in scope."""
+    chosen = np.isin(data.contacts["id"].to_numpy(), ids)
+    return replace(data, contacts=data.contacts.filter(pa.array(chosen)))

@@ -20,7 +20,7 @@ from almanac.frames import (
     Mask,
     Small,
 )
-from almanac.pipeline.balance import Balanced
+from almanac.pipeline.balance import Balanced, judged
 from almanac.pipeline.briefing import left_out
 from almanac.pipeline.fragments import Fragment
 from almanac.report.summary import Checksums, DayLoad, RunSummary
@@ -41,8 +41,14 @@ class Outcome:
 def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
     """The fragments one after the other, in contact order, each with what became of its rows."""
     offset = 0
-    for name in balanced.names:
-        fragment = Fragment.from_parquet(store.read(name).data, name)
+    for shard, info in enumerate(balanced.fragments):
+        with judged(shard):
+            found = store.read(info.name)
+            if found.generation != info.generation:
+                raise Corrupt(f"{info.name}: replaced while the run was merged")
+            mark = balanced.plan.fragment_mark(shard)
+            fragment = Fragment.from_parquet(found.data, info.name, mark)
+            _check_contacts(fragment, info.name, balanced.plan.shards[shard])
         candidates = fragment.candidates
         alive = candidates.reason == 0
         size = int(alive.sum())
@@ -56,7 +62,14 @@ def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
         same &= candidates.previous_reason == reason
         yield Outcome(fragment, day, reason, step, ~same)
     if offset != len(balanced.placement):
-        raise Corrupt(f"run {balanced.plan.run_id}: its fragments changed while it was merged")
+        raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
+
+
+def _check_contacts(fragment: Fragment, name: str, shard: tuple[int, int]) -> None:
+    """Balancing has looked at the rows that may be sent; the skipped ones are the shard's too."""
+    (first, last), ids = shard, fragment.candidates.contact_id
+    if len(ids) and not (first <= int(ids.min()) and int(ids.max()) <= last):
+        raise Corrupt(f"{name}: its rows are not those of contacts {first} to {last} of this run")
 
 
 class Tally:
@@ -169,6 +182,7 @@ class Tally:
             contacts_total=plan.total_contacts,
             contacts_in_scope=self.facts["contacts"],
             contacts_eligible=self.facts["eligible"],
+            scheduled_before=self.facts["scheduled_before"],
             planned={t: n for t, n in sorted(planned.items()) if n},
             skipped={reason: dict(types) for reason, types in sorted(skipped.items())},
             placement=dict(zip(PLACEMENT_STEPS, self.steps.tolist(), strict=True)),

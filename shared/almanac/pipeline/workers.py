@@ -14,16 +14,21 @@ from pathlib import Path
 
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
-from almanac.pipeline.shard import OpenSnapshot, run_shard
+from almanac.pipeline.shard import run_shard
+from almanac.pipeline.snapshots import FileSnapshots
 from almanac.storage.folder import FolderStore
-
-SNAPSHOTS = OpenSnapshot()
 
 
 @functools.lru_cache(maxsize=1)
 def store_at(root: Path) -> FolderStore:
     """One store a process, since a store verifies a database once only."""
     return FolderStore(root, durable=False)
+
+
+@functools.lru_cache(maxsize=1)
+def snapshots_at(root: Path, workspace: Path) -> FileSnapshots:
+    """The snapshots of the store, one open at a time."""
+    return FileSnapshots(store_at(root), workspace)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class ShardWorker:
 
     def __call__(self, delivery: Delivery) -> None:
         task = parse(ShardTask, delivery.data)
-        run_shard(store_at(self.root), task, self.workspace, SNAPSHOTS)
+        run_shard(store_at(self.root), task, snapshots_at(self.root, self.workspace))
 
 
 @contextmanager

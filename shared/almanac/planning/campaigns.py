@@ -119,10 +119,10 @@ def draft_campaigns(
         if not instance.takes_part:
             continue
         kind = words.kind(instance.email_type, instance.id)
-        targeted = _targeted(batch, instance)
+        matching = targeted(batch, instance)
         default = np.int32(civil.day_of(instance.default_trigger))
         if instance.target_all_contacts:
-            contact = np.flatnonzero(targeted)
+            contact = np.flatnonzero(matching)
             event = np.full(len(contact), default, np.int32)
         else:
             mine = targets.take(targets.instance == instance.id)
@@ -133,12 +133,12 @@ def draft_campaigns(
         ideal, deadline = _days(instance, batch.contacts.id[contact], event, brief)
         keep = live(brief, ideal, deadline)
         keep &= ~history.has_campaign(contact, position, event, ideal)
-        reason = _reason(instance, batch, contact, targeted, ideal, deadline, brief, words)
+        reason = _reason(instance, batch, contact, matching, ideal, deadline, brief, words)
         parts.append(drafts(contact, kind, event, ideal, deadline, reason).take(keep))
     return Drafts.concat(parts), TargetLinks.concat(links)
 
 
-def _targeted(batch: ContactBatch, instance: Instance) -> Mask:
+def targeted(batch: ContactBatch, instance: Instance) -> Mask:
     """Which contacts match the instance's states and carriers."""
     match = np.ones(len(batch.contacts), np.bool_)
     if instance.target_states is not None:

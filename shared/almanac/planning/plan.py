@@ -73,7 +73,7 @@ class ShardPlan:
     statuses: TargetStatuses
     metadata: pa.Array  # texts that candidates.details points into
     issues: pa.Table  # contact_id, issue, detail of all contacts in scope
-    counts: Counter[str]  # contacts, eligible, candidates
+    counts: Counter[str]  # contacts, eligible, candidates, scheduled_before
     contacts_checksum: int
     before_checksum: int  # of the planned rows in scope, as the snapshot has them
     history_checksum: int  # of those that stay as history, as they will be
@@ -133,7 +133,10 @@ def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
         metadata=plan.metadata,
         issues=batch.issues,
         counts=Counter(
-            contacts=len(batch.scope), eligible=len(batch.contacts), candidates=len(drafts)
+            contacts=len(batch.scope),
+            eligible=len(batch.contacts),
+            candidates=len(drafts),
+            scheduled_before=int(previous.rows.scheduled.sum()),
         ),
         contacts_checksum=_contacts_checksum(data.contacts),
         before_checksum=table_checksum(previous.checksums()),

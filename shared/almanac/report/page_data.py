@@ -48,7 +48,7 @@ def page_of_summary(
         ("Messages planned", f"{summary.planned_total:,}"),
         ("Messages skipped", f"{summary.skipped_total:,}"),
         *[(f"Rows {name}", f"{count:,}") for name, count in summary.changes.items()],
-        ("Seconds", f"{seconds:.1f} ({steps})"),
+        *([("Seconds", f"{seconds:.1f} ({steps})")] if summary.seconds else []),
         ("Checksum of contacts", summary.checksums.contacts),
         ("Checksum of schedules before", summary.checksums.schedules_before),
         ("Checksum of schedules after", summary.checksums.schedules_after),

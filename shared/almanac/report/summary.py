@@ -40,6 +40,7 @@ class RunSummary(BaseModel):
     contacts_total: int
     contacts_in_scope: int
     contacts_eligible: int
+    scheduled_before: int  # pre-scheduled rows in scope that the snapshot had
     planned: dict[str, int]  # by email type
     skipped: dict[str, dict[str, int]]  # by reason, then email type
     placement: dict[str, int]  # how days were chosen

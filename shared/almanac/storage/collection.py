@@ -27,7 +27,7 @@ def collect_versions(
         return []
     found = folders(store, org)
     manifests = {folder: manifest_of(store, folder) for folder in found}
-    kept = _kept(manifests.get(there[0].folder), now, monthly) | {there[0].folder}
+    kept = {*why_kept(manifests.get(there[0].folder), now, monthly), there[0].folder}
     old = {
         folder: manifest.version
         for folder, manifest in manifests.items()
@@ -53,17 +53,39 @@ def collect_versions(
     return deleted
 
 
-def _kept(manifest: Manifest | None, now: dt.datetime, monthly: int) -> set[str]:
-    """The folders that the version in force speaks for."""
+def collect_runs(
+    store: ObjectStore, org: str, now: dt.datetime, *, keep_days: int = 7, keep_results: int = 400
+) -> int:
+    """Delete what runs that began keep_days ago left behind, but for plan and result.
+
+    These two go after keep_results days. A run's age is that of the date its id begins with; the
+    caller holds the organization's lease. Gives the number of objects that were deleted.
+    """
+    deleted = 0
+    for info in list(store.list(layout.runs(org))):
+        day = layout.day_of_run(org, info.name)
+        if day is None:
+            continue
+        record = info.name.endswith((layout.PLAN, layout.RESULT))
+        if (now.date() - day).days > (keep_results if record else keep_days):
+            _delete(store, info)
+            deleted += 1
+    return deleted
+
+
+def why_kept(manifest: Manifest | None, now: dt.datetime, monthly: int = 12) -> dict[str, str]:
+    """The folders that stay because the version in force names them, whatever their age."""
     if manifest is None:
-        return set()
+        return {}
     this_month = now.year * 12 + now.month
-    paths = {manifest.parent_path}
-    for month, path in manifest.months.items():
+    reasons: dict[str, str] = {}
+    for month, path in sorted(manifest.months.items()):
         year, number = map(int, month.split("-"))
         if this_month - (year * 12 + number) <= monthly:
-            paths.add(path)
-    return {path.rpartition("/")[0] for path in paths if path}
+            reasons[path.rpartition("/")[0]] = f"last of {month}"
+    if manifest.parent_path:
+        reasons[manifest.parent_path.rpartition("/")[0]] = "the one before"
+    return reasons
 
 
 def _delete(store: ObjectStore, info: ObjectInfo) -> None:

@@ -24,6 +24,7 @@ from almanac.storage.store import (
     ObjectInfo,
     StoredObject,
     check_content,
+    check_folder,
     check_name,
     check_prefix,
     verified,
@@ -118,16 +119,30 @@ class FolderStore:
         files.remove_empty_folders(path.parent, self.root)
         files.remove_empty_folders(records, self._records.folder)
 
+    def subfolders(self, prefix: str) -> list[str]:
+        check_folder(prefix)
+        try:
+            entries = [each.name for each in os.scandir(self._path(prefix)) if each.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        names = sorted(name for name in entries if not name.startswith("."))
+        return [name for name in names if any(self._names(f"{prefix}{name}/"))]
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         check_prefix(prefix)
-        names = []
+        for name in sorted(self._names(prefix)):
+            if info := self.stat(name):
+                yield info
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        """The files whose names begin with prefix, without those of hidden folders."""
         for folder, folders, found in os.walk(self._path(prefix.rpartition("/")[0])):
             folders[:] = [each for each in folders if not each.startswith(".")]
             there = Path(folder).relative_to(self.root)
-            names += [(there / each).as_posix() for each in found if not each.startswith(".")]
-        for name in sorted(name for name in names if name.startswith(prefix)):
-            if info := self.stat(name):
-                yield info
+            for each in found:
+                name = (there / each).as_posix()
+                if not each.startswith(".") and name.startswith(prefix):
+                    yield name
 
     def _path(self, name: str) -> Path:
         return self.root / name

@@ -6,21 +6,24 @@ import datetime as dt
 import re
 
 from almanac.errors import RequestError
-from almanac.names import check_org_id, check_run_id
+from almanac.names import check_event_id, check_org_id, check_run_id
 
 _VERSION_FOLDER = re.compile(r"orgs/[^/]+/versions/(\d{8})-([^/]+)")
 _LAST_VERSION = 99_999_999
 
+ORGANIZATIONS = "orgs/"  # the prefix of everything of every organization
 DATABASE = "database.sqlite3"
 MANIFEST = "manifest.json"
 CHANGES = "changes.sqlite3-changeset"
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
+PLAN = "plan.json"
+RESULT = "result.json"
 
 
 def organization(org: str) -> str:
     """The prefix of everything of an organization, with the slash."""
-    return f"orgs/{check_org_id(org)}/"
+    return f"{ORGANIZATIONS}{check_org_id(org)}/"
 
 
 def config(org: str) -> str:
@@ -63,8 +66,17 @@ def run(org: str, run_id: str) -> str:
     return f"{runs(org)}{check_run_id(run_id)}/"
 
 
+def day_of_run(org: str, name: str) -> dt.date | None:
+    """The date that the id of an object's run begins with; None if it begins otherwise."""
+    run_id = name.removeprefix(runs(org)).partition("/")[0]
+    try:
+        return dt.date.fromisoformat(run_id[:10])
+    except ValueError:
+        return None
+
+
 def plan(org: str, run_id: str) -> str:
-    return f"{run(org, run_id)}plan.json"
+    return f"{run(org, run_id)}{PLAN}"
 
 
 def fragments(org: str, run_id: str) -> str:
@@ -78,8 +90,27 @@ def fragment(org: str, run_id: str, shard: int) -> str:
     return f"{fragments(org, run_id)}{shard:05}.parquet"
 
 
+def refused(org: str, run_id: str, shard: int, generation: int) -> str:
+    """Why a fragment was thrown away."""
+    return f"{run(org, run_id)}refused/{shard:05}-{generation}.json"
+
+
+def refusals(org: str, run_id: str) -> str:
+    """The prefix of a run's refused fragments, with the slash."""
+    return f"{run(org, run_id)}refused/"
+
+
 def result(org: str, run_id: str) -> str:
-    return f"{run(org, run_id)}result.json"
+    return f"{run(org, run_id)}{RESULT}"
+
+
+def changes(org: str) -> str:
+    """The prefix of the campaign changes that wait for their run, with the slash."""
+    return f"{organization(org)}changes/"
+
+
+def change(org: str, event_id: str) -> str:
+    return f"{changes(org)}{check_event_id(event_id)}.json"
 
 
 def rejected(date: dt.date, message_id: str) -> str:
@@ -90,4 +121,4 @@ def rejected(date: dt.date, message_id: str) -> str:
 
 def is_edited_by_people(name: str) -> bool:
     """Whether people write the object with an editor: an organization's configuration."""
-    return name.startswith("orgs/") and name.endswith("/config.yaml")
+    return name.startswith(ORGANIZATIONS) and name.endswith("/config.yaml")

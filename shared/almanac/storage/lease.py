@@ -7,6 +7,7 @@ lease ran out while it still works cannot harm: current.json is swung by compare
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import AwareDatetime
@@ -21,11 +22,15 @@ _TRIES = 10  # conflicts with other deliveries of the same run, and lost answers
 
 
 class LeaseDocument(Document):
-    """lease.json. dead_runs: the runs whose lease was taken over and that nobody closed since."""
+    """lease.json. dead_runs: the runs whose lease was taken over and that nobody closed since.
+
+    merging_until: until then the holder is the only delivery of the run that may merge it.
+    """
 
     run_id: str
     holder: str
     expires_at: AwareDatetime
+    merging_until: AwareDatetime | None = None
     dead_runs: tuple[str, ...] = ()
 
 
@@ -41,69 +46,116 @@ class Lease:
 
 
 def acquire(
-    store: ObjectStore, org: str, run_id: str, holder: str, now: dt.datetime, seconds: int
+    store: ObjectStore,
+    org: str,
+    run_id: str,
+    holder: str,
+    now: dt.datetime,
+    seconds: int,
+    has_ended: Callable[[str], bool] = lambda run_id: False,
 ) -> Lease:
     """Take the organization's lease for the run; a run that has it already has it anew.
 
-    An expired lease is taken over; the dead run's id is in dead_runs then, also if this
-    delivery dies and the next one of the same run enters again. holder says who works, for
-    people. Raises LeaseTaken, OutcomeUnknown.
+    An expired lease is taken over, and that of a run which has_ended (it took the lease again, or
+    died before it gave it back); the dead run's id is in dead_runs then, also if this delivery
+    dies and the next one of the same run enters again. holder says who works, for people. Raises
+    LeaseTaken, OutcomeUnknown.
     """
     check_run_id(run_id)
+
+    def mine(there: LeaseDocument | None) -> LeaseDocument:
+        dead = there.dead_runs if there else ()
+        merging: tuple[str, dt.datetime | None] = (holder, None)
+        if there and there.run_id == run_id:
+            merging = (there.holder, there.merging_until)  # another delivery's, at work
+        elif there:
+            if there.expires_at > now and not has_ended(there.run_id):
+                raise LeaseTaken(_taken(org, there))
+            dead = (*(each for each in dead if each != run_id), there.run_id)
+        return LeaseDocument(
+            run_id=run_id,
+            holder=merging[0] if merging[1] else holder,
+            expires_at=now + dt.timedelta(seconds=seconds),
+            merging_until=merging[1],
+            dead_runs=dead,
+        )
+
+    written = _swap(store, org, mine)
+    return Lease(org, run_id, holder, written.expires_at, written.dead_runs)
+
+
+def close_dead_runs(store: ObjectStore, lease: Lease) -> None:
+    """Say that the runs whose lease was taken over are marked as ended.
+
+    Raises LeaseTaken if the lease is no longer the run's, OutcomeUnknown.
+    """
+    _swap(store, lease.org, lambda there: _held(lease, there).model_copy(update={"dead_runs": ()}))
+
+
+def claim_merge(
+    store: ObjectStore, lease: Lease, now: dt.datetime, *, seconds: int, merge_seconds: int
+) -> Lease:
+    """Be, for merge_seconds, the only delivery of the run that merges it; again to stay so.
+
+    The claim spares work and memory, where the words of the last shards arrive at once. Raises
+    LeaseTaken if the lease is no longer the run's, or another holder merges, OutcomeUnknown.
+    """
+
+    def mine(there: LeaseDocument | None) -> LeaseDocument:
+        held = _held(lease, there)
+        if held.holder != lease.holder and held.merging_until and held.merging_until > now:
+            raise LeaseTaken(f"organization {lease.org}: {held.holder} merges run {lease.run_id}")
+        return LeaseDocument(
+            run_id=lease.run_id,
+            holder=lease.holder,
+            expires_at=now + dt.timedelta(seconds=max(seconds, merge_seconds)),
+            merging_until=now + dt.timedelta(seconds=merge_seconds),
+            dead_runs=held.dead_runs,
+        )
+
+    written = _swap(store, lease.org, mine)
+    return Lease(lease.org, lease.run_id, lease.holder, written.expires_at, written.dead_runs)
+
+
+def end_merge(store: ObjectStore, lease: Lease) -> None:
+    """Give the claim back before its time, so that the next delivery need not wait for it."""
+
+    def mine(there: LeaseDocument | None) -> LeaseDocument:
+        held = _held(lease, there)
+        mine = held.holder == lease.holder
+        return held.model_copy(update={"merging_until": None}) if mine else held
+
+    _swap(store, lease.org, mine)
+
+
+def _held(lease: Lease, there: LeaseDocument | None) -> LeaseDocument:
+    if there is None:
+        raise LeaseTaken(f"organization {lease.org}: run {lease.run_id} has no lease any more")
+    if there.run_id != lease.run_id:
+        raise LeaseTaken(_taken(lease.org, there))
+    return there
+
+
+def _swap(
+    store: ObjectStore, org: str, change: Callable[[LeaseDocument | None], LeaseDocument]
+) -> LeaseDocument:
+    """Put what change makes of the lease in its place, by compare-and-swap."""
     name = layout.lease(org)
     lost: OutcomeUnknown | None = None
     for _ in range(_TRIES):
         found = read_document(store, name, LeaseDocument)
-        dead: tuple[str, ...] = ()
-        if found:
-            there = found[0]
-            dead = there.dead_runs
-            if there.run_id != run_id:
-                if there.expires_at > now:
-                    raise LeaseTaken(_taken(org, there))
-                dead = (*(each for each in dead if each != run_id), there.run_id)
-        mine = LeaseDocument(
-            run_id=run_id,
-            holder=holder,
-            expires_at=now + dt.timedelta(seconds=seconds),
-            dead_runs=dead,
-        )
+        wanted = change(found[0] if found else None)
+        if found and found[0] == wanted:
+            return wanted
         try:
-            store.write(name, to_json(mine), if_generation=found[1] if found else 0)
+            store.write(name, to_json(wanted), if_generation=found[1] if found else 0)
         except PreconditionFailed:
             continue
         except OutcomeUnknown as error:
             lost = error
             continue
-        return Lease(org, run_id, holder, mine.expires_at, dead)
+        return wanted
     raise lost or LeaseTaken(f"organization {org}: its lease keeps changing hands")
-
-
-def renew(store: ObjectStore, lease: Lease, now: dt.datetime, seconds: int) -> Lease:
-    """Hold the lease for longer, with no dead runs left to mark.
-
-    Raises LeaseTaken if it is no longer the run's (taken over, or released by another
-    delivery of the run), OutcomeUnknown.
-    """
-    name = layout.lease(lease.org)
-    lost: OutcomeUnknown | None = None
-    for _ in range(_TRIES):
-        found = read_document(store, name, LeaseDocument)
-        if found is None:
-            raise LeaseTaken(f"organization {lease.org}: run {lease.run_id} has no lease any more")
-        if found[0].run_id != lease.run_id:
-            raise LeaseTaken(_taken(lease.org, found[0]))
-        expires_at = now + dt.timedelta(seconds=seconds)
-        mine = LeaseDocument(run_id=lease.run_id, holder=lease.holder, expires_at=expires_at)
-        try:
-            store.write(name, to_json(mine), if_generation=found[1])
-        except PreconditionFailed:
-            continue
-        except OutcomeUnknown as error:
-            lost = error
-            continue
-        return Lease(lease.org, lease.run_id, lease.holder, expires_at)
-    raise lost or LeaseTaken(f"organization {lease.org}: its lease keeps changing hands")
 
 
 def release(store: ObjectStore, org: str, run_id: str) -> None:

@@ -13,6 +13,7 @@ from almanac.storage.store import (
     ObjectInfo,
     StoredObject,
     check_content,
+    check_folder,
     check_name,
     check_prefix,
     verified,
@@ -87,6 +88,12 @@ class MemoryStore:
                 raise NotFound(f"{name}: no such object")
             self._expect(name, if_generation)
             del self._objects[name]
+
+    def subfolders(self, prefix: str) -> list[str]:
+        check_folder(prefix)
+        with self._lock:
+            below = [name.removeprefix(prefix) for name in self._objects if name.startswith(prefix)]
+        return sorted({name.partition("/")[0] for name in below if "/" in name})
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         check_prefix(prefix)

@@ -96,6 +96,13 @@ class ObjectStore(Protocol):
         """Delete the object; NotFound, PreconditionFailed, OutcomeUnknown."""
         ...
 
+    def subfolders(self, prefix: str) -> list[str]:
+        """The names directly below prefix that have objects below them, sorted.
+
+        prefix ends with a slash or is empty; the names are without slashes.
+        """
+        ...
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects whose names begin with prefix, sorted by name."""
         ...
@@ -112,6 +119,13 @@ def check_prefix(prefix: str) -> str:
     *parts, beginning = prefix.split("/")
     _check_parts(prefix, parts + ([beginning] if beginning else []))
     return prefix
+
+
+def check_folder(prefix: str) -> str:
+    """The prefix of all names below a folder: it ends with a slash, or is empty for the root."""
+    if prefix and not prefix.endswith("/"):
+        raise RequestError(f"object name {prefix!r}: a folder ends with a slash")
+    return check_prefix(prefix)
 
 
 def _check_parts(name: str, parts: list[str]) -> None:

@@ -200,6 +200,20 @@ def list_versions(store: ObjectStore, org: str) -> list[Manifest]:
     return manifests
 
 
+def committed_by(store: ObjectStore, org: str, run_id: str, since: int) -> Manifest | None:
+    """The run's version, if it is in force or was on the way from version `since` to what is."""
+    there = current(store, org)
+    path = there[0].path if there else None
+    while path:
+        manifest = manifest_of(store, path.rpartition("/")[0])
+        if manifest is None or manifest.version <= since:
+            return None
+        if manifest.run_id == run_id:
+            return manifest
+        path = manifest.parent_path
+    return None
+
+
 def folders(store: ObjectStore, org: str) -> dict[str, list[ObjectInfo]]:
     """The objects of every version's folder, complete or not, oldest number first."""
     found: dict[str, list[ObjectInfo]] = {}

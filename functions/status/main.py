@@ -1,0 +1,17 @@
+"""Tells how the organizations are: health, last run, current version, the report page."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import flask
+import functions_framework
+
+from almanac.pipeline.cloud import parts_of_this_process
+from almanac.pipeline.status import status_response
+
+
+@functions_framework.http
+def status(request: flask.Request) -> flask.Response:
+    answer = status_response(parts_of_this_process().store, request.path, dt.datetime.now(dt.UTC))
+    return flask.Response(answer.body, answer.code, content_type=answer.content_type)

@@ -1,0 +1,58 @@
+"""Campaign changes as they are written: the instance, and a row of campaign_change_log a field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import apsw
+
+from almanac.database.catalog import quoted, scalar
+from almanac.errors import DatabaseError
+
+_LOG = """
+    INSERT INTO main.campaign_change_log (campaign_instance_id, field_changed, old_value,
+        new_value, changed_at, changed_by, requires_rescheduling, event_id)
+    SELECT ?1, ?2, {old}, ?3, ?4, ?5, 1, ?6 FROM main.campaign_instances WHERE id = ?1
+"""
+
+
+def write_change(
+    connection: apsw.Connection,
+    *,
+    event_id: str,
+    instance_id: int,
+    changes: Mapping[str, str | None],
+    changed_by: str | None,
+    now: str,
+) -> bool:
+    """Change the columns of a campaign instance, inside the caller's transaction; once an event.
+
+    Every field is logged with its old and its new value, also one that stays what it was; an
+    event without fields is logged as one row without. False: the event is in the log already.
+    Raises DatabaseError if there is no such instance.
+    """
+    if is_logged(connection, event_id):
+        return False
+    row = "FROM main.campaign_instances WHERE id = ?"
+    if not scalar(connection, f"SELECT count(*) {row}", instance_id):
+        raise DatabaseError(f"campaign_instances: no instance {instance_id}")
+    for field, new in sorted(changes.items()):
+        connection.execute(
+            _LOG.format(old=f"CAST({quoted(field)} AS TEXT)"),
+            (instance_id, field, new, now, changed_by, event_id),
+        )
+        connection.execute(
+            f"UPDATE main.campaign_instances SET {quoted(field)} = ?, updated_at = ? WHERE id = ?",
+            (new, now, instance_id),
+        )
+    if not changes:
+        connection.execute(
+            _LOG.format(old="NULL"), (instance_id, None, None, now, changed_by, event_id)
+        )
+    return True
+
+
+def is_logged(connection: apsw.Connection, event_id: str) -> bool:
+    """Whether the event has been applied."""
+    sql = "SELECT EXISTS (SELECT 1 FROM main.campaign_change_log WHERE event_id = ?)"
+    return bool(scalar(connection, sql, event_id))

@@ -1,0 +1,64 @@
+"""What a snapshot is read through: a connection for small queries and a reader of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+import pyarrow as pa
+
+from almanac.database.columnar import ColumnarReader, Value
+from almanac.database.opening import map_errors
+
+
+class Columnar(Protocol):
+    """Runs queries whose columns have one type each."""
+
+    def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
+        """The rows of a query as a table of the schema, its columns taken in their order.
+
+        Text that is not valid in the database's encoding comes with U+FFFD for what is wrong.
+        """
+        ...
+
+
+@dataclass
+class Traffic:
+    """What was fetched from a store."""
+
+    requests: int = 0
+    bytes: int = 0
+
+    def clear(self) -> None:
+        """Counts from 0 again."""
+        self.requests = self.bytes = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database that nobody writes to, open for reading."""
+
+    path: Path  # what messages call it
+    connection: apsw.Connection
+    columnar: Columnar
+    close: Callable[[], None]
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+def file_source(path: Path) -> Source:
+    """A local file, its columns read through ADBC; DatabaseError where it cannot be opened."""
+    with map_errors(path):
+        # immutable: two SQLite libraries read this file, and neither may rely on locks
+        uri = f"{path.resolve().as_uri()}?immutable=1"
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        connection = apsw.Connection(uri, flags=flags)
+    columnar = ColumnarReader(path)
+
+    def close() -> None:
+        columnar.close()
+        connection.close()
+
+    return Source(path, connection, columnar, close)

@@ -1,0 +1,291 @@
+"""The JSON API of Cloud Storage, as far as the emulator goes: from a request to its answer.
+
+Parameters, headers and metadata that are not implemented are answered with 501, never ignored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from io import BufferedIOBase
+from typing import IO, Any, Literal
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from almanac.emulation.cloud_storage_faults import Operation
+from almanac.emulation.cloud_storage_objects import (
+    Buckets,
+    Refused,
+    Stored,
+    Wanted,
+    not_implemented,
+)
+
+_HARMLESS = {"alt": "json", "projection": "noAcl", "prettyPrint": "false"}  # and their values
+_CONDITIONS = {"generation", "ifGenerationMatch"}
+_CONDITIONAL_HEADERS = (
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "content-encoding",
+    "transfer-encoding",
+    "x-http-method-override",
+)
+_PAGE = 1000  # entries of a listing
+
+
+class Body:
+    """The content of a request, of which no more is read than there is."""
+
+    def __init__(self, file: BufferedIOBase, length: int) -> None:
+        self._file = file
+        self.length = length
+        self.left = length
+
+    def read(self, size: int | None = None) -> bytes:
+        """At most size bytes, all that is left by default; b"" at the end."""
+        wanted = self.left if size is None else min(size, self.left)
+        data = self._file.read(wanted)
+        if len(data) < wanted:
+            raise ConnectionError("the client went away")
+        self.left -= wanted
+        return data
+
+    def readline(self) -> bytes:
+        """A line of at most 64 KiB."""
+        data = self._file.readline(min(1 << 16, self.left))
+        self.left -= len(data)
+        return data
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that found its route; name is empty where it is about no object."""
+
+    method: str
+    operation: Operation
+    act: Callable[[Call], Reply]
+    query: dict[str, str]
+    headers: Message[str, str]
+    body: Body
+    bucket: str = ""
+    name: str = ""
+    # Called once the name is known: what the test has in mind for the request happens then.
+    meet: Callable[[Call], None] = lambda call: None
+    alter: Callable[[bytes], bytes] = bytes  # what befalls arriving content
+    keeps: int | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """generation= and ifGenerationMatch= of the query."""
+        return Wanted(self._number("generation"), self._number("ifGenerationMatch"))
+
+    def _number(self, key: str) -> int | None:
+        text = self.query.get(key)
+        if text is not None and not re.fullmatch(r"[0-9]{1,19}", text):
+            raise Refused(400, f"Invalid value '{text}' for {key}.")
+        return None if text is None else int(text)
+
+    def allow(self, *parameters: str) -> None:
+        """501 for any other parameter, or a header that would change what happens."""
+        for key, value in self.query.items():
+            if key not in _HARMLESS and key not in parameters:
+                raise not_implemented(f"the parameter {key}")
+            if key not in parameters and value != _HARMLESS[key]:
+                raise not_implemented(f"{key}={value}")
+        for key in self.headers:
+            if key.lower() in _CONDITIONAL_HEADERS or re.match("(?i)x-goog-(if|enc|copy)", key):
+                raise not_implemented(f"the header {key}")
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer: a text, or length bytes of an open file from start on."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    text: bytes = b""
+    file: IO[bytes] | None = None
+    start: int = 0
+    length: int = 0
+
+
+class Reading:
+    """What reads, lists and deletes; writes are in cloud_storage_uploads."""
+
+    def __init__(self, buckets: Buckets, url: Callable[[], str]) -> None:
+        self._buckets = buckets
+        self._url = url
+
+    def create_bucket(self, call: Call) -> Reply:
+        call.allow("project")
+        document = document_of(call.body.read(), {"name"})
+        self._buckets.create(document["name"])
+        return json_reply({"kind": "storage#bucket", "name": document["name"]})
+
+    def bucket(self, call: Call) -> Reply:
+        call.allow()
+        self._buckets.check_bucket(call.bucket)
+        return json_reply({"kind": "storage#bucket", "name": call.bucket})
+
+    def list(self, call: Call) -> Reply:
+        call.allow("prefix", "delimiter", "pageToken", "maxResults", "fields")
+        limit = call.query.get("maxResults", str(_PAGE))
+        if not re.fullmatch("[1-9][0-9]{0,8}", limit):
+            raise Refused(400, f"Invalid value '{limit}' for maxResults.")
+        items, prefixes, token = self._buckets.list(
+            call.bucket,
+            call.query.get("prefix", ""),
+            call.query.get("delimiter", ""),
+            call.query.get("pageToken", ""),
+            min(int(limit), _PAGE),
+        )
+        document: dict[str, Any] = {"kind": "storage#objects"}
+        if token is not None:
+            document["nextPageToken"] = token
+        if prefixes:
+            document["prefixes"] = prefixes
+        if items:
+            document["items"] = [self.document(each) for each in items]
+        if fields := call.query.get("fields"):
+            document = _selected(document, fields)
+        return json_reply(document)
+
+    def metadata(self, call: Call) -> Reply:
+        call.allow(*_CONDITIONS)
+        return json_reply(self.document(self._buckets.look(call.bucket, call.name, call.wanted)))
+
+    def media(self, call: Call) -> Reply:
+        call.allow("alt", *_CONDITIONS)
+        if call.query.get("alt") != "media":
+            raise not_implemented("a download without alt=media")
+        stored, file = self._buckets.open(call.bucket, call.name, call.wanted)
+        try:
+            wanted = _range(call.headers.get("range"), stored.size)
+        except BaseException:
+            file.close()
+            raise
+        start, length = wanted or (0, stored.size)
+        headers = {
+            "Content-Type": stored.content_type,
+            "ETag": f'"{stored.generation}"',
+            "X-Goog-Generation": str(stored.generation),
+            "X-Goog-Metageneration": "1",
+            "X-Goog-Hash": f"crc32c={stored.crc32c}",
+            "X-Goog-Stored-Content-Length": str(stored.size),
+            "X-Goog-Stored-Content-Encoding": "identity",
+            "X-Goog-Storage-Class": "STANDARD",
+        }
+        if wanted:
+            headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{stored.size}"
+        return Reply(206 if wanted else 200, headers, b"", file, start, length)
+
+    def delete(self, call: Call) -> Reply:
+        call.allow(*_CONDITIONS)
+        self._buckets.delete(call.bucket, call.name, call.wanted)
+        return Reply(204)
+
+    def document(self, stored: Stored) -> dict[str, Any]:
+        """The object resource."""
+        created = dt.datetime.fromtimestamp(stored.created, dt.UTC)
+        time = created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        path = f"storage/v1/b/{stored.bucket}/o/{quote(stored.name, safe='')}"
+        return {
+            "kind": "storage#object",
+            "id": f"{stored.bucket}/{stored.name}/{stored.generation}",
+            "name": stored.name,
+            "bucket": stored.bucket,
+            "generation": str(stored.generation),
+            "metageneration": "1",
+            "contentType": stored.content_type,
+            "storageClass": "STANDARD",
+            "size": str(stored.size),
+            "crc32c": stored.crc32c,
+            "etag": str(stored.generation),
+            "timeCreated": time,
+            "updated": time,
+            "selfLink": f"{self._url()}/{path}",
+            "mediaLink": f"{self._url()}/download/{path}?generation={stored.generation}&alt=media",
+            **({"metadata": stored.custom} if stored.custom else {}),
+        }
+
+
+Route = tuple[str, str, Operation, Callable[[Call], Reply]]
+
+
+def routed(
+    routes: list[Route], method: str, target: str, headers: Message[str, str], body: Body
+) -> Call:
+    """The call that a request makes; 501 for a path or method that is not implemented."""
+    url = urlsplit(target)
+    pairs = parse_qsl(url.query, keep_blank_values=True)
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise not_implemented("a parameter given twice")
+    for wanted, pattern, operation, act in routes:
+        found = re.fullmatch(pattern, url.path)
+        if found and method == wanted:
+            call = Call(method, operation, act, query, headers, body)
+            call.bucket = unquote(found.groupdict().get("bucket", ""))
+            call.name = unquote(found.groupdict().get("name", ""))
+            return call
+    raise not_implemented(f"{method} {url.path}")
+
+
+def json_reply(document: dict[str, Any], status: int = 200) -> Reply:
+    """An answer in JSON."""
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    return Reply(status, headers, json.dumps(document).encode())
+
+
+def refusal(refused: Refused, style: Literal["json", "text"]) -> Reply:
+    """The answer to a request that is refused, in words as Google puts them."""
+    if style == "text":
+        return Reply(refused.status, {"Content-Type": "text/html"}, refused.message.encode())
+    error = {"message": refused.message, "domain": "global", "reason": str(refused.status)}
+    document = {"code": refused.status, "message": refused.message, "errors": [error]}
+    return json_reply({"error": document}, refused.status)
+
+
+def document_of(data: bytes, keys: set[str]) -> dict[str, Any]:
+    """The metadata in a request's body; 501 for a key that is not implemented."""
+    try:
+        document = json.loads(data or b"{}")
+    except ValueError:
+        raise Refused(400, "Parse Error") from None
+    if not isinstance(document, dict):
+        raise Refused(400, "Parse Error")
+    for key in document.keys() - keys:
+        raise not_implemented(f"the metadata {key}")
+    return document
+
+
+def _range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Start and length that the Range header asks for; 416 if the object has none of it."""
+    if header is None:
+        return None
+    found = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header)
+    if not found or not any(found.groups()):
+        raise not_implemented(f"the range {header}")
+    first, last = found.groups()
+    start = int(first) if first else max(0, size - int(last))
+    end = min(size, int(last) + 1) if first and last else size
+    if start >= end:
+        raise Refused(416, "The requested range cannot be satisfied.")
+    return start, end - start
+
+
+def _selected(document: dict[str, Any], fields: str) -> dict[str, Any]:
+    """The part of the document that fields=, such as a,items(b,c), asks for."""
+    chosen: dict[str, Any] = {}
+    for field_, inner in re.findall(r"([^,()]+)(?:\(([^()]*)\))?", fields):
+        if field_ not in document:
+            continue
+        value = document[field_]
+        chosen[field_] = [_selected(each, inner) for each in value] if inner else value
+    return chosen

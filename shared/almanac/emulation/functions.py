@@ -1,0 +1,53 @@
+"""The functions as processes: each under functions-framework, as in Cloud Run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from almanac.emulation.processes import HOST, Service
+from almanac.errors import ConfigError
+from almanac.messaging.subscriptions import SUBSCRIPTIONS
+
+STATUS = "status"
+FUNCTIONS = (*SUBSCRIPTIONS, STATUS)
+
+
+def default_sources() -> Path:
+    """The folder of the functions, in a copy of the repository."""
+    import almanac
+
+    return Path(almanac.__file__).parents[2] / "functions"
+
+
+def source_of(function: str, sources: Path) -> Path:
+    """The function's main.py; ConfigError if it is not there."""
+    path = sources / function / "main.py"
+    if not path.is_file():
+        raise ConfigError(f"{sources}: not the folder of the functions: {path} is missing")
+    return path
+
+
+def function_service(
+    function: str, source: Path, log: Path, temporary: Path, environment: Mapping[str, str]
+) -> Service:
+    """The function in the file source, not yet started.
+
+    temporary: a folder for its temporary files, which a killed process leaves behind.
+    """
+    signature = "cloudevent" if function in SUBSCRIPTIONS else "http"
+    temporary.mkdir(parents=True, exist_ok=True)
+
+    def command(port: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "functions_framework"),
+            *("--source", str(source)),
+            *("--target", function),
+            *("--signature-type", signature),
+            *("--host", HOST),
+            *("--port", str(port)),
+        ]
+
+    direct = {"NO_PROXY": HOST, "no_proxy": HOST, "TMPDIR": str(temporary)}
+    return Service(function, command, log, environment={**direct, **environment}, restart=True)

@@ -1,0 +1,77 @@
+"""What the emulation needs on this machine, each missing thing told with how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from almanac.errors import ConfigError
+
+_JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*.jar"
+_MODULES = ("functions_framework", "google.pubsub_v1", "google.cloud.storage")
+
+
+def require_everything() -> None:
+    """Raise ConfigError for the first thing that is missing."""
+    require_cloud_extra()
+    java()
+    emulator_jar()
+
+
+def require_cloud_extra() -> None:
+    """Raise ConfigError unless what the functions need is installed."""
+    for module in _MODULES:
+        if not _is_installed(module):
+            raise ConfigError(
+                f"{module} is not installed; install almanac with its extra 'cloud', "
+                "such as pip install 'almanac[cloud]'"
+            )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
+
+
+def java() -> str:
+    """The Java runtime; ConfigError says how to get one."""
+    found = shutil.which("java")
+    if found is None:
+        raise ConfigError(
+            "Java is missing, which the Pub/Sub emulator runs on: install a runtime of version "
+            "17 or newer, such as Debian's default-jre-headless"
+        )
+    return found
+
+
+def emulator_jar() -> Path:
+    """The emulator's program, from the Google Cloud CLI; ConfigError says how to get it."""
+    for root in _cloud_cli_roots():
+        jars = sorted(root.glob(_JAR))
+        if jars:
+            return jars[-1]
+    raise ConfigError(
+        "the Pub/Sub emulator is missing: install it with `gcloud components install "
+        "pubsub-emulator`, or Debian's google-cloud-cli-pubsub-emulator"
+    )
+
+
+def _cloud_cli_roots() -> Iterator[Path]:
+    """Where the Google Cloud CLI may be, the quick guess first: asking takes a second."""
+    program = shutil.which("gcloud")
+    if program is None:
+        return
+    yield Path(program).resolve().parent.parent
+    asked = subprocess.run(
+        [program, "info", "--format=value(installation.sdk_root)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode == 0 and asked.stdout.strip():
+        yield Path(asked.stdout.strip())

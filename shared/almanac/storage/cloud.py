@@ -1,0 +1,261 @@
+"""An object store in a Cloud Storage bucket; safe between threads, processes and machines.
+
+Every read is of one generation and held against its CRC32C (a range of a generation has none);
+every write and deletion carries its precondition, and an upload its CRC32C, so that a damaged
+one is refused. Transient errors are tried again with growing pauses; so is a write, since under
+its precondition it takes effect only once. Importing this module imports Google's library:
+almanac.storage.opening does so when it is needed. See docs/decisions/0019-cloud-storage.md.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import threading
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from almanac.errors import Corrupt, NotFound, PreconditionFailed, TransientError
+from almanac.storage.checksums import Checksum, checksum_of_file
+from almanac.storage.cloud_client import new_client
+from almanac.storage.cloud_errors import carried_out, retrying, translated
+from almanac.storage.files import arriving
+from almanac.storage.store import (
+    ObjectInfo,
+    StoredObject,
+    check_content,
+    check_folder,
+    check_name,
+    check_prefix,
+    verified,
+)
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Client  # type: ignore[import-untyped]
+    from requests import Response
+
+_PART = 32 << 20  # bytes of a file that are in memory at once
+_ONE_REQUEST = 8 << 20  # bytes: the library sends no more in one request
+_OVERTAKEN = 20  # times that an object may be replaced while its file is fetched
+_REMEMBERED = 10_000  # generations whose size is known
+
+
+class CloudStore:
+    """ObjectStore in a bucket, below prefix (without slashes around it).
+
+    timeout: seconds for a connection and between two bytes of an answer. patience: seconds
+    for which transient errors are tried again, the first after at most first_pause seconds.
+    Besides the errors of ObjectStore every method raises ConfigError (no such bucket),
+    StorageError (access denied), TransientError (no answer, for all that patience).
+    requests and bytes_read count the client's answered requests and the bytes of content
+    that came back, for reports.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        client: Client | None = None,
+        *,
+        timeout: float = 30.0,
+        patience: float = 60.0,
+        first_pause: float = 0.5,
+    ) -> None:
+        self.bucket_name = bucket
+        self.prefix = f"{check_name(prefix)}/" if prefix else ""
+        self.requests = 0
+        self.bytes_read = 0
+        self._counting = threading.Lock()
+        self._timeout = timeout
+        self._retry = retrying(patience, first_pause)
+        self._client = client or new_client()
+        self._client._http.hooks["response"].append(self._answered)
+        self._bucket = self._client.bucket(bucket)
+        self._sizes: dict[tuple[str, int], int] = {}
+
+    def read(self, name: str) -> StoredObject:
+        # In one request, so that data, generation and checksum are of one answer.
+        blob, data = self._media(name)
+        if blob.crc32c is None or blob.generation is None:
+            raise Corrupt(f"{name}: came back without its checksum and generation")
+        return verified(ObjectInfo(name, blob.generation, len(data), blob.crc32c), data)
+
+    def stat(self, name: str) -> ObjectInfo | None:
+        blob = self._blob(name)
+        try:
+            with translated(self.bucket_name, name):
+                blob.reload(timeout=self._timeout, retry=self._retry)
+        except NotFound:
+            return None
+        return self._info(name, blob)
+
+    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
+        checksum = Checksum()
+        checksum.update(data)
+        return self._upload(name, BytesIO(data), checksum, if_generation)
+
+    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+        check_name(name)
+        checksum = checksum_of_file(path)
+        with path.open("rb") as file:
+            return self._upload(name, file, checksum, 0)
+
+    def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
+        for _ in range(_OVERTAKEN):
+            info = self._existing(name, generation)
+            try:
+                with arriving(path) as file:
+                    checksum = self._copy(info, file)
+                    check_content(info, checksum.size, checksum.crc32c)
+                return info
+            except (PreconditionFailed, NotFound):
+                if generation is not None:
+                    raise
+        raise TransientError(f"{name}: is replaced faster than it can be read")
+
+    def open_local(self, name: str) -> Path | None:
+        check_name(name)
+        return None
+
+    def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
+        size = self._sizes.get((name, generation))
+        if size is None:
+            size = self._existing(name, generation).size
+        wanted = max(0, min(length, size - start))
+        if wanted == 0:  # Cloud Storage refuses a range without bytes
+            self._existing(name, generation)
+            return b""
+        return self._range(name, generation, start, wanted)
+
+    def delete(self, name: str, if_generation: int | None) -> None:
+        blob = self._blob(name)
+
+        def attempt() -> None:
+            blob.delete(if_generation_match=if_generation, timeout=self._timeout, retry=None)
+
+        carried_out(self.bucket_name, name, self._retry, attempt)
+
+    def subfolders(self, prefix: str) -> list[str]:
+        check_folder(prefix)
+        listing = self._listing(prefix, "prefixes,nextPageToken", delimiter="/")
+        with translated(self.bucket_name, prefix):
+            for _ in listing:  # its prefixes are complete with the last page
+                pass
+        start = len(self.prefix) + len(prefix)
+        return sorted(found[start:].removesuffix("/") for found in listing.prefixes)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        check_prefix(prefix)
+        fields = "items(name,generation,size,crc32c),nextPageToken"
+        with translated(self.bucket_name, prefix):
+            for blob in self._listing(prefix, fields):
+                if not blob.name.endswith("/"):  # the console's way to show an empty folder
+                    yield self._info(blob.name.removeprefix(self.prefix), blob)
+
+    def close(self) -> None:
+        """Close the client's connections; the store can still be used and opens new ones."""
+        self._client.close()
+
+    def _blob(self, name: str) -> Blob:
+        """A new handle: it keeps what it saw, and threads must not share that."""
+        return self._bucket.blob(self.prefix + check_name(name))
+
+    def _info(self, name: str, blob: Blob) -> ObjectInfo:
+        info = ObjectInfo(name, blob.generation, blob.size or 0, blob.crc32c)
+        if len(self._sizes) >= _REMEMBERED:
+            self._sizes.clear()
+        self._sizes[name, info.generation] = info.size
+        return info
+
+    def _existing(self, name: str, generation: int | None) -> ObjectInfo:
+        info = self.stat(name)
+        if info is None:
+            raise NotFound(f"{name}: no such object")
+        if generation is not None and info.generation != generation:
+            raise PreconditionFailed(
+                f"{name}: is at generation {info.generation}, expected was {generation}"
+            )
+        return info
+
+    def _media(self, name: str, **wanted: int) -> tuple[Blob, bytes]:
+        """Content as it is stored, in one piece: a request that breaks off is asked again."""
+        blob = self._blob(name)
+        with translated(self.bucket_name, name):
+            data: bytes = blob.download_as_bytes(
+                raw_download=True,
+                single_shot_download=True,
+                checksum=None,  # ours is checked
+                timeout=self._timeout,
+                retry=self._retry,
+                **wanted,
+            )
+        with self._counting:
+            self.bytes_read += len(data)
+        return blob, data
+
+    def _range(self, name: str, generation: int, start: int, length: int) -> bytes:
+        # if_generation_match and not generation=, which also finds what has been replaced.
+        end = start + length - 1
+        _, data = self._media(name, start=start, end=end, if_generation_match=generation)
+        if len(data) != length:
+            raise Corrupt(f"{name}: {len(data)} bytes came back where {length} were asked for")
+        return data
+
+    def _copy(self, info: ObjectInfo, file: IO[bytes]) -> Checksum:
+        # Part by part: the library's own streaming goes through 8 KiB at a time.
+        checksum = Checksum()
+        for start in range(0, info.size, _PART):
+            length = min(_PART, info.size - start)
+            data = self._range(info.name, info.generation, start, length)
+            checksum.update(data)
+            file.write(data)
+            del data  # before the next part comes
+        return checksum
+
+    def _upload(
+        self, name: str, file: IO[bytes], checksum: Checksum, if_generation: int | None
+    ) -> ObjectInfo:
+        in_parts = checksum.size > _ONE_REQUEST
+
+        def attempt() -> Blob:
+            file.seek(0)
+            blob = self._blob(name)
+            blob.crc32c = checksum.crc32c  # Cloud Storage refuses anything else
+            blob.chunk_size = _PART
+            try:
+                blob.upload_from_file(
+                    file,
+                    size=checksum.size,
+                    content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
+                    checksum=None,
+                    if_generation_match=if_generation,
+                    timeout=self._timeout,
+                    # A part is tried again within its upload, which knows what has arrived and
+                    # is finished once. All else is tried again by carried_out.
+                    retry=self._retry if in_parts else None,
+                )
+            except ValueError as error:  # an upload that kept only some of the bytes of a part
+                raise ConnectionError(f"{name}: an upload broke off: {error}") from error
+            return blob
+
+        blob = carried_out(self.bucket_name, name, self._retry, attempt)
+        info = self._info(name, blob)
+        check_content(info, checksum.size, checksum.crc32c)
+        return info
+
+    def _listing(self, prefix: str, fields: str, **options: str) -> Any:
+        return self._client.list_blobs(
+            self._bucket,
+            prefix=self.prefix + prefix,
+            fields=fields,
+            timeout=self._timeout,
+            retry=self._retry,
+            **options,
+        )
+
+    def _answered(self, response: Response, *_args: object, **_options: object) -> None:
+        with self._counting:
+            self.requests += 1
+        if not response.ok:
+            _ = response.content  # or its connection stays with it: the library does not look

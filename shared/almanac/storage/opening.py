@@ -1,0 +1,54 @@
+"""From the name of a store, as settings and the command line give it, to the store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from almanac.errors import ConfigError, RequestError
+from almanac.storage.store import ObjectStore, check_name
+
+_EXPECTED = "a store is gs://bucket[/prefix] or a folder"
+# Cloud Storage's rules for names: 3 to 63 characters, up to 222 with dots.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+
+def open_store(url: str) -> ObjectStore:
+    """The store of gs://bucket[/prefix], or of a folder, which need not exist yet.
+
+    Nothing is asked of the bucket yet. Raises ConfigError for anything else, and where there
+    are no credentials. STORAGE_EMULATOR_HOST works as Google's client defines it.
+    """
+    if not url or not url.isprintable():
+        raise ConfigError(f"store {url!r}: {_EXPECTED}")
+    if url.startswith("gs://"):
+        return _bucket(url)
+    if _SCHEME.match(url):
+        raise ConfigError(f"store {url!r}: {_EXPECTED}")
+    folder = Path(url)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"store {url!r}: is a file; {_EXPECTED}")
+    from almanac.storage.folder import FolderStore
+
+    return FolderStore(folder)
+
+
+def _bucket(url: str) -> ObjectStore:
+    bucket, _, prefix = url.removeprefix("gs://").partition("/")
+    prefix = prefix.removesuffix("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ConfigError(f"store {url!r}: {bucket!r} is not the name of a bucket; {_EXPECTED}")
+    if prefix:
+        try:
+            check_name(prefix)
+        except RequestError as error:
+            raise ConfigError(f"store {url!r}: {error}") from None
+    try:
+        from almanac.storage.cloud import CloudStore
+
+        return CloudStore(bucket, prefix)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"store {url!r}: needs {error.name}; install almanac with its extra 'cloud'"
+        ) from None
