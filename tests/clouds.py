@@ -10,17 +10,18 @@ import itertools
 import json
 import random
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import apsw
 
 from almanac.database.opening import open_database
-from almanac.errors import OutcomeUnknown, TransientError
+from almanac.errors import TransientError
 from almanac.messaging.bus import Delivery
 from almanac.messaging.envelope import delivery_of
-from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, to_json
 from almanac.messaging.topics import Topics
 from almanac.pipeline.handlers import HANDLERS
@@ -28,9 +29,8 @@ from almanac.pipeline.parts import Parts
 from almanac.pipeline.results import RunResult, result_of
 from almanac.pipeline.snapshots import RangedSnapshots
 from almanac.storage import layout
-from almanac.storage.memory import MemoryStore
-from almanac.storage.store import ObjectInfo
 from almanac.storage.versions import Current, current, publish
+from tests.perils import Death, Fault, PerilousBus, PerilousStore, Perils
 
 NOW = dt.datetime(2027, 3, 1, 9, 0, tzinfo=dt.UTC)  # before the send time in Chicago
 TOPICS = Topics()
@@ -40,99 +40,6 @@ TOPIC_OF = {
     "merge": TOPICS.shard_results,
     "campaign_change": TOPICS.campaign_changes,
 }
-
-
-Fault = Literal["dies before", "dies after", "answer lost", "never arrives"]
-FAULTS: tuple[Fault, ...] = ("dies before", "dies after", "answer lost", "never arrives")
-
-
-class Death(BaseException):
-    """Stands for the death of a process: nothing in the product catches it."""
-
-
-class Perils:
-    """Counts what a process changes in the world: writes, deletions, messages.
-
-    The at-th change (from 0) meets the fault, once. Who has died changes nothing more until
-    revived.
-    """
-
-    def __init__(self) -> None:
-        self.at: int | str | None = None
-        self.fault: Fault = "dies before"
-        self.changes: list[str] = []
-        self._dead = False
-
-    def expect(self, at: int | str | None, fault: Fault = "dies before") -> None:
-        """Count from 0 again; the fault comes at the at-th change, or at that of a name."""
-        self.at, self.fault, self.changes = at, fault, []
-
-    def revive(self) -> None:
-        self._dead = False
-
-    def meet(self, name: str, change: Callable[[], Any]) -> Any:
-        """What change gives, unless the fault is met."""
-        if self._dead:
-            raise Death(name)
-        met = self.at in (len(self.changes), name)
-        self.changes.append(name)
-        self.at = None if met else self.at
-        if met and self.fault == "dies before":
-            self._dead = True
-            raise Death(name)
-        if met and self.fault == "never arrives":
-            raise OutcomeUnknown(name)
-        value = change()
-        if met and self.fault == "dies after":
-            self._dead = True
-            raise Death(name)
-        if met and self.fault == "answer lost":
-            raise OutcomeUnknown(name)
-        return value
-
-
-class PerilousStore(MemoryStore):
-    """A store in memory whose writes and deletions meet perils.
-
-    damaged: the generations whose bytes the medium has spoilt.
-    """
-
-    def __init__(self, perils: Perils) -> None:
-        super().__init__()
-        self._perils = perils
-        self.damaged: set[int] = set()
-
-    def begin_as(self, other: PerilousStore) -> None:
-        """Hold what another store holds now."""
-        self._objects, self._generation = dict(other._objects), other._generation
-
-    def media(self, info: ObjectInfo, start: int, length: int) -> bytes:
-        data = super().media(info, start, length)
-        return bytes([data[0] ^ 1]) + data[1:] if info.generation in self.damaged else data
-
-    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
-        write = super().write
-        found: ObjectInfo = self._perils.meet(name, lambda: write(name, data, if_generation))
-        return found
-
-    def delete(self, name: str, if_generation: int | None) -> None:
-        delete = super().delete
-        self._perils.meet(f"delete {name}", lambda: delete(name, if_generation))
-
-
-class PerilousBus(LocalBus):
-    """A bus to which each message's way is perilous."""
-
-    def __init__(self, perils: Perils, **options: Any) -> None:
-        super().__init__(**options)
-        self._perils = perils
-
-    def publish(
-        self, topic: str, messages: Sequence[bytes], attributes: Mapping[str, str] | None = None
-    ) -> None:
-        publish = super().publish
-        for data in messages:
-            self._perils.meet(topic, functools.partial(publish, topic, [data], attributes))
 
 
 def event_of(delivery: Delivery) -> Any:
@@ -165,16 +72,29 @@ class Cloud:
     disorder: random.Random | None = None
 
     def __init__(
-        self, folder: Path, *, shard_contacts: int = 10, like: Cloud | None = None
+        self,
+        folder: Path,
+        *,
+        shard_contacts: int = 10,
+        like: Cloud | None = None,
+        threads: Executor | None = None,
     ) -> None:
-        """like: a cloud to begin as, with what it has in its store and its time."""
+        """like: a cloud to begin as, with what it has in its store and its time.
+
+        threads: where messages are dealt with at once, instead of one after the other.
+        """
         self.folder = folder
         self.now: dt.datetime = like.now if like else NOW
         self.perils = Perils()
         self.store = PerilousStore(self.perils)
         if like:
             self.store.begin_as(like.store)
-        self.bus = PerilousBus(self.perils, clock=lambda: self.now, max_attempts=200)
+        self.bus = PerilousBus(
+            self.perils,
+            clock=lambda: self.now,
+            max_attempts=5000 if threads else 200,
+            pause=lambda attempt: time.sleep(0.005 if threads else 0),
+        )
         self.snapshots = RangedSnapshots(self.store)
         holders = itertools.count(1)
         self.parts = Parts(
@@ -188,7 +108,8 @@ class Cloud:
         )
         self.seen: list[tuple[str, Delivery]] = []  # every delivery, with its function
         for function in HANDLERS:
-            self.bus.subscribe(TOPIC_OF[function], functools.partial(self._deliver, function))
+            handler = functools.partial(self._deliver, function)
+            self.bus.subscribe(TOPIC_OF[function], handler, executor=threads)
 
     def handle(self, function: str, delivery: Delivery) -> None:
         """Hand a message to a function as the cloud does: as an event."""
@@ -290,6 +211,33 @@ class Cloud:
 
     def close(self) -> None:
         self.snapshots.close()
+
+
+def met_faults(
+    folder: Path,
+    like: Cloud,
+    fault: Fault,
+    begin: Callable[[Cloud], None],
+    where: Callable[[str], bool] = lambda change: True,
+) -> Iterator[tuple[Cloud, str]]:
+    """For each change of the world that follows from what begin asks for: a cloud, begun as
+    another, in which everything is done and that change met the fault; and its name."""
+    changes: list[str] = []
+    for at in itertools.count(-1):  # at -1 nothing happens
+        if at >= max(0, len(changes)):
+            return
+        if at >= 0 and not where(changes[at]):
+            continue
+        cloud = Cloud(folder, shard_contacts=like.parts.shard_contacts, like=like)
+        begin(cloud)
+        cloud.perils.expect(at, fault)
+        cloud.run()
+        if at < 0:
+            changes = cloud.perils.changes
+        else:
+            assert cloud.perils.at is None, "the fault was not met"
+            yield cloud, changes[at]
+        cloud.close()
 
 
 def query(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:

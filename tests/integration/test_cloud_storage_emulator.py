@@ -362,6 +362,22 @@ def test_a_fault_befalls_what_it_was_meant_for(emulator: StorageEmulator, raw: R
     assert emulator.faults.waiting() == 0
 
 
+def test_a_request_can_be_held_before_and_after_it_is_carried_out(
+    emulator: StorageEmulator, raw: Raw
+) -> None:
+    there: list[int] = []
+
+    def look() -> None:
+        there.append(raw.one("GET", "a").status_code)
+
+    emulator.faults.add(Fault("upload", "a", meanwhile=look, afterwards=look))
+    assert raw.upload("a", b"data").status_code == 200
+    assert there == [404, 200]
+    emulator.faults.add(Fault("delete", "a", status=503, afterwards=look))
+    assert raw.one("DELETE", "a").status_code == 503
+    assert there == [404, 200]  # what was not done has no afterwards
+
+
 def test_it_runs_in_a_process_of_its_own_and_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "almanac.emulation.cloud_storage", "--port", "0"]
     with subprocess.Popen(

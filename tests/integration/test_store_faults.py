@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,7 +28,8 @@ from almanac.storage import layout
 from almanac.storage.versions import list_versions
 from tests import agencies
 from tests.agency_runs import seeded
-from tests.clouds import FAULTS, NOW, TOPIC_OF, TOPICS, Cloud, Death, Fault, plan_in
+from tests.clouds import NOW, TOPIC_OF, TOPICS, Cloud, met_faults, plan_in
+from tests.perils import FAULTS, Death, Fault
 
 ORG = "206"
 DAILY = "2027-03-01-daily"
@@ -92,38 +92,12 @@ def in_force(cloud: Cloud) -> list[str]:
 # Deaths and lost answers
 
 
-def outcomes(
-    folder: Path,
-    like: Cloud,
-    fault: Fault,
-    begin: Callable[[Cloud], None],
-    where: Callable[[str], bool] = lambda change: True,
-) -> Iterator[tuple[Cloud, str]]:
-    """A cloud for each change that its functions make of late, which met the fault; the change."""
-    changes: list[str] = []
-    for at in itertools.count(-1):
-        if at >= len(changes) and at >= 0:
-            return
-        if at >= 0 and not where(changes[at]):
-            continue
-        cloud = Cloud(folder, shard_contacts=6, like=like)
-        begin(cloud)
-        cloud.perils.expect(at, fault)
-        cloud.run()
-        if at == -1:
-            changes = cloud.perils.changes
-        else:
-            assert cloud.perils.at is None, "the fault was not met"
-            yield cloud, changes[at]
-        cloud.close()
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, planned: Plan, fault: Fault
 ) -> None:
     met = []
-    for each, what in outcomes(folder, cloud, fault, lambda each: each.ask(ORG)):
+    for each, what in met_faults(folder, cloud, fault, lambda each: each.ask(ORG)):
         met.append(what)
         assert each.result(ORG, DAILY).state == "committed", what
         assert each.store.subfolders(layout.runs(ORG)) == [DAILY], what
@@ -153,7 +127,7 @@ def test_a_fault_while_old_versions_are_collected_leaves_those_that_are_needed(
     def deletes(change: str) -> bool:
         return change.startswith("delete")
 
-    for each, what in outcomes(folder, cloud, fault, lambda each: each.ask(ORG), deletes):
+    for each, what in met_faults(folder, cloud, fault, lambda each: each.ask(ORG), deletes):
         deleted += 1
         assert each.result(ORG, days).state == "committed", what
         kept = [version.run_id for version in list_versions(each.store, ORG)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def test_messages_in_any_order_and_any_number_of_times_come_to_the_same_rows(
     assert plan_in(cloud.pull(ORG)) == plan_in(expected(database, folder))
     assert [each.version for each in list_versions(cloud.store, ORG)] == [1, 2]
     assert cloud.store.stat(layout.lease(ORG)) is None
+
+
+def test_functions_that_run_at_once_come_to_the_same_rows(folder: Path, database: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        cloud = Cloud(folder, shard_contacts=3, threads=threads)
+        cloud.disorder = seeded("threads", 0)
+        for org in ("a", "b", "c"):
+            cloud.push(org, database)
+        for _ in range(3):
+            cloud.ask()
+        cloud.run()
+        plan = plan_in(expected(database, folder))
+        for org in ("a", "b", "c"):
+            assert plan_in(cloud.pull(org)) == plan
+            assert [each.run_id for each in list_versions(cloud.store, org)] == ["push", DAILY]
+            assert cloud.store.stat(layout.lease(org)) is None
+        cloud.close()
 
 
 def test_one_empty_message_plans_all_organizations_and_none_disturbs_another(

@@ -21,9 +21,11 @@ class Fault:
     In this order: meanwhile is called before anything is done (another writer, say); with
     status the request is answered so and not carried out; altered changes a byte of the content
     on its way, in or out. Of an upload's content the emulator takes only the first keeps bytes
-    (chunk only). With answer_lost the request is carried out, and the connection closed without
-    an answer; with breaks_after it is closed after so many bytes of the content of a download.
-    A download that is shortened ends after so many bytes as if that were all.
+    (chunk only). afterwards is called when the request has been carried out and before it is
+    answered. With answer_lost the connection is closed then without an answer; with breaks_after
+    it is closed after so many bytes of the content of a download. A download that is shortened
+    ends after so many bytes as if that were all. What meanwhile and afterwards do not return
+    from, holds the request up and no other.
     """
 
     operation: Operation
@@ -32,6 +34,7 @@ class Fault:
     status: int | None = None
     altered: bool = False
     keeps: int | None = None
+    afterwards: Callable[[], None] | None = None
     answer_lost: bool = False
     breaks_after: int | None = None
     shortened_to: int | None = None

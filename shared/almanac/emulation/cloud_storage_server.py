@@ -74,6 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
             if call.operation not in ("upload", "chunk"):  # these say their name further in
                 self._meet(call)
             reply = call.act(call)
+            if self._fault and self._fault.afterwards:
+                self._fault.afterwards()
         except Refused as refused:
             reply = refusal(refused, "text" if call and call.operation == "media" else "json")
         while body.read(CHUNK):  # or the client would not get to read the answer

@@ -21,6 +21,7 @@ from almanac.frames import (
     Placement,
     ScheduledDays,
 )
+from almanac.pipeline.fragment_checks import check_contenders
 from almanac.pipeline.fragments import read_contenders
 from almanac.pipeline.run_plan import RunPlan
 from almanac.planning.campaigns import legacy_triggers
@@ -54,12 +55,13 @@ class BadFragment(Corrupt):
 
 
 @contextmanager
-def judged(shard: int) -> Iterator[None]:
+def judged(shard: int, name: str) -> Iterator[None]:
     """Within it, whatever is wrong with what is read is wrong with the shard's fragment."""
     try:
         yield
     except (Corrupt, NotFound) as error:
-        raise BadFragment(shard, str(error)) from error
+        reason = str(error)
+        raise BadFragment(shard, reason if name in reason else f"{name}: {reason}") from error
 
 
 def fragment_names(plan: RunPlan) -> list[str]:
@@ -82,10 +84,10 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     scheduled: list[ScheduledDays] = []
     progress("read fragments", 0, len(names))
     for done, name in enumerate(names):
-        with judged(done):
+        with judged(done, name):
             found = store.read(name)
             part, days = read_contenders(found.data, name, plan.fragment_mark(done))
-            _check_contenders(part, name, plan, done, words)
+            check_contenders(part, days, plan, done, words)
         read.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
         contenders.append(part)
         scheduled.append(days)
@@ -106,30 +108,6 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     return Balanced(plan, words, limits, load, placement, read, unknown_targets)
 
 
-def _check_contenders(
-    part: Contenders, name: str, plan: RunPlan, shard: int, words: Vocabulary
-) -> None:
-    """A fragment that speaks of other contacts, kinds or days than its shard's is refused."""
-    if len(part) == 0:
-        return
-    first, last = plan.shards[shard]
-    ids = part.contact_id
-    horizon = civil.day_of(plan.brief.horizon)
-    sound = (
-        bool((ids[1:] >= ids[:-1]).all())
-        and first <= int(ids[0])
-        and int(ids[-1]) <= last
-        and int(part.kind.min()) >= 0
-        and int(part.kind.max()) < len(words.kinds)
-        and civil.day_of(plan.t0) <= int(part.floor.min())
-        and bool((part.floor <= part.ceiling).all())
-        and bool((part.ceiling <= part.deadline).all())
-        and int(part.ideal.max()) <= horizon
-    )
-    if not sound:
-        raise Corrupt(f"{name}: its rows are not those of contacts {first} to {last} of this run")
-
-
 def _load(snapshot: Snapshot, scheduled: ScheduledDays, t0: int) -> Load:
     """What stands whatever the run decides: all committed and pre-scheduled rows of the
     database, less the pre-scheduled ones of contacts in scope, which the run places anew."""
@@ -147,9 +125,13 @@ def _load(snapshot: Snapshot, scheduled: ScheduledDays, t0: int) -> Load:
     campaigns = snapshot.committed_campaigns(text)
     campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
     readable = campaign_days >= t0
+    others = padded(total, size) - padded(mine, size)
+    others_effective = padded(effective_total, size) - padded(mine_effective, size)
+    if others.min(initial=0) < 0 or others_effective.min(initial=0) < 0:
+        raise Corrupt("the fragments tell of more rows on a day than the database has")
     return Load(
-        days=padded(total, size) - padded(mine, size),
-        effective_dates=padded(effective_total, size) - padded(mine_effective, size),
+        days=others,
+        effective_dates=others_effective,
         campaign_contacts=campaigns["contact_id"].to_numpy()[readable],
         campaign_days=campaign_days[readable],
     )

@@ -25,14 +25,14 @@ from almanac.pipeline.orchestrate import (
     read_config,
     snapshot_of,
 )
-from almanac.pipeline.parts import Parts
-from almanac.pipeline.results import RunResult, State, record_result
+from almanac.pipeline.parts import Parts, plan_or_none
+from almanac.pipeline.results import RunResult, State, record_result, result_of
 from almanac.pipeline.run_plan import Asked, PlannedChange
 from almanac.pipeline.starts import begin, require_organization
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json
 from almanac.storage.lease import release
-from almanac.storage.store import write_once
+from almanac.storage.store import ObjectStore, write_once
 
 
 class WaitingChange(Document):
@@ -60,8 +60,10 @@ def change_campaign(parts: Parts, delivery: Delivery) -> None:
         )
         as_of = own.requested_at.astimezone(config.zone).date()
         base = change_run_id(as_of, message.event_id)
-        if attempt_at(parts.store, org, base, own.request_id).ended is None:
+        if (ended := attempt_at(parts.store, org, base, own.request_id).ended) is None:
             _wait(parts, org, own)
+        else:
+            _check_same(parts, own, ended)
         asked = Asked(base=base, request_id=own.request_id, requested_at=own.requested_at)
         ask = Ask(org, base, asked, "change", config, as_of)
         begin(parts, ask, problem=problem, gather=lambda ask: _gather(parts, ask, own))
@@ -83,16 +85,28 @@ def _wait(parts: Parts, org: str, own: WaitingChange) -> None:
             ) from None
 
 
+def _check_same(parts: Parts, own: WaitingChange, ended: RunResult) -> None:
+    """RequestError if another change was applied under the event id."""
+    plan = plan_or_none(parts.store, ended.org_id, ended.by_run or ended.run_id)
+    for change in plan.changes if plan else ():
+        if change.event_id == own.change.event_id and change != own.change:
+            raise RequestError(
+                f"CampaignChange.event_id: {own.change.event_id!r} is that of another change, "
+                f"which run {ended.run_id} was asked for"
+            )
+
+
 def _gather(parts: Parts, ask: Ask, own: WaitingChange) -> Ask | None:
     """The request with all changes that its run can apply; None if its own has ended.
 
-    Those come along that wait for a run of the same day and first send date, oldest first.
+    Those come along, oldest first, that wait for a run of the same day and first send date and
+    have not failed in one.
     Raises RequestError if there is no such campaign instance.
     """
     waiting = {own.change.event_id: own}
     for info in parts.store.list(layout.changes(ask.org_id)):
         found = read_document(parts.store, info.name, WaitingChange)
-        if found is not None and _same_day(found[0], ask):
+        if found is not None and _comes_along(parts.store, found[0], ask):
             waiting.setdefault(found[0].change.event_id, found[0])
     _, reference = snapshot_of(parts.store, ask.org_id)
     with parts.snapshots.open(reference) as snapshot:
@@ -119,14 +133,17 @@ def _gather(parts: Parts, ask: Ask, own: WaitingChange) -> Ask | None:
     return replace(ask, changes=taken)
 
 
-def _same_day(waiting: WaitingChange, ask: Ask) -> bool:
-    """Whether the change was asked for with the same as_of and T0."""
+def _comes_along(store: ObjectStore, waiting: WaitingChange, ask: Ask) -> bool:
+    """Whether the change was asked for with the same as_of and T0, and never failed."""
     as_of = waiting.requested_at.astimezone(ask.config.zone).date()
     t0 = first_send_date(as_of, waiting.requested_at, ask.config)
-    return (as_of, t0) == (
+    if (as_of, t0) != (
         ask.as_of,
         first_send_date(ask.as_of, ask.asked.requested_at, ask.config),
-    )
+    ):
+        return False
+    earlier = result_of(store, ask.org_id, change_run_id(as_of, waiting.change.event_id))
+    return earlier is None or earlier.state != "failed"
 
 
 def _end(parts: Parts, ask: Ask, state: State, reason: str) -> None:

@@ -80,6 +80,28 @@ def end_failed(
     return _end(parts, ended, plan, state="failed", reason=reason, again=again)
 
 
+def end_broken(parts: Parts, plan: RunPlan, change: PlannedChange, reason: str) -> RunResult:
+    """A change of the run is broken: if it only came along, the run goes on without it."""
+    base = change_run_id(plan.as_of, change.event_id)
+    ended = Ended.of_plan(plan)
+    if base == plan.asked.base:
+        return end_failed(parts, ended, plan, reason)
+    attempt = attempt_at(parts.store, plan.org_id, base, "")
+    if attempt.ended is None:
+        alone = RunResult(
+            org_id=plan.org_id,
+            run_id=attempt.run_id,
+            state="failed",
+            reason=reason,
+            as_of=plan.as_of,
+            by_run=plan.run_id,
+            finished_at=parts.clock(),
+        )
+        record_result(parts.store, alone)
+    forget_change(parts, plan.org_id, change.event_id)
+    return end_failed(parts, ended, plan, f"a change that came along: {reason}", again=True)
+
+
 def end_superseded(parts: Parts, plan: RunPlan, reason: str) -> RunResult:
     """Another writer was first: the run is asked for again, at most MAX_SUPERSEDED times."""
     base, number = plan.asked.base, plan.asked.attempt
@@ -211,12 +233,13 @@ def take_lease(parts: Parts, org_id: str, run_id: str) -> Lease:
 def _bury_dead_runs(parts: Parts, lease: Lease) -> None:
     """Record the ends of the runs whose lease ran out."""
     for run_id in lease.dead_runs:
-        if result_of(parts.store, lease.org, run_id) is not None:
-            continue
         try:
             plan = plan_or_none(parts.store, lease.org, run_id)
         except Corrupt:
             plan = None
+        if (result := result_of(parts.store, lease.org, run_id)) is not None:
+            after_end(parts, plan, result)  # who recorded it may have died right then
+            continue
         done = version_of(parts, plan) if plan else None
         if plan is not None and done is not None:
             end_committed(parts, plan, done.version)

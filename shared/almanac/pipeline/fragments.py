@@ -3,6 +3,9 @@
 Its parts (candidates, removals, ...) are tables of different columns; they stand one below the
 other in one table, with nulls where a part has no such column, and the schema's metadata says how
 many rows each part has. Nulls and repeated texts take no room in Parquet.
+
+Reading takes no more memory than the file's own description says, and that is looked at first;
+how long texts are that are encoded by dictionary only shows in the dictionary.
 """
 
 from __future__ import annotations
@@ -10,15 +13,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from almanac.errors import Corrupt
+from almanac.errors import ConfigError, Corrupt
 from almanac.frames import Candidates, Contenders, Removals, ScheduledDays, TargetStatuses
 from almanac.planning.issues import IssueChanges
+
+MAX_ROWS = 20_000_000  # of all parts together; 50,000 contacts have some 500,000
+MAX_BYTES = 2 << 30  # of all columns together, as Parquet holds them before compression
 
 _METADATA = pa.schema([("metadata", pa.string())])
 _GONE = pa.schema([("contact_id", pa.int64()), ("issue", pa.string())])
@@ -34,6 +42,30 @@ _PARTS = {
     "issues_gone": _GONE,
     "issues_written": _WRITTEN,
 }
+_COLUMNS = list(dict.fromkeys(name for schema in _PARTS.values() for name in schema.names))
+_TEXTS = list(dict.fromkeys([*_METADATA.names, *_WRITTEN.names[1:]]))
+_FACTS = (
+    "contacts",
+    "eligible",
+    "candidates",
+    "scheduled_before",
+    "contacts_checksum",
+    "before_checksum",
+    "history_checksum",
+)
+
+Count = Annotated[int, Field(ge=0, lt=1 << 64)]
+
+
+class _Note(BaseModel):
+    """What a fragment's metadata say of it."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    mark: str
+    rows: dict[str, Count]
+    facts: dict[str, Count]
+    issue_counts: dict[str, Count]
 
 
 @dataclass(frozen=True)
@@ -50,7 +82,10 @@ class Fragment:
     issue_counts: Counter[str]
 
     def to_parquet(self, mark: str) -> bytes:
-        """The same fragment is the same bytes. mark: whose it is (RunPlan.fragment_mark)."""
+        """The same fragment is the same bytes. mark: whose it is (RunPlan.fragment_mark).
+
+        Raises ConfigError if the shard is too large for one.
+        """
         parts = {
             "candidates": self.candidates.to_arrow(),
             "removals": self.removals.to_arrow(),
@@ -67,18 +102,30 @@ class Fragment:
             "issue_counts": dict(sorted(self.issue_counts.items())),
         }
         table = pa.concat_tables(parts.values(), promote_options="default")
-        table = table.replace_schema_metadata({"almanac": json.dumps(note)})
+        if table.num_rows > MAX_ROWS:
+            raise ConfigError(
+                f"a shard with {table.num_rows} rows: at most {MAX_ROWS} fit into a fragment; "
+                "plan with fewer contacts a shard"
+            )
+        text = json.dumps(note).encode()
+        table = table.replace_schema_metadata({"almanac": text, "crc32": str(crc32(text))})
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", use_dictionary=["issue", "detail"])
+        pq.write_table(
+            table,
+            sink,
+            compression="zstd",
+            use_dictionary=["issue", "detail"],
+            write_page_checksum=True,
+        )
         return bytes(sink.getvalue())
 
     @classmethod
     def from_parquet(cls, data: bytes, name: str, mark: str) -> Fragment:
         """Raises Corrupt for anything that `to_parquet` did not make with this mark."""
         try:
-            table = pq.read_table(pa.BufferReader(data))
+            table = _read(data, _COLUMNS)
             note = _note(table, mark)
-            parts = {part: _part(table, part, schema, mark) for part, schema in _PARTS.items()}
+            parts = {part: _part(table, note, part, schema) for part, schema in _PARTS.items()}
             return cls(
                 candidates=Candidates.from_arrow(parts["candidates"]),
                 removals=Removals.from_arrow(parts["removals"]),
@@ -86,10 +133,10 @@ class Fragment:
                 scheduled=ScheduledDays.from_arrow(parts["scheduled"]),
                 metadata=parts["metadata"]["metadata"].combine_chunks(),
                 issues=IssueChanges(parts["issues_gone"], parts["issues_written"]),
-                facts={str(k): int(v) for k, v in note["facts"].items()},
-                issue_counts=Counter(note["issue_counts"]),
+                facts={fact: note.facts[fact] for fact in _FACTS},
+                issue_counts=Counter(note.issue_counts),
             )
-        except (pa.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (pa.ArrowException, KeyError, ValueError) as error:
             raise Corrupt(f"{name}: not a fragment of this program: {error}") from error
 
 
@@ -97,28 +144,79 @@ def read_contenders(data: bytes, name: str, mark: str) -> tuple[Contenders, Sche
     """Only what balancing needs of a fragment."""
     columns = [*Contenders.schema().names, "reason", *ScheduledDays.schema().names]
     try:
-        table = pq.read_table(pa.BufferReader(data), columns=columns)
-        candidates = _part(table, "candidates", Contenders.schema().append(_REASON), mark)
+        table = _read(data, columns)
+        note = _note(table, mark)
+        candidates = _part(table, note, "candidates", Contenders.schema().append(_REASON))
         alive = candidates.filter(pc.equal(candidates["reason"], 0))
-        scheduled = _part(table, "scheduled", ScheduledDays.schema(), mark)
+        scheduled = _part(table, note, "scheduled", ScheduledDays.schema())
         return Contenders.from_arrow(alive), ScheduledDays.from_arrow(scheduled)
-    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise Corrupt(f"{name}: not a fragment of this program: {error}") from error
 
 
-def _part(table: pa.Table, name: str, schema: pa.Schema, mark: str) -> pa.Table:
-    """The rows of one part, with its columns."""
-    rows = _note(table, mark)["rows"]
-    offset = sum(rows[before] for before in list(_PARTS)[: list(_PARTS).index(name)])
-    return table.slice(offset, rows[name]).select(schema.names).cast(schema)
+def _read(data: bytes, columns: list[str]) -> pa.Table:
+    """These columns; ValueError, or another error of pyarrow's, if its pages are not as written."""
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(data), page_checksum_verification=True, read_dictionary=_TEXTS
+        )
+        _check_size(file.metadata)
+        return file.read(columns)
+    except OSError as error:  # as pyarrow calls much of what is wrong with the bytes
+        raise ValueError(str(error)) from error
 
 
-def _note(table: pa.Table, mark: str) -> dict[str, Any]:
+def _check_size(metadata: pq.FileMetaData) -> None:
+    """ValueError if reading would take more memory than a shard's result ever does."""
+    # no look at its columns: pyarrow ends the process where their description is damaged
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    size = sum(group.total_byte_size for group in groups)
+    if rows > MAX_ROWS or size > MAX_BYTES:
+        raise ValueError(
+            f"{rows} rows and {size} bytes; at most {MAX_ROWS} rows and {MAX_BYTES} bytes fit"
+        )
+
+
+def _part(table: pa.Table, note: _Note, name: str, schema: pa.Schema) -> pa.Table:
+    """The rows of one part, with its columns, and nothing missing in them."""
+    offset = sum(note.rows[before] for before in list(_PARTS)[: list(_PARTS).index(name)])
+    part = table.slice(offset, note.rows[name]).select(schema.names)
+    for column, field in zip(part.columns, schema, strict=True):
+        if column.null_count:
+            raise ValueError(f"{name}: a row without {field.name}")
+        if field.type == pa.string():
+            _check_texts(column, field.name)
+    return part.cast(schema)
+
+
+def _check_texts(column: pa.ChunkedArray, name: str) -> None:
+    """ValueError if they are no texts, or too long altogether."""
+    if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
+        raise ValueError(f"{name} is no text")
+    size = 0
+    for chunk in column.chunks:
+        chunk.dictionary.validate(full=True)
+        lengths = pc.take(pc.binary_length(chunk.dictionary), chunk.indices)
+        size += pc.sum(lengths).as_py() or 0
+    if size > MAX_BYTES:
+        raise ValueError(f"{size} bytes of {name}; at most {MAX_BYTES} fit")
+
+
+def _note(table: pa.Table, mark: str) -> _Note:
     """Counts of rows and facts; ValueError if it is another's, or has not as many rows."""
-    note: dict[str, Any] = json.loads((table.schema.metadata or {})[b"almanac"])
-    if note["mark"] != mark:
-        raise ValueError(f"it belongs to {str(note['mark'])[:200]!r}, not to {mark!r}")
-    total = sum(note["rows"][name] for name in _PARTS)
+    metadata = table.schema.metadata or {}
+    text = metadata[b"almanac"]
+    if metadata[b"crc32"] != str(crc32(text)).encode():  # pages have checksums, metadata has none
+        raise ValueError("its metadata is not as written")
+    try:
+        note = _Note.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if note.mark != mark:
+        raise ValueError(f"it belongs to {note.mark[:200]!r}, not to {mark!r}")
+    total = sum(note.rows[name] for name in _PARTS)
     if total != table.num_rows:
         raise ValueError(f"{table.num_rows} rows, its metadata says {total}")
     return note

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from almanac.database.changes import write_change
 from almanac.database.migrations import create_indexes, migrate
+from almanac.database.owners import owners
 from almanac.database.writing import (
     ScheduleWriter,
     record_config,
@@ -20,15 +21,25 @@ from almanac.database.writing import (
     write_issues,
     write_target_statuses,
 )
+from almanac.errors import Corrupt, DatabaseError
 from almanac.frames import ScheduleRows
-from almanac.pipeline.balance import Balanced, Progress, balance
-from almanac.pipeline.run_plan import RunPlan
+from almanac.pipeline.balance import Balanced, Progress, balance, judged
+from almanac.pipeline.run_plan import PlannedChange, RunPlan
 from almanac.pipeline.tally import Outcome, Tally, outcomes
 from almanac.planning.campaigns import TARGET_STATUSES
 from almanac.report.summary import RunSummary
 from almanac.storage.store import ObjectStore
 
 Write = Callable[[apsw.Connection | None], RunSummary]
+
+
+class BrokenChange(DatabaseError):
+    """A campaign change that the database does not take, as its own rules would have it."""
+
+    def __init__(self, change: PlannedChange, reason: str) -> None:
+        instance = change.campaign_instance_id
+        super().__init__(f"campaign_instances: change {change.event_id} of {instance}: {reason}")
+        self.change = change
 
 
 class Committer(Protocol):
@@ -72,15 +83,7 @@ def write_run(
     if connection is not None:
         progress("migrate", 0, 1)
         migrations = migrate(connection, plan.brief.legacy_instance, plan.timestamp)
-        for change in plan.changes:
-            write_change(
-                connection,
-                event_id=change.event_id,
-                instance_id=change.campaign_instance_id,
-                changes=change.changes,
-                changed_by=change.changed_by,
-                now=plan.timestamp,
-            )
+        _write_changes(connection, plan)
         writer = ScheduleWriter(
             connection,
             words.kinds,
@@ -93,6 +96,8 @@ def write_run(
     for done, outcome in enumerate(outcomes(store, balanced)):
         tally.add(outcome)
         if connection is not None and writer is not None:
+            with judged(done, balanced.fragments[done].name):
+                _check_owners(connection, outcome, plan.shards[done])
             _write(connection, writer, outcome, plan.timestamp)
         progress("write", done + 1, len(balanced.fragments))
     summary = tally.summary(migrations)
@@ -105,6 +110,41 @@ def write_run(
         write_checkpoint(connection, **_checkpoint(plan, summary))
         progress("index", 1, 1)
     return summary
+
+
+def _write_changes(connection: apsw.Connection, plan: RunPlan) -> None:
+    for change in plan.changes:
+        try:
+            write_change(
+                connection,
+                event_id=change.event_id,
+                instance_id=change.campaign_instance_id,
+                changes=change.changes,
+                changed_by=change.changed_by,
+                now=plan.timestamp,
+            )
+        except (apsw.ConstraintError, apsw.SQLError, DatabaseError) as error:
+            raise BrokenChange(change, str(error)) from error
+
+
+def _check_owners(connection: apsw.Connection, outcome: Outcome, contacts: tuple[int, int]) -> None:
+    """The rows that are to be changed are those of the contacts that they are said to be of.
+
+    A target that was sent comes without its contact: it must be one of the shard's. Corrupt.
+    """
+    candidates, removals = outcome.fragment.candidates, outcome.fragment.removals
+    claimed = outcome.changed & (candidates.previous_id != 0)
+    for row_ids, expected in (
+        (candidates.previous_id[claimed], candidates.contact_id[claimed]),
+        (removals.previous_id, removals.contact_id),
+    ):
+        if not np.array_equal(owners(connection, "email_schedules", row_ids), expected):
+            raise Corrupt("it names planned rows that are not its contacts'")
+    statuses = outcome.fragment.statuses
+    of = owners(connection, "contact_campaigns", statuses.target_id)
+    first, last = contacts
+    if len(of) != len(statuses) or not ((of >= first) & (of <= last)).all():
+        raise Corrupt("it names campaign targets that are not its contacts'")
 
 
 def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome, now: str) -> None:

@@ -20,6 +20,7 @@ from almanac.pipeline.commit import StoreCommitter, parent_of
 from almanac.pipeline.endings import (
     Ended,
     after_end,
+    end_broken,
     end_committed,
     end_failed,
     end_superseded,
@@ -27,7 +28,7 @@ from almanac.pipeline.endings import (
     version_of,
 )
 from almanac.pipeline.faults import is_final
-from almanac.pipeline.merge import merge_run
+from almanac.pipeline.merge import BrokenChange, merge_run
 from almanac.pipeline.orchestrate import publish_tasks
 from almanac.pipeline.parts import Parts
 from almanac.pipeline.results import result_of
@@ -72,6 +73,8 @@ def merge(parts: Parts, plan: RunPlan, shard: int, folder: Path) -> None:
         _merge(parts, plan, claim, folder)
     except BadFragment as error:
         _refuse(parts, plan, error)
+    except BrokenChange as error:
+        end_broken(parts, plan, error.change, str(error))
     except Superseded as error:
         if (done := version_of(parts, plan)) is not None:
             end_committed(parts, plan, done.version)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from almanac.config import Config, load_config
-from almanac.errors import RequestError
+from almanac.errors import PreconditionFailed, RequestError
 from almanac.frames import Ids
 from almanac.messaging.messages import ShardDone, ShardTask, to_json
 from almanac.pipeline.briefing import brief_of
 from almanac.pipeline.organizations import census_of
-from almanac.pipeline.parts import Parts, plan_or_none
+from almanac.pipeline.parts import Parts, plan_or_none, read_plan
 from almanac.pipeline.run_plan import Asked, PlannedChange, Reason, RunPlan, SnapshotRef
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none, write_once
@@ -106,7 +106,11 @@ def plan_run(parts: Parts, ask: Ask) -> RunPlan:
         shards=cut(ids, count, parts.shard_contacts, ask.shards),
         started_at=parts.clock().replace(microsecond=0),
     )
-    write_once(parts.store, layout.plan(ask.org_id, ask.run_id), plan.model_dump_json().encode())
+    name = layout.plan(ask.org_id, ask.run_id)
+    try:
+        write_once(parts.store, name, plan.model_dump_json().encode())
+    except PreconditionFailed:  # another delivery was first, and its plan holds
+        return read_plan(parts.store, ask.org_id, ask.run_id)
     return plan
 
 

@@ -22,6 +22,7 @@ from almanac.frames import (
 )
 from almanac.pipeline.balance import Balanced, judged
 from almanac.pipeline.briefing import left_out
+from almanac.pipeline.fragment_checks import check_fragment
 from almanac.pipeline.fragments import Fragment
 from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.storage.store import ObjectStore
@@ -42,13 +43,13 @@ def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
     """The fragments one after the other, in contact order, each with what became of its rows."""
     offset = 0
     for shard, info in enumerate(balanced.fragments):
-        with judged(shard):
+        with judged(shard, info.name):
             found = store.read(info.name)
             if found.generation != info.generation:
                 raise Corrupt(f"{info.name}: replaced while the run was merged")
             mark = balanced.plan.fragment_mark(shard)
             fragment = Fragment.from_parquet(found.data, info.name, mark)
-            _check_contacts(fragment, info.name, balanced.plan.shards[shard])
+            check_fragment(fragment, balanced.plan, shard, balanced.words)
         candidates = fragment.candidates
         alive = candidates.reason == 0
         size = int(alive.sum())
@@ -63,13 +64,6 @@ def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
         yield Outcome(fragment, day, reason, step, ~same)
     if offset != len(balanced.placement):
         raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
-
-
-def _check_contacts(fragment: Fragment, name: str, shard: tuple[int, int]) -> None:
-    """Balancing has looked at the rows that may be sent; the skipped ones are the shard's too."""
-    (first, last), ids = shard, fragment.candidates.contact_id
-    if len(ids) and not (first <= int(ids.min()) and int(ids.max()) <= last):
-        raise Corrupt(f"{name}: its rows are not those of contacts {first} to {last} of this run")
 
 
 class Tally:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from almanac.errors import InputError
 from almanac.report.charts import bars, calendar, series
@@ -15,16 +16,8 @@ from almanac.report.page_data import PageData
 
 def render(data: PageData) -> str:
     """The page's HTML; every text of the data is escaped."""
-    environment = Environment(
-        loader=PackageLoader("almanac.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = lambda value: f"{value:,}"
     totals = data.totals
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         data=data,
         calendar=calendar(data),
         bars=bars(data),
@@ -35,6 +28,19 @@ def render(data: PageData) -> str:
         reasons=sorted(data.skipped, key=lambda r: (-sum(data.skipped[r].values()), r)),
         types=sorted(data.planned, key=lambda t: (-data.planned[t], t)),
     )
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("almanac.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda value: f"{value:,}"
+    return environment.get_template("page.html.j2")
 
 
 def check_target(path: Path) -> None:

@@ -1,0 +1,29 @@
+"""Whose rows are: asked before rows are written that somebody else has named by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import apsw
+import numpy as np
+
+from almanac.database.catalog import quoted
+from almanac.frames import Ids
+
+_AT_ONCE = 100_000
+
+
+def owners(connection: apsw.Connection, table: str, row_ids: Ids) -> Ids:
+    """The contact_id of each of the rows, in their order; those that are not there are left out."""
+    found = [np.empty(0, np.int64), *_owners(connection, table, row_ids)]
+    return np.concatenate(found)
+
+
+def _owners(connection: apsw.Connection, table: str, row_ids: Ids) -> Iterator[Ids]:
+    # CROSS JOIN: in the order of the ids
+    sql = f"""SELECT COALESCE(CAST(row.contact_id AS INTEGER), 0) FROM carray(?) AS wanted
+        CROSS JOIN main.{quoted(table)} AS row ON row.id = wanted.value"""
+    for start in range(0, len(row_ids), _AT_ONCE):
+        ids = np.ascontiguousarray(row_ids[start : start + _AT_ONCE], np.int64)
+        rows = connection.execute(sql, (apsw.carray(ids),))
+        yield np.fromiter((contact for (contact,) in rows), np.int64)

@@ -1,0 +1,46 @@
+"""A cloud in which anything may go wrong: nothing is lost, and in the end all is in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from tests.simulation.scenario import Outcome, play
+from tests.simulation.world import CHANCES
+
+QUICK = 300  # seeds
+SLOW = 10_000
+CHUNK = 25
+
+
+def total(outcomes: list[Outcome]) -> tuple[Counter[str], int]:
+    """Everything that went wrong, by kind, and the number of deliveries."""
+    faults: Counter[str] = Counter()
+    for outcome in outcomes:
+        faults += outcome.faults
+    return faults, sum(outcome.deliveries for outcome in outcomes)
+
+
+@pytest.mark.parametrize("first", range(0, QUICK, CHUNK))
+def test_whatever_goes_wrong_nothing_is_lost(first: int) -> None:
+    faults, deliveries = total([play(seed) for seed in range(first, first + CHUNK)])
+    # the world did go wrong: every chunk of seeds has met nearly every kind of fault
+    assert len(faults) >= len(CHANCES) - 1
+    assert faults["duplicate"] + faults["another delivery"] >= deliveries / 4
+
+
+@pytest.mark.slow
+def test_whatever_goes_wrong_nothing_is_lost_ten_thousand_times() -> None:
+    with ProcessPoolExecutor() as pool:
+        outcomes = list(pool.map(play, range(QUICK, QUICK + SLOW), chunksize=CHUNK))
+    faults, deliveries = total(outcomes)
+    states: Counter[str] = sum((outcome.states for outcome in outcomes), Counter())
+    print(f"\n{SLOW} seeds, {deliveries} deliveries, faults {dict(faults)}, ends {dict(states)}")
+    assert faults.keys() >= CHANCES.keys() | {"duplicate"}
+    assert states.keys() == {"committed", "failed", "rejected"}
+
+
+def test_a_seed_replays_exactly() -> None:
+    assert play(7) == play(7)

@@ -1,0 +1,239 @@
+"""Would the simulation notice? Each guard is taken away in turn, and some seed or point must fail.
+
+`make simulate` runs this; what caught each is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from almanac.database import changes as database_changes
+from almanac.database.reading import Snapshot
+from almanac.messaging.bus import Delivery
+from almanac.pipeline import commit, endings, handlers, merge, merging, orchestrate, shard, starts
+from almanac.pipeline.parts import Parts
+from almanac.storage import layout, lease, store, versions
+from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
+from tests.simulation.medium import SimulatedStore
+from tests.simulation.scenario import Failed, play
+from tests.simulation.test_crash_points import ASKS, FAULTS, points_of, survive
+from tests.simulation.world import Instance
+
+SEEDS = 300
+
+Mutate = Callable[[pytest.MonkeyPatch], None]
+MUTATIONS: dict[str, Mutate] = {}
+
+
+def mutation(mutate: Mutate) -> Mutate:
+    MUTATIONS[mutate.__name__.replace("_", " ")] = mutate
+    return mutate
+
+
+def without_precondition(monkeypatch: pytest.MonkeyPatch, ends: tuple[str, ...]) -> None:
+    """Writes of such objects overwrite whatever is there."""
+    write = SimulatedStore.write
+
+    def careless(
+        self: SimulatedStore, name: str, data: bytes, if_generation: int | None
+    ) -> ObjectInfo:
+        return write(self, name, data, None if name.endswith(ends) else if_generation)
+
+    monkeypatch.setattr(SimulatedStore, "write", careless)
+
+
+@mutation
+def the_pointer_is_swung_without_a_precondition(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_precondition(monkeypatch, ("current.json",))
+
+
+@mutation
+def the_lease_is_written_without_a_precondition(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_precondition(monkeypatch, ("lease.json",))
+
+
+@mutation
+def plans_and_results_are_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_precondition(monkeypatch, ("plan.json", "result.json"))
+
+
+@mutation
+def checksums_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gullible(info: ObjectInfo, data: bytes) -> StoredObject:
+        return StoredObject(info.name, data, info.generation, info.size, info.crc32c)
+
+    monkeypatch.setattr(store, "verified", gullible)
+
+
+@mutation
+def the_lease_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    def granted(
+        store: ObjectStore, org: str, run_id: str, holder: str, now: Any, seconds: int, *_: Any
+    ) -> lease.Lease:
+        return lease.Lease(org, run_id, holder, now)
+
+    monkeypatch.setattr(endings, "acquire", granted)
+    monkeypatch.setattr(merging, "claim_merge", lambda *_, **__: None)
+
+
+@mutation
+def an_update_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pointer is swung from whatever it is now, not from what the run began with."""
+    swing = versions._swing
+
+    def late(store: ObjectStore, org: str, to: Any, parent: Any) -> Any:
+        return swing(store, org, to, versions.current(store, org))
+
+    monkeypatch.setattr(versions, "_swing", late)
+
+
+@mutation
+def a_merge_does_not_know_that_it_has_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "version_of", lambda parts, plan: None)
+
+
+@mutation
+def publishing_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish = Instance.publish
+
+    def hopeful(
+        self: Instance,
+        topic: str,
+        messages: Sequence[bytes],
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
+        try:
+            publish(self, topic, messages, attributes)
+        except Exception:
+            return
+
+    monkeypatch.setattr(Instance, "publish", hopeful)
+
+
+@mutation
+def a_shard_that_finds_its_fragment_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[bool] = []
+
+    def run(store: ObjectStore, task: Any, snapshots: Any) -> str:
+        name = layout.fragment(task.org_id, task.run_id, task.shard)
+        there.append(store.stat(name) is not None)
+        return shard.run_shard(store, task, snapshots)
+
+    def announce(parts: Parts, org_id: str, run_id: str, number: int) -> None:
+        if not there.pop():
+            orchestrate.announce(parts, org_id, run_id, number)
+
+    monkeypatch.setattr(handlers, "run_shard", run)
+    monkeypatch.setattr(handlers, "announce", announce)
+
+
+@mutation
+def a_start_that_finds_all_fragments_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def publish_tasks(parts: Parts, plan: Any) -> None:
+        names = {i.name for i in parts.store.list(layout.run(plan.org_id, plan.run_id))}
+        if not any(name.endswith(".parquet") for name in names):
+            real(parts, plan)
+
+    real = orchestrate.publish_tasks
+    monkeypatch.setattr(starts, "publish_tasks", publish_tasks)
+
+
+@mutation
+def events_are_not_looked_up_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_changes, "is_logged", lambda connection, event: False)
+    monkeypatch.setattr(Snapshot, "logged_events", lambda self, events: set())
+
+
+@mutation
+def dead_runs_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endings, "_bury_dead_runs", lambda parts, lease: None)
+
+
+@mutation
+def the_clock_of_the_delivery_decides_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = starts.start_run
+
+    def start_run(parts: Parts, org: str, request: Any, delivery: Delivery) -> None:
+        now = Delivery(delivery.topic, delivery.message_id, parts.clock(), delivery.data)
+        start(parts, org, request, now)
+
+    monkeypatch.setattr(starts, "start_run", start_run)
+
+
+@mutation
+def a_superseded_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endings, "_ask_again", lambda parts, plan: None)
+
+
+@mutation
+def a_run_is_committed_before_its_database_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pointer first, then the objects: a crash in between leaves a version without them."""
+    publish = versions.publish
+
+    def hasty(store: ObjectStore, org: str, database: Path, **how: Any) -> Any:
+        parent = how["parent"]
+        if parent is not None:
+            ahead = parent[0].model_copy(update={"version": parent[0].version + 1})
+            versions._swing(store, org, ahead, parent)
+            how["parent"] = versions.current(store, org)
+        return publish(store, org, database, **how)
+
+    monkeypatch.setattr(commit, "publish", hasty)
+
+
+@mutation
+def committed_rows_are_planned_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write takes rows that the sender owns for its own."""
+    write = merge.write_run
+
+    def greedy(store: ObjectStore, balanced: Any, connection: Any, progress: Any) -> Any:
+        summary = write(store, balanced, connection, progress)
+        if connection is not None:
+            connection.execute(
+                "UPDATE email_schedules SET updated_at = 'now' WHERE id IN (SELECT min(id) FROM "
+                "email_schedules WHERE status NOT IN ('pre-scheduled', 'skipped'))"
+            )
+        return summary
+
+    monkeypatch.setattr(merge, "write_run", greedy)
+
+
+def caught_by() -> str | None:
+    """The first seed or point that fails; None if all of them pass."""
+    for seed in range(SEEDS):
+        try:
+            play(seed)
+        except Failed as error:
+            return str(error).splitlines()[0]
+        except RecursionError as error:
+            return f"seed {seed}: {error}"
+        if seed % 10 == 9:
+            found = _caught_at_a_point(seed // 10)
+            if found:
+                return found
+    return None
+
+
+def _caught_at_a_point(number: int) -> str | None:
+    for what, ask in ASKS.items():
+        points = points_of(ask)
+        for fault in FAULTS:
+            for point in [p for p in points if p.can_meet(fault)][number::30]:
+                try:
+                    survive(ask, point, fault)
+                except (AssertionError, ValueError, LookupError) as error:
+                    return f"{what}, {fault} at {point}: {str(error).splitlines()[0]}"
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_guard_that_is_taken_away_is_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    MUTATIONS[name](monkeypatch)
+    found = caught_by()
+    print(f"\n{name}: {found}")
+    assert found is not None, f"nobody noticed that {name}"
