@@ -10,7 +10,13 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 DEMO_CONTACTS ?= 25000
 DEMO_DATE ?= 2026-11-21
 
-.PHONY: help setup demo emulate test check format bench simulate lock snapshots zip-table clean
+# The bucket of Terraform's state, the values of its variables, and what it means to do.
+STATE_BUCKET ?=
+TFVARS ?= infra/terraform.tfvars
+PLAN = $(CURDIR)/dist/almanac.tfplan
+
+.PHONY: help setup demo emulate test check format bench simulate archives archives-check \
+	infra-check infra-scan infra-plan infra-apply lock snapshots zip-table clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
@@ -35,7 +41,7 @@ emulate: $(STAMP) ## the whole cloud on this machine, with one run (ARGS="--keep
 	@$(BIN)/almanac emulate $(ARGS)
 
 test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 simulate: $(STAMP) ## the slow tests: a larger agency's year
 	@$(BIN)/python -m pytest -m slow $(ARGS)
@@ -47,6 +53,31 @@ check: $(STAMP) ## format, lint, types, imports
 	@out=$$($(BIN)/lint-imports 2>&1) || { echo "$$out"; exit 1; }
 	@echo "Format, lint, types and imports are in order"
 
+archives: $(STAMP) ## what the functions are deployed from, in dist/functions
+	@$(BIN)/python scripts/build_archives.py
+
+archives-check: $(STAMP) ## the archives by themselves: installed, started, a run (needs the network)
+	@$(BIN)/python -m pytest -m network tests/infra $(ARGS)
+
+infra-check: $(STAMP) ## format of the Terraform, `terraform validate`, and its tests
+	@test -z "$(TFCHECK)" || $(BIN)/python -c 'import grpc, msgpack' 2>/dev/null || $(PIP) install msgpack
+	@$(BIN)/python scripts/check_infra.py
+
+infra-scan: ## the Terraform by checkov, in a venv of its own (.venv-checkov)
+	@test -x .venv-checkov/bin/checkov || { $(PYTHON) -m venv .venv-checkov && \
+		.venv-checkov/bin/python -m pip --disable-pip-version-check --no-input -qq install 'checkov>=3.3.30'; }
+	@.venv-checkov/bin/checkov --config-file infra/.checkov.yaml -d infra
+
+infra-plan: archives ## what Terraform would change (STATE_BUCKET=..., TFVARS=...)
+	@test -n "$(STATE_BUCKET)" || { echo "STATE_BUCKET is not set: the bucket of Terraform's state (docs/operations.md)" >&2; exit 1; }
+	terraform -chdir=infra init -input=false -reconfigure -backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=almanac
+	terraform -chdir=infra plan -input=false -lock=false -var-file=$(abspath $(TFVARS)) -out=$(PLAN)
+
+infra-apply: ## do what the last `make infra-plan` has shown, and nothing else
+	@test -f "$(PLAN)" || { echo "There is no plan: run make infra-plan first, and read it" >&2; exit 1; }
+	terraform -chdir=infra apply -input=false $(PLAN)
+	@rm $(PLAN)
+
 format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff check -q --fix --select I .
 	@$(BIN)/ruff format -q .
@@ -56,11 +87,14 @@ bench: $(STAMP) ## time and memory of runs, and cold starts (ARGS="25000 500000"
 	@$(BIN)/python scripts/bench_balancing.py
 	@$(BIN)/python scripts/bench_cold_start.py
 
-lock: $(STAMP) ## choose the versions in requirements.lock anew
+lock: $(STAMP) ## choose the versions in requirements.lock anew, and those of the functions
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock
 	@$(BIN)/uv pip compile pyproject.toml --extra cloud --group dev --universal --python-version 3.11 \
 		--fork-strategy fewest --generate-hashes --no-annotate --upgrade -q \
 		--custom-compile-command "make lock" -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra cloud --universal --python-version 3.11 \
+		--fork-strategy fewest --generate-hashes --no-annotate --constraint requirements.lock -q \
+		--custom-compile-command "make lock" -o functions/requirements.txt
 
 snapshots: $(STAMP) ## write the window snapshots of every state anew, for review
 	@$(BIN)/python scripts/snapshot_windows.py
@@ -70,5 +104,5 @@ zip-table: $(STAMP) ## build the table from ZIP codes to states anew
 	@$(BIN)/python scripts/build_zip_table.py
 
 clean: ## remove .venv, the demo and all caches
-	@rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-checkov demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

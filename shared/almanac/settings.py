@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     """ALMANAC_STORE, ALMANAC_PROJECT and so on; an empty variable counts as not set.
 
     STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
+    MERGE_JOB is the full name of a Cloud Run job that merges runs in the merge function's place.
     """
 
     model_config = SettingsConfigDict(
@@ -27,6 +28,9 @@ class Settings(BaseSettings):
     topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9._~+%-]{0,99})?$")] = ""
     shard_contacts: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
     lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
+    merge_job: (
+        Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/jobs/[^/]+$")] | None
+    ) = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     def required_store(self) -> str:

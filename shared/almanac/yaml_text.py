@@ -192,6 +192,8 @@ def _code(error: yaml.reader.ReaderError) -> str:
 
 
 def _odd_integer(text: str) -> str:
+    if len(text) > 40:
+        return f"{shown(text)} is not a plain whole number; write it in decimal digits"
     if ":" in text:
         return f'{text} without quotes is a number to YAML; write "{text}"'
     if re.fullmatch(r"[-+]?0[0-7]+", text):

@@ -25,7 +25,7 @@ from tests.integration.local_clouds import (
     running_cloud,
 )
 
-pytestmark = needs_pubsub_emulator
+pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_faults")]
 
 SHARDS = 3
 

@@ -27,7 +27,7 @@ from tests.integration.local_clouds import (
     running_cloud,
 )
 
-pytestmark = needs_pubsub_emulator
+pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_runs")]
 
 MORE = 24  # contacts: three shards
 

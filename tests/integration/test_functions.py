@@ -37,9 +37,12 @@ TASK = {"org_id": "206", "run_id": "a-run", "shard": 3, "first_id": 1, "last_id"
 Post = Callable[..., int]
 
 # functions-framework asks for a time that it does not need
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:datetime\.datetime\.utcnow:DeprecationWarning:functions_framework"
-)
+pytestmark = [
+    pytest.mark.xdist_group("functions"),
+    pytest.mark.filterwarnings(
+        r"ignore:datetime\.datetime\.utcnow:DeprecationWarning:functions_framework"
+    ),
+]
 
 
 # In this process

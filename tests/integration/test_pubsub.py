@@ -22,7 +22,7 @@ from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.messaging.topics import Topics
 from tests.emulators import living_in_group, needs_pubsub_emulator, wait_until
 
-pytestmark = needs_pubsub_emulator
+pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("pubsub")]
 
 PROJECT = "almanac-test"
 

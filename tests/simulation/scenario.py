@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import random
 import tempfile
@@ -123,7 +124,8 @@ class Scenario:
         """One thing that somebody may ask for."""
         org = self.random.choice(self.orgs)
         kind = self.random.choices(
-            ("daily of all", "daily", "manual", "force", "change", "poison"), (3, 2, 2, 1, 6, 1)
+            ("daily of all", "daily", "manual", "force", "change", "change again", "poison"),
+            (3, 2, 2, 1, 6, 3, 1),
         )[0]
         if kind == "daily of all":
             self.send("orchestrator", b"")
@@ -133,10 +135,17 @@ class Scenario:
             self.send("orchestrator", RunRequest(org_id=org, reason="manual"))
         elif kind == "force":
             self.send("orchestrator", RunRequest(org_id=org, force=True))
+        elif kind == "change again" and (sent := self._changes_sent()):
+            if self.random.random() < 0.5:
+                self.world.now += dt.timedelta(days=1)
+            self.send("campaign_change", self.random.choice(sent).data)
         elif kind == "poison":
             self.world.send("orchestrator", self.random.choice(POISON))  # comes to nothing
         else:
             self.send("campaign_change", self._change(org))
+
+    def _changes_sent(self) -> list[Letter]:
+        return [letter for letter in self.letters if b"event_id" in letter.data]
 
     def _change(self, org: str) -> CampaignChange:
         known = instances(self.agency[org]) or [1]

@@ -10,10 +10,12 @@ import apsw
 
 from almanac.database.catalog import describe, quoted, records, scalar
 from almanac.database.schema import (
+    CAMPAIGN_INSTANCES,
     COMMITTED_INDEX,
     EMAIL_SCHEDULES,
     FORBIDDEN_UNIQUE,
     IDENTITY_INDEX,
+    LAST_ID,
     LEGACY_CAMPAIGN,
     LEGACY_INSTANCE,
     LEGACY_TYPE,
@@ -29,6 +31,7 @@ from almanac.errors import DatabaseError
 
 # CREATE INDEX sorts on disk: a small page cache is faster there than a large one
 INDEX_CACHE_KIB = 2048
+_NEW_ROWS = 1 << 32  # more than a run adds
 
 
 def migrate(
@@ -99,7 +102,21 @@ def _complete(connection: apsw.Connection, table: Table) -> list[str]:
             f"table {found.name}: its column id is not an INTEGER PRIMARY KEY, so that new rows "
             f"would get no id"
         )
+    if table.columns[0].name == "id" and table is not CAMPAIGN_INSTANCES:
+        _require_ids(connection, found.name)
     return [f"added the column {table.name}.{c.name}" for c in missing]
+
+
+def _require_ids(connection: apsw.Connection, table: str) -> None:
+    """DatabaseError where SQLite would call the disk full, since the ids have come to an end."""
+    sql = "SELECT sql LIKE '%AUTOINCREMENT%' FROM main.sqlite_schema WHERE name = ?"
+    if not scalar(connection, sql, table):
+        return  # it takes any id that is free
+    sql = "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?"
+    used = scalar(connection, sql, table) or 0
+    highest = scalar(connection, f"SELECT max(id) FROM main.{quoted(table)}") or 0
+    if max(used, highest) > LAST_ID - _NEW_ROWS:
+        raise DatabaseError(f"table {table}: its ids have come to their end, {LAST_ID}")
 
 
 def _indexes(connection: apsw.Connection) -> list[dict[str, object]]:

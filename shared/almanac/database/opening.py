@@ -149,6 +149,8 @@ def backup(
     if target.exists():
         raise DatabaseError(f"{target}: exists already; a copy is written to a new file")
     path = Path(connection.filename)
+    if _is_sparse(path):
+        quick_check(path)  # a header may claim gigabytes of which nothing is there
     try:
         with map_errors(target):
             copy = apsw.Connection(str(target))
@@ -214,6 +216,12 @@ def _header(path: Path) -> bytes:
 def _may(path: Path, access: int) -> bool:
     effective = os.access in os.supports_effective_ids
     return os.access(path, access, effective_ids=effective)
+
+
+def _is_sparse(path: Path) -> bool:
+    """Whether most of the file takes no room on the disk."""
+    status = path.stat()
+    return status.st_blocks * 512 < status.st_size // 2
 
 
 def _require_writable(path: Path) -> None:

@@ -20,6 +20,7 @@ from almanac.database.schema import (
     COMMITTED_INDEX,
     IDENTIFIED,
     IDENTITY_INDEX,
+    LAST_ID,
     OLDER_INDEX,
     PLANNED,
     STATUS_INDEX,
@@ -28,6 +29,7 @@ from almanac.database.schema import (
 from almanac.database.sources import Source, file_source
 from almanac.database.sql import trimmed
 from almanac.database.tables import Tables, by_contact, distinct, listed
+from almanac.errors import DatabaseError
 from almanac.frames import Ids
 
 FOREIGN_LIMIT = 1000
@@ -198,6 +200,8 @@ class Snapshot:
         if self._tables.columns("sqlite_sequence").table is not None:
             sql = "SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE lower(name) = ?"
             used.append(self._tables.number(sql, "campaign_instances"))
+        if max(used) >= LAST_ID:
+            raise DatabaseError("table campaign_instances: no id is left for another instance")
         return max(used) + 1
 
     def foreign_targets(self) -> tuple[list[tuple[int, int]], int]:

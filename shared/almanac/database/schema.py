@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LAST_ID = (1 << 63) - 1  # of a row of SQLite
+
 LEGACY_TYPE = "scheduled_rate_increase"
 LEGACY_CAMPAIGN = "rate_increase"
 LEGACY_INSTANCE = "legacy_rate_increase"

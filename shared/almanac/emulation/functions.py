@@ -30,18 +30,24 @@ def source_of(function: str, sources: Path) -> Path:
 
 
 def function_service(
-    function: str, source: Path, log: Path, temporary: Path, environment: Mapping[str, str]
+    function: str,
+    source: Path,
+    log: Path,
+    temporary: Path,
+    environment: Mapping[str, str],
+    python: Path | None = None,
 ) -> Service:
     """The function in the file source, not yet started.
 
-    temporary: a folder for its temporary files, which a killed process leaves behind.
+    temporary: a folder for its temporary files, which a killed process leaves behind. python:
+    the interpreter, if not ours.
     """
     signature = "cloudevent" if function in SUBSCRIPTIONS else "http"
     temporary.mkdir(parents=True, exist_ok=True)
 
     def command(port: int) -> list[str]:
         return [
-            *(sys.executable, "-m", "functions_framework"),
+            *(str(python or sys.executable), "-m", "functions_framework"),
             *("--source", str(source)),
             *("--target", function),
             *("--signature-type", signature),

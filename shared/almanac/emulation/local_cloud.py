@@ -39,7 +39,8 @@ class LocalCloud:
     folder gets logs/<process>.log and the temporary files of the functions; sources is the
     folder with a folder for each function. environment is added to that of the functions
     (ALMANAC_LEASE_SECONDS, ...). With max_delivery_attempts messages become dead letters
-    after that many, instead of the number in the table.
+    after that many, instead of the number in the table. python is the interpreter of the
+    functions, if not ours.
 
     store and bus work on the emulators, whatever the environment of this process says.
     """
@@ -56,6 +57,7 @@ class LocalCloud:
         environment: Mapping[str, str] | None = None,
         max_delivery_attempts: int | None = None,
         topics: Topics | None = None,
+        python: Path | None = None,
     ) -> None:
         self.folder = folder
         self.logs = folder / "logs"
@@ -66,6 +68,7 @@ class LocalCloud:
         self._functions = tuple(functions)
         self._environment = dict(environment or {})
         self._max_delivery_attempts = max_delivery_attempts
+        self._python = python
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -101,6 +104,7 @@ class LocalCloud:
                 self.logs / f"{name}.log",
                 temporary / name,
                 {**self.settings(), **self._environment},
+                self._python,
             )
             self._start_service(self.services[name])
         # the clients, while all of these start

@@ -12,7 +12,7 @@ import binascii
 import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from almanac.errors import RequestError
 from almanac.messaging.bus import Delivery
@@ -22,6 +22,7 @@ from almanac.messaging.messages import FIRST_YEAR, LAST_YEAR
 # that first asked, which the run's id, as_of and T0 are made of.
 REQUEST_ID = "request_id"
 REQUESTED_AT = "requested_at"
+_LONGEST_ID = 1024  # as long as an attribute can be
 
 
 class Event(Protocol):
@@ -40,8 +41,8 @@ def delivery_of(event: Event, topic: str) -> Delivery:
     message = _object(_content(event), "message")
     attributes = _attributes(message)
     message_id = attributes.get(REQUEST_ID) or _first(message, "messageId", "message_id")
-    if not isinstance(message_id, str) or not message_id:
-        raise RequestError("event: its message has no id")
+    if not _is_id(message_id):
+        raise RequestError(f"event: its message has no id, but {_shown(message_id)}")
     published = attributes.get(REQUESTED_AT) or _first(message, "publishTime", "publish_time")
     return Delivery(
         topic=topic,
@@ -87,6 +88,13 @@ def _attributes(message: Mapping[str, Any]) -> dict[str, str]:
     ):
         raise RequestError(f"event: attributes {_shown(attributes)} are not texts by name")
     return dict(attributes)
+
+
+def _is_id(value: Any) -> TypeGuard[str]:
+    """Whether it is a text that can be written down."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _first(message: Mapping[str, Any], *keys: str) -> Any:

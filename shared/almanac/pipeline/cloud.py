@@ -10,6 +10,7 @@ from pathlib import Path
 from almanac.logs import configure
 from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.topics import Topics
+from almanac.pipeline.cloud_run import CloudRunJob
 from almanac.pipeline.parts import Parts
 from almanac.pipeline.snapshots import RangedSnapshots
 from almanac.settings import Settings, load_settings
@@ -29,6 +30,7 @@ def cloud_parts(settings: Settings) -> Parts:
         shard_contacts=settings.shard_contacts,
         lease_seconds=settings.lease_seconds,
         topics=Topics(settings.topic_prefix),
+        merge_job=CloudRunJob(settings.merge_job) if settings.merge_job else None,
     )
 
 

@@ -42,8 +42,12 @@ class StoreCommitter:
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         """See Committer. Raises Corrupt where the copy does not come out as it should."""
         parent = parent_of(self.parts, plan)
+        manifest = manifest_of(self.parts.store, parent[0].folder)
         connection = open_database(self.database, writable=True)
         try:
+            with map_errors(self.database):
+                counted = census_of(manifest) if manifest else None
+                old = counted or take_census(connection, plan.as_of)
             # nobody else has the file, and after a crash it is thrown away
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
@@ -62,7 +66,7 @@ class StoreCommitter:
             self._end_session()
             connection.close()
         self.parts.progress("check", 0, 1)
-        census = self._checked(plan, parent[0], scheduled)
+        census = self._checked(plan, old, scheduled)
         self.parts.progress("publish", 0, 1)
         self._publish(plan, parent, summary, census, changes)
         self.parts.progress("publish", 1, 1)
@@ -93,10 +97,10 @@ class StoreCommitter:
             self._session.close()
             self._session = None
 
-    def _checked(self, plan: RunPlan, parent: Current, scheduled: int) -> Census:
+    def _checked(self, plan: RunPlan, old: Census, scheduled: int) -> Census:
         """The census of a sound file that holds what the run says it wrote; else Corrupt.
 
-        scheduled: the pre-scheduled rows that it is to have.
+        old: that of the snapshot; scheduled: the pre-scheduled rows that it is to have.
         """
         quick_check(self.database)
         connection = open_database(self.database, writable=False)
@@ -105,8 +109,6 @@ class StoreCommitter:
                 census = take_census(connection, plan.as_of)
         finally:
             connection.close()
-        manifest = manifest_of(self.parts.store, parent.folder)
-        old = (census_of(manifest) if manifest else None) or census
         expected = {
             "pre-scheduled rows": (scheduled, census.statuses.get("pre-scheduled", 0)),
             "contacts": (plan.total_contacts, census.contacts),

@@ -91,7 +91,7 @@ def _of_the_shard(
         (_within(part.event, _FIRST_DAY, _LAST_DAY), "an event is no date"),
         (
             _within(part.ideal, _FIRST_DAY, civil.day_of(plan.brief.horizon)),
-            "an ideal day is beyond the horizon",
+            "an ideal day is no date, or beyond the horizon",
         ),
     ]
 

@@ -17,6 +17,7 @@ from almanac.messaging.messages import ShardDone, ShardTask, parse
 from almanac.pipeline.changes import change_campaign
 from almanac.pipeline.endings import Ended, after_end, end_failed
 from almanac.pipeline.faults import is_final
+from almanac.pipeline.merge_job import hand_over
 from almanac.pipeline.merging import merge
 from almanac.pipeline.orchestrate import announce
 from almanac.pipeline.parts import Parts, read_plan
@@ -78,6 +79,9 @@ def _merge(parts: Parts, delivery: Delivery) -> None:
             )
         if (result := result_of(parts.store, done.org_id, done.run_id)) is not None:
             after_end(parts, plan, result)
+            return
+        if parts.merge_job is not None:
+            hand_over(parts, plan, done.shard, parts.merge_job)
             return
         with tempfile.TemporaryDirectory(dir=parts.workspace, prefix="merge-") as folder:
             merge(parts, plan, done.shard, Path(folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,19 +57,10 @@ def merge(parts: Parts, plan: RunPlan, shard: int, folder: Path) -> None:
 
     folder is for the database, and empty. Raises LeaseTaken while another delivery merges.
     """
-    if (done := version_of(parts, plan)) is not None:
-        end_committed(parts, plan, done.version)  # by a delivery that did not get further
+    claim = claim_if_due(parts, plan, shard)
+    if claim is None:
         return
-    if not is_complete(parts.store, plan):
-        if parts.store.stat(layout.fragment(plan.org_id, plan.run_id, shard)) is None:
-            publish_tasks(parts, plan)  # it was there once, or its word came from elsewhere
-        return
-    claim = _Claim.make(parts, plan)
     try:
-        result = result_of(parts.store, plan.org_id, plan.run_id)
-        if result is not None:  # another delivery ended the run before the lease was taken anew
-            after_end(parts, plan, result)
-            return
         _merge(parts, plan, claim, folder)
     except BadFragment as error:
         _refuse(parts, plan, error)
@@ -88,7 +79,31 @@ def merge(parts: Parts, plan: RunPlan, shard: int, folder: Path) -> None:
         claim.end()
 
 
-def _merge(parts: Parts, plan: RunPlan, claim: _Claim, folder: Path) -> None:
+def claim_if_due(parts: Parts, plan: RunPlan, shard: int) -> Claim | None:
+    """The right to merge the run, if there is something to merge; shard as in `merge`.
+
+    None where fragments are missing or the run has ended, with what follows from that done.
+    Raises LeaseTaken while another delivery merges.
+    """
+    if (done := version_of(parts, plan)) is not None:
+        end_committed(parts, plan, done.version)  # by a delivery that did not get further
+        return None
+    if not is_complete(parts.store, plan):
+        if parts.store.stat(layout.fragment(plan.org_id, plan.run_id, shard)) is None:
+            publish_tasks(parts, plan)  # it was there once, or its word came from elsewhere
+        return None
+    claim = Claim.make(parts, plan)
+    with ExitStack() as unless_due:
+        unless_due.callback(claim.end)
+        result = result_of(parts.store, plan.org_id, plan.run_id)
+        if result is None:
+            unless_due.pop_all()
+            return claim
+        after_end(parts, plan, result)  # another delivery ended it before the lease was taken anew
+    return None
+
+
+def _merge(parts: Parts, plan: RunPlan, claim: Claim, folder: Path) -> None:
     parent_of(parts, plan)  # if another version is in force, all work would be for nothing
     database = folder / layout.DATABASE
     watch = Stopwatch(parts.progress)
@@ -168,7 +183,7 @@ def _refuse(parts: Parts, plan: RunPlan, error: BadFragment) -> None:
 
 
 @dataclass
-class _Claim:
+class Claim:
     """The delivery's right to be the one that merges the run."""
 
     parts: Parts
@@ -176,7 +191,7 @@ class _Claim:
     renewed_at: dt.datetime
 
     @classmethod
-    def make(cls, parts: Parts, plan: RunPlan) -> _Claim:
+    def make(cls, parts: Parts, plan: RunPlan) -> Claim:
         lease = take_lease(parts, plan.org_id, plan.run_id)
         claim = cls(parts, lease, parts.clock())
         claim._write(claim.renewed_at)

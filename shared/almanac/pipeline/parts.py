@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -18,6 +19,17 @@ from almanac.pipeline.run_plan import RunPlan
 from almanac.pipeline.snapshots import Snapshots
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
+
+
+class Job(Protocol):
+    """Something that runs beside the functions, and may take longer than they."""
+
+    def start(self, arguments: Sequence[str]) -> None:
+        """Start it once with these arguments, and do not wait for its end.
+
+        Raises TransientError if it was not started, OutcomeUnknown.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Parts:
     progress: Callable[[str, int, int], None] = field(default=lambda step, done, all_: None)
     # what each delivery calls itself where others of the same run may be at work
     new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]
+    merge_job: Job | None = None  # where runs are merged, if not by who gets the last word
 
 
 @functools.lru_cache(maxsize=4)

@@ -3,6 +3,7 @@ one, and each instance's contacts are one vector."""
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from almanac.rules.states import USPS_STATES
 
 TARGET_STATUSES = ("", "scheduled", "skipped", "sent")
 _SENT = TARGET_STATUSES.index("sent")
+_FIRST_DAY = np.int32(civil.day_of(dt.date.min))
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def _days(instance: Instance, ids: Ids, event: Days, brief: Brief) -> tuple[Days
         ideal = (first + ids % (last - first + 1)).astype(np.int32)
         deadline = np.maximum(ideal + valid, np.int32(last))
     else:
-        ideal = event - np.int32(instance.days_before_event)
+        # no further back than dates go
+        ideal = np.maximum(event - np.int32(instance.days_before_event), _FIRST_DAY)
         if instance.active_start is not None:
             ideal = np.maximum(ideal, np.int32(civil.day_of(instance.active_start)))
         before_event = (instance.days_before_event > 0) & (ideal < event)

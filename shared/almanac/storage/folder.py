@@ -3,6 +3,8 @@
 An object is the plain file of its name below the root, so that a person can look at a store.
 Objects are replaced whole, never written in place. Files that somebody else puts there are
 taken as objects; a file that the store has written and somebody else has changed is Corrupt.
+Symbolic links below the root are no objects and no folders, and no name leads over one: whatever
+is in a store, nothing outside its root is read or written. The root itself may be a link.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO
 
-from almanac.errors import Corrupt, NotFound, PreconditionFailed, StorageError
+from almanac.errors import Corrupt, NotFound, PreconditionFailed, RequestError, StorageError
 from almanac.storage import files
 from almanac.storage.checksums import Checksum, checksum_of_file, chunks_of
 from almanac.storage.layout import is_edited_by_people
@@ -122,7 +124,8 @@ class FolderStore:
     def subfolders(self, prefix: str) -> list[str]:
         check_folder(prefix)
         try:
-            entries = [each.name for each in os.scandir(self._path(prefix)) if each.is_dir()]
+            below = os.scandir(self._path(prefix))
+            entries = [each.name for each in below if each.is_dir(follow_symlinks=False)]
         except (FileNotFoundError, NotADirectoryError):
             return []
         names = sorted(name for name in entries if not name.startswith("."))
@@ -141,11 +144,18 @@ class FolderStore:
             there = Path(folder).relative_to(self.root)
             for each in found:
                 name = (there / each).as_posix()
-                if not each.startswith(".") and name.startswith(prefix):
+                hidden = each.startswith(".") or Path(folder, each).is_symlink()
+                if not hidden and name.startswith(prefix):
                     yield name
 
     def _path(self, name: str) -> Path:
-        return self.root / name
+        """Where the object or folder is; RequestError if the way there leads over a link."""
+        path = self.root
+        for part in filter(None, name.split("/")):
+            path = path / part
+            if path.is_symlink():
+                raise RequestError(f"object name {name!r}: {path} is a symbolic link")
+        return path
 
     @contextmanager
     def _opened(

@@ -1,0 +1,66 @@
+# Everything that can be said, for 10 million contacts in another region.
+
+terraform {
+  required_version = ">= 1.11"
+}
+
+variable "project_id" {
+  type = string
+}
+
+variable "merge_image" {
+  description = "The image that the merge function runs."
+  type        = string
+}
+
+module "almanac" {
+  source = "../.."
+
+  project_id = var.project_id
+  region     = "us-east4"
+  name       = "almanac"
+  labels     = { team = "mailing", stage = "production" }
+
+  data_bucket      = "agency-almanac-databases"
+  source_bucket    = "agency-almanac-sources"
+  archived_days    = 14
+  soft_delete_days = 30
+  kms_key          = "projects/agency-keys/locations/us-east4/keyRings/almanac/cryptoKeys/almanac"
+
+  operators       = ["group:mailing-operators@example.com"]
+  status_invokers = ["serviceAccount:checks@agency-monitoring.iam.gserviceaccount.com"]
+  status_ingress  = "ALLOW_INTERNAL_AND_GCLB"
+  state_bucket    = "agency-terraform-state"
+
+  daily_time = "04:00"
+  time_zone  = "America/Chicago"
+
+  archive_folder = "../dist/functions"
+  runtime        = "python313"
+  shard_contacts = 50000
+  lease_seconds  = 10800
+  log_level      = "INFO"
+  sizes = {
+    shard = { memory = "2Gi", concurrency = 2, max_instances = 100 }
+    merge = { memory = "512Mi", cpu = 1 }
+  }
+  # 14 GB of database beside 3 GB of its own
+  merge_job = {
+    image           = var.merge_image
+    cpu             = 6
+    memory          = "24Gi"
+    timeout_seconds = 7200
+  }
+
+  alert_emails   = ["mailing@example.com"]
+  alert_channels = ["projects/agency-monitoring/notificationChannels/1234567890"]
+  error_rate     = 0.05
+}
+
+output "environment" {
+  value = module.almanac.environment
+}
+
+output "status_url" {
+  value = module.almanac.status_url
+}

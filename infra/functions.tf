@@ -1,0 +1,194 @@
+# The topics, the four functions that take messages, the job that can merge, and the status function.
+
+locals {
+  # Held against shared/almanac/messaging/subscriptions.py by tests/infra.
+  subscriptions = jsondecode(file("${path.module}/subscriptions.json"))
+  topics        = toset([for each in values(local.subscriptions) : each.topic])
+
+  purposes = {
+    orchestrator    = "Starts runs: plans the cutting into shards"
+    shard           = "Plans a range of contacts"
+    merge           = "Commits a run: the next version of the database"
+    campaign_change = "Changes a campaign and plans whom it concerns"
+  }
+
+  job = "projects/${var.project_id}/locations/${var.region}/jobs/${var.name}-merge"
+}
+
+resource "google_pubsub_topic" "this" {
+  for_each = local.topics
+
+  project      = var.project_id
+  name         = "${var.name}-${each.key}"
+  kms_key_name = var.kms_key
+  labels       = local.labels
+
+  message_storage_policy {
+    allowed_persistence_regions = [var.region]
+  }
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_pubsub_topic" "dead_letters" {
+  project      = var.project_id
+  name         = "${var.name}-dead-letters"
+  kms_key_name = var.kms_key
+  labels       = local.labels
+
+  message_storage_policy {
+    allowed_persistence_regions = [var.region]
+  }
+
+  depends_on = [google_project_service.needed]
+}
+
+# Without it dead letters would be lost. Nobody is pushed to: somebody looks.
+resource "google_pubsub_subscription" "dead_letters" {
+  project                    = var.project_id
+  name                       = google_pubsub_topic.dead_letters.name
+  topic                      = google_pubsub_topic.dead_letters.id
+  ack_deadline_seconds       = 60
+  message_retention_duration = "604800s" # 7 days
+  labels                     = local.labels
+
+  expiration_policy {
+    ttl = ""
+  }
+}
+
+module "function" {
+  source   = "./modules/pubsub_function"
+  for_each = local.subscriptions
+
+  project_id  = var.project_id
+  region      = var.region
+  prefix      = "${var.name}-"
+  function    = each.key
+  description = local.purposes[each.key]
+  runtime     = var.runtime
+  archive = {
+    bucket = google_storage_bucket.sources.name
+    object = google_storage_bucket_object.archive[each.key].name
+  }
+  build = {
+    repository      = google_artifact_registry_repository.images.id
+    service_account = google_service_account.images.name
+  }
+  environment = merge(
+    local.environment,
+    each.key == "merge" && var.merge_job != null ? { ALMANAC_MERGE_JOB = local.job } : {},
+  )
+  size = var.sizes[each.key]
+
+  topic = {
+    id   = google_pubsub_topic.this[each.value.topic].id
+    name = google_pubsub_topic.this[each.value.topic].name
+  }
+  terms = each.value
+  dead_letters = {
+    id   = google_pubsub_topic.dead_letters.id
+    name = google_pubsub_topic.dead_letters.name
+  }
+  pubsub_agent = local.agents.pubsub
+
+  kms_key    = var.kms_key
+  labels     = local.labels
+  channels   = local.channels
+  error_rate = var.error_rate
+
+  # the image is built by an account that has to be allowed to
+  depends_on = [
+    google_artifact_registry_repository_iam_member.images,
+    google_project_iam_member.images,
+    google_storage_bucket_iam_member.images,
+  ]
+}
+
+# Merges when the function would take too long; the function starts it for a run, and waits by
+# having its message delivered again (shared/almanac/pipeline/merge_job.py).
+resource "google_cloud_run_v2_job" "merge" {
+  for_each = var.merge_job == null ? {} : { merge = var.merge_job }
+
+  project             = var.project_id
+  location            = var.region
+  name                = "${var.name}-merge"
+  deletion_protection = false # it holds nothing
+  labels              = local.labels
+
+  template {
+    task_count  = 1
+    parallelism = 1
+    template {
+      service_account = module.function["merge"].email
+      timeout         = "${each.value.timeout_seconds}s"
+      max_retries     = 0 # the message's next delivery starts it again
+      encryption_key  = var.kms_key
+      containers {
+        image   = each.value.image
+        command = ["/cnb/lifecycle/launcher", "python", "-m", "almanac.pipeline.merge_job"]
+        resources {
+          limits = {
+            cpu    = tostring(each.value.cpu)
+            memory = each.value.memory
+          }
+        }
+        dynamic "env" {
+          for_each = local.environment
+          content {
+            name  = env.key
+            value = env.value
+          }
+        }
+      }
+    }
+  }
+}
+
+resource "google_service_account" "status" {
+  project      = var.project_id
+  account_id   = "${var.name}-status"
+  display_name = "Almanac: status"
+}
+
+resource "google_cloudfunctions2_function" "status" {
+  project      = var.project_id
+  location     = var.region
+  name         = "${var.name}-status"
+  description  = "Tells how the organizations are"
+  kms_key_name = var.kms_key
+  labels       = local.labels
+
+  build_config {
+    runtime           = var.runtime
+    entry_point       = "status"
+    docker_repository = google_artifact_registry_repository.images.id
+    service_account   = google_service_account.images.name
+
+    source {
+      storage_source {
+        bucket = google_storage_bucket.sources.name
+        object = google_storage_bucket_object.archive["status"].name
+      }
+    }
+  }
+
+  service_config {
+    service_account_email            = google_service_account.status.email
+    available_cpu                    = tostring(var.sizes.status.cpu)
+    available_memory                 = var.sizes.status.memory
+    max_instance_request_concurrency = var.sizes.status.concurrency
+    min_instance_count               = 0
+    max_instance_count               = var.sizes.status.max_instances
+    timeout_seconds                  = var.sizes.status.timeout_seconds
+    all_traffic_on_latest_revision   = true
+    environment_variables            = local.environment
+    ingress_settings                 = var.status_ingress
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.images,
+    google_project_iam_member.images,
+    google_storage_bucket_iam_member.images,
+  ]
+}

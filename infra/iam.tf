@@ -1,0 +1,356 @@
+# Who may do what. README.md has it as a table; tests hold the two against each other.
+
+locals {
+  workers = { for name, function in module.function : name => function.member }
+  members = merge(local.workers, { status = google_service_account.status.member })
+
+  # What functions may write below orgs/ is no prefix: the organization's id comes in between.
+  # Managed folders would need one for each organization; conditions need none.
+  objects = "projects/_/buckets/${google_storage_bucket.data.name}/objects"
+  writes = {
+    # plans, fragments and results; changes that wait; the lease
+    runs = {
+      functions  = ["orchestrator", "shard", "merge", "campaign_change"]
+      expression = "resource.name.extract(\"/objects/orgs/{org}/runs/\") != \"\" || resource.name.extract(\"/objects/orgs/{org}/changes/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && resource.name.endsWith(\"/lease.json\"))"
+    }
+    # databases, and which one is in force
+    versions = {
+      functions  = ["merge"]
+      expression = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && resource.name.endsWith(\"/current.json\"))"
+    }
+  }
+  writers = merge([
+    for what, grant in local.writes : { for function in grant.functions : "${function} ${what}" => { function = function, what = what } }
+  ]...)
+
+  # A run that ended is asked for again by whoever finds that it has to be, a shard included.
+  publishers = {
+    orchestrator    = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
+    shard           = ["run-requests", "shard-results", "campaign-changes"]
+    merge           = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
+    campaign_change = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
+  }
+  publishes = merge([
+    for function, topics in local.publishers : { for topic in topics : "${function} ${topic}" => { function = function, topic = topic } }
+  ]...)
+}
+
+# --- the store ------------------------------------------------------------------------------------
+
+# Names only. Without it Cloud Storage answers 403 where there is no such object, and not 404.
+resource "google_storage_bucket_iam_member" "names" {
+  for_each = local.members
+
+  bucket = google_storage_bucket.data.name
+  role   = "roles/storage.legacyBucketReader"
+  member = each.value
+}
+
+resource "google_storage_managed_folder_iam_member" "read" {
+  for_each = local.workers
+
+  bucket         = google_storage_bucket.data.name
+  managed_folder = google_storage_managed_folder.organizations.name
+  role           = "roles/storage.objectViewer"
+  member         = each.value
+}
+
+# Overwriting and deleting need objectUser; so does writing what may be there already.
+resource "google_storage_bucket_iam_member" "write" {
+  for_each = local.writers
+
+  bucket = google_storage_bucket.data.name
+  role   = "roles/storage.objectUser"
+  member = local.workers[each.value.function]
+  condition {
+    title       = each.value.what
+    description = "README.md has the names in words"
+    expression  = local.writes[each.value.what].expression
+  }
+}
+
+resource "google_storage_managed_folder_iam_member" "reject" {
+  for_each = local.workers
+
+  bucket         = google_storage_bucket.data.name
+  managed_folder = google_storage_managed_folder.rejected.name
+  role           = "roles/storage.objectUser"
+  member         = each.value
+}
+
+# The status function reads documents, and no database and no fragment.
+resource "google_storage_bucket_iam_member" "status" {
+  bucket = google_storage_bucket.data.name
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.status.member
+  condition {
+    title       = "documents"
+    description = "README.md has the names in words"
+    expression  = "resource.name.startsWith(\"${local.objects}/orgs/\") && (resource.name.endsWith(\".json\") || resource.name.endsWith(\".html\") || resource.name.endsWith(\"/config.yaml\"))"
+  }
+}
+
+# --- messages -------------------------------------------------------------------------------------
+
+resource "google_pubsub_topic_iam_member" "publish" {
+  for_each = local.publishes
+
+  project = var.project_id
+  topic   = google_pubsub_topic.this[each.value.topic].name
+  role    = "roles/pubsub.publisher"
+  member  = local.workers[each.value.function]
+}
+
+resource "google_pubsub_topic_iam_member" "dead_letters" {
+  project = var.project_id
+  topic   = google_pubsub_topic.dead_letters.name
+  role    = "roles/pubsub.publisher"
+  member  = local.agents.pubsub
+
+  # Google makes the account when Pub/Sub is first used
+  depends_on = [google_pubsub_subscription.dead_letters]
+}
+
+# --- the job --------------------------------------------------------------------------------------
+
+resource "google_cloud_run_v2_job_iam_member" "merge" {
+  for_each = google_cloud_run_v2_job.merge
+
+  project  = var.project_id
+  location = var.region
+  name     = each.value.name
+  role     = "roles/run.jobsExecutorWithOverrides"
+  member   = local.workers.merge
+}
+
+# --- people ---------------------------------------------------------------------------------------
+
+resource "google_cloud_run_service_iam_member" "status" {
+  for_each = setunion(var.operators, var.status_invokers)
+
+  project  = var.project_id
+  location = var.region
+  service  = google_cloudfunctions2_function.status.name
+  role     = "roles/run.invoker"
+  member   = each.value
+}
+
+resource "google_storage_bucket_iam_member" "operators" {
+  for_each = var.operators
+
+  bucket = google_storage_bucket.data.name
+  role   = "roles/storage.legacyBucketReader"
+  member = each.value
+}
+
+resource "google_storage_managed_folder_iam_member" "operators" {
+  for_each = var.operators
+
+  bucket         = google_storage_bucket.data.name
+  managed_folder = google_storage_managed_folder.organizations.name
+  role           = "roles/storage.objectUser"
+  member         = each.value
+}
+
+resource "google_storage_managed_folder_iam_member" "operators_rejected" {
+  for_each = var.operators
+
+  bucket         = google_storage_bucket.data.name
+  managed_folder = google_storage_managed_folder.rejected.name
+  role           = "roles/storage.objectViewer"
+  member         = each.value
+}
+
+# any topic: a dead letter is published again to the one that it came from
+resource "google_pubsub_topic_iam_member" "operators" {
+  for_each = { for pair in setproduct(var.operators, local.topics) : "${pair[0]} ${pair[1]}" => { member = pair[0], topic = pair[1] } }
+
+  project = var.project_id
+  topic   = google_pubsub_topic.this[each.value.topic].name
+  role    = "roles/pubsub.publisher"
+  member  = each.value.member
+}
+
+resource "google_pubsub_subscription_iam_member" "operators" {
+  for_each = var.operators
+
+  project      = var.project_id
+  subscription = google_pubsub_subscription.dead_letters.name
+  role         = "roles/pubsub.subscriber"
+  member       = each.value
+}
+
+# --- building images ------------------------------------------------------------------------------
+
+resource "google_service_account" "images" {
+  project      = var.project_id
+  account_id   = "${var.name}-images"
+  display_name = "Almanac: builds the images of the functions"
+}
+
+resource "google_artifact_registry_repository_iam_member" "images" {
+  project    = var.project_id
+  location   = var.region
+  repository = google_artifact_registry_repository.images.repository_id
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.images.member
+}
+
+resource "google_storage_bucket_iam_member" "images" {
+  bucket = google_storage_bucket.sources.name
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.images.member
+}
+
+locals {
+  image_roles = {
+    "roles/logging.logWriter" = null
+    # Cloud Functions copies the archive into a bucket of its own, and builds from there
+    "roles/storage.objectViewer" = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${local.number}-${var.region}/\")"
+  }
+}
+
+resource "google_project_iam_member" "images" {
+  for_each = local.image_roles
+
+  project = var.project_id
+  role    = each.key
+  member  = google_service_account.images.member
+
+  dynamic "condition" {
+    for_each = each.value[*]
+    content {
+      title      = "sources"
+      expression = condition.value
+    }
+  }
+}
+
+# --- deploying ------------------------------------------------------------------------------------
+
+# What Cloud Build runs Terraform as, after a person has done so once. It can give itself nearly
+# everything in the project: who may start its builds is the guard (docs/operations.md).
+resource "google_service_account" "deploy" {
+  project      = var.project_id
+  account_id   = "${var.name}-deploy"
+  display_name = "Almanac: deploys"
+}
+
+locals {
+  deploy_roles = toset([
+    "roles/artifactregistry.admin",
+    "roles/cloudfunctions.admin",
+    "roles/cloudscheduler.admin",
+    "roles/iam.serviceAccountAdmin",
+    "roles/logging.configWriter",
+    "roles/logging.logWriter",
+    "roles/monitoring.editor",
+    "roles/pubsub.admin",
+    "roles/run.admin",
+    "roles/serviceusage.serviceUsageAdmin",
+  ])
+  deploys_as = merge(
+    { for name, function in module.function : name => function.account },
+    { status = google_service_account.status.name, images = google_service_account.images.name },
+  )
+}
+
+resource "google_project_iam_member" "deploy" {
+  for_each = local.deploy_roles
+
+  project = var.project_id
+  role    = each.value
+  member  = google_service_account.deploy.member
+}
+
+# Of the project's rights it may give and take those of the images' account only.
+resource "google_project_iam_member" "deploy_grants" {
+  project = var.project_id
+  role    = "roles/resourcemanager.projectIamAdmin"
+  member  = google_service_account.deploy.member
+  condition {
+    title      = "images"
+    expression = "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([${join(", ", [for role in keys(local.image_roles) : "\"${role}\""])}])"
+  }
+}
+
+resource "google_service_account_iam_member" "deploy" {
+  for_each = local.deploys_as
+
+  service_account_id = each.value
+  role               = "roles/iam.serviceAccountUser"
+  member             = google_service_account.deploy.member
+}
+
+resource "google_storage_bucket_iam_member" "deploy" {
+  for_each = {
+    data    = google_storage_bucket.data.name
+    sources = google_storage_bucket.sources.name
+  }
+
+  bucket = each.value
+  role   = "roles/storage.admin"
+  member = google_service_account.deploy.member
+}
+
+# What Cloud Build plans as, for branches that nobody has reviewed: it reads how things are set up,
+# and no database. (A viewer of the project would read those too: buckets let them in.)
+resource "google_service_account" "plan" {
+  project      = var.project_id
+  account_id   = "${var.name}-plan"
+  display_name = "Almanac: plans deployments"
+}
+
+locals {
+  plan_roles = toset([
+    "roles/artifactregistry.reader",
+    "roles/cloudfunctions.viewer",
+    "roles/cloudscheduler.viewer",
+    "roles/iam.securityReviewer",
+    "roles/iam.serviceAccountViewer",
+    "roles/logging.logWriter",
+    "roles/logging.viewer",
+    "roles/monitoring.viewer",
+    "roles/pubsub.viewer",
+    "roles/run.viewer",
+    "roles/serviceusage.serviceUsageViewer",
+  ])
+}
+
+resource "google_project_iam_member" "plan" {
+  for_each = local.plan_roles
+
+  project = var.project_id
+  role    = each.value
+  member  = google_service_account.plan.member
+}
+
+resource "google_storage_bucket_iam_member" "plan" {
+  for_each = {
+    data    = google_storage_bucket.data.name
+    sources = google_storage_bucket.sources.name
+  }
+
+  bucket = each.value
+  role   = "roles/storage.legacyBucketReader"
+  member = google_service_account.plan.member
+}
+
+resource "google_storage_bucket_iam_member" "plan_sources" {
+  bucket = google_storage_bucket.sources.name
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.plan.member
+}
+
+# --- Terraform's state ----------------------------------------------------------------------------
+
+resource "google_storage_bucket_iam_member" "state" {
+  for_each = var.state_bucket == null ? {} : {
+    deploy = { role = "roles/storage.objectUser", member = google_service_account.deploy.member }
+    plan   = { role = "roles/storage.objectViewer", member = google_service_account.plan.member }
+  }
+
+  bucket = var.state_bucket
+  role   = each.value.role
+  member = each.value.member
+}

@@ -1,0 +1,115 @@
+variable "project_id" {
+  type = string
+}
+
+variable "region" {
+  type = string
+}
+
+variable "prefix" {
+  description = "What names begin with, with its hyphen."
+  type        = string
+}
+
+variable "function" {
+  description = "The function's name in the code, and its entry point; names in the cloud have hyphens for underscores."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z]+(_[a-z]+)*$", var.function))
+    error_message = "function: lower-case words with underscores between them."
+  }
+}
+
+variable "description" {
+  type = string
+}
+
+variable "runtime" {
+  type = string
+}
+
+variable "archive" {
+  description = "Where its source is."
+  type        = object({ bucket = string, object = string })
+}
+
+variable "build" {
+  description = "Where its image goes, and the account that builds it."
+  type        = object({ repository = string, service_account = string })
+}
+
+variable "environment" {
+  type = map(string)
+}
+
+variable "size" {
+  type = object({
+    cpu             = number
+    memory          = string
+    concurrency     = number
+    max_instances   = number
+    timeout_seconds = number
+  })
+}
+
+variable "topic" {
+  description = "The topic whose messages it takes."
+  type        = object({ id = string, name = string })
+}
+
+variable "terms" {
+  description = "How messages are delivered to it; in seconds but for the attempts."
+  type = object({
+    max_delivery_attempts = number
+    ack_deadline_seconds  = number
+    min_backoff_seconds   = number
+    max_backoff_seconds   = number
+  })
+  validation {
+    condition     = var.terms.ack_deadline_seconds >= 10 && var.terms.ack_deadline_seconds <= 600
+    error_message = "terms: ack_deadline_seconds is 10 to 600."
+  }
+  validation {
+    condition     = var.terms.max_delivery_attempts >= 5 && var.terms.max_delivery_attempts <= 100
+    error_message = "terms: max_delivery_attempts is 5 to 100."
+  }
+  validation {
+    condition     = var.terms.min_backoff_seconds >= 0 && var.terms.min_backoff_seconds <= var.terms.max_backoff_seconds && var.terms.max_backoff_seconds <= 600
+    error_message = "terms: 0 <= min_backoff_seconds <= max_backoff_seconds <= 600."
+  }
+  validation {
+    condition     = var.size.timeout_seconds + 10 <= var.terms.ack_deadline_seconds
+    error_message = "terms: the function's timeout has to be 10 seconds shorter than ack_deadline_seconds, or its message comes again while it works."
+  }
+}
+
+variable "dead_letters" {
+  description = "The topic for messages that have failed too often."
+  type        = object({ id = string, name = string })
+}
+
+variable "pubsub_agent" {
+  description = "Pub/Sub's own account in the project, as a member."
+  type        = string
+}
+
+variable "kms_key" {
+  type    = string
+  default = null
+}
+
+variable "labels" {
+  type    = map(string)
+  default = {}
+}
+
+variable "channels" {
+  description = "Notification channels of its alerts."
+  type        = list(string)
+  default     = []
+}
+
+variable "error_rate" {
+  type    = number
+  default = 0.1
+}

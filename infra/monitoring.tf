@@ -1,0 +1,232 @@
+# What concerns the installation as a whole; what concerns one function is in its module.
+
+locals {
+  channels = concat([for each in google_monitoring_notification_channel.email : each.name], tolist(var.alert_channels))
+  # lines of the functions and of the merge job
+  lines = "(resource.type=\"cloud_run_revision\" OR resource.type=\"cloud_run_job\")"
+  # metric names as PromQL has them
+  committed = "logging_googleapis_com:user_${replace(google_logging_metric.committed.name, "-", "_")}"
+}
+
+resource "google_monitoring_notification_channel" "email" {
+  for_each = var.alert_emails
+
+  project      = var.project_id
+  display_name = "${var.name}: ${each.value}"
+  type         = "email"
+  labels       = { email_address = each.value }
+  user_labels  = local.labels
+
+  depends_on = [google_project_service.needed]
+}
+
+# Runs over all contacts; those of campaign changes say nothing of the day's.
+resource "google_logging_metric" "committed" {
+  project     = var.project_id
+  name        = "${var.name}-run-committed"
+  description = "Runs over all contacts that were committed"
+  filter      = <<-EOT
+    ${local.lines}
+    jsonPayload.message="run committed"
+    jsonPayload.run_id=~"^[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily|manual-)"
+  EOT
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+    labels {
+      key         = "org_id"
+      value_type  = "STRING"
+      description = "The organization"
+    }
+  }
+  label_extractors = { org_id = "EXTRACT(jsonPayload.org_id)" }
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_logging_metric" "failed" {
+  project     = var.project_id
+  name        = "${var.name}-run-failed"
+  description = "Runs that failed, and messages that were rejected"
+  filter      = <<-EOT
+    ${local.lines}
+    (jsonPayload.message="run failed" OR jsonPayload.message="message rejected")
+  EOT
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+    labels {
+      key         = "what"
+      value_type  = "STRING"
+      description = "run failed, or message rejected"
+    }
+  }
+  label_extractors = { what = "EXTRACT(jsonPayload.message)" }
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_monitoring_alert_policy" "dead_letters" {
+  project               = var.project_id
+  display_name          = "${var.name}: dead letters wait"
+  combiner              = "OR"
+  severity              = "ERROR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "a message was given up"
+    condition_threshold {
+      filter          = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND resource.type=\"pubsub_subscription\" AND resource.label.subscription_id=\"${google_pubsub_subscription.dead_letters.name}\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period   = "60s"
+        per_series_aligner = "ALIGN_MAX"
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "They are kept for 7 days. docs/operations.md says how to look at them and how to publish them again."
+  }
+}
+
+# A condition for the absence of a metric reaches 23.5 hours at most; PromQL reaches further.
+resource "google_monitoring_alert_policy" "stale" {
+  project               = var.project_id
+  display_name          = "${var.name}: no run for 26 hours"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "an organization that had runs this week has had none for 26 hours"
+    condition_prometheus_query_language {
+      query                     = "sum by (org_id) (increase(${local.committed}[7d])) > 0 unless sum by (org_id) (increase(${local.committed}[26h])) > 0"
+      duration                  = "0s"
+      evaluation_interval       = "600s"
+      disable_metric_validation = true # the first run has yet to come
+    }
+  }
+
+  conditions {
+    display_name = "nobody has had a run for 26 hours"
+    condition_prometheus_query_language {
+      query                     = "absent_over_time(${local.committed}[26h])"
+      duration                  = "0s"
+      evaluation_interval       = "600s"
+      disable_metric_validation = true
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "Messages may not be sent today. `almanac store status` and docs/operations.md say what to look at first."
+  }
+}
+
+resource "google_monitoring_alert_policy" "failed" {
+  project               = var.project_id
+  display_name          = "${var.name}: a run failed"
+  combiner              = "OR"
+  severity              = "ERROR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "a run failed, or a message was rejected"
+    condition_threshold {
+      filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.failed.name}\" AND (resource.type=\"cloud_run_revision\" OR resource.type=\"cloud_run_job\")"
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+        group_by_fields      = ["metric.label.what"]
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The reason is in the log, in the run's result.json, or below rejected/ in the store. See docs/operations.md."
+  }
+}
+
+locals {
+  charts = concat(
+    [
+      {
+        title  = "Runs committed, by organization"
+        filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.committed.name}\""
+        align  = "ALIGN_DELTA", reduce = "REDUCE_SUM", by = ["metric.label.org_id"]
+      },
+      {
+        title  = "Runs failed, messages rejected"
+        filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.failed.name}\""
+        align  = "ALIGN_DELTA", reduce = "REDUCE_SUM", by = ["metric.label.what"]
+      },
+      {
+        title  = "Messages that wait, by subscription"
+        filter = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND resource.type=\"pubsub_subscription\" AND resource.label.subscription_id=starts_with(\"${var.name}-\")"
+        align  = "ALIGN_MAX", reduce = "REDUCE_MAX", by = ["resource.label.subscription_id"]
+      },
+      {
+        title  = "Memory in use, by service"
+        filter = "metric.type=\"run.googleapis.com/container/memory/utilizations\" AND resource.type=\"cloud_run_revision\" AND resource.label.service_name=starts_with(\"${var.name}-\")"
+        align  = "ALIGN_PERCENTILE_99", reduce = "REDUCE_MAX", by = ["resource.label.service_name"]
+      },
+    ],
+    flatten([for name, function in module.function : [
+      {
+        title  = "${name}: deliveries, by outcome"
+        filter = "metric.type=\"logging.googleapis.com/user/${function.metrics.deliveries}\""
+        align  = "ALIGN_DELTA", reduce = "REDUCE_SUM", by = ["metric.label.outcome"]
+      },
+      {
+        title  = "${name}: seconds, 99 in 100 below"
+        filter = "metric.type=\"logging.googleapis.com/user/${function.metrics.seconds}\""
+        align  = "ALIGN_PERCENTILE_99", reduce = "REDUCE_MAX", by = []
+      },
+    ]]),
+  )
+}
+
+resource "google_monitoring_dashboard" "this" {
+  project = var.project_id
+  dashboard_json = jsonencode({
+    displayName = "Almanac: ${var.name}"
+    gridLayout = {
+      columns = "2"
+      widgets = [for chart in local.charts : {
+        title = chart.title
+        xyChart = {
+          dataSets = [{
+            plotType = "LINE"
+            timeSeriesQuery = {
+              timeSeriesFilter = {
+                filter = chart.filter
+                aggregation = {
+                  alignmentPeriod    = "300s"
+                  perSeriesAligner   = chart.align
+                  crossSeriesReducer = chart.reduce
+                  groupByFields      = chart.by
+                }
+              }
+            }
+          }]
+        }
+      }]
+    }
+  })
+}

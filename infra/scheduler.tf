@@ -1,0 +1,24 @@
+# The one thing that happens by itself: every morning all organizations are asked for.
+
+resource "google_cloud_scheduler_job" "daily" {
+  project     = var.project_id
+  region      = var.region
+  name        = "${var.name}-daily"
+  description = "Asks for the day's run of every organization"
+  schedule    = "${tonumber(substr(var.daily_time, 3, 2))} ${tonumber(substr(var.daily_time, 0, 2))} * * *"
+  time_zone   = var.time_zone
+
+  # It fires at least once; the run's id is made of the date, so that twice is the same run.
+  pubsub_target {
+    topic_name = google_pubsub_topic.this["run-requests"].id
+    data       = base64encode("{}") # a push without data is no event to functions-framework
+  }
+
+  retry_config {
+    retry_count          = 5
+    min_backoff_duration = "10s"
+    max_backoff_duration = "300s"
+  }
+
+  depends_on = [google_project_service.needed]
+}

@@ -1,0 +1,94 @@
+# The merge as a job: the way out where a function has not the time.
+
+mock_provider "google" {
+  override_during = plan
+
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+  mock_resource "google_service_account" {
+    defaults = {
+      email  = "someone@almanac-test.iam.gserviceaccount.com"
+      name   = "projects/almanac-test/serviceAccounts/someone@almanac-test.iam.gserviceaccount.com"
+      member = "serviceAccount:someone@almanac-test.iam.gserviceaccount.com"
+    }
+  }
+  override_resource {
+    target = module.function["merge"].google_service_account.runtime
+    values = { email = "merge@example.com", member = "serviceAccount:merge" }
+  }
+  mock_resource "google_cloudfunctions2_function" {
+    defaults = { service_config = { uri = "https://function-abc.a.run.app" } }
+  }
+}
+
+variables {
+  project_id     = "almanac-test"
+  archive_folder = "tests/archives"
+  merge_job = {
+    image           = "us-central1-docker.pkg.dev/almanac-test/almanac/merge@sha256:0123"
+    timeout_seconds = 7200
+  }
+}
+
+run "the_job_merges_with_the_functions_image_and_rights" {
+  command = plan
+
+  assert {
+    condition = (
+      google_cloud_run_v2_job.merge["merge"].name == "almanac-merge"
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].image == var.merge_job.image
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].command == tolist(["/cnb/lifecycle/launcher", "python", "-m", "almanac.pipeline.merge_job"])
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].service_account == "merge@example.com"
+    )
+    error_message = "The job does not run the merge step."
+  }
+  assert {
+    condition = (
+      google_cloud_run_v2_job.merge["merge"].template[0].template[0].timeout == "7200s"
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].max_retries == 0
+      && google_cloud_run_v2_job.merge["merge"].template[0].task_count == 1
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].resources[0].limits == tomap({ cpu = "2", memory = "8Gi" })
+    )
+    error_message = "The job has not the time or the memory."
+  }
+  assert {
+    condition = { for env in google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].env : env.name => env.value } == {
+      ALMANAC_STORE          = "gs://almanac-test-almanac-data"
+      ALMANAC_PROJECT        = "almanac-test"
+      ALMANAC_TOPIC_PREFIX   = "almanac-"
+      ALMANAC_SHARD_CONTACTS = "50000"
+      ALMANAC_LEASE_SECONDS  = "3600"
+      ALMANAC_LOG_LEVEL      = "INFO"
+    }
+    error_message = "The job's settings are not the functions', or it would start itself."
+  }
+  assert {
+    condition     = [for grant in google_cloud_run_v2_job_iam_member.merge : "${grant.member} ${grant.role} ${grant.name}"] == ["serviceAccount:merge roles/run.jobsExecutorWithOverrides almanac-merge"]
+    error_message = "The merge function cannot start the job."
+  }
+  assert {
+    condition     = module.function["merge"].environment["ALMANAC_MERGE_JOB"] == "projects/almanac-test/locations/us-central1/jobs/almanac-merge"
+    error_message = "The merge function does not know the job."
+  }
+  assert {
+    condition     = alltrue([for name in ["orchestrator", "shard", "campaign_change"] : !contains(keys(module.function[name].environment), "ALMANAC_MERGE_JOB")])
+    error_message = "Another function than the merge starts the job."
+  }
+}
+
+run "an_image_from_elsewhere_is_refused" {
+  command = plan
+  variables {
+    merge_job = { image = "docker.io/somebody/merge" }
+  }
+  expect_failures = [var.merge_job]
+}
+
+run "more_time_than_the_message_has_is_refused" {
+  command = plan
+  variables {
+    merge_job = { image = "us-central1-docker.pkg.dev/almanac-test/almanac/merge", timeout_seconds = 86400 }
+  }
+  expect_failures = [var.merge_job]
+}

@@ -1,0 +1,224 @@
+# Least privilege: the rights are exactly these. What is not listed here is not granted; a resource
+# that grants and is not known here is found by tests/infra/test_terraform.py.
+
+mock_provider "google" {
+  override_during = plan
+
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+  mock_resource "google_service_account" {
+    defaults = {
+      email  = "someone@almanac-test.iam.gserviceaccount.com"
+      name   = "projects/almanac-test/serviceAccounts/someone@almanac-test.iam.gserviceaccount.com"
+      member = "serviceAccount:someone@almanac-test.iam.gserviceaccount.com"
+    }
+  }
+  # accounts that can be told apart
+  override_resource {
+    target = module.function["orchestrator"].google_service_account.runtime
+    values = { member = "serviceAccount:orchestrator", name = "accounts/orchestrator" }
+  }
+  override_resource {
+    target = module.function["shard"].google_service_account.runtime
+    values = { member = "serviceAccount:shard", name = "accounts/shard" }
+  }
+  override_resource {
+    target = module.function["merge"].google_service_account.runtime
+    values = { member = "serviceAccount:merge", name = "accounts/merge" }
+  }
+  override_resource {
+    target = module.function["campaign_change"].google_service_account.runtime
+    values = { member = "serviceAccount:campaign_change", name = "accounts/campaign_change" }
+  }
+  override_resource {
+    target = google_service_account.status
+    values = { member = "serviceAccount:status", name = "accounts/status" }
+  }
+  override_resource {
+    target = google_service_account.images
+    values = { member = "serviceAccount:images", name = "accounts/images" }
+  }
+  override_resource {
+    target = google_service_account.plan
+    values = { member = "serviceAccount:plan", name = "accounts/plan" }
+  }
+  override_resource {
+    target = google_service_account.deploy
+    values = { member = "serviceAccount:deploy", name = "accounts/deploy" }
+  }
+  mock_resource "google_cloudfunctions2_function" {
+    defaults = { service_config = { uri = "https://function-abc.a.run.app" } }
+  }
+}
+
+variables {
+  project_id     = "almanac-test"
+  archive_folder = "tests/archives"
+}
+
+run "on_the_store" {
+  command = plan
+
+  assert {
+    condition = toset([for key, grant in google_storage_bucket_iam_member.names : "${key} ${grant.role} ${grant.member}"]) == toset([
+      for function in ["orchestrator", "shard", "merge", "campaign_change", "status"] : "${function} roles/storage.legacyBucketReader serviceAccount:${function}"
+    ])
+    error_message = "Others than the functions see the objects' names, or they see more."
+  }
+  assert {
+    condition = toset([for key, grant in google_storage_managed_folder_iam_member.read : "${key} ${grant.role} ${grant.managed_folder} ${grant.member}"]) == toset([
+      for function in ["orchestrator", "shard", "merge", "campaign_change"] : "${function} roles/storage.objectViewer orgs/ serviceAccount:${function}"
+    ])
+    error_message = "Others than the four functions read everything of organizations."
+  }
+  assert {
+    condition = toset([for key, grant in google_storage_managed_folder_iam_member.reject : "${key} ${grant.role} ${grant.managed_folder} ${grant.member}"]) == toset([
+      for function in ["orchestrator", "shard", "merge", "campaign_change"] : "${function} roles/storage.objectUser rejected/ serviceAccount:${function}"
+    ])
+    error_message = "Others than the four functions write down what they reject."
+  }
+  assert {
+    condition = { for key, grant in google_storage_bucket_iam_member.write : key => "${grant.member} ${grant.role} ${grant.condition[0].expression}" } == {
+      for key in ["orchestrator runs", "shard runs", "merge runs", "campaign_change runs", "merge versions"] : key => join(" ", ["serviceAccount:${split(" ", key)[0]}", "roles/storage.objectUser", {
+        runs     = "resource.name.extract(\"/objects/orgs/{org}/runs/\") != \"\" || resource.name.extract(\"/objects/orgs/{org}/changes/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && resource.name.endsWith(\"/lease.json\"))"
+        versions = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && resource.name.endsWith(\"/current.json\"))"
+      }[split(" ", key)[1]]])
+    }
+    error_message = "A function may write something else of organizations than it does."
+  }
+  assert {
+    condition = (
+      google_storage_bucket_iam_member.status.role == "roles/storage.objectViewer"
+      && google_storage_bucket_iam_member.status.member == "serviceAccount:status"
+      && google_storage_bucket_iam_member.status.condition[0].expression
+      == "resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && (resource.name.endsWith(\".json\") || resource.name.endsWith(\".html\") || resource.name.endsWith(\"/config.yaml\"))"
+    )
+    error_message = "The status function may read something else than documents."
+  }
+  assert {
+    condition     = google_storage_managed_folder.organizations.name == "orgs/" && google_storage_managed_folder.rejected.name == "rejected/"
+    error_message = "The managed folders are not those of almanac.storage.layout."
+  }
+}
+
+run "on_topics" {
+  command = plan
+
+  assert {
+    condition = toset([for key, grant in google_pubsub_topic_iam_member.publish : "${grant.member} ${key}: ${grant.role} ${grant.topic}"]) == toset(concat(
+      [for topic in ["run-requests", "shard-tasks", "shard-results", "campaign-changes"] : "serviceAccount:orchestrator orchestrator ${topic}: roles/pubsub.publisher almanac-${topic}"],
+      [for topic in ["run-requests", "shard-tasks", "shard-results", "campaign-changes"] : "serviceAccount:merge merge ${topic}: roles/pubsub.publisher almanac-${topic}"],
+      [for topic in ["run-requests", "shard-tasks", "shard-results", "campaign-changes"] : "serviceAccount:campaign_change campaign_change ${topic}: roles/pubsub.publisher almanac-${topic}"],
+      [for topic in ["run-requests", "shard-results", "campaign-changes"] : "serviceAccount:shard shard ${topic}: roles/pubsub.publisher almanac-${topic}"],
+    ))
+    error_message = "A function may publish something else than it does."
+  }
+}
+
+run "of_those_who_build_and_deploy" {
+  command = plan
+
+  assert {
+    condition     = toset([for grant in google_project_iam_member.images : "${grant.member} ${grant.role}"]) == toset(["serviceAccount:images roles/logging.logWriter", "serviceAccount:images roles/storage.objectViewer"])
+    error_message = "The account that builds images has other rights in the project."
+  }
+  assert {
+    condition     = google_project_iam_member.images["roles/storage.objectViewer"].condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-us-central1/\")"
+    error_message = "The account that builds images reads more than sources."
+  }
+  assert {
+    condition = (
+      google_artifact_registry_repository_iam_member.images.role == "roles/artifactregistry.writer"
+      && google_storage_bucket_iam_member.images.role == "roles/storage.objectViewer"
+      && google_artifact_registry_repository_iam_member.images.member == "serviceAccount:images"
+      && google_storage_bucket_iam_member.images.member == "serviceAccount:images"
+      && google_storage_bucket_iam_member.images.bucket == "almanac-test-almanac-sources"
+    )
+    error_message = "The account that builds images may do something else than build images."
+  }
+  assert {
+    condition = toset([for grant in google_project_iam_member.deploy : grant.role if grant.member == "serviceAccount:deploy"]) == toset([
+      "roles/artifactregistry.admin", "roles/cloudfunctions.admin", "roles/cloudscheduler.admin", "roles/iam.serviceAccountAdmin",
+      "roles/logging.configWriter", "roles/logging.logWriter", "roles/monitoring.editor", "roles/pubsub.admin", "roles/run.admin",
+      "roles/serviceusage.serviceUsageAdmin",
+    ])
+    error_message = "The deploy account has other rights in the project."
+  }
+  assert {
+    condition = (
+      google_project_iam_member.deploy_grants.role == "roles/resourcemanager.projectIamAdmin"
+      && google_project_iam_member.deploy_grants.condition[0].expression
+      == "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([\"roles/logging.logWriter\", \"roles/storage.objectViewer\"])"
+    )
+    error_message = "The deploy account may grant other rights in the project than those of the images' account."
+  }
+  assert {
+    condition = toset([for grant in google_service_account_iam_member.deploy : "${grant.member} ${grant.role} ${grant.service_account_id}"]) == toset([
+      for account in ["orchestrator", "shard", "merge", "campaign_change", "status", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
+    ])
+    error_message = "The deploy account acts for others than the functions and their images."
+  }
+  assert {
+    condition     = toset([for grant in google_storage_bucket_iam_member.deploy : "${grant.role} ${grant.bucket}"]) == toset(["roles/storage.admin almanac-test-almanac-data", "roles/storage.admin almanac-test-almanac-sources"])
+    error_message = "The deploy account has rights on other buckets than the installation's two."
+  }
+  assert {
+    condition = toset([for grant in google_project_iam_member.plan : grant.role if grant.member == "serviceAccount:plan"]) == toset([
+      "roles/artifactregistry.reader", "roles/cloudfunctions.viewer", "roles/cloudscheduler.viewer", "roles/iam.securityReviewer",
+      "roles/iam.serviceAccountViewer", "roles/logging.logWriter", "roles/logging.viewer", "roles/monitoring.viewer", "roles/pubsub.viewer",
+      "roles/run.viewer", "roles/serviceusage.serviceUsageViewer",
+    ])
+    error_message = "The account that plans has other rights in the project."
+  }
+  assert {
+    condition = toset([for grant in concat(values(google_storage_bucket_iam_member.plan), [google_storage_bucket_iam_member.plan_sources]) : "${grant.member} ${grant.role} ${grant.bucket}"]) == toset([
+      "serviceAccount:plan roles/storage.legacyBucketReader almanac-test-almanac-data",
+      "serviceAccount:plan roles/storage.legacyBucketReader almanac-test-almanac-sources",
+      "serviceAccount:plan roles/storage.objectViewer almanac-test-almanac-sources",
+    ])
+    error_message = "The account that plans reads databases."
+  }
+  assert {
+    condition     = length(google_storage_bucket_iam_member.state) == 0
+    error_message = "There is a right on a bucket that was not named."
+  }
+}
+
+run "of_operators" {
+  command = plan
+  variables {
+    operators       = ["group:operators@example.com"]
+    status_invokers = ["serviceAccount:checks@example.iam.gserviceaccount.com"]
+    state_bucket    = "almanac-state"
+  }
+
+  assert {
+    condition = toset(concat(
+      [for grant in google_storage_bucket_iam_member.operators : "${grant.member} ${grant.role}"],
+      [for grant in google_storage_managed_folder_iam_member.operators : "${grant.member} ${grant.role} ${grant.managed_folder}"],
+      [for grant in google_storage_managed_folder_iam_member.operators_rejected : "${grant.member} ${grant.role} ${grant.managed_folder}"],
+      [for grant in google_pubsub_topic_iam_member.operators : "${grant.member} ${grant.role} ${grant.topic}"],
+      [for grant in google_pubsub_subscription_iam_member.operators : "${grant.member} ${grant.role} ${grant.subscription}"],
+      [for grant in google_cloud_run_service_iam_member.status : "${grant.member} ${grant.role} ${grant.service}"],
+      )) == toset([
+      "group:operators@example.com roles/storage.legacyBucketReader",
+      "group:operators@example.com roles/storage.objectUser orgs/",
+      "group:operators@example.com roles/storage.objectViewer rejected/",
+      "group:operators@example.com roles/pubsub.publisher almanac-run-requests",
+      "group:operators@example.com roles/pubsub.publisher almanac-shard-tasks",
+      "group:operators@example.com roles/pubsub.publisher almanac-shard-results",
+      "group:operators@example.com roles/pubsub.publisher almanac-campaign-changes",
+      "group:operators@example.com roles/pubsub.subscriber almanac-dead-letters",
+      "group:operators@example.com roles/run.invoker almanac-status",
+      "serviceAccount:checks@example.iam.gserviceaccount.com roles/run.invoker almanac-status",
+    ])
+    error_message = "Operators may do something else than they have to."
+  }
+  assert {
+    condition = toset([for grant in google_storage_bucket_iam_member.state : "${grant.member} ${grant.role} ${grant.bucket}"]) == toset([
+      "serviceAccount:deploy roles/storage.objectUser almanac-state", "serviceAccount:plan roles/storage.objectViewer almanac-state"
+    ])
+    error_message = "Others than the deploy account write Terraform's state, or it cannot."
+  }
+}

@@ -1,0 +1,323 @@
+# --- where ----------------------------------------------------------------------------------------
+
+variable "project_id" {
+  description = "The Google Cloud project; it exists already, with billing."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id: not a project's id (6 to 30 lower-case letters, digits and hyphens)."
+  }
+}
+
+variable "region" {
+  description = "Where everything is: functions, buckets, topics' messages, images."
+  type        = string
+  default     = "us-central1"
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region: not a region such as us-central1 (a zone or a multi-region will not do)."
+  }
+}
+
+variable "name" {
+  description = "What the names of all resources begin with; another one for another installation."
+  type        = string
+  default     = "almanac"
+  validation {
+    # <name>-campaign-change-push is a service account's id: 30 characters at most
+    condition     = can(regex("^[a-z][a-z0-9]{1,8}$", var.name))
+    error_message = "name: a lower-case letter, then 1 to 8 lower-case letters or digits."
+  }
+}
+
+variable "labels" {
+  description = "Labels on everything that takes them, besides app = <name>."
+  type        = map(string)
+  default     = {}
+}
+
+# --- storage --------------------------------------------------------------------------------------
+
+variable "data_bucket" {
+  description = "Name of the bucket of the databases; by default <project>-<name>-data."
+  type        = string
+  default     = null
+}
+
+variable "source_bucket" {
+  description = "Name of the bucket of source archives; by default <project>-<name>-sources."
+  type        = string
+  default     = null
+}
+
+variable "archived_days" {
+  description = "How long a deleted or overwritten object stays as an archived version, in days."
+  type        = number
+  default     = 7
+  validation {
+    condition     = var.archived_days >= 1 && var.archived_days <= 365
+    error_message = "archived_days: 1 to 365."
+  }
+}
+
+variable "soft_delete_days" {
+  description = "How long an archived version can be restored after it was removed, in days."
+  type        = number
+  default     = 7
+  validation {
+    condition     = var.soft_delete_days >= 7 && var.soft_delete_days <= 90
+    error_message = "soft_delete_days: 7 to 90, as Cloud Storage allows; it must not be switched off."
+  }
+}
+
+variable "kms_key" {
+  description = "A key of Cloud KMS (projects/.../cryptoKeys/...) to encrypt everything with; null: Google's own. See README.md for who has to be allowed to use it."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
+    error_message = "kms_key: projects/<project>/locations/<region>/keyRings/<ring>/cryptoKeys/<key>."
+  }
+}
+
+# --- who ------------------------------------------------------------------------------------------
+
+variable "operators" {
+  description = "Who may work with the store, ask for runs, and look at dead letters (user:..., group:..., serviceAccount:...)."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for member in var.operators : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))])
+    error_message = "operators: user:, group:, serviceAccount: or principal: only; never allUsers, allAuthenticatedUsers or a whole domain."
+  }
+}
+
+variable "status_invokers" {
+  description = "Who may call the status function, besides the operators."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for member in var.status_invokers : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))])
+    error_message = "status_invokers: user:, group:, serviceAccount: or principal: only; never allUsers, allAuthenticatedUsers or a whole domain."
+  }
+}
+
+variable "status_ingress" {
+  description = "From where the status function can be reached; whoever calls it needs the right to do so in any case."
+  type        = string
+  default     = "ALLOW_INTERNAL_ONLY"
+  validation {
+    condition     = contains(["ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_ALL"], var.status_ingress)
+    error_message = "status_ingress: ALLOW_INTERNAL_ONLY, ALLOW_INTERNAL_AND_GCLB or ALLOW_ALL."
+  }
+}
+
+variable "state_bucket" {
+  description = "The bucket of Terraform's state, for the deploy account to use; null: somebody grants that by hand."
+  type        = string
+  default     = null
+}
+
+# --- the day --------------------------------------------------------------------------------------
+
+variable "daily_time" {
+  description = "When the daily run starts, HH:MM in time_zone."
+  type        = string
+  default     = "04:00"
+  validation {
+    condition     = can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", var.daily_time))
+    error_message = "daily_time: HH:MM."
+  }
+  validation {
+    # the change of clocks drops 02:00-03:00 on one day and repeats 01:00-02:00 on another
+    condition     = !can(regex("^(0[12]:|03:00)", var.daily_time))
+    error_message = "daily_time: not between 01:00 and 03:00, which the change of clocks drops or repeats."
+  }
+}
+
+variable "time_zone" {
+  description = "The zone of daily_time."
+  type        = string
+  default     = "America/Chicago"
+  validation {
+    condition     = can(regex("^(America|US|Pacific)/[A-Za-z_/]+$", var.time_zone))
+    error_message = "time_zone: a zone of the United States by its name, such as America/Chicago; an offset knows no daylight-saving time."
+  }
+}
+
+# --- the work -------------------------------------------------------------------------------------
+
+variable "archive_folder" {
+  description = "The folder of the functions' source archives and their archives.json, as `make archives` writes them; relative to this folder."
+  type        = string
+  default     = "../dist/functions"
+}
+
+variable "runtime" {
+  description = "The Python that the functions run on."
+  type        = string
+  default     = "python313"
+  validation {
+    condition     = contains(["python311", "python312", "python313", "python314"], var.runtime)
+    error_message = "runtime: python311 to python314."
+  }
+}
+
+variable "shard_contacts" {
+  description = "How many contacts a shard plans (ALMANAC_SHARD_CONTACTS)."
+  type        = number
+  default     = 50000
+  validation {
+    condition     = var.shard_contacts >= 1000 && var.shard_contacts <= 200000
+    error_message = "shard_contacts: 1,000 to 200,000; a shard's memory grows with it."
+  }
+}
+
+variable "lease_seconds" {
+  description = "How long a run that has died keeps others waiting (ALMANAC_LEASE_SECONDS)."
+  type        = number
+  default     = 3600
+  validation {
+    condition     = var.lease_seconds >= 1200 && var.lease_seconds <= 86400
+    error_message = "lease_seconds: 1,200 to 86,400; twice the longest delivery, or a run that lives would be taken for dead."
+  }
+}
+
+variable "log_level" {
+  description = "ALMANAC_LOG_LEVEL; alerts and metrics read lines of level INFO."
+  type        = string
+  default     = "INFO"
+  validation {
+    condition     = contains(["DEBUG", "INFO"], var.log_level)
+    error_message = "log_level: DEBUG or INFO; with less, the metrics have nothing to read."
+  }
+}
+
+# The defaults hold 3 million contacts; docs/performance.md has what was measured. /tmp counts as
+# memory: the merge has the whole database in it (4.3 GB) beside its own 0.9 GB.
+variable "sizes" {
+  description = "For each function vCPUs, memory, messages at a time in an instance, instances at most, and seconds after which a delivery is given up."
+  type = object({
+    orchestrator = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "512Mi")
+      concurrency     = optional(number, 1)
+      max_instances   = optional(number, 5)
+      timeout_seconds = optional(number, 300)
+    }), {})
+    shard = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "1Gi")
+      concurrency     = optional(number, 1)
+      max_instances   = optional(number, 20)
+      timeout_seconds = optional(number, 300)
+    }), {})
+    merge = optional(object({
+      cpu             = optional(number, 2)
+      memory          = optional(string, "8Gi")
+      concurrency     = optional(number, 1)
+      max_instances   = optional(number, 5)
+      timeout_seconds = optional(number, 590)
+    }), {})
+    campaign_change = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "512Mi")
+      concurrency     = optional(number, 1)
+      max_instances   = optional(number, 5)
+      timeout_seconds = optional(number, 300)
+    }), {})
+    status = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "512Mi")
+      concurrency     = optional(number, 8)
+      max_instances   = optional(number, 2)
+      timeout_seconds = optional(number, 60)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for size in values(var.sizes) : contains([1, 2, 4, 6, 8], size.cpu)])
+    error_message = "sizes: cpu is 1, 2, 4, 6 or 8."
+  }
+  validation {
+    condition     = alltrue([for size in values(var.sizes) : can(regex("^[1-9][0-9]*(Mi|Gi)$", size.memory))])
+    error_message = "sizes: memory is a number with Mi or Gi behind it."
+  }
+  validation {
+    condition = alltrue([for size in values(var.sizes) :
+      try(tonumber(trimsuffix(size.memory, "Gi")), tonumber(trimsuffix(size.memory, "Mi")) / 1024, 0) <= 4 * size.cpu
+    ])
+    error_message = "sizes: at most 4 GiB of memory for each vCPU."
+  }
+  validation {
+    # 360 MB for one shard of 50,000 contacts, 690 MB for two
+    condition     = var.sizes.shard.concurrency == 1 || try(tonumber(trimsuffix(var.sizes.shard.memory, "Gi")) * 1024, tonumber(trimsuffix(var.sizes.shard.memory, "Mi")), 0) >= 512 * var.sizes.shard.concurrency
+    error_message = "sizes.shard: 512 MiB for each message at a time."
+  }
+  validation {
+    condition     = var.sizes.merge.concurrency == 1
+    error_message = "sizes.merge: one merge at a time in an instance, since each has a database in memory."
+  }
+  validation {
+    condition = alltrue([for size in values(var.sizes) :
+      size.concurrency >= 1 && size.concurrency <= 80 && size.max_instances >= 1 && size.max_instances <= 1000
+    ])
+    error_message = "sizes: concurrency 1 to 80, max_instances 1 to 1000."
+  }
+  validation {
+    condition     = alltrue([for size in values(var.sizes) : size.timeout_seconds >= 30 && size.timeout_seconds <= 590])
+    error_message = "sizes: timeout_seconds is 30 to 590: a function must have stopped before its message is delivered again."
+  }
+}
+
+variable "merge_job" {
+  description = "Merge in a Cloud Run job, which may take hours, and not in the merge function. image: the one that the merge function runs (README.md has the command). null: the function merges."
+  type = object({
+    image           = string
+    cpu             = optional(number, 2)
+    memory          = optional(string, "8Gi")
+    timeout_seconds = optional(number, 3600)
+  })
+  default = null
+  validation {
+    condition     = var.merge_job == null || can(regex("^[a-z0-9.-]+-docker\\.pkg\\.dev/", var.merge_job.image))
+    error_message = "merge_job: image is one of Artifact Registry, <region>-docker.pkg.dev/..."
+  }
+  validation {
+    condition = var.merge_job == null || try(
+      contains([1, 2, 4, 6, 8], var.merge_job.cpu) && tonumber(trimsuffix(var.merge_job.memory, "Gi")) <= 4 * var.merge_job.cpu
+    , false)
+    error_message = "merge_job: cpu is 1, 2, 4, 6 or 8, memory a number of Gi, at most 4 for each vCPU."
+  }
+  validation {
+    # the words of the shards wait so long, with 20 attempts and waits of 10 to 600 seconds
+    condition     = var.merge_job == null || try(var.merge_job.timeout_seconds >= 60 && var.merge_job.timeout_seconds <= 7200, false)
+    error_message = "merge_job: timeout_seconds is 60 to 7200."
+  }
+}
+
+# --- alerts ---------------------------------------------------------------------------------------
+
+variable "alert_emails" {
+  description = "Addresses that alerts go to."
+  type        = set(string)
+  default     = []
+}
+
+variable "alert_channels" {
+  description = "Notification channels of Cloud Monitoring that exist already (projects/.../notificationChannels/...)."
+  type        = set(string)
+  default     = []
+}
+
+variable "error_rate" {
+  description = "Above this share of failed deliveries of a function there is an alert."
+  type        = number
+  default     = 0.1
+  validation {
+    condition     = var.error_rate > 0 && var.error_rate < 1
+    error_message = "error_rate: between 0 and 1."
+  }
+}

@@ -1,0 +1,285 @@
+"""What the functions really do to the store and to topics is what infra/iam.tf lets them do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from almanac.messaging.messages import ShardTask
+from almanac.pipeline.snapshots import RangedSnapshots
+from almanac.pipeline.status import status_response
+from almanac.storage import layout
+from tests import agencies
+from tests.clouds import NOW, TOPICS, Cloud, Delivery
+
+IAM = (Path(__file__).parents[2] / "infra" / "iam.tf").read_text("utf-8")
+ORG = "206"
+OBJECTS = "projects/_/buckets/data/objects"
+
+
+@dataclass
+class Log:
+    """Who did what: (function, object or topic)."""
+
+    function: str = "-"
+    written: set[tuple[str, str]] = field(default_factory=set)
+    read: set[tuple[str, str]] = field(default_factory=set)
+    published: set[tuple[str, str]] = field(default_factory=set)
+
+
+class WatchedStore:
+    """An object store that notes what is done to it."""
+
+    WRITING = frozenset({"write", "put_file", "delete"})
+    READING = frozenset({"read", "stat", "fetch_file", "read_range", "open_local"})
+
+    def __init__(self, store: Any, log: Log) -> None:
+        self._store = store
+        self._log = log
+
+    def __getattr__(self, method: str) -> Any:
+        do = getattr(self._store, method)
+
+        def noted(name: str, *rest: Any, **options: Any) -> Any:
+            if method in self.WRITING:
+                self._log.written.add((self._log.function, name))
+            elif method in self.READING:
+                self._log.read.add((self._log.function, name))
+            return do(name, *rest, **options)
+
+        return noted
+
+
+class WatchedBus:
+    """A bus that notes what is published."""
+
+    def __init__(self, bus: Any, log: Log) -> None:
+        self._bus = bus
+        self._log = log
+
+    def publish(
+        self, topic: str, messages: Sequence[bytes], attributes: Mapping[str, str] | None = None
+    ) -> None:
+        self._log.published.add((self._log.function, topic))
+        self._bus.publish(topic, messages, attributes)
+
+
+class WatchedCloud(Cloud):
+    """A cloud whose functions are watched."""
+
+    def watch(self) -> Log:
+        log = self.log = Log()
+        store: Any = WatchedStore(self.store, log)
+        bus: Any = WatchedBus(self.bus, log)
+        self.parts = replace(self.parts, store=store, bus=bus, snapshots=RangedSnapshots(store))
+        return log
+
+    def handle(self, function: str, delivery: Delivery) -> None:
+        self.log.function = function
+        super().handle(function, delivery)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
+    """What the functions did in runs of every kind, good and bad."""
+    folder = tmp_path_factory.mktemp("cloud")
+    database = agencies.build(folder / "agency.sqlite3", 3, 24, as_of=NOW.date(), config={})
+    instance = agencies_first_instance(database)
+    cloud = WatchedCloud(folder)
+    log = cloud.watch()
+    cloud.push(ORG, database)
+    cloud.ask()  # everybody's day
+    cloud.run()
+    cloud.change(ORG, "e1", instance, active_end_date="2027-12-31")
+    cloud.run()
+    for topic in (
+        TOPICS.run_requests,
+        TOPICS.shard_tasks,
+        TOPICS.shard_results,
+        TOPICS.campaign_changes,
+    ):
+        cloud.send(topic, b"no message")
+    cloud.send(TOPICS.shard_tasks, _task("2027-01-01-daily"))
+    cloud.run()
+
+    cloud.now += dt.timedelta(days=1)  # a bad fragment
+    cloud.only("orchestrator", "shard")
+    cloud.ask(ORG)
+    cloud.run()
+    fragments = cloud.names(layout.fragments(ORG, "2027-03-02-daily"))
+    cloud.overwrite(fragments[0], b"no fragment")
+    cloud.everything()
+    task = _task("2027-03-02-daily")
+    cloud.send(TOPICS.shard_results, b'{"org_id":"206","run_id":"2027-03-02-daily","shard":0}')
+    cloud.run()
+
+    cloud.now += dt.timedelta(days=1)  # another writer is first
+    cloud.only("orchestrator", "shard")
+    cloud.ask(ORG)
+    cloud.run()
+    cloud.push(ORG, cloud.pull(ORG), "push-again")
+    cloud.everything()
+    cloud.send(TOPICS.shard_results, b'{"org_id":"206","run_id":"2027-03-03-daily","shard":0}')
+    cloud.run()
+
+    cloud.now += dt.timedelta(days=1)  # a run dies, and another one buries it
+    cloud.only("orchestrator")
+    cloud.ask(ORG)
+    cloud.run()
+    cloud.now += dt.timedelta(days=1)
+    cloud.everything()
+    cloud.change(ORG, "e2", instance, active_end_date="2027-11-30")
+    cloud.run()
+
+    cloud.now += dt.timedelta(days=20)  # what is old goes
+    cloud.configure(ORG, "no_such_key: 1")
+    cloud.ask(ORG)
+    cloud.run()
+    cloud.configure(ORG, "")
+    cloud.ask(ORG, reason="manual")
+    cloud.run()
+    assert task
+    yield log
+    cloud.close()
+
+
+def agencies_first_instance(database: Path) -> int:
+    from tests.clouds import query
+
+    return int(query(database, "SELECT min(id) FROM campaign_instances")[0][0])
+
+
+def _task(run_id: str) -> ShardTask:
+    return ShardTask(org_id=ORG, run_id=run_id, shard=0, first_id=1, last_id=9)
+
+
+# --- what iam.tf says -----------------------------------------------------------------------------
+
+
+def allows(expression: str, name: str) -> bool:
+    """What a condition says of an object: the few words of CEL that ours are made of."""
+    resource = f"{OBJECTS}/{name}"
+
+    def extracted(match: re.Match[str]) -> str:
+        before, after = match[1].split("{org}")
+        return str(re.search(f"{re.escape(before)}.+?{re.escape(after)}", resource) is not None)
+
+    python = expression.replace('\\"', '"').replace("${local.objects}", OBJECTS)
+    python = re.sub(r'resource\.name\.extract\("(.*?)"\) != ""', extracted, python)
+    python = re.sub(
+        r'resource\.name\.startsWith\("(.*?)"\)',
+        lambda match: str(resource.startswith(match[1])),
+        python,
+    )
+    python = re.sub(
+        r'resource\.name\.endsWith\("(.*?)"\)',
+        lambda match: str(resource.endswith(match[1])),
+        python,
+    )
+    python = python.replace("||", "or").replace("&&", "and")
+    assert re.fullmatch(r"(True|False|and|or|[() ])*", python), python
+    return bool(eval(python))
+
+
+def writes() -> dict[str, tuple[list[str], str]]:
+    """By grant the functions that have it, and its condition."""
+    found = re.findall(
+        r"^    (\w+) = \{\n +functions  = \[(.*?)\]\n +expression = \"(.*)\"\n", IAM, re.MULTILINE
+    )
+    return {what: (re.findall(r"\w+", who), expression) for what, who, expression in found}
+
+
+def may_write(function: str, name: str) -> bool:
+    if name.startswith("rejected/"):
+        return True  # all four functions may
+    return any(function in who and allows(condition, name) for who, condition in writes().values())
+
+
+def publishers() -> set[tuple[str, str]]:
+    found = re.search(r"publishers = \{\n(.*?)\n  \}", IAM, re.DOTALL)
+    assert found
+    rows = re.findall(r"(\w+) += \[(.*?)\]", found[1])
+    return {(who, topic) for who, topics in rows for topic in re.findall(r'"(.*?)"', topics)}
+
+
+# --- what happens ---------------------------------------------------------------------------------
+
+
+def test_the_conditions_tell_objects_apart() -> None:
+    _, runs = writes()["runs"]
+    _, versions = writes()["versions"]
+    day = "2027-03-01-daily"
+    for name in (
+        layout.plan(ORG, day),
+        layout.fragment(ORG, day, 3),
+        layout.lease(ORG),
+        layout.change(ORG, "e1"),
+    ):
+        assert allows(runs, name)
+        assert not allows(versions, name)
+    for name in (layout.current(ORG), f"{layout.version(ORG, 2, day)}/{layout.DATABASE}"):
+        assert allows(versions, name)
+        assert not allows(runs, name)
+    for name in (layout.config(ORG), "elsewhere/lease.json", "rejected/2027-03-01/1.json"):
+        assert not allows(runs, name)
+        assert not allows(versions, name)
+
+
+def test_functions_write_only_what_they_may(log: Log) -> None:
+    assert {each for each in log.written if not may_write(*each)} == set()
+
+
+def test_every_right_to_write_is_used(log: Log) -> None:
+    for who, expression in writes().values():
+        for function in who:
+            names = [name for writer, name in log.written if writer == function]
+            assert any(allows(expression, name) for name in names), (function, expression)
+    assert {f for f, name in log.written if name.startswith("rejected/")} == {
+        "orchestrator",
+        "shard",
+        "merge",
+        "campaign_change",
+    }
+
+
+def test_functions_read_organizations_and_what_was_rejected_and_nothing_else(log: Log) -> None:
+    folders = {name.partition("/")[0] for _, name in log.read}
+    assert folders == {"orgs", "rejected"}
+
+
+def test_functions_publish_only_what_they_may(log: Log) -> None:
+    assert log.published <= publishers()
+
+
+def test_the_status_function_reads_only_documents(folder: Path) -> None:
+    found = re.search(
+        r'resource "google_storage_bucket_iam_member" "status".*?expression  = "(.*?)"\n',
+        IAM,
+        re.DOTALL,
+    )
+    assert found
+    database = agencies.build(folder / "agency.sqlite3", 3, 24, as_of=NOW.date(), config={})
+    cloud = Cloud(folder)
+    cloud.push(ORG, database)
+    cloud.ask(ORG)
+    cloud.run()
+    log = Log("status")
+    store: Any = WatchedStore(cloud.store, log)
+    for path in ("/", f"/orgs/{ORG}", f"/orgs/{ORG}/report"):
+        assert status_response(store, path, cloud.now).code == 200
+    cloud.close()
+    assert log.written == set()
+    assert log.read
+    assert {name for _, name in log.read if not allows(found[1], name)} == set()
+    for name in (
+        f"{layout.version(ORG, 2, 'x')}/{layout.DATABASE}",
+        layout.fragment(ORG, "x", 1),
+        f"{layout.version(ORG, 2, 'x')}/{layout.CHANGES}",
+    ):
+        assert not allows(found[1], name)
