@@ -249,8 +249,10 @@ locals {
     "roles/run.admin",
     "roles/serviceusage.serviceUsageAdmin",
   ])
+  # who deploys a function or a push subscription has to be allowed to act as its account
   deploys_as = merge(
     { for name, function in module.function : name => function.account },
+    { for name, function in module.function : "${name} push" => function.push_account },
     { status = google_service_account.status.name, images = google_service_account.images.name },
   )
 }

@@ -32,6 +32,22 @@ mock_provider "google" {
     values = { member = "serviceAccount:campaign_change", name = "accounts/campaign_change" }
   }
   override_resource {
+    target = module.function["orchestrator"].google_service_account.push
+    values = { member = "serviceAccount:orchestrator-push", name = "accounts/orchestrator-push" }
+  }
+  override_resource {
+    target = module.function["shard"].google_service_account.push
+    values = { member = "serviceAccount:shard-push", name = "accounts/shard-push" }
+  }
+  override_resource {
+    target = module.function["merge"].google_service_account.push
+    values = { member = "serviceAccount:merge-push", name = "accounts/merge-push" }
+  }
+  override_resource {
+    target = module.function["campaign_change"].google_service_account.push
+    values = { member = "serviceAccount:campaign_change-push", name = "accounts/campaign_change-push" }
+  }
+  override_resource {
     target = google_service_account.status
     values = { member = "serviceAccount:status", name = "accounts/status" }
   }
@@ -155,7 +171,7 @@ run "of_those_who_build_and_deploy" {
   }
   assert {
     condition = toset([for grant in google_service_account_iam_member.deploy : "${grant.member} ${grant.role} ${grant.service_account_id}"]) == toset([
-      for account in ["orchestrator", "shard", "merge", "campaign_change", "status", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
+      for account in ["orchestrator", "orchestrator-push", "shard", "shard-push", "merge", "merge-push", "campaign_change", "campaign_change-push", "status", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
     ])
     error_message = "The deploy account acts for others than the functions and their images."
   }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -51,7 +52,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interpreter() -> str:
     """The Python of the functions' runtime where this machine has it, else ours."""
     variables = (ROOT / "infra" / "variables.tf").read_text("utf-8")
-    (minor,) = re.findall(r'"python3(\d+)"', variables)
+    (minor,) = re.findall(r'default += "python3(\d+)"', variables)
     found = shutil.which(f"python3.{minor}")
     if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
         return found
@@ -103,6 +104,24 @@ def test_the_environment_has_no_almanac_of_its_own(python: Path, tmp_path: Path)
         [str(python), "-I", "-c", "import almanac"], cwd=tmp_path, capture_output=True, text=True
     )
     assert "No module named 'almanac'" in tried.stderr
+
+
+def test_all_modules_of_an_archive_can_be_imported(unpacked: Path, python: Path) -> None:
+    code = (
+        "import importlib, pkgutil, almanac\n"
+        "for module in pkgutil.walk_packages(almanac.__path__, 'almanac.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "print(almanac.__file__)\n"
+    )
+    ran = subprocess.run(
+        [str(python), "-c", code],
+        cwd=unpacked / "merge",
+        env={**os.environ, **ALONE},
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert Path(ran.stdout.strip()).is_relative_to(unpacked)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

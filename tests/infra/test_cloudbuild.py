@@ -97,7 +97,8 @@ def test_terraform_in_the_builder_is_one_that_the_code_accepts() -> None:
 
 def test_python_in_the_builder_is_that_of_the_functions() -> None:
     (found,) = re.findall(r"^FROM python:(\d+)\.(\d+)", DOCKERFILE, re.MULTILINE)
-    assert f'"python{"".join(found)}"' in TERRAFORM
+    (runtime,) = re.findall(r'default += "python(\d+)"', TERRAFORM)
+    assert runtime == "".join(found)
 
 
 @pytest.mark.parametrize(("apply", "called"), [("no", ""), ("", ""), ("yes", "infra-apply\n")])

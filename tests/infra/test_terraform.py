@@ -8,6 +8,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from almanac.messaging.subscriptions import (
     DEAD_LETTER_RETENTION_SECONDS,
     SUBSCRIPTIONS,
@@ -19,6 +21,7 @@ from almanac.pipeline.organizations import is_whole_run
 from almanac.pipeline.receiving import DELIVERY
 from almanac.settings import Settings
 from almanac.storage import layout
+from scripts import check_infra
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -136,6 +139,17 @@ def test_runs_over_all_contacts_are_told_from_those_of_changes() -> None:
         "push-20261121T000000Z-abc",
     ):
         assert bool(re.match(found[1], run_id)) == is_whole_run(run_id)
+
+
+def test_where_nothing_can_be_checked_only_ci_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CI", raising=False)
+    assert check_infra.main([INFRA]) == 0
+    monkeypatch.setenv("CI", "true")
+    assert check_infra.main([INFRA]) == 1
+    assert "infra/ is not checked: terraform is not installed" in capsys.readouterr().err
 
 
 # --- rights ---------------------------------------------------------------------------------------

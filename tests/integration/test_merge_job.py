@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,9 +31,11 @@ from almanac.pipeline.parts import Parts
 from almanac.pipeline.results import result_of
 from almanac.pipeline.snapshots import RangedSnapshots
 from almanac.storage.folder import FolderStore
+from almanac.storage.store import ObjectInfo
 from almanac.storage.versions import current, publish
 from tests import agencies
 from tests.clouds import NOW, TOPICS, Cloud, plan_in
+from tests.emulators import wait_until
 
 ORG = "206"
 DAILY = "2027-03-01-daily"
@@ -203,6 +207,37 @@ def test_a_job_of_which_nobody_knows_whether_it_was_started_is_waited_for(
     with pytest.raises(LeaseTaken):
         last_word(cloud)
     assert job.started == []
+
+
+def test_a_merge_stays_the_only_one_while_a_step_takes_long(cloud: Cloud, job: JobToStart) -> None:
+    fetching, go_on = threading.Event(), threading.Event()
+    fetch = cloud.store.fetch_file
+
+    def slow(name: str, path: Path, generation: int | None = None) -> ObjectInfo:
+        fetching.set()
+        go_on.wait(60)
+        return fetch(name, path, generation)
+
+    cloud.store.fetch_file = slow  # type: ignore[method-assign]
+    started = time.monotonic()
+    # a claim of three seconds, and time that goes on
+    cloud.parts = replace(
+        cloud.parts,
+        lease_seconds=3,
+        clock=lambda: NOW + dt.timedelta(seconds=time.monotonic() - started),
+    )
+    with pytest.raises(Merging):
+        last_word(cloud)
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(run_job, cloud, job.started[0])
+        assert fetching.wait(60)
+        wait_until(lambda: time.monotonic() - started > 3.5, "the end of the first claim")
+        with pytest.raises(LeaseTaken):
+            last_word(cloud)
+        go_on.set()
+        done.result(60)
+    assert cloud.result(ORG, DAILY).state == "committed"
+    assert len(job.started) == 1
 
 
 def test_nothing_is_started_while_fragments_are_missing(cloud: Cloud, job: JobToStart) -> None:

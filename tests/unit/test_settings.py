@@ -32,12 +32,14 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ALMANAC_TOPIC_PREFIX", "test-")
     monkeypatch.setenv("ALMANAC_SHARD_CONTACTS", "1000")
     monkeypatch.setenv("ALMANAC_LEASE_SECONDS", "60")
+    monkeypatch.setenv("ALMANAC_MERGE_JOB", "projects/agencies/locations/us-central1/jobs/merge")
     monkeypatch.setenv("ALMANAC_LOG_LEVEL", "DEBUG")
     settings = load_settings()
     assert settings.required_store() == "gs://bucket/prefix"
     assert settings.required_project() == "agencies"
     assert (settings.topic_prefix, settings.log_level) == ("test-", "DEBUG")
     assert (settings.shard_contacts, settings.lease_seconds) == (1000, 60)
+    assert settings.merge_job == "projects/agencies/locations/us-central1/jobs/merge"
 
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +60,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ALMANAC_SHARD_CONTACTS", "0"),
         ("ALMANAC_LEASE_SECONDS", "-1"),
         ("ALMANAC_LEASE_SECONDS", "1.5"),
+        ("ALMANAC_MERGE_JOB", "almanac-merge"),
         ("ALMANAC_LOG_LEVEL", "loud"),
         ("ALMANAC_TOPIC_PREFIX", "no spaces"),
         ("ALMANAC_TOPIC_PREFIX", "7-"),

@@ -18,6 +18,11 @@ output "account" {
   value       = google_service_account.runtime.name
 }
 
+output "push_account" {
+  description = "The account that it is called as, as a resource."
+  value       = google_service_account.push.name
+}
+
 output "metrics" {
   description = "Its metrics: deliveries by outcome, and how long they took."
   value = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import ExitStack, suppress
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,7 +63,8 @@ def merge(parts: Parts, plan: RunPlan, shard: int, folder: Path) -> None:
     if claim is None:
         return
     try:
-        _merge(parts, plan, claim, folder)
+        with claim.renewing():
+            _merge(parts, plan, claim, folder)
     except BadFragment as error:
         _refuse(parts, plan, error)
     except BrokenChange as error:
@@ -203,6 +206,24 @@ class Claim:
         if (now - self.renewed_at).total_seconds() > self._seconds / 3:
             self._write(now)
             self.renewed_at = now
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """Meanwhile renew it, however long a step (fetching, publishing) has nothing to say."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self._seconds / 6):
+                with suppress(AlmanacError):  # whoever is at work meets it too
+                    self.renew()
+
+        thread = threading.Thread(target=renew, name="claim", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def end(self) -> None:
         """Let others merge, if the run did not end."""
