@@ -112,6 +112,8 @@ def _gather(parts: Parts, ask: Ask, own: WaitingChange) -> Ask | None:
     with parts.snapshots.open(reference) as snapshot:
         instances = {row["id"] for row in snapshot.campaign_instances()}
         applied = snapshot.logged_events(waiting)
+    for event in applied:  # its own delivery may be long gone
+        forget_change(parts, ask.org_id, event)
     if own.change.event_id in applied:
         _end(parts, ask, "committed", "the event is in campaign_change_log already")
         return None
