@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -433,13 +432,8 @@ def test_ctrl_c_amid_a_statement_leaves_nothing_behind(tmp_path: Path) -> None:
     with child:
         while child.poll() is None and not any(f.stat().st_size > 1 for f in tmp_path.iterdir()):
             time.sleep(0.01)
-        said = ""
-        for _ in range(20):  # now and then ADBC loses one: then people press it again
-            child.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                _, said = child.communicate(timeout=5)
-                break
-        child.kill()
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=60)
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert list(tmp_path.iterdir()) == []
 

@@ -7,9 +7,10 @@ bulk ingest; indexes come when all rows are in. So memory holds a few chunks wha
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import adbc_driver_sqlite.dbapi as sqlite
 import pyarrow as pa
+from adbc_driver_manager import StatementOptions
 
 from almanac.civil import day_of
 from almanac.errors import DatabaseError, InputError
@@ -65,10 +67,6 @@ def generate(
         try:
             summary = _write(temporary, contacts, seed, day_of(as_of), tell)
         except (sqlite.Error, OSError) as error:
-            # on Ctrl-C ADBC tries to cancel the statement, which its SQLite driver cannot, and
-            # raises that in place of the interrupt
-            if isinstance(error.__cause__, KeyboardInterrupt):
-                raise error.__cause__ from None
             # ADBC's message goes on with the whole statement
             why = str(error).partition("query was:")[0].strip()
             raise DatabaseError(f"{path} could not be written: {why}") from error
@@ -121,6 +119,9 @@ def _umask() -> int:
 
 
 def _write(path: Path, contacts: int, seed: int, as_of: int, tell: Progress) -> Summary:
+    # before anything is written: Arrow's first conversion looks for pandas, and while it does so
+    # Ctrl-C is lost
+    campaigns = campaign_tables(as_of)
     # PRAGMAs and DDL outside of any transaction; a file that is dropped on any error needs neither
     # a journal nor to be on the disk in order
     with (
@@ -128,33 +129,53 @@ def _write(path: Path, contacts: int, seed: int, as_of: int, tell: Progress) -> 
         closing(connection.cursor()) as cursor,
     ):
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *TABLES):
-            cursor.execute(statement)
-            cursor.fetchall()
-        cursor.execute("BEGIN")
-        summary = _insert(cursor, contacts, seed, as_of, tell)
+            _execute(cursor, statement)
+        _execute(cursor, "BEGIN")
+        chunks = itertools.chain([campaigns], _made_ahead(contacts, seed, as_of))
+        summary = _insert(cursor, chunks, contacts, tell)
         for done, statement in enumerate(INDEXES):
             tell("indexes", done, len(INDEXES))
-            cursor.execute(statement)
-        cursor.execute("COMMIT")
+            _execute(cursor, statement)
+        _execute(cursor, "COMMIT")
         tell("indexes", len(INDEXES), len(INDEXES))
     return summary
 
 
-def _insert(cursor: sqlite.Cursor, contacts: int, seed: int, as_of: int, tell: Progress) -> Summary:
+def _insert(
+    cursor: sqlite.Cursor, chunks: Iterable[Batches], contacts: int, tell: Progress
+) -> Summary:
     counts = {field.name: 0 for field in fields(Summary)}
     tell("contacts", 0, contacts)
-    for batches in _made_ahead(contacts, seed, as_of):
+    for batches in chunks:
         for table, rows in batches.items():
             if len(rows):
-                cursor.adbc_ingest(table, rows, mode="append")
+                _ingest(cursor, table, rows)
                 counts[table] += len(rows)
         tell("contacts", counts["contacts"], contacts)
     return Summary(**counts)
 
 
+# Both use the statement itself and not the cursor's methods. Those take Ctrl-C for themselves, to
+# cancel a statement, which the SQLite driver cannot do; then, as a rule, nobody hears of it.
+
+
+def _execute(cursor: sqlite.Cursor, sql: str) -> None:
+    cursor.adbc_statement.set_sql_query(sql)
+    cursor.adbc_statement.execute_update()
+
+
+def _ingest(cursor: sqlite.Cursor, table: str, rows: pa.RecordBatch) -> None:
+    options = {
+        StatementOptions.INGEST_TARGET_TABLE.value: table,
+        StatementOptions.INGEST_MODE.value: "adbc.ingest.mode.append",
+    }
+    cursor.adbc_statement.set_options(**options)
+    cursor.adbc_statement.bind(rows)
+    cursor.adbc_statement.execute_update()
+
+
 def _made_ahead(contacts: int, seed: int, as_of: int) -> Iterator[Batches]:
-    """The rows of all tables, chunk by chunk, some chunks made ahead in a thread."""
-    yield campaign_tables(as_of)
+    """The rows of the contacts, chunk by chunk, some chunks made ahead in a thread."""
     with ThreadPoolExecutor(1) as pool:
         waiting: list[Future[Batches]] = []
         try:
