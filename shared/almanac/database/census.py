@@ -115,7 +115,7 @@ def _by_status_and_date(connection: apsw.Connection) -> Iterator[tuple[str, str,
     # that are no text
     sql = f"""
         SELECT CAST(status AS BLOB), CAST(scheduled_send_date AS BLOB), count(*)
-        FROM email_schedules {_by(connection, STATUS_INDEX)}
+        FROM email_schedules {indexed_by(connection, STATUS_INDEX)}
         GROUP BY status, scheduled_send_date
     """
     encoding = str(scalar(connection, "PRAGMA encoding"))
@@ -128,11 +128,12 @@ def _has_rate_increases(connection: apsw.Connection) -> bool:
     columns = Columns(describe(connection, "email_schedules"))
     if not columns.has("contact_id", "email_type"):
         return False
-    rows = f"email_schedules {_by(connection, OLDER_INDEX)} WHERE {selects.legacy(columns)}"
+    rows = f"email_schedules {indexed_by(connection, OLDER_INDEX)} WHERE {selects.legacy(columns)}"
     return bool(scalar(connection, f"SELECT EXISTS (SELECT 1 FROM {rows})"))
 
 
-def _by(connection: apsw.Connection, index: Index) -> str:
+def indexed_by(connection: apsw.Connection, index: Index) -> str:
+    """The clause that makes a query use the index, if it is there as we create it."""
     there = scalar(connection, "SELECT sql FROM sqlite_schema WHERE name = ?", index.name)
     return f"INDEXED BY {index.name}" if there == index.create_sql() else ""
 

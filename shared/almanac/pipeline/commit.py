@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from almanac.database.catalog import describe, scalar
-from almanac.database.census import PLANNED_STATUSES, Census, take_census
+from almanac.database.census import PLANNED_STATUSES, Census, indexed_by, take_census
 from almanac.database.opening import map_errors, open_database, quick_check, transaction
 from almanac.database.schema import STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
@@ -186,7 +186,6 @@ def _scheduled(connection: apsw.Connection) -> int:
         return 0
     if "status" not in table.columns:  # the migration adds one that says so of every row
         return int(scalar(connection, "SELECT count(*) FROM main.email_schedules"))
-    sql = "SELECT count(*) FROM main.sqlite_schema WHERE name = ?"
-    by = f"INDEXED BY {STATUS_INDEX.name}" if scalar(connection, sql, STATUS_INDEX.name) else ""
+    by = indexed_by(connection, STATUS_INDEX)
     rows = f"main.email_schedules {by} WHERE status = 'pre-scheduled'"
     return int(scalar(connection, f"SELECT count(*) FROM {rows}"))
