@@ -50,34 +50,61 @@ def push(
             f"organization {org}: version {found or 'none'} is in force, expected was "
             f"{expect or 'none'}; nothing was written"
         )
-    as_of = now.astimezone(read_config(store, org).zone).date()
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "pushed.sqlite3"
+        as_of = now.astimezone(read_config(store, org).zone).date()
         census = _checked_copy(database, copy, as_of, progress)
-        extra = {"census": census.model_dump(mode="json")}
-        last = last_whole_run(store, parent[0].folder) if parent else None
-        if last:
-            extra["last_run"] = last.model_dump(mode="json")
-        progress("store", 0, 1)
         try:
-            done = publish(
+            return publish_copy(
                 store,
                 org,
                 copy,
-                run_id=own_id("push", now),
+                word="push",
                 parent=parent,
-                as_of=as_of,
+                census=census,
                 now=now,
-                manifest_extra=extra,
-                attachments={},
-                move=True,
+                progress=progress,
             )
         except Superseded as error:
             raise Superseded(
                 f"organization {org}: another version got in force while {database} was copied; "
                 "nothing was overwritten; pull that version, make your changes to it, push again"
             ) from error
-        progress("store", 1, 1)
+
+
+def publish_copy(
+    store: ObjectStore,
+    org: str,
+    copy: Path,
+    *,
+    word: str,
+    parent: tuple[Current, int] | None,
+    census: Census,
+    now: dt.datetime,
+    progress: Progress,
+) -> Current:
+    """Publish a private file that no run has written as the next version; the file is used up.
+
+    word: what its run id begins with. Raises Superseded if parent is not in force any more.
+    """
+    extra = {"census": census.model_dump(mode="json")}
+    last = last_whole_run(store, parent[0].folder) if parent else None
+    if last:
+        extra["last_run"] = last.model_dump(mode="json")
+    progress("store", 0, 1)
+    done = publish(
+        store,
+        org,
+        copy,
+        run_id=own_id(word, now),
+        parent=parent,
+        as_of=census.as_of,
+        now=now,
+        manifest_extra=extra,
+        attachments={},
+        move=True,
+    )
+    progress("store", 1, 1)
     return done
 
 
@@ -89,17 +116,22 @@ def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress
         backup(connection, copy, lambda done, total: progress("copy", done, total))
     finally:
         connection.close()
+    return checked(copy, str(database), as_of, progress)
+
+
+def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:
+    """Look a private file over, and count its rows; DatabaseError calls it by `name`."""
     progress("check", 0, 1)
     try:
         quick_check(copy)
         connection = open_database(copy, writable=False)
         try:
-            with map_errors(database):
+            with map_errors(copy):
                 census = take_census(connection, as_of)
         finally:
             connection.close()
     except InputError as error:
-        raise type(error)(str(error).replace(str(copy), str(database))) from error
+        raise type(error)(str(error).replace(str(copy), name)) from error
     progress("check", 1, 1)
     return census
 
