@@ -312,6 +312,26 @@ def test_a_fragment_that_the_medium_has_spoilt_is_refused_and_made_again(
     assert plan_in(cloud.pull(ORG)) == planned
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_change_while_a_fragment_is_made_again_leads_to_the_same_version(
+    cloud: Cloud, folder: Path, planned: Plan, fault: Fault
+) -> None:
+    ready_to_merge(cloud)
+    fragment = layout.fragment(ORG, DAILY, 1)
+    met = []
+    for each, what in met_faults(folder, cloud, fault, spoil_and_tell):
+        met.append(what)
+        assert each.result(ORG, DAILY).state == "committed", what
+        assert plan_in(each.pull(ORG)) == planned, what
+    assert {f"delete {fragment}", fragment, TOPICS.shard_tasks} <= set(met)
+
+
+def spoil_and_tell(cloud: Cloud) -> None:
+    """The word that comes is of the shard whose fragment is sound."""
+    put(cloud, 1, b"?")
+    tell_merge(cloud, 0)
+
+
 def test_two_spoilt_fragments_are_both_made_again(cloud: Cloud, planned: Plan) -> None:
     ready_to_merge(cloud)
     for shard in range(SHARDS):

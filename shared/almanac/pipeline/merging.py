@@ -31,7 +31,7 @@ from almanac.pipeline.endings import (
 )
 from almanac.pipeline.faults import is_final
 from almanac.pipeline.merge import BrokenChange, merge_run
-from almanac.pipeline.orchestrate import publish_tasks
+from almanac.pipeline.orchestrate import ask_for_shards, publish_tasks
 from almanac.pipeline.parts import Parts
 from almanac.pipeline.results import result_of
 from almanac.pipeline.run_plan import RunPlan
@@ -179,10 +179,13 @@ def _refuse(parts: Parts, plan: RunPlan, error: BadFragment) -> None:
         if len(earlier) > 1:
             end_failed(parts, Ended.of_plan(plan), plan, f"twice a bad fragment: {error}")
             return
+    get_log().error("fragment refused", shard=shard, reason=str(error))
+    # First the task: if this delivery dies before the fragment is gone, its word comes again, and
+    # if it dies after that, the shard's word does, which then finds the fragment missing.
+    ask_for_shards(parts, plan, [shard])
+    if there is not None:
         with suppress(NotFound, PreconditionFailed):  # another delivery did it
             parts.store.delete(name, if_generation=there.generation)
-    get_log().error("fragment refused", shard=shard, reason=str(error))
-    publish_tasks(parts, plan)
 
 
 @dataclass

@@ -126,15 +126,25 @@ def publish_tasks(parts: Parts, plan: RunPlan) -> None:
     """One ShardTask for each shard whose fragment is not there yet; if none is missing, the word
     that sets off the merge."""
     done = {info.name for info in parts.store.list(layout.fragments(plan.org_id, plan.run_id))}
-    tasks = [
-        ShardTask(org_id=plan.org_id, run_id=plan.run_id, shard=shard, first_id=first, last_id=last)
-        for shard, (first, last) in enumerate(plan.shards)
+    missing = [
+        shard
+        for shard in range(len(plan.shards))
         if layout.fragment(plan.org_id, plan.run_id, shard) not in done
     ]
-    if tasks:
-        parts.bus.publish(parts.topics.shard_tasks, [to_json(task) for task in tasks])
+    if missing:
+        ask_for_shards(parts, plan, missing)
     else:
         announce(parts, plan.org_id, plan.run_id, 0)
+
+
+def ask_for_shards(parts: Parts, plan: RunPlan, shards: Sequence[int]) -> None:
+    """A ShardTask for each of these shards."""
+    tasks = [
+        ShardTask(org_id=plan.org_id, run_id=plan.run_id, shard=shard, first_id=first, last_id=last)
+        for shard in shards
+        for first, last in [plan.shards[shard]]
+    ]
+    parts.bus.publish(parts.topics.shard_tasks, [to_json(task) for task in tasks])
 
 
 def announce(parts: Parts, org_id: str, run_id: str, shard: int) -> None:
