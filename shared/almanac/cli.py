@@ -10,16 +10,44 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from almanac import __version__
-from almanac.commands import request_app, store_app
+from almanac.commands import campaign_app, request_app, store_app, suppression_app
 from almanac.commands.endings import FAILURE, INTERRUPTED, OK, USAGE, failed, guarded, interrupted
+from almanac.commands.options import (
+    AsJson,
+    AsOf,
+    ConfigFile,
+    Database,
+    MaybeDatabase,
+    MaybeOrg,
+    Now,
+    Store,
+    Wait,
+)
+
+# As an operator comes to need them.
+ORDER = (
+    *("check", "run", "explain", "report", "diff", "campaign", "suppression", "due", "mark"),
+    *("store", "request", "generate", "emulate", "version"),
+)
+
+
+class InOrder(TyperGroup):
+    """Lists the commands in ORDER."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
 
 app = typer.Typer(
     name="almanac",
+    cls=InOrder,
     help="Plans which message each contact of an insurance agency gets on which day, and explains "
     "every one that it does not send.",
     epilog="Start with: almanac check agency.sqlite3, then almanac run agency.sqlite3 --dry-run. "
+    "To try it: almanac generate agency.sqlite3 --contacts 1000.\n\n"
     "Exit codes: 0 success, 1 failure, 2 a mistake in what was given, 130 interrupted.",
     add_completion=False,
     rich_markup_mode=None,
@@ -27,33 +55,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Database = Annotated[
-    Path,
-    typer.Argument(metavar="DATABASE", help="The agency's SQLite database.", show_default=False),
-]
-AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="DATE", help="The day to plan on, YYYY-MM-DD."),
-]
-Now = Annotated[
-    str | None,
-    typer.Option(
-        "--now",
-        metavar="DATETIME",
-        help="The time of the run, such as 2026-11-21T14:00, in the organization's zone unless it "
-        "has an offset; after the send time, sending starts the day after.",
-    ),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="The organization's configuration, in YAML."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-
 
 @app.command(
     short_help="Plan a database in place.",
-    epilog="Example: almanac run agency.sqlite3 --as-of 2026-11-21 --report report.html",
+    epilog="Example: almanac run agency.sqlite3 --as-of 2026-11-21 --report report.html\n\n"
+    "Example: almanac run agency.sqlite3 --dry-run --config other.yaml",
 )
 def run(
     database: Database,
@@ -61,10 +67,11 @@ def run(
     now: Now = None,
     config: ConfigFile = None,
     shards: Annotated[
-        int | None, typer.Option(min=1, help="Ranges to cut the contacts into.")
+        int | None, typer.Option(min=1, metavar="N", help="Ranges to cut the contacts into.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes to plan in; one for each core.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes to plan in; one for each core."),
     ] = None,
     contacts: Annotated[
         str | None,
@@ -75,6 +82,14 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --dry-run: the configuration to compare with, instead of that of the "
+            "file's last run.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
     ] = None,
@@ -82,36 +97,57 @@ def run(
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
-    The day is today in the organization's time zone unless --as-of names another. Other programs
-    may use the file meanwhile. It is changed in one transaction; on any error it is as it was.
+    The day is today in the organization's time zone unless --as-of names another; without --config
+    the defaults hold. Other programs may use the file meanwhile. It is changed in one transaction;
+    on any error it is as it was.
+
+    A --dry-run with another configuration than that of the file's last run shows how the two
+    plans differ, by day and by type.
     """
     from almanac.commands import run as command
 
     arguments = command.RunArguments(
-        database, as_of, now, config, shards, workers, contacts, dry_run, report, as_json
+        database, as_of, now, config, shards, workers, contacts, dry_run, against, report, as_json
     )
     return command.run(arguments)
 
 
 @app.command(
     short_help="Tell why a contact gets what it gets.",
-    epilog="Example: almanac explain agency.sqlite3 --contact 42",
+    epilog="Example: almanac explain agency.sqlite3 --contact 42 --on 2027-05-10",
 )
 def explain(
-    database: Database,
-    contact: Annotated[int, typer.Option(metavar="ID", help="The contact's id.")],
+    database: MaybeDatabase = None,
+    contact: Annotated[int | None, typer.Option(metavar="ID", help="The contact's id.")] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The contact's address, instead.")
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="DATE", help="Tell why each message is not sent on this day."),
+    ] = None,
+    email_type: Annotated[
+        str | None,
+        typer.Option("--type", metavar="TYPE", help="With --on: of messages of this type only."),
+    ] = None,
+    org: MaybeOrg = None,
+    store: Store = None,
     as_of: AsOf = None,
     now: Now = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell what one contact gets, and why: windows, every message, and the step that decided.
+    """Tell what one contact gets, and why: the year, every message, and the steps that decided.
 
-    Without --as-of it is the day of the file's last run, without --config its configuration.
+    Without --as-of it is the day of the last run, without --config the organization's
+    configuration, or that of the last run. Of a database in a store a few pages are fetched.
     """
-    from almanac.commands import look
+    from almanac.commands import explain as command
 
-    return look.explain(database, contact, as_of, now, config, as_json)
+    arguments = command.ExplainArguments(
+        database, org, store, contact, email, on, email_type, as_of, now, config, as_json
+    )
+    return command.explain(arguments)
 
 
 @app.command(
@@ -122,11 +158,21 @@ def report(
     database: Database,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")],
     config: ConfigFile = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD", help="An earlier copy of the database: the page says what has changed."
+        ),
+    ] = None,
 ) -> int:
-    """Write the report page of the plan in the file: one HTML file that needs nothing else."""
+    """Write the report page of the plan in the file: one HTML file that needs nothing else.
+
+    It shows the rows dated on the day of the last run or later. What that run has changed is on
+    the page of the run itself (almanac run --report); --since OLD tells it of any two files.
+    """
     from almanac.commands import look
 
-    return look.report(database, out, config)
+    return look.report(database, out, config, since)
 
 
 @app.command(
@@ -210,8 +256,95 @@ def emulate(
     return command.emulate(contacts, functions, keep)
 
 
+@app.command(
+    short_help="Hand out the messages of a day.",
+    epilog="Example: almanac due agency.sqlite3 --on 2026-11-23 --columns first_name "
+    "--out due.jsonl",
+)
+def due(
+    database: MaybeDatabase = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DATE", help="The day, YYYY-MM-DD; today.")
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="jsonl|csv", help="JSON lines or CSV.")
+    ] = "jsonl",
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="Columns of contacts to hand out too: first_name,last_name."
+        ),
+    ] = "",
+    claimed: Annotated[
+        bool,
+        typer.Option(
+            "--claimed",
+            help="Those of the day and before it that were claimed, and not marked since, instead.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; standard output.")
+    ] = None,
+    wait: Wait = 120,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the counts as one JSON object.")
+    ] = False,
+) -> int:
+    """Hand out what a sender sends on a day, one message a line, in the order of sending.
+
+    Messages planned for exactly this day, but for contacts who are suppressed, gone or no longer
+    active: these are counted on standard error. Nothing is changed: see almanac mark.
+    """
+    from almanac.commands import sending as command
+
+    return command.due(database, org, store, on, format_, columns, claimed, out, wait, as_json)
+
+
+@app.command(
+    short_help="Take back what became of messages.",
+    epilog="Example: almanac mark agency.sqlite3 sent.jsonl",
+)
+def mark(
+    names: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[DATABASE] FILE",
+            help="The database, unless --org is given, and CSV or JSON lines; - is standard input.",
+            show_default=False,
+        ),
+    ],
+    no_suppress: Annotated[
+        bool, typer.Option("--no-suppress", help="Suppress nobody for bounces and complaints.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where refused lines go; FILE.rejects.csv beside the file."
+        ),
+    ] = None,
+    wait: Wait = 120,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Take back what became of messages: claimed (processing), sent, delivered, failed, bounced.
+
+    A line has the row's id and its status, and may have at, message_id, detail, and contact_id and
+    scheduled_send_date to be compared with the row. What cannot be true is refused, by line, with
+    why; all else is written in one step. The same again changes nothing. Who bounced or complained
+    is suppressed.
+    """
+    from almanac.commands import sending as command
+
+    return command.mark(names, org, store, no_suppress, rejects, wait, as_json)
+
+
+app.add_typer(campaign_app.app)
 app.add_typer(store_app.app)
 app.add_typer(request_app.app)
+app.add_typer(suppression_app.app)
 
 
 @app.command(epilog="Example: almanac version")

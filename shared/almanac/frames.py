@@ -91,6 +91,7 @@ class Candidates(Frame):
     floor: Days  # first day it may be put on: max(lo, T0), and no excluded day up to its start
     ceiling: Days  # last day it may be put on: hi
     reason: Codes  # 0, or why it is skipped before any day is chosen
+    state: Small  # of the contact: index into USPS_STATES, -1 unknown
     sms: Mask  # the contact has a phone number: the row carries the SMS template
     details: Codes  # row of the fragment's `details` (follow-up metadata), -1 without
     previous_id: Ids  # the planned row of the same identity in the snapshot, 0 without
@@ -146,6 +147,7 @@ class Removals(Frame):
     scheduled: Mask  # it was pre-scheduled (else skipped)
     kind: Codes  # -1: a kind that the run does not have
     history: Mask  # kept; if pre-scheduled it becomes skipped, `Not sent by its deadline`
+    why: Small  # index into almanac.planning.removed.WHYS
 
 
 @dataclass(frozen=True)

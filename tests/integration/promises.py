@@ -210,7 +210,7 @@ def check_ceiling(one: Ran) -> None:
         for row in one.after.scheduled.values()
         if not is_planned(row) or row["status"] == "pre-scheduled"
     ]
-    total = Counter(send for row in stands if (send := date_of(row)) and send >= one.case.t0)
+    total = Counter(send for row in stands if (send := date_of(row)) and send >= one.case.as_of)
     ours = {date_of(row) for row in one.pre_scheduled}
     above = {day for day, number in total.items() if number > one.plan.X}
     assert not above & ours

@@ -29,6 +29,7 @@ from almanac.pipeline.check import check_file
 from almanac.pipeline.exchange import push
 from almanac.pipeline.explain import explain_contact
 from almanac.pipeline.organization_status import organization_status
+from almanac.pipeline.places import FilePlace
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
@@ -173,7 +174,7 @@ def test_hostile_texts_are_explained_and_checked_in_plain_words(folder: Path) ->
     path = carrying(folder / "agency.sqlite3", HOSTILE).path
     assert almanac("run", path, "--as-of", NOW.date()).code == 0
     for contact in range(1, len(HOSTILE) + 1):
-        explain_contact(path, contact)
+        explain_contact(FilePlace(path), contact)
     for contact in (3, 9, 11):
         answer = almanac("explain", path, "--contact", contact)
         assert answer.code == 0

@@ -140,6 +140,16 @@ def facts(**values: Any) -> Lie:
     return lambda fragment: replace(fragment, facts=fragment.facts | values)
 
 
+def counted(name: str, key: Any) -> Lie:
+    """One more contact, of something that is not there."""
+
+    def lie(fragment: Fragment) -> Fragment:
+        counts = getattr(fragment.audience, name) + Counter({key: 1})
+        return replace(fragment, audience=replace(fragment.audience, **{name: counts}))
+
+    return lie
+
+
 def issues(fragment: Fragment) -> Fragment:
     other = pa.table({"contact_id": [999_999], "issue": ["invalid_zip"], "detail": ["x"]})
     found = replace(fragment.issues, written=other, gone=other.select(["contact_id", "issue"]))
@@ -190,6 +200,14 @@ LIES: dict[str, Lie] = {
     "a huge number of rows by day": beside("scheduled", "count", INT64),
     "more effective dates than rows": beside("scheduled", "effective_dates", 10**6),
     "another number of candidates": facts(candidates=1),
+    "another number of contacts": facts(eligible=1),
+    "a state that is none": changed("state", lambda rows: 100),
+    "a negative state": changed("state", lambda rows: -2, alive=False),
+    "a row removed for no reason": beside("removals", "why", 100),
+    "contacts of no state": counted("states", "XX"),
+    "contacts suppressed for no reason": counted("suppressed", "Suppressed: nothing"),
+    "contacts of no campaign": counted("reach", 10**6),
+    "messages of no campaign": lambda f: replace(f, sent=Counter({10**6: 1})),
     "issues of another contact": issues,
 }
 

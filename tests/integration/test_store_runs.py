@@ -18,6 +18,7 @@ from almanac.database.census import Census
 from almanac.messaging.messages import ShardTask, parse
 from almanac.pipeline.local import RunOptions, run_file
 from almanac.report.summary import RunSummary
+from almanac.report.tables import TABLES
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, current, list_versions, manifest_of, rollback
 from tests import agencies
@@ -472,7 +473,10 @@ def test_a_version_says_what_it_is(cloud: Cloud) -> None:
     summary = RunSummary.model_validate_json(cloud.store.read(f"{folder}/report.json").data)
     assert (summary.run_id, summary.planned_total) == (DAILY, result.planned)
     assert b"<html" in cloud.store.read(f"{folder}/report.html").data
-    assert set(made.attachments) == {"report.json", "report.html"}  # and no change set: see below
+    seconds = cloud.store.read(f"{folder}/report-tables/seconds.csv").data.decode()
+    assert {line.partition(",")[0] for line in seconds.splitlines()} > {"plan contacts", "write"}
+    tables = {f"report-tables/{name}.csv" for name in TABLES}
+    assert set(made.attachments) == {"report.json", "report.html", *tables}  # no change set: below
 
 
 def test_the_change_set_makes_the_version_out_of_its_parent(cloud: Cloud) -> None:

@@ -151,8 +151,3 @@ def test_a_mistake_is_named_in_one_line(bus: Recorder, arguments: list[str], nam
     assert answer.err.startswith("Error: ")
     assert answer.err.count("\n") == 1
     assert named in answer.err
-
-
-@pytest.mark.parametrize("command", ["run", "change"])
-def test_help_has_an_example(command: str) -> None:
-    assert f"Example: almanac request {command}" in almanac("request", command, "--help").out

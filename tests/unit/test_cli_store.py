@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -25,7 +23,6 @@ from tests.unit.cli_calls import agency, almanac, state_of
 from tests.unit.database_agencies import OtherProgram, beside, change, make
 
 ORG = "206"
-COMMANDS = ("init", "push", "pull", "versions", "rollback", "status")
 
 
 @pytest.fixture(scope="module")
@@ -75,39 +72,6 @@ def run_of_today(store: FolderStore, path: Path) -> Current:
 
 def emails(path: Path) -> list[str]:
     return [str(email) for (email,) in change(path, "SELECT email FROM contacts ORDER BY id")]
-
-
-# --- help -----------------------------------------------------------------------------------------
-
-
-def test_help_names_every_command() -> None:
-    for arguments in (["store"], ["store", "--help"]):
-        answer = almanac(*arguments)
-        assert (answer.code, answer.err) == (0, "")
-        assert all(re.search(rf"^  {name} ", answer.out, re.MULTILINE) for name in COMMANDS)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_example_of_a_commands_help_works(
-    command: str, path: Path, store: FolderStore, tmp_path: Path
-) -> None:
-    found = re.search(
-        r"Example: almanac ([^\n]+(?:\n  \S[^\n]*)*)", almanac("store", command, "--help").out
-    )
-    assert found is not None
-    arguments = shlex.split(found[1])
-    assert arguments[:2] == ["store", command]
-    (tmp_path / "206.yaml").write_text("timezone: America/Denver\n")
-    for _ in range(2):
-        assert almanac("store", "push", ORG, path).code == 0
-    run_of_today(store, path)
-    if command == "push":
-        assert almanac("store", "rollback", ORG, "2").code == 0
-    if command == "pull":
-        path.unlink()
-    answer = almanac(*arguments)
-    assert (answer.code, answer.err) == (0, "")
-    assert answer.out
 
 
 # --- init -----------------------------------------------------------------------------------------

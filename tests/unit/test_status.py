@@ -103,6 +103,8 @@ def put(
     reports = {
         layout.REPORT_JSON: summary(run_id).model_dump_json().encode(),
         layout.REPORT_HTML: f"<!doctype html>{run_id}".encode(),
+        f"{layout.REPORT_TABLES}/days.csv": f"Day\r\n{run_id}\r\n".encode(),
+        f"{layout.REPORT_TABLES}/notes.txt": b"for nobody",
     }
     done = publish(
         store,
@@ -483,7 +485,12 @@ def test_a_mistake_of_ours_hides_no_other_organization(
 
 @pytest.mark.parametrize(
     "path",
-    ["/orgs", "/orgs/999", "/orgs/999/report", "/orgs/A%20B", "/orgs/../x", "/x", "/orgs/206/x"],
+    [
+        *("/orgs", "/orgs/999", "/orgs/999/report", "/orgs/A%20B", "/orgs/../x", "/x"),
+        *("/orgs/206/x", "/orgs/206/report-tables", "/orgs/206/report-tables/notes.txt"),
+        *("/orgs/206/report-tables/days", "/orgs/206/report-tables/types.csv"),
+        "/orgs/206/report-tables/../report.json",
+    ],
 )
 def test_what_is_not_there_is_not_found(store: MemoryStore, tmp_path: Path, path: str) -> None:
     put(store, tmp_path, DAILY, NOW - HOUR)
@@ -503,6 +510,9 @@ def test_the_report_is_that_of_the_version_in_force_or_of_the_run_before_it(
     page = status_response(store, path, NOW)
     assert (page.code, page.content_type) == (200, "text/html; charset=utf-8")
     assert page.body == f"<!doctype html>{DAILY}".encode()
+    table = status_response(store, f"/orgs/{ORG}/report-tables/days.csv", NOW)
+    assert (table.code, table.content_type) == (200, "text/csv; charset=utf-8")
+    assert table.body == f"Day\r\n{DAILY}\r\n".encode()
 
 
 def test_what_is_no_id_is_a_mistake(store: MemoryStore) -> None:

@@ -59,7 +59,12 @@ def put(
         as_of=now.date(),
         now=now,
         manifest_extra={"rows": {"pre-scheduled": 5}, "t0": now.date(), "seconds": 1.5},
-        attachments={"report.json": f"report of {run_id}".encode()},
+        attachments={
+            "report.json": f"report of {run_id}".encode(),
+            "report-tables/days.csv": b"Day,Messages\r\n",
+            "report.html": f"made at {now}".encode(),
+        },
+        timed=["report.html"],
     )
 
 
@@ -186,6 +191,8 @@ def test_a_fault_at_any_write_of_publishing_is_overcome(
         manifest = manifest_of(store, in_force(store).folder)
         assert manifest
         assert manifest.parent == 1
+        if content == "same":  # though the page of the second attempt is another one
+            assert manifest.version == 2
         for name, each in manifest.attachments.items():
             report = store.stat(f"{manifest.folder}/{name}")
             assert report
@@ -194,7 +201,7 @@ def test_a_fault_at_any_write_of_publishing_is_overcome(
             break
         put(store, file, "run-3")
         assert in_force(store).run_id == "run-3"
-    assert at == 4  # report, database, manifest, pointer
+    assert at == 6  # a table, report, page, database, manifest, pointer
 
 
 def test_answers_lost_one_after_the_other_are_an_unknown_outcome(file: Path) -> None:
@@ -315,6 +322,7 @@ def test_the_version_in_force_and_its_parent_stay_however_old(
     deleted = collect_versions(store, ORG, later)
     assert deleted == [f"orgs/206/versions/0000000{n}-run-{n}" for n in (1, 2)]
     assert [each.version for each in list_versions(store, ORG)] == [3, 4]
+    assert not [info for info in store.list("") if info.name.startswith(tuple(deleted))]
     assert collect_versions(store, ORG, later) == []
 
 
@@ -375,4 +383,4 @@ def test_a_fault_at_any_deletion_leaves_no_version_half_there(file: Path, fault:
         assert len(folders(store, ORG)) == 2
         if not store.at_was_met():
             break
-    assert at == 6
+    assert at == 8

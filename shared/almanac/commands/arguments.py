@@ -58,13 +58,13 @@ def _within_years(date: dt.date, option: str, text: str) -> dt.date:
     return date
 
 
-def read_config(path: Path | None) -> Config:
+def read_config(path: Path | None, option: str = "--config") -> Config:
     """The configuration in a file; the defaults without a file."""
     from almanac.config import Config, load_config
 
     if path is None:
         return Config()
-    return load_config(_file_bytes(path, "--config"), str(path))
+    return load_config(_file_bytes(path, option), str(path))
 
 
 def read_ids(text: str) -> Ranges:

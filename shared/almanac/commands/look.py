@@ -6,46 +6,24 @@ import datetime as dt
 import sys
 from pathlib import Path
 
-from almanac.commands.arguments import read_config, read_date, read_datetime
+from almanac.commands.arguments import read_config, read_date
 from almanac.commands.endings import OK, USAGE
 from almanac.commands.progress import progress_bars
 from almanac.report.text import console_for, paragraph, table
 
 
-def explain(
-    database: Path,
-    contact: int,
-    as_of: str | None,
-    now: str | None,
-    config: Path | None,
-    as_json: bool,
-) -> int:
-    """Prints an explanation."""
-    from almanac.pipeline.explain import explain_contact
-    from almanac.report.explanation_text import print_explanation
-
-    found = explain_contact(
-        database,
-        contact,
-        read_config(config) if config else None,
-        read_date(as_of) if as_of else None,
-        read_datetime(now) if now else None,
-    )
-    if as_json:
-        print(found.model_dump_json())
-    else:
-        print_explanation(console_for(sys.stdout), found)
-    return OK
-
-
-def report(database: Path, out: Path, config: Path | None) -> int:
+def report(database: Path, out: Path, config: Path | None, since: Path | None) -> int:
     """Writes the report page."""
     from almanac.pipeline.overview import overview
-    from almanac.report.page import check_target, write_page
+    from almanac.report.page import check_target, tables_folder, write_page
 
     check_target(out)
-    write_page(out, overview(database, read_config(config) if config else None))
-    paragraph(console_for(sys.stdout), f"The report page: {out.absolute()}", indent=0)
+    with progress_bars() as progress:
+        page = overview(database, read_config(config) if config else None, since, progress)
+    write_page(out, page)
+    console = console_for(sys.stdout)
+    paragraph(console, f"The report page: {out.absolute()}", indent=0)
+    paragraph(console, f"Its tables as CSV files: {tables_folder(out).absolute()}", indent=0)
     return OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from almanac.errors import InputError
@@ -23,3 +24,20 @@ def place_of(database: Path | None, org: str | None, store: str | None) -> Place
         )
     check_org_id(org)
     return StorePlace(open_store(store or load_settings().required_store()), org)
+
+
+def place_in(words: Sequence[str], org: str | None, store: str | None) -> tuple[Place, list[str]]:
+    """The database that the arguments name, of which the first is DATABASE unless there is an
+    organization, and the other arguments. InputError as `place_of`."""
+    if org is not None:
+        return place_of(None, org, store), list(words)
+    return place_of(Path(words[0]) if words else None, org, store), list(words[1:])
+
+
+def place_and_file(names: Sequence[Path], org: str | None, store: str | None) -> tuple[Place, Path]:
+    """The same, of a command that takes one file besides."""
+    place, words = place_in(list(map(str, names)), org, store)
+    if len(words) != 1:
+        expected = "FILE" if org is not None else "DATABASE and FILE"
+        raise InputError(f"expected {expected}, found {' '.join(map(str, names))}")
+    return place, Path(words[0])

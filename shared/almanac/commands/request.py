@@ -62,11 +62,17 @@ def change(
         "changed_by": changed_by,
     }
     request = parse(CampaignChange, json.dumps(given).encode())
-    ours, asked = load_settings(), dt.datetime.now(dt.UTC)
-    day = _today(ours, org, asked)
-    topic = Topics(ours.topic_prefix).campaign_changes
-    _publish(bus, ours, topic, request, uuid.uuid4().hex, asked)
+    ours = load_settings()
+    day = _today(ours, org, publish_change(request, ours, bus))
     return _tell(request, change_run_id(day, request.event_id) if day else None, as_json)
+
+
+def publish_change(message: CampaignChange, settings: Settings, bus: Bus | None) -> dt.datetime:
+    """Publish the change; when that was, which tells the day of its run."""
+    asked = dt.datetime.now(dt.UTC)
+    topic = Topics(settings.topic_prefix).campaign_changes
+    _publish(bus, settings, topic, message, uuid.uuid4().hex, asked)
+    return asked
 
 
 def _changes(settings: Sequence[str]) -> dict[str, str | None]:

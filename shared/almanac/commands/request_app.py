@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from almanac.commands.options import AsJson
+
 app = typer.Typer(
     name="request",
     short_help="Ask for a run, or a change of a campaign.",
@@ -15,8 +17,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 @app.command(

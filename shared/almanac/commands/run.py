@@ -12,14 +12,19 @@ from pathlib import Path
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
 from almanac.commands.endings import FAILURE, OK, failed
 from almanac.commands.progress import progress_bars
+from almanac.config import Config
+from almanac.errors import ConfigError, InputError
 from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.overview import a_contact_without_messages
+from almanac.pipeline.overview import a_contact_without_messages, numbers_of
+from almanac.pipeline.places import FilePlace
+from almanac.pipeline.what_if import Named, compare_plans
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target, write_page
 from almanac.report.page_data import page_of_summary
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
-from almanac.report.text import console_for
+from almanac.report.text import console_for, paragraph
+from almanac.report.what_if_text import print_what_if
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,15 @@ class RunArguments:
     workers: int | None
     contacts: str | None
     dry_run: bool
+    against: Path | None
     report: Path | None
     as_json: bool
 
 
 def run(arguments: RunArguments) -> int:
     """Plan the file, write the report page, print the summary."""
+    if arguments.against is not None and not arguments.dry_run:
+        raise InputError("--against: compares two plans, and writes none; add --dry-run")
     config = read_config(arguments.config)
     options = RunOptions(
         as_of=read_date(arguments.as_of) if arguments.as_of else None,
@@ -51,20 +59,50 @@ def run(arguments: RunArguments) -> int:
     )
     if arguments.report is not None:
         check_target(arguments.report)
+    old, remark = _compared(arguments, config) if arguments.dry_run else (None, None)
     with progress_bars() as progress:
-        summary = run_file(arguments.database, config, options, progress)
+        if old is not None:
+            new = Named(config, str(arguments.config or "the defaults, without --config"))
+            summary = compare_plans(arguments.database, old, new, options, progress)
+        else:
+            summary = run_file(arguments.database, config, options, progress)
     problem = _write_report(arguments.report, summary, arguments, config.horizon_days)
     if arguments.as_json:
         print(summary.model_dump_json())
     else:
-        print_summary(
-            console_for(sys.stdout),
-            summary,
-            database=str(arguments.database),
-            advice=ISSUE_ADVICE,
-            next_steps=_next_steps(arguments, summary),
-        )
+        _print(arguments, summary, remark)
     return OK if problem is None else failed(problem, FAILURE)
+
+
+def _compared(arguments: RunArguments, config: Config) -> tuple[Named | None, str | None]:
+    """The configuration to compare with, if there is one that differs; else perhaps a remark."""
+    if arguments.against is not None:
+        against = read_config(arguments.against, "--against")
+        old = Named(against, str(arguments.against))
+    else:
+        try:
+            recorded = FilePlace(arguments.database).recorded_config()
+        except ConfigError as error:
+            return None, f"Not compared with the configuration of the last run: {error}"
+        if recorded is not None:
+            old = Named(recorded, "the configuration of the file's last run")
+        else:
+            old = Named(Config(), "the defaults, since no run of the file has recorded any")
+    if old.config != config:
+        return old, None
+    given = arguments.config is not None or arguments.against is not None
+    return None, f"The configuration does not differ from {old.words}." if given else None
+
+
+def _print(arguments: RunArguments, summary: RunSummary, remark: str | None) -> None:
+    console, database = console_for(sys.stdout), str(arguments.database)
+    next_steps = _next_steps(arguments, summary)
+    if summary.what_if is not None:
+        print_what_if(console, summary, database=database, next_steps=next_steps)
+        return
+    if remark is not None:
+        paragraph(console, remark, indent=0)
+    print_summary(console, summary, database=database, advice=ISSUE_ADVICE, next_steps=next_steps)
 
 
 def _write_report(
@@ -75,7 +113,11 @@ def _write_report(
         return None
     horizon = summary.as_of + dt.timedelta(days=horizon_days)
     try:
-        page = page_of_summary(summary, arguments.database.name, ISSUE_ADVICE, horizon)
+        whole = None
+        if not (summary.of_all_contacts or summary.dry_run):
+            with progress_bars() as progress:
+                whole = numbers_of(arguments.database, progress)
+        page = page_of_summary(summary, arguments.database.name, ISSUE_ADVICE, horizon, whole=whole)
         write_page(target, page)
     except OSError as error:
         return f"the run is done, but its report page is not written: {target}: {error.strerror}"
@@ -86,7 +128,8 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
     program, database = _program(), shlex.quote(str(arguments.database))
     steps = []
     if arguments.dry_run:
-        steps.append("To write this plan, run the same command without --dry-run.")
+        without = "--dry-run" if arguments.against is None else "--dry-run and --against"
+        steps.append(f"To write this plan, run the same command without {without}.")
     elif (contact := a_contact_without_messages(arguments.database, summary.as_of)) is not None:
         now = f" --now {arguments.now}" if arguments.now else ""
         steps.append(f"Contact {contact} gets nothing. To see why:")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from almanac.commands.options import AsJson, Store
+
 app = typer.Typer(
     name="store",
     short_help="Look after the databases of a store.",
@@ -20,11 +22,6 @@ app = typer.Typer(
 Org = Annotated[
     str, typer.Argument(metavar="ORG", help="The organization's id.", show_default=False)
 ]
-Store = Annotated[
-    str | None,
-    typer.Option("--store", metavar="URL", help="gs://bucket[/prefix] or a folder."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 @app.command(

@@ -6,55 +6,8 @@ import apsw
 
 from almanac.database.catalog import Record, describe, raw_records, scalar
 from almanac.database.schema import IDENTIFIED, IDENTITY_INDEX, PLANNED, STATUS_INDEX
-from almanac.database.sql import Columns
 
 LOOK = 5_000  # skipped rows among which a contact without messages is sought
-
-Counts = list[tuple[str, str, int]]
-
-
-def planned_by_day(connection: apsw.Connection, since: str) -> Counts:
-    """(day, email type, rows) of pre-scheduled rows from the ISO date on."""
-    where = "status = 'pre-scheduled' AND scheduled_send_date >= ?"
-    return _grouped(connection, "substr(scheduled_send_date, 1, 10)", "email_type", where, since)
-
-
-def skipped_by_reason(connection: apsw.Connection, since: str) -> Counts:
-    """(reason, email type, rows) of skipped rows from the ISO date on."""
-    where = "status = 'skipped' AND scheduled_send_date >= ?"
-    return _grouped(connection, "COALESCE(skip_reason, '')", "email_type", where, since)
-
-
-def committed_by_day(connection: apsw.Connection, since: str) -> Counts:
-    """(day, status, rows) of committed rows from the ISO date on."""
-    where = "COALESCE(status, '') NOT IN ('pre-scheduled', 'skipped') AND scheduled_send_date >= ?"
-    return _grouped(connection, "substr(scheduled_send_date, 1, 10)", "status", where, since)
-
-
-def _grouped(
-    connection: apsw.Connection, first: str, second: str, where: str, since: str
-) -> Counts:
-    there = Columns(describe(connection, "email_schedules"))
-    if not there.has("status", "scheduled_send_date", "email_type", "skip_reason"):
-        return []
-    # as blobs, since old rows may hold bytes that are no text
-    sql = (
-        f"SELECT CAST({first} AS BLOB), CAST({second} AS BLOB), count(*) FROM email_schedules "
-        f"WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
-    )
-    encoding = str(scalar(connection, "PRAGMA encoding"))
-    return [
-        (as_text(one, encoding), as_text(other, encoding), int(count))
-        for one, other, count in connection.execute(sql, (since,))
-    ]
-
-
-def issues_by_kind(connection: apsw.Connection) -> dict[str, int]:
-    """Contacts by kind of issue."""
-    if not Columns(describe(connection, "contact_issues")).has("issue"):
-        return {}
-    sql = "SELECT CAST(issue AS TEXT), count(*) FROM contact_issues GROUP BY 1 ORDER BY 1"
-    return {str(issue): int(count) for issue, count in connection.execute(sql)}
 
 
 def total_contacts(connection: apsw.Connection) -> int:

@@ -52,6 +52,38 @@ def write_change(
     return True
 
 
+def write_type_change(
+    connection: apsw.Connection,
+    *,
+    event_id: str,
+    type_name: str,
+    changes: Mapping[str, int],
+    changed_by: str | None,
+    now: str,
+) -> bool:
+    """Change the columns of a campaign type, inside the caller's transaction; once an event.
+
+    The log has no column for a type: its rows are of no instance, and their field is
+    `campaign_types.<type>.<column>`. False: the event is in the log already.
+    """
+    if is_logged(connection, event_id):
+        return False
+    for field, new in sorted(changes.items()):
+        column = quoted(field)
+        connection.execute(
+            f"""INSERT INTO main.campaign_change_log (campaign_instance_id, field_changed,
+                old_value, new_value, changed_at, changed_by, requires_rescheduling, event_id)
+            SELECT NULL, ?1, CAST({column} AS TEXT), ?2, ?3, ?4, 1, ?5
+            FROM main.campaign_types WHERE name = ?6""",
+            (f"campaign_types.{type_name}.{field}", new, now, changed_by, event_id, type_name),
+        )
+        connection.execute(
+            f"UPDATE main.campaign_types SET {column} = ?, updated_at = ? WHERE name = ?",
+            (new, now, type_name),
+        )
+    return True
+
+
 def is_logged(connection: apsw.Connection, event_id: str) -> bool:
     """Whether the event has been applied."""
     sql = "SELECT EXISTS (SELECT 1 FROM main.campaign_change_log WHERE event_id = ?)"

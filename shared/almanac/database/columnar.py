@@ -10,14 +10,17 @@ from pathlib import Path
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
 import apsw
+import numpy as np
 import pyarrow as pa
 
 from almanac.database.catalog import scalar
 from almanac.database.opening import map_errors
 from almanac.errors import DatabaseError
+from almanac.frames import Codes
 
 BATCH_ROWS = 65536
 ROWS_AT_ONCE = 8192  # as Python objects
+BUSY_MILLISECONDS = 5000
 BATCH_OPTION = "adbc.sqlite.query.batch_rows"
 CODES = pa.dictionary(pa.int32(), pa.string())
 
@@ -27,14 +30,20 @@ Value = int | str
 class ColumnarReader:
     """Runs queries whose columns have one type each; immutable: no lock is taken, none is heeded.
 
-    It must not be used on a file that any other program may change.
+    It must not be used on a file that any other program may change, unless it is told the file's
+    `uri` (see `opening.uri_of`): then locks are taken, and no other SQLite library may have the
+    file open in the process, since closing a file drops all locks that the process has on it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, uri: str | None = None) -> None:
         self._path = path
+        uri = uri or f"{path.resolve().as_uri()}?immutable=1"
         with _map_errors(path):
-            uri = f"{path.resolve().as_uri()}?immutable=1&mode=ro"
-            self._connection = adbc_driver_sqlite.dbapi.connect(uri, autocommit=True)
+            named = f"{uri}{'&' if '?' in uri else '?'}mode=ro"
+            self._connection = adbc_driver_sqlite.dbapi.connect(named, autocommit=True)
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+                cursor.fetchall()
 
     def close(self) -> None:
         """Closes the file."""
@@ -83,6 +92,15 @@ class RowReader:
         if self._encoding == "UTF-8":
             return pa.array(octets, pa.binary()).view(pa.string())
         return pa.array([o.decode(self._encoding, "replace") for o in octets], pa.string())
+
+
+def coded(column: pa.ChunkedArray) -> tuple[list[str], Codes]:
+    """The distinct texts of a column and each row's index into them."""
+    array = column.unify_dictionaries().combine_chunks()
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    texts = [str(text) for text in array.dictionary.to_pylist()]
+    return texts, array.indices.to_numpy(zero_copy_only=False).astype(np.int32)
 
 
 def _with_octets(sql: str, schema: pa.Schema) -> str:

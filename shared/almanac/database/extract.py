@@ -1,18 +1,21 @@
-"""One contact's rows, copied out of a database of any size into a small private one.
+"""One contact's rows, copied out of a database of any size into a small one in memory.
 
-What comes out is read like any snapshot (`almanac.database.reading.Snapshot`); the user's file is
-only read, inside one read transaction, and whatever is missing in it is missing in the copy.
+What comes out is read like any snapshot (`almanac.database.reading.Snapshot`). The database is only
+read, through a connection of the caller's, which may be one that fetches pages from a store: no
+table is read as a whole but small ones and those without an index by contact. Whatever is missing
+in the database is missing in the copy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import apsw
 
-from almanac.database.catalog import TableInfo, describe, quoted, scalar
-from almanac.database.opening import map_errors, open_database
+from almanac.database.aggregates import as_text
+from almanac.database.catalog import Record, TableInfo, describe, quoted, raw_records, scalar
+from almanac.database.census import indexed_by
+from almanac.database.columnar import RowReader
 from almanac.database.schema import (
     COMMITTED,
     COMMITTED_INDEX,
@@ -20,14 +23,16 @@ from almanac.database.schema import (
     IDENTITY_INDEX,
     OLDER_INDEX,
     PLANNED,
-    STATUS_INDEX,
     UNIDENTIFIED,
 )
+from almanac.database.sources import Source
 from almanac.database.sql import Columns, trimmed
 
 NEAREST = 4
 _WHOLE = ("campaign_types", "campaign_instances", "scheduler_checkpoints", "config_versions")
 _OF_CONTACT = ("contact_campaigns", "tracking_clicks", "contact_events", "contact_issues")
+
+Values = dict[str, int | bytes]
 
 
 @dataclass(frozen=True)
@@ -35,69 +40,113 @@ class Extract:
     """What was copied, and what the copy cannot tell of the whole."""
 
     found: bool  # there is a contact with this id
-    nearest: tuple[int, ...]  # if there is none: the ids closest to it, in order
-    total_contacts: int
-    standing: dict[str, int]  # messages by day on the days of the contact's planned rows
+    source: Source  # the copy; the caller closes it
+    suppressions: list[Record]  # the contact's, as they are, in the order of the table
     run_ids: dict[int, str]  # by id of the contact's rows: the run that wrote the row
 
 
-def extract_contact(path: Path, contact_id: int, target: Path) -> Extract:
-    """Copy the contact's rows and the small tables to the new database `target`.
-
-    Raises as `open_database` does.
-    """
-    connection = open_database(path, writable=False)
-    target.touch()  # our connections create no files
+def extract_contact(source: Source, contact_id: int) -> Extract:
+    """Copy the contact's rows and the small tables. What SQLite or the store raises is raised."""
+    copy = apsw.Connection(":memory:")
     try:
-        with map_errors(path):
-            connection.execute("ATTACH ? AS extract", (str(target),))
-            # the switch holds for all databases of a connection; the user's is only selected from
-            connection.execute("PRAGMA query_only = OFF")
-            connection.execute("PRAGMA extract.synchronous = OFF")
-            connection.execute("BEGIN")
-            result = _extract(connection, contact_id)
-            connection.execute("COMMIT")
-            return result
-    finally:
-        connection.close()
+        copy.execute(f"PRAGMA encoding = '{scalar(source.connection, 'PRAGMA encoding')}'")
+        _Copier(source.connection, copy).contact(contact_id)
+        found = bool(
+            describe(copy, "contacts")
+            and scalar(copy, "SELECT EXISTS (SELECT 1 FROM contacts WHERE typeof(id) = 'integer')")
+        )
+        suppressions = describe(copy, "suppressions")
+        return Extract(
+            found=found,
+            source=Source(source.path, copy, RowReader(source.path, copy), copy.close),
+            suppressions=raw_records(copy, suppressions, "ORDER BY rowid") if suppressions else [],
+            run_ids=_run_ids(copy),
+        )
+    except BaseException:
+        copy.close()
+        raise
 
 
-def _extract(connection: apsw.Connection, contact_id: int) -> Extract:
-    for name in _WHOLE:
-        _copy(connection, name, "1", {})
-    who: dict[str, int | str] = {"id": contact_id}
-    contacts = Columns(describe(connection, "contacts"))
-    _copy(connection, "contacts", f"{contacts.key('id')} = :id", who)
-    for name in _OF_CONTACT:
-        columns = Columns(describe(connection, name))
+class _Copier:
+    """From one connection to another, row by row: neither has to know the other's files."""
+
+    def __init__(self, whole: apsw.Connection, copy: apsw.Connection) -> None:
+        self._whole = whole
+        self._copy = copy
+
+    def contact(self, contact_id: int) -> None:
+        """All that planning reads of the contact."""
+        who: Values = {"id": contact_id}
+        for name in _WHOLE:
+            self.rows(name, "1", {})
+        contacts = Columns(describe(self._whole, "contacts"))
+        self.rows("contacts", f"{contacts.key('id')} = :id", who)
+        for name in _OF_CONTACT:
+            columns = Columns(describe(self._whole, name))
+            if columns.has("contact_id"):
+                self.rows(name, f"{columns.key('contact_id')} = :id", who)
+        self._schedules(who)
+        self._suppressions(who)
+
+    def rows(self, name: str, where: str, values: Values, by: str = "") -> None:
+        """Create the table in the copy, unless it is there, and add the rows in table order."""
+        table = describe(self._whole, name)
+        if table is None:
+            return
+        self._copy.execute(_create_sql(table))
+        # a text may be broken, so it goes over as what it is made of
+        columns = list(map(quoted, table.columns))
+        select = ", ".join(
+            f"typeof({c}), CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END"
+            for c in columns
+        )
+        insert = ", ".join(
+            f"CASE ?{n} WHEN 'text' THEN CAST(?{n + 1} AS TEXT) ELSE ?{n + 1} END"
+            for n in range(1, 2 * len(columns), 2)
+        )
+        order = "ORDER BY rowid" if table.has_rowid else ""
+        found = self._whole.execute(
+            f"SELECT {select} FROM main.{quoted(table.name)} {by} WHERE {where} {order}", values
+        )
+        self._copy.executemany(
+            f"INSERT INTO {quoted(table.name)} ({', '.join(columns)}) VALUES ({insert})", found
+        )
+
+    def _schedules(self, who: Values) -> None:
+        columns = Columns(describe(self._whole, "email_schedules"))
+        if not columns.has("contact_id"):
+            return
+        mine = f"{columns.key('contact_id')} = :id"
+        parts = {
+            COMMITTED_INDEX: COMMITTED,
+            IDENTITY_INDEX: f"{PLANNED} AND {IDENTIFIED}",
+            OLDER_INDEX: f"{PLANNED} AND {UNIDENTIFIED}",
+        }
+        by = {index: indexed_by(self._whole, index) for index in parts}
+        if not all(by.values()):
+            self.rows("email_schedules", mine, who)
+            return
+        # each condition repeats that of a partial index, so that no search reads the whole table
+        for index, condition in parts.items():
+            self.rows("email_schedules", f"{mine} AND {condition}", who, by[index])
+
+    def _suppressions(self, who: Values) -> None:
+        """Those of the contact, by the rules' own comparison: id 0 and no address name nobody."""
+        columns = Columns(describe(self._whole, "suppressions"))
+        conditions = []
         if columns.has("contact_id"):
-            _copy(connection, name, f"{columns.key('contact_id')} = :id", who)
-    _copy_schedules(connection, who)
-    _copy_suppressions(connection, who)
-    whole = "SELECT EXISTS (SELECT 1 FROM extract.contacts WHERE typeof(id) = 'integer')"
-    found = bool(scalar(connection, whole))
-    return Extract(
-        found=found,
-        nearest=() if found else _nearest(connection, contacts, contact_id),
-        total_contacts=int(scalar(connection, "SELECT count(*) FROM main.contacts")),
-        standing=_standing(connection),
-        run_ids=_run_ids(connection),
-    )
-
-
-def _copy(connection: apsw.Connection, name: str, where: str, values: dict[str, int | str]) -> None:
-    """Create the table in the copy, unless it is there, and add the rows in table order."""
-    table = describe(connection, name)
-    if table is None:
-        return
-    connection.execute(_create_sql(table))
-    columns = ", ".join(map(quoted, table.columns))
-    order = "ORDER BY rowid" if table.has_rowid else ""
-    connection.execute(
-        f"INSERT INTO extract.{quoted(table.name)} ({columns}) "
-        f"SELECT {columns} FROM main.{quoted(table.name)} WHERE {where} {order}",
-        values,
-    )
+            conditions.append(f"{columns.key('contact_id')} = :id AND :id <> 0")
+        if columns.has("email") and describe(self._copy, "contacts"):
+            email = Columns(describe(self._copy, "contacts")).text("email")
+            sql = f"SELECT CAST(lower({trimmed(email)}) AS BLOB) FROM contacts LIMIT 1"
+            address = scalar(self._copy, sql) or b""
+            conditions.append(
+                f"lower({trimmed(columns.text('email'))}) = CAST(:address AS TEXT) "
+                "AND :address <> x''"
+            )
+            who = who | {"address": address}
+        if conditions:
+            self.rows("suppressions", " OR ".join(conditions), who)
 
 
 def _create_sql(table: TableInfo) -> str:
@@ -106,41 +155,24 @@ def _create_sql(table: TableInfo) -> str:
         f"{quoted(name)} {'INTEGER PRIMARY KEY' if name == table.rowid_alias else declared}"
         for name, declared in table.columns.items()
     )
-    return f"CREATE TABLE IF NOT EXISTS extract.{quoted(table.name)} ({', '.join(columns)})"
+    return f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({', '.join(columns)})"
 
 
-def _copy_schedules(connection: apsw.Connection, who: dict[str, int | str]) -> None:
-    columns = Columns(describe(connection, "email_schedules"))
-    if not columns.has("contact_id"):
-        return
-    mine = f"{columns.key('contact_id')} = :id"
-    ours = (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX)
-    if not all(_has_index(connection, index.name) for index in ours):
-        _copy(connection, "email_schedules", mine, who)
-        return
-    # each condition repeats that of a partial index, so that no search reads the whole table
-    for condition in (COMMITTED, f"{PLANNED} AND {IDENTIFIED}", f"{PLANNED} AND {UNIDENTIFIED}"):
-        _copy(connection, "email_schedules", f"{mine} AND {condition}", who)
+def _run_ids(copy: apsw.Connection) -> dict[int, str]:
+    columns = Columns(describe(copy, "email_schedules"))
+    if not columns.has("id", "scheduler_run_id", "contact_id"):
+        return {}
+    rows = copy.execute(
+        f"SELECT {columns.integer('id')}, CAST({columns.text('scheduler_run_id')} AS BLOB) "
+        "FROM email_schedules"
+    )
+    encoding = str(scalar(copy, "PRAGMA encoding"))
+    return {row: as_text(run, encoding) for row, run in rows if run}
 
 
-def _copy_suppressions(connection: apsw.Connection, who: dict[str, int | str]) -> None:
-    columns = Columns(describe(connection, "suppressions"))
-    email = Columns(describe(connection, "contacts")).text("email")
-    address = scalar(connection, f"SELECT lower({trimmed(email)}) FROM extract.contacts LIMIT 1")
-    conditions = [f"{columns.key('contact_id')} = :id"] if columns.has("contact_id") else []
-    if columns.has("email"):
-        conditions.append(f"lower({trimmed(columns.text('email'))}) = :address")
-    if conditions:
-        _copy(connection, "suppressions", " OR ".join(conditions), who | {"address": address or ""})
-
-
-def _has_index(connection: apsw.Connection, name: str) -> bool:
-    sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'index' AND name = ?)"
-    return bool(scalar(connection, sql, name))
-
-
-def _nearest(connection: apsw.Connection, contacts: Columns, contact_id: int) -> tuple[int, ...]:
-    key = contacts.key("id")
+def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
+    """The ids of contacts that are closest to an id which none of them has, in order."""
+    key = Columns(describe(connection, "contacts")).key("id")
     whole = f"FROM main.contacts WHERE typeof({key}) = 'integer' AND {key}"
     below = connection.execute(
         f"SELECT DISTINCT {key} {whole} < ? ORDER BY 1 DESC LIMIT {NEAREST}", (contact_id,)
@@ -149,45 +181,19 @@ def _nearest(connection: apsw.Connection, contacts: Columns, contact_id: int) ->
         f"SELECT DISTINCT {key} {whole} > ? ORDER BY 1 LIMIT {NEAREST}", (contact_id,)
     )
     ids = sorted((row[0] for row in (*below, *above)), key=lambda i: (abs(i - contact_id), i))
-    return tuple(sorted(ids[:NEAREST]))
+    return sorted(ids[:NEAREST])
 
 
-def _standing(connection: apsw.Connection) -> dict[str, int]:
-    """How many messages stand on each day of the contact's planned rows and on their ideal days;
-    nothing where no index tells it quickly."""
-    there = Columns(describe(connection, "email_schedules"))
-    if not _has_index(connection, STATUS_INDEX.name) or not there.has("ideal_send_date"):
-        return {}
-    days = connection.execute(
-        "SELECT substr(scheduled_send_date, 1, 10) FROM extract.email_schedules "
-        "WHERE status = 'pre-scheduled' "
-        "UNION SELECT substr(ideal_send_date, 1, 10) FROM extract.email_schedules "
-        "WHERE status = 'pre-scheduled' AND ideal_send_date IS NOT NULL"
+def ids_with_address(connection: apsw.Connection, address: str) -> list[int]:
+    """The ids of the contacts with an e-mail address, in order; both trimmed, in lower case.
+
+    All contacts are looked at, or an index of all addresses if there is one.
+    """
+    columns = Columns(describe(connection, "contacts"))
+    found = connection.execute(
+        f"SELECT DISTINCT {columns.key('id')} FROM main.contacts WHERE "
+        f"lower({trimmed(columns.text('email'))}) = lower({trimmed('?')}) "
+        f"AND typeof({columns.key('id')}) = 'integer' ORDER BY 1",
+        (address,),
     )
-    # the words for a status are few: each is found by one step into the index
-    words = connection.execute(
-        "WITH RECURSIVE word(status) AS ("
-        "SELECT min(status) FROM main.email_schedules UNION ALL "
-        "SELECT (SELECT min(status) FROM main.email_schedules AS row WHERE row.status > "
-        "word.status) FROM word WHERE word.status IS NOT NULL) "
-        "SELECT status FROM word WHERE status IS NOT NULL AND status <> 'skipped'"
-    )
-    statuses = [row[0] for row in words]
-    count = "SELECT count(*) FROM main.email_schedules WHERE status = ? AND scheduled_send_date = ?"
-    return {
-        str(day): sum(int(scalar(connection, count, status, day)) for status in statuses)
-        for (day,) in days.fetchall()
-        if day
-    }
-
-
-def _run_ids(connection: apsw.Connection) -> dict[int, str]:
-    columns = Columns(describe(connection, "email_schedules"))
-    if not columns.has("id", "scheduler_run_id", "contact_id"):
-        return {}
-    rows = connection.execute(
-        f"SELECT {columns.integer('id')}, hex({columns.text('scheduler_run_id')}) "
-        "FROM extract.email_schedules"
-    )
-    encoding = str(scalar(connection, "PRAGMA encoding"))
-    return {row: bytes.fromhex(run).decode(encoding, "replace") for row, run in rows if run}
+    return [row[0] for row in found]

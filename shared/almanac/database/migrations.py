@@ -45,7 +45,7 @@ def migrate(
     """
     done: list[str] = []
     for table in TABLES:
-        done += _complete(connection, table)
+        done += complete(connection, table)
     done += _drop_forbidden(connection)
     done += _convert_rate_increases(connection, legacy_instance, now)
     return done
@@ -81,8 +81,8 @@ def _create_index(connection: apsw.Connection, index: Index) -> None:
         ) from error
 
 
-def _complete(connection: apsw.Connection, table: Table) -> list[str]:
-    """Creates the table, or adds the columns that it lacks."""
+def complete(connection: apsw.Connection, table: Table) -> list[str]:
+    """Creates the table, or adds the columns that it lacks; says in words what it did."""
     found = describe(connection, table.name)
     if found is None:
         connection.execute(table.create_sql())

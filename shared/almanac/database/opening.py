@@ -84,12 +84,8 @@ def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> ap
     """A connection that leaves nothing behind; the file's contents are not looked at."""
     beside = Path(f"{path.resolve()}-wal").exists()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
-    name = path.resolve().as_uri()
-    if wal and not beside and not all(_may(p, os.W_OK) for p in (path, path.resolve().parent)):
-        # reading a WAL database takes two files beside it; without them it cannot change either
-        name += "?immutable=1"
     with map_errors(path):
-        connection = apsw.Connection(name, flags=flags)
+        connection = apsw.Connection(uri_of(path, wal=wal), flags=flags)
     connection.set_busy_timeout(int(busy_seconds * 1000))
     if beside:
         # a log that was there before us stays: merging it is for those who use the database
@@ -99,6 +95,22 @@ def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> ap
     if not writable:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def uri_of(path: Path, *, wal: bool) -> str:
+    """The name by which SQLite opens the file."""
+    name, folder = path.resolve().as_uri(), path.resolve().parent
+    beside = Path(f"{path.resolve()}-wal").exists()
+    if wal and not beside and not all(_may(each, os.W_OK) for each in (path, folder)):
+        # reading a WAL database takes two files beside it; without them it cannot change either
+        name += "?immutable=1"
+    return name
+
+
+def live_uri(path: Path) -> str:
+    """`uri_of` the file as it is."""
+    with map_errors(path):
+        return uri_of(path, wal=_header(path)[18:19] == b"\x02")
 
 
 def data_version(connection: apsw.Connection) -> int:

@@ -64,9 +64,11 @@ class Snapshot:
 
     def contacts(self, first: int, last: int) -> pa.Table:
         """CONTACTS_SCHEMA; only rows whose id is an integer, of equal ids the first row."""
-        schema = selects.CONTACTS_SCHEMA
         select = selects.contact_columns(self._tables.columns("contacts"))
-        where = "typeof(id) = 'integer'"
+        return self._contacts(select, first, last)
+
+    def _contacts(self, select: selects.Select, first: int, last: int) -> pa.Table:
+        schema, where = selects.CONTACTS_SCHEMA, "typeof(id) = 'integer'"
         rows = self._tables.range("contacts", select, schema, first, last, where, key="id")
         return distinct(rows, "id")
 
@@ -236,9 +238,13 @@ class Snapshot:
         rows = self._tables.records("config_versions", tail)
         return str(rows[0]["config_data"]) if rows else None
 
-    def last_run(self) -> Record | None:
-        """The latest row of scheduler_checkpoints."""
-        rows = self._tables.records("scheduler_checkpoints", "ORDER BY id DESC LIMIT 1")
+    def last_run(self, at_least: int = 0) -> Record | None:
+        """The latest row of scheduler_checkpoints, of runs over at least so many contacts."""
+        columns = self._tables.columns("scheduler_checkpoints")
+        where = f"WHERE {columns.integer('contacts_processed')} >= {at_least}" if at_least else ""
+        if not columns.has("id"):
+            return None
+        rows = self._tables.records("scheduler_checkpoints", f"{where} ORDER BY id DESC LIMIT 1")
         return rows[0] if rows else None
 
     def standing(self, since: str) -> pa.Table:

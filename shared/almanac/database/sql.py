@@ -78,6 +78,15 @@ def trimmed(text: str) -> str:
     return f"trim({text}, {_BLANKS})"
 
 
+def civil_date(text: str) -> str:
+    """The date that a text begins with, as `civil.parse_dates` reads it; NULL for no date."""
+    date, digits = f"substr({text}, 1, 10)", "-".join("[0-9]" * n for n in (4, 2, 2))
+    return (
+        f"CASE WHEN ({text} GLOB '{digits}' OR {text} GLOB '{digits}[ T]*') "
+        f"AND date({date}) = {date} AND {date} >= '0001' THEN {date} END"
+    )
+
+
 def _is_numeric(declared: str) -> bool:
     """Whether a declared type gives a column numeric affinity, by SQLite's rules in their order."""
     kind = declared.upper()

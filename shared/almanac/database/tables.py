@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +13,7 @@ from almanac.database.columnar import Value
 from almanac.database.opening import map_errors
 from almanac.database.schema import Index
 from almanac.database.selects import Select
-from almanac.database.sources import Source
+from almanac.database.sources import Columnar, Source
 from almanac.database.sql import Columns
 
 
@@ -34,6 +36,10 @@ class Tables:
         self._described: dict[str, Columns] = {}
         self._recent: dict[tuple[str, str], pa.Table] = {}
         self._numbers: dict[tuple[str, tuple[Value, ...]], int] = {}
+
+    def read_through(self, columnar: Columnar) -> None:
+        """Columns are read through another reader from now on."""
+        self._source = replace(self._source, columnar=columnar)
 
     def close(self) -> None:
         """Closes the source."""

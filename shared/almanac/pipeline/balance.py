@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from almanac import civil
-from almanac.balancing.load import Limits, Load, padded
+from almanac.balancing.load import Counts, Limits, Load, padded
 from almanac.balancing.place import SkipCodes, place
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound
@@ -21,9 +22,11 @@ from almanac.frames import (
     Placement,
     ScheduledDays,
 )
+from almanac.pipeline.figures import entries_in_force
 from almanac.pipeline.fragment_checks import check_contenders
 from almanac.pipeline.fragments import read_contenders
 from almanac.pipeline.run_plan import RunPlan
+from almanac.pipeline.whys import PlanBefore, plan_before
 from almanac.planning.campaigns import legacy_triggers
 from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, Vocabulary
 from almanac.planning.lookup import positions
@@ -44,6 +47,9 @@ class Balanced:
     placement: Placement
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
+    fixed: Counts  # what stands on each day from as_of on whatever the run decides
+    before: PlanBefore
+    suppressions: Counter[str]  # entries in force on as_of, by skip reason
 
 
 LATE = 3  # fragments that a listing may not have yet
@@ -100,43 +106,63 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     progress("balance", 0, 1)
     merged = Contenders.concat(contenders)
     contenders.clear()
-    t0 = civil.day_of(plan.t0)
+    as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
     limits = Limits.of(plan.brief.config, t0, plan.total_contacts, words.kinds)
     with Snapshot(database) as snapshot:
-        load = _load(snapshot, ScheduledDays.concat(scheduled), t0)
+        fixed = _fixed(snapshot, ScheduledDays.concat(scheduled), as_of)
+        load = _load(snapshot, fixed, t0 - as_of, t0)
+        before = plan_before(snapshot, plan.total_contacts)
+        suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets()[1]
         if plan.brief.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
     skip = SkipCodes(words.reason(DAILY_CAP), words.reason(CAMPAIGN_CONFLICT))
     placement = place(merged, load, limits, skip)
     progress("balance", 1, 1)
-    return Balanced(plan, words, limits, load, placement, read, unknown_targets)
+    return Balanced(
+        plan=plan,
+        words=words,
+        limits=limits,
+        load=load,
+        placement=placement,
+        fragments=read,
+        unknown_targets=unknown_targets,
+        fixed=fixed[0],
+        before=before,
+        suppressions=suppressions,
+    )
 
 
-def _load(snapshot: Snapshot, scheduled: ScheduledDays, t0: int) -> Load:
-    """What stands whatever the run decides: all committed and pre-scheduled rows of the
-    database, less the pre-scheduled ones of contacts in scope, which the run places anew."""
-    text = civil.text_of(t0)
-    standing = snapshot.standing(text)
+def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Counts, Counts]:
+    """What stands on each day from as_of on whatever the run decides, and the effective_date
+    messages among it: all committed and pre-scheduled rows of the database, less the
+    pre-scheduled ones of contacts in scope, which the run places anew."""
+    standing = snapshot.standing(civil.text_of(as_of))
     days = civil.parse_dates(standing["scheduled_send_date"])
     count = standing["count"].to_numpy()
     effective = standing["effective_date"].to_numpy() != 0
-    known = days >= t0
-    total = _by_day(days[known], count[known], t0)
-    effective_total = _by_day(days[known & effective], count[known & effective], t0)
-    size = max(len(total), int(scheduled.day.max(initial=t0)) - t0 + 1)
-    mine = _by_day(scheduled.day, scheduled.count, t0)
-    mine_effective = _by_day(scheduled.day, scheduled.effective_dates, t0)
-    campaigns = snapshot.committed_campaigns(text)
-    campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
-    readable = campaign_days >= t0
+    known = days >= as_of
+    total = _by_day(days[known], count[known], as_of)
+    effective_total = _by_day(days[known & effective], count[known & effective], as_of)
+    size = max(len(total), int(scheduled.day.max(initial=as_of)) - as_of + 1)
+    mine = _by_day(scheduled.day, scheduled.count, as_of)
+    mine_effective = _by_day(scheduled.day, scheduled.effective_dates, as_of)
     others = padded(total, size) - padded(mine, size)
     others_effective = padded(effective_total, size) - padded(mine_effective, size)
     if others.min(initial=0) < 0 or others_effective.min(initial=0) < 0:
         raise Corrupt("the fragments tell of more rows on a day than the database has")
+    return others, others_effective
+
+
+def _load(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int) -> Load:
+    """What stands from T0 on; ahead: days from as_of, with which `fixed` begins, to T0."""
+    campaigns = snapshot.committed_campaigns(civil.text_of(t0))
+    campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
+    readable = campaign_days >= t0
+    others, others_effective = fixed
     return Load(
-        days=others,
-        effective_dates=others_effective,
+        days=others[ahead:],
+        effective_dates=others_effective[ahead:],
         campaign_contacts=campaigns["contact_id"].to_numpy()[readable],
         campaign_days=campaign_days[readable],
     )
@@ -152,5 +178,5 @@ def _converted_without_contact(snapshot: Snapshot) -> int:
     return len(set(zip(contacts.tolist(), trigger[lost].tolist(), strict=True)))
 
 
-def _by_day(days: Days, counts: np.ndarray, t0: int) -> np.ndarray:
-    return np.bincount(days - t0, counts).astype(np.int64)
+def _by_day(days: Days, counts: np.ndarray, first: int) -> Counts:
+    return np.bincount(days - first, counts).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import apsw
 from almanac.database.catalog import describe, scalar
 from almanac.database.census import PLANNED_STATUSES, Census, indexed_by, take_census
 from almanac.database.opening import map_errors, open_database, quick_check, transaction
+from almanac.database.scanning import Scan
 from almanac.database.schema import STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
 from almanac.pipeline.merge import Write
 from almanac.pipeline.organizations import census_of, last_whole_run
 from almanac.pipeline.parts import Parts
 from almanac.pipeline.run_plan import RunPlan
+from almanac.pipeline.survey import survey
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.report.page import render
-from almanac.report.page_data import page_of_summary
+from almanac.report.page import report_files
+from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import RunSummary
 from almanac.storage import layout
 from almanac.storage.versions import Current, current, manifest_of, publish
@@ -37,6 +40,7 @@ class StoreCommitter:
 
     parts: Parts
     database: Path
+    seconds: Callable[[], dict[str, float]] = dict  # by step so far, and in all
     _session: apsw.Session | None = field(default=None, init=False)
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
@@ -67,8 +71,9 @@ class StoreCommitter:
             connection.close()
         self.parts.progress("check", 0, 1)
         census = self._checked(plan, old, scheduled)
+        numbers = None if summary.of_all_contacts else self._numbers(plan)
         self.parts.progress("publish", 0, 1)
-        self._publish(plan, parent, summary, census, changes)
+        self._publish(plan, parent, summary, census, changes, numbers)
         self.parts.progress("publish", 1, 1)
         return summary
 
@@ -122,6 +127,11 @@ class StoreCommitter:
                 )
         return census
 
+    def _numbers(self, plan: RunPlan) -> Numbers:
+        """The numbers of the new database, of which the run has planned a part."""
+        with Scan(self.database) as scan:
+            return survey(scan, plan.brief, self.parts.progress)
+
     def _publish(
         self,
         plan: RunPlan,
@@ -129,14 +139,25 @@ class StoreCommitter:
         summary: RunSummary,
         census: Census,
         changes: bytes | None,
+        numbers: Numbers | None,
     ) -> None:
-        page = page_of_summary(summary, plan.org_id, ISSUE_ADVICE, plan.brief.horizon)
-        attachments = {
-            layout.REPORT_JSON: summary.model_dump_json(indent=2).encode(),
-            layout.REPORT_HTML: render(page).encode(errors="replace"),
-        }
-        if changes is not None:
-            attachments[layout.CHANGES] = changes
+        seconds = self.seconds()
+
+        def attachments(number: int) -> dict[str, bytes]:
+            page = page_of_summary(
+                summary.model_copy(update={"seconds": seconds}),
+                plan.org_id,
+                ISSUE_ADVICE,
+                plan.brief.horizon,
+                whole=numbers,
+                version=(number, parent[0].version),
+            )
+            return {
+                layout.REPORT_JSON: summary.model_dump_json(indent=2).encode(),
+                **report_files(page, layout.REPORT_HTML, layout.REPORT_TABLES),
+                **({} if changes is None else {layout.CHANGES: changes}),
+            }
+
         extra: dict[str, Any] = {
             "rows": {"planned": summary.planned_total, "skipped": summary.skipped_total},
             "t0": plan.t0,
@@ -158,6 +179,7 @@ class StoreCommitter:
             now=self.parts.clock(),
             manifest_extra=extra,
             attachments=attachments,
+            timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
             move=True,
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
+from almanac.config import Config
+from almanac.database.columnar import coded
 from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
-from almanac.frames import Codes, Days, Ids, Index, Mask
+from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
+from almanac.pipeline.briefing import date_of_run
+from almanac.pipeline.figures import NO_REASON, Integers, combinations
+from almanac.pipeline.whys import (
+    ADDED,
+    FORBIDDEN_DAY,
+    MOVED_OR_FULL,
+    NO_CONTACT,
+    NOT_PLANNED,
+    OTHER_CONTENT,
+    OTHER_DATE,
+    OTHER_IDEAL,
+    OTHER_REASON,
+    PAST_DAY,
+    SKIPPED_BEFORE,
+    TAKEN,
+    UPDATED,
+    kinds_of,
+    plan_before,
+    recorded_config,
+    why_added,
+)
 from almanac.report.difference import CHANGES, Difference
+from almanac.report.lines import ChangeLine
 
 Progress = Callable[[str, int, int], None]
 
@@ -38,7 +62,7 @@ def compare(old: Path, new: Path, progress: Progress | None = None) -> Differenc
         for path, copy in zip((old, new), copies, strict=True):
             _copy(path, copy, tell)
         with Snapshot(copies[0]) as before, Snapshot(copies[1]) as after:
-            tally = _Tally()
+            tally = _Tally(before, after)
             ranges = list(_ranges(before, after))
             for done, (first, last) in enumerate(ranges):
                 tell("compare", done, len(ranges))
@@ -71,9 +95,13 @@ class _Side:
     row_id: Ids
     key: Ids  # identity; of rows with the same one the n-th is told from the others
     kind: Codes
+    contact: Ids
+    event: Days
+    ideal: Days
     day: Days
     day_text: Codes
     scheduled: Mask
+    reason: Codes
     rest: Ids  # reason, templates, times and ideal date, mixed
     metadata: pa.Array
 
@@ -81,12 +109,20 @@ class _Side:
 class _Tally:
     """Adds up the differences, range by range."""
 
-    def __init__(self) -> None:
+    def __init__(self, old: Snapshot, new: Snapshot) -> None:
+        self._before = plan_before(old, old.total_contacts())
+        run = new.last_run()
+        day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
+        self._as_of = civil.day_of(day) if day else NO_DAY
+        self._config = recorded_config(new) or Config()
+        self._contacts = new.contact_ids()
+        self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
         self.rows = [0, 0]
         self.unchanged = 0
         self.by_type: dict[str, Counter[str]] = defaultdict(Counter)
         self.by_day: dict[str, Counter[str]] = defaultdict(Counter)
         self._types: list[str] = []
+        self._reasons: list[str] = []
 
     def add(self, old: pa.Table, new: pa.Table, taken: Ids) -> None:
         """Compare two tables of PLANNED_SCHEMA; `taken`: ids of the new file's committed rows."""
@@ -109,20 +145,35 @@ class _Tally:
         differs |= ~_equal(before.metadata.take(pa.array(a)), after.metadata.take(pa.array(b)))
         differs |= ~stood & ~stands & ~same_day
         updated = (stood == stands) & ~moved & differs
-        self._count("moved", after, b[moved])
-        self._count("skipped anew", after, b[stood & ~stands])
-        self._count("planned again", after, b[~stood & stands])
-        self._count("updated", after, b[updated])
         self.unchanged += int(((stood == stands) & ~moved & ~updated).sum())
-        self._count("added", after, new_rows[after.scheduled[new_rows]])
-        self._count("skipped anew", after, new_rows[~after.scheduled[new_rows]])
+        why = np.where(before.day[a] < self._as_of, PAST_DAY, FORBIDDEN_DAY)
+        why = np.where(before.ideal[a] == after.ideal[b], why, OTHER_IDEAL)
+        self._count("moved", after, b[moved], why[moved], MOVED_OR_FULL)
+        anew = np.concatenate([b[stood & ~stands], new_rows[~after.scheduled[new_rows]]])
+        self._count("skipped anew", after, anew, after.reason[anew], self._reasons)
+        skipped = [SKIPPED_BEFORE.format(reason) for reason in self._reasons]
+        again = ~stood & stands
+        self._count("planned again", after, b[again], before.reason[a[again]], skipped)
+        why = np.where(before.ideal[a] == after.ideal[b], OTHER_CONTENT, OTHER_DATE)
+        why = np.where(before.reason[a] == after.reason[b], why, OTHER_REASON)
+        self._count("updated", after, b[updated], why[updated], UPDATED)
+        added = new_rows[after.scheduled[new_rows]]
+        self._count("added", after, added, self._why_added(before, after, added), ADDED)
         sent = np.isin(before.row_id[gone], taken)
-        self._count("taken by the sender", before, gone[sent])
-        self._count("removed", before, gone[~sent])
+        self._count("taken by the sender", before, gone[sent], 0 * gone[sent], [TAKEN])
+        removed = gone[~sent]
+        known = np.isin(before.contact[removed], self._contacts)
+        self._count("removed", before, removed, known * 1, [NO_CONTACT, NOT_PLANNED])
+
+    def _why_added(self, before: _Side, after: _Side, rows: Index) -> Codes:
+        kinds = kinds_of(self._types, self._config)
+        unknown = ~np.isin(after.contact[rows], before.contact)
+        columns = after.kind[rows], after.event[rows], after.ideal[rows]
+        return why_added(self._before, kinds, *columns, unknown)
 
     def _sides(self, old: pa.Table, new: pa.Table) -> tuple[_Side, _Side]:
         both = pa.concat_tables([old, new]).unify_dictionaries()
-        self._types, kinds = _coded(both["email_type"])
+        self._types, kinds = coded(both["email_type"])
         contact = _ranks(both["contact_id"].to_numpy())
         instance = _ranks(both["campaign_instance_id"].to_numpy())
         year, month, day = (
@@ -133,19 +184,25 @@ class _Tally:
         for part in (kinds.astype(np.int64), instance, event):
             key = key * (int(part.max(initial=0)) + 1) + part
         ideal = civil.parse_dates(both["ideal_send_date"])
-        reason, content = (_coded(both[name])[1] for name in ("skip_reason", "content"))
+        reasons, reason = coded(both["skip_reason"])
+        self._reasons = [text or NO_REASON for text in reasons]
+        content = coded(both["content"])[1]
         rest = (_ranks(ideal) * (int(reason.max(initial=0)) + 1) + reason) * (
             int(content.max(initial=0)) + 1
         ) + content
-        day_text = _ranks(_coded(both["scheduled_send_date"])[1])
+        day_text = _ranks(coded(both["scheduled_send_date"])[1])
         cut = old.num_rows
         whole = _Side(
             row_id=both["id"].to_numpy(),
             key=key,
             kind=kinds,
+            contact=both["contact_id"].to_numpy(),
+            event=civil.days_of_parts(year, month, day),
+            ideal=ideal,
             day=civil.parse_dates(both["scheduled_send_date"]),
             day_text=day_text.astype(np.int32),
             scheduled=both["scheduled"].to_numpy() != 0,
+            reason=reason,
             rest=rest,
             metadata=both["metadata"].combine_chunks(),
         )
@@ -158,7 +215,13 @@ class _Tally:
         )
         return before, after
 
-    def _count(self, change: str, side: _Side, rows: Index) -> None:
+    def _count(
+        self, change: str, side: _Side, rows: Index, why: Integers, texts: Sequence[str]
+    ) -> None:
+        """Rows of one side; why: a code of texts for each."""
+        sizes = (len(self._types), len(texts))
+        for (code, which), count in combinations([side.kind[rows], why], sizes):
+            self.whys[change, texts[which], self._types[code]] += count
         pairs = side.kind[rows].astype(np.int64) << 32
         pairs |= side.day[rows].astype(np.int64) - (-(1 << 31))
         for pair, count in zip(*np.unique(pairs, return_counts=True), strict=True):
@@ -179,20 +242,15 @@ class _Tally:
                 c: dict(sorted(self.by_type[c].items())) for c in CHANGES if c in self.by_type
             },
             by_day={day: dict(self.by_day[day]) for day in sorted(self.by_day)},
+            changes_by_reason=[
+                ChangeLine(change=change, why=why, email_type=email_type, count=count)
+                for (change, why, email_type), count in sorted(self.whys.items())
+            ],
         )
 
 
 def _slice(side: _Side, rows: slice) -> _Side:
     return _Side(**{name: column[rows] for name, column in side.__dict__.items()})
-
-
-def _coded(column: pa.ChunkedArray) -> tuple[list[str], Codes]:
-    """The distinct texts of a column and each row's index into them."""
-    array = column.unify_dictionaries().combine_chunks()
-    if not isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_encode()
-    texts = [str(text) for text in array.dictionary.to_pylist()]
-    return texts, array.indices.to_numpy(zero_copy_only=False).astype(np.int32)
 
 
 def _ranks(values: Ids | Days | Codes) -> Ids:

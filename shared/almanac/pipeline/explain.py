@@ -1,34 +1,60 @@
 """Why one contact gets what it gets: the rules of a run, applied to its rows alone.
 
-The contact's rows are copied out of the file, whatever its size, and planned by the same code as
-in a run; what only a whole run can decide, the day, is read from the row that the last run wrote.
+The contact's rows are copied out of the database, whatever its size and wherever it is, and planned
+by the same code as in a run; what only a whole run can decide, the day, is read from the row that
+the last run wrote.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from almanac import civil
 from almanac.balancing.load import Limits as DayLimits
 from almanac.config import Config, load_config
-from almanac.database.extract import Extract, extract_contact
+from almanac.database.aggregates import total_contacts
+from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
+from almanac.database.loads import DayLoads
+from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
+from almanac.database.sources import Source
 from almanac.errors import RequestError
 from almanac.pipeline.briefing import brief_of, date_of_run
 from almanac.pipeline.explaining.absences import absences
-from almanac.pipeline.explaining.case import Case, date_or_none, plural
-from almanac.pipeline.explaining.facts import contact_facts, window_spans
+from almanac.pipeline.explaining.case import Case, date_or_none
+from almanac.pipeline.explaining.facts import contact_facts
 from almanac.pipeline.explaining.messages import message
+from almanac.pipeline.explaining.on_day import on_day
+from almanac.pipeline.explaining.verdicts import day_verdict, notes, verdict
+from almanac.pipeline.explaining.windows import excluded_spans, window_spans
 from almanac.pipeline.orchestrate import first_send_date
+from almanac.pipeline.organizations import census_of
+from almanac.pipeline.places import Place, StorePlace
 from almanac.pipeline.shard import read_range
 from almanac.planning.kinds import Vocabulary
 from almanac.planning.plan import hold_against_snapshot, plan_contacts
 from almanac.report.explanation import CommittedMessage, Explanation, Limits, PlannedRow
+from almanac.storage import layout
+from almanac.storage.versions import Manifest, manifest_of
+
+YEAR_BEFORE = dt.timedelta(weeks=6)  # of what was sent, in the year that is shown
+ADDRESSES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a contact; what is not given is as `explain_contact` says."""
+
+    config: Config | None = None
+    as_of: dt.date | None = None
+    now: dt.datetime | None = None
+    on: dt.date | None = None  # why not on this day
+    email_type: str | None = None  # only messages of this type on that day
 
 
 @dataclass(frozen=True)
@@ -36,102 +62,183 @@ class Moment:
     """Which day, and with which configuration, a contact is explained for."""
 
     as_of: dt.date
+    as_of_from: str  # in words
     t0: dt.date
     config: Config
     configuration: str  # in words: where the configuration comes from
     last_run: str | None
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A place that is open, with what is known of it besides."""
+
+    place: Place
+    source: Source
+    manifest: Manifest | None  # of a version in a store
+
+    @property
+    def name(self) -> str:
+        version = f", version {self.manifest.version}" if self.manifest else ""
+        return f"{self.place.name}{version}"
+
+    def total_contacts(self) -> int:
+        """All rows of contacts; a manifest knows without reading them."""
+        census = census_of(self.manifest) if self.manifest else None
+        if census is not None:
+            return census.contacts
+        with map_errors(self.source.path):
+            return total_contacts(self.source.connection)
+
+
 def explain_contact(
-    path: Path,
-    contact_id: int,
-    config: Config | None = None,
-    as_of: dt.date | None = None,
-    now: dt.datetime | None = None,
+    place: Place, contact: int | str, question: Question | None = None
 ) -> Explanation:
-    """Every candidate of the contact, and the step that decided on each.
+    """Every candidate of the contact, by id or e-mail address, and the steps that decided on each.
 
-    By default the configuration is the one that the file's last run recorded (else the defaults),
-    as_of that of the last run (else today), and T0 is as_of unless `now` is past its send time.
-    The file is only read. RequestError names the nearest ids where there is no such contact;
-    DatabaseError and DatabaseBusy as `open_database` raises them.
+    By default the configuration is that of the organization in the store, else the one that the
+    last run recorded, else the defaults; as_of is that of the last run, else today; and T0 is
+    as_of unless `now` is past its send time, or the version in force was planned from the day
+    after on. The database is only read; of one in a store a few pages are fetched. RequestError
+    names the nearest ids where there is no such contact, and all where an address has several;
+    others as `Place.open` raises them.
     """
-    if not -(1 << 63) <= contact_id < 1 << 63:
-        raise RequestError(f"contact {contact_id}: ids are whole numbers of at most 64 bits")
-    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
-        copy = Path(folder) / "contact.sqlite3"
-        extract = extract_contact(path, contact_id, copy)
-        if not extract.found:
-            near = ", ".join(map(str, extract.nearest))
-            hint = f"the nearest ids are {near}" if near else "the table is empty"
-            raise RequestError(f"contact {contact_id}: {path} has none with this id; {hint}")
-        with Snapshot(copy) as snapshot:
-            moment = _moment(path, snapshot, config, as_of, now)
-            return _explain(snapshot, extract, moment, contact_id)
+    question = question or Question()
+    with _opened(place) as there:
+        contact_id = contact if isinstance(contact, int) else _contact_with(there, contact)
+        if not -(1 << 63) <= contact_id < 1 << 63:
+            raise RequestError(f"contact {contact_id}: ids are whole numbers of at most 64 bits")
+        with map_errors(there.source.path):
+            extract = extract_contact(there.source, contact_id)
+        with Snapshot(extract.source) as snapshot:
+            if not extract.found:
+                raise _unknown(there, contact_id)
+            moment = _moment(there, snapshot, question)
+            return _explain(there, snapshot, extract, moment, contact_id, question)
 
 
-def _moment(
-    path: Path,
-    snapshot: Snapshot,
-    config: Config | None,
-    as_of: dt.date | None,
-    now: dt.datetime | None,
-) -> Moment:
-    recorded = snapshot.open_config()
-    words = "the one given"
-    if config is None and recorded is not None:
-        config = load_config(recorded, f"{path}: config_versions")
-        words = "the one recorded by the last run"
-    elif config is None:
-        config, words = Config(), "the defaults"
+@contextmanager
+def _opened(place: Place) -> Iterator[_Open]:
+    if isinstance(place, StorePlace):
+        version = place.version()[0]
+        manifest = manifest_of(place.store, version.folder)
+        with place.open_version(version) as source:
+            yield _Open(place, source, manifest)
+    else:
+        with place.open() as source:
+            yield _Open(place, source, None)
+
+
+def _contact_with(there: _Open, address: str) -> int:
+    with map_errors(there.source.path):
+        ids = ids_with_address(there.source.connection, address)
+    if not ids:
+        raise RequestError(f"{there.name}: no contact has the e-mail address {address!r}")
+    if len(ids) > 1:
+        named = ", ".join(map(str, ids[:ADDRESSES_SHOWN]))
+        more = f" and {len(ids) - ADDRESSES_SHOWN:,} more" if len(ids) > ADDRESSES_SHOWN else ""
+        raise RequestError(
+            f"{there.name}: {len(ids):,} contacts have the e-mail address {address!r}: "
+            f"{named}{more}; ask for one of them with --contact"
+        )
+    return ids[0]
+
+
+def _unknown(there: _Open, contact_id: int) -> RequestError:
+    with map_errors(there.source.path):
+        near = ", ".join(map(str, nearest_ids(there.source.connection, contact_id)))
+    hint = f"the nearest ids are {near}" if near else "the table is empty"
+    return RequestError(f"contact {contact_id}: {there.name} has none with this id; {hint}")
+
+
+def _moment(there: _Open, snapshot: Snapshot, question: Question) -> Moment:
+    config, words = _configuration(there, snapshot, question)
     run = snapshot.last_run()
     last_run = str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None
+    as_of, now, came_from = question.as_of, question.now, "the day given"
     if now is not None and now.tzinfo is None:
         now = now.replace(tzinfo=config.zone)
     if as_of is None and now is None:
-        as_of = date_of_run(last_run)
+        as_of, came_from = date_of_run(last_run), "the day of the last run"
     if as_of is None:
+        came_from = "the day of the time given" if now else "today"
         as_of = (now or dt.datetime.now(dt.UTC)).astimezone(config.zone).date()
-    t0 = as_of if now is None else first_send_date(as_of, now, config)
-    return Moment(as_of, t0, config, words, last_run)
+    t0, manifest = as_of, there.manifest
+    if now is not None:
+        t0 = first_send_date(as_of, now, config)
+    elif manifest is not None and manifest.t0 is not None and manifest.as_of == as_of:
+        t0 = manifest.t0
+    return Moment(as_of, came_from, t0, config, words, last_run)
 
 
-def _explain(snapshot: Snapshot, extract: Extract, moment: Moment, contact_id: int) -> Explanation:
+def _configuration(there: _Open, snapshot: Snapshot, question: Question) -> tuple[Config, str]:
+    """The configuration to explain by, and where it comes from."""
+    if question.config is not None:
+        return question.config, "the one given"
+    place = there.place
+    if isinstance(place, StorePlace) and place.store.stat(layout.config(place.org)) is not None:
+        return place.config(), "that of the organization"
+    recorded = snapshot.open_config()
+    if recorded is not None:
+        config = load_config(recorded, f"{there.name}: config_versions")
+        return config, "the one recorded by the last run"
+    return Config(), "the defaults"
+
+
+def _explain(
+    there: _Open,
+    snapshot: Snapshot,
+    extract: Extract,
+    moment: Moment,
+    contact_id: int,
+    question: Question,
+) -> Explanation:
     brief = brief_of(snapshot, moment.config, moment.as_of, moment.t0)
     words = Vocabulary(brief)
     data = read_range(snapshot, brief, None, contact_id, contact_id)
     plan = plan_contacts(data, brief, words)
     limits = DayLimits.of(
-        brief.config, civil.day_of(moment.t0), extract.total_contacts, words.kinds
+        brief.config, civil.day_of(moment.t0), there.total_contacts(), words.kinds
     )
     _, match = hold_against_snapshot(data, plan, brief, words)
     rows = _planned_rows(data.planned, extract.run_ids)
+    near = not isinstance(there.place, StorePlace)
     case = Case(
         brief=brief,
         words=words,
         plan=plan,
         data=data,
         limits=limits,
-        standing=extract.standing,
+        loads=DayLoads(there.source.connection, there.source.path, near=near),
+        suppressions=extract.suppressions,
         rows=[rows.get(int(row)) for row in match.columns["previous_id"]],
     )
     messages = [message(case, row) for row in range(len(plan.drafts))]
     claimed = {int(row) for row in match.columns["previous_id"]}
-    facts = contact_facts(case)
-    messages.sort(key=lambda m: (m.outcome == "skipped", m.day or m.ideal_date, m.email_type))
+    committed, absent = _committed(case), absences(case)
+    year = (moment.as_of - YEAR_BEFORE, brief.horizon)
+    asked = None
+    if question.on is not None:
+        asked = on_day(case, question.on, question.email_type, messages, committed, absent)
     result = Explanation(
         contact_id=contact_id,
+        database=there.name,
         as_of=moment.as_of,
+        as_of_from=moment.as_of_from,
         first_send_date=moment.t0,
         horizon=brief.horizon,
         configuration=moment.configuration,
         last_run=moment.last_run,
         verdict="",
-        contact=facts,
+        contact=contact_facts(case),
+        year=year,
+        excluded=excluded_spans(case, *year),
         windows=window_spans(case),
-        committed=_committed(case),
-        messages=messages,
-        absent=absences(case),
+        committed=committed,
+        messages=sorted(
+            messages, key=lambda m: (m.outcome == "skipped", m.day or m.ideal_date, m.email_type)
+        ),
+        absent=absent,
         other_rows=[row for row in rows.values() if row.row_id not in claimed],
         limits=Limits(
             daily_cap=limits.cap,
@@ -141,8 +248,10 @@ def _explain(snapshot: Snapshot, extract: Extract, moment: Moment, contact_id: i
             period_days=brief.config.frequency.period_days,
         ),
     )
-    result.verdict = _verdict(result)
-    result.notes = _notes(result)
+    result.verdict, result.notes = verdict(result), notes(result)
+    if asked is not None:
+        asked.verdict = day_verdict(result, asked, question.email_type)
+        result.on = asked
     return result
 
 
@@ -179,37 +288,6 @@ def _committed(case: Case) -> list[CommittedMessage]:
             sent_date=date_or_none(int(sent)),
             counted=row["id"] in counted,
         )
-        for row, day, sent in zip(table.to_pylist(), days, actual, strict=True)
+        for row, day, sent in zip(case.committed, days, actual, strict=True)
     ]
     return sorted(messages, key=lambda m: (m.scheduled_send_date or dt.date.min, m.row_id))
-
-
-def _verdict(found: Explanation) -> str:
-    who = f"Contact {found.contact_id}"
-    if not found.contact.eligible:
-        return f"{who} gets nothing: {found.contact.why_not}."
-    sent = [m for m in found.messages if m.outcome != "skipped"]
-    skipped = [m for m in found.messages if m.outcome == "skipped"]
-    if not found.messages:
-        return f"{who} gets nothing: no message is due up to {found.horizon}."
-    if not sent:
-        reasons = list(dict.fromkeys(str(m.skip_reason) for m in skipped))
-        number = "its one message is" if len(skipped) == 1 else f"all {len(skipped)} messages are"
-        return f"{who} gets nothing: {number} skipped ({'; '.join(reasons)})."
-    number = plural(len(sent), "message")
-    also = f"; {plural(len(skipped), 'other')} skipped" if skipped else ""
-    return f"{who} gets {number} up to {found.horizon}{also}."
-
-
-def _notes(found: Explanation) -> list[str]:
-    notes = []
-    if found.last_run is None:
-        notes.append("No run has planned this file yet: the days are still to be chosen.")
-    elif date_of_run(found.last_run) not in (None, found.as_of):
-        notes.append(
-            f"The file's last run was {found.last_run}; this is what the rules give as of "
-            f"{found.as_of}."
-        )
-    if any(m.note for m in found.messages):
-        notes.append("The file's plan is older than what the rules give now: see the messages.")
-    return notes

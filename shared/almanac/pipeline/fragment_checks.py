@@ -13,10 +13,12 @@ import numpy as np
 
 from almanac import civil
 from almanac.errors import Corrupt
-from almanac.frames import Candidates, Codes, Contenders, Days, Ids, Removals, ScheduledDays
+from almanac.frames import Candidates, Codes, Contenders, Days, Ids, Removals, ScheduledDays, Small
 from almanac.pipeline.fragments import MAX_ROWS, Fragment
 from almanac.pipeline.run_plan import RunPlan
 from almanac.planning.kinds import Vocabulary
+from almanac.planning.removed import WHYS
+from almanac.rules.states import USPS_STATES
 
 _FIRST_DAY, _LAST_DAY = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
 
@@ -37,7 +39,10 @@ def check_contenders(
             (bool((start <= part.ceiling).all()), "a message's last day is before its ideal day"),
             (bool((part.ceiling <= part.deadline).all()), "a message may go past its deadline"),
             (_within(part.deadline, _FIRST_DAY, _LAST_DAY), "a deadline is no date"),
-            (_within(days.day, t0, _LAST_DAY), "its rows by day are not of days to come"),
+            (
+                _within(days.day, civil.day_of(plan.as_of), _LAST_DAY),
+                "its rows by day are not of days to come",
+            ),
             (bool((days.day[1:] > days.day[:-1]).all()), "its rows by day name a day twice"),
             (_within(days.count, 0, MAX_ROWS), "its rows by day are counted wrongly"),
             (
@@ -51,13 +56,16 @@ def check_contenders(
 def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, words: Vocabulary) -> None:
     """All that is written of a shard's fragment; Corrupt."""
     candidates, removals, statuses = fragment.candidates, fragment.removals, fragment.statuses
+    audience, eligible = fragment.audience, fragment.facts["eligible"]
     first, last = plan.shards[shard]
     _require(_of_the_shard(candidates, plan, shard, words))
     _require(
         [
             (_is_code(candidates.reason, len(words.reasons)), "a skip reason is none"),
+            (_is_code(candidates.state + 1, len(USPS_STATES) + 1), "a state is none"),
             (_is_code(candidates.details + 1, len(fragment.metadata) + 1), "a detail is missing"),
             (_is_code(removals.kind + 1, len(words.kinds) + 1), "a removed row is of no kind"),
+            (_is_code(removals.why, len(WHYS)), "a row is removed for no reason"),
             (_within(removals.contact_id, first, last), "a removed row is of another contact"),
             (
                 bool(
@@ -72,6 +80,21 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, words: Vocabul
             ),
             (_of_contacts(fragment, first, last), "an issue is of another contact"),
             (fragment.facts["candidates"] == len(candidates), "its candidates are counted wrongly"),
+            (
+                audience.states.keys() <= {"", *USPS_STATES}
+                and audience.states.total() == eligible <= fragment.facts["contacts"],
+                "its contacts are counted wrongly",
+            ),
+            (
+                audience.suppressed.keys() <= set(words.reasons)
+                and audience.suppressed.total() <= eligible,
+                "its suppressed contacts are counted wrongly",
+            ),
+            (
+                audience.reach.keys() | fragment.sent.keys() <= {i.id for i in plan.brief.instances}
+                and all(count <= eligible for count in audience.reach.values()),
+                "its campaigns are counted wrongly",
+            ),
         ]
     )
 
@@ -112,11 +135,11 @@ def _are_different(ids: Ids) -> bool:
     return bool((ids[1:] != ids[:-1]).all())
 
 
-def _within(numbers: Ids | Days, first: int, last: int) -> bool:
+def _within(numbers: Ids | Days | Small, first: int, last: int) -> bool:
     return len(numbers) == 0 or (first <= int(numbers.min()) and int(numbers.max()) <= last)
 
 
-def _is_code(codes: Codes, size: int) -> bool:
+def _is_code(codes: Codes | Small, size: int) -> bool:
     return _within(codes, 0, size - 1)
 
 

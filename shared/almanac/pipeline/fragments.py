@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from zlib import crc32
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from almanac.errors import ConfigError, Corrupt
 from almanac.frames import Candidates, Contenders, Removals, ScheduledDays, TargetStatuses
+from almanac.planning.audience import Audience
 from almanac.planning.issues import IssueChanges
 
 MAX_ROWS = 20_000_000  # of all parts together; 50,000 contacts have some 500,000
@@ -66,6 +68,10 @@ class _Note(BaseModel):
     rows: dict[str, Count]
     facts: dict[str, Count]
     issue_counts: dict[str, Count]
+    states: dict[str, Count]
+    reach: dict[str, Count]
+    sent: dict[str, Count]
+    suppressed: dict[str, Count]
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Fragment:
     issues: IssueChanges
     facts: dict[str, int]  # counts and checksums
     issue_counts: Counter[str]
+    audience: Audience
+    sent: Counter[int]  # messages sent or delivered, by campaign instance
 
     def to_parquet(self, mark: str) -> bytes:
         """The same fragment is the same bytes. mark: whose it is (RunPlan.fragment_mark).
@@ -99,7 +107,11 @@ class Fragment:
             "mark": mark,
             "rows": {name: table.num_rows for name, table in parts.items()},
             "facts": self.facts,
-            "issue_counts": dict(sorted(self.issue_counts.items())),
+            "issue_counts": _in_order(self.issue_counts),
+            "states": _in_order(self.audience.states),
+            "reach": _in_order(self.audience.reach),
+            "sent": _in_order(self.sent),
+            "suppressed": _in_order(self.audience.suppressed),
         }
         table = pa.concat_tables(parts.values(), promote_options="default")
         if table.num_rows > MAX_ROWS:
@@ -135,6 +147,10 @@ class Fragment:
                 issues=IssueChanges(parts["issues_gone"], parts["issues_written"]),
                 facts={fact: note.facts[fact] for fact in _FACTS},
                 issue_counts=Counter(note.issue_counts),
+                audience=Audience(
+                    Counter(note.states), _by_id(note.reach), Counter(note.suppressed)
+                ),
+                sent=_by_id(note.sent),
             )
         except (pa.ArrowException, KeyError, ValueError) as error:
             raise Corrupt(f"{name}: not a fragment of this program: {error}") from error
@@ -152,6 +168,14 @@ def read_contenders(data: bytes, name: str, mark: str) -> tuple[Contenders, Sche
         return Contenders.from_arrow(alive), ScheduledDays.from_arrow(scheduled)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise Corrupt(f"{name}: not a fragment of this program: {error}") from error
+
+
+def _in_order(counts: Mapping[Any, int]) -> dict[str, int]:
+    return {str(key): counts[key] for key in sorted(counts)}
+
+
+def _by_id(counts: Mapping[str, int]) -> Counter[int]:
+    return Counter({int(key): count for key, count in counts.items()})
 
 
 def _read(data: bytes, columns: list[str]) -> pa.Table:

@@ -11,12 +11,13 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
@@ -26,19 +27,19 @@ from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import ShardTask, parse
-from almanac.names import manual_run_id
+from almanac.names import change_run_id, manual_run_id
 from almanac.pipeline.balance import Progress, is_complete
-from almanac.pipeline.merge import Committer, Write, merge_run
+from almanac.pipeline.merge import Write, merge_run
 from almanac.pipeline.orchestrate import Ask, announce, plan_run, publish_tasks
 from almanac.pipeline.parts import Parts
-from almanac.pipeline.run_plan import Asked, RunPlan
+from almanac.pipeline.run_plan import Asked, PlannedChange, RunPlan
 from almanac.pipeline.stopwatch import Stopwatch
 from almanac.pipeline.workers import ShardWorker, snapshots_at, store_at, worker_pool
 from almanac.report.summary import RunSummary
-from almanac.storage import layout
 from almanac.storage.folder import FolderStore
-from almanac.storage.store import write_once
 from almanac.storage.versions import publish
+
+T = TypeVar("T")
 
 ORG = "local"
 ATTEMPTS = 5
@@ -54,6 +55,7 @@ class RunOptions:
     shards: int | None = None
     workers: int | None = None
     scope: Sequence[tuple[int, int]] | None = None
+    changes: Sequence[PlannedChange] = ()  # of campaigns: only whom they concern is planned
     dry_run: bool = False
     busy_seconds: float = 5.0  # how long to wait for another program that holds the file
     shard_contacts: int = 50_000
@@ -107,44 +109,82 @@ def run_file(
 
 
 def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
+    watch = Stopwatch(progress)
+    with copied(path, config, options, watch) as copy:
+        committer = (
+            DryCommitter()
+            if options.dry_run
+            else FileCommitter(path, copy.connection, copy.data_version)
+        )
+        summary = copy.plan(
+            config,
+            options,
+            lambda plan, database: merge_run(copy.store, plan, database, committer, watch),
+            watch,
+        )
+        return summary.model_copy(update={"seconds": watch.seconds()})
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a file as the snapshot of a store of its own, and what plans on it."""
+
+    connection: apsw.Connection  # to the file itself
+    data_version: int  # of the file when it was copied
+    folder: Path
+    store: FolderStore
+    pool: Executor | None  # None: in this process
+
+    def plan(
+        self,
+        config: Config,
+        options: RunOptions,
+        finish: Callable[[RunPlan, Path], T],
+        progress: Progress,
+    ) -> T:
+        """Have every shard planned, and then what `finish` makes of the run.
+
+        finish gets the plan, of which all fragments are in the store, and the snapshot's file.
+        """
+        bus = LocalBus(max_attempts=1)
+        parts = Parts(
+            store=self.store,
+            bus=bus,
+            snapshots=snapshots_at(self.store.root, self.folder),
+            workspace=self.folder,
+            shard_contacts=options.shard_contacts,
+            progress=progress,
+        )
+        work = ShardWorker(self.store.root, self.folder)
+        return _run(parts, bus, work, self.pool, _ask(config, options), finish)
+
+
+@contextmanager
+def copied(path: Path, config: Config, options: RunOptions, progress: Progress) -> Iterator[Copy]:
+    """A copy of the file, as it is now; it goes with the context, and errors name the file."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
-        watch = Stopwatch(progress)
         connection = open_database(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
         stack.callback(connection.close)
         pool = _pool(stack, connection, folder, options)
         store = store_at(folder / "store")
-        snapshots = snapshots_at(store.root, folder)
-        stack.callback(snapshots.close)
-        version = _take_snapshot(store, connection, folder, config, options, watch)
-        committer = DryCommitter() if options.dry_run else FileCommitter(path, connection, version)
+        stack.callback(snapshots_at(store.root, folder).close)
+        version = _take_snapshot(store, connection, folder, as_of(config, options), progress)
         try:
-            bus = LocalBus(max_attempts=1)
-            parts = Parts(
-                store=store,
-                bus=bus,
-                snapshots=snapshots,
-                workspace=folder,
-                shard_contacts=options.shard_contacts,
-                progress=watch,
-            )
-            work = ShardWorker(store.root, folder)
-            summary = _run(parts, bus, work, pool, committer, _ask(config, options))
+            yield Copy(connection, version, folder, store, pool)
         except DatabaseError as error:
             # what is wrong with the copy is wrong with the file; the copy is gone in a moment
             text = re.sub(re.escape(str(folder)) + r"[^:]*", str(path), str(error))
             raise DatabaseError(text) from error
-        return summary.model_copy(update={"seconds": watch.seconds()})
 
 
 def _take_snapshot(
     store: FolderStore,
     connection: apsw.Connection,
     folder: Path,
-    config: Config,
-    options: RunOptions,
+    as_of: dt.date,
     progress: Progress,
 ) -> int:
     """Publish a copy of the file as the store's first version; the file's data version."""
@@ -152,14 +192,13 @@ def _take_snapshot(
     copy = folder / "snapshot.sqlite3"
     progress("snapshot", 0, 1)
     backup(connection, copy, lambda done, total: progress("snapshot", done, total))
-    write_once(store, layout.config(ORG), config.canonical().encode())
     publish(
         store,
         ORG,
         copy,
         run_id="snapshot",
         parent=None,
-        as_of=_as_of(config, options),
+        as_of=as_of,
         now=dt.datetime.now(dt.UTC),
         manifest_extra={},
         attachments={},
@@ -169,7 +208,8 @@ def _take_snapshot(
     return version
 
 
-def _as_of(config: Config, options: RunOptions) -> dt.date:
+def as_of(config: Config, options: RunOptions) -> dt.date:
+    """The day that a run with these options plans on."""
     return options.as_of or _now(config, options).astimezone(config.zone).date()
 
 
@@ -184,7 +224,7 @@ def _clock(config: Config, options: RunOptions) -> dt.datetime:
     """The run's clock: as asked for, else just before the send time, so that T0 is as_of."""
     if options.now is not None:
         return _now(config, options)
-    send = dt.datetime.combine(_as_of(config, options), config.send_clock, config.zone)
+    send = dt.datetime.combine(as_of(config, options), config.send_clock, config.zone)
     return send - dt.timedelta(minutes=1)
 
 
@@ -193,10 +233,10 @@ def _run(
     bus: LocalBus,
     work: ShardWorker,
     pool: Executor | None,
-    committer: Committer,
     ask: Ask,
-) -> RunSummary:
-    results: list[RunSummary] = []
+    finish: Callable[[RunPlan, Path], T],
+) -> T:
+    results: list[T] = []
     finished = 0
 
     def on_task_done(delivery: Delivery, _: object) -> None:
@@ -211,7 +251,7 @@ def _run(
             return
         database = parts.store.open_local(plan.snapshot.name)
         assert database is not None, "a folder has files"
-        results.append(merge_run(parts.store, plan, database, committer, parts.progress))
+        results.append(finish(plan, database))
 
     bus.subscribe(parts.topics.shard_tasks, work, executor=pool, then=on_task_done)
     bus.subscribe(parts.topics.shard_results, on_shard_done)
@@ -229,17 +269,20 @@ def _run(
 
 
 def _ask(config: Config, options: RunOptions) -> Ask:
-    as_of, request_id = _as_of(config, options), uuid.uuid4().hex[:12]
-    run_id = manual_run_id(as_of, request_id)
+    day, request_id = as_of(config, options), uuid.uuid4().hex[:12]
+    run_id = manual_run_id(day, request_id)
+    if options.changes:
+        run_id = change_run_id(day, options.changes[0].event_id)
     return Ask(
         org_id=ORG,
         run_id=run_id,
         asked=Asked(base=run_id, request_id=request_id, requested_at=_clock(config, options)),
-        reason="manual",
+        reason="change" if options.changes else "manual",
         config=config,
-        as_of=as_of,
+        as_of=day,
         scope=options.scope,
         shards=options.shards,
+        changes=options.changes,
     )
 
 

@@ -22,9 +22,10 @@ from almanac.database.writing import (
     write_target_statuses,
 )
 from almanac.errors import Corrupt, DatabaseError
-from almanac.frames import ScheduleRows
+from almanac.frames import Ids, ScheduleRows
 from almanac.pipeline.balance import Balanced, Progress, balance, judged
 from almanac.pipeline.run_plan import PlannedChange, RunPlan
+from almanac.pipeline.suppression_check import check_suppressed
 from almanac.pipeline.tally import Outcome, Tally, outcomes
 from almanac.planning.campaigns import TARGET_STATUSES
 from almanac.report.summary import RunSummary
@@ -80,6 +81,7 @@ def write_run(
     tally = Tally(balanced)
     writer = None
     migrations: list[str] = []
+    affected: list[Ids] = []
     if connection is not None:
         progress("migrate", 0, 1)
         migrations = migrate(connection, plan.brief.legacy_instance, plan.timestamp)
@@ -99,11 +101,14 @@ def write_run(
             with judged(done, balanced.fragments[done].name):
                 _check_owners(connection, outcome, plan.shards[done])
             _write(connection, writer, outcome, plan.timestamp)
+            if plan.changes:
+                affected.append(np.unique(outcome.fragment.candidates.contact_id))
         progress("write", done + 1, len(balanced.fragments))
     summary = tally.summary(migrations)
     if connection is not None:
         progress("index", 0, 1)
         summary.migrations += create_indexes(connection)
+        check_suppressed(connection, balanced, np.concatenate(affected) if affected else None)
         if plan.brief.legacy_instance is not None:
             settle_new_targets(connection, plan.brief.legacy_instance, plan.timestamp)
         record_config(connection, plan.brief.config.canonical(), plan.timestamp)

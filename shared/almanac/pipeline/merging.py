@@ -123,7 +123,13 @@ def _merge(parts: Parts, plan: RunPlan, claim: Claim, folder: Path) -> None:
         committer.watch()
         claim.renew()
 
-    committer = StoreCommitter(replace(parts, progress=progress), database)
+    def seconds() -> dict[str, float]:
+        steps = watch.seconds()
+        whole = (parts.clock() - plan.started_at).total_seconds()
+        before = round(max(0.0, whole - steps["total"]), 3)
+        return {"plan contacts": before, **steps, "total": round(before + steps["total"], 3)}
+
+    committer = StoreCommitter(replace(parts, progress=progress), database, seconds)
     summary = merge_run(parts.store, plan, database, committer, progress)
     _finish(parts, plan, summary, watch.seconds())
 

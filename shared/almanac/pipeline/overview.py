@@ -1,36 +1,86 @@
-"""The numbers of the report page, from the planned rows of a file as they stand."""
+"""The report page of a file as it stands."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
-
+from almanac import __version__
 from almanac.config import Config, load_config
-from almanac.database import aggregates
-from almanac.database.opening import map_errors, open_database
+from almanac.database.aggregates import contact_without_messages, total_contacts
+from almanac.database.catalog import Record
+from almanac.database.columnar import RowReader
+from almanac.database.opening import data_version, map_errors, open_database
+from almanac.database.scanning import Scan
+from almanac.database.sources import Source
 from almanac.errors import DatabaseError
-from almanac.pipeline.briefing import date_of_run, left_out
-from almanac.planning.brief import make_brief
+from almanac.pipeline.balance import Progress
+from almanac.pipeline.briefing import brief_of, date_of_run
+from almanac.pipeline.compare import compare
+from almanac.pipeline.survey import survey, survey_live
+from almanac.planning.brief import Brief
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.report.page_data import PageData, advised
-from almanac.report.summary import DayLoad
+from almanac.report.page_data import Numbers, PageData
+
+ATTEMPTS = 3  # at reading a large file at a moment at which nobody writes to it
+SMALL = 50_000  # contacts that are not worth starting worker processes for
 
 
-def overview(path: Path, config: Config | None = None) -> PageData:
+@dataclass(frozen=True)
+class _State:
+    """A planned file at one moment."""
+
+    run: Record  # the last row of scheduler_checkpoints
+    brief: Brief
+    contacts: int
+    numbers: Numbers
+
+
+def overview(
+    path: Path,
+    config: Config | None = None,
+    since: Path | None = None,
+    progress: Progress | None = None,
+) -> PageData:
     """The plan in the file, from the day of its last run on; the file is only read.
 
-    Without a configuration that of the last run is taken. DatabaseError: no run has planned it.
+    Without a configuration that of the last run is taken. since: an earlier state of the file, to
+    tell what has changed. DatabaseError: no run has planned it.
     """
-    connection = open_database(path, writable=False)
-    try:
-        with map_errors(path):
-            connection.execute("BEGIN")
-            return _overview(connection, path, config)
-    finally:
-        connection.close()
+    tell = progress or (lambda step, done, total: None)
+    state = _state(path, config, tell)
+    run, config, as_of = state.run, state.brief.config, state.brief.as_of
+    return PageData(
+        title=path.name,
+        as_of=as_of,
+        facts=[
+            ("Last run", str(run.get("scheduler_run_id"))),
+            ("Planned as of", as_of.isoformat()),
+            ("Contacts in the database", f"{state.contacts:,}"),
+            ("In the last run", f"{run.get('contacts_processed') or 0:,}"),
+            *state.numbers.facts,
+            ("Checksum of contacts", str(run.get("contacts_checksum"))),
+            ("Checksum of schedules before", str(run.get("schedules_before_checksum"))),
+            ("Checksum of schedules after", str(run.get("schedules_after_checksum"))),
+            ("Configuration", config.digest()),
+            ("Almanac", __version__),
+        ],
+        first_day=as_of,
+        last_day=state.brief.horizon,
+        daily_cap=config.daily_cap(state.contacts),
+        ceiling=config.ceiling(state.contacts),
+        changes=compare(since, path, tell).changes_by_reason if since else [],
+        changes_since=f"the plan in {since.name}" if since else None,
+        notes=[f"Rows of the file dated {as_of} or later."],
+        **state.numbers.of_page(ISSUE_ADVICE),
+    )
+
+
+def numbers_of(path: Path, progress: Progress) -> Numbers:
+    """The numbers of `overview` alone."""
+    return _state(path, None, progress).numbers
 
 
 def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
@@ -38,71 +88,47 @@ def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
     connection = open_database(path, writable=False)
     try:
         with map_errors(path):
-            return aggregates.contact_without_messages(connection, as_of.isoformat())
+            return contact_without_messages(connection, as_of.isoformat())
     finally:
         connection.close()
 
 
-def _overview(connection: apsw.Connection, path: Path, config: Config | None) -> PageData:
-    runs = aggregates.small_table(connection, "scheduler_checkpoints", "ORDER BY id DESC LIMIT 1")
-    if not runs:
+def _state(path: Path, config: Config | None, progress: Progress) -> _State:
+    """The file as it is between two writes, though others may write to it meanwhile."""
+    connection = open_database(path, writable=False)
+    try:
+        with map_errors(path):
+            source = Source(path, connection, RowReader(path, connection), lambda: None)
+            if total_contacts(connection) > SMALL:
+                for _ in range(ATTEMPTS):
+                    version = data_version(connection)
+                    found = _read(
+                        Scan(source), path, config, lambda brief: survey_live(path, brief, progress)
+                    )
+                    if data_version(connection) == version:
+                        return found
+            connection.execute("BEGIN")
+            scan = Scan(source)
+            return _read(scan, path, config, lambda brief: survey(scan, brief, progress))
+    finally:
+        connection.close()
+
+
+def _read(
+    scan: Scan, path: Path, config: Config | None, numbers: Callable[[Brief], Numbers]
+) -> _State:
+    run = scan.last_run()
+    if run is None:
         raise DatabaseError(f"{path}: no run has planned it yet; start with almanac run {path}")
-    run = runs[0]
-    config = config or _recorded(connection, path)
+    config = config or _recorded(scan, path)
     as_of = date_of_run(str(run.get("scheduler_run_id"))) or _today(config)
-    since = as_of.isoformat()
-    days: dict[str, DayLoad] = defaultdict(lambda: DayLoad(planned={}))
-    planned: dict[str, int] = defaultdict(int)
-    skipped: dict[str, dict[str, int]] = defaultdict(dict)
-    for day, email_type, count in aggregates.planned_by_day(connection, since):
-        days[day].planned[email_type] = count
-        planned[email_type] += count
-    for day, _, count in aggregates.committed_by_day(connection, since):
-        days[day].fixed += count
-    for reason, email_type, count in aggregates.skipped_by_reason(connection, since):
-        skipped[reason][email_type] = count
-    contacts = aggregates.total_contacts(connection)
-    brief = make_brief(
-        as_of=as_of,
-        t0=as_of,
-        config=config,
-        campaign_types=aggregates.small_table(connection, "campaign_types"),
-        campaign_instances=aggregates.small_table(connection, "campaign_instances"),
-    )
-    return PageData(
-        title=path.name,
-        as_of=as_of,
-        facts=[
-            ("Last run", str(run.get("scheduler_run_id"))),
-            ("Planned as of", since),
-            ("Contacts in the file", f"{contacts:,}"),
-            ("In the last run", f"{run.get('contacts_processed') or 0:,}"),
-            ("Messages planned", f"{sum(planned.values()):,}"),
-            ("Messages skipped", f"{sum(sum(types.values()) for types in skipped.values()):,}"),
-            ("Checksum of contacts", str(run.get("contacts_checksum"))),
-            ("Checksum of schedules before", str(run.get("schedules_before_checksum"))),
-            ("Checksum of schedules after", str(run.get("schedules_after_checksum"))),
-            ("Configuration", config.digest()),
-        ],
-        first_day=as_of,
-        last_day=brief.horizon,
-        days=dict(sorted(days.items())),
-        daily_cap=config.daily_cap(contacts),
-        ceiling=config.ceiling(contacts),
-        planned=dict(sorted(planned.items())),
-        skipped=dict(skipped),
-        issues=advised(aggregates.issues_by_kind(connection), ISSUE_ADVICE),
-        left_out=left_out(brief),
-        notes=[f"Rows of the file dated {since} or later."],
-    )
+    brief = brief_of(scan, config, as_of, as_of, rate_increases=False)
+    return _State(run, brief, scan.total_contacts(), numbers(brief))
 
 
-def _recorded(connection: apsw.Connection, path: Path) -> Config:
-    tail = "WHERE config_type = 'organization' AND valid_to IS NULL ORDER BY id DESC LIMIT 1"
-    rows = aggregates.small_table(connection, "config_versions", tail)
-    if not rows:
-        return Config()
-    return load_config(str(rows[0]["config_data"]), f"{path}: config_versions")
+def _recorded(scan: Scan, path: Path) -> Config:
+    text = scan.open_config()
+    return load_config(text, f"{path}: config_versions") if text else Config()
 
 
 def _today(config: Config) -> dt.date:

@@ -9,7 +9,7 @@ import datetime as dt
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -18,11 +18,13 @@ import apsw
 from almanac.config import Config, load_config
 from almanac.database.aggregates import small_table
 from almanac.database.blocks import Blocks
+from almanac.database.catalog import describe
 from almanac.database.columnar import RowReader
 from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
 from almanac.database.sources import Source, file_source
-from almanac.errors import RequestError, Superseded
+from almanac.database.sql import Columns
+from almanac.errors import InputError, RequestError, Superseded
 from almanac.pipeline.exchange import Progress, checked, publish_copy
 from almanac.pipeline.orchestrate import read_config
 from almanac.storage.store import ObjectStore
@@ -47,8 +49,12 @@ class Place(Protocol):
         """Its configuration: the one that its next run would have by default."""
         ...
 
-    def open(self) -> AbstractContextManager[Source]:
-        """The database as it is at one moment, for reading; closed at the end of the context.
+    def open(self, *, whole: bool = False, steady: bool = True) -> AbstractContextManager[Source]:
+        """The database as it is at one moment, for reading; the context alone closes it.
+
+        whole: rows all over it will be read, so that fetching pages one by one would not pay.
+        Where it is not to be steady, each query is of its own moment: nobody who writes to a file
+        has to wait while a long look lasts.
 
         Raises DatabaseError, DatabaseBusy, RequestError (no version yet), StorageError.
         """
@@ -76,20 +82,28 @@ class FilePlace:
 
     def config(self) -> Config:
         """That which the file's last run recorded; else the defaults."""
+        return self.recorded_config() or Config()
+
+    def recorded_config(self) -> Config | None:
+        """That which the file's last run recorded, if any. Raises as `open`, and ConfigError."""
         tail = "WHERE config_type = 'organization' AND valid_to IS NULL ORDER BY id DESC LIMIT 1"
         with self.open() as source, map_errors(self.path):
+            there = Columns(describe(source.connection, "config_versions"))
+            if not there.has("config_type", "config_data", "valid_to"):
+                return None  # no run has been here yet, whosever table it is
             rows = small_table(source.connection, "config_versions", tail)
         if not rows:
-            return Config()
+            return None
         return load_config(str(rows[0]["config_data"]), f"{self.path}: config_versions")
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
+    def open(self, *, whole: bool = False, steady: bool = True) -> Iterator[Source]:
         connection = open_database(self.path, writable=False)
         try:
             with map_errors(self.path):
-                connection.execute("BEGIN")
-                yield Source(self.path, connection, RowReader(self.path, connection), lambda: None)
+                if steady:
+                    connection.execute("BEGIN")
+                yield Source(self.path, connection, RowReader(self.path, connection), _nothing)
         finally:
             connection.close()
 
@@ -117,8 +131,14 @@ class StorePlace:
         return read_config(self.store, self.org)
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
+    def open(self, *, whole: bool = False, steady: bool = True) -> Iterator[Source]:
         version = self.version()[0]
+        with self._fetched(version) if whole else self.open_version(version) as source:
+            yield source
+
+    @contextmanager
+    def open_version(self, version: Current) -> Iterator[Source]:
+        """As `open`, of a version that is or was in force."""
         info = database_of(self.store, version)
         local = self.store.open_local(info.name)
         if local is not None:
@@ -133,9 +153,24 @@ class StorePlace:
             )
             source = ranged_source(Path(info.name), blocks)
         try:
-            yield source
+            yield replace(source, close=_nothing)
         finally:
             source.close()
+
+    @contextmanager
+    def _fetched(self, version: Current) -> Iterator[Source]:
+        """The version's database as a local file."""
+        info = database_of(self.store, version)
+        with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+            local = self.store.open_local(info.name)
+            if local is None:
+                local = Path(folder) / "fetched.sqlite3"
+                self.store.fetch_file(info.name, local, info.generation)
+            source = file_source(local)
+            try:
+                yield replace(source, close=_nothing)
+            finally:
+                source.close()
 
     def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
         for _ in range(ATTEMPTS):
@@ -163,15 +198,18 @@ class StorePlace:
             progress("fetch", 0, 1)
             self.store.fetch_file(info.name, copy, info.generation)
             progress("fetch", 1, 1)
-            connection = open_database(copy, writable=True)
+            before = _change_counter(copy)
             try:
-                before = connection.total_changes()
-                with transaction(connection, copy):
-                    result = edit(connection)
-                if connection.total_changes() == before:
-                    return result
-            finally:
-                connection.close()
+                connection = open_database(copy, writable=True)
+                try:
+                    with transaction(connection, copy):
+                        result = edit(connection)
+                finally:
+                    connection.close()
+            except InputError as error:
+                raise type(error)(str(error).replace(str(copy), self.name)) from error
+            if _change_counter(copy) == before:
+                return result
             as_of = now.astimezone(self.config().zone).date()
             census = checked(copy, self.name, as_of, progress)
             publish_copy(
@@ -185,3 +223,17 @@ class StorePlace:
                 progress=progress,
             )
         return result
+
+
+def _change_counter(path: Path) -> bytes:
+    """What SQLite counts up in the header of a file with each transaction that changes it.
+
+    Rows of temporary tables do not count there, as they would in the connection's total.
+    """
+    with path.open("rb") as file:
+        file.seek(24)
+        return file.read(4)
+
+
+def _nothing() -> None:
+    """Closes nothing."""

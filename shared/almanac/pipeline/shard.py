@@ -77,6 +77,8 @@ def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Frag
             "history_checksum": shard.history_checksum,
         },
         issue_counts=Counter(count_by_issue(shard.issues)),
+        audience=shard.audience,
+        sent=shard.sent,
     )
 
 

@@ -13,6 +13,7 @@ from almanac.logs import clean, get_log
 from almanac.pipeline.organization_status import organization_status
 from almanac.pipeline.organizations import is_there, last_whole_run, organizations
 from almanac.report.status import OrganizationStatus, StoreStatus, Trouble
+from almanac.report.tables import TABLES
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import current
@@ -20,6 +21,7 @@ from almanac.storage.versions import current
 THREADS = 8  # organizations that are looked at at a time
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAn
     """What the HTTP function `status` answers to a path.
 
     `/`: every organization; `/orgs/<org>`: one; `/orgs/<org>/report`: the report page of its last
-    run; `/healthz`: this process lives, and no more. 503 where something is not well, else 200;
-    404 for what is not there.
+    run; `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/healthz`: this process
+    lives, and no more. 503 where something is not well, else 200; 404 for what is not there.
     """
     try:
         match path.partition("?")[0].strip("/").split("/"):
@@ -49,7 +51,10 @@ def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAn
                 one = organization_status(store, org, now)
                 return _json(200 if one.ok else 503, one)
             case ["orgs", org, "report"] if is_there(store, org):
-                return _report(store, org)
+                return _report(store, org, layout.REPORT_HTML, HTML)
+            case ["orgs", org, layout.REPORT_TABLES, file] if is_there(store, org):
+                if file.removesuffix(".csv") in TABLES:
+                    return _report(store, org, f"{layout.REPORT_TABLES}/{file}", CSV)
     except RequestError as error:
         return _json(404, Trouble(problems=[clean(str(error))]))
     except AlmanacError as error:
@@ -61,14 +66,13 @@ def _json(code: int, document: BaseModel) -> StatusAnswer:
     return StatusAnswer(code, JSON, document.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _report(store: ObjectStore, org: str) -> StatusAnswer:
-    """The report page of the version in force, or of the last run that it builds on."""
+def _report(store: ObjectStore, org: str, file: str, content_type: str) -> StatusAnswer:
+    """A file of the report of the version in force, or of the last run that it builds on."""
     there = current(store, org)
     last = last_whole_run(store, there[0].folder) if there else None
-    names = [f"{each.folder}/{layout.REPORT_HTML}" for each in (there and there[0], last) if each]
-    for name in names:
-        if page := read_or_none(store, name):
-            return StatusAnswer(200, HTML, page.data)
+    for folder in [each.folder for each in (there and there[0], last) if each]:
+        if found := read_or_none(store, f"{folder}/{file}"):
+            return StatusAnswer(200, content_type, found.data)
     return _json(404, Trouble(problems=[f"organization {org}: no run has written a report yet"]))
 
 

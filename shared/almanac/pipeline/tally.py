@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,30 @@ from almanac.frames import (
     Candidates,
     Codes,
     Days,
+    Index,
     Mask,
     Small,
 )
 from almanac.pipeline.balance import Balanced, judged
 from almanac.pipeline.briefing import left_out
+from almanac.pipeline.figures import STATES, Figures, Row, combinations
 from almanac.pipeline.fragment_checks import check_fragment
 from almanac.pipeline.fragments import Fragment
+from almanac.pipeline.whys import (
+    ADDED,
+    EXPIRED,
+    MOVED,
+    OTHER_SKIP,
+    SKIPPED_BEFORE,
+    UPDATED,
+    kinds_of,
+    why_added,
+    why_moved,
+    why_updated,
+)
+from almanac.planning.lookup import positions
+from almanac.planning.removed import WHYS
+from almanac.report.lines import UNKNOWN, ChangeLine
 from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.storage.store import ObjectStore
 
@@ -77,11 +94,15 @@ class Tally:
         self.skipped = np.zeros((len(words.reasons), len(words.kinds)), np.int64)
         self.steps = np.zeros(len(PLACEMENT_STEPS), np.int64)
         self.days: dict[int, Counter[str]] = defaultdict(Counter)
+        self.figures = Figures(entries=balanced.suppressions)
         self.changes: dict[str, Counter[str]] = defaultdict(Counter)
+        self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
         self.issues: Counter[str] = Counter()
         self.facts: Counter[str] = Counter()
         self.after = 0
         self._type_sums = text_checksums(pa.array(self.types, pa.string()))
+        self._as_of = civil.day_of(balanced.plan.as_of)
+        self._kinds = kinds_of(self.types, balanced.plan.brief.config)
         self._instances = np.array([kind.instance for kind in words.kinds], np.int64)
         self._reason_sums = text_checksums(pa.array(words.reasons, pa.string()))
         time = balanced.plan.brief.send_time
@@ -97,6 +118,7 @@ class Tally:
         fragment, candidates = outcome.fragment, outcome.fragment.candidates
         self.issues.update(fragment.issue_counts)
         self.facts.update(fragment.facts)
+        self._count_figures(outcome)
         stands = outcome.reason == 0
         kinds = len(self.types)
         self.planned += np.bincount(candidates.kind[stands], minlength=kinds)
@@ -112,29 +134,64 @@ class Tally:
         self._count_changes(outcome, candidates, stands)
         self.after += table_checksum(self._row_checksums(outcome, candidates, stands))
 
+    def _count_figures(self, outcome: Outcome) -> None:
+        """Rows dated as_of or later; those that are skipped may be older."""
+        fragment, candidates = outcome.fragment, outcome.fragment.candidates
+        figures, words = self.figures, self.balanced.words
+        for name, count in fragment.audience.states.items():
+            figures.states[name or UNKNOWN] += count
+        figures.reach.update(fragment.audience.reach)
+        figures.suppressed.update(fragment.audience.suppressed)
+        figures.sent.update(fragment.sent)
+        shown = outcome.day >= self._as_of
+        columns = (candidates.kind[shown], outcome.reason[shown], candidates.state[shown] + 1)
+        sizes = (len(words.kinds), len(words.reasons), len(STATES))
+        for (code, reason, state), count in combinations(columns, sizes):
+            kind = words.kinds[code]
+            row = Row(kind.email_type, kind.instance, STATES[state], words.reasons[reason])
+            figures.rows[row] += count
+
     def _count_changes(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> None:
         new = candidates.previous_id == 0
         stood = candidates.previous_reason == 0
-        both = outcome.changed & ~new & stands & stood
+        changed = outcome.changed
+        both = changed & ~new & stands & stood
         moved = both & (candidates.previous_day != outcome.day)
-        for name, mask in (
-            ("added", new & stands),
-            ("skipped anew", outcome.changed & ~stands & (new | stood)),
-            ("moved", moved),
-            ("planned again", outcome.changed & ~new & stands & ~stood),
-            ("updated", (both & ~moved) | (outcome.changed & ~new & ~stands & ~stood)),
-            ("unchanged", ~outcome.changed),
-        ):
-            self._count(name, candidates.kind[mask])
+        updated = (both & ~moved) | (changed & ~new & ~stands & ~stood)
+        anew, again = changed & ~stands & (new | stood), changed & ~new & stands & ~stood
+        reasons, kind = self.balanced.words.reasons, candidates.kind
+        added = np.flatnonzero(new & stands)
+        self._count("added", kind[added], self._why_added(outcome, added), ADDED)
+        self._count("skipped anew", kind[anew], outcome.reason[anew], reasons)
+        t0, campaign = self.balanced.limits.t0, self._kinds.campaign
+        why = why_moved(candidates.take(moved), campaign, t0)
+        self._count("moved", kind[moved], why, MOVED)
+        before = [SKIPPED_BEFORE.format(text) for text in (OTHER_SKIP, *reasons)]
+        self._count("planned again", kind[again], candidates.previous_reason[again] + 1, before)
+        why = why_updated(candidates.take(updated), outcome.reason[updated], outcome.day[updated])
+        self._count("updated", kind[updated], why, UPDATED)
+        for (code,), count in combinations([kind[~changed]], [len(self.types)]):
+            self.changes["unchanged"][self.types[code]] += count
         removals = outcome.fragment.removals
-        self._count("removed", removals.kind[~removals.history])
-        self._count("expired", removals.kind[removals.history & removals.scheduled])
+        gone, expired = ~removals.history, removals.history & removals.scheduled
+        self._count("removed", removals.kind[gone], removals.why[gone], WHYS)
+        self._count("expired", removals.kind[expired], removals.why[expired], EXPIRED)
 
-    def _count(self, name: str, kinds: Codes) -> None:
-        counts = np.bincount(kinds + 1, minlength=len(self.types) + 1)
-        for kind in np.flatnonzero(counts):
+    def _why_added(self, outcome: Outcome, rows: Index) -> Codes:
+        candidates, removals = outcome.fragment.candidates, outcome.fragment.removals
+        contact = candidates.contact_id[rows]
+        before = candidates.contact_id[candidates.previous_id != 0]
+        unknown = (positions(before, contact) < 0) & ~np.isin(contact, removals.contact_id)
+        columns = candidates.kind[rows], candidates.event[rows], candidates.ideal[rows]
+        return why_added(self.balanced.before, self._kinds, *columns, unknown)
+
+    def _count(self, change: str, kinds: Codes, why: Codes | Small, texts: Sequence[str]) -> None:
+        """Rows of a change by kind, -1 for others, and by why: a code of texts."""
+        sizes = (len(self.types) + 1, len(texts))
+        for (kind, code), count in combinations([kinds + 1, why], sizes):
             email_type = self.types[kind - 1] if kind else "other"
-            self.changes[name][email_type] += int(counts[kind])
+            self.changes[change][email_type] += count
+            self.whys[change, texts[code], email_type] += count
 
     def _row_checksums(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> np.ndarray:
         texts = np.append(text_checksums(outcome.fragment.metadata), np.uint64(0))
@@ -161,7 +218,7 @@ class Tally:
         for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
             count = int(self.skipped[reason + 1, kind])
             skipped[words.reasons[reason + 1]][self.types[kind]] += count
-        days = self._day_loads(limits.t0)
+        days = self._day_loads()
         totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
         checksums = Checksums(
             contacts=hexadecimal(self.facts["contacts_checksum"]),
@@ -185,9 +242,19 @@ class Tally:
             ceiling=limits.ceiling,
             days_at_cap=[day for day, total in totals.items() if total >= limits.cap],
             days_above_ceiling=[day for day, total in totals.items() if total > limits.ceiling],
-            changes={name: sum(counts.values()) for name, counts in sorted(self.changes.items())},
-            changes_by_type={name: dict(counts) for name, counts in sorted(self.changes.items())},
+            changes={name: counts.total() for name, counts in sorted(self.changes.items())},
+            changes_by_type={
+                name: dict(sorted(counts.items())) for name, counts in sorted(self.changes.items())
+            },
             issues=dict(sorted(self.issues.items())),
+            changes_by_reason=[
+                ChangeLine(change=change, why=why, email_type=kind, count=count)
+                for (change, why, kind), count in sorted(self.whys.items())
+            ],
+            changes_since=self.balanced.before.words,
+            **self.figures.lines(plan.brief),
+            shards=len(plan.shards),
+            of_all_contacts=plan.scope is None and not plan.changes,
             left_out=left_out(plan.brief),
             unknown_targets=self.balanced.unknown_targets,
             migrations=migrations,
@@ -195,13 +262,12 @@ class Tally:
             config_digest=plan.brief.config.digest(),
         )
 
-    def _day_loads(self, t0: int) -> dict[str, DayLoad]:
-        fixed = self.balanced.load.days
-        days = sorted({*self.days, *(t0 + int(d) for d in np.flatnonzero(fixed))})
+    def _day_loads(self) -> dict[str, DayLoad]:
+        counts, first = self.balanced.fixed, self._as_of
+        fixed = {first + int(offset): int(counts[offset]) for offset in np.flatnonzero(counts)}
         return {
             civil.text_of(day): DayLoad(
-                planned=dict(sorted(self.days[day].items())),
-                fixed=int(fixed[day - t0]) if day - t0 < len(fixed) else 0,
+                planned=dict(sorted(self.days[day].items())), fixed=fixed.get(day, 0)
             )
-            for day in days
+            for day in sorted({*self.days, *fixed})
         }

@@ -143,16 +143,13 @@ def _resolve(
         return _misunderstood(facts, f"its type {type_name!r} is not in campaign_types")
     kind = types[type_name]
     try:
-        overrides = _overrides(row.get("metadata"))
+        overrides = overrides_of(row.get("metadata"))
     except ValueError as error:
         return _misunderstood(facts, f"its metadata is not valid: {error}")
-    flags = (name for name, default in TYPE_DEFAULTS.items() if isinstance(default, bool))
-    fields: dict[str, Any] = {name: _flag(kind, name) for name in flags}
     try:
-        fields |= {name: _number(kind, name) for name in ("priority", "days_before_event")}
+        fields = type_fields(kind) | overrides
     except ValueError as error:
         return _misunderstood(facts, f"its type {type_name!r} is not valid: {error}")
-    fields |= overrides
     spread = _date(row.get("spread_start_date")), _date(row.get("spread_end_date"))
     active = fields.pop("active")
     if fields.pop("spread_evenly") and spread[0] and spread[1]:
@@ -179,7 +176,16 @@ def _misunderstood(facts: dict[str, Any], problem: str) -> Instance:
     return Instance(**facts, problem=problem, understood=False)
 
 
-def _overrides(metadata: object) -> dict[str, Any]:
+def type_fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a row of campaign_types, by the names of TYPE_DEFAULTS; ValueError says which
+    number is not valid."""
+    return {
+        name: _flag(row, name) if isinstance(default, bool) else _number(row, name)
+        for name, default in TYPE_DEFAULTS.items()
+    }
+
+
+def overrides_of(metadata: object) -> dict[str, Any]:
     """The fields of the instance's metadata that we know; ValueError says what is wrong."""
     text = _text(metadata)
     if text is None or not text.strip():

@@ -85,10 +85,8 @@ def read_contacts(
     effective_text = _trimmed(table, "effective_date")
 
     state_text, zip_text = _trimmed(table, "state"), _trimmed(table, "zip_code")
-    by_column = _codes(pc.utf8_upper(state_text), list(USPS_STATES))
-    by_zip = state_codes_of(zip_text).astype(np.int32)
-    state = np.where(by_column >= 0, by_column, np.maximum(by_zip, UNKNOWN)).astype(np.int32)
-    state[(by_column < 0) & (by_zip < 0)] = UNKNOWN
+    by_column, by_zip = _state_codes(state_text, zip_text)
+    state = _state(by_column, by_zip)
 
     ids = table["id"].to_numpy()
     has_state, has_zip = _filled(state_text), _filled(zip_text)
@@ -135,6 +133,22 @@ def read_contacts(
     return ContactBatch(scope, contacts, exclusions, carriers.dictionary.to_pylist(), issues)
 
 
+def states_of(table: pa.Table) -> Codes:
+    """State codes of rows of `contacts`, -1 unknown, whether they can get messages or not."""
+    return _state(*_state_codes(_trimmed(table, "state"), _trimmed(table, "zip_code")))
+
+
+def _state_codes(state_text: pa.Array, zip_text: pa.Array) -> tuple[Codes, Codes]:
+    """By the column, and by the ZIP code."""
+    by_column = _codes(pc.utf8_upper(state_text), list(USPS_STATES))
+    return by_column, state_codes_of(zip_text).astype(np.int32)
+
+
+def _state(by_column: Codes, by_zip: Codes) -> Codes:
+    """The column wins; what is not known is below 0 in both."""
+    return np.where(by_column >= 0, by_column, np.maximum(by_zip, UNKNOWN)).astype(np.int32)
+
+
 def in_force(suppressions: pa.Table, as_of: int) -> pa.Table:
     """The rows of `suppressions` that hold on as_of (a missing bound is open)."""
     since = civil.parse_dates(suppressions["since"])
@@ -157,9 +171,10 @@ def _suppressed(
     named = _filled(rows["email"])
     by_email = _first_match(rows["email"], _lower(email), none, named)
     first = np.minimum(by_id, by_email)
-    texts = [suppression_text(reason) for reason in rows["reason"].to_pylist()]
-    codes = np.array([words.reason(text) for text in texts] + [0], np.int32)
-    return codes[first]
+    reasons = rows["reason"].combine_chunks().dictionary_encode()
+    texts = map(suppression_text, reasons.dictionary.to_pylist())
+    codes = np.array([words.reason(text) for text in texts], np.int32)
+    return np.append(codes[reasons.indices.to_numpy()], np.int32(0))[first]
 
 
 def _first_match(keys: pa.ChunkedArray, values: pa.Array, none: int, usable: Mask) -> Index:

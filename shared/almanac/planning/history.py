@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
-from almanac.planning.brief import Brief
+from almanac.planning.brief import Brief, Instance
 from almanac.planning.lookup import DaysByGroup, positions
 
 OTHER, BIRTHDAY, EFFECTIVE_DATE, AEP, POST_WINDOW, CAMPAIGN, FOLLOWUP = range(7)
@@ -45,7 +46,7 @@ class History:
     """The committed rows of a shard's contacts, and the questions that candidates ask of them."""
 
     def __init__(self, table: pa.Table, contact_ids: Ids, brief: Brief) -> None:
-        self.rows = _read(table, contact_ids, brief)
+        self.rows = read_committed(table, contact_ids, brief)
         rows = self.rows
         self.instance_count = max(1, len(brief.instances))
         self._by_type = {
@@ -81,15 +82,18 @@ class History:
         return DaysByGroup(rows.contact * self.instance_count + rows.instance, days)
 
 
-def _read(table: pa.Table, contact_ids: Ids, brief: Brief) -> Committed:
+def read_committed(table: pa.Table, contact_ids: Ids, brief: Brief) -> Committed:
+    """The rows of COMMITTED_SCHEMA (`database.selects`) that are of the contacts."""
     contact = positions(contact_ids, table["contact_id"].to_numpy())
     rows = np.flatnonzero(contact >= 0)
     table, contact = table.take(pa.array(rows)), contact[rows]
     types = table["email_type"].combine_chunks().dictionary_encode()
-    classes = [_classify(text) for text in types.dictionary.to_pylist()]
+    classes = [classify(text) for text in types.dictionary.to_pylist()]
     index = types.indices.to_numpy(zero_copy_only=False)
     codes = np.array([code for code, _ in classes] or [0], np.int32)[index]
-    by_suffix = np.array([_instance_named(name, brief) for _, name in classes] or [-1], np.intp)
+    by_suffix = np.array(
+        [instance_named(name, brief.instances) for _, name in classes] or [-1], np.intp
+    )
     positions_by_id = {instance.id: i for i, instance in enumerate(brief.instances)}
     ids, where = np.unique(table["campaign_instance_id"].to_numpy(), return_inverse=True)
     by_column = np.array([positions_by_id.get(int(i), -1) for i in ids] or [-1], np.intp)
@@ -118,7 +122,7 @@ def _read(table: pa.Table, contact_ids: Ids, brief: Brief) -> Committed:
     )
 
 
-def _classify(text: str) -> tuple[int, str]:
+def classify(text: str) -> tuple[int, str]:
     """Type code of an e-mail type of any age, and the lower-cased name of a campaign."""
     name = text.lower()
     if name.startswith("post_window"):
@@ -130,11 +134,11 @@ def _classify(text: str) -> tuple[int, str]:
     return TYPE_CODES.get(name, OTHER), ""
 
 
-def _instance_named(name: str, brief: Brief) -> int:
+def instance_named(name: str, instances: Sequence[Instance]) -> int:
     """Position of the instance that an old type `campaign_<type>_<n>` names, -1 without."""
     match = re.fullmatch(r"campaign_(.+)_(\d{1,18})", name, re.DOTALL)
     if match:
-        for position, instance in enumerate(brief.instances):
+        for position, instance in enumerate(instances):
             if instance.id == int(match[2]) and instance.type_name.lower() == match[1]:
                 return position
     return -1

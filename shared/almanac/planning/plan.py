@@ -21,6 +21,7 @@ from almanac.planning.anniversaries import (
     draft_effective_dates,
     effective_dates,
 )
+from almanac.planning.audience import Audience, sent_by_instance
 from almanac.planning.brief import Brief
 from almanac.planning.campaigns import (
     TargetLinks,
@@ -35,6 +36,7 @@ from almanac.planning.history import History
 from almanac.planning.kinds import Vocabulary
 from almanac.planning.post_window import draft_post_windows
 from almanac.planning.previous import Match, PreviousRows, match_previous
+from almanac.planning.removed import WhyRemoved
 from almanac.planning.sifting import Sifted, sift
 
 
@@ -78,6 +80,8 @@ class ShardPlan:
     before_checksum: int  # of the planned rows in scope, as the snapshot has them
     history_checksum: int  # of those that stay as history, as they will be
     scheduled: ScheduledDays
+    audience: Audience
+    sent: Counter[int]  # messages sent or delivered, by campaign instance
 
 
 def plan_contacts(data: ShardData, brief: Brief, words: Vocabulary) -> ContactPlan:
@@ -122,6 +126,7 @@ def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
         floor=sifted.floor,
         ceiling=sifted.hi,
         reason=sifted.reason,
+        state=batch.contacts.state[drafts.contact].astype(np.int8),
         sms=batch.contacts.sms[drafts.contact],
         details=drafts.details,
         **match.columns,
@@ -141,7 +146,9 @@ def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
         contacts_checksum=_contacts_checksum(data.contacts),
         before_checksum=table_checksum(previous.checksums()),
         history_checksum=match.history_checksum,
-        scheduled=previous.scheduled_days(civil.day_of(brief.t0)),
+        scheduled=previous.scheduled_days(civil.day_of(brief.as_of)),
+        audience=Audience.of(batch, data.targets, data.legacy, brief, words),
+        sent=sent_by_instance(data.committed, batch.scope, brief),
     )
 
 
@@ -154,7 +161,8 @@ def hold_against_snapshot(
         data.planned, batch.scope, converted_rows(data.legacy, brief), words
     )
     ids = batch.contacts.id[drafts.contact]
-    return previous, match_previous(previous, ids, drafts, plan.metadata, batch, brief, words)
+    why = WhyRemoved(batch, plan.history, drafts, brief, words)
+    return previous, match_previous(previous, ids, drafts, plan.metadata, batch, why, brief, words)
 
 
 def _contacts_checksum(table: pa.Table) -> int:

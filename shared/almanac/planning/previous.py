@@ -18,6 +18,7 @@ from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.kinds import NOT_SENT, Vocabulary
 from almanac.planning.lookup import positions
+from almanac.planning.removed import WhyRemoved
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ class PreviousRows:
         )
         return cls(rows, table)
 
-    def scheduled_days(self, t0: int) -> ScheduledDays:
-        """How many pre-scheduled rows the snapshot has on each day from T0 on."""
-        mine = self.rows.take(self.rows.scheduled & (self.rows.day >= t0))
+    def scheduled_days(self, as_of: int) -> ScheduledDays:
+        """How many pre-scheduled rows the snapshot has on each day from as_of on."""
+        mine = self.rows.take(self.rows.scheduled & (self.rows.day >= as_of))
         day, where, count = np.unique(mine.day, return_inverse=True, return_counts=True)
         effective = np.bincount(where, mine.effective_date, minlength=len(day))
         return ScheduledDays(day, count.astype(np.int64), effective.astype(np.int64))
@@ -126,6 +127,7 @@ def match_previous(
     drafts: Drafts,
     metadata: pa.Array,
     batch: ContactBatch,
+    why_removed: WhyRemoved,
     brief: Brief,
     words: Vocabulary,
 ) -> Match:
@@ -167,6 +169,7 @@ def match_previous(
             scheduled=left.scheduled,
             kind=left.kind,
             history=past,
+            why=why_removed(left.contact_id, left.kind, left.event, left.ideal),
         ),
         history_checksum=_history_checksum(previous, left.position[past]),
     )

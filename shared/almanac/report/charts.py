@@ -1,49 +1,86 @@
-"""The shapes of the report page's two charts: where each rectangle is, and what it says."""
+"""The report page's two pictures: which squares and bars there are, and what each of them says."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
+from collections import Counter
 from dataclasses import dataclass
 
 from almanac.report.page_data import PageData
+from almanac.report.table import OTHER
 
 BAR_DAYS = 60
-SERIES = 8  # types with a colour of their own; the rest share the last one
-CELL, GAP = 13, 2
-LEFT, TOP = 34, 18
-BAR_HEIGHT, BAR_WIDTH, BAR_GAP = 220, 11, 3
+SERIES = 8  # types with a colour of their own, s0 to s7; the rest share the last; committed: s8
+COMMITTED = "committed"
+BAR_HEIGHT, BAR_TOP = 250, 14  # pixels
+BAR_SHARE = 0.8  # of the room that a day has
+TICKS = 4  # lines of the scale, at most
+FAR = 4  # a cap so many times as high as the highest bar would make all of them low
 
 
 @dataclass(frozen=True)
-class Box:
-    """A rectangle with the words that are shown for it."""
+class Square:
+    """A day of the calendar."""
 
-    x: float
-    y: float
-    width: float
-    height: float
+    day: dt.date
     css: str
     words: str
 
 
 @dataclass(frozen=True)
-class Label:
-    """A text at a place."""
+class Month:
+    """A month of the calendar; None where a day of a week is not in it, or not in the plan."""
 
-    x: float
+    name: str
+    weeks: list[list[Square | None]]  # Monday first
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a bar, in pixels from the top."""
+
     y: float
+    height: float
+    css: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of the bars; x and width are percentages of the chart's width."""
+
+    day: dt.date
+    x: float
+    width: float
+    words: str
+    boxes: list[Box]  # from the bottom up
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A text at a place: y in pixels for the scale, x in percent for the dates."""
+
+    at: float
     text: str
+    minor: bool = False  # left out where there is little room
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing of the given size."""
+    """The bars with their scale, and where the cap and the ceiling are (None: off the chart)."""
 
-    width: float
-    height: float
-    boxes: list[Box]
-    labels: list[Label]
-    line: float | None = None  # y of the cap
+    bars: list[Bar]
+    series: list[str]
+    scale: list[Mark]
+    dates: list[Mark]
+    cap: float | None
+    ceiling: float | None
+    base: float = BAR_TOP + BAR_HEIGHT
+
+
+# Percent of the cap at which the colour changes. A day has a fraction of the cap as a rule, and
+# that one such day is twice as full as another one should show.
+SHARES = (6, 12, 50)
 
 
 def level(count: int, cap: int, ceiling: int) -> str:
@@ -54,84 +91,99 @@ def level(count: int, cap: int, ceiling: int) -> str:
         return "over"
     if count >= cap:
         return "cap"
-    return f"l{1 + min(3, 4 * count // cap)}"
+    return f"l{1 + sum(100 * count >= share * cap for share in SHARES)}"
 
 
-def calendar(data: PageData) -> Chart:
-    """A column for each week from the first day on, Monday on top, coloured by volume."""
+def long_day(day: dt.date) -> str:
+    """Saturday 21 November 2026."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def calendar(data: PageData) -> list[Month]:
+    """The months from the first to the last day of the plan, coloured by volume."""
     totals = data.totals
-    start = data.first_day - dt.timedelta(days=data.first_day.weekday())
-    boxes, labels = [], []
-    for row, name in ((0, "Mon"), (2, "Wed"), (4, "Fri")):
-        labels.append(Label(0, TOP + row * (CELL + GAP) + CELL - 3, name))
-    day, week = data.first_day, 0
+    months: list[Month] = []
+    day = data.first_day
     while day <= data.last_day:
-        week = (day - start).days // 7
-        x, y = LEFT + week * (CELL + GAP), TOP + day.weekday() * (CELL + GAP)
+        name = f"{day:%B %Y}"
+        if not months or months[-1].name != name:
+            months.append(Month(name, []))
+        weeks = months[-1].weeks
+        if not weeks or day.weekday() == 0:
+            weeks.append([None] * 7)
         count = totals.get(day.isoformat(), 0)
-        words = f"{day:%a} {day}: {count:,} of {data.daily_cap:,}"
-        boxes.append(Box(x, y, CELL, CELL, level(count, data.daily_cap, data.ceiling), words))
-        if day.day == 1:
-            labels.append(Label(x, TOP - 6, f"{day:%b}"))
+        words = f"{long_day(day)}: {count:,} of {data.daily_cap:,} messages"
+        css = level(count, data.daily_cap, data.ceiling)
+        weeks[-1][day.weekday()] = Square(day, css, words)
         day += dt.timedelta(days=1)
-    width = LEFT + (week + 1) * (CELL + GAP)
-    return Chart(width, TOP + 7 * (CELL + GAP), boxes, labels)
+    return months
 
 
 def series(data: PageData) -> list[str]:
-    """The types in the order of their colours: the most frequent ones, then `other`, and `fixed`
-    for what a run may not move."""
-    first = [f"{data.first_day + dt.timedelta(days=n)}" for n in range(BAR_DAYS)]
-    counts: dict[str, int] = {}
-    for day in first:
-        for name, count in (data.days[day].planned if day in data.days else {}).items():
-            counts[name] = counts.get(name, 0) + count
+    """The types in the order of their colours: the most frequent ones of the next days, then
+    OTHER, and COMMITTED for what a run may not move."""
+    counts: Counter[str] = Counter()
+    for day in _next_days(data):
+        counts.update(data.days[str(day)].planned if str(day) in data.days else {})
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
-    names = ranked[:SERIES]
     if len(ranked) > SERIES:
-        names = [*ranked[: SERIES - 1], "other"]
-    return [*names, "committed"]
+        ranked = [*ranked[: SERIES - 1], OTHER]
+    return [*ranked, COMMITTED]
 
 
 def bars(data: PageData) -> Chart:
-    """A stacked bar for each of the next days, the line at the cap."""
-    names = series(data)
-    days = [data.first_day + dt.timedelta(days=n) for n in range(BAR_DAYS)]
-    totals = data.totals
-    top = max([data.daily_cap, *(totals.get(d.isoformat(), 0) for d in days)])
-    scale = BAR_HEIGHT / top
-    boxes, labels = [], []
+    """A stacked bar for each of the next days."""
+    names, totals, days = series(data), data.totals, _next_days(data)
+    highest = max(totals.get(str(day), 0) for day in days)
+    near = data.daily_cap <= FAR * highest
+    top, step = scale_of(max(highest, data.daily_cap) if near else highest)
+    base = BAR_TOP + BAR_HEIGHT
+    room = 100 / BAR_DAYS
+
+    def height(count: int) -> float:
+        return round(BAR_HEIGHT * count / top, 2)
+
+    drawn: list[Bar] = []
+    dates: list[Mark] = []
     for number, day in enumerate(days):
-        x = LEFT + 20 + number * (BAR_WIDTH + BAR_GAP)
-        y: float = TOP + BAR_HEIGHT
-        for index, name, count in _stack(data, day, names):
-            height = count * scale
-            y -= height
-            words = f"{day:%a} {day}: {name} {count:,} of {totals[day.isoformat()]:,}"
-            boxes.append(Box(x, round(y, 2), BAR_WIDTH, round(height, 2), f"s{index}", words))
-        if day.weekday() == 0:
-            labels.append(
-                Label(x, TOP + BAR_HEIGHT + 16, f"{day.day} {day:%b}" if _wide(number) else "")
-            )
-    labels += [Label(0, TOP + BAR_HEIGHT, "0"), Label(0, TOP + 4, f"{top:,}")]
-    width = LEFT + 20 + BAR_DAYS * (BAR_WIDTH + BAR_GAP)
-    line = round(TOP + BAR_HEIGHT - data.daily_cap * scale, 2)
-    return Chart(width, TOP + BAR_HEIGHT + 24, boxes, [x for x in labels if x.text], line)
+        boxes = []
+        y = float(base)
+        for index, count in _stack(data, day, names):
+            y -= height(count)
+            boxes.append(Box(round(y, 2), height(count), f"s{index}"))
+        words = f"{long_day(day)}: {totals.get(str(day), 0):,} messages"
+        x = round(number * room + room * (1 - BAR_SHARE) / 2, 3)
+        drawn.append(Bar(day, x, round(room * BAR_SHARE, 3), words, boxes))
+        if day.weekday() == 0 and number < BAR_DAYS - 3:
+            dates.append(Mark(x, f"{day.day} {day:%b}", minor=len(dates) % 2 == 1))
+    return Chart(
+        bars=drawn,
+        series=names,
+        scale=[Mark(base - height(n), f"{n:,}") for n in range(0, top + 1, step)],
+        dates=dates,
+        cap=base - height(data.daily_cap) if near else None,
+        ceiling=base - height(data.ceiling) if near and data.ceiling <= top else None,
+    )
 
 
-def _wide(number: int) -> bool:
-    """Whether there is room for a date at this bar."""
-    return number < BAR_DAYS - 3
+def _next_days(data: PageData) -> list[dt.date]:
+    return [data.first_day + dt.timedelta(days=n) for n in range(BAR_DAYS)]
 
 
-def _stack(data: PageData, day: dt.date, names: list[str]) -> list[tuple[int, str, int]]:
-    """(colour, name, messages) of a day from the bottom up."""
+def scale_of(highest: int) -> tuple[int, int]:
+    """The top of a scale that holds the count, and its step: 1, 2 or 5 times a power of ten."""
+    power = 10 ** max(0, math.floor(math.log10(max(1, highest) / TICKS)))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power * TICKS >= highest)
+    return step * math.ceil(max(1, highest) / step), step
+
+
+def _stack(data: PageData, day: dt.date, names: list[str]) -> list[tuple[int, int]]:
+    """(colour, messages) of a day from the bottom up."""
     load = data.days.get(day.isoformat())
     if load is None:
         return []
-    stack = [(i, name, load.planned.get(name, 0)) for i, name in enumerate(names[:-1])]
-    rest = sum(load.planned.values()) - sum(count for _, _, count in stack)
-    if "other" in names and "other" not in load.planned:
-        stack[-1] = (len(names) - 2, "other", rest)
-    stack.append((len(names) - 1, "committed", load.fixed))
-    return [entry for entry in stack if entry[2]]
+    counts = [load.planned.get(name, 0) for name in names]
+    if OTHER in names:
+        counts[-2] = sum(load.planned.values()) - sum(counts[:-2])
+    stack = [*enumerate(counts[:-1]), (SERIES, load.fixed)]
+    return [(index, count) for index, count in stack if count]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, computed_field
 
+from almanac.report.lines import ChangeLine
+
 CHANGES = (
     "added",  # to be sent, and not there before
     "removed",  # not there any more
@@ -25,6 +27,7 @@ class Difference(BaseModel):
     unchanged: int
     by_type: dict[str, dict[str, int]]  # change -> email type -> rows
     by_day: dict[str, dict[str, int]]  # day (of what went, the old one) -> change -> rows
+    changes_by_reason: list[ChangeLine] = []
 
     @computed_field  # type: ignore[prop-decorator]
     @property

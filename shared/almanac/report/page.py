@@ -1,37 +1,132 @@
-"""The report page: one HTML file that needs nothing but itself."""
+"""The report page: one HTML file that needs nothing but itself, and its tables as CSV files."""
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from almanac.errors import InputError
-from almanac.report.charts import bars, calendar, series
+from almanac.report.charts import BAR_HEIGHT, BAR_TOP, bars, calendar
+from almanac.report.headlines import alerts, cards, changes_in_words, short_day
 from almanac.report.page_data import PageData
+from almanac.report.table import Cell, Table, to_csv
+from almanac.report.tables import tables_of
+from almanac.report.what_if_page import weeks_chart
+
+# What the page shows of a long table; its CSV has all.
+MOST_ROWS = 200
+MOST_DAYS = 1100
+MOST_TYPES = 12
+LONGEST = 300  # characters of a text
+DATES = 30  # pixels below the bars
 
 
-def render(data: PageData) -> str:
-    """The page's HTML; every text of the data is escaped."""
-    totals = data.totals
-    return _template().render(
-        data=data,
-        calendar=calendar(data),
-        bars=bars(data),
-        series=series(data),
-        totals=totals,
-        busiest=max(totals.values(), default=0),
-        above=[day for day, total in totals.items() if total > data.ceiling],
-        reasons=sorted(data.skipped, key=lambda r: (-sum(data.skipped[r].values()), r)),
-        types=sorted(data.planned, key=lambda t: (-data.planned[t], t)),
+@dataclass(frozen=True)
+class ShownTable:
+    """What the page shows of a table, and how much more its CSV has."""
+
+    table: Table
+    columns: list[tuple[str, bool, bool]]  # label, is of numbers, is drawn
+    rows: list[tuple[Cell, ...]]
+    more_rows: int
+    more_columns: int
+
+
+def report_files(data: PageData, page: str, folder: str) -> dict[str, bytes]:
+    """The page by its name, and the CSV files of its tables by theirs: in the folder beside it."""
+    tables = tables_of(data)
+    csv_files = {f"{folder}/{name}.csv": to_csv(table) for name, table in tables.items()}
+    return {**csv_files, page: _page(data, tables, folder).encode(errors="replace")}
+
+
+def render(data: PageData, folder: str = "report-tables") -> str:
+    """The page's HTML; every text of the data is escaped. folder: where its CSV files are."""
+    return _page(data, tables_of(data), folder)
+
+
+def tables_folder(page: Path) -> Path:
+    """The folder with the CSV files of a page in a file."""
+    return page.with_name(f"{page.stem}-tables")
+
+
+def check_target(path: Path) -> None:
+    """Raises InputError if no page, or no CSV file beside it, can be written."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; expected the name of an HTML file")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not an ordinary file; a page would take its place")
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise InputError(f"{path}: there is no folder {parent}; make it first")
+    tables = tables_folder(path)
+    if tables.exists() and not tables.is_dir():
+        raise InputError(f"{path}: its tables go into the folder {tables}, which is a file")
+    for folder in (parent, tables):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{path}: the folder {folder} cannot be written to")
+
+
+def write_page(path: Path, data: PageData) -> None:
+    """Write the page and the CSV files, the page last; each is there whole, or as it was before."""
+    check_target(path)
+    folder = tables_folder(path)
+    folder.mkdir(exist_ok=True)
+    for left in folder.glob("what_if_*.csv"):  # by an earlier page, of a comparison
+        left.unlink()
+    for name, content in report_files(data, path.name, folder.name).items():
+        _write(path.absolute().parent / name, content)
+
+
+def _page(data: PageData, tables: dict[str, Table], folder: str) -> str:
+    script, style = _asset("page.js.j2"), _asset("page.css.j2")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            data=data,
+            folder=quote(folder),
+            as_of=short_day(str(data.as_of)),
+            last_day=short_day(str(data.last_day)),
+            tables={name: _shown(table) for name, table in tables.items()},
+            alerts=alerts(data),
+            cards=cards(data),
+            changes=changes_in_words(data),
+            months=calendar(data),
+            chart=bars(data),
+            weeks=weeks_chart(data.what_if) if data.what_if else None,
+            bar_top=BAR_TOP,
+            bar_height=BAR_HEIGHT,
+            script=Markup(script),
+            style=Markup(style),
+            script_hash=_digest(script),
+            style_hash=_digest(style),
+        )
+    )
+
+
+def _shown(table: Table) -> ShownTable:
+    narrow = table.narrowed(MOST_TYPES)
+    most = MOST_DAYS if table.name in ("days", "what_if_days") else MOST_ROWS
+    return ShownTable(
+        table=table,
+        columns=[(x.label, x.number, x.share) for x in narrow.columns],
+        rows=narrow.rows[:most],
+        more_rows=max(0, len(table.rows) - most),
+        more_columns=len(table.columns) - len(narrow.columns),
     )
 
 
 @functools.cache
-def _template() -> Template:
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("almanac.report", "templates"),
         autoescape=True,
@@ -39,34 +134,48 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = lambda value: f"{value:,}"
-    return environment.get_template("page.html.j2")
+    environment.filters["cell"] = _cell
+    environment.filters["breakable"] = _breakable
+    return environment
 
 
-def check_target(path: Path) -> None:
-    """Raises InputError if no page can be written to the path."""
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; expected the name of an HTML file")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not an ordinary file; a page would take its place")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise InputError(f"{path}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{path}: the folder {folder} cannot be written to")
+def _cell(value: Cell) -> str:
+    """A cell as the page shows it."""
+    match value:
+        case None:
+            return ""
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
 
 
-def write_page(path: Path, data: PageData) -> None:
-    """Write the page: either all of it is there, or what was there before."""
-    check_target(path)
-    html = render(data)
+def _breakable(value: Cell) -> Markup:
+    """A cell as the page shows it; a name may be broken after an underscore."""
+    return escape(_cell(value)).replace("_", Markup("_<wbr>"))
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    """The text of a template without anything to fill in."""
+    return _environment().get_template(name).render(height=BAR_TOP + BAR_HEIGHT + DATES)
+
+
+def _digest(text: str) -> str:
+    """How a Content-Security-Policy names the only script, or style, that may be."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Either all of the file is there, or what was there before."""
     handle, name = tempfile.mkstemp(
         prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent
     )
     partial = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(html)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         partial.chmod(0o666 & ~_umask())
         partial.replace(path)
     finally:

@@ -6,6 +6,15 @@ import datetime as dt
 
 from pydantic import BaseModel
 
+from almanac.report.lines import (
+    CampaignLine,
+    ChangeLine,
+    MessageCount,
+    StateLine,
+    SuppressionLine,
+)
+from almanac.report.what_if import WhatIf
+
 
 class LeftOut(BaseModel):
     """A campaign instance that takes no part because it cannot be understood."""
@@ -51,6 +60,16 @@ class RunSummary(BaseModel):
     days_above_ceiling: list[str]  # only committed rows and rows outside the scope can do that
     changes: dict[str, int]  # added, moved, updated, unchanged, removed, expired
     changes_by_type: dict[str, dict[str, int]]
+    # of each change but "unchanged", by why
+    changes_by_reason: list[ChangeLine] = []
+    changes_since: str = ""  # what the changes are held against
+    # rows dated as_of or later, of contacts in scope
+    messages: list[MessageCount] = []
+    states: list[StateLine] = []
+    campaigns: list[CampaignLine] = []
+    suppressions: list[SuppressionLine] = []
+    shards: int = 0
+    of_all_contacts: bool = True  # not only of some ranges of ids, or of those a change concerns
     issues: dict[str, int]
     left_out: list[LeftOut]
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
@@ -59,6 +78,7 @@ class RunSummary(BaseModel):
     config_digest: str
     seconds: dict[str, float] = {}
     dry_run: bool = False
+    what_if: WhatIf | None = None  # of a dry run that compares two configurations
 
     @property
     def planned_total(self) -> int:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
+from almanac.report.lines import CHANGES, split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.text import heading, listed, paragraph, shown, table
 
 PARTS_SHOWN = 4
 DAYS_SHOWN = 6
-CHANGES = {
-    "added": "planned for the first time",
-    "moved": "planned on another day than before",
-    "planned again": "skipped before, planned now",
-    "skipped anew": "skipped now, not before",
-    "updated": "other templates, times or reasons",
-    "unchanged": "as they were, not touched",
-    "removed": "no longer wanted",
-    "expired": "not sent by their deadline, kept as history",
-}
 PLACEMENT = {
     "kept": "kept the day that they had",
     "on target": "on the day that they aimed at",
@@ -50,9 +40,14 @@ def print_summary(
     _contacts(console, summary, advice)
     _campaigns(console, summary)
     _run(console, summary)
-    if next_steps:
+    print_next(console, next_steps)
+
+
+def print_next(console: Console, steps: Sequence[str]) -> None:
+    """What one may do next, commands among it."""
+    if steps:
         heading(console, "Next")
-        for step in next_steps:
+        for step in steps:
             # a command must stay in one piece
             console.print(Text("  " + shown(step)), soft_wrap=True)
 
@@ -92,20 +87,11 @@ def _skipped(console: Console, summary: RunSummary) -> None:
         return
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     for reason, types in summary.skipped.items():
-        group, detail = _split(reason)
+        group, detail = split_reason(reason)
         groups[group].update({detail: sum(types.values())} if detail else types)
     ranked = sorted(groups, key=lambda group: (-groups[group].total(), group))
     rows = [(group, groups[group].total(), _most(groups[group])) for group in ranked]
     table(console, ("", ">", "of them"), rows)
-
-
-def _split(reason: str) -> tuple[str, str]:
-    """A reason that names a state or a suppression: what it is, and which."""
-    if match := re.fullmatch(r"(.* exclusion.*) for ([A-Z]{2})", reason):
-        return match[1], match[2]
-    if reason.startswith("Suppressed: "):
-        return "Suppressed", reason.removeprefix("Suppressed: ")
-    return reason, ""
 
 
 def _most(counts: Counter[str]) -> str:

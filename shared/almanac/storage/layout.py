@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 CHANGES = "changes.sqlite3-changeset"
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
+REPORT_TABLES = "report-tables"  # the folder of the page's CSV files
 PLAN = "plan.json"
 RESULT = "result.json"
 
@@ -54,6 +55,12 @@ def version_and_run(folder: str) -> tuple[int, str] | None:
     """The version's number and run id, from its folder; None if it is no version's folder."""
     match = _VERSION_FOLDER.fullmatch(folder)
     return (int(match[1]), match[2]) if match else None
+
+
+def folder_of_version(name: str) -> str | None:
+    """The folder of the version that an object belongs to; None if it is no version's object."""
+    folder = "/".join(name.split("/")[:4])
+    return folder if folder != name and version_and_run(folder) else None
 
 
 def runs(org: str) -> str:

@@ -8,7 +8,7 @@ lost, and a crash at any point leaves the version that was in force.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,25 +118,31 @@ def publish(
     as_of: dt.date,
     now: dt.datetime,
     manifest_extra: Mapping[str, Any],
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, bytes] | Callable[[int], Mapping[str, bytes]],
+    timed: Collection[str] = (),
     move: bool = False,
 ) -> Current:
     """Make the file the organization's next version, if parent is still the one in force.
 
     parent is what current() gave when the run began; manifest_extra holds rows, t0,
     config_digest and whatever else the run wants to say; attachments are the version's other
-    objects by file name. With move the store may take the file away. Publishing again after
-    success or a crash gives the version that is in force. Raises Superseded if another writer
-    was first, OutcomeUnknown if one answer after the other is lost.
+    objects by their names in its folder, or make them for a version of a given number; those that
+    are timed tell how long things took, and stay as an attempt that died has left them. With move
+    the store may take the file away. Publishing again after success or a crash gives the version
+    that is in force. Raises Superseded if another writer was first, OutcomeUnknown if one answer
+    after the other is lost.
     """
     if done := _already(store, org, run_id, parent):
         return done
     for number in _numbers(store, org, run_id, parent):
         folder = layout.version(org, number, run_id)
+        others = attachments(number) if callable(attachments) else attachments
         try:
             contents = {
-                name: write_once(store, f"{folder}/{name}", data)
-                for name, data in sorted(attachments.items())
+                name: (_write_first if name in timed else write_once)(
+                    store, f"{folder}/{name}", data
+                )
+                for name, data in sorted(others.items())
             }
             stored = put_file_once(store, f"{folder}/{layout.DATABASE}", database, move=move)
             manifest = Manifest.model_validate(
@@ -218,8 +224,7 @@ def folders(store: ObjectStore, org: str) -> dict[str, list[ObjectInfo]]:
     """The objects of every version's folder, complete or not, oldest number first."""
     found: dict[str, list[ObjectInfo]] = {}
     for info in store.list(layout.versions(org)):
-        folder = info.name.rpartition("/")[0]
-        if layout.version_and_run(folder):
+        if folder := layout.folder_of_version(info.name):
             found.setdefault(folder, []).append(info)
     return found
 
@@ -264,6 +269,17 @@ def _months(store: ObjectStore, parent: tuple[Current, int] | None) -> dict[str,
     before = manifest_of(store, parent[0].folder)
     month = parent[0].committed_at.astimezone(dt.UTC).strftime("%Y-%m")
     return {**(before.months if before else {}), month: parent[0].path}
+
+
+def _write_first(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
+    """Put an object unless there is one, whatever it holds."""
+    try:
+        return write_once(store, name, data)
+    except PreconditionFailed:
+        there = store.stat(name)
+        if there is None:
+            raise
+        return there
 
 
 def _write_manifest(store: ObjectStore, manifest: Manifest) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from almanac import civil
 from almanac.frames import NO_DAY
 from almanac.pipeline.explaining.case import Case, plural
-from almanac.planning.anniversaries import AnniversaryDays, birthdays, effective_dates
+from almanac.pipeline.explaining.skips import wishes
+from almanac.planning.anniversaries import AnniversaryDays, aep_days, birthdays, effective_dates
 from almanac.planning.brief import Instance
 from almanac.planning.history import (
     AEP,
@@ -21,7 +22,10 @@ from almanac.planning.history import (
     FOLLOWUP,
     POST_WINDOW,
 )
-from almanac.report.explanation import Absence
+from almanac.report.explanation import Absence, Decision, Input
+
+HANDLED = "Handled already"
+NOT_DUE = "Not due"
 
 
 def absences(case: Case) -> list[Absence]:
@@ -41,92 +45,170 @@ def absences(case: Case) -> list[Absence]:
         ("followup", _followup),
     ):
         if not any(each.startswith(name) for each in there):
-            why, section = find(case)
-            found.append(Absence(name=name, why=why, section=section))
+            found.append(_absence(find(case), name, name))
     return found + _campaigns(case, instances)
 
 
-def _birthday(case: Case) -> tuple[str, str]:
+def _absence(why: Decision, email_type: str, name: str) -> Absence:
+    return Absence(**dict(why), email_type=email_type, name=name)
+
+
+def _not_due(why: str, **inputs: Input) -> Decision:
+    return Decision(step=NOT_DUE, section="Candidates", why=why, inputs=inputs)
+
+
+def _birthday(case: Case) -> Decision:
     if int(case.plan.batch.contacts.birth[0]) == NO_DAY:
-        return "the contact has no usable birth date", "Candidates"
-    days = birthdays(case.plan.batch.contacts, case.brief)
-    return _yearly(case, days, BIRTHDAY, ""), "Candidates"
+        return _not_due("the contact has no usable birth date")
+    return _yearly(case, birthdays(case.plan.batch.contacts, case.brief), BIRTHDAY, "")
 
 
-def _effective_date(case: Case) -> tuple[str, str]:
+def _effective_date(case: Case) -> Decision:
     if int(case.plan.batch.contacts.effective[0]) == NO_DAY:
-        return "the contact has no usable effective date", "Candidates"
+        return _not_due("the contact has no usable effective date")
     days = effective_dates(case.plan.batch.contacts, case.brief)
     months = case.brief.config.organization.effective_date_first_email_months
     first = f" (the first comes {plural(months, 'month')} or more after the effective date)"
-    return _yearly(case, days, EFFECTIVE_DATE, first), "Candidates"
+    return _yearly(case, days, EFFECTIVE_DATE, first)
 
 
-def _yearly(case: Case, days: AnniversaryDays, code: int, remark: str) -> str:
+def _yearly(case: Case, days: AnniversaryDays, code: int, remark: str) -> Decision:
     grace = 1 if days.lead > 0 else 0
     event = int(days.first_event(civil.day_of(case.brief.t0) + grace)[0])
-    ideal = event - days.lead
-    if (handled := _committed_near(case, code, ideal)) is not None:
-        return f"that of {civil.text_of(event)} is handled already by {handled}"
-    return (
+    return _due_later(case, code, event, event - days.lead, remark)
+
+
+def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") -> Decision:
+    """Why there is no candidate for an event that can still be met: it is handled, or far off."""
+    near = _committed_near(case, code, ideal)
+    if near is not None:
+        return Decision(
+            step=HANDLED,
+            section="Candidates",
+            why=f"that of {civil.text_of(event)} is handled already by {_row_in_words(case, near)}",
+            inputs=_handled(case, near, ideal),
+        )
+    return _not_due(
         f"the next one is due on {civil.text_of(ideal)}, after the last day planned for, "
-        f"{case.brief.horizon}{remark}"
+        f"{case.brief.horizon}{remark}",
+        event=civil.date_of(event),
+        **{"ideal date": civil.date_of(ideal), "horizon": case.brief.horizon},
     )
 
 
-def _aep(case: Case) -> tuple[str, str]:
-    if case.brief.aep_replaced:
-        return "a campaign type named aep replaces it", "Campaigns"
-    aep = case.brief.config.aep
+def _aep(case: Case) -> Decision:
+    brief, aep = case.brief, case.brief.config.aep
+    if brief.aep_replaced:
+        why = "a campaign type named aep replaces it"
+        return Decision(step="Replaced", section="Campaigns", why=why)
     if not aep.enabled:
-        return "the configuration switches it off (aep.enabled)", "Candidates"
-    near = _committed_near(case, AEP, None)
+        return _not_due("the configuration switches it off (aep.enabled)", **{"aep.enabled": False})
+    earliest = brief.t0 - dt.timedelta(days=aep.valid_days)
+    days = aep_days(brief, earliest, brief.horizon + dt.timedelta(days=366))
+    day = next((day for day in days if day >= civil.day_of(earliest)), None)
+    if day is None:
+        return _not_due("no year that the configuration allows is within reach (aep.years)")
+    return _due_later(case, AEP, day, day)
+
+
+def _post_window(case: Case) -> Decision:
+    organization = case.brief.config.organization
+    failed = bool(case.plan.batch.contacts.failed[0])
+    if bool(case.exclusions.year_round[0]) or case.window_of(case.brief.as_of.year) is None:
+        return _no_make_up("the contact has no exclusion window to make up for")
+    if not organization.enable_post_window_emails:
+        return _no_make_up(
+            "the configuration switches it off (organization.enable_post_window_emails)",
+            enable_post_window_emails=False,
+        )
+    if organization.exclude_failed_underwriting_global and failed:
+        return _no_make_up(
+            "the contact has failed underwriting, and the configuration excludes such contacts",
+            failed_underwriting=True,
+            exclude_failed_underwriting_global=True,
+        )
+    return _no_window(case)
+
+
+def _no_window(case: Case) -> Decision:
+    """Why none of the windows that end in reach has a make-up message; told of the last one."""
+    valid = case.brief.config.timing.post_window_valid_days
+    earliest = case.brief.t0 - dt.timedelta(days=valid + 1)
+    windows = case.windows_about(case.brief.as_of.year)
+    reach = [window for window in windows if earliest <= window[1] < case.brief.horizon]
+    if not reach:
+        return _no_make_up("no window ends within reach")
+    start, end = reach[-1]
+    after = civil.day_of(end) + 1
+    near = _committed_near(case, POST_WINDOW, after)
     if near is not None:
-        return f"it is handled already by {near}", "Candidates"
-    return "no year that the configuration allows is within reach (aep.years)", "Candidates"
+        return Decision(
+            step=HANDLED,
+            section="Candidates",
+            why=f"that after {end} is handled already by {_row_in_words(case, near)}",
+            inputs=_handled(case, near, after),
+        )
+    why = f"no message falls in the window {start} to {end}"
+    if case.cause(after):
+        why = f"the day after the window that ends on {end} is excluded too"
+    return _no_make_up(why, **{"window start": start, "window end": end})
 
 
-def _post_window(case: Case) -> tuple[str, str]:
-    if case.state is None or case.window_of(case.brief.as_of.year) is None:
-        return "the contact has no exclusion window to make up for", "Post-window"
-    if not case.brief.config.organization.enable_post_window_emails:
-        why = "the configuration switches it off (organization.enable_post_window_emails)"
-        return why, "Post-window"
-    if (handled := _committed_near(case, POST_WINDOW, None)) is not None:
-        return f"it is handled already by {handled}", "Post-window"
-    return "no window within reach keeps back a message, or its end is excluded", "Post-window"
+def _no_make_up(why: str, **inputs: Input) -> Decision:
+    return Decision(step=NOT_DUE, section="Post-window", why=why, inputs=inputs)
 
 
-def _followup(case: Case) -> tuple[str, str]:
+def _followup(case: Case) -> Decision:
     rows = case.plan.history.rows
     lookback = case.brief.config.timing.followup_lookback_days
     since = civil.day_of(case.brief.as_of) - lookback
     recent = rows.is_sent & (rows.sent >= since) & (rows.type != FOLLOWUP)
+    why = "what was sent has been followed up, or its campaign wants no follow-ups"
     if not recent.any():
         why = f"nothing was sent to the contact in the last {plural(lookback, 'day')}"
-        return why, "Follow-ups"
-    return "what was sent has been followed up, or its campaign wants no follow-ups", "Follow-ups"
+    inputs: dict[str, Input] = {"followup_lookback_days": lookback, "since": civil.date_of(since)}
+    return Decision(step=NOT_DUE, section="Follow-ups", why=why, inputs=inputs)
 
 
-def _committed_near(case: Case, code: int, ideal: int | None) -> str | None:
-    """The committed row of the type near the ideal day (or the horizon's year), in words."""
+def _committed_near(case: Case, code: int, ideal: int) -> int | None:
+    """Position of the committed row of the type that handles what is due on the ideal day."""
     rows = case.plan.history.rows
-    near = rows.type == code
-    if ideal is None:
-        near &= rows.day >= civil.day_of(case.brief.as_of - dt.timedelta(days=ANNIVERSARY_DAYS))
-    else:
-        near &= (rows.day != NO_DAY) & (
-            np.abs(rows.day.astype(np.int64) - ideal) <= ANNIVERSARY_DAYS
-        )
+    apart = np.abs(rows.day.astype(np.int64) - ideal)
+    near = (rows.type == code) & (rows.day != NO_DAY) & (apart <= ANNIVERSARY_DAYS)
     found = np.flatnonzero(near)
-    return None if len(found) == 0 else _row_in_words(case, int(found[-1]))
+    return None if len(found) == 0 else int(found[-1])
+
+
+def _status(case: Case, position: int) -> str:
+    row_id = int(case.plan.history.rows.row_id[position])
+    status: str = next(row["status"] for row in case.committed if row["id"] == row_id)
+    return status
 
 
 def _row_in_words(case: Case, position: int) -> str:
     rows = case.plan.history.rows
-    row_id = int(rows.row_id[position])
-    status = next(r["status"] for r in case.data.committed.to_pylist() if r["id"] == row_id)
-    return f"row {row_id}, {status or 'without a status'} on {civil.text_of(rows.day[position])}"
+    status = _status(case, position) or "without a status"
+    day = int(rows.day[position])
+    when = f" on {civil.text_of(day)}" if day != NO_DAY else ""
+    return f"row {int(rows.row_id[position])}, {status}{when}"
+
+
+def _handled(case: Case, position: int, ideal: int | None = None) -> dict[str, Input]:
+    """The row that handles a message, and how near it has to be."""
+    rows = case.plan.history.rows
+    day = int(rows.day[position])
+    inputs: dict[str, Input] = {
+        "row": int(rows.row_id[position]),
+        "status": _status(case, position),
+        "scheduled_send_date": None if day == NO_DAY else civil.date_of(day),
+    }
+    if ideal is not None:
+        inputs |= {
+            "ideal date": civil.date_of(ideal),
+            "days between": abs(day - ideal),
+            "at most": ANNIVERSARY_DAYS,
+        }
+    return inputs
 
 
 def _campaigns(case: Case, there: set[int]) -> list[Absence]:
@@ -141,33 +223,39 @@ def _campaigns(case: Case, there: set[int]) -> list[Absence]:
         if wanted and instance.id not in there:
             why = _campaign(case, instance, statuses.get(instance.id, []))
             name = f"{instance.email_type} '{instance.name}'"
-            found.append(Absence(name=name, why=why, section="Campaigns"))
+            found.append(_absence(why, instance.email_type, name))
     return found
 
 
-def _campaign(case: Case, instance: Instance, statuses: list[str]) -> str:
-    if instance.problem is not None:
-        return f"the campaign is left out: {instance.problem}"
-    if not instance.takes_part:
-        start, end = instance.active_start or "the beginning", instance.active_end or "open end"
-        return (
-            f"the campaign takes no part on {case.brief.as_of}: it is active from {start} to "
-            f"{end}, and only if its type is"
-        )
-    if instance.target_all_contacts and not statuses and not _is_targeted(case, instance):
-        return "the contact is outside the campaign's states or carriers"
-    if statuses and all(status == "sent" for status in statuses):
-        return "it was sent: contact_campaigns says so"
+def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
+    inputs: dict[str, Input] = {"instance": instance.id}
     position = case.brief.instances.index(instance)
     rows = case.plan.history.rows
     handled = np.flatnonzero((rows.type == CAMPAIGN) & (rows.instance == position))
-    if len(handled):
-        return f"it is handled already by {_row_in_words(case, int(handled[-1]))}"
-    return f"it is past its deadline, or due after {case.brief.horizon}"
-
-
-def _is_targeted(case: Case, instance: Instance) -> bool:
-    carrier = case.plan.batch.carriers[int(case.plan.batch.contacts.carrier[0])]
-    return (instance.target_states is None or case.state in instance.target_states) and (
-        instance.target_carriers is None or carrier in instance.target_carriers
-    )
+    mismatch, of_targeting = wishes(case, instance)
+    step = NOT_DUE
+    if instance.problem is not None:
+        step, why = "Left out", f"the campaign is left out: {instance.problem}"
+    elif not instance.takes_part:
+        start, end = instance.active_start or "the beginning", instance.active_end or "open end"
+        step = "Takes part"
+        why = (
+            f"the campaign takes no part on {case.brief.as_of}: it is active from {start} to "
+            f"{end}, and only if its type is"
+        )
+        inputs |= {
+            "active_start_date": instance.active_start,
+            "active_end_date": instance.active_end,
+        }
+    elif instance.target_all_contacts and mismatch:
+        step, why = "Targeting", f"the campaign {mismatch}"
+        inputs = of_targeting
+    elif not instance.target_all_contacts and all(status == "sent" for status in statuses):
+        step, why = HANDLED, "it was sent: contact_campaigns says so"
+    elif len(handled):
+        step = HANDLED
+        why = f"it is handled already by {_row_in_words(case, int(handled[-1]))}"
+        inputs |= _handled(case, int(handled[-1]))
+    else:
+        why = f"it is past its deadline, or due after {case.brief.horizon}"
+    return Decision(step=step, section="Campaigns", why=why, inputs=inputs)

@@ -6,15 +6,19 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from almanac import civil
 from almanac.balancing.load import Limits
+from almanac.database.catalog import Record
+from almanac.database.loads import DayLoads
 from almanac.frames import NO_DAY, Kind
 from almanac.planning.brief import Brief, Instance
 from almanac.planning.kinds import Vocabulary
 from almanac.planning.plan import ContactPlan, ShardData
 from almanac.report.explanation import PlannedRow
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import Exclusions, window_in_year
+from almanac.rules.windows import Exclusions, causes, window_in_year
 
 # a window and the days before it last two years at the most
 _YEARS_ABOUT = 3
@@ -29,8 +33,9 @@ class Case:
     plan: ContactPlan
     data: ShardData
     limits: Limits
-    standing: dict[str, int]  # messages by day, of the days that matter
-    rows: list[PlannedRow | None]  # by candidate: the row of the file with its identity
+    loads: DayLoads
+    suppressions: list[Record]  # of the contact, in the order of the table
+    rows: list[PlannedRow | None]  # by candidate: the row of the database with its identity
 
     @property
     def eligible(self) -> bool:
@@ -49,6 +54,12 @@ class Case:
         return self.plan.batch.exclusions
 
     @cached_property
+    def committed(self) -> list[Record]:
+        """The rows that the sender owns."""
+        rows: list[Record] = self.data.committed.to_pylist()
+        return rows
+
+    @cached_property
     def instances(self) -> dict[int, Instance]:
         """Campaign instances by id."""
         return {instance.id: instance for instance in self.brief.instances}
@@ -61,25 +72,37 @@ class Case:
         """A candidate's type, with its campaign's name."""
         return named(self.kind(row), self.instances)
 
+    def respects_windows(self, row: int) -> bool:
+        """Whether exclusion windows apply to a candidate."""
+        return bool(self.words.respects_windows[self.plan.drafts.kind[row]])
+
+    def cause(self, day: int) -> int:
+        """Why the day is excluded for the contact: a cause of `rules.windows`, 0 if it is not."""
+        return int(causes(self.exclusions, np.array([day], np.int32))[0])
+
     def reason(self, row: int) -> str:
         """Why the rules skip a candidate; empty if they do not."""
         return self.words.reasons[int(self.plan.sifted.reason[row])]
 
     def window(self, day: int) -> tuple[dt.date, dt.date] | None:
         """The window that contains the day, if any."""
-        year = civil.date_of(day).year
-        for each in range(year - _YEARS_ABOUT, year + _YEARS_ABOUT + 1):
-            span = self.window_of(each)
-            if span and span[0] <= civil.date_of(day) <= span[1]:
-                return span
-        return None
+        date = civil.date_of(day)
+        return next((w for w in self.windows_about(date.year) if w[0] <= date <= w[1]), None)
+
+    def windows_about(self, year: int) -> list[tuple[dt.date, dt.date]]:
+        """All windows that share a day with the year, and some more, in the order of years."""
+        years = range(year - _YEARS_ABOUT, year + _YEARS_ABOUT + 1)
+        return [window for each in years if (window := self.window_of(each))]
 
     def window_of(self, year: int) -> tuple[dt.date, dt.date] | None:
         """The window that belongs to the anniversary in a year, if the contact has windows."""
         if not self.eligible or int(self.exclusions.anchor[0]) < 0:
             return None
         start, end = window_in_year(self.exclusions, year)
-        return civil.date_of(int(start[0])), civil.date_of(int(end[0]))
+        first, last = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
+        if end[0] < first or start[0] > last:
+            return None  # of a year that is no date's
+        return civil.date_of(max(first, int(start[0]))), civil.date_of(min(last, int(end[0])))
 
 
 def named(kind: Kind, instances: dict[int, Instance]) -> str:
@@ -97,3 +120,9 @@ def date_or_none(day: int) -> dt.date | None:
 def plural(count: int, noun: str) -> str:
     """`1 day`, `2 days`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def lowered(sentence: str) -> str:
+    """A sentence as it stands behind a colon: a plain word in front loses its capital."""
+    first = sentence.split(" ", 1)[0]
+    return sentence[:1].lower() + sentence[1:] if first.isalpha() and first.istitle() else sentence

@@ -1,4 +1,4 @@
-"""What the rules see of the contact, and its windows (semantics: Contacts, Windows)."""
+"""What the rules see of the contact (semantics: Contacts)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from typing import Any
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.config import StateRule
 from almanac.pipeline.explaining.case import Case, date_or_none
+from almanac.pipeline.explaining.windows import rule_in_words
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.report.explanation import ContactFacts, IssueNote, WindowSpan
+from almanac.report.explanation import ContactFacts, IssueNote
 from almanac.rules.states import USPS_STATES
 from almanac.rules.zip import state_codes_of
-
-WINDOW_KINDS = {
-    "birthday_window": "birthday",
-    "effective_date_window": "policy anniversary",
-}
 
 
 def contact_facts(case: Case) -> ContactFacts:
@@ -71,45 +66,3 @@ def _state(case: Case) -> tuple[str | None, str]:
     if code >= 0:
         return USPS_STATES[code], f"from the ZIP code {zip_code}"
     return None, "neither its state nor its ZIP code tells it"
-
-
-def rule_in_words(case: Case, state: str | None) -> str:
-    """What the state's rule forbids."""
-    if state is None:
-        return "the state is unknown: no state rule applies"
-    rule = case.brief.config.state_rules.get(state)
-    if rule is None:
-        return f"{state} has no exclusion"
-    if rule.kind == "year_round":
-        return f"{state} is excluded all year"
-    text = f"{state} excludes {_span(rule, case.brief.config.timing.pre_window_days)}"
-    if rule.year_round_from_age is not None:
-        text += f"; all year from the age of {rule.year_round_from_age}"
-    return text
-
-
-def _span(rule: StateRule, ahead: int) -> str:
-    anchor = WINDOW_KINDS[rule.kind]
-    if rule.use_month_start:
-        anchor = f"first of the month of the {anchor}"
-    text = f"{rule.before} days before the {anchor} to {rule.after} days after it"
-    if rule.before == 0:
-        text = f"the {anchor} and the {rule.after} days after it"
-    return f"{text}, and {ahead} days ahead of that" if ahead else text
-
-
-def window_spans(case: Case) -> list[WindowSpan]:
-    """The windows of the year of as_of and of the next, and one from before that still lasts."""
-    year = case.brief.as_of.year
-    if not case.eligible or case.state is None:
-        return []
-    rule = case.brief.config.state_rules.get(case.state)
-    if rule is None or rule.kind == "year_round":
-        return []
-    spans = []
-    for each in (year - 1, year, year + 1):
-        window = case.window_of(each)
-        if window and (each >= year or window[1] >= case.brief.as_of):
-            kind = f"{WINDOW_KINDS[rule.kind]} window of {case.state}"
-            spans.append(WindowSpan(year=each, start=window[0], end=window[1], kind=kind))
-    return spans

@@ -1,4 +1,4 @@
-"""What became of a candidate: what the rules say now, held against the row in the file."""
+"""What became of a candidate: what the rules say now, held against the row in the database."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Literal
 
 from almanac import civil
 from almanac.pipeline.explaining.case import Case
+from almanac.pipeline.explaining.crowding import range_of
 from almanac.pipeline.explaining.days import why_no_day, why_that_day
-from almanac.pipeline.explaining.skips import Decision, why_skipped
+from almanac.pipeline.explaining.origins import origin
+from almanac.pipeline.explaining.skips import why_skipped
 from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP
-from almanac.report.explanation import Message, PlannedRow
+from almanac.report.explanation import Decision, Message, PlannedRow
 
 Outcome = Literal["planned", "skipped", "not in the plan yet"]
 
@@ -19,23 +21,28 @@ def message(case: Case, row: int) -> Message:
     drafts, sifted = case.plan.drafts, case.plan.sifted
     kind, found = case.kind(row), case.rows[row]
     reason = case.reason(row)
+    skipped_early = bool(reason)
+    decisions = [origin(case, row)] if skipped_early else [origin(case, row), range_of(case, row)]
     outcome: Outcome = "skipped"
     day, note = None, None
     if reason:
-        decision = why_skipped(case, row)
+        decisions.append(why_skipped(case, row))
         if found is not None:
             note = _differs_from_skipped(case, row, found)
     elif found is None:
-        outcome, decision = "not in the plan yet", _undecided(case, row)
+        outcome = "not in the plan yet"
+        decisions.append(_undecided(case, row))
     elif found.status == "pre-scheduled":
         outcome, day = "planned", found.scheduled_send_date
-        decision, note = why_that_day(case, row, found), _outside(case, row, found)
+        decisions.append(why_that_day(case, row, found))
+        note = _outside(case, row, found)
     elif found.skip_reason in (DAILY_CAP, CAMPAIGN_CONFLICT):
-        reason, decision = found.skip_reason, why_no_day(case, row, found.skip_reason)
+        reason = found.skip_reason
+        decisions.append(why_no_day(case, row, reason))
     else:
-        outcome, decision = "not in the plan yet", _undecided(case, row)
-        note = f"The file has it skipped ({found.skip_reason}); the next run plans it."
-    skipped_early = bool(case.reason(row))
+        outcome = "not in the plan yet"
+        decisions.append(_undecided(case, row))
+        note = f"The database has it skipped ({found.skip_reason}); the next run plans it."
     return Message(
         email_type=kind.email_type,
         campaign_instance_id=kind.instance or None,
@@ -52,9 +59,7 @@ def message(case: Case, row: int) -> Message:
         outcome=outcome,
         day=day,
         skip_reason=reason or None,
-        step=decision.step,
-        section=decision.section,
-        why=decision.why,
+        decisions=decisions,
         row=found,
         note=note,
     )
@@ -64,26 +69,30 @@ def _undecided(case: Case, row: int) -> Decision:
     sifted = case.plan.sifted
     floor, hi = civil.text_of(sifted.floor[row]), civil.text_of(sifted.hi[row])
     days = f"from {floor} to {hi}" if floor != hi else f"on {floor}"
-    why = f"No rule keeps it back; it can be sent {days}. The next run chooses the day."
-    return Decision("not decided yet", "Target", why)
+    return Decision(
+        step="not decided yet",
+        section="Target",
+        why=f"No rule keeps it back; it can be sent {days}. The next run chooses the day.",
+    )
 
 
 def _differs_from_skipped(case: Case, row: int, found: PlannedRow) -> str | None:
     if found.status == "pre-scheduled":
         return (
-            f"The file still has it planned on {found.scheduled_send_date}; the next run skips it."
+            f"The database still has it planned on {found.scheduled_send_date}; the next run "
+            "skips it."
         )
     if found.skip_reason != case.reason(row):
-        return f"The file has it skipped for another reason: {found.skip_reason}."
+        return f"The database has it skipped for another reason: {found.skip_reason}."
     return None
 
 
 def _outside(case: Case, row: int, found: PlannedRow) -> str | None:
-    """Whether the day in the file is one that the rules allow now."""
+    """Whether the day in the database is one that the rules allow now."""
     sifted = case.plan.sifted
     if found.scheduled_send_date is None:
-        return "The file's date cannot be read; the next run chooses another."
+        return "The date in the database cannot be read; the next run chooses another."
     floor, hi = civil.date_of(sifted.floor[row]), civil.date_of(sifted.hi[row])
     if floor <= found.scheduled_send_date <= hi:
         return None
-    return f"Its day in the file is not within {floor} to {hi}: the next run chooses another."
+    return f"Its day in the database is not within {floor} to {hi}: the next run chooses another."

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 
 from almanac import civil
-from almanac.pipeline.explaining.case import Case, plural
+from almanac.database.catalog import Record
+from almanac.pipeline.explaining.case import Case
+from almanac.pipeline.explaining.crowding import campaign_conflict, too_frequent
+from almanac.pipeline.explaining.windows import exclusion
+from almanac.planning.brief import Instance
 from almanac.planning.kinds import (
     CAMPAIGN_CONFLICT,
     FREQUENCY,
@@ -18,19 +19,11 @@ from almanac.planning.kinds import (
     OUTSIDE_TARGETING,
     UNDERWRITING_CAMPAIGN,
     UNDERWRITING_GLOBAL,
+    suppression_text,
 )
-from almanac.rules.windows import AGE, YEAR_ROUND, causes
+from almanac.report.explanation import Decision, Input
 
-SHOWN = 6  # messages of a crowded span that are named
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The step that decided on a candidate, the section of docs/semantics.md, and why."""
-
-    step: str
-    section: str
-    why: str
+SUPPRESSION = "Suppression"
 
 
 def why_skipped(case: Case, row: int) -> Decision:
@@ -40,75 +33,76 @@ def why_skipped(case: Case, row: int) -> Decision:
     if explain is not None:
         return explain(case, row)
     if reason.startswith("Suppressed: "):
-        why = f"The contact is suppressed ({reason.removeprefix('Suppressed: ')}): nothing is sent."
-        return Decision("Suppression", "Contacts", why)
-    return _excluded(case, row)
+        return suppression(case, reason)
+    return exclusion(case, row)
 
 
-def _excluded(case: Case, row: int) -> Decision:
-    drafts, sifted = case.plan.drafts, case.plan.sifted
-    what, day = "ideal date", int(drafts.ideal[row])
-    cause = _cause(case, day)
-    if not cause:
-        what, day = "first possible day", int(sifted.start[row])
-        cause = _cause(case, day)
-    text = civil.text_of(day)
-    window = case.window(day)
-    if cause == YEAR_ROUND:
-        why = f"{case.state} is excluded all year, {text} like any other day."
-    elif cause == AGE:
-        since = civil.text_of(case.exclusions.age_from[0])
-        why = f"From {since} on {case.state} excludes the contact by age; its {what} is {text}."
-    elif window is not None:
-        why = f"Its {what} {text} lies in the window {window[0]} to {window[1]} of {case.state}."
-    else:
-        why = f"Its {what} {text} is excluded."
-    if window is not None and cause not in (YEAR_ROUND, AGE):
-        why += f" No other day is tried{_makes_up(case, window[1])}."
-    return Decision("Exclusion", "Windows", why)
+def suppression(case: Case, reason: str) -> Decision:
+    """The row of suppressions that keeps everything from the contact."""
+    row = next((each for each in case.suppressions if _is_in_force(case, each, reason)), {})
+    inputs: dict[str, Input] = {
+        name: row[name] if type(row[name]) is int else str(row[name] or "")
+        for name in ("id", "email", "contact_id", "reason", "source")
+        if name in row
+    }
+    bounds = {name: _date(row, name) for name in ("since", "until") if name in row}
+    when = "".join(f", {name} {day}" for name, day in bounds.items() if day)
+    words = reason.removeprefix("Suppressed: ")
+    return Decision(
+        step=SUPPRESSION,
+        section="Contacts",
+        why=f"The contact is suppressed ({words}{when}): nothing is sent.",
+        inputs=inputs | bounds,
+    )
 
 
-def _makes_up(case: Case, end: dt.date) -> str:
-    """The make-up message of a window, if there is one."""
-    drafts, code = case.plan.drafts, case.words.kind("post_window")
-    if ((drafts.kind == code) & (drafts.event == civil.day_of(end))).any():
-        return f": the post_window message after {end} makes up for it"
-    if end >= case.brief.horizon and case.brief.config.organization.enable_post_window_emails:
-        return f": what makes up for it comes after {end}, later than is planned for now"
-    return ""
+def _is_in_force(case: Case, row: Record, reason: str) -> bool:
+    """Whether a row of suppressions holds on as_of and gives that reason."""
+    since, until = (_date(row, name) or case.brief.as_of for name in ("since", "until"))
+    in_force = since <= case.brief.as_of <= until
+    return in_force and suppression_text(str(row.get("reason") or "")) == reason
 
 
-def _cause(case: Case, day: int) -> int:
-    return int(causes(case.exclusions, np.array([day], np.int32))[0])
+def _date(row: Record, name: str) -> dt.date | None:
+    return civil.parse_date(str(row.get(name) or ""))
+
+
+def wishes(case: Case, instance: Instance) -> tuple[str, dict[str, Input]]:
+    """How the contact does not match a campaign's states and carriers."""
+    carrier = case.plan.batch.carriers[int(case.plan.batch.contacts.carrier[0])]
+    found = []
+    inputs: dict[str, Input] = {"instance": instance.id}
+    if instance.target_states is not None and case.state not in instance.target_states:
+        states = ", ".join(instance.target_states)
+        found.append(f"is for {states}, the contact is in {case.state or 'no known state'}")
+        inputs |= {"target_states": states, "state": case.state}
+    if instance.target_carriers is not None and carrier not in instance.target_carriers:
+        carriers = ", ".join(instance.target_carriers)
+        found.append(f"is for {carriers}, the contact's carrier is {carrier or 'not known'}")
+        inputs |= {"target_carriers": carriers, "carrier": carrier}
+    return " and ".join(found), inputs
 
 
 def _targeting(case: Case, row: int) -> Decision:
-    instance = case.instances[case.kind(row).instance]
-    wishes = []
-    if instance.target_states is not None and case.state not in instance.target_states:
-        wishes.append(
-            f"is for {', '.join(instance.target_states)}, the contact is in "
-            f"{case.state or 'no known state'}"
-        )
-    carrier = case.plan.batch.carriers[int(case.plan.batch.contacts.carrier[0])]
-    if instance.target_carriers is not None and carrier not in instance.target_carriers:
-        wishes.append(
-            f"is for {', '.join(instance.target_carriers)}, the contact's carrier is "
-            f"{carrier or 'not known'}"
-        )
-    return Decision("Targeting", "Campaigns", f"The campaign {' and '.join(wishes)}.")
+    found, inputs = wishes(case, case.instances[case.kind(row).instance])
+    return Decision(
+        step="Targeting", section="Campaigns", why=f"The campaign {found}.", inputs=inputs
+    )
 
 
 def _dates(case: Case, row: int) -> Decision:
     drafts = case.plan.drafts
     instance = case.instances[case.kind(row).instance]
-    why = (
-        f"It would be due on {civil.text_of(drafts.ideal[row])}, and may be sent until "
-        f"{civil.text_of(drafts.deadline[row])} only"
-    )
+    ideal, deadline = civil.date_of(drafts.ideal[row]), civil.date_of(drafts.deadline[row])
+    why = f"It would be due on {ideal}, and may be sent until {deadline} only"
     if instance.active_end is not None:
         why += f": the campaign ends on {instance.active_end}"
-    return Decision("Campaign dates", "Campaigns", why + ".")
+    return Decision(
+        step="Campaign dates",
+        section="Campaigns",
+        why=f"{why}.",
+        inputs={"ideal date": ideal, "deadline": deadline, "active_end_date": instance.active_end},
+    )
 
 
 def _underwriting_global(case: Case, row: int) -> Decision:
@@ -116,67 +110,27 @@ def _underwriting_global(case: Case, row: int) -> Decision:
         "The contact has failed underwriting, and the configuration excludes such contacts "
         "(organization.exclude_failed_underwriting_global)."
     )
-    section = "Campaigns" if case.kind(row).instance else "Candidates"
-    return Decision("Failed underwriting", section, why)
+    inputs: dict[str, Input] = {
+        "failed_underwriting": True,
+        "exclude_failed_underwriting_global": True,
+    }
+    step = "Failed underwriting"
+    if case.kind(row).instance:
+        return Decision(step=step, section="Campaigns", why=why, inputs=inputs)
+    return Decision(step=step, section="Candidates", why=why, inputs=inputs)
 
 
 def _underwriting_campaign(case: Case, row: int) -> Decision:
-    why = "The contact has failed underwriting, and the campaign excludes such contacts."
-    return Decision("Failed underwriting", "Campaigns", why)
-
-
-def _conflict(case: Case, row: int) -> Decision:
-    drafts, sifted = case.plan.drafts, case.plan.sifted
-    same = (drafts.ideal == drafts.ideal[row]) & case.words.is_campaign[drafts.kind]
-    rows = [int(r) for r in np.flatnonzero(same & (np.arange(len(drafts)) != row))]
-    conflict = case.words.reason(CAMPAIGN_CONFLICT)
-    best = [r for r in rows if int(sifted.reason[r]) != conflict]
-    best.sort(key=lambda r: (case.kind(r).priority, case.kind(r).instance, int(drafts.event[r])))
-    winner = f"{case.name(best[0])} goes first" if best else "another campaign goes first"
-    why = (
-        f"Of the contact's campaign messages with the ideal date "
-        f"{civil.text_of(drafts.ideal[row])} only one is sent, and {winner}."
+    return Decision(
+        step="Failed underwriting",
+        section="Campaigns",
+        why="The contact has failed underwriting, and the campaign excludes such contacts.",
+        inputs={
+            "failed_underwriting": True,
+            "skip_failed_underwriting": True,
+            "instance": case.kind(row).instance,
+        },
     )
-    return Decision("Campaign conflicts", "Sifting", why)
-
-
-def _frequency(case: Case, row: int) -> Decision:
-    drafts, sifted = case.plan.drafts, case.plan.sifted
-    limit = case.brief.config.frequency
-    most = f"{plural(limit.max_emails, 'message')} in {plural(limit.period_days, 'day')}"
-    if sifted.hi[row] < sifted.start[row]:
-        why = (
-            f"It could go from {civil.text_of(sifted.start[row])} on, but to leave room for the "
-            f"contact's later messages it would have to go by {civil.text_of(sifted.hi[row])}: "
-            f"at most {most}."
-        )
-        return Decision("Range", "Sifting", why)
-    others = ", ".join(_neighbours(case, row))
-    why = f"At most {most}: on {civil.text_of(drafts.ideal[row])} it would be one too many"
-    return Decision("Frequency", "Sifting", f"{why}, beside {others}.")
-
-
-def _neighbours(case: Case, row: int) -> list[str]:
-    """The messages that stand near the candidate's ideal date, in order of their days."""
-    drafts, sifted, history = case.plan.drafts, case.plan.sifted, case.plan.history.rows
-    near = case.brief.config.frequency.period_days
-    ideal = int(drafts.ideal[row])
-    types = {r["id"]: f"{r['email_type']} ({r['status']})" for r in case.data.committed.to_pylist()}
-    found = [
-        (int(history.day[r]), types[int(history.row_id[r])])
-        for r in np.flatnonzero(history.counted)
-        if abs(int(history.day[r]) - ideal) < near
-    ]
-    # what a later step has skipped stood here all the same
-    stood = (sifted.reason == 0) | (sifted.hi < sifted.start)
-    stood &= ~case.words.is_followup[drafts.kind]
-    found += [
-        (int(drafts.ideal[r]), case.name(int(r)))
-        for r in np.flatnonzero(stood)
-        if abs(int(drafts.ideal[r]) - ideal) < near
-    ]
-    names = [f"{name} on {civil.text_of(day)}" for day, name in sorted(found)]
-    return names[:SHOWN] + ([f"{len(names) - SHOWN} more"] if len(names) > SHOWN else [])
 
 
 _WORDS: dict[str, Callable[[Case, int], Decision]] = {
@@ -184,6 +138,6 @@ _WORDS: dict[str, Callable[[Case, int], Decision]] = {
     OUTSIDE_DATES: _dates,
     UNDERWRITING_GLOBAL: _underwriting_global,
     UNDERWRITING_CAMPAIGN: _underwriting_campaign,
-    CAMPAIGN_CONFLICT: _conflict,
-    FREQUENCY: _frequency,
+    CAMPAIGN_CONFLICT: campaign_conflict,
+    FREQUENCY: too_frequent,
 }

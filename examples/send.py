@@ -1,0 +1,173 @@
+"""Send an agency's messages of a day through a mail provider's HTTP API.
+
+    python send.py agency.sqlite3 --on 2026-11-23 --url https://api.provider.example/v1/messages
+
+It may be stopped at any moment and started again: nothing is sent twice, and nothing is forgotten.
+It needs `almanac` on the path (or what the variable ALMANAC says) and tenacity, which almanac
+brings along. The provider must know idempotency keys: a message with a key that it has seen before
+is not sent again. The key of a message is the id of its row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+Message = dict[str, Any]
+
+BATCH = 200  # claimed, sent and marked together: one change of the database each
+ALMANAC = shlex.split(os.environ.get("ALMANAC", "almanac"))
+
+
+class TryAgain(Exception):
+    """The provider did not take the message this time; after so many seconds it may."""
+
+    def __init__(self, why: str, seconds: float | None = None) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class Refused(Exception):
+    """The provider will never take the message."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("database")
+    parser.add_argument("--on", required=True, metavar="DATE")
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--attempts", type=int, default=8)
+    parser.add_argument("--slowest", type=float, default=60, metavar="SECONDS")
+    sender = Sender(parser.parse_args())
+    try:
+        # What an earlier run of this script had claimed comes first. It may have been sent: the
+        # provider knows, by its key.
+        for batch in batches(sender.due("--claimed")):
+            sender.send(batch)
+        for batch in batches(sender.due()):
+            sender.send(sender.claim(batch))
+    except TryAgain as error:
+        print(f"The provider does not answer: {error}; start again later", file=sys.stderr)
+        return 1
+    return 0
+
+
+class Sender:
+    """Between the agency's database and the provider."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+
+    def due(self, *how: str) -> Iterator[Message]:
+        """The messages of the day, in the order in which to send them."""
+        options = self.options
+        command = ["due", options.database, "--on", options.on, "--columns", "first_name", *how]
+        for line in almanac(command).splitlines():
+            yield json.loads(line)
+
+    def claim(self, batch: list[Message]) -> list[Message]:
+        """The messages that are ours to send from now on: no run moves them any more."""
+        # A line of `due` names contact and date too: where a run has moved it, it is refused.
+        refused = {each["id"] for each in self.mark(batch, "processing")["refused"]}
+        return [message for message in batch if message["id"] not in refused]
+
+    def send(self, batch: list[Message]) -> None:
+        """Send claimed messages, and mark what became of them, also when giving up half-way."""
+        done: list[Message] = []
+        try:
+            for message in batch:
+                try:
+                    message_id = self.send_patiently(message)
+                    done.append({"id": message["id"], "status": "sent", "message_id": message_id})
+                except Refused as error:
+                    done.append({"id": message["id"], "status": "failed", "detail": str(error)})
+        finally:
+            self.mark(done)
+
+    def send_patiently(self, message: Message) -> str:
+        """The provider's id of the message; TryAgain when patience has come to its end."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(TryAgain),
+            stop=stop_after_attempt(self.options.attempts),
+            wait=self.pause,
+            reraise=True,
+        )
+        return str(retrying(self.post, message))
+
+    def pause(self, state: RetryCallState) -> float:
+        """As long as the provider asks for; else longer from time to time, and never alike."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TryAgain) and error.seconds is not None:
+            return float(min(error.seconds, self.options.slowest))
+        return float(wait_random_exponential(max=self.options.slowest)(state))
+
+    def post(self, message: Message) -> str:
+        """One attempt."""
+        body = {
+            "to": message["email"],
+            "template": message["email_template"],
+            "values": {**message["contact"], "event_date": message["event_date"]},
+            "reference": message["id"],  # comes back with everything the provider reports
+        }
+        request = urllib.request.Request(
+            self.options.url,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Idempotency-Key": str(message["id"])},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return str(json.load(answer)["id"])
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 429 or error.code >= 500:
+                    after = error.headers.get("Retry-After", "")
+                    raise TryAgain(
+                        f"HTTP {error.code}", float(after) if after.isdigit() else None
+                    ) from None
+                raise Refused(f"HTTP {error.code}: {error.read(200).decode()}") from None
+        except (OSError, ValueError) as error:  # no answer, or none that can be read
+            raise TryAgain(str(error)) from None
+
+    def mark(self, marks: list[Message], status: str | None = None) -> dict[str, Any]:
+        """Hand the marks back; what came of them."""
+        if not marks:
+            return {"refused": []}
+        lines = "".join(
+            json.dumps({**mark, "status": status or mark["status"]}) + "\n" for mark in marks
+        )
+        rejects = f"{self.options.database}.rejects.csv"
+        command = ["mark", self.options.database, "-", "--json", "--rejects", rejects]
+        found: dict[str, Any] = json.loads(almanac(command, lines))
+        for each in found["refused"]:
+            print(f"row {each['id']}: {each['why']}", file=sys.stderr)
+        return found
+
+
+def almanac(arguments: list[str], text: str | None = None) -> str:
+    """What a command of almanac prints; its own words, if it fails, are on standard error."""
+    ended = subprocess.run(
+        [*ALMANAC, *arguments], input=text, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return ended.stdout
+
+
+def batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
+    """The messages, BATCH at a time."""
+    while batch := list(islice(messages, BATCH)):
+        yield batch
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Arguments and options that several commands have: one name, one meaning, the same words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Database = Annotated[
+    Path,
+    typer.Argument(metavar="DATABASE", help="The agency's SQLite database.", show_default=False),
+]
+MaybeDatabase = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATABASE]",
+        help="The agency's SQLite database, or else --org.",
+        show_default=False,
+    ),
+]
+MaybeOrg = Annotated[
+    str | None,
+    typer.Option("--org", metavar="ORG", help="An organization of the store, instead of DATABASE."),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="URL", help="gs://bucket[/prefix] or a folder; else ALMANAC_STORE."
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="The day to plan on, YYYY-MM-DD."),
+]
+Now = Annotated[
+    str | None,
+    typer.Option(
+        "--now",
+        metavar="DATETIME",
+        help="The time of the run, such as 2026-11-21T14:00, in the organization's zone unless it "
+        "has an offset; after the send time, sending starts the day after.",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The organization's configuration, in YAML."),
+]
+Wait = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="SECONDS", help="How long to wait for another program, such as a run."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -1,0 +1,218 @@
+"""The campaign tables in SQL: counts of targets and messages, and rows that are added.
+
+All of it works on tables of any age; what is missing counts as nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import numpy as np
+import pyarrow as pa
+
+from almanac.database.aggregates import as_text
+from almanac.database.catalog import Record, describe, quoted, raw_records, scalar
+from almanac.database.census import indexed_by
+from almanac.database.migrations import complete
+from almanac.database.schema import (
+    CAMPAIGN_CHANGE_LOG,
+    CAMPAIGN_INSTANCES,
+    CAMPAIGN_TYPES,
+    COMMITTED,
+    CONTACT_CAMPAIGNS,
+    IDENTIFIED,
+    IDENTITY_INDEX,
+    OLDER_INDEX,
+    PLANNED,
+    UNIDENTIFIED,
+)
+from almanac.database.sources import Source
+from almanac.database.sql import Columns, trimmed
+from almanac.frames import Ids
+
+Progress = Callable[[str, int, int], None]
+
+STEPS = 50  # in which email_schedules is read, with a word of progress after each
+_WRITTEN = (CAMPAIGN_TYPES, CAMPAIGN_INSTANCES, CONTACT_CAMPAIGNS, CAMPAIGN_CHANGE_LOG)
+_PLANNED_PARTS = (
+    (IDENTITY_INDEX, f"{PLANNED} AND {IDENTIFIED}"),
+    (OLDER_INDEX, f"{PLANNED} AND {UNIDENTIFIED}"),
+)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Rows of email_schedules that have all of this in common."""
+
+    instance: int  # campaign_instance_id, 0 without
+    email_type: str
+    status: str
+    reason: str
+    day: str  # "" where days are not told apart
+    count: int
+
+
+def complete_tables(connection: apsw.Connection) -> None:
+    """Creates what is missing of the campaign tables, as a run's migration would."""
+    for table in _WRITTEN:
+        complete(connection, table)
+
+
+def target_counts(connection: apsw.Connection) -> dict[int, dict[str, int]]:
+    """Rows of contact_campaigns by instance and status (trimmed, in lower case)."""
+    there = Columns(describe(connection, "contact_campaigns"))
+    counts: dict[int, dict[str, int]] = {}
+    if not there.has("campaign_instance_id"):
+        return counts
+    status = f"CAST(lower({trimmed(there.text('status'))}) AS BLOB)"
+    sql = f"SELECT {there.integer('campaign_instance_id')}, {status}, count(*) "
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    for instance, octets, count in connection.execute(
+        f"{sql} FROM contact_campaigns GROUP BY 1, 2"
+    ):
+        counts.setdefault(instance, {})[as_text(octets, encoding)] = count
+    return counts
+
+
+def campaign_messages(
+    connection: apsw.Connection, since: str, progress: Progress, instance: int | None = None
+) -> list[Messages]:
+    """Rows of campaigns and their follow-ups: planned ones from the ISO date on, and all others.
+
+    By day only where one instance is asked for; rows that name no instance may be of any.
+    """
+    there = Columns(describe(connection, "email_schedules"))
+    if there.table is None or not there.table.has_rowid:
+        return []
+    if not there.has("email_type", "status", "scheduled_send_date"):
+        return []
+    kind, of = there.text("email_type"), there.integer("campaign_instance_id")
+    mine, day = f"{of} <> 0 OR {kind} LIKE 'campaign%'", "''"
+    if instance is not None:
+        mine = f"{of} = {int(instance)} OR ({of} = 0 AND {kind} LIKE 'campaign%')"
+        day = "substr(scheduled_send_date, 1, 10)"
+    texts = ", ".join(
+        f"CAST({text} AS BLOB)" for text in (kind, there.text("status"), there.text("skip_reason"))
+    )
+    sql = (
+        f"SELECT {of}, {texts}, CAST({day} AS BLOB), count(*) FROM email_schedules NOT INDEXED "
+        f"WHERE rowid BETWEEN ? AND ? AND ({mine}) "
+        f"AND ({COMMITTED} OR scheduled_send_date >= ?) GROUP BY 1, 2, 3, 4, 5"
+    )
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    counts: Counter[tuple[Any, ...]] = Counter()
+    # each by itself is found at once
+    first, last = (
+        int(scalar(connection, f"SELECT {which}(rowid) FROM email_schedules") or 0)
+        for which in ("min", "max")
+    )
+    step = (last - first) // STEPS + 1
+    for done in range(STEPS):
+        progress("messages", done, STEPS)
+        start = first + done * step
+        for *key, count in connection.execute(sql, (start, min(start + step - 1, last), since)):
+            counts[tuple(key)] += count
+    progress("messages", STEPS, STEPS)
+    found = []
+    for (of, *octets), number in counts.items():
+        email_type, status, reason, on = (as_text(each, encoding) for each in octets)
+        found.append(Messages(of, email_type, status, reason, on, number))
+    return found
+
+
+def last_changes(connection: apsw.Connection, instance: int, most: int) -> list[Record]:
+    """The last rows of campaign_change_log of the instance, the latest first."""
+    table = describe(connection, "campaign_change_log")
+    if not Columns(table).has("id", "campaign_instance_id") or table is None:
+        return []
+    tail = f"WHERE campaign_instance_id = {int(instance)} ORDER BY id DESC LIMIT {int(most)}"
+    return raw_records(connection, table, tail)
+
+
+_PLANNED_SCHEMA = pa.schema({"contact_id": pa.int64(), "campaign_instance_id": pa.int64()})
+
+
+def planned_of(source: Source, instances: Ids) -> pa.Table:
+    """(contact_id, campaign_instance_id) of the planned rows of some instances, one for each."""
+    there = Columns(describe(source.connection, "email_schedules"))
+    if not there.has("contact_id", "campaign_instance_id", "status"):
+        return _PLANNED_SCHEMA.empty_table()
+    listed = ", ".join(str(int(each)) for each in instances)
+    parts = [
+        source.columnar.read(
+            f"SELECT {there.integer('contact_id')}, {there.integer('campaign_instance_id')} "
+            f"FROM email_schedules {by} "
+            f"WHERE {where} AND COALESCE(campaign_instance_id, 0) IN ({listed})",
+            (),
+            _PLANNED_SCHEMA,
+        )
+        for by, where in _planned_parts(source.connection)
+    ]
+    return pa.concat_tables(parts)
+
+
+def count_planned(connection: apsw.Connection, contacts: Ids) -> int:
+    """How many planned rows the contacts have."""
+    there = Columns(describe(connection, "email_schedules"))
+    if len(contacts) == 0 or not there.has("contact_id", "status"):
+        return 0
+    ids = np.ascontiguousarray(contacts, np.int64)
+    total = 0
+    for by, where in _planned_parts(connection):
+        # with an index each contact is looked up; without, the rows are read once
+        join = "CROSS JOIN" if by else "JOIN"
+        sql = (
+            f"SELECT count(*) FROM carray(?) AS wanted {join} email_schedules {by} "
+            f"ON contact_id = wanted.value WHERE {where}"
+        )
+        total += int(scalar(connection, sql, apsw.carray(ids)))
+    return total
+
+
+def _planned_parts(connection: apsw.Connection) -> list[tuple[str, str]]:
+    """How to come by all planned rows: (index to use, condition)."""
+    indexes = (
+        (IDENTITY_INDEX, f"{PLANNED} AND {IDENTIFIED}"),
+        (OLDER_INDEX, f"{PLANNED} AND {UNIDENTIFIED}"),
+    )
+    parts = [(indexed_by(connection, index), where) for index, where in indexes]
+    # the plus sign keeps SQLite from an index by status, under which nearly all rows are
+    return parts if all(by for by, _ in parts) else [("", f"+{PLANNED}")]
+
+
+_TARGETS_SCHEMA = pa.schema(
+    {
+        "contact_id": pa.int64(),
+        "campaign_instance_id": pa.int64(),
+        "trigger_date": pa.string(),
+        "status": pa.string(),
+    }
+)
+
+
+def targets_of(source: Source, instances: Ids) -> pa.Table:
+    """contact_id, campaign_instance_id, trigger_date, status: the targets of some instances."""
+    there = Columns(describe(source.connection, "contact_campaigns"))
+    if not there.has("contact_id", "campaign_instance_id"):
+        return _TARGETS_SCHEMA.empty_table()
+    of = there.integer("campaign_instance_id")
+    columns = f"{there.integer('contact_id')}, {of}, {there.text('trigger_date')}"
+    listed = ", ".join(str(int(each)) for each in instances)
+    sql = (
+        f"SELECT {columns}, {there.text('status')} FROM contact_campaigns WHERE {of} IN ({listed})"
+    )
+    return source.columnar.read(sql, (), _TARGETS_SCHEMA)
+
+
+def add_row(connection: apsw.Connection, table: str, values: Mapping[str, object]) -> int:
+    """Insert a row; its rowid."""
+    columns = ", ".join(map(quoted, values))
+    places = ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT INTO main.{table} ({columns}) VALUES ({places})", tuple(values.values())
+    )
+    return connection.last_insert_rowid()

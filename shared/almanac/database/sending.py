@@ -1,0 +1,229 @@
+"""What a sender takes from email_schedules, and what it gives back.
+
+From the moment a row has another status than pre-scheduled or skipped it is the sender's: no run
+touches it any more. What became of it is its status; how it came to that is in the table
+`message_deliveries`, since a row's other columns are the plan's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+import numpy as np
+
+from almanac.database.aggregates import as_text
+from almanac.database.catalog import Record, describe, quoted, scalar
+from almanac.database.census import indexed_by
+from almanac.database.migrations import complete
+from almanac.database.schema import EMAIL_SCHEDULES, STATUS_INDEX, Column, Table
+from almanac.database.sql import Columns, civil_date
+from almanac.frames import Ids
+
+DELIVERIES = Table(
+    "message_deliveries",
+    (
+        Column("id", "INTEGER PRIMARY KEY AUTOINCREMENT", ""),
+        Column("schedule_id", "INTEGER NOT NULL", "INTEGER"),
+        Column("status", "TEXT NOT NULL", "TEXT"),
+        Column("at", "DATETIME"),
+        Column("message_id", "TEXT"),
+        Column("detail", "TEXT"),
+        Column("recorded_at", "DATETIME"),
+    ),
+)
+_DELIVERIES_INDEX = (
+    "CREATE INDEX IF NOT EXISTS almanac_deliveries ON message_deliveries (schedule_id)"
+)
+
+# rows of other senders may say processing for ever
+_CLAIMED = "SELECT schedule_id FROM main.message_deliveries WHERE status = 'processing'"
+
+ROW_COLUMNS = (
+    "id",
+    "contact_id",
+    "email_type",
+    "campaign_instance_id",
+    "email_template",
+    "sms_template",
+    "scheduled_send_date",
+    "scheduled_send_time",
+    "priority",
+    "event_year",
+    "event_month",
+    "event_day",
+    "metadata",
+)
+_CONTACT_COLUMNS = ("id", "email", "phone_number", "status")
+
+
+CACHE_KIB = 64 << 10  # marks touch pages all over the file
+
+
+class Standing(NamedTuple):
+    """What a row of email_schedules is now."""
+
+    contact_id: int
+    status: str
+    day: str  # '' for no date
+    skip_reason: str
+
+
+class Delivery(NamedTuple):
+    """A row of message_deliveries; times are UTC."""
+
+    schedule_id: int
+    status: str
+    at: str
+    message_id: str | None
+    detail: str | None
+    recorded_at: str
+
+
+def rows_to_send(
+    connection: apsw.Connection, day: str, chosen: Sequence[str], *, claimed: bool
+) -> Iterator[Record]:
+    """The pre-scheduled rows of the ISO date, by (time, priority, id).
+
+    claimed: those that were marked processing, and nothing since, of the date and of earlier ones.
+    Columns: ROW_COLUMNS, campaign_name, and of the contact contact.id (None: it is not there),
+    contact.email, contact.phone_number, contact.status and those chosen, which must be there.
+    """
+    rows, contacts = _columns(connection, "email_schedules"), _columns(connection, "contacts")
+    if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
+        return
+    where = "row.status = 'pre-scheduled' AND row.scheduled_send_date >= :day"
+    if claimed:
+        where = f"row.status = 'processing' AND row.id IN ({_CLAIMED})"
+        if not _columns(connection, DELIVERIES.name).has("schedule_id", "status"):
+            return
+    values = {name: _value(rows, "row", name) for name in ROW_COLUMNS}
+    values |= {f"contact.{n}": _value(contacts, "person", n) for n in (*_CONTACT_COLUMNS, *chosen)}
+    instances = _columns(connection, "campaign_instances")
+    join = ""
+    if instances.has("id", "instance_name") and rows.has("campaign_instance_id"):
+        values["campaign_name"] = _value(instances, "instance", "instance_name")
+        join = "LEFT JOIN main.campaign_instances AS instance "
+        join += "ON instance.id = row.campaign_instance_id"
+    order = ["row.id"]
+    for name in ("priority", "scheduled_send_time"):
+        order[:0] = [f"row.{name}"] if rows.has(name) else []
+    if contacts.table is not None and contacts.table.has_rowid:
+        order.append("person.rowid")
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    found = connection.execute(
+        f"SELECT {', '.join(values.values())} "
+        f"FROM main.email_schedules AS row {indexed_by(connection, STATUS_INDEX)} "
+        f"LEFT JOIN main.contacts AS person ON person.id = row.contact_id {join} "
+        f"WHERE {where} AND row.scheduled_send_date < date(:day, '+1 day') "
+        f"ORDER BY {', '.join(order)}",
+        {"day": day},
+    )
+    last = None
+    for cells in found:
+        if cells[0] != last:  # else another contact with the same id: the first in the table counts
+            last = cells[0]
+            yield {n: _plain(v, encoding) for n, v in zip(values, cells, strict=True)}
+
+
+def count_before(connection: apsw.Connection, day: str) -> int:
+    """Pre-scheduled rows dated before the ISO date."""
+    if not _columns(connection, "email_schedules").has("status", "scheduled_send_date"):
+        return 0
+    by = indexed_by(connection, STATUS_INDEX)
+    rows = f"main.email_schedules {by} WHERE status = 'pre-scheduled'"
+    sql = f"SELECT count(*) FROM {rows} AND scheduled_send_date < ?"
+    return int(scalar(connection, sql, day))
+
+
+def contact_columns(connection: apsw.Connection) -> list[str]:
+    """The names of all columns of contacts, in lower case."""
+    table = describe(connection, "contacts")
+    return list(table.columns) if table else []
+
+
+def prepare(connection: apsw.Connection) -> None:
+    """Creates what marks are written to, and adds the columns that are missing."""
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    complete(connection, EMAIL_SCHEDULES)
+    complete(connection, DELIVERIES)
+    connection.execute(_DELIVERIES_INDEX)
+
+
+def standing(connection: apsw.Connection, row_ids: Ids) -> dict[int, Standing]:
+    """What the rows are; those that are not there are left out. `prepare` has been called."""
+    if not len(row_ids):
+        return {}
+    rows = _columns(connection, "email_schedules")
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    texts = (rows.text("status"), civil_date(rows.text("scheduled_send_date")))
+    blobs = ", ".join(f"CAST({text} AS BLOB)" for text in (*texts, rows.text("skip_reason")))
+    found = connection.execute(
+        f"SELECT id, {rows.integer('contact_id')}, {blobs} FROM carray(?) AS wanted "
+        "CROSS JOIN main.email_schedules ON id = wanted.value",
+        (apsw.carray(np.ascontiguousarray(row_ids, np.int64)),),
+    )
+    return {
+        row_id: Standing(contact, *(as_text(blob, encoding) for blob in rest))
+        for row_id, contact, *rest in found
+    }
+
+
+def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -> dict[int, str]:
+    """Of the rows that were ever marked so, the message id of the last time, or ''."""
+    sql = (
+        "SELECT COALESCE(message_id, '') FROM main.message_deliveries "
+        "INDEXED BY almanac_deliveries WHERE schedule_id = ? AND status = ? "
+        "ORDER BY id DESC LIMIT 1"
+    )
+    found = {row_id: scalar(connection, sql, row_id, status) for row_id in row_ids}
+    return {row_id: str(message) for row_id, message in found.items() if message is not None}
+
+
+def write_statuses(
+    connection: apsw.Connection, changes: Iterable[tuple[int, str, str | None]], now: str
+) -> None:
+    """Sets (row, status, when it was sent in the organization's zone, or None for as it is)."""
+    connection.executemany(
+        "UPDATE main.email_schedules SET status = ?2, updated_at = ?4, "
+        "actual_send_datetime = COALESCE(actual_send_datetime, ?3) WHERE id = ?1",
+        ((*change, now) for change in changes),
+    )
+
+
+def write_deliveries(connection: apsw.Connection, deliveries: Iterable[Delivery]) -> None:
+    """Adds rows to message_deliveries."""
+    names = ", ".join(Delivery._fields)
+    places = ", ".join("?" * len(Delivery._fields))
+    connection.executemany(
+        f"INSERT INTO main.message_deliveries ({names}) VALUES ({places})", deliveries
+    )
+
+
+def addresses(connection: apsw.Connection, contacts: Iterable[int]) -> dict[int, str]:
+    """The e-mail address of each of the contacts, where it has one."""
+    columns = _columns(connection, "contacts")
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    sql = (
+        f"SELECT CAST({columns.text('email')} AS BLOB) FROM main.contacts "
+        f"WHERE {columns.key('id')} = ? LIMIT 1"
+    )
+    found = {c: as_text(scalar(connection, sql, c), encoding).strip() for c in contacts}
+    return {contact: address for contact, address in found.items() if address}
+
+
+def _columns(connection: apsw.Connection, table: str) -> Columns:
+    return Columns(describe(connection, table))
+
+
+def _value(columns: Columns, alias: str, name: str) -> str:
+    """SQL of a column as it is, text as what it is made of; NULL where it is missing."""
+    if not columns.has(name):
+        return "NULL"
+    value = f"{alias}.{quoted(name)}"
+    return f"CASE WHEN typeof({value}) = 'text' THEN CAST({value} AS BLOB) ELSE {value} END"
+
+
+def _plain(value: Any, encoding: str) -> Any:
+    return as_text(value, encoding) if isinstance(value, bytes) else value

@@ -1,0 +1,215 @@
+"""The table `suppressions`: who gets no messages, from when and until when, and why.
+
+It may be the user's own, with whatever columns: those that are missing are added when something is
+written to it, all others are left as they are (semantics: Contacts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import apsw
+import numpy as np
+
+from almanac.database.aggregates import as_text
+from almanac.database.catalog import describe, scalar
+from almanac.database.census import indexed_by
+from almanac.database.migrations import complete
+from almanac.database.schema import (
+    IDENTIFIED,
+    IDENTITY_INDEX,
+    OLDER_INDEX,
+    PLANNED,
+    UNIDENTIFIED,
+    Column,
+    Table,
+)
+from almanac.database.sql import Columns, civil_date, trimmed
+from almanac.errors import DatabaseError
+from almanac.frames import Ids
+
+SUPPRESSIONS = Table(
+    "suppressions",
+    (
+        Column("email", "TEXT"),
+        Column("contact_id", "INTEGER"),
+        Column("reason", "TEXT"),
+        Column("source", "TEXT"),
+        Column("since", "TEXT"),
+        Column("until", "TEXT"),
+    ),
+)
+COLUMNS = tuple(column.name for column in SUPPRESSIONS.columns)
+
+IN_FORCE, ENDED, TO_COME = "in force", "ended", "to come"
+
+
+class Suppression(NamedTuple):
+    """A row as it is; texts are '' and the id 0 where there is nothing."""
+
+    email: str
+    contact_id: int
+    reason: str
+    source: str
+    since: str
+    until: str
+    state: str = ""  # on the day that was asked about
+    rowid: int = 0
+
+
+def prepare(connection: apsw.Connection) -> list[str]:
+    """Creates the table, or adds the columns that it lacks; says in words what it did."""
+    done = complete(connection, SUPPRESSIONS)
+    table = describe(connection, SUPPRESSIONS.name)
+    if table is None or not table.has_rowid:
+        raise DatabaseError("table suppressions is WITHOUT ROWID; Almanac changes only others")
+    return done
+
+
+def columns_of(connection: apsw.Connection) -> Columns:
+    """The columns of the table, or of none."""
+    return Columns(describe(connection, SUPPRESSIONS.name))
+
+
+def address(columns: Columns, name: str = "email") -> str:
+    """SQL of an address as addresses are compared."""
+    return f"lower({trimmed(columns.text(name))})"
+
+
+def state(columns: Columns) -> str:
+    """SQL that says of a row what it is on :day; a bound that is no date is open."""
+    since, until = civil_date(columns.text("since")), civil_date(columns.text("until"))
+    return (
+        f"CASE WHEN {until} < :day OR {until} < {since} THEN '{ENDED}' "
+        f"WHEN {since} > :day THEN '{TO_COME}' ELSE '{IN_FORCE}' END"
+    )
+
+
+def rows(
+    connection: apsw.Connection,
+    day: str,
+    where: str = "1",
+    values: Mapping[str, object] | None = None,
+) -> Iterator[Suppression]:
+    """The rows that meet the condition, in the order of the table; `day` is an ISO date."""
+    columns = columns_of(connection)
+    if columns.table is None:
+        return
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    texts = ", ".join(
+        f"CAST({columns.text(name)} AS BLOB)" for name in COLUMNS if name != "contact_id"
+    )
+    key, order = ("rowid", "ORDER BY rowid") if columns.table.has_rowid else ("0", "")
+    found = connection.execute(
+        f"SELECT {key}, {columns.integer('contact_id')}, {state(columns)}, {texts} "
+        f"FROM main.suppressions WHERE {where} {order}",
+        {"day": day, **(values or {})},
+    )
+    for rowid, contact, status, *blobs in found:
+        email, reason, source, since, until = (as_text(blob, encoding) for blob in blobs)
+        yield Suppression(email, contact, reason, source, since, until, status, rowid)
+
+
+def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
+    """The rows in force on the ISO date, in the order of the table."""
+    return rows(connection, day, f"{state(columns_of(connection))} = '{IN_FORCE}'")
+
+
+def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[Suppression]:
+    """The rows that name the contact by its id or by its address, whatever their state."""
+    columns, contacts = columns_of(connection), Columns(describe(connection, "contacts"))
+    first = f"SELECT {address(contacts)} FROM main.contacts WHERE {contacts.key('id')} = ? LIMIT 1"
+    mine = scalar(connection, first, contact) or ""
+    by = f"{columns.integer('contact_id')} = :id OR (:mine <> '' AND {address(columns)} = :mine)"
+    return rows(connection, day, f":id <> 0 AND ({by})", {"id": contact, "mine": mine})
+
+
+def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Suppression]:
+    """The rows that name the address, or by its id a contact who has it, whatever their state."""
+    columns, contacts = columns_of(connection), Columns(describe(connection, "contacts"))
+    theirs = f"SELECT id FROM main.contacts WHERE {address(contacts)} = :mine"
+    by = f"{address(columns)} = :mine OR {columns.integer('contact_id')} IN ({theirs})"
+    return rows(connection, day, f":mine <> '' AND ({by})", {"mine": email.strip().lower()})
+
+
+def naming(
+    connection: apsw.Connection, email: str, contact: int, day: str
+) -> Iterator[Suppression]:
+    """The rows that name this very address or, without one, this very id."""
+    columns = columns_of(connection)
+    if email:
+        values: dict[str, object] = {"mine": email.strip().lower()}
+        return rows(connection, day, f"{address(columns)} = :mine", values)
+    return rows(connection, day, f"{columns.integer('contact_id')} = :id", {"id": contact})
+
+
+def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str, str, str, int]]:
+    """(reason, source, state on the ISO date, rows)."""
+    columns = columns_of(connection)
+    if columns.table is None:
+        return
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    words = [f"CAST({trimmed(columns.text(name))} AS BLOB)" for name in ("reason", "source")]
+    sql = (
+        f"SELECT {', '.join(words)}, {state(columns)}, count(*) FROM main.suppressions "
+        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    for reason, source, found, count in connection.execute(sql, {"day": day}):
+        yield as_text(reason, encoding), as_text(source, encoding), found, count
+
+
+def suppressed(connection: apsw.Connection, day: str) -> Ids:
+    """The ids of all contacts whom a suppression in force on the ISO date names, in order.
+
+    Of contacts with the same id all are asked, though only the first in the table counts.
+    """
+    columns, contacts = columns_of(connection), Columns(describe(connection, "contacts"))
+    if columns.table is None:
+        return np.empty(0, np.int64)
+    held = f"FROM main.suppressions WHERE {state(columns)} = '{IN_FORCE}'"
+    if connection.execute(f"SELECT 1 {held} LIMIT 1", {"day": day}).fetchone() is None:
+        return np.empty(0, np.int64)
+    theirs, contact = address(columns), columns.integer("contact_id")
+    found = connection.execute(
+        f"SELECT id FROM main.contacts WHERE typeof(id) = 'integer' AND ("
+        f"{address(contacts)} IN (SELECT {theirs} {held} AND {theirs} <> '') "
+        f"OR id IN (SELECT {contact} {held} AND {contact} <> 0))",
+        {"day": day},
+    )
+    ids: Ids = np.unique(np.fromiter((contact for (contact,) in found), np.int64))
+    return ids
+
+
+def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[tuple[int, str]]:
+    """(contact, date) of the contacts' pre-scheduled rows from the ISO date on."""
+    there = Columns(describe(connection, "email_schedules"))
+    if not len(contacts) or not there.has("contact_id", "status", "scheduled_send_date"):
+        return
+    ids = apsw.carray(np.ascontiguousarray(contacts, np.int64))
+    day = civil_date(there.text("scheduled_send_date"))
+    parts = [(IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED)]
+    which = [(indexed_by(connection, index), f"{PLANNED} AND {w}") for index, w in parts]
+    if not all(by for by, _ in which):
+        which = [("", "1")]
+    for by, where in which:
+        # CROSS JOIN: by contact, and not through all rows by status
+        yield from connection.execute(
+            f"SELECT contact_id, {day} FROM carray(:ids) AS wanted "
+            f"CROSS JOIN main.email_schedules {by} ON contact_id = wanted.value "
+            f"WHERE {where} AND status = 'pre-scheduled' AND {day} >= :since",
+            {"ids": ids, "since": since},
+        )
+
+
+def insert(connection: apsw.Connection, new: Iterable[Suppression]) -> None:
+    """Adds rows; `prepare` has been called."""
+    connection.executemany(
+        f"INSERT INTO main.suppressions ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)",
+        (tuple(value or None for value in row[: len(COLUMNS)]) for row in new),
+    )
+
+
+def set_until(connection: apsw.Connection, dates: Iterable[tuple[str, int]]) -> None:
+    """Sets (until, rowid); `prepare` has been called."""
+    connection.executemany("UPDATE main.suppressions SET until = ? WHERE rowid = ?", dates)

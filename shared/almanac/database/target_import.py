@@ -1,0 +1,129 @@
+"""New targets of a campaign instance: gathered and compared beside the database, written at once.
+
+Rows go to and fro as arrays (`carray`); what is gathered waits in temporary tables, which SQLite
+keeps on disk. Everything happens inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac import civil
+from almanac.database.campaigns import targets_of
+from almanac.database.catalog import describe
+from almanac.database.columnar import RowReader
+from almanac.database.reading import Snapshot
+from almanac.database.sources import Source
+from almanac.database.sql import Columns, trimmed
+from almanac.frames import NO_DAY, Days, Ids
+
+ROWS_AT_ONCE = 50_000  # of those that are there already, as Python objects
+
+_TABLES = {
+    "almanac_batch": "n INTEGER PRIMARY KEY, contact_id INTEGER, day INTEGER, line INTEGER",
+    "almanac_targets": "contact_id INTEGER, day INTEGER, line INTEGER, "
+    "PRIMARY KEY (contact_id, day)",
+    "almanac_addresses": "email TEXT PRIMARY KEY, contacts INTEGER, first INTEGER, last INTEGER",
+}
+_STAGE = "INSERT INTO temp.almanac_batch (contact_id, day, line) VALUES (?, ?, ?)"
+_GATHER = """
+    INSERT OR IGNORE INTO temp.almanac_targets
+    SELECT contact_id, day, line FROM temp.almanac_batch ORDER BY n
+"""
+_FIRST = """
+    SELECT target.line FROM temp.almanac_batch AS row
+    JOIN temp.almanac_targets AS target USING (contact_id, day) ORDER BY n
+"""
+_OWNERS = """
+    SELECT COALESCE(contacts, 0), COALESCE(first, 0), COALESCE(last, 0) FROM carray(?) AS wanted
+    LEFT JOIN temp.almanac_addresses AS known ON known.email = wanted.value
+    ORDER BY wanted.rowid
+"""
+# 2440587.5 is the Julian day of 1970-01-01
+_WRITE = f"""
+    INSERT INTO main.contact_campaigns
+        (contact_id, campaign_instance_id, trigger_date, status, created_at, updated_at)
+    SELECT contact_id, ?1, CASE WHEN day <> {NO_DAY} THEN date(day + 2440587.5) END,
+        'pending', ?2, ?2
+    FROM temp.almanac_targets WHERE line > 0 ORDER BY contact_id, day
+"""
+
+
+class TargetImport:
+    """The targets of an instance, those that are there and those that come; one transaction's."""
+
+    def __init__(self, connection: apsw.Connection, instance: int, by_email: bool) -> None:
+        self._connection = connection
+        self._instance = instance
+        path = Path(connection.filename)
+        source = Source(path, connection, RowReader(path, connection), lambda: None)
+        for name, columns in _TABLES.items():
+            connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+            connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
+        there = targets_of(source, np.array([instance], np.int64))
+        for start in range(0, there.num_rows, ROWS_AT_ONCE):
+            some = there.slice(start, ROWS_AT_ONCE)
+            days = civil.parse_dates(some["trigger_date"])
+            self.gather(some["contact_id"].to_numpy(), days, np.zeros(len(days), np.int64))
+        self._ids: Ids = np.empty(0, np.int64)
+        if by_email:
+            self._read_addresses()
+        else:
+            with Snapshot(source) as snapshot:
+                self._ids = snapshot.contact_ids()
+
+    def known(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """Which of the ids a contact has."""
+        at = np.searchsorted(self._ids, ids)
+        at[at == len(self._ids)] = 0
+        found: npt.NDArray[np.bool_] = self._ids[at] == ids if len(self._ids) else ids != ids
+        return found
+
+    def owners(self, addresses: Sequence[str]) -> tuple[Ids, Ids, Ids]:
+        """For each address, trimmed and in lower case: how many contacts have it, and the lowest
+        and the highest of their ids."""
+        found = self._connection.execute(_OWNERS, (apsw.carray(tuple(addresses)),)).fetchall()
+        count, first, last = np.array(found, np.int64).T
+        return count, first, last
+
+    def gather(self, contacts: Ids, days: Days, lines: Ids) -> Ids:
+        """More targets, each with the line that it comes from; NO_DAY is no trigger date.
+
+        For each the line from which the same target came first, 0 for one of the database.
+        """
+        rows = zip(contacts.tolist(), days.tolist(), lines.tolist(), strict=True)
+        self._connection.execute("DELETE FROM temp.almanac_batch")
+        self._connection.executemany(_STAGE, rows)
+        self._connection.execute(_GATHER)
+        firsts = self._connection.execute(_FIRST)
+        return np.fromiter((line for (line,) in firsts), np.int64, len(contacts))
+
+    def write(self, now: str) -> None:
+        """Write the new ones into contact_campaigns, in contact order."""
+        self._connection.execute(_WRITE, (self._instance, now))
+
+    def close(self) -> None:
+        """Forget what was gathered."""
+        for name in _TABLES:
+            self._connection.execute(f"DROP TABLE temp.{name}")
+
+    def _read_addresses(self) -> None:
+        email = Columns(describe(self._connection, "contacts")).text("email")
+        self._connection.execute(
+            f"""INSERT INTO temp.almanac_addresses
+            SELECT lower({trimmed(email)}) AS address, count(DISTINCT id), min(id), max(id)
+            FROM main.contacts WHERE typeof(id) = 'integer' AND address <> ''
+            GROUP BY address ORDER BY address"""
+        )
+
+
+def addresses_of(texts: pa.Array) -> pa.Array:
+    """Addresses as they are compared."""
+    return pc.ascii_lower(pc.utf8_trim_whitespace(texts))

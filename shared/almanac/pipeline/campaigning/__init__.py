@@ -1,0 +1,1 @@
+"""Looking at campaigns and changing them, in a file or in a store: what `almanac campaign` does."""

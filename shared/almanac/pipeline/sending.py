@@ -1,0 +1,168 @@
+"""What a sender takes on a day: the planned messages of that day that may still go.
+
+Since the last run somebody may have unsubscribed or left; their messages are left out here, and the
+next run deals with them (semantics: Contacts).
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal, TextIO
+
+import apsw
+from pydantic import BaseModel
+
+from almanac.database import sending as rows
+from almanac.database.catalog import Record
+from almanac.database.suppressions import in_force
+from almanac.errors import RequestError
+from almanac.planning.contacts import EMAIL
+from almanac.planning.kinds import suppression_text
+
+Format = Literal["jsonl", "csv"]
+GONE, INACTIVE, NO_ADDRESS = (
+    "Contact is not there any more",
+    "Contact is not active",
+    "Not an e-mail address",
+)
+FIELDS = (
+    "id",
+    "contact_id",
+    "email",
+    "phone",
+    "email_type",
+    "campaign_instance_id",
+    "campaign_name",
+    "email_template",
+    "sms_template",
+    "scheduled_send_date",
+    "scheduled_send_time",
+    "priority",
+    "event_date",
+    "metadata",
+)
+_ADDRESS = re.compile(EMAIL)
+
+
+class Due(BaseModel):
+    """How many messages of a day there are for a sender, and who got none."""
+
+    day: dt.date
+    messages: int = 0
+    left_out: dict[str, int] = {}  # by reason
+    earlier: int = 0  # planned for earlier days and not taken: the next run finds them a new day
+
+
+def hand_out(
+    connection: apsw.Connection,
+    day: dt.date,
+    today: dt.date,
+    claimed: bool,
+    columns: Sequence[str],
+    format_: Format,
+    out: TextIO,
+) -> Due:
+    """Write the messages of the day, one a line, and count them.
+
+    claimed: those that are marked processing, of earlier days too, instead of those that nobody has
+    taken. columns: of contacts, for templates. Raises RequestError where there is no such column.
+    """
+    names = [name.strip().lower() for name in columns if name.strip()]
+    there = rows.contact_columns(connection)
+    if unknown := [name for name in names if name not in there]:
+        raise RequestError(
+            f"contacts has no column {', '.join(unknown)}; it has {', '.join(sorted(there))}"
+        )
+    result = Due(day=day)
+    if day <= today and not claimed:
+        result.earlier = rows.count_before(connection, str(day))
+    left_out: Counter[str] = Counter()
+    write = _writer(format_, names, out)
+    held = _Held(connection, day)
+    for row in rows.rows_to_send(connection, str(day), names, claimed=claimed):
+        why = held.reason(row)
+        if why is None:
+            write(_message(row), {name: row[f"contact.{name}"] for name in names})
+            result.messages += 1
+        else:
+            left_out[why] += 1
+    result.left_out = dict(sorted(left_out.items()))
+    return result
+
+
+class _Held:
+    """Who is to get nothing on a day."""
+
+    def __init__(self, connection: apsw.Connection, day: dt.date) -> None:
+        self._reasons: list[str] = []
+        self._by_id: dict[int, int] = {}
+        self._by_address: dict[str, int] = {}
+        for number, row in enumerate(in_force(connection, str(day))):
+            self._reasons.append(suppression_text(row.reason))
+            if row.contact_id:
+                self._by_id.setdefault(row.contact_id, number)
+            if address := row.email.strip().lower():
+                self._by_address.setdefault(address, number)
+
+    def reason(self, row: Record) -> str | None:
+        """Why the contact of a row gets nothing, or None."""
+        if row["contact.id"] is None:
+            return GONE
+        if str(row["contact.status"] or "").strip().lower() not in ("", "active"):
+            return INACTIVE
+        address = str(row["contact.email"] or "").strip()
+        if not _ADDRESS.match(address):
+            return NO_ADDRESS
+        first = (self._by_id.get(row["contact_id"]), self._by_address.get(address.lower()))
+        found = [number for number in first if number is not None]
+        return self._reasons[min(found)] if found else None
+
+
+def _message(row: Record) -> dict[str, Any]:
+    """A row as a sender sees it, with FIELDS."""
+    message = {name: row.get(name) for name in FIELDS}
+    message["email"] = str(row["contact.email"]).strip()
+    message["phone"] = row["contact.phone_number"] if row["sms_template"] else None
+    message["event_date"] = _event_date(row)
+    message["metadata"] = _parsed(row["metadata"])
+    return message
+
+
+def _event_date(row: Record) -> str | None:
+    try:
+        return str(dt.date(*(row[f"event_{part}"] for part in ("year", "month", "day"))))
+    except (TypeError, ValueError):
+        return None
+
+
+def _parsed(metadata: object) -> object:
+    """What JSON says; text that is none as it is."""
+    try:
+        return json.loads(metadata) if isinstance(metadata, str) else metadata
+    except ValueError:
+        return metadata
+
+
+def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
+    """What writes a message and its contact's columns as a line."""
+    if format_ == "jsonl":
+
+        def write_json(message: dict[str, Any], contact: dict[str, Any]) -> None:
+            extra = {"contact": contact} if names else {}
+            out.write(json.dumps(message | extra, ensure_ascii=False) + "\n")
+
+        return write_json
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*FIELDS, *(f"contact.{name}" for name in names)])
+
+    def write_csv(message: dict[str, Any], contact: dict[str, Any]) -> None:
+        if message["metadata"] is not None and not isinstance(message["metadata"], str):
+            message["metadata"] = json.dumps(message["metadata"], ensure_ascii=False)
+        writer.writerow([*message.values(), *contact.values()])
+
+    return write_csv

@@ -1,0 +1,78 @@
+"""Who gets messages, and whom campaigns reach: counts of a range of contacts, for the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from almanac.frames import NO_DAY, Ids
+from almanac.planning.brief import Brief, Instance
+from almanac.planning.campaigns import legacy_triggers, targeted
+from almanac.planning.contacts import ContactBatch
+from almanac.planning.history import CAMPAIGN, read_committed
+from almanac.planning.kinds import Vocabulary
+from almanac.planning.lookup import positions
+from almanac.rules.states import USPS_STATES
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Contacts who can get messages."""
+
+    states: Counter[str]  # by USPS code, "" where it is unknown
+    reach: Counter[int]  # whom an instance targets, by its id; sent to already or not
+    suppressed: Counter[str]  # by the skip reason that their suppression makes
+
+    @classmethod
+    def of(
+        cls,
+        batch: ContactBatch,
+        targets: pa.Table,
+        legacy: pa.Table,
+        brief: Brief,
+        words: Vocabulary,
+    ) -> Self:
+        """Counts the batch; the tables are those of `planning.plan.ShardData`."""
+        states = np.bincount(batch.contacts.state + 1, minlength=len(USPS_STATES) + 1)
+        held = batch.contacts.suppressed[batch.contacts.suppressed > 0]
+        suppressed = np.bincount(held, minlength=len(words.reasons))
+        reach = {i.id: _reach(i, batch, targets, legacy, brief) for i in brief.instances}
+        return cls(
+            states=_named(["", *USPS_STATES], states),
+            reach=+Counter(reach),
+            suppressed=_named(words.reasons, suppressed),
+        )
+
+
+def sent_by_instance(committed: pa.Table, contact_ids: Ids, brief: Brief) -> Counter[int]:
+    """Messages sent or delivered to the contacts by instance, follow-ups aside."""
+    rows = read_committed(committed, contact_ids, brief)
+    sent = rows.instance[rows.is_sent & (rows.type == CAMPAIGN) & (rows.instance >= 0)]
+    counts = np.bincount(sent, minlength=len(brief.instances)).tolist()
+    return +Counter({i.id: n for i, n in zip(brief.instances, counts, strict=True)})
+
+
+def _reach(
+    instance: Instance, batch: ContactBatch, targets: pa.Table, legacy: pa.Table, brief: Brief
+) -> int:
+    """0 for one that is not understood: whom it targets is not known."""
+    if not instance.understood:
+        return 0
+    matching = targeted(batch, instance)
+    if instance.target_all_contacts:
+        return int(matching.sum())
+    mine = targets["campaign_instance_id"].to_numpy() == instance.id
+    named = targets["contact_id"].to_numpy()[mine]
+    if instance.id == brief.legacy_instance:
+        converted = legacy_triggers(legacy) != NO_DAY
+        named = np.concatenate([named, legacy["contact_id"].to_numpy()[converted]])
+    contact = np.unique(positions(batch.contacts.id, named))
+    return int(matching[contact[contact >= 0]].sum())
+
+
+def _named(names: list[str], counts: np.ndarray) -> Counter[str]:
+    return +Counter(dict(zip(names, counts.tolist(), strict=True)))

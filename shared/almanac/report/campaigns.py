@@ -1,0 +1,161 @@
+"""Campaigns as `almanac campaign` shows them, and what it did to them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import BaseModel
+
+State = Literal["active", "begins", "ended", "inactive", "left out"]
+
+
+class TypeLine(BaseModel):
+    """A row of campaign_types, its defaults filled in."""
+
+    name: str
+    fields: dict[str, int | bool] = {}  # empty where a number of it is not valid
+    problem: str | None = None
+    instances: int = 0
+
+
+class InstanceLine(BaseModel):
+    """A campaign instance and what comes of it; follow-ups are counted by themselves."""
+
+    instance_id: int
+    name: str
+    campaign_type: str
+    start: dt.date | None = None  # active_start_date
+    end: dt.date | None = None
+    state: State
+    problem: str | None = None  # why it is left out
+    targets: dict[str, int] = {}  # rows of contact_campaigns by status
+    planned: int = 0  # dated as_of or later, as skipped ones
+    skipped: dict[str, int] = {}  # by reason
+    sent: int = 0  # sent or delivered so far
+    followups: int = 0  # planned
+
+    @property
+    def state_words(self) -> str:
+        """The state, with its day where it has one."""
+        if self.state == "begins":
+            return f"begins {self.start}"
+        if self.state == "ended":
+            return f"ended {self.end}"
+        return "type is inactive" if self.state == "inactive" else self.state
+
+
+class CampaignList(BaseModel):
+    """All types and instances."""
+
+    database: str
+    as_of: dt.date
+    counted: bool  # whether targets and messages were counted
+    types: list[TypeLine]
+    instances: list[InstanceLine]
+
+
+class Reach(BaseModel):
+    """Contacts who can get messages and whom an instance targets."""
+
+    contacts: int
+    suppressed: int  # of them: they get nothing all the same
+    by_state: dict[str, int]  # USPS codes, or "unknown"; the most first
+
+
+class Field(BaseModel):
+    """A field of a type as it holds for an instance."""
+
+    name: str
+    of_type: int | bool | None
+    override: int | bool | str | None = None  # by the metadata
+
+
+class LoggedChange(BaseModel):
+    """A row of campaign_change_log."""
+
+    changed_at: str | None
+    changed_by: str | None
+    field: str | None  # None: planned anew without a change
+    old: str | None
+    new: str | None
+
+
+class CampaignShown(BaseModel):
+    """One instance in full."""
+
+    database: str
+    as_of: dt.date
+    instance: InstanceLine
+    columns: dict[str, str | None]  # of campaign_instances
+    fields: list[Field]
+    reach: Reach | None  # None: it is left out
+    busiest_days: dict[str, int]  # messages planned by day, the most first
+    first_day: str | None
+    last_day: str | None
+    changes: list[LoggedChange]
+
+
+class FieldChange(BaseModel):
+    """A column before and after."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+class Affected(BaseModel):
+    """Whom a change concerns."""
+
+    contacts: int
+    planned_rows: int  # that they have now
+
+
+class Replanned(BaseModel):
+    """A run over the contacts that a change concerns."""
+
+    run_id: str
+    contacts: int
+    changes: dict[str, int]  # rows added, moved, updated, removed, ...
+
+
+class Done(BaseModel):
+    """What was done to campaigns, or would be."""
+
+    database: str
+    what: Literal["instance", "type"]
+    instance_id: int | None = None
+    name: str
+    campaign_type: str
+    added: bool = False
+    changes: list[FieldChange] = []  # of a new one: its fields
+    event_id: str | None = None
+    outcome: Literal["written", "nothing to change", "done before", "dry run", "published"]
+    affected: Affected | None = None
+    replanned: Replanned | None = None
+    run_ids: list[str] = []  # of the runs that were asked for
+    state: str | None = None  # of the instance now, in words
+
+
+class Imported(BaseModel):
+    """What an import of targets did."""
+
+    database: str
+    instance_id: int
+    name: str
+    campaign_type: str
+    file: str
+    outcome: Literal["written", "dry run", "refused"]
+    read: int  # rows behind the header
+    added: int
+    there_already: int
+    rejected: dict[str, int]  # by reason
+    rejects_file: str | None = None
+    examples: list[tuple[int, str]] = []  # line and why, of the first rejects
+    notes: list[str] = []
+    replanned: Replanned | None = None
+    run_ids: list[str] = []
+
+    @property
+    def rejected_total(self) -> int:
+        return sum(self.rejected.values())

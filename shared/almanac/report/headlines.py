@@ -1,0 +1,131 @@
+"""What an operator should see first: the warnings and the cards on top of the report page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+
+from almanac.report.lines import CHANGES
+from almanac.report.page_data import PageData
+
+# What planning calls these, by which the page knows what they are about.
+DAILY_CAP = "Daily volume cap"  # a skip reason
+SUPPRESSED = "Suppressed: "  # how the skip reasons of suppressions begin
+INVALID_EMAIL = "invalid_email"  # an issue
+
+MANY = 0.01  # of all messages: from here on a number is worth a warning
+WEEK = 7  # days
+FEW, LONG = 5, 60  # names in a warning, and characters of a name
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something to look at, and the section of the page that tells more."""
+
+    serious: bool
+    text: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A number with what it counts."""
+
+    value: str
+    words: str
+    detail: str = ""
+
+
+def short_day(day: str) -> str:
+    """Thu 3 Dec 2026; what is no date stays as it is."""
+    try:
+        date = dt.date.fromisoformat(day)
+    except ValueError:
+        return day
+    return f"{date:%a} {date.day} {date:%b %Y}"
+
+
+def alerts(data: PageData) -> list[Alert]:
+    """What needs somebody's attention, the serious first."""
+    found = []
+    if above := [day for day, total in data.totals.items() if total > data.ceiling]:
+        days = f"{_count(len(above), 'day is', 'days are')} above the ceiling of {data.ceiling:,}"
+        why = "by messages that a run may not move"
+        found.append(
+            Alert(True, f"{days}, {why}: {_listed([short_day(x) for x in above])}.", "above")
+        )
+    if left_out := [each for each in data.campaigns if each.left_out]:
+        names = _listed([each.name or f"id {each.instance_id}" for each in left_out])
+        campaigns = _count(len(left_out), "campaign is", "campaigns are")
+        found.append(Alert(True, f"{campaigns} left out: {names}.", "campaigns"))
+    total = sum(line.count for line in data.messages)
+    capped = _skipped_for(data, DAILY_CAP)
+    if capped and capped >= MANY * total:
+        share = 100 * capped / total
+        text = f"{_count(capped, 'message finds', 'messages find')} no room below the daily cap"
+        found.append(Alert(True, f"{text}: {share:.1f}% of all.", "reasons"))
+    if suppressed := _skipped_for(data, SUPPRESSED):
+        contacts = sum(line.contacts for line in data.suppressions)
+        whose = f" to {_count(contacts, 'contact')}" if contacts else ""
+        text = f"{_count(suppressed, 'message')}{whose} held back by suppressions."
+        found.append(Alert(False, text, "suppressions"))
+    if unreachable := sum(count for issue, count, _ in data.issues if issue == INVALID_EMAIL):
+        who = _count(unreachable, "contact has", "contacts have")
+        found.append(
+            Alert(False, f"{who} no e-mail address that works, and can get nothing.", "issues")
+        )
+    return found
+
+
+def cards(data: PageData) -> list[Card]:
+    """The plan in a few numbers."""
+    totals = data.totals
+    planned = sum(data.planned.values())
+    skipped = sum(sum(types.values()) for types in data.skipped.values())
+    week = [str(data.first_day + dt.timedelta(days=n)) for n in range(WEEK)]
+    next_week = sum(totals.get(day, 0) for day in week)
+    full = sum(total >= data.daily_cap for total in totals.values())
+    made = [
+        Card(f"{planned:,}", "messages planned", f"until {short_day(str(data.last_day))}"),
+        Card(
+            f"{skipped:,}",
+            "messages skipped",
+            f"{100 * skipped / (planned + skipped):.1f}% of all, each with its reason"
+            if skipped
+            else "",
+        ),
+        Card(f"{next_week:,}", "in the next 7 days", f"the cap allows {WEEK * data.daily_cap:,}"),
+    ]
+    if totals:
+        day = max(totals, key=lambda each: totals[each])
+        made.append(Card(f"{totals[day]:,}", "on the busiest day", short_day(day)))
+    made += [
+        Card(f"{data.daily_cap:,}", "cap for a day", f"the ceiling is {data.ceiling:,}"),
+        Card(f"{full:,}", "day at the cap" if full == 1 else "days at the cap", "or above it"),
+    ]
+    return made
+
+
+def changes_in_words(data: PageData) -> str:
+    """How many messages each kind of change has, as 40 added, 1,015 moved."""
+    counts: Counter[str] = Counter()
+    for line in data.changes:
+        counts[line.change] += line.count
+    ranked = sorted(counts, key=[*CHANGES, *sorted(counts)].index)
+    return ", ".join(f"{counts[name]:,} {name}" for name in ranked)
+
+
+def _skipped_for(data: PageData, reason: str) -> int:
+    """Messages skipped for the reasons that begin so."""
+    return sum(line.count for line in data.messages if line.reason.startswith(reason))
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _listed(names: list[str]) -> str:
+    """The first few names, none of them so long that it drowns the others."""
+    some = ", ".join(name if len(name) <= LONG else f"{name[:LONG]}…" for name in names[:FEW])
+    return some if len(names) <= FEW else f"{some} and {len(names) - FEW:,} more"

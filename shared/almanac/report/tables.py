@@ -1,0 +1,289 @@
+"""The tables of the report page: the one list of them, for the page and for the CSV files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+from almanac.report.charts import series
+from almanac.report.lines import CHANGES, CampaignLine, split_reason
+from almanac.report.page_data import PageData
+from almanac.report.table import Cell, Column, Row, Table, table_by_type
+from almanac.report.what_if_page import what_if_tables
+
+NO_RULE = "no rule"
+ABOVE, AT_CAP = "above the ceiling", "at the cap"
+
+TABLES = (
+    *("days", "above", "types", "reasons", "states", "messages", "campaigns", "changes"),
+    *("suppressions", "issues", "facts", "seconds"),
+)
+
+
+def tables_of(data: PageData) -> dict[str, Table]:
+    """Every table by name, in the order of TABLES, and those of a comparison if there is one."""
+    types = _types(data)
+    days = _days(data, types)
+    made = [
+        days,
+        replace(
+            days,
+            name="above",
+            title="Days above the ceiling",
+            rows=[row for row in days.rows if row[4] == ABOVE],
+        ),
+        _by_type(data),
+        _reasons(data),
+        _states(data),
+        _messages(data),
+        _campaigns(data),
+        _changes(data),
+        Table(
+            "suppressions",
+            "Suppressions in force",
+            (
+                Column("Reason"),
+                Column("Entries", number=True),
+                Column("Contacts", number=True),
+                Column("Messages skipped", number=True),
+            ),
+            [(x.reason, x.entries, x.contacts, x.messages) for x in data.suppressions],
+        ),
+        Table(
+            "issues",
+            "Contacts with something wrong",
+            (Column("Issue"), Column("Contacts", number=True), Column("What to do")),
+            [*data.issues],
+        ),
+        Table("facts", "The run", (Column("Fact"), Column("Value")), [*data.facts]),
+        _seconds(data),
+        *(what_if_tables(data.what_if) if data.what_if else []),
+    ]
+    return {table.name: table for table in made}
+
+
+def _types(data: PageData) -> list[str]:
+    """The email types of all days: those with a colour of their own, then the most frequent."""
+    counts: Counter[str] = Counter()
+    for load in data.days.values():
+        counts.update(load.planned)
+    coloured = [name for name in series(data) if name in counts]
+    return list(dict.fromkeys([*coloured, *_ranked(counts)]))
+
+
+def _days(data: PageData, types: list[str]) -> Table:
+    rows: list[Row] = []
+    for day, total in data.totals.items():
+        load = data.days[day]
+        full = ABOVE if total > data.ceiling else AT_CAP if total >= data.daily_cap else ""
+        counts = (load.planned.get(name) for name in types)
+        share = _percent(total, data.daily_cap)
+        rows.append((day, _weekday(day), total, share, full, load.fixed or None, *counts))
+    columns = (
+        Column("Day"),
+        Column("Weekday"),
+        Column("Messages", number=True),
+        Column("Of the cap, %", number=True),
+        Column("Full"),
+        Column("Committed", number=True),
+    )
+    return table_by_type("days", "Messages by day", columns, types, rows)
+
+
+def _by_type(data: PageData) -> Table:
+    planned = Counter(data.planned)
+    skipped: Counter[str] = Counter()
+    for types in data.skipped.values():
+        skipped.update(types)
+    rows: list[Row] = [
+        (name, planned[name], skipped[name], _percent(skipped[name], planned[name] + skipped[name]))
+        for name in _ranked(planned + skipped)
+    ]
+    columns = (
+        Column("Email type"),
+        Column("Planned", number=True),
+        Column("Skipped", number=True),
+        Column("Skipped, %", number=True, share=True),
+    )
+    return Table("types", "Planned and skipped by type", columns, rows)
+
+
+def _reasons(data: PageData) -> Table:
+    skipped = data.skipped
+    totals = Counter({reason: sum(types.values()) for reason, types in skipped.items()})
+    by_type: Counter[str] = Counter()
+    for counts in skipped.values():
+        by_type.update(counts)
+    types = _ranked(by_type)
+    rows: list[Row] = []
+    for reason in _ranked(totals):
+        counts = skipped[reason]
+        share = _percent(totals[reason], totals.total())
+        rows.append((reason, totals[reason], share, *(counts.get(name) for name in types)))
+    columns = (
+        Column("Reason"),
+        Column("Skipped", number=True),
+        Column("Of all skipped, %", number=True, share=True),
+    )
+    return table_by_type("reasons", "Skipped by reason", columns, types, rows)
+
+
+def _states(data: PageData) -> Table:
+    planned: Counter[str] = Counter()
+    skipped: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in data.messages:
+        if line.reason:
+            skipped[line.state][line.reason] += line.count
+        else:
+            planned[line.state] += line.count
+    known = {line.state: line for line in data.states}
+    rows: list[Row] = []
+    for state in {*known, *planned, *skipped}:
+        it, reasons = known.get(state), skipped[state]
+        hits = _percent(it.hits, it.checked) if it and it.rule else None
+        rows.append(
+            (
+                state,
+                it.contacts if it else None,
+                planned[state],
+                reasons.total(),
+                it.checked if it else None,
+                it.hits if it else None,
+                hits,
+                (it.rule or NO_RULE) if it else None,
+                _ranked(reasons)[0] if reasons else None,
+            )
+        )
+    columns = (
+        Column("State"),
+        Column("Contacts", number=True),
+        Column("Planned", number=True),
+        Column("Skipped", number=True),
+        Column("Checked", number=True),
+        Column("In a window", number=True),
+        Column("Hit rate, %", number=True, share=True),
+        Column("Rule"),
+        Column("Most skipped for"),
+    )
+    rows.sort(key=lambda row: (-_number(row[5]), -_number(row[2]), str(row[0])))
+    return Table("states", "States: windows, planned and skipped", columns, rows)
+
+
+def _messages(data: PageData) -> Table:
+    lines = sorted(data.messages, key=lambda x: (-x.count, x.email_type, x.state, x.reason))
+    return Table(
+        "messages",
+        "Every combination of type, state and reason",
+        (
+            Column("Email type"),
+            Column("State"),
+            Column("Status"),
+            Column("Reason"),
+            Column("Messages", number=True),
+        ),
+        [
+            (x.email_type, x.state, "skipped" if x.reason else "planned", x.reason, x.count)
+            for x in lines
+        ],
+    )
+
+
+def _campaigns(data: PageData) -> Table:
+    lines = sorted(
+        data.campaigns,
+        key=lambda x: (not x.left_out, x.problem is not None, -x.planned, -x.reach, x.instance_id),
+    )
+    rows: list[Row] = [
+        (
+            x.instance_id,
+            x.name,
+            x.reach,
+            x.sent,
+            x.planned,
+            sum(x.skipped.values()),
+            _why_not(x),
+            x.campaign_type,
+            x.start.isoformat() if x.start else None,
+            x.end.isoformat() if x.end else None,
+        )
+        for x in lines
+    ]
+    columns = (
+        Column("Id", number=True),
+        Column("Name"),
+        Column("Reach", number=True),
+        Column("Sent", number=True),
+        Column("Planned", number=True),
+        Column("Skipped", number=True),
+        Column("Why not"),
+        Column("Type"),
+        Column("Start"),
+        Column("End"),
+    )
+    return Table("campaigns", "Campaigns", columns, rows)
+
+
+def _why_not(line: CampaignLine) -> str:
+    """What keeps a campaign, or some of its messages, from being sent."""
+    groups: Counter[str] = Counter()
+    for reason, count in line.skipped.items():
+        groups[split_reason(reason)[0]] += count
+    reasons = [f"{group} {groups[group]:,}" for group in _ranked(groups)]
+    return "; ".join([line.problem, *reasons] if line.problem else reasons)
+
+
+def _changes(data: PageData) -> Table:
+    order = {change: number for number, change in enumerate(CHANGES)}
+    by_type: Counter[str] = Counter()
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for line in data.changes:
+        by_type[line.email_type] += line.count
+        found[line.change, line.why][line.email_type] += line.count
+    types = _ranked(by_type)
+    rows: list[Row] = [
+        (change, why, counts.total(), *(counts.get(name) for name in types))
+        for (change, why), counts in sorted(
+            found.items(),
+            key=lambda item: (order.get(item[0][0], len(order)), -item[1].total(), item[0]),
+        )
+    ]
+    columns = (Column("Change"), Column("Why"), Column("Messages", number=True))
+    return table_by_type("changes", "What has changed", columns, types, rows)
+
+
+def _seconds(data: PageData) -> Table:
+    steps = {step: took for step, took in data.seconds.items() if step != "total"}
+    total = data.seconds.get("total", sum(steps.values()))
+    return Table(
+        "seconds",
+        "Duration by step",
+        (
+            Column("Step"),
+            Column("Seconds", number=True),
+            Column("Of the run, %", number=True, share=True),
+        ),
+        [(step, round(took, 1), _percent(took, total)) for step, took in steps.items()],
+    )
+
+
+def _weekday(day: str) -> str | None:
+    """Mon to Sun; None of what old rows may have where a date should be."""
+    try:
+        return f"{dt.date.fromisoformat(day):%a}"
+    except ValueError:
+        return None
+
+
+def _ranked(counts: Counter[str]) -> list[str]:
+    """The names with the highest count first."""
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _number(cell: Cell) -> float:
+    return cell if isinstance(cell, (int, float)) else 0
+
+
+def _percent(part: float, whole: float) -> float | None:
+    """With one decimal; None of nothing."""
+    return round(100 * part / whole, 1) if whole else None

@@ -1,0 +1,204 @@
+"""What another configuration would change: two plans of one snapshot, held against each other."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, JsonValue, computed_field
+
+if TYPE_CHECKING:
+    from almanac.config import Config
+    from almanac.report.summary import RunSummary
+
+# what becomes of a message: with the new configuration, and before that with the old one
+FATES_IN_WORDS = {
+    "same day": "planned for the same day",
+    "earlier": "planned for an earlier day",
+    "later": "planned for a later day",
+    "planned again": "planned, was skipped",
+    "added": "planned, was not there",
+    "skipped anew": "skipped, was planned",
+    "removed": "not there, was planned",
+}
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+class Pair(BaseModel):
+    """A number with the old and with the new configuration."""
+
+    old: int
+    new: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def difference(self) -> int:
+        return self.new - self.old
+
+
+class Setting(BaseModel):
+    """A key of the configuration that differs; null is a state rule that is not there."""
+
+    key: str  # such as timing.birthday_days_before
+    old: JsonValue
+    new: JsonValue
+
+
+class Day(BaseModel):
+    """What stands on a day; planned: by email type, those that differ."""
+
+    total: Pair
+    planned: dict[str, Pair]
+
+
+class WhatIf(BaseModel):
+    """How the plan with one configuration, the new one, differs from that with another."""
+
+    old: str  # in words, where the old configuration comes from
+    new: str
+    settings: list[Setting]
+    first_send_date_old: dt.date
+    first_send_date_new: dt.date
+    planned: dict[str, Pair]  # by email type
+    skipped: dict[str, dict[str, Pair]]  # by reason, then email type
+    daily_cap: Pair
+    ceiling: Pair
+    busiest_old: list[tuple[str, int]]  # days with the most messages, busiest first
+    busiest_new: list[tuple[str, int]]
+    days_at_cap: Pair
+    days_above_ceiling: Pair
+    days: dict[str, Day]  # every day on which something stands with either of them
+    fates: dict[str, dict[str, int]]  # by fate (FATES_IN_WORDS), then email type
+    reasons: dict[str, dict[str, int]]  # of `planned again` and `skipped anew`: by skip reason
+
+    @property
+    def planned_total(self) -> Pair:
+        return _sum(self.planned)
+
+    @property
+    def skipped_total(self) -> Pair:
+        return _sum({reason: _sum(types) for reason, types in self.skipped.items()})
+
+    def differing_days(self) -> list[str]:
+        """The days whose messages differ, those that differ most first."""
+        by_day = {
+            day: sum(abs(pair.difference) for pair in found.planned.values())
+            for day, found in self.days.items()
+        }
+        return sorted((day for day in by_day if by_day[day]), key=lambda day: (-by_day[day], day))
+
+    def weeks(self) -> list[tuple[dt.date, Pair]]:
+        """Messages of each week, by its Monday, from the first week with any to the last."""
+        totals: dict[dt.date, tuple[int, int]] = {}
+        for text, day in self.days.items():
+            date = dt.date.fromisoformat(text)
+            monday = date - dt.timedelta(days=date.weekday())
+            old, new = totals.get(monday, (0, 0))
+            totals[monday] = (old + day.total.old, new + day.total.new)
+        if not totals:
+            return []
+        first, last = min(totals), max(totals)
+        mondays = (first + dt.timedelta(days=n) for n in range(0, (last - first).days + 1, 7))
+        return [(monday, _pair(*totals.get(monday, (0, 0)))) for monday in mondays]
+
+
+def differing_settings(old: Config, new: Config) -> list[Setting]:
+    """The keys in which two configurations differ, as a configuration orders them."""
+    return list(_differing("", old.model_dump(mode="json"), new.model_dump(mode="json")))
+
+
+def _differing(key: str, old: JsonValue, new: JsonValue) -> Iterator[Setting]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in old | new:
+            below = f"{key}.{name}" if key else name
+            yield from _differing(below, old.get(name), new.get(name))
+    elif old != new:
+        yield Setting(key=key, old=old, new=new)
+
+
+def what_if(
+    old: RunSummary,
+    new: RunSummary,
+    *,
+    named: tuple[str, str],
+    settings: list[Setting],
+    fates: Counts,
+    reasons: Counts,
+) -> WhatIf:
+    """The numbers of two runs on one snapshot, side by side.
+
+    named: where their configurations come from. fates, reasons: as in WhatIf.
+    """
+    return WhatIf(
+        old=named[0],
+        new=named[1],
+        settings=settings,
+        first_send_date_old=old.first_send_date,
+        first_send_date_new=new.first_send_date,
+        planned=_pairs(old.planned, new.planned),
+        skipped={
+            reason: _pairs(old.skipped.get(reason, {}), new.skipped.get(reason, {}))
+            for reason in sorted(old.skipped.keys() | new.skipped.keys())
+        },
+        daily_cap=_pair(old.daily_cap, new.daily_cap),
+        ceiling=_pair(old.ceiling, new.ceiling),
+        busiest_old=old.busiest_days(),
+        busiest_new=new.busiest_days(),
+        days_at_cap=_pair(len(old.days_at_cap), len(new.days_at_cap)),
+        days_above_ceiling=_pair(len(old.days_above_ceiling), len(new.days_above_ceiling)),
+        days=dict(_days(old, new)),
+        fates={
+            fate: dict(sorted(fates[fate].items())) for fate in FATES_IN_WORDS if fates.get(fate)
+        },
+        reasons={
+            fate: dict(sorted(reasons[fate].items()))
+            for fate in FATES_IN_WORDS
+            if reasons.get(fate)
+        },
+    )
+
+
+def _days(old: RunSummary, new: RunSummary) -> Iterator[tuple[str, Day]]:
+    for day in sorted(old.days.keys() | new.days.keys()):
+        loads = [summary.days.get(day) for summary in (old, new)]
+        planned = [load.planned if load else {} for load in loads]
+        fixed = [load.fixed if load else 0 for load in loads]
+        totals = [sum(types.values()) + count for types, count in zip(planned, fixed, strict=True)]
+        types = _pairs(*planned)
+        yield (
+            day,
+            Day(
+                total=_pair(*totals),
+                planned={name: pair for name, pair in types.items() if pair.difference},
+            ),
+        )
+
+
+def _pair(old: int, new: int) -> Pair:
+    return Pair(old=old, new=new)
+
+
+def _pairs(old: Mapping[str, int], new: Mapping[str, int]) -> dict[str, Pair]:
+    names = sorted(old.keys() | new.keys())
+    return {name: _pair(old.get(name, 0), new.get(name, 0)) for name in names}
+
+
+def _sum(pairs: Mapping[str, Pair]) -> Pair:
+    return _pair(sum(p.old for p in pairs.values()), sum(p.new for p in pairs.values()))
+
+
+def in_words(value: JsonValue) -> str:
+    """A value as YAML has it, on one line; what a rule leaves at its default is left out."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            given = {name: each for name, each in value.items() if each not in (None, False, 0)}
+            return ", ".join(f"{name}: {in_words(each)}" for name, each in given.items())
+        case list():
+            return ", ".join(map(in_words, value)) or "none"
+    return str(value)

@@ -1,0 +1,315 @@
+"""Senders that know nothing but `almanac due` and `almanac mark`, and die at any moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import io
+import json
+import random
+import shlex
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.unit.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
+from tests.unit.database_agencies import change
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "send.py"
+FIRST = dt.date.fromisoformat(AS_OF)
+
+BATCH = 4
+
+Message = dict[str, Any]
+
+
+class Died(Exception):
+    """The sender's process is gone."""
+
+
+# --- some days in the life of a sender ------------------------------------------------------------
+
+
+class Provider:
+    """A mail provider that knows idempotency keys."""
+
+    def __init__(self) -> None:
+        self.sent: dict[int, Message] = {}
+
+    def send(self, message: Message) -> str:
+        self.sent.setdefault(message["id"], message)
+        return f"message-{message['id']}"
+
+
+class Sender:
+    """Follows docs/senders.md; `perhaps` is asked at each moment whether it dies."""
+
+    def __init__(self, path: Path, provider: Provider, perhaps: Callable[[], None]) -> None:
+        self.path, self.provider, self.perhaps = path, provider, perhaps
+
+    def work(self, day: str) -> None:
+        for how in ((), ("--claimed",))[::-1]:
+            messages = self.due(day, *how)
+            self.perhaps()
+            for start in range(0, len(messages), BATCH):
+                batch = messages[start : start + BATCH]
+                if not how:
+                    found = self.mark(batch, status="processing")
+                    refused = {each["id"] for each in found["refused"]}
+                    batch = [message for message in batch if message["id"] not in refused]
+                self.perhaps()
+                for message in batch:
+                    message["message_id"] = self.provider.send(message)
+                    self.perhaps()
+                self.mark(batch, status="sent", at=f"{day}T09:00:00")
+                self.perhaps()
+
+    def due(self, day: str, *how: str) -> list[Message]:
+        given = almanac("due", self.path, "--on", day, *how)
+        assert given.code == 0
+        return [json.loads(line) for line in given.out.splitlines()]
+
+    def mark(self, batch: list[Message], **words: str) -> dict[str, Any]:
+        file = self.path.parent / "marks.jsonl"
+        file.write_text("".join(json.dumps(message | words) + "\n" for message in batch))
+        given = almanac("mark", self.path, file, "--json")
+        assert (given.code, given.err) == (0, "")
+        found: dict[str, Any] = json.loads(given.out)
+        return found
+
+
+def identity(message: Message) -> tuple[Any, ...]:
+    """What is never to be sent twice; of a parent there is one follow-up, whatever its type."""
+    kind = message["email_type"]
+    parent = (message["metadata"] or {}).get("initial_comm_log_id")
+    followup = kind.startswith("followup")
+    return (
+        message["contact_id"],
+        parent if followup else kind,
+        message["campaign_instance_id"],
+        message["event_date"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("seed", "days"), [(1, 8), *(pytest.param(n, 40, marks=pytest.mark.slow) for n in range(2, 6))]
+)
+def test_in_some_days_with_crashes_all_is_sent_once_and_nothing_to_the_suppressed(
+    tmp_path: Path, seed: int, days: int
+) -> None:
+    rng = random.Random(seed)
+    path = agency(tmp_path / "agency.sqlite3", 150, seed)
+    provider = Provider()
+    suppressed: dict[int, dt.date] = {}
+    promised: set[tuple[Any, ...]] = set()
+    crashes = 0
+
+    def perhaps() -> None:
+        if rng.random() < 0.12:
+            raise Died
+
+    for offset in range(days):
+        day = FIRST + dt.timedelta(days=offset)
+        if offset == 0 or rng.random() < 0.8:  # on some days there is no run
+            assert almanac("run", path, "--as-of", day).code == 0
+        sender = Sender(path, provider, perhaps)
+        here = sender.due(str(day))
+        if here and rng.random() < 0.5:
+            contact = rng.choice(here)["contact_id"]
+            assert (
+                almanac("suppression", "add", path, "--contact", contact, "--since", day).code == 0
+            )
+            suppressed.setdefault(contact, day)
+        promised |= {identity(m) for m in here if m["contact_id"] not in suppressed}
+        before = set(provider.sent)
+        for _ in range(rng.choice([0, 1, 2, 3])):  # it is started again, or is not
+            try:
+                sender.work(str(day))
+                break
+            except Died:
+                crashes += 1
+        for row in set(provider.sent) - before:
+            assert provider.sent[row]["contact_id"] not in suppressed
+    last = FIRST + dt.timedelta(days=days)
+    assert almanac("run", path, "--as-of", last).code == 0
+    Sender(path, provider, lambda: None).work(str(last))
+
+    sent = Counter(map(identity, provider.sent.values()))
+    assert crashes > 1
+    assert len(sent) > days
+    assert set(sent.values()) == {1}
+    # who was suppressed between claim and sending got nothing
+    taken = (
+        "SELECT id, contact_id, status FROM email_schedules WHERE id IN (SELECT schedule_id FROM "
+    )
+    for row, contact, status in change(path, taken + "message_deliveries)"):
+        assert (status == "sent") == (row in provider.sent)
+        assert status == "sent" or contact in suppressed
+    late = "SELECT count(*) FROM email_schedules WHERE status = 'pre-scheduled' AND {} <= ?"
+    assert change(path, late.format("scheduled_send_date"), str(last)) == [(0,)]
+    # what was promised and not sent is still planned, or skipped with a reason
+    open_ = {
+        (contact, kind, instance, f"{year:04}-{month:02}-{date:02}"): reason
+        for contact, kind, instance, year, month, date, status, reason in change(
+            path,
+            "SELECT contact_id, email_type, campaign_instance_id, event_year, event_month, "
+            "event_day, status, skip_reason FROM email_schedules "
+            "WHERE status IN ('pre-scheduled', 'skipped') AND ideal_send_date IS NOT NULL",
+        )
+        if status == "pre-scheduled" or reason
+    }
+    lost = [
+        each
+        for each in promised
+        if each not in sent and each not in open_ and each[0] not in suppressed
+        if isinstance(each[1], str)  # a follow-up's type depends on what the contact does
+    ]
+    assert lost == []
+
+
+# --- the example of docs/senders.md ---------------------------------------------------------------
+
+
+class FakeProvider(ThreadingHTTPServer):
+    """A provider's HTTP API that throttles, fails, loses answers, and refuses one address."""
+
+    daemon_threads = True
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.rng = random.Random(seed)
+        self.lock = threading.Lock()
+        self.down_after: int | None = None
+        self.refuses = ""
+        self.messages: dict[str, Message] = {}  # by idempotency key
+        self.answers: Counter[int] = Counter()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1/messages"
+
+    def take(self, key: str, message: Message) -> int:
+        """The status code of the answer."""
+        with self.lock:
+            if self.down_after is not None and len(self.messages) >= self.down_after:
+                return 503
+            if message["to"] == self.refuses:
+                return 422
+            luck = self.rng.random()
+            if luck < 0.2:
+                return 429
+            if luck < 0.25:
+                return 500
+            self.messages.setdefault(key, message)
+            return 502 if luck < 0.35 else 202  # taken, but the answer is lost
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeProvider
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        key = self.headers["Idempotency-Key"]
+        code = self.server.take(key, body)
+        self.server.answers[code] += 1
+        answer = json.dumps({"id": f"m-{key}"} if code < 300 else {"error": "no"}).encode()
+        self.send_response(code)
+        if code in (429, 500, 502, 503):
+            self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    server = FakeProvider(seed=1)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script; it calls `almanac` within this process."""
+    spec = importlib.util.spec_from_file_location("send", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def here(arguments: list[str], text: str | None = None) -> str:
+        stdin = io.TextIOWrapper(io.BytesIO((text or "").encode()))
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.stdin", stdin)
+            given = almanac(*arguments)
+        assert given.code == 0
+        return given.out
+
+    monkeypatch.setattr(module, "almanac", here)
+    monkeypatch.setattr(module, "BATCH", 10)
+    return module
+
+
+def test_the_example_sends_every_message_once_through_a_provider_that_fails(
+    tmp_path: Path,
+    provider: FakeProvider,
+    example: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = agency(tmp_path / "agency.sqlite3", 400)
+    assert almanac("run", path, "--as-of", AS_OF).code == 0
+    messages = [json.loads(line) for line in almanac("due", path, "--on", AS_OF).out.splitlines()]
+    assert len(messages) > 12
+    provider.refuses = messages[2]["email"]
+    arguments = ["send.py", str(path), "--on", AS_OF, "--url", provider.url]
+    monkeypatch.setattr("sys.argv", [*arguments, "--attempts", "30"])
+
+    provider.down_after = 7
+    assert example.main() == 1
+    assert "The provider does not answer: HTTP 503; start again later" in capsys.readouterr().err
+    provider.down_after = None
+    assert example.main() == 0
+
+    expected = {str(m["id"]): m["email"] for m in messages if m["email"] != provider.refuses}
+    assert {key: message["to"] for key, message in provider.messages.items()} == expected
+    assert {message["values"]["first_name"] for message in provider.messages.values()} - {None}
+    assert {429, 500, 502, 503, 422, 202} <= set(provider.answers)
+    found = change(
+        path,
+        "SELECT status, count(*), count(actual_send_datetime) FROM email_schedules "
+        "WHERE id IN (SELECT schedule_id FROM message_deliveries) GROUP BY 1 ORDER BY 1",
+    )
+    refused = len(messages) - len(expected)
+    assert found == [("failed", refused, 0), ("sent", len(expected), len(expected))]
+    details = change(path, "SELECT detail FROM message_deliveries WHERE status = 'failed'")
+    assert details == [('HTTP 422: {"error": "no"}',)] * refused
+
+
+def test_the_example_runs_as_the_page_calls_it(tmp_path: Path, provider: FakeProvider) -> None:
+    path = agency(tmp_path / "agency.sqlite3", 20)
+    assert almanac("run", path, "--as-of", AS_OF).code == 0
+    ((day,),) = change(
+        path, "SELECT min(scheduled_send_date) FROM email_schedules WHERE status = 'pre-scheduled'"
+    )
+    environment = ENVIRONMENT | {"ALMANAC": shlex.join(PROGRAM)}
+    command = [sys.executable, EXAMPLE, path, "--on", day, "--url", provider.url]
+    subprocess.run(list(map(str, command)), check=True, env=environment, stderr=subprocess.DEVNULL)
+    assert provider.messages
+    sql = "SELECT DISTINCT status FROM email_schedules WHERE id = ?"
+    assert {change(path, sql, int(key))[0] for key in provider.messages} == {("sent",)}
