@@ -17,9 +17,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from almanac.pipeline.overview import overview
-from almanac.report.page import report_files
-
 
 def main(databases: list[Path], times: int) -> None:
     """Print a row for each database."""
@@ -42,6 +39,10 @@ def _in_new_process(path: Path) -> dict[str, Any]:
 
 
 def _measure(path: Path) -> None:
+    # as the command does: the workers import this file too, and would import all that it imports
+    from almanac.pipeline.overview import overview
+    from almanac.report.page import report_files
+
     started = time.perf_counter()
     data = overview(path)
     read = time.perf_counter()

@@ -167,10 +167,3 @@ def days_of_parts(year: Codes, month: Codes, day: Codes) -> Days:
     days = anniversary(month_day, year)
     # a 30 February lands on another day of the month than the one that was asked for
     return np.where(real & (month_day_of(days) == month_day), days, NO_DAY).astype(np.int32)
-
-
-def texts_of(days: Days) -> npt.NDArray[np.bytes_]:
-    """`YYYY-MM-DD` of each day as fixed-width bytes (S10); NO_DAY is an empty text."""
-    unique, where = np.unique(days, return_inverse=True)
-    texts = np.array([b"" if d == NO_DAY else text_of(d).encode() for d in unique], "S10")
-    return texts[where]

@@ -180,6 +180,8 @@ LIES: dict[str, Lie] = {
     "an event after all dates": changed("event", lambda rows: INT32, alive=False),
     "each message twice": twice,
     "no order": lambda f: replace(f, candidates=f.candidates.take(slice(None, None, -1))),
+    "no such reason of before": changed("previous_reason", lambda rows: 10**6),
+    "a negative reason of before": changed("previous_reason", lambda rows: -2),
     "planned rows of each other": changed("previous_id", swapped),
     "a planned row of nobody": changed("previous_id", lambda rows: 10**12),
     "a negative planned row": changed("previous_id", lambda rows: -5),

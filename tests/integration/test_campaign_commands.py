@@ -378,7 +378,7 @@ NEWS_2 = ("news", "spring")
         (("set", "2", "spread_end_date=2027-05-01"), "spread_start_date: is missing"),
         (("set", "2", "instance_name=x"), "'instance_name' is not a field"),
         (("set", "2", "target_states=TX", "--direct"), "--direct: is for an organization"),
-        (("set", "2", "target_states=TX", "--event-id", "a b"), "event_id"),
+        (("set", "2", "target_states=TX", "--event-id", "a b"), "event_id: 'a b' does not match"),
         (("set-type", "news"), "FIELD=VALUE: is missing"),
         (("set-type", "newz", "priority=1"), "did you mean news?"),
         (("set-type", "news", "priority="), None),
@@ -443,6 +443,19 @@ def test_an_event_is_applied_once(path: Path) -> None:
     assert len(query(path, LOG)) == 1
     sql = "SELECT target_states FROM campaign_instances WHERE id = 2"
     assert query(path, sql) == [("CA",)]
+
+
+def test_a_change_of_a_type_that_died_before_it_was_planned_is_planned_when_it_comes_again(
+    path: Path,
+) -> None:
+    arguments = ("campaign", "set-type", path, "news", "priority=3", "--event-id", "e1", *AS_OF)
+    assert told(*arguments)["outcome"] == "written"
+    again = told(*arguments, "--replan")
+    assert again["outcome"] == "done before"
+    assert again["replanned"]["contacts"] == len(in_state("TX"))
+    once_more = told(*arguments, "--replan")["replanned"]["changes"]
+    assert once_more.keys() == {"unchanged"}
+    assert "was done before, and it is planned anew." in almanac(*arguments, "--replan").out
 
 
 def test_what_is_so_already_is_neither_written_nor_logged(path: Path) -> None:
@@ -614,6 +627,10 @@ def test_what_was_written_directly_is_planned_by_a_change_without_changes(
         (4, {}),
     ]
     assert changes[0].event_id == "e1.2"
+    # as if it had died in between
+    campaign.set_instance(where, how(event_id="e1", direct=True, replan=True), bus)
+    assert bus.published[3][1] == bus.published[0][1]
+    assert version(store) == 4
 
 
 def test_without_a_project_nothing_is_written_that_could_not_be_planned(path: Path) -> None:

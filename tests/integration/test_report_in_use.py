@@ -67,6 +67,32 @@ def test_worker_processes_read_the_same_of_a_file_in_use_and_leave_nothing_there
     assert state_of(path.parent) == before
 
 
+def test_a_reason_may_have_any_character_in_it(path: Path) -> None:
+    found = []
+    for text in ("'gone ' || char(31) || ' away'", "'gone - away'"):
+        with closing(apsw.Connection(str(path))) as connection:
+            connection.execute(
+                f"UPDATE email_schedules SET skip_reason = {text} WHERE status = 'skipped'"
+            )
+        found.append(repr(of_file(path)))
+    assert found[0].replace("\\x1f", "-") == found[1] != found[0]
+
+
+@pytest.mark.parametrize("ids", [[], [5], [-7, 0, 1, 2, 3, 9, 10], [-(2**63), 0, 1, 2, 2**63 - 1]])
+def test_contacts_are_read_in_ranges_of_their_ids_however_far_apart(
+    tmp_path: Path, ids: list[int]
+) -> None:
+    file = tmp_path / "agency.sqlite3"
+    with closing(apsw.Connection(str(file))) as connection:
+        connection.execute("CREATE TABLE contacts (id INTEGER, email)")
+        connection.executemany("INSERT INTO contacts VALUES (?, '')", [(each,) for each in ids])
+    with Scan(file) as scan:
+        ranges = scan.contact_ranges(2)
+        read = [scan.who(*each, carriers=False)["id"].to_pylist() for each in ranges]
+    assert [each for some in read for each in some] == ids
+    assert all(len(each) <= 2 for each in read)
+
+
 @pytest.mark.parametrize("writes", [1, 1000])
 def test_what_was_read_while_somebody_wrote_is_read_again(
     path: Path, monkeypatch: pytest.MonkeyPatch, writes: int

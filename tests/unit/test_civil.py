@@ -120,16 +120,9 @@ def test_the_first_and_the_last_date_of_all_are_dates() -> None:
     ]
 
 
-def test_all_dates_are_parsed_and_written_alike(dates: list[dt.date], days: Days) -> None:
+def test_all_dates_are_parsed(dates: list[dt.date], days: Days) -> None:
     texts = [date.isoformat() for date in dates]
     assert civil.parse_dates(pa.array(texts)).tolist() == days.tolist()
-    assert civil.texts_of(days).tolist() == [text.encode() for text in texts]
-
-
-def test_no_date_is_written_as_an_empty_text() -> None:
-    days = np.array([NO_DAY, 0, NO_DAY], np.int32)
-    assert civil.texts_of(days).tolist() == [b"", b"1970-01-01", b""]
-    assert civil.texts_of(days[:0]).tolist() == []
 
 
 def test_no_texts_make_no_days() -> None:
@@ -174,13 +167,6 @@ NEARLY_DATES = st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]([ T].*)?", fullmatc
 @given(st.lists(st.none() | NEARLY_DATES | st.dates().map(str) | st.text()))
 def test_parsing_is_what_the_rule_says(texts: list[str | None]) -> None:
     assert parsed(*texts) == [meant(text) for text in texts]
-
-
-@given(st.lists(st.dates()))
-def test_a_written_date_is_the_date_that_is_read(some: list[dt.date]) -> None:
-    days = np.array([civil.day_of(date) for date in some], np.int32)
-    texts = pa.array([text.decode() for text in civil.texts_of(days)], pa.string())
-    assert civil.parse_dates(texts).tolist() == days.tolist()
 
 
 PARTS = st.tuples(st.integers(-5, 10005), st.integers(-2, 15), st.integers(-2, 35))

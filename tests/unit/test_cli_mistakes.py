@@ -57,6 +57,24 @@ MISTAKES = [
     (["generate", "new.sqlite3", "--contacts", "0"], "0 is not a number of contacts"),
     (["generate", "none/new.sqlite3", "--contacts", "5"], "not a folder"),
     (["generate", "new.sqlite3"], "--contacts"),
+    (["mark", "agency.sqlite3", "ids.txt", "--rejects", "ids.txt"], "is the file to read"),
+    # the database where the name of an output is expected
+    (["run", "agency.sqlite3", "--report", "agency.sqlite3"], "is an SQLite database"),
+    (["report", "agency.sqlite3", "--out", "agency.sqlite3"], "is an SQLite database"),
+    (["due", "agency.sqlite3", "--out", "agency.sqlite3"], "is an SQLite database"),
+    (["suppression", "export", "agency.sqlite3", "--out", "agency.sqlite3"], "--out: agency"),
+    (
+        ["suppression", "import", "agency.sqlite3", "ids.txt", "--rejects", "agency.sqlite3"],
+        "--rejects: agency.sqlite3: is an SQLite database",
+    ),
+    (
+        ["mark", "agency.sqlite3", "ids.txt", "--rejects", "agency.sqlite3"],
+        "--rejects: agency.sqlite3: is an SQLite database",
+    ),
+    (
+        ["campaign", "import", "agency.sqlite3", "1", "ids.txt", "--rejects", "agency.sqlite3"],
+        "--rejects: agency.sqlite3: is an SQLite database",
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from almanac.pipeline.places import FilePlace
 from almanac.pipeline.sending import FIELDS
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
-from tests.unit.cli_calls import AS_OF, agency, almanac
+from tests.unit.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
 from tests.unit.database_agencies import OLD_SCHEDULES, beside, change, make
 
 ORG = "206"
@@ -211,6 +212,27 @@ def test_a_file_is_there_whole_or_not_at_all(path: Path) -> None:
     assert beside(path) == there
 
 
+def test_a_file_that_cannot_be_is_refused_and_a_dash_is_standard_output(path: Path) -> None:
+    refused = almanac("due", path, "--on", DAY, "--out", path.parent / "no" / "due.jsonl")
+    assert refused.code == 2
+    assert "there is no folder to put it in" in refused.err
+    assert almanac("due", path, "--on", DAY, "--out", "-").out
+    assert not (path.parent / "-").exists()
+
+
+def test_who_reads_slowly_keeps_nobody_from_marking(path: Path) -> None:
+    change(path, "PRAGMA journal_mode = DELETE")
+    change(path, "UPDATE email_schedules SET scheduled_send_date = ? WHERE id <> 1", DAY)
+    with subprocess.Popen(
+        [*PROGRAM, "due", str(path), "--on", DAY], stdout=subprocess.PIPE, env=ENVIRONMENT
+    ) as reading:
+        assert reading.stdout is not None
+        first = json.loads(reading.stdout.readline())  # far more than a pipe holds comes behind it
+        claim = {"id": first["id"], "status": "processing"}
+        assert marked(path, claim, options=("--wait", 0))["changed"] == {"processing": 1}
+        assert len(reading.stdout.read()) > 1 << 17
+
+
 def test_a_database_without_a_plan_has_nothing_due(tmp_path: Path) -> None:
     assert due(make(tmp_path / "bare.sqlite3")) == []
     assert due(make(tmp_path / "bare2.sqlite3"), "--claimed") == []
@@ -294,7 +316,8 @@ def test_two_senders_never_hold_the_same_claim(small: Path) -> None:
     mine, other = ({"id": 11, "status": "processing", "message_id": who} for who in "ab")
     assert marked(small, mine)["changed"] == {"processing": 1}
     assert marked(small, mine)["unchanged"] == 1
-    assert why(small, other) == ["claimed already, with the message id a"]
+    nameless = {"id": 11, "status": "processing"}
+    assert why(small, other, nameless) == ["claimed already, with the message id a"] * 2
     anyone = {"id": 12, "status": "processing"}
     assert marked(small, anyone)["changed"] == {"processing": 1}
     assert why(small, anyone | {"message_id": "b"}) == ["claimed already, with the message id none"]
@@ -348,6 +371,7 @@ def test_unusable_lines_are_refused_with_why_and_the_others_taken(small: Path) -
         ('{"id": 11}\n[1]', "not a JSON object"),
         ('{"id": true, "status": "sent"}', "id: 'True' is not the id of a row"),
         ('{"id": 12, "status": "sent", "contact_id": "seven"}', "contact_id: 'seven' is not an id"),
+        ('{"id": 12, "status": "sent", "detail": ' + "[" * 100_000, "not JSON"),
     ],
 )
 def test_json_lines_that_are_none_are_refused(small: Path, text: str, words: str) -> None:
@@ -355,6 +379,24 @@ def test_json_lines_that_are_none_are_refused(small: Path, text: str, words: str
     file.write_text(text + "\n")
     refused = json.loads(almanac("mark", small, file, "--json").out)["refused"]
     assert words in refused[-1]["why"]
+
+
+def test_half_a_character_keeps_no_mark_back(small: Path) -> None:
+    assert marked(small, {"id": 11, "status": "failed", "detail": "no \ud83d"})["refused"] == []
+    assert change(small, "SELECT detail FROM message_deliveries") == [("no ?",)]
+
+
+def test_what_was_changed_is_told_where_the_refused_lines_cannot_be_written(small: Path) -> None:
+    file = small.parent / "marks.csv"
+    file.write_text("id,status\n11,sent\n12,opened\n")
+    refused = almanac("mark", small, file, "--rejects", small.parent / "no" / "such.csv")
+    assert refused.code == 2
+    assert change(small, "SELECT status FROM email_schedules WHERE id = 11") == [("pre-scheduled",)]
+    (small.parent / "marks.csv.rejects.csv").mkdir()
+    given = almanac("mark", small, file, "--json")
+    assert given.code == 1
+    assert json.loads(given.out)["changed"] == {"sent": 1}
+    assert "marks.csv.rejects.csv: cannot be written" in given.err
 
 
 def test_a_header_without_a_status_is_refused_as_a_whole(small: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -97,6 +98,12 @@ def test_what_is_in_force_already_is_not_added_again(empty: Path) -> None:
     assert [row[2] for row in rows(empty)] == ["bounce", "complaint"]
 
 
+def test_one_without_a_reason_is_told_as_unspecified(empty: Path) -> None:
+    told = suppression("add", empty, "--email", "a@x.org", "--reason", "", "--on", AS_OF)
+    assert told.out.startswith(f"a@x.org: suppressed from {AS_OF} on, reason unspecified.\n")
+    assert "\n1 suppression, 1 of them" in f"\n{suppression('list', empty, '--on', AS_OF).out}"
+
+
 def test_ending_keeps_the_row_and_sets_the_day_before(empty: Path) -> None:
     suppression("add", empty, "--email", "ann@example.com", "--since", "2026-01-05")
     suppression("end", empty, "--email", "ANN@example.com", "--on", "2026-03-01")
@@ -132,6 +139,8 @@ def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
         (("add",), "expected --email ADDRESS or --contact ID"),
         (("add", "--contact", 9), "contact 9: is not there"),
         (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
+        (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
+        (("add", "--contact", 7, "--reason", "a\0b"), "'a\\x00b': with a NUL character"),
         (("add", "--email", " "), "--email: expected an address, found nothing"),
         (("add", "--contact", 7, "--since", "06/01/2026"), "since: '06/01/2026' is not a date"),
         (
@@ -226,10 +235,17 @@ def test_mended_rejects_are_taken_and_the_others_are_there_already(empty: Path) 
     assert len(rows(empty)) == 2
 
 
-def test_a_quotation_mark_that_is_never_closed_is_told_with_its_line(empty: Path) -> None:
-    told = loaded(empty, 'email,reason\na@x.org,"two\nlines"\nb@x.org,"open\nc@x.org,\n')
-    assert (told["added"], told["rejected"]) == (1, 1)
-    assert rejects(empty)[1:] == ["4,not CSV from here to line 5: unexpected end of data"]
+@pytest.mark.parametrize("behind", [1, 5000])
+def test_a_quotation_mark_that_is_never_closed_takes_no_other_line_with_it(
+    empty: Path, behind: int
+) -> None:
+    others = "".join(f"c{n}@x.org,bounce\n" for n in range(behind))
+    told = loaded(empty, f'email,reason\na@x.org,"two\nlines"\nb@x.org,"open\n{others}')
+    assert (told["added"], told["rejected"]) == (1 + behind, 1)
+    (reject,) = csv.DictReader(rejects(empty))
+    assert reject["line"] == "4"
+    assert reject["rejected_because"].startswith("not CSV (")
+    assert (reject["email"], reject["reason"]) == ("b@x.org", '"open')
     assert rows(empty)[0][2] == "two\nlines"
 
 
@@ -305,6 +321,30 @@ def test_what_is_exported_comes_back_as_it_was(path: Path, empty: Path, source: 
         told = answer("import", database, out)
         assert (told["added"], told["ended"]) == (0, 0)
     assert suppression("export", empty).out == out.read_text("utf-8")
+
+
+def test_where_the_rejects_cannot_be_written_nothing_is_imported(empty: Path) -> None:
+    (empty.parent / "list.csv").write_text("email\na@x.org\nnobody\n")
+    before = empty.read_bytes()
+    given = suppression(
+        "import", empty, empty.parent / "list.csv", "--rejects", empty.parent / "no" / "such.csv"
+    )
+    assert given.code == 2
+    assert "there is no folder to put it in" in given.err
+    (empty.parent / "list.csv.rejects.csv").mkdir()
+    given = suppression("import", empty, empty.parent / "list.csv")
+    assert given.code == 1
+    assert "list.csv.rejects.csv: cannot be written" in given.err
+    assert empty.read_bytes() == before
+
+
+def test_an_export_goes_to_standard_output_or_into_a_file_that_can_be(empty: Path) -> None:
+    loaded(empty, "email\na@x.org\n")
+    given = suppression("export", empty, "--out", "-")
+    assert given.out == suppression("export", empty).out == f"{','.join(FIELDS)}\na@x.org,,,,,\n"
+    given = suppression("export", empty, "--out", empty.parent / "no" / "such.csv")
+    assert given.code == 2
+    assert "there is no folder to put it in" in given.err
 
 
 def test_a_table_of_the_users_own_is_completed_and_otherwise_left_alone(empty: Path) -> None:

@@ -25,9 +25,11 @@ from almanac.database.schema import (
     TABLES,
     Table,
 )
+from almanac.pipeline import marking, marks, sending, suppression
 from almanac.pipeline.organization_status import FAILED, LOOK, STALE, WITH_SENDER
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.planning.kinds import FIXED_REASONS, suppression_text
+from almanac.report import campaigns
 from almanac.report.status import Due, OrganizationStatus, Outcomes, RunStatus
 from almanac.report.summary import RunSummary
 from almanac.rules.windows import EXCLUSION_TEXTS
@@ -207,6 +209,25 @@ def test_the_statuses_that_the_page_names_are_those_that_are_counted() -> None:
         assert set(re.findall(r"`(\w+)`", row)) - {"as_of"} == statuses
     assert f"older than {STALE.total_seconds() / 3600:g} hours" in text
     assert f"the last {LOOK} runs" in text
+
+
+# --- what commands print as JSON ------------------------------------------------------------------
+
+JSON_OF = {
+    "campaigns.md": (
+        *(campaigns.CampaignList, campaigns.TypeLine, campaigns.InstanceLine, campaigns.Reach),
+        *(campaigns.CampaignShown, campaigns.Field, campaigns.LoggedChange, campaigns.Done),
+        *(campaigns.FieldChange, campaigns.Affected, campaigns.Replanned, campaigns.Imported),
+    ),
+    "suppression.md": (suppression.Line, suppression.Effect, suppression.Loaded),
+    "senders.md": (sending.Due, marking.Marked, marks.Refused),
+}
+
+
+@pytest.mark.parametrize("page", JSON_OF)
+def test_every_name_in_an_object_is_on_the_page(page: str) -> None:
+    named = set(re.findall(r"`(\w+)`", (DOCS / page).read_text("utf-8")))
+    assert {name for model in JSON_OF[page] for name in model.model_fields} <= named
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class How:
     def wish(self, place: Place) -> Wish:
         """Who wants it, and when."""
         return Wish(
-            event_id=uuid.uuid4().hex if self.event_id is None else self.event_id,
+            event_id=uuid.uuid4().hex if self.event_id is None else check_event_id(self.event_id),
             changed_by=self.changed_by or _user(),
             as_of=_day(place, self.as_of),
             now=dt.datetime.now(dt.UTC),
@@ -151,7 +151,7 @@ def set_instance(where: Where, how: How, bus: Bus | None = None) -> int:
         _planner(place, how, wish, bus, progress, needed=ask) as plan,
     ):
         done = changing.look_at_instance(place, which, changes, wish, progress)
-        if not how.dry_run and done.outcome != "done before":
+        if not how.dry_run and ((how.direct and how.replan) or done.outcome != "done before"):
             done = _set(place, done, how, wish, ask, plan, progress)
     return _told(done, how, where)
 
@@ -179,7 +179,7 @@ def set_type(where: Where, how: How, bus: Bus | None = None) -> int:
     changes, wish = read_changes([first, *settings]), how.wish(place)
     with progress_bars() as progress, _planner(place, how, wish, bus, progress) as plan:
         done, instances = changing.look_at_type(place, name, changes, wish, progress)
-        if not how.dry_run and done.outcome != "done before":
+        if not how.dry_run:  # what was done before too: it may have died before it was planned
             done = changing.write_type(place, done, wish, progress)
             done = done.model_copy(update=plan([wish.anew(each) for each in instances]))
     return _told(done, how, where)

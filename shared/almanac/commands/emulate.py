@@ -34,7 +34,6 @@ ORG = "demo"
 SEED = 1
 _POLL_SECONDS = 0.1
 _SILENCE_SECONDS = 300.0  # without any progress
-_LAST_WORD_SECONDS = 5.0
 
 
 def emulate(contacts: int, functions: Path | None, keep: bool) -> int:

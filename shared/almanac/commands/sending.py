@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from almanac.commands.place import place_and_file, place_of
 from almanac.commands.progress import progress_bars
 from almanac.database.opening import map_errors
 from almanac.errors import DatabaseBusy, InputError
+from almanac.outputs import check_out, partial_of
 from almanac.pipeline.csv_rows import STDIN, read_text, rejects_path
 from almanac.pipeline.marking import Marked, apply
 from almanac.pipeline.marks import parse
@@ -41,6 +43,9 @@ def due(
     as_json: bool,
 ) -> int:
     """Writes the messages of a day."""
+    out = None if out == Path("-") else out
+    if out is not None:
+        check_out(out, "--out")
     place = place_of(database, org, store)
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
@@ -56,16 +61,18 @@ def due(
 
     def take() -> Due:
         if out is None:
-            return write(sys.stdout)
-        # a sender must never take half a file for the whole
-        unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-        try:
-            with unfinished.open("w", encoding="utf-8", newline="") as file:
-                found = write(file)
-            unfinished.replace(out)
+            # whoever reads at leisure, and marks what it has read, must not find the file held
+            with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as spool:
+                found = write(spool)
+                spool.seek(0)
+                shutil.copyfileobj(spool, sys.stdout)
             return found
-        finally:
-            unfinished.unlink(missing_ok=True)
+        # a sender must never take half a file for the whole
+        with partial_of(out, "--out") as partial:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                found = write(file)
+            partial.replace(out)
+            return found
 
     found = waiting(place, wait, take)
     if as_json:
@@ -96,6 +103,7 @@ def mark(
 ) -> int:
     """Takes back what became of messages."""
     place, file = place_and_file(names, org, store)
+    path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
     zone = waiting(place, wait, lambda: place.config().zone)
     name = "standard input" if file == STDIN else str(file)
@@ -111,12 +119,11 @@ def mark(
                 progress,
             ),
         )
-    path = rejects_path(file, rejects)
-    refused.write(path)
     if as_json:
         print(found.model_dump_json())
     else:
         _tell_marked(console_for(sys.stdout), found, path)
+    refused.write(path)  # last: where it fails, what was changed is told
     return OK
 
 

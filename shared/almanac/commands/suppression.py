@@ -20,6 +20,7 @@ from almanac.database import suppressions as rows
 from almanac.database.opening import map_errors
 from almanac.database.suppressions import COLUMNS, IN_FORCE, Suppression
 from almanac.errors import InputError
+from almanac.outputs import check_out, partial_of
 from almanac.pipeline import suppression as keeping
 from almanac.pipeline.csv_rows import read_csv, rejects_path
 from almanac.pipeline.places import Edit, Place, T
@@ -73,7 +74,8 @@ def _counts(console: Console, connection: apsw.Connection, day: dt.date, as_json
         return OK
     total = sum(line.rows for line in lines)
     holds = sum(line.rows for line in lines if line.state == IN_FORCE)
-    paragraph(console, f"{total:,} suppressions, {holds:,} of them in force on {day}", indent=0)
+    text = f"{_count(total, 'suppression')}, {holds:,} of them in force on {day}"
+    paragraph(console, text, indent=0)
     if lines:
         cells = [(x.reason or "unspecified", x.source, x.state, x.rows) for x in lines]
         table(console, ("reason", "source", "!state", ">rows"), cells)
@@ -107,11 +109,9 @@ def add(
         return OK
     console = console_for(sys.stdout)
     who = " and ".join(_names(new))
-    if added:
-        span = f"from {new.since}" + (f" to {new.until}" if new.until else " on")
-        paragraph(console, f"{who}: suppressed {span}, reason {new.reason}.", indent=0)
-    else:
-        paragraph(console, f"{who}: suppressed already, reason {new.reason}.", indent=0)
+    span = f"from {new.since}" + (f" to {new.until}" if new.until else " on")
+    what = f"suppressed {span if added else 'already'}, reason {new.reason or 'unspecified'}"
+    paragraph(console, f"{who}: {what}.", indent=0)
     _tell(console, effect)
     return OK
 
@@ -165,12 +165,12 @@ def import_(
     """Adds those of a file."""
     place, file = place_and_file(names, org, store)
     day = _day(place, on)
+    path = rejects_path(file, rejects)
     parsed = keeping.parse(read_csv(file, ("email", "contact_id")))
+    parsed.rejects.write(path)  # first: where it fails, nothing has changed
     found, effect = _edit(
         place, lambda c: (keeping.load(c, parsed), keeping.effect(c, day)), "suppression"
     )
-    path = rejects_path(file, rejects)
-    parsed.rejects.write(path)
     where_to = path if len(parsed.rejects) else None
     if as_json:
         _print_json(
@@ -204,15 +204,20 @@ def import_(
 
 def export(where: Where, out: Path | None, as_json: bool) -> int:
     """Writes all of them."""
+    out = None if out == Path("-") else out
     if as_json and out is None:
         raise InputError("--json: expected --out FILE with it, since the CSV takes standard output")
+    if out is not None:
+        check_out(out, "--out")
     place = where.place()
     with place.open() as source, map_errors(source.path):
         if out is None:
             keeping.export(source.connection, sys.stdout)
             return OK
-        with out.open("w", encoding="utf-8", newline="") as file:
-            count = keeping.export(source.connection, file)
+        with partial_of(out, "--out") as partial:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                count = keeping.export(source.connection, file)
+            partial.replace(out)
     if as_json:
         _print_json(rows=count, out=str(out))
     else:

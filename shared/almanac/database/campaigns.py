@@ -38,10 +38,6 @@ Progress = Callable[[str, int, int], None]
 
 STEPS = 50  # in which email_schedules is read, with a word of progress after each
 _WRITTEN = (CAMPAIGN_TYPES, CAMPAIGN_INSTANCES, CONTACT_CAMPAIGNS, CAMPAIGN_CHANGE_LOG)
-_PLANNED_PARTS = (
-    (IDENTITY_INDEX, f"{PLANNED} AND {IDENTIFIED}"),
-    (OLDER_INDEX, f"{PLANNED} AND {UNIDENTIFIED}"),
-)
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,7 @@ def _is_sparse(path: Path) -> bool:
 def _require_writable(path: Path) -> None:
     folder = path.resolve().parent
     if not _may(path, os.W_OK):
-        raise DatabaseError(f"{path}: the file is read-only; planning needs to write to it")
+        raise DatabaseError(f"{path}: the file is read-only; it is to be written to")
     if not _may(folder, os.W_OK):
         raise DatabaseError(
             f"{path}: its folder {folder} is read-only; SQLite needs to write a journal there"

@@ -65,10 +65,12 @@ class Snapshot:
     def contacts(self, first: int, last: int) -> pa.Table:
         """CONTACTS_SCHEMA; only rows whose id is an integer, of equal ids the first row."""
         select = selects.contact_columns(self._tables.columns("contacts"))
-        return self._contacts(select, first, last)
+        return self._contacts(select, selects.CONTACTS_SCHEMA, first, last)
 
-    def _contacts(self, select: selects.Select, first: int, last: int) -> pa.Table:
-        schema, where = selects.CONTACTS_SCHEMA, "typeof(id) = 'integer'"
+    def _contacts(
+        self, select: selects.Select, schema: pa.Schema, first: int, last: int
+    ) -> pa.Table:
+        where = "typeof(id) = 'integer'"
         rows = self._tables.range("contacts", select, schema, first, last, where, key="id")
         return distinct(rows, "id")
 

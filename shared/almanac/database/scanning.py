@@ -6,31 +6,50 @@ times as fast as by contact.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 
 from almanac.database import selects
-from almanac.database.columnar import CODES
+from almanac.database.columnar import CODES, coded
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Columnar
-from almanac.database.tables import listed
+from almanac.database.sql import SEPARATED, SEPARATOR
+from almanac.frames import Codes, Ids
 
-OTHER, SCHEDULED, SKIPPED, SENT = range(4)
+MOST = 1000  # ranges of a table
+DENSE = 100  # ranges of contacts: if ids are so far apart that it would take more, they are counted
 
-ROWS_SCHEMA = pa.schema(
+SCHEMA = pa.schema({"contact_id": pa.int64(), "kind": CODES})
+PARTS_SCHEMA = pa.schema(
     {
         "contact_id": pa.int64(),
-        "email_type": CODES,
-        "campaign_instance_id": pa.int64(),
+        "status": CODES,
+        "campaign_instance_id": CODES,
         "scheduled_send_date": CODES,
-        "state": pa.int8(),  # OTHER: committed, and neither sent nor delivered
-        "skip_reason": CODES,  # of skipped rows
+        "email_type": CODES,
+        "skip_reason": CODES,
     }
 )
 _TABLES = ("contacts", "email_schedules", "contact_campaigns", "contact_issues", "suppressions")
-_NOTHING = {pa.string(): "''", pa.int8(): "0"}
+_NOTHING = {pa.string(): "", pa.int8(): 0}
 _WHO = ("id", "email", "zip_code", "state", "status")
+
+
+# status, campaign_instance_id, scheduled_send_date, email_type, skip_reason
+RowKind = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Schedule rows; there are far fewer kinds than rows."""
+
+    contact_id: Ids
+    kind: Codes  # index into kinds
+    kinds: list[RowKind]
 
 
 class Scan(Snapshot):
@@ -50,8 +69,24 @@ class Scan(Snapshot):
         wanted = (*_WHO, "carrier") if carriers else _WHO
         select = selects.contact_columns(self._tables.columns("contacts"))
         fields = selects.CONTACTS_SCHEMA
-        select |= {f.name: _NOTHING[f.type] for f in fields if f.name not in wanted}
-        return self._contacts(select, first, last)
+        schema = pa.schema([field for field in fields if field.name in wanted])
+        found = self._contacts({name: select[name] for name in schema.names}, schema, first, last)
+        columns = [
+            found[f.name]
+            if f.name in wanted
+            else pa.repeat(pa.scalar(_NOTHING[f.type], f.type), found.num_rows)
+            for f in fields
+        ]
+        return pa.table(columns, fields)
+
+    def contact_ranges(self, contacts: int) -> list[tuple[int, int]]:
+        """Ranges of the ids of all contacts, of about so many contacts each at most."""
+        first, last = self._ends("contacts", "id", "WHERE typeof(id) = 'integer'")
+        if last - first < contacts * DENSE:
+            return _cut(first, last, contacts)
+        ids = self.contact_ids()
+        firsts = ids[::contacts].tolist()
+        return [(a, b - 1) for a, b in pairwise([*firsts, last + 1])]
 
     def row_ranges(self, rows: int) -> list[tuple[int, int]]:
         """Ranges of the ids of all rows, of about so many rows each where few ids are missing."""
@@ -60,36 +95,33 @@ class Scan(Snapshot):
             return []
         if not table.has_rowid:
             return [(0, 0)]
-        found = self._tables.read(
-            "SELECT (SELECT COALESCE(min(rowid), 0) FROM email_schedules), "
-            "(SELECT COALESCE(max(rowid), 0) FROM email_schedules)",
-            (),
-            pa.schema({"first": pa.int64(), "last": pa.int64()}),
-        ).to_pylist()[0]
-        first, last = int(found["first"]), int(found["last"])
-        count = max(1, min(1000, -(-(last - first + 1) // rows)))
-        cuts = [first + (last - first + 1) * n // count for n in range(count + 1)]
-        return [(a, b - 1) for a, b in pairwise(cuts)]
+        return _cut(*self._ends("email_schedules", "rowid"), rows)
 
-    def rows(self, first: int, last: int, since: str) -> pa.Table:
-        """ROWS_SCHEMA: rows dated on or after the ISO date, and campaign messages that were sent.
+    def _ends(self, table: str, key: str, where: str = "") -> tuple[int, int]:
+        """The lowest and the highest of a table's ids; 0 without any."""
+        ends = (f"(SELECT COALESCE({f}({key}), 0) FROM {table} {where})" for f in ("min", "max"))
+        schema = pa.schema({"first": pa.int64(), "last": pa.int64()})
+        found = self._tables.read(f"SELECT {', '.join(ends)}", (), schema).to_pylist()[0]
+        return int(found["first"]), int(found["last"])
+
+    def rows(self, first: int, last: int, since: str) -> Rows:
+        """Rows dated on or after the ISO date, and campaign messages that were sent.
 
         first and last: as `row_ranges` gives them.
         """
-        schema = ROWS_SCHEMA
         columns = self._tables.columns("email_schedules")
         if columns.table is None or not columns.has("scheduled_send_date"):
-            return schema.empty_table()
+            return Rows(np.empty(0, np.int64), np.empty(0, np.int32), [])
         status = columns.text("status")
         if not columns.has("status"):
             status = "'pre-scheduled'"  # as the migration will have it
-        select = selects.plain(columns, schema)
-        select["state"] = (
-            f"CASE {status} WHEN 'pre-scheduled' THEN {SCHEDULED} WHEN 'skipped' THEN {SKIPPED} "
-            f"WHEN 'sent' THEN {SENT} WHEN 'delivered' THEN {SENT} ELSE {OTHER} END"
-        )
-        reason = columns.text("skip_reason")
-        select["skip_reason"] = f"CASE {status} WHEN 'skipped' THEN {reason} ELSE '' END"
+        parts = {
+            "status": status,
+            "campaign_instance_id": columns.integer("campaign_instance_id"),
+            "scheduled_send_date": columns.text("scheduled_send_date"),
+            "email_type": columns.text("email_type"),
+            "skip_reason": columns.text("skip_reason"),
+        }
         sent = (
             f"({status} IN ('sent', 'delivered') "
             f"AND {columns.text('email_type')} LIKE 'campaign\\_%' ESCAPE '\\')"
@@ -99,10 +131,25 @@ class Scan(Snapshot):
             by = "NOT INDEXED"
         if columns.table.has_rowid:
             within = "rowid BETWEEN ? AND ?"
-        ordered = {name: select[name] for name in schema.names}
-        return self._tables.read(
-            f"SELECT {listed(ordered)} FROM email_schedules {by} "
-            f"WHERE {within} AND (scheduled_send_date >= ? OR {sent})",
-            (first, last, since),
-            schema,
-        )
+        tail = f"FROM email_schedules {by} WHERE {within} AND (scheduled_send_date >= ? OR {sent})"
+        contact, values = columns.integer("contact_id"), (first, last, since)
+        # one text a row instead of five columns: handing over values is what takes time
+        whole = f" || {SEPARATOR} || ".join(parts.values())
+        table = self._tables.read(f"SELECT {contact}, {whole} {tail}", values, SCHEMA)
+        texts, kind_of = coded(table["kind"])
+        kinds: list[RowKind] = [text.split(SEPARATED) for text in texts]
+        if any(len(kind) != len(parts) for kind in kinds):  # a text has the separator in it
+            each = ", ".join(f"CAST({part} AS TEXT)" for part in parts.values())
+            table = self._tables.read(f"SELECT {contact}, {each} {tail}", values, PARTS_SCHEMA)
+            rows = zip(*(table[name].to_pylist() for name in parts), strict=True)
+            index: dict[tuple[str, ...], int] = {}
+            kind_of = np.array([index.setdefault(row, len(index)) for row in rows], np.int32)
+            kinds = list(index)
+        return Rows(table["contact_id"].to_numpy(), kind_of, kinds)
+
+
+def _cut(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    """Ranges of about so many ids each, but no more than MOST."""
+    count = max(1, min(MOST, -(-(last - first + 1) // size)))
+    cuts = [first + (last - first + 1) * n // count for n in range(count + 1)]
+    return [(a, b - 1) for a, b in pairwise(cuts)]

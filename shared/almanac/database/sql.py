@@ -15,7 +15,8 @@ _BLANKS = (
     "char(32,9,10,11,12,13,28,29,30,31,133,160,5760,8192,8193,8194,8195,8196,8197,8198,8199,8200,"
     "8201,8202,8232,8233,8239,8287,12288)"
 )
-SEPARATOR = "char(31)"
+SEPARATED = "\x1f"
+SEPARATOR = f"char({ord(SEPARATED)})"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def civil_date(text: str) -> str:
     """The date that a text begins with, as `civil.parse_dates` reads it; NULL for no date."""
     date, digits = f"substr({text}, 1, 10)", "-".join("[0-9]" * n for n in (4, 2, 2))
     return (
-        f"CASE WHEN ({text} GLOB '{digits}' OR {text} GLOB '{digits}[ T]*') "
+        # GLOB takes a NUL for the end
+        f"CASE WHEN ({text} GLOB '{digits}' AND instr({text}, char(0)) = 0 "
+        f"OR {text} GLOB '{digits}[ T]*') "
         f"AND date({date}) = {date} AND {date} >= '0001' THEN {date} END"
     )
 

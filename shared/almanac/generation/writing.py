@@ -101,7 +101,7 @@ def _temporary_neighbour(path: Path) -> Iterator[Path]:
             prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent
         )
     except OSError as error:
-        raise DatabaseError(f"{path} could not be written: {error}") from error
+        raise DatabaseError(f"{path} could not be written: {error.strerror}") from error
     os.close(handle)
     temporary = Path(name)
     try:

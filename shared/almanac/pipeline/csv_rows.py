@@ -11,11 +11,13 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from almanac.errors import InputError
+from almanac.errors import AlmanacError, InputError
+from almanac.outputs import check_out
 
 STDIN = Path("-")
 SEPARATORS = ",;\t|"
@@ -44,18 +46,24 @@ class CsvFile:
     _separator: str
 
     def rows(self) -> Iterator[Row]:
-        """All rows that are not empty, in order; may be asked for again."""
-        lines = islice(self._lines, self._above, None)
-        reader = csv.reader(lines, delimiter=self._separator, strict=True)
+        """All rows that are not empty, in order; may be asked for again.
+
+        A line from which on nothing is CSV, such as one with a quote that is never closed, is a
+        row of its own: those behind it are read.
+        """
+        read = partial(csv.reader, delimiter=self._separator, strict=True)
+        start = self._above
+        reader = read(self._behind(start))
         while True:
-            line = self._above + reader.line_num + 1
+            line = start + reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                last = self._above + reader.line_num
-                yield Row(line, [], f"not CSV from here to line {last}: {error}")
+                cells = self._lines[line - 1].rstrip("\r\n").split(self._separator)
+                yield Row(line, cells, f"not CSV ({error}): is there a quote too many?")
+                start, reader = line, read(self._behind(line))
                 continue
             if not any(cell.strip() for cell in cells):
                 continue
@@ -64,6 +72,10 @@ class CsvFile:
                 yield Row(line, cells, f"{many}: is there a separator in one of them?")
             else:
                 yield Row(line, cells)
+
+    def _behind(self, line: int) -> Iterator[str]:
+        """The lines behind this one."""
+        return map(self._lines.__getitem__, range(line, len(self._lines)))
 
     def picker(self, *names: str) -> Callable[[Row], tuple[str, ...]]:
         """What gives a row's cells under these names, trimmed; '' where there is none."""
@@ -91,7 +103,10 @@ class Rejects:
         return len(self.rows)
 
     def write(self, path: Path) -> None:
-        """Write them as CSV, to be mended and given again; nothing is written without any."""
+        """Write them as CSV, to be mended and given again; nothing is written without any.
+
+        Raises AlmanacError if that fails.
+        """
         if not self.rows:
             return
         try:
@@ -100,12 +115,20 @@ class Rejects:
                 writer.writerow([*REJECT_COLUMNS, *self.columns])
                 writer.writerows([line, why, *cells] for line, why, cells in self.rows)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+            raise AlmanacError(
+                f"{path}: cannot be written ({error.strerror}); --rejects names another file"
+            ) from error
 
 
 def rejects_path(file: Path, chosen: Path | None) -> Path:
-    """Where the rejects of a file go: to the one chosen, else beside it."""
+    """Where the rejects of a file go: to the one chosen, else beside it.
+
+    Raises InputError for one that cannot be, that is a database, or the file itself.
+    """
     if chosen is not None:
+        check_out(chosen, "--rejects")
+        if file != STDIN and chosen.resolve() == file.resolve():
+            raise InputError(f"--rejects: {chosen}: is the file to read; expected another name")
         return chosen
     return Path("rejects.csv") if file == STDIN else file.with_name(f"{file.name}.rejects.csv")
 

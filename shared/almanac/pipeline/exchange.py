@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from almanac.database.census import Census, take_census
 from almanac.database.opening import backup, map_errors, open_database, quick_check
 from almanac.errors import InputError, RequestError, Superseded
 from almanac.names import check_org_id
+from almanac.outputs import check_folder, partial_of
 from almanac.pipeline.orchestrate import read_config
 from almanac.pipeline.organizations import last_whole_run, own_id
 from almanac.storage.store import ObjectStore
@@ -154,7 +153,7 @@ def pull(
     chosen = _version(store, org, version)
     info = database_of(store, chosen)
     progress("fetch", 0, 1)
-    with _beside(out) as partial:
+    with partial_of(out, "--out") as partial:
         store.fetch_file(info.name, partial, info.generation)
         _check_out(out, force)
         partial.replace(out)
@@ -163,9 +162,7 @@ def pull(
 
 
 def _check_out(out: Path, force: bool) -> None:
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        what = "is a folder" if out.is_dir() else "there is no folder to put it in"
-        raise InputError(f"--out: {out}: {what}; expected the name of a file")
+    check_folder(out, "--out")
     if out.exists() and not force:
         raise InputError(f"--out: {out}: exists already; --force overwrites it")
     for suffix in ("-wal", "-journal"):
@@ -174,16 +171,6 @@ def _check_out(out: Path, force: bool) -> None:
                 f"--out: {out}{suffix} lies there: SQLite would apply it to the fetched file; "
                 "choose another name, or end the program that uses the file"
             )
-
-
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """The name of a file in the same folder that is gone in the end."""
-    partial = out.absolute().with_name(f".{out.name}.{os.getpid()}-{os.urandom(4).hex()}.partial")
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _version(store: ObjectStore, org: str, number: int | None) -> Current | Manifest:

@@ -62,6 +62,10 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, words: Vocabul
     _require(
         [
             (_is_code(candidates.reason, len(words.reasons)), "a skip reason is none"),
+            (
+                _is_code(candidates.previous_reason + 1, len(words.reasons) + 1),
+                "a skip reason of before is none",
+            ),
             (_is_code(candidates.state + 1, len(USPS_STATES) + 1), "a state is none"),
             (_is_code(candidates.details + 1, len(fragment.metadata) + 1), "a detail is missing"),
             (_is_code(removals.kind + 1, len(words.kinds) + 1), "a removed row is of no kind"),

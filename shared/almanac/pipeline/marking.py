@@ -111,8 +111,8 @@ class _Ledger:
                 raise RequestError(f"a complaint about a message that is {row.status}")
             return self._complaints.setdefault(mark.row_id, "new") == "new"
         if mark.status == row.status:
-            claim = self._claims.get(mark.row_id)
-            if mark.status == "processing" and mark.message_id and claim != mark.message_id:
+            claim = self._claims.get(mark.row_id, "")
+            if mark.status == "processing" and (mark.message_id or "") != claim:
                 raise RequestError(f"claimed already, with the message id {claim or 'none'}")
             return False
         if row.status in _OVERTAKEN.get(mark.status, ()):

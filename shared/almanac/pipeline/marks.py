@@ -97,7 +97,7 @@ def _json_lines(text: str) -> Iterator[tuple[Row, dict[str, Any]]]:
                 values = found
             else:
                 problem = "not a JSON object"
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problem = f"not JSON: {error}"
         yield Row(number, [line], problem), values
 
@@ -147,7 +147,8 @@ def _integer(value: object) -> int | None:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
+    """Half a character, which JSON can name and a database cannot hold, becomes a question mark."""
+    return "" if value is None else str(value).strip().encode("utf-8", "replace").decode()
 
 
 def refuse(parsed: Parsed, line: int, row_id: int | None, why: str, cells: list[str]) -> None:

@@ -87,6 +87,7 @@ def made(
     if email and not _ADDRESS.fullmatch(email):
         raise RequestError(f"email: {email!r} is not an e-mail address")
     number = int(contact_id or 0)
+    _check_text(email, reason, source)
     if not email and not number:
         raise RequestError("names nobody: neither an e-mail address nor the id of a contact")
     first, last = _date("since", since), _date("until", until)
@@ -214,6 +215,17 @@ def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
 def _key(row: Suppression) -> Key:
     """What tells a suppression from others, whenever it ends and whoever brought it."""
     return row.email.strip().lower(), row.contact_id, row.reason.strip(), row.since.strip()
+
+
+def _check_text(*texts: str) -> None:
+    """RequestError for what a database cannot hold."""
+    for text in texts:
+        if "\0" in text:
+            raise RequestError(f"{text!r}: with a NUL character")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise RequestError(f"{text!r}: not UTF-8") from None
 
 
 def _same_word(one: str, other: str) -> bool:

@@ -31,7 +31,7 @@ def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: 
     for contact, date in planned(connection, contacts, day):
         row = next((r for r in of_contact(connection, contact, day) if r.state == IN_FORCE), None)
         if row is None:
-            continue  # of several contacts with this id another is suppressed, who is not planned
+            continue  # of several with this id, in a table without an order, another is suppressed
         (shard,) = (n for n, (first, last) in enumerate(plan.shards) if first <= contact <= last)
         with judged(shard, balanced.fragments[shard].name):
             why = suppression_text(row.reason)

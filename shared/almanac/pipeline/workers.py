@@ -6,7 +6,7 @@ import functools
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,15 +43,19 @@ class ShardWorker:
         run_shard(store_at(self.root), task, snapshots_at(self.root, self.workspace))
 
 
+def warm_up() -> None:
+    """Importing this module is what takes time in a new process."""
+
+
 @contextmanager
-def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that begin to warm up at once, and end with the context."""
+def worker_pool(workers: int, warm: Callable[[], None] = warm_up) -> Iterator[ProcessPoolExecutor]:
+    """Processes that begin at once with `warm`, and end with the context."""
     # spawned, not forked: the parent has threads by now
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:
         with _without_interrupts():
             for _ in range(workers):
-                pool.submit(_warm_up)
+                pool.submit(warm)
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
@@ -68,7 +72,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _warm_up() -> None:
-    """Importing this module is what takes time in a new process."""

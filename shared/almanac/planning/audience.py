@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from almanac.frames import NO_DAY, Ids
 from almanac.planning.brief import Brief, Instance
@@ -50,7 +51,8 @@ class Audience:
 
 def sent_by_instance(committed: pa.Table, contact_ids: Ids, brief: Brief) -> Counter[int]:
     """Messages sent or delivered to the contacts by instance, follow-ups aside."""
-    rows = read_committed(committed, contact_ids, brief)
+    campaigns = pc.starts_with(committed["email_type"], "campaign_", ignore_case=True)
+    rows = read_committed(committed.filter(campaigns), contact_ids, brief)
     sent = rows.instance[rows.is_sent & (rows.type == CAMPAIGN) & (rows.instance >= 0)]
     counts = np.bincount(sent, minlength=len(brief.instances)).tolist()
     return +Counter({i.id: n for i, n in zip(brief.instances, counts, strict=True)})

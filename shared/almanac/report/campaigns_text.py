@@ -153,7 +153,7 @@ def _reach(console: Console, found: CampaignShown) -> None:
         return
     paragraph(console, f"{reach.contacts:,} contacts who can get messages and whom it targets")
     if reach.suppressed:
-        paragraph(console, f"of them {reach.suppressed:,} are suppressed and get nothing")
+        paragraph(console, f"suppressed of them, who get nothing: {reach.suppressed:,}")
     if reach.contacts:
         states = [f"{state} {count:,}" for state, count in reach.by_state.items()]
         rest = sum(list(reach.by_state.values())[STATES_SHOWN:])
@@ -177,7 +177,7 @@ def print_done(console: Console, done: Done, where: str) -> None:
         number = f"{done.instance_id} " if done.instance_id is not None else ""
         name = f"Campaign {number}{done.name}, of type {done.campaign_type}"
     paragraph(console, f"{name}: {_outcome(done)}.", indent=0, style="bold")
-    if done.outcome == "done before" or (done.outcome == "nothing to change" and not _asked(done)):
+    if done.outcome in ("done before", "nothing to change") and not _asked(done):
         return
     if done.added:
         table(console, ("!", ""), [(each.field, each.new) for each in done.changes])
@@ -211,7 +211,8 @@ def _outcome(done: Done) -> str:
     if done.outcome == "published":
         return "the functions are asked to change it and to plan whom it concerns"
     if done.outcome == "done before":
-        return f"the change {done.event_id} was done before, and nothing is done now"
+        now = "it is planned anew" if _asked(done) else "nothing is done now"
+        return f"the change {done.event_id} was done before, and {now}"
     return "planned anew" if _asked(done) else "nothing to change"
 
 

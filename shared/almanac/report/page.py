@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from almanac.errors import InputError
+from almanac.outputs import check_no_database
 from almanac.report.charts import BAR_HEIGHT, BAR_TOP, bars, calendar
 from almanac.report.headlines import alerts, cards, changes_in_words, short_day
 from almanac.report.page_data import PageData
@@ -64,6 +65,7 @@ def check_target(path: Path) -> None:
         raise InputError(f"{path}: a folder; expected the name of an HTML file")
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not an ordinary file; a page would take its place")
+    check_no_database(path, "the page")
     parent = path.absolute().parent
     if not parent.is_dir():
         raise InputError(f"{path}: there is no folder {parent}; make it first")

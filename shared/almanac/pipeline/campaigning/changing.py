@@ -124,6 +124,8 @@ def look_at_type(
 
 def write_instance(place: Place, looked: Done, wish: Wish, progress: Progress) -> Done:
     """Write the change that was looked at, and log it, in one transaction."""
+    if looked.outcome == "done before":
+        return looked
     if not looked.changes:
         return looked.model_copy(update={"outcome": "nothing to change"})
     changes: Changes = {each.field: each.new for each in looked.changes}
@@ -149,6 +151,8 @@ def write_instance(place: Place, looked: Done, wish: Wish, progress: Progress) -
 
 def write_type(place: Place, looked: Done, wish: Wish, progress: Progress) -> Done:
     """The same for a type."""
+    if looked.outcome == "done before":
+        return looked
     if not looked.changes:
         return looked.model_copy(update={"outcome": "nothing to change"})
     values = {each.field: int(each.new or 0) for each in looked.changes}

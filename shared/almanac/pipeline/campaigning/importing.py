@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import apsw
 
 from almanac.database import campaigns as tables
 from almanac.database.target_import import TargetImport
-from almanac.errors import InputError
+from almanac.outputs import check_out, partial_of
 from almanac.pipeline.campaigning.changing import Wish
 from almanac.pipeline.campaigning.finding import Campaigns
 from almanac.pipeline.campaigning.judging import Tally
@@ -53,9 +50,10 @@ def import_targets(
     name: what messages call the file. Raises InputError for a file that is no CSV of targets,
     RequestError for an unknown instance, and what `Place.edit` raises.
     """
+    check_out(options.rejects, "--rejects")
     with place.open() as source:
         Campaigns.read(source.connection).instance(which)  # before a store's copy is fetched
-    with _beside(options.rejects) as partial:
+    with partial_of(options.rejects, "--rejects") as partial:
 
         def edit(connection: apsw.Connection) -> Imported:
             return _import(connection, place, which, file, name, partial, options, wish, progress)
@@ -128,23 +126,3 @@ def _import(
     if options.dry_run:
         raise _Undone(imported.model_copy(update={"outcome": "dry run"}))
     return imported
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A name in the folder of a file that is to be written; gone in the end unless it was renamed.
-
-    InputError where no file can be written there.
-    """
-    if target.is_dir() or not target.absolute().parent.is_dir():
-        what = "is a folder" if target.is_dir() else "there is no folder to put it in"
-        raise InputError(f"--rejects: {target}: {what}; expected the name of a file")
-    partial = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.touch()
-    except OSError as error:
-        raise InputError(f"--rejects: {target}: cannot be written: {error.strerror}") from None
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
