@@ -383,4 +383,4 @@ def test_a_fault_at_any_deletion_leaves_no_version_half_there(file: Path, fault:
         assert len(folders(store, ORG)) == 2
         if not store.at_was_met():
             break
-    assert at == 8
+    assert at == 10
