@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from almanac.errors import InputError
@@ -42,17 +42,25 @@ def check_no_database(out: Path, option: str) -> None:
 
 
 @contextmanager
-def partial_of(out: Path, option: str) -> Iterator[Path]:
-    """An empty file in the folder of the one to write; gone in the end unless it was renamed.
-
-    Raises InputError where there can be none; option: what `out` was given by.
-    """
-    partial = out.absolute().with_name(f".{out.name}.{os.getpid()}-{os.urandom(4).hex()}.partial")
-    try:
-        partial.touch()
-    except OSError as error:
-        raise InputError(f"{option}: {out}: cannot be written: {error.strerror}") from None
+def neighbour(path: Path) -> Iterator[Path]:
+    """An empty file in the same folder; gone in the end unless it was renamed. Raises OSError."""
+    partial = path.absolute().with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
+    partial.touch(exist_ok=False)
     try:
         yield partial
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def partial_of(out: Path, option: str) -> Iterator[Path]:
+    """A neighbour of the file to write.
+
+    Raises InputError where there can be none; option: what `out` was given by.
+    """
+    with ExitStack() as stack:
+        try:
+            partial = stack.enter_context(neighbour(out))
+        except OSError as error:
+            raise InputError(f"{option}: {out}: cannot be written: {error.strerror}") from None
+        yield partial

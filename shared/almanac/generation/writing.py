@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from almanac.generation.contacts import CHUNK, contact_chunk
 from almanac.generation.draws import Draws
 from almanac.generation.history import history, side_tables
 from almanac.generation.schema import INDEXES, TABLES
+from almanac.outputs import neighbour
 
 Progress = Callable[[str, int, int], None]
 """Told what is being made, how much of it is done, and of how much: (what, done, total)."""
@@ -96,26 +95,12 @@ def _exists(path: Path) -> InputError:
 @contextmanager
 def _temporary_neighbour(path: Path) -> Iterator[Path]:
     """A new empty file beside `path`, which is gone afterwards unless it was renamed."""
-    try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent
-        )
-    except OSError as error:
-        raise DatabaseError(f"{path} could not be written: {error.strerror}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        # mkstemp keeps everybody else out; a database is an ordinary file
-        temporary.chmod(0o666 & ~_umask())
+    with ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(neighbour(path))
+        except OSError as error:
+            raise DatabaseError(f"{path} could not be written: {error.strerror}") from error
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _write(path: Path, contacts: int, seed: int, as_of: int, tell: Progress) -> Summary:

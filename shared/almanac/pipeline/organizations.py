@@ -15,7 +15,7 @@ from almanac.names import ORG_ID, check_org_id
 from almanac.pipeline.briefing import date_of_run
 from almanac.pipeline.results import RunResult, record_result
 from almanac.storage import layout
-from almanac.storage.collection import why_kept
+from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.lease import acquire, close_dead_runs, release
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import (
@@ -28,7 +28,6 @@ from almanac.storage.versions import (
     rollback,
 )
 
-KEEP_DAYS = 7
 ROLLBACK_SECONDS = 600
 WALK = 200  # versions, from one to the one before
 _WHOLE_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily(~[0-9]+)?|manual-.*)")

@@ -6,7 +6,6 @@ import base64
 import functools
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from almanac.errors import InputError
-from almanac.outputs import check_no_database
+from almanac.outputs import check_no_database, neighbour
 from almanac.report.charts import BAR_HEIGHT, BAR_TOP, bars, calendar
 from almanac.report.headlines import alerts, cards, changes_in_words, short_day
 from almanac.report.page_data import PageData
@@ -171,20 +170,6 @@ def _digest(text: str) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     """Either all of the file is there, or what was there before."""
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent
-    )
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        partial.chmod(0o666 & ~_umask())
+    with neighbour(path) as partial:
+        partial.write_bytes(content)
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

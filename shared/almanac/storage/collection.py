@@ -9,11 +9,12 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectInfo, ObjectStore
 from almanac.storage.versions import Manifest, current, folders, manifest_of
 
+KEEP_DAYS = 7
 _LOST_ANSWERS = 3
 
 
 def collect_versions(
-    store: ObjectStore, org: str, now: dt.datetime, *, keep_days: int = 7, monthly: int = 12
+    store: ObjectStore, org: str, now: dt.datetime, *, keep_days: int = KEEP_DAYS, monthly: int = 12
 ) -> list[str]:
     """Delete what nobody needs any more; the caller holds the organization's lease.
 
@@ -54,7 +55,12 @@ def collect_versions(
 
 
 def collect_runs(
-    store: ObjectStore, org: str, now: dt.datetime, *, keep_days: int = 7, keep_results: int = 400
+    store: ObjectStore,
+    org: str,
+    now: dt.datetime,
+    *,
+    keep_days: int = KEEP_DAYS,
+    keep_results: int = 400,
 ) -> int:
     """Delete what runs that began keep_days ago left behind, but for plan and result.
 
