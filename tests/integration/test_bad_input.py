@@ -26,9 +26,6 @@ from tests.integration.damage import (
 )
 from tests.unit.database_agencies import without_privileges
 
-# one process: folders that all tests share are opened to others for a moment, and closed again
-pytestmark = pytest.mark.xdist_group("privileges")
-
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -129,14 +129,12 @@ def without_privileges(folder: Path) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    opened = [p for p in (folder, *folder.parents) if p.stat().st_mode & 0o005 != 0o005]
-    modes = [(p, p.stat().st_mode) for p in opened]
-    for parent in opened:
-        parent.chmod(parent.stat().st_mode | 0o055)
+    # they stay open: tests in other processes have the same folders above their own
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(parent.stat().st_mode | 0o055)
     os.seteuid(NOBODY)
     try:
         yield
     finally:
         os.seteuid(0)
-        for parent, mode in modes:
-            parent.chmod(mode)

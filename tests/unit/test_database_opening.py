@@ -29,9 +29,6 @@ from tests.unit.database_agencies import (
     without_privileges,
 )
 
-# one process: folders that all tests share are opened to others for a moment, and closed again
-pytestmark = pytest.mark.xdist_group("privileges")
-
 MANY_ROWS = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
 INSERT INTO email_schedules (contact_id, email_type, scheduled_send_date, event_year)
