@@ -106,7 +106,7 @@ module "function" {
 }
 
 # Merges when the function would take too long; the function starts it for a run, and waits by
-# having its message delivered again (shared/almanac/pipeline/merge_job.py).
+# having its message delivered again (shared/almanac/runs/merge_job.py).
 resource "google_cloud_run_v2_job" "merge" {
   for_each = var.merge_job == null ? {} : { merge = var.merge_job }
 
@@ -126,7 +126,7 @@ resource "google_cloud_run_v2_job" "merge" {
       encryption_key  = var.kms_key
       containers {
         image   = each.value.image
-        command = ["/cnb/lifecycle/launcher", "python", "-m", "almanac.pipeline.merge_job"]
+        command = ["/cnb/lifecycle/launcher", "python", "-m", "almanac.runs.merge_job"]
         resources {
           limits = {
             cpu    = tostring(each.value.cpu)

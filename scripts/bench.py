@@ -23,7 +23,7 @@ import apsw
 
 from almanac.config import Config
 from almanac.generation import generate
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.local import RunOptions, run_file
 
 DAY = dt.date(2026, 11, 21)
 SEED = 1

@@ -20,7 +20,7 @@ import apsw
 
 DAY = "2026-11-21"
 SHUFFLED = "SELECT id, email FROM contacts ORDER BY id * 2654435761 % 1000003 LIMIT ?"
-PROGRAM = [sys.executable, "-c", "from almanac.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from almanac.commands.main import main; main()"]
 
 
 def main() -> None:

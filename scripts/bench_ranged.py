@@ -27,14 +27,14 @@ import numpy as np
 from almanac.config import Config
 from almanac.database.reading import Snapshot
 from almanac.generation import generate
-from almanac.pipeline.briefing import brief_of
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.run_plan import SnapshotRef
-from almanac.pipeline.shard import read_range
-from almanac.pipeline.snapshots import RangedSnapshots
+from almanac.organizations.brief import brief_of
+from almanac.organizations.snapshots import RangedSnapshots
 from almanac.planning.brief import Brief
 from almanac.planning.kinds import Vocabulary
 from almanac.planning.plan import plan_shard
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.run_plan import SnapshotRef
+from almanac.runs.shard import read_range
 from almanac.storage.folder import FolderStore
 
 FIRST_DAY = dt.date(2026, 11, 21)

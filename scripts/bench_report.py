@@ -40,8 +40,8 @@ def _in_new_process(path: Path) -> dict[str, Any]:
 
 def _measure(path: Path) -> None:
     # as the command does: the workers import this file too, and would import all that it imports
-    from almanac.pipeline.overview import overview
     from almanac.report.page import report_files
+    from almanac.statistics.file_report import overview
 
     started = time.perf_counter()
     data = overview(path)

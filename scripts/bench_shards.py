@@ -28,9 +28,9 @@ from almanac.emulation.local_cloud import LocalCloud
 from almanac.generation import generate
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.names import daily_run_id
-from almanac.pipeline.exchange import push
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.results import RunResult
+from almanac.organizations.transfer import push
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.results import RunResult
 
 FIRST_DAY = dt.date(2026, 11, 21)
 ORG = "bench"

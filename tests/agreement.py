@@ -12,8 +12,8 @@ import apsw
 import yaml
 
 from almanac.config import load_config
-from almanac.pipeline.local import RunOptions, run_file
 from almanac.report.summary import RunSummary
+from almanac.runs.local import RunOptions, run_file
 from tests import oracle
 
 Identity = tuple[int, str, int, dt.date]

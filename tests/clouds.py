@@ -24,10 +24,10 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.envelope import delivery_of
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, to_json
 from almanac.messaging.topics import Topics
-from almanac.pipeline.handlers import HANDLERS
-from almanac.pipeline.parts import Parts
-from almanac.pipeline.results import RunResult, result_of
-from almanac.pipeline.snapshots import RangedSnapshots
+from almanac.organizations.snapshots import RangedSnapshots
+from almanac.runs.handlers import HANDLERS
+from almanac.runs.results import RunResult, result_of
+from almanac.runs.services import Parts
 from almanac.storage import layout
 from almanac.storage.versions import Current, current, publish
 from tests.perils import Death, Fault, PerilousBus, PerilousStore, Perils

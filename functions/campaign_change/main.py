@@ -5,7 +5,7 @@ from __future__ import annotations
 import functions_framework
 
 from almanac.messaging.envelope import Event
-from almanac.pipeline.receiving import receive
+from almanac.runs.push_endpoint import receive
 
 
 @functions_framework.cloud_event

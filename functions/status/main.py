@@ -7,8 +7,8 @@ import datetime as dt
 import flask
 import functions_framework
 
-from almanac.pipeline.cloud import parts_of_this_process
-from almanac.pipeline.status import status_response
+from almanac.runs.cloud_services import parts_of_this_process
+from almanac.status.endpoint import status_response
 
 
 @functions_framework.http

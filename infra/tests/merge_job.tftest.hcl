@@ -38,7 +38,7 @@ run "the_job_merges_with_the_functions_image_and_rights" {
     condition = (
       google_cloud_run_v2_job.merge["merge"].name == "almanac-merge"
       && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].image == var.merge_job.image
-      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].command == tolist(["/cnb/lifecycle/launcher", "python", "-m", "almanac.pipeline.merge_job"])
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].command == tolist(["/cnb/lifecycle/launcher", "python", "-m", "almanac.runs.merge_job"])
       && google_cloud_run_v2_job.merge["merge"].template[0].template[0].service_account == "merge@example.com"
     )
     error_message = "The job does not run the merge step."

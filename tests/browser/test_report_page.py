@@ -17,9 +17,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Locator, Page
 
-from almanac.pipeline.status import status_response
 from almanac.report.page import report_files
 from almanac.report.tables import TABLES, tables_of
+from almanac.status.endpoint import status_response
 from almanac.storage import layout
 from almanac.storage.memory import MemoryStore
 from almanac.storage.versions import publish

@@ -13,8 +13,8 @@ import pytest
 
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask
-from almanac.pipeline.snapshots import RangedSnapshots
-from almanac.pipeline.status import status_response
+from almanac.organizations.snapshots import RangedSnapshots
+from almanac.status.endpoint import status_response
 from almanac.storage import layout
 from tests import agencies
 from tests.clouds import NOW, TOPICS, Cloud, query

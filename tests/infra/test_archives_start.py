@@ -25,8 +25,8 @@ from almanac.emulation.local_cloud import LocalCloud
 from almanac.generation import generate
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
-from almanac.pipeline.exchange import push
-from almanac.pipeline.rejections import Rejection
+from almanac.organizations.transfer import push
+from almanac.runs.rejections import Rejection
 from almanac.storage.folder import FolderStore
 from scripts.build_archives import build
 from tests.emulators import needs_pubsub_emulator

@@ -136,7 +136,7 @@ STUBS = {
     "make": "#!/bin/sh\nexit 0\n",
     "sqlite3": '#!/bin/sh\ncp "$1" agency.sqlite3\n',
     "almanac": "#!/bin/sh\n"
-    f'exec "{sys.executable}" -c "from almanac.cli import main; main()" "$@"\n',
+    f'exec "{sys.executable}" -c "from almanac.commands.main import main; main()" "$@"\n',
 }
 CONFIG = "load_balancing:\n  daily_send_percentage_cap: 0.05\n"
 

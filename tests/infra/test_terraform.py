@@ -16,9 +16,9 @@ from almanac.messaging.subscriptions import (
     dead_letter_subscription,
 )
 from almanac.messaging.topics import Topics
-from almanac.pipeline.handlers import HANDLERS
-from almanac.pipeline.organizations import is_whole_run
-from almanac.pipeline.receiving import DELIVERY
+from almanac.organizations.organizations import is_whole_run
+from almanac.runs.handlers import HANDLERS
+from almanac.runs.push_endpoint import DELIVERY
 from almanac.settings import Settings
 from almanac.storage import layout
 from scripts import check_infra

@@ -14,8 +14,8 @@ import pytest
 
 from almanac.config import Config
 from almanac.errors import AlmanacError
-from almanac.pipeline.local import RunOptions, run_file
 from almanac.report.summary import RunSummary
+from almanac.runs.local import RunOptions, run_file
 
 AS_OF = dt.date(2027, 3, 1)
 

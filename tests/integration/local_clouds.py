@@ -21,12 +21,12 @@ from almanac.config import Config
 from almanac.emulation.cloud_storage_faults import Fault, Operation
 from almanac.emulation.local_cloud import LocalCloud
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, to_json
-from almanac.pipeline.exchange import push
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.parts import read_plan
-from almanac.pipeline.rejections import Rejection
-from almanac.pipeline.results import RunResult
-from almanac.pipeline.run_plan import RunPlan
+from almanac.organizations.transfer import push
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.rejections import Rejection
+from almanac.runs.results import RunResult
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import read_plan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, manifest_of

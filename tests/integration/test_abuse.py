@@ -23,14 +23,14 @@ from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import DatabaseError, RequestError
+from almanac.explain.explain import explain_contact
 from almanac.messaging.bus import Delivery
 from almanac.messaging.envelope import delivery_of
-from almanac.pipeline.check import check_file
-from almanac.pipeline.exchange import push
-from almanac.pipeline.explain import explain_contact
-from almanac.pipeline.organization_status import organization_status
-from almanac.pipeline.places import FilePlace
+from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.check import check_file
+from almanac.organizations.transfer import push
 from almanac.report.summary import RunSummary
+from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import current

@@ -21,12 +21,12 @@ import pytest
 from almanac import civil
 from almanac.errors import Corrupt
 from almanac.frames import Candidates
-from almanac.pipeline import fragments
-from almanac.pipeline.fragments import Fragment, read_contenders
-from almanac.pipeline.orchestrate import announce
-from almanac.pipeline.parts import read_plan
-from almanac.pipeline.results import RunResult
-from almanac.pipeline.run_plan import RunPlan
+from almanac.runs import fragments
+from almanac.runs.fragments import Fragment, read_contenders
+from almanac.runs.plan import announce
+from almanac.runs.results import RunResult
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import read_plan
 from almanac.storage import layout
 from tests import agencies
 from tests.clouds import NOW, Cloud, plan_in, query

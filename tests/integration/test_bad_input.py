@@ -12,7 +12,7 @@ import pytest
 
 from almanac.config import load_config
 from almanac.errors import ConfigError, DatabaseError
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.local import RunOptions, run_file
 from tests.integration.damage import (
     AS_OF,
     beside,
@@ -180,7 +180,7 @@ import datetime as dt, resource, signal, sys
 from pathlib import Path
 from almanac.config import Config
 from almanac.errors import DatabaseError
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.local import RunOptions, run_file
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from almanac.config import Config
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.results import RunResult
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.results import RunResult
 from almanac.storage import layout
 from almanac.storage.versions import list_versions, manifest_of
 from tests.agency_runs import seeded

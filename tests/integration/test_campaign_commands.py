@@ -13,22 +13,17 @@ from typing import Any
 
 import pytest
 
+from almanac.campaigns.edit import Wish, look_at_instance, look_at_type, write_instance
+from almanac.campaigns.model import Done
+from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.commands import campaign
 from almanac.config import Config
 from almanac.database.changes import is_logged
 from almanac.errors import ConfigError, RequestError, Superseded
 from almanac.messaging.messages import CampaignChange, parse
 from almanac.messaging.topics import Topics
-from almanac.pipeline.campaigning.changing import (
-    Wish,
-    look_at_instance,
-    look_at_type,
-    write_instance,
-)
-from almanac.pipeline.campaigning.looking import list_campaigns, show_campaign
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.places import FilePlace, StorePlace
-from almanac.report.campaigns import Done
+from almanac.organizations.agency_database import FilePlace, StorePlace
+from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectStore

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from almanac.campaigns import target_file as target_rows
+from almanac.campaigns import target_validation as judging
 from almanac.commands import campaign
 from almanac.config import Config
 from almanac.database.schema import CONTACT_CAMPAIGNS
 from almanac.messaging.messages import CampaignChange, parse
-from almanac.pipeline.campaigning import judging, target_rows
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
 from tests.clouds import query
 from tests.integration.test_campaign_commands import how, put, version

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from almanac.emulation.cloud_storage_faults import Fault, Operation
-from almanac.pipeline.merging import Refusal
+from almanac.runs.merge import Refusal
 from almanac.storage import layout
 from tests import agencies
 from tests.clouds import plan_in

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from almanac.cli import main
+from almanac.commands.main import main
 from tests.emulators import living, needs_pubsub_emulator, wait_until
 
-PROGRAM = [sys.executable, "-c", "from almanac.cli import main; main()", "emulate"]
+PROGRAM = [sys.executable, "-c", "from almanac.commands.main import main; main()", "emulate"]
 
 
 class Emulation:

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from almanac.config import Config, load_config
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.local import RunOptions, run_file
 from tests.integration.tiny import CALM, Agency
 
 TODAY, TOMORROW = "2027-03-01", "2027-03-02"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import Corrupt
-from almanac.pipeline.fragments import Fragment, read_contenders
-from almanac.pipeline.parts import read_plan
+from almanac.runs.fragments import Fragment, read_contenders
+from almanac.runs.services import read_plan
 from almanac.storage import layout
 from tests import agencies
 from tests.clouds import NOW, Cloud

@@ -22,10 +22,11 @@ from almanac.generation import generate
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
-from almanac.pipeline import cloud, receiving
-from almanac.pipeline.exchange import push
-from almanac.pipeline.parts import Parts
-from almanac.pipeline.rejections import Rejection
+from almanac.organizations.transfer import push
+from almanac.runs import cloud_services as cloud
+from almanac.runs import push_endpoint as receiving
+from almanac.runs.rejections import Rejection
+from almanac.runs.services import Parts
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from tests.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until

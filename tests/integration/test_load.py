@@ -16,8 +16,8 @@ import pytest
 from almanac.config import Config
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import RunRequest, ShardDone, ShardTask, to_json
-from almanac.pipeline.handlers import HANDLERS
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.handlers import HANDLERS
+from almanac.runs.local import RunOptions, run_file
 from almanac.storage import layout
 from almanac.storage.versions import list_versions
 from tests.clouds import NOW, TOPIC_OF, TOPICS, Cloud, plan_in

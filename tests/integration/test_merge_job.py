@@ -24,12 +24,12 @@ from almanac.errors import LeaseTaken, OutcomeUnknown, StorageError, TransientEr
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, ShardDone, to_json
-from almanac.pipeline.cloud_run import CloudRunJob
-from almanac.pipeline.handlers import HANDLERS
-from almanac.pipeline.merge_job import Merging, main, merge_as
-from almanac.pipeline.parts import Parts
-from almanac.pipeline.results import result_of
-from almanac.pipeline.snapshots import RangedSnapshots
+from almanac.organizations.snapshots import RangedSnapshots
+from almanac.runs.cloud_run_job import CloudRunJob
+from almanac.runs.handlers import HANDLERS
+from almanac.runs.merge_job import Merging, main, merge_as
+from almanac.runs.results import result_of
+from almanac.runs.services import Parts
 from almanac.storage.folder import FolderStore
 from almanac.storage.store import ObjectInfo
 from almanac.storage.versions import current, publish
@@ -298,7 +298,7 @@ def test_a_process_of_its_own_merges_the_run(api: CloudRun, folder: Path, databa
     bus.run_until_idle()
 
     settings = {"ALMANAC_STORE": str(folder / "store"), "ALMANAC_PROJECT": "agencies"}
-    command = [sys.executable, "-m", "almanac.pipeline.merge_job"]
+    command = [sys.executable, "-m", "almanac.runs.merge_job"]
     processes: list[subprocess.Popen[str]] = []
     api.then = lambda arguments: processes.append(
         subprocess.Popen(

@@ -14,12 +14,12 @@ import apsw
 import pytest
 
 from almanac.database.scanning import Scan
-from almanac.pipeline import overview as module
-from almanac.pipeline.balance import Progress
-from almanac.pipeline.overview import numbers_of
-from almanac.pipeline.survey import survey
 from almanac.planning.brief import Brief
 from almanac.report.page_data import Numbers
+from almanac.runs.balance import Progress
+from almanac.statistics import file_report as module
+from almanac.statistics.database_counts import survey
+from almanac.statistics.file_report import numbers_of
 from almanac.storage import layout
 from tests import agencies
 from tests.agreement import run

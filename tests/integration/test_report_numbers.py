@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from almanac.pipeline.overview import numbers_of, overview
 from almanac.report.lines import UNKNOWN
 from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import DayLoad, RunSummary
+from almanac.statistics.file_report import numbers_of, overview
 from tests import agencies
 from tests.agreement import run
 from tests.clouds import query

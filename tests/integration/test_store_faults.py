@@ -18,12 +18,12 @@ from almanac.config import Config
 from almanac.errors import LeaseTaken
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
-from almanac.pipeline.fragments import Fragment
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.orchestrate import announce
-from almanac.pipeline.parts import read_plan
-from almanac.pipeline.run_plan import RunPlan
-from almanac.pipeline.shard import run_shard
+from almanac.runs.fragments import Fragment
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.plan import announce
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import read_plan
+from almanac.runs.shard import run_shard
 from almanac.storage import layout
 from almanac.storage.versions import list_versions
 from tests import agencies

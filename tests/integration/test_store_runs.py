@@ -16,9 +16,9 @@ import yaml
 from almanac.config import Config, load_config
 from almanac.database.census import Census
 from almanac.messaging.messages import ShardTask, parse
-from almanac.pipeline.local import RunOptions, run_file
 from almanac.report.summary import RunSummary
 from almanac.report.tables import TABLES
+from almanac.runs.local import RunOptions, run_file
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, current, list_versions, manifest_of, rollback
 from tests import agencies

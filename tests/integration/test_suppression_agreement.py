@@ -16,7 +16,7 @@ from almanac.config import Config
 from almanac.database.reading import Snapshot
 from almanac.database.suppressions import IN_FORCE, of_contact, suppressed
 from almanac.frames import Ids
-from almanac.pipeline.briefing import brief_of
+from almanac.organizations.brief import brief_of
 from almanac.planning.contacts import read_contacts
 from almanac.planning.kinds import Vocabulary
 

@@ -14,10 +14,10 @@ import apsw
 from almanac.config import Config
 from almanac.messaging.messages import CampaignChange, RunRequest
 from almanac.names import attempt_run_id, change_run_id, daily_run_id, manual_run_id
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.orchestrate import first_send_date
-from almanac.pipeline.results import RunResult, result_of
-from almanac.pipeline.run_plan import RunPlan
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.plan import first_send_date
+from almanac.runs.results import RunResult, result_of
+from almanac.runs.run_plan import RunPlan
 from almanac.storage import layout
 from almanac.storage.checksums import crc32c_of
 from almanac.storage.documents import read_document

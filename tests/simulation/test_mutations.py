@@ -14,8 +14,14 @@ import pytest
 from almanac.database import changes as database_changes
 from almanac.database.reading import Snapshot
 from almanac.messaging.bus import Delivery
-from almanac.pipeline import commit, endings, handlers, merge, merging, orchestrate, shard, starts
-from almanac.pipeline.parts import Parts
+from almanac.runs import apply_plan as merge
+from almanac.runs import commit_version as commit
+from almanac.runs import finish as endings
+from almanac.runs import handlers, shard
+from almanac.runs import merge as merging
+from almanac.runs import plan as orchestrate
+from almanac.runs import start as starts
+from almanac.runs.services import Parts
 from almanac.storage import layout, lease, store, versions
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
 from tests.simulation.medium import SimulatedStore

@@ -19,9 +19,9 @@ from pathlib import Path
 from almanac.errors import AlmanacError, OutcomeUnknown, TransientError
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import Message, to_json
-from almanac.pipeline.handlers import HANDLERS
-from almanac.pipeline.parts import Parts
-from almanac.pipeline.snapshots import RangedSnapshots
+from almanac.organizations.snapshots import RangedSnapshots
+from almanac.runs.handlers import HANDLERS
+from almanac.runs.services import Parts
 from tests.clouds import NOW, TOPIC_OF
 from tests.simulation.medium import Medium, SimulatedStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from almanac.config import load_config
-from almanac.pipeline.local import RunOptions, run_file
+from almanac.runs.local import RunOptions, run_file
 from tests import agencies, oracle
 from tests.agreement import differences, expected_rows, planned_rows
 from tests.integration.outside import schedules

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from almanac import __file__ as package
-from almanac.cli import main
+from almanac.commands.main import main
 from almanac.generation import generate
 
 AS_OF = "2026-11-21"
 # wherever the command runs, it is the package that the tests have imported
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(package).parent.parent)}
-PROGRAM = [sys.executable, "-c", "from almanac.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from almanac.commands.main import main; main()"]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from almanac.pipeline.explain import Question
-from almanac.pipeline.explain import explain_contact as explain_in
-from almanac.pipeline.places import FilePlace
-from almanac.report.explanation import DayFound, Decision, Explanation, Message
+from almanac.explain.explain import Question
+from almanac.explain.explain import explain_contact as explain_in
+from almanac.explain.model import DayFound, Decision, Explanation, Message
+from almanac.organizations.agency_database import FilePlace
 from tests.integration.tiny import Agency
 from tests.unit.cli_calls import AS_OF
 

@@ -10,7 +10,7 @@ import yaml
 
 from almanac.config import Config, load_config
 from almanac.database.reading import Snapshot
-from almanac.pipeline.briefing import brief_of
+from almanac.organizations.brief import brief_of
 from almanac.planning.brief import Brief
 from almanac.rules.states import STATE_RULES
 from tests import agencies

@@ -9,8 +9,8 @@ import apsw
 import pytest
 
 from almanac.config import Config
-from almanac.pipeline import check as module
-from almanac.pipeline.check import check_file
+from almanac.organizations import check as module
+from almanac.organizations.check import check_file
 from tests.agencies import build
 from tests.integration.tiny import Agency
 from tests.unit.cli_calls import AS_OF, agency, almanac, state_of

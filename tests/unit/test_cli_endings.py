@@ -119,7 +119,10 @@ def test_output_that_cannot_be_written_is_a_failure() -> None:
 
 def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
     path = agency(tmp_path / "agency.sqlite3", 20)
-    script = "import sys; from almanac.cli import main; sys.stdin.readline(); main(sys.argv[1:])"
+    script = (
+        "import sys; from almanac.commands.main import main; "
+        "sys.stdin.readline(); main(sys.argv[1:])"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", script, "check", str(path)],
         stdin=subprocess.PIPE,

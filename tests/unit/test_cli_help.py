@@ -15,8 +15,8 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from almanac import __version__
-from almanac.cli import app
 from almanac.commands import request
+from almanac.commands.main import app
 from almanac.storage.folder import FolderStore
 from tests.unit.cli_calls import AS_OF, ENVIRONMENT, agency, almanac, almanac_apart
 from tests.unit.database_agencies import change
@@ -148,7 +148,7 @@ def test_what_is_tried_elsewhere_is_tried_there() -> None:
 def test_help_loads_none_of_the_heavy_libraries() -> None:
     script = (
         "import sys\n"
-        "from almanac.cli import main\n"
+        "from almanac.commands.main import main\n"
         "try:\n"
         "    main(['--help'])\n"
         "except SystemExit:\n"

@@ -15,11 +15,11 @@ import pytest
 
 from almanac.commands.sending import waiting
 from almanac.database.sending import DELIVERIES
+from almanac.delivery.feedback import NEXT
+from almanac.delivery.feedback_file import STATUSES
+from almanac.delivery.outbox import FIELDS
 from almanac.errors import DatabaseBusy
-from almanac.pipeline.marking import NEXT
-from almanac.pipeline.marks import STATUSES
-from almanac.pipeline.places import FilePlace
-from almanac.pipeline.sending import FIELDS
+from almanac.organizations.agency_database import FilePlace
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
 from tests.unit.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import Corrupt, Superseded
-from almanac.pipeline import exchange
-from almanac.pipeline.organizations import VersionRow, versions
-from almanac.pipeline.results import result_of
-from almanac.report.status import OrganizationStatus, StoreStatus
+from almanac.organizations import transfer as exchange
+from almanac.organizations.organizations import VersionRow, versions
+from almanac.runs.results import result_of
+from almanac.status.model import OrganizationStatus, StoreStatus
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from almanac.storage.lease import acquire

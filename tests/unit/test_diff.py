@@ -9,8 +9,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.pipeline import compare as module
-from almanac.pipeline.compare import compare
+from almanac.statistics import diff as module
+from almanac.statistics.diff import compare
 from tests.agencies import build
 from tests.unit.cli_calls import AS_OF, agency, almanac, state_of
 

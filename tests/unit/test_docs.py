@@ -12,7 +12,8 @@ import pytest
 import typer.main
 from pydantic import BaseModel
 
-from almanac.cli import app
+from almanac.campaigns import model as campaigns
+from almanac.commands.main import app
 from almanac.config import TEMPLATE_KEYS, Config
 from almanac.config_problems import settings_of
 from almanac.database.schema import (
@@ -25,14 +26,16 @@ from almanac.database.schema import (
     TABLES,
     Table,
 )
-from almanac.pipeline import marking, marks, sending, suppression
-from almanac.pipeline.organization_status import FAILED, LOOK, STALE, WITH_SENDER
+from almanac.delivery import feedback as marking
+from almanac.delivery import feedback_file as marks
+from almanac.delivery import outbox as sending
+from almanac.delivery import suppressions as suppression
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.planning.kinds import FIXED_REASONS, suppression_text
-from almanac.report import campaigns
-from almanac.report.status import Due, OrganizationStatus, Outcomes, RunStatus
 from almanac.report.summary import RunSummary
 from almanac.rules.windows import EXCLUSION_TEXTS
+from almanac.status.model import Due, OrganizationStatus, Outcomes, RunStatus
+from almanac.status.organization import FAILED, LOOK, STALE, WITH_SENDER
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"

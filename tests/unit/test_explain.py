@@ -12,7 +12,7 @@ import pytest
 
 from almanac.config import load_config
 from almanac.errors import RequestError
-from almanac.report.explanation import Explanation
+from almanac.explain.model import Explanation
 from tests.agencies import as_of_for, build, config_for
 from tests.agreement import run
 from tests.integration.tiny import CALM, Agency

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from almanac.errors import RequestError
-from almanac.report.explanation import DayAnswer, Explanation
+from almanac.explain.model import DayAnswer, Explanation
 from tests.agencies import as_of_for, build, config_for
 from tests.agreement import run
 from tests.integration.tiny import Agency

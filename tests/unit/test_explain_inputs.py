@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from almanac.report.explanation import Standing
+from almanac.explain.model import Standing
 from tests.integration.tiny import Agency
 from tests.unit.cli_calls import almanac
 from tests.unit.explanations import explain, explain_contact, one

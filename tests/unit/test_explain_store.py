@@ -10,11 +10,11 @@ import apsw
 import pytest
 
 from almanac.errors import RequestError
-from almanac.pipeline.exchange import push
-from almanac.pipeline.explain import Question
-from almanac.pipeline.explain import explain_contact as explain_in
-from almanac.pipeline.places import StorePlace
-from almanac.report.explanation import Explanation
+from almanac.explain.explain import Question
+from almanac.explain.explain import explain_contact as explain_in
+from almanac.explain.model import Explanation
+from almanac.organizations.agency_database import StorePlace
+from almanac.organizations.transfer import push
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from almanac.report.explanation import Explanation
-from almanac.report.strip import LABEL, draw
+from almanac.explain.model import Explanation
+from almanac.explain.timeline import LABEL, draw
 from tests.integration.tiny import Agency
 from tests.unit.cli_calls import almanac
 from tests.unit.explanations import explain, explain_contact

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from almanac.messaging.subscriptions import SUBSCRIPTIONS, dead_letter_subscription
 from almanac.messaging.topics import Topics
-from almanac.pipeline.handlers import HANDLERS
+from almanac.runs.handlers import HANDLERS
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 TOPICS = Topics("test-")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import Corrupt, DatabaseError, NotFound, SnapshotMoved, TransientError
-from almanac.pipeline.run_plan import SnapshotRef
-from almanac.pipeline.snapshots import FileSnapshots, RangedSnapshots
+from almanac.organizations.snapshots import FileSnapshots, RangedSnapshots
+from almanac.runs.run_plan import SnapshotRef
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo, ObjectStore

@@ -15,7 +15,6 @@ import apsw
 import pytest
 
 from almanac.errors import InputError
-from almanac.pipeline.overview import overview
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.planning.kinds import FIXED_REASONS, suppression_text
 from almanac.report.charts import BAR_DAYS, BAR_HEIGHT, SERIES, bars, calendar, level, series
@@ -25,6 +24,7 @@ from almanac.report.page import MOST_ROWS, MOST_TYPES, check_target, render, wri
 from almanac.report.summary import DayLoad
 from almanac.report.table import Column, Table, to_csv
 from almanac.report.tables import TABLES, tables_of
+from almanac.statistics.file_report import overview
 from tests.report_pages import AS_OF as TODAY
 from tests.report_pages import (
     CAP,

@@ -11,12 +11,12 @@ import pytest
 
 from almanac.database.census import Census
 from almanac.errors import RequestError, TransientError
-from almanac.pipeline.organization_status import organization_status
-from almanac.pipeline.organizations import WALK, is_whole_run, last_whole_run, organizations
-from almanac.pipeline.results import RunResult, record_result
-from almanac.pipeline.status import status_response, store_status
-from almanac.report.status import OrganizationStatus
+from almanac.organizations.organizations import WALK, is_whole_run, last_whole_run, organizations
 from almanac.report.summary import Checksums, LeftOut, RunSummary
+from almanac.runs.results import RunResult, record_result
+from almanac.status.endpoint import status_response, store_status
+from almanac.status.model import OrganizationStatus
+from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.lease import acquire
 from almanac.storage.memory import MemoryStore

@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from almanac.config import Config, load_config
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.what_if import Named, compare_plans
 from almanac.planning.kinds import NOT_SENT
 from almanac.report.summary import RunSummary
 from almanac.report.what_if import Pair, WhatIf, differing_settings, in_words
 from almanac.report.what_if_page import weeks_chart
 from almanac.report.what_if_text import bar
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.what_if import Named, compare_plans
 from tests.agencies import as_of_for, build, config_for
 from tests.agreement import planned_rows
 from tests.unit.cli_calls import AS_OF, Answer, agency, almanac, state_of

@@ -1,7 +1,7 @@
 # What its log says of every delivery, as metrics, and when somebody should look.
 #
 # Each delivery is one line: message "delivery", step, outcome (done, rejected, again, failed),
-# seconds (shared/almanac/pipeline/receiving.py). The merge job writes the same line.
+# seconds (shared/almanac/runs/push_endpoint.py). The merge job writes the same line.
 
 locals {
   deliveries = <<-EOT

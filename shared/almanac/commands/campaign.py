@@ -19,26 +19,28 @@ from typing import TypeVar
 from pydantic import BaseModel
 from rich.console import Console
 
+from almanac.campaigns import edit as changing
+from almanac.campaigns import queries as looking
+from almanac.campaigns import target_import as importing
+from almanac.campaigns import text
+from almanac.campaigns.edit import Wish
+from almanac.campaigns.model import Done, Imported
+from almanac.campaigns.validation import campaign_change, read_changes
 from almanac.commands import request
 from almanac.commands.arguments import read_date
 from almanac.commands.endings import OK, USAGE
 from almanac.commands.place import place_in
 from almanac.commands.progress import progress_bars
+from almanac.csv_input import STDIN, rejects_path
 from almanac.database.schema import LAST_ID
 from almanac.errors import InputError
 from almanac.messaging.bus import Bus
 from almanac.messaging.pubsub import PubSubBus
 from almanac.names import change_run_id, check_event_id
-from almanac.pipeline.campaigning import changing, importing, looking
-from almanac.pipeline.campaigning.changing import Wish
-from almanac.pipeline.campaigning.checking import campaign_change, read_changes
-from almanac.pipeline.csv_rows import STDIN, rejects_path
-from almanac.pipeline.exchange import Progress
-from almanac.pipeline.places import FilePlace, Place, StorePlace
-from almanac.pipeline.run_plan import PlannedChange
-from almanac.report import campaigns_text as text
-from almanac.report.campaigns import Done, Imported
+from almanac.organizations.agency_database import FilePlace, Place, StorePlace
+from almanac.organizations.transfer import Progress
 from almanac.report.text import console_for
+from almanac.runs.run_plan import PlannedChange
 from almanac.settings import load_settings
 
 M = TypeVar("M", bound=BaseModel)

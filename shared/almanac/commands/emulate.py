@@ -23,11 +23,11 @@ from almanac.logs import configure
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.names import daily_run_id
-from almanac.pipeline.exchange import push
-from almanac.pipeline.parts import plan_or_none
-from almanac.pipeline.receiving import DELIVERY
-from almanac.pipeline.results import RunResult, result_of
+from almanac.organizations.transfer import push
 from almanac.report.text import console_for, heading, paragraph, table
+from almanac.runs.push_endpoint import DELIVERY
+from almanac.runs.results import RunResult, result_of
+from almanac.runs.services import plan_or_none
 from almanac.storage import layout
 
 ORG = "demo"

@@ -33,8 +33,8 @@ class ExplainArguments:
 def explain(arguments: ExplainArguments) -> int:
     """Prints an explanation."""
     from almanac.commands.place import place_of
-    from almanac.pipeline.explain import Question, explain_contact
-    from almanac.report.explanation_text import print_explanation
+    from almanac.explain.explain import Question, explain_contact
+    from almanac.explain.text import print_explanation
 
     who = arguments.contact if arguments.email is None else arguments.email
     if who is None or (arguments.contact is not None and arguments.email is not None):

@@ -14,8 +14,8 @@ from almanac.report.text import console_for, paragraph, table
 
 def report(database: Path, out: Path, config: Path | None, since: Path | None) -> int:
     """Writes the report page."""
-    from almanac.pipeline.overview import overview
     from almanac.report.page import check_target, tables_folder, write_page
+    from almanac.statistics.file_report import overview
 
     check_target(out)
     with progress_bars() as progress:
@@ -29,8 +29,8 @@ def report(database: Path, out: Path, config: Path | None, since: Path | None) -
 
 def diff(old: Path, new: Path, as_json: bool) -> int:
     """Prints how two databases differ."""
-    from almanac.pipeline.compare import compare
     from almanac.report.other_text import print_difference
+    from almanac.statistics.diff import compare
 
     with progress_bars() as progress:
         found = compare(old, new, progress)
@@ -43,7 +43,7 @@ def diff(old: Path, new: Path, as_json: bool) -> int:
 
 def check(database: Path, config: Path | None, as_json: bool) -> int:
     """Prints the state of a database; USAGE if it cannot be planned."""
-    from almanac.pipeline.check import check_file
+    from almanac.organizations.check import check_file
     from almanac.planning.contacts import ISSUE_ADVICE
     from almanac.report.other_text import print_findings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from almanac.errors import InputError
 from almanac.names import check_org_id
-from almanac.pipeline.places import FilePlace, Place, StorePlace
+from almanac.organizations.agency_database import FilePlace, Place, StorePlace
 from almanac.settings import load_settings
 from almanac.storage.opening import open_store
 

@@ -14,10 +14,7 @@ from almanac.commands.endings import FAILURE, OK, failed
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.errors import ConfigError, InputError
-from almanac.pipeline.local import RunOptions, run_file
-from almanac.pipeline.overview import a_contact_without_messages, numbers_of
-from almanac.pipeline.places import FilePlace
-from almanac.pipeline.what_if import Named, compare_plans
+from almanac.organizations.agency_database import FilePlace
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target, write_page
 from almanac.report.page_data import page_of_summary
@@ -25,6 +22,9 @@ from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
 from almanac.report.what_if_text import print_what_if
+from almanac.runs.local import RunOptions, run_file
+from almanac.runs.what_if import Named, compare_plans
+from almanac.statistics.file_report import a_contact_without_messages, numbers_of
 
 
 @dataclass(frozen=True)

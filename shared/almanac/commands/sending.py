@@ -17,14 +17,14 @@ from almanac.commands.arguments import read_date
 from almanac.commands.endings import OK
 from almanac.commands.place import place_and_file, place_of
 from almanac.commands.progress import progress_bars
+from almanac.csv_input import STDIN, read_text, rejects_path
 from almanac.database.opening import map_errors
+from almanac.delivery.feedback import Marked, apply
+from almanac.delivery.feedback_file import parse
+from almanac.delivery.outbox import Due, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
+from almanac.organizations.agency_database import Place, T
 from almanac.outputs import check_out, partial_of
-from almanac.pipeline.csv_rows import STDIN, read_text, rejects_path
-from almanac.pipeline.marking import Marked, apply
-from almanac.pipeline.marks import parse
-from almanac.pipeline.places import Place, T
-from almanac.pipeline.sending import Due, Format, hand_out
 from almanac.report.text import console_for, paragraph, table
 
 SHOWN = 5

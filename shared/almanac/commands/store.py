@@ -14,13 +14,13 @@ from almanac.commands.endings import FAILURE, OK
 from almanac.commands.progress import progress_bars
 from almanac.errors import RequestError
 from almanac.names import check_org_id
-from almanac.pipeline import exchange
-from almanac.pipeline import organizations as orgs
-from almanac.pipeline.organization_status import organization_status
-from almanac.pipeline.status import store_status
-from almanac.report.status_text import print_organization, print_store
+from almanac.organizations import organizations as orgs
+from almanac.organizations import transfer as exchange
 from almanac.report.text import console_for, shown, table
 from almanac.settings import load_settings
+from almanac.status.endpoint import store_status
+from almanac.status.organization import organization_status
+from almanac.status.text import print_organization, print_store
 from almanac.storage import layout
 from almanac.storage.opening import open_store
 from almanac.storage.store import ObjectStore

@@ -16,15 +16,15 @@ from almanac.commands.arguments import read_date
 from almanac.commands.endings import OK
 from almanac.commands.place import place_and_file, place_of
 from almanac.commands.progress import progress_bars
+from almanac.csv_input import read_csv, rejects_path
 from almanac.database import suppressions as rows
 from almanac.database.opening import map_errors
 from almanac.database.suppressions import COLUMNS, IN_FORCE, Suppression
+from almanac.delivery import suppressions as keeping
+from almanac.delivery.suppressions import Effect
 from almanac.errors import InputError
+from almanac.organizations.agency_database import Edit, Place, T
 from almanac.outputs import check_out, partial_of
-from almanac.pipeline import suppression as keeping
-from almanac.pipeline.csv_rows import read_csv, rejects_path
-from almanac.pipeline.places import Edit, Place, T
-from almanac.pipeline.suppression import Effect
 from almanac.report.text import console_for, listed, paragraph, table
 
 

@@ -25,7 +25,7 @@ from almanac.errors import AlmanacError
 from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.messaging.topics import Topics
-from almanac.pipeline.results import RunResult, result_of
+from almanac.runs.results import RunResult, result_of
 from almanac.storage.cloud import CloudStore
 
 PROJECT = "almanac-local"

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from almanac.names import attempt_run_id
-from almanac.pipeline.results import RunResult, result_of
+from almanac.runs.results import RunResult, result_of
 from almanac.storage.store import ObjectStore
 
 

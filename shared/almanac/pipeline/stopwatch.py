@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from almanac.pipeline.balance import Progress
+from almanac.runs.balance import Progress
 
 
 class Stopwatch:

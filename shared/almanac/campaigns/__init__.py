@@ -1,0 +1,1 @@
+"""Campaign types, instances and targets: queries, changes and imports."""

@@ -1,0 +1,76 @@
+"""Whom a change of campaigns concerns in a whole database, before any run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from almanac.campaigns.model import Affected
+from almanac.campaigns.queries import CONTACTS
+from almanac.campaigns.repository import Campaigns
+from almanac.config import Config
+from almanac.database import campaigns as tables
+from almanac.database import selects
+from almanac.database.opening import map_errors
+from almanac.database.reading import Snapshot
+from almanac.database.sources import Source
+from almanac.frames import Ids
+from almanac.organizations.brief import brief_of
+from almanac.organizations.transfer import Progress
+from almanac.planning.affected import affected
+from almanac.planning.plan import ShardData
+from almanac.runs.plan import cut
+
+EVERYONE = (-(1 << 63), (1 << 63) - 1)
+
+
+def concerned(
+    source: Source,
+    config: Config,
+    as_of: dt.date,
+    after: Campaigns,
+    instances: list[int],
+    progress: Progress,
+) -> Affected:
+    """Contacts that a change concerns, and the planned rows that they have.
+
+    after: the campaigns as they will be; instances: those that are changed, which are in the
+    database as they were.
+    """
+    with map_errors(source.path), Snapshot(source) as snapshot:
+        brief = brief_of(snapshot, config, as_of, as_of)
+        before = [each for each in brief.instances if each.id in instances]
+        changed = {each.id: each for each in after.instances(as_of) if each.id in instances}
+        brief = brief.model_copy(
+            update={"instances": [changed.get(each.id, each) for each in brief.instances]}
+        )
+        numbers = np.array(instances, np.int64)
+        data = ShardData(
+            contacts=pa.table({"id": snapshot.contact_ids()}),
+            committed=selects.COMMITTED_SCHEMA.empty_table(),
+            planned=tables.planned_of(source, numbers),
+            targets=tables.targets_of(source, numbers),
+            legacy=snapshot.legacy_rate_increases(*EVERYONE)
+            if brief.legacy_instance is not None
+            else selects.PLANNED_SCHEMA.empty_table(),
+            clicks=selects.CLICKS_SCHEMA.empty_table(),
+            answers=selects.ANSWERS_SCHEMA.empty_table(),
+            suppressions=snapshot.suppressions(),
+        )
+        everyone: Ids = data.contacts["id"].to_numpy()
+        ranges: list[tuple[int, int]] = []
+        if any(each.target_all_contacts for each in [*before, *changed.values()]):
+            ranges = cut(everyone, len(everyone), CONTACTS, None)
+        parts = [] if ranges else [affected(data, brief, before)]
+        for done, (first, last) in enumerate(ranges):
+            progress("contacts", done, len(ranges))
+            part = replace(data, contacts=snapshot.contacts(first, last))
+            parts.append(affected(part, brief, before))
+        ids = np.concatenate(parts)
+        progress("planned rows", 0, 1)
+        rows = tables.count_planned(source.connection, ids)
+        progress("planned rows", 1, 1)
+    return Affected(contacts=len(ids), planned_rows=rows)

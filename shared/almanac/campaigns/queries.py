@@ -1,0 +1,218 @@
+"""`almanac campaign list` and `show`: campaigns, whom they reach, and what comes of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from almanac.campaigns.model import (
+    CampaignList,
+    CampaignShown,
+    Field,
+    InstanceLine,
+    LoggedChange,
+    Reach,
+    TypeLine,
+)
+from almanac.campaigns.repository import Campaigns
+from almanac.database import campaigns as tables
+from almanac.database.opening import map_errors
+from almanac.database.reading import Snapshot
+from almanac.database.sources import Source
+from almanac.frames import Ids
+from almanac.organizations.agency_database import Place
+from almanac.organizations.brief import brief_of
+from almanac.organizations.transfer import Progress
+from almanac.planning.brief import TYPE_DEFAULTS, Brief, Instance, overrides_of, type_fields
+from almanac.planning.campaigns import targeted
+from almanac.planning.contacts import read_contacts
+from almanac.planning.history import CAMPAIGN, FOLLOWUP, SENT_STATUSES, classify, instance_named
+from almanac.planning.kinds import Vocabulary
+from almanac.report.lines import UNKNOWN
+from almanac.rules.states import USPS_STATES
+from almanac.runs.plan import cut
+
+CONTACTS = 100_000  # that are looked at at a time
+DAYS_SHOWN = 10
+CHANGES_SHOWN = 10
+COLUMNS = (
+    "email_template",
+    "sms_template",
+    "active_start_date",
+    "active_end_date",
+    "spread_start_date",
+    "spread_end_date",
+    "target_states",
+    "target_carriers",
+    "metadata",
+    "created_at",
+    "updated_at",
+)
+
+
+def today_at(place: Place) -> dt.date:
+    """Today in the time zone of the place's organization."""
+    return dt.datetime.now(dt.UTC).astimezone(place.config().zone).date()
+
+
+def list_campaigns(place: Place, as_of: dt.date, counted: bool, progress: Progress) -> CampaignList:
+    """All types and instances; with `counted` also their targets and messages."""
+    with place.open(whole=counted, steady=False) as source, map_errors(source.path):
+        found = Campaigns.read(source.connection)
+        lines = _lines(found, as_of)
+        if counted:
+            _count(source, lines, found.instances(as_of), as_of, progress)
+    return CampaignList(
+        database=place.name,
+        as_of=as_of,
+        counted=counted,
+        types=[_type_line(found, row) for row in found.types],
+        instances=list(lines.values()),
+    )
+
+
+def show_campaign(place: Place, which: str, as_of: dt.date, progress: Progress) -> CampaignShown:
+    """One instance, by id or name, in full. RequestError where there is no such one."""
+    config = place.config()
+    with place.open(whole=True, steady=False) as source, map_errors(source.path):
+        found = Campaigns.read(source.connection)
+        row = found.instance(which)
+        with Snapshot(source) as snapshot:
+            brief = brief_of(snapshot, config, as_of, as_of)
+            instance = next(each for each in brief.instances if each.id == row["id"])
+            line = _lines(found, as_of)[instance.id]
+            days = _count(source, {instance.id: line}, brief.instances, as_of, progress)
+            reach = None
+            if instance.understood:
+                reach = _reach(source, snapshot, brief, instance, progress)
+        logged = tables.last_changes(source.connection, instance.id, CHANGES_SHOWN)
+    busiest = sorted(days.items(), key=lambda pair: (-pair[1], pair[0]))[:DAYS_SHOWN]
+    return CampaignShown(
+        database=place.name,
+        as_of=as_of,
+        instance=line,
+        columns={name: _text(row.get(name)) for name in COLUMNS},
+        fields=_fields(found, row) if instance.understood else [],
+        reach=reach,
+        busiest_days=dict(busiest),
+        first_day=min(days, default=None),
+        last_day=max(days, default=None),
+        changes=[
+            LoggedChange(
+                changed_at=_text(each.get("changed_at")),
+                changed_by=_text(each.get("changed_by")),
+                field=_text(each.get("field_changed")),
+                old=_text(each.get("old_value")),
+                new=_text(each.get("new_value")),
+            )
+            for each in logged
+        ],
+    )
+
+
+def _lines(found: Campaigns, as_of: dt.date) -> dict[int, InstanceLine]:
+    return {each.id: found.line(each, as_of) for each in found.instances(as_of)}
+
+
+def _type_line(found: Campaigns, row: dict[str, object]) -> TypeLine:
+    name = str(row["name"])
+    line = TypeLine(name=name, instances=len(found.of_type(name)))
+    try:
+        return line.model_copy(update={"fields": type_fields(row)})
+    except ValueError as error:
+        return line.model_copy(update={"problem": str(error)})
+
+
+def _fields(found: Campaigns, row: dict[str, object]) -> list[Field]:
+    of_type = type_fields(found.type(str(row["campaign_type"])))
+    overrides = overrides_of(row.get("metadata"))
+    names = [*TYPE_DEFAULTS, *(name for name in overrides if name not in TYPE_DEFAULTS)]
+    return [
+        Field(name=name, of_type=of_type.get(name), override=overrides.get(name))
+        for name in names
+        if name in of_type or overrides.get(name) is not None
+    ]
+
+
+def _count(
+    source: Source,
+    lines: dict[int, InstanceLine],
+    instances: list[Instance],
+    as_of: dt.date,
+    progress: Progress,
+) -> Counter[str]:
+    """Fill in the lines' counts; the messages planned by day, where one line is asked for."""
+    for number, counts in tables.target_counts(source.connection).items():
+        if number in lines:
+            lines[number].targets = dict(sorted(counts.items()))
+    days: Counter[str] = Counter()
+    skipped: dict[int, Counter[str]] = defaultdict(Counter)
+    only = next(iter(lines)) if len(lines) == 1 else None
+    for group in tables.campaign_messages(source.connection, as_of.isoformat(), progress, only):
+        code, name = classify(group.email_type)
+        number = group.instance
+        if not number and code == CAMPAIGN and (at := instance_named(name, instances)) >= 0:
+            number = instances[at].id
+        line = lines.get(number)
+        if line is None or code not in (CAMPAIGN, FOLLOWUP):
+            continue
+        if group.status == "pre-scheduled":
+            days[group.day] += group.count
+        if code == FOLLOWUP:
+            line.followups += group.count if group.status == "pre-scheduled" else 0
+        elif group.status == "pre-scheduled":
+            line.planned += group.count
+        elif group.status == "skipped":
+            skipped[number][group.reason] += group.count
+        elif group.status in SENT_STATUSES:
+            line.sent += group.count
+    for number, reasons in skipped.items():
+        lines[number].skipped = dict(reasons.most_common())
+    return days
+
+
+def _reach(
+    source: Source, snapshot: Snapshot, brief: Brief, instance: Instance, progress: Progress
+) -> Reach:
+    """Whom the instance reaches, by the rules' own reading of contacts (semantics: Campaigns)."""
+    words, suppressions = Vocabulary(brief), snapshot.suppressions()
+    ids = snapshot.contact_ids()
+    wanted = None if instance.target_all_contacts else _target_contacts(source, instance.id)
+    states: Counter[int] = Counter()
+    suppressed = 0
+    ranges = cut(ids, len(ids), CONTACTS, None)
+    for done, (first, last) in enumerate(ranges):
+        progress("reach", done, len(ranges))
+        if wanted is not None and not _any_between(wanted, first, last):
+            continue
+        batch = read_contacts(snapshot.contacts(first, last), suppressions, brief, words)
+        reached = targeted(batch, instance)
+        if wanted is not None:
+            reached &= np.isin(batch.contacts.id, wanted)
+        codes, counts = np.unique(batch.contacts.state[reached], return_counts=True)
+        states.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
+        suppressed += int(np.count_nonzero(batch.contacts.suppressed[reached]))
+    progress("reach", len(ranges), len(ranges))
+    by_state = {USPS_STATES[code] if code >= 0 else UNKNOWN: n for code, n in states.items()}
+    return Reach(
+        contacts=states.total(),
+        suppressed=suppressed,
+        by_state=dict(sorted(by_state.items(), key=lambda pair: (-pair[1], pair[0]))),
+    )
+
+
+def _target_contacts(source: Source, instance: int) -> Ids:
+    """The contacts with targets of the instance, sent to already or not, sorted."""
+    rows = tables.targets_of(source, np.array([instance], np.int64))
+    ids: Ids = np.unique(rows["contact_id"].to_numpy())
+    return ids
+
+
+def _any_between(ids: Ids, first: int, last: int) -> bool:
+    return bool(np.searchsorted(ids, first) < np.searchsorted(ids, last, side="right"))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,264 @@
+"""Campaigns for a terminal or a pipe."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from almanac.campaigns.model import (
+    CampaignList,
+    CampaignShown,
+    Done,
+    Field,
+    Imported,
+    InstanceLine,
+    Replanned,
+    TypeLine,
+)
+from almanac.report.text import heading, paragraph, table
+
+STATES_SHOWN = 12
+_NOTHING = "-"
+
+
+def print_list(console: Console, found: CampaignList) -> None:
+    """Types, instances and their states, and what comes of them."""
+    if not found.types and not found.instances:
+        paragraph(console, f"{found.database}: no campaigns yet.", indent=0)
+        return
+    paragraph(console, f"Campaigns of {found.database} on {found.as_of}", indent=0, style="bold")
+    heading(console, "Types")
+    rows = [
+        (
+            each.name,
+            each.instances,
+            each.fields.get("priority"),
+            each.fields.get("days_before_event"),
+            _type_words(each),
+        )
+        for each in found.types
+    ]
+    table(console, ("type", ">used", ">priority", ">days before", "for whom, and how"), rows)
+    heading(console, "Instances")
+    columns = (">id", "name", "type", "!from", "!until", "state")
+    table(console, columns, [_dates(each) for each in found.instances])
+    if found.counted:
+        _counts(console, found.instances)
+    left_out = [each for each in found.instances if each.problem]
+    if left_out:
+        heading(console, "Left out, and why")
+        whys = [(str(each.instance_id), each.name, each.problem) for each in left_out]
+        table(console, (">id", "name", "why"), whys)
+
+
+def _counts(console: Console, lines: list[InstanceLine]) -> None:
+    statuses = sorted({status for line in lines for status in line.targets})
+    if statuses:
+        heading(console, "Targets by status")
+        columns = (">id", "name", *(f">{status or 'none'}" for status in statuses))
+        rows = [
+            (str(line.instance_id), line.name, *(line.targets.get(s) for s in statuses))
+            for line in lines
+            if line.targets
+        ]
+        table(console, columns, rows)
+    if lines:
+        heading(console, "Messages")
+        counts = [
+            (each.planned, each.followups, sum(each.skipped.values()), each.sent) for each in lines
+        ]
+        names = [(str(each.instance_id), each.name) for each in lines]
+        columns = (">id", "name", ">planned", ">follow-ups planned", ">skipped", ">sent")
+        table(console, columns, [(*n, *c) for n, c in zip(names, counts, strict=True)])
+
+
+def _type_words(line: TypeLine) -> str:
+    if line.problem:
+        return f"not valid: {line.problem}"
+    fields = line.fields
+    words = [
+        "" if fields["active"] else "inactive",
+        "all contacts" if fields["target_all_contacts"] else "targets",
+        "spread" if fields["spread_evenly"] else "",
+        "" if fields["respect_exclusion_windows"] else "ignores windows",
+        "" if fields["enable_followups"] else "no follow-ups",
+        "skips failed underwriting" if fields["skip_failed_underwriting"] else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def _dates(line: InstanceLine) -> tuple[object, ...]:
+    dates = (line.start or _NOTHING, line.end or _NOTHING)
+    return (str(line.instance_id), line.name, line.campaign_type, *dates, line.state_words)
+
+
+def _by_status(line: InstanceLine) -> str:
+    return ", ".join(f"{n:,} {status or 'without'}" for status, n in line.targets.items())
+
+
+def print_campaign(console: Console, found: CampaignShown) -> None:
+    """One instance: what it is, whom it reaches, what comes of it, and what was changed."""
+    line = found.instance
+    title = f"Campaign {line.instance_id} {line.name}, of type {line.campaign_type}"
+    paragraph(console, f"{title}: {line.state_words} on {found.as_of}.", indent=0, style="bold")
+    if line.problem:
+        paragraph(console, f"It takes no part: {line.problem}.", indent=0)
+    heading(console, "As it is")
+    table(console, ("!", ""), [(name, value or _NOTHING) for name, value in found.columns.items()])
+    if found.fields:
+        heading(console, "Fields of its type")
+        rows = [
+            (
+                each.name,
+                _value(each.of_type),
+                "" if each.override is None else _value(each.override),
+            )
+            for each in found.fields
+        ]
+        if any(each.override is not None for each in found.fields):
+            table(console, ("!", "type", "by its metadata"), rows)
+        else:
+            table(console, ("!", ""), [row[:2] for row in rows])
+    _reach(console, found)
+    heading(console, f"Messages, planned for {found.as_of} or later")
+    rows_of: list[tuple[object, ...]] = [("planned", line.planned)]
+    rows_of += [(f"skipped: {reason}", count) for reason, count in line.skipped.items()]
+    rows_of += [("follow-ups planned", line.followups), ("sent so far", line.sent)]
+    table(console, ("", ">"), rows_of)
+    if found.busiest_days:
+        heading(console, f"Busiest days, of {found.first_day} to {found.last_day}")
+        table(console, ("!", ">"), sorted(found.busiest_days.items()))
+    heading(console, "Last changes")
+    if not found.changes:
+        paragraph(console, "none in campaign_change_log")
+        return
+    changes = [
+        (
+            each.changed_at,
+            each.changed_by,
+            each.field or "planned anew",
+            "" if each.field is None else f"{each.old or _NOTHING} -> {each.new or _NOTHING}",
+        )
+        for each in found.changes
+    ]
+    table(console, ("!when (UTC)", "who", "field", "from -> to"), changes)
+
+
+def _reach(console: Console, found: CampaignShown) -> None:
+    heading(console, "Whom it reaches")
+    if found.instance.targets:
+        paragraph(console, f"targets: {_by_status(found.instance)}")
+    reach = found.reach
+    if reach is None:
+        paragraph(console, "nobody, since it is left out")
+        return
+    paragraph(console, f"{reach.contacts:,} contacts who can get messages and whom it targets")
+    if reach.suppressed:
+        paragraph(console, f"suppressed of them, who get nothing: {reach.suppressed:,}")
+    if reach.contacts:
+        states = [f"{state} {count:,}" for state, count in reach.by_state.items()]
+        rest = sum(list(reach.by_state.values())[STATES_SHOWN:])
+        more = f", {len(states) - STATES_SHOWN} others {rest:,}" if rest else ""
+        paragraph(console, "by state: " + ", ".join(states[:STATES_SHOWN]) + more)
+
+
+def _value(value: Field | int | bool | str | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _NOTHING if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_done(console: Console, done: Done, where: str) -> None:
+    """What was added or changed, whom it concerns, and what to do next.
+
+    where: the database as the next command names it.
+    """
+    name = f"Campaign type {done.name}"
+    if done.what == "instance":
+        number = f"{done.instance_id} " if done.instance_id is not None else ""
+        name = f"Campaign {number}{done.name}, of type {done.campaign_type}"
+    paragraph(console, f"{name}: {_outcome(done)}.", indent=0, style="bold")
+    if done.outcome in ("done before", "nothing to change") and not _asked(done):
+        return
+    if done.added:
+        table(console, ("!", ""), [(each.field, each.new) for each in done.changes])
+    else:
+        changes = [(e.field, e.old or _NOTHING, "->", e.new or _NOTHING) for e in done.changes]
+        table(console, ("!", "", "", ""), changes)
+    if done.state is not None:
+        paragraph(console, f"State: {done.state}.", indent=0)
+    if done.affected is not None:
+        contacts = _number(done.affected.contacts, "contact")
+        rows = _number(done.affected.planned_rows, "planned or skipped message")
+        paragraph(console, f"It concerns {contacts} with {rows}.", indent=0)
+    _planned(console, done.replanned, done.run_ids)
+    if done.outcome == "written" and not _asked(done):
+        _next(console, where, done)
+
+
+def _asked(done: Done | Imported) -> bool:
+    return done.replanned is not None or bool(done.run_ids)
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def _outcome(done: Done) -> str:
+    if done.outcome == "written":
+        return "added" if done.added else "changed"
+    if done.outcome == "dry run":
+        return "would be added (--dry-run)" if done.added else "would be changed (--dry-run)"
+    if done.outcome == "published":
+        return "the functions are asked to change it and to plan whom it concerns"
+    if done.outcome == "done before":
+        now = "it is planned anew" if _asked(done) else "nothing is done now"
+        return f"the change {done.event_id} was done before, and {now}"
+    return "planned anew" if _asked(done) else "nothing to change"
+
+
+def print_import(console: Console, done: Imported, where: str) -> None:
+    """How many targets were added, and what was wrong with the others; where as `print_done`."""
+    name = f"Campaign {done.instance_id} {done.name}, of type {done.campaign_type}"
+    words = {
+        "written": f"{_number(done.added, 'target')} added",
+        "dry run": f"{_number(done.added, 'target')} would be added (--dry-run)",
+        "refused": f"nothing imported, for {_number(done.rejected_total, 'bad row')} (--strict)",
+    }
+    paragraph(console, f"{name}: {words[done.outcome]}.", indent=0, style="bold")
+    rows = [(f"rows in {done.file}", done.read), ("added", done.added)]
+    rows += [("there already", done.there_already), ("rejected", done.rejected_total)]
+    rows += [(f"  {reason}", count) for reason, count in done.rejected.items()]
+    table(console, ("", ">"), rows)
+    for note in done.notes:
+        paragraph(console, f"Note: {note}.", indent=0)
+    if done.examples:
+        heading(console, f"Rejected, all of them in {done.rejects_file}")
+        table(console, (">line", "why"), [(str(line), why) for line, why in done.examples])
+    _planned(console, done.replanned, done.run_ids)
+    if done.outcome == "written" and done.added and not _asked(done):
+        console.print()
+        _next(console, where, done)
+
+
+def _planned(console: Console, replanned: Replanned | None, run_ids: list[str]) -> None:
+    if replanned is not None:
+        changes = ", ".join(f"{n:,} {what}" for what, n in replanned.changes.items() if n)
+        paragraph(
+            console,
+            f"Planned anew: {_number(replanned.contacts, 'contact')}; messages: "
+            f"{changes or 'none'}.",
+            indent=0,
+        )
+    for run_id in run_ids:
+        paragraph(console, f"Asked for the run {run_id}.", indent=0)
+
+
+def _next(console: Console, where: str, done: Done | Imported) -> None:
+    """What to do now."""
+    if isinstance(done, Done) and done.what == "type" and done.added:
+        paragraph(console, f"Next: almanac campaign add {where} {done.name} NAME", indent=0)
+        return
+    paragraph(console, "It is planned with the next run.", indent=0)
+    if done.instance_id is not None:
+        command = f"almanac campaign set {where} {done.instance_id} --replan"
+        paragraph(console, f"At once: {command}", indent=0)

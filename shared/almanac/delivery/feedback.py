@@ -1,0 +1,180 @@
+"""What a sender hands back: what became of messages, row by row.
+
+A row goes one way only, from planned by way of claimed to its end. What cannot be true of a row, or
+comes too late to be claimed, is refused by line; what the row says already changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from zoneinfo import ZoneInfo
+
+import apsw
+import numpy as np
+from pydantic import BaseModel
+
+from almanac.csv_input import Rejects
+from almanac.database import sending as rows
+from almanac.database import suppressions
+from almanac.database.sending import Delivery, Standing
+from almanac.database.suppressions import ENDED, Suppression
+from almanac.delivery.feedback_file import COMPLAINT, Mark, Parsed, Refused, refuse
+from almanac.errors import RequestError
+
+_ENDS = {"delivered", "failed", "bounced"}
+# what a row of each status may be next
+NEXT = {
+    "pre-scheduled": {"scheduled", "processing", "sent", *_ENDS},
+    "scheduled": {"processing", "sent", *_ENDS},
+    "processing": {"sent", *_ENDS},
+    "sent": _ENDS,
+    "delivered": {"bounced"},  # some mail comes back days later
+    "failed": set(),
+    "bounced": set(),
+}
+# of these a row that is further on already has nothing to fear, and nothing to learn
+_OVERTAKEN = {"sent": {"delivered", "bounced"}}
+_GONE = {"sent", "delivered"}
+_SUPPRESSING = {"bounced": "bounce", COMPLAINT: "complaint"}
+_STAMP = "%Y-%m-%d %H:%M:%S"
+
+
+class Marked(BaseModel):
+    """What became of the marks."""
+
+    changed: dict[str, int]  # rows by their new status; complaints, which change no row, too
+    unchanged: int  # said what the row says already
+    refused: list[Refused]
+    suppressed: int  # addresses that get nothing any more
+
+
+def apply(
+    connection: apsw.Connection,
+    parsed: Parsed,
+    zone: ZoneInfo,
+    now: dt.datetime,
+    suppress: bool,
+) -> tuple[Marked, Rejects]:
+    """Write all marks that can be true, inside the caller's transaction.
+
+    suppress: addresses of bounces and complaints are suppressed.
+    """
+    rows.prepare(connection)
+    rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
+    result = Parsed([], rejects, list(parsed.refused))
+    ledger = _Ledger(connection, parsed.marks)
+    unchanged = 0
+    for mark in parsed.marks:
+        try:
+            if ledger.take(mark):
+                result.marks.append(mark)
+            else:
+                unchanged += 1
+        except RequestError as error:
+            refuse(result, mark.line, mark.row_id, str(error), mark.cells)
+    stamp = now.astimezone(dt.UTC).strftime(_STAMP)
+    changes = (
+        (m.row_id, m.status, m.at.astimezone(zone).strftime(_STAMP) if m.status in _GONE else None)
+        for m in sorted(result.marks, key=lambda m: m.row_id)  # page by page; stable for each row
+        if m.status != COMPLAINT
+    )
+    rows.write_statuses(connection, changes, stamp)
+    rows.write_deliveries(connection, (_delivery(mark, stamp) for mark in result.marks))
+    marked = Marked(
+        changed=dict(sorted(Counter(mark.status for mark in result.marks).items())),
+        unchanged=unchanged,
+        refused=sorted(result.refused, key=lambda each: each.line),
+        suppressed=_suppress(connection, ledger, result.marks, zone, now) if suppress else 0,
+    )
+    rejects.rows.sort(key=lambda each: each[0])
+    return marked, rejects
+
+
+class _Ledger:
+    """What the rows are that marks are about, as it changes mark by mark."""
+
+    def __init__(self, connection: apsw.Connection, marks: list[Mark]) -> None:
+        ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
+        self.rows = rows.standing(connection, ids)
+        self._claims = self._recorded(connection, marks, "processing")
+        self._complaints = self._recorded(connection, marks, COMPLAINT)
+
+    def take(self, mark: Mark) -> bool:
+        """Note a mark; False if it says nothing new. RequestError if it cannot be."""
+        row = self.rows.get(mark.row_id)
+        if row is None:
+            raise RequestError("no such row: a run has removed it, or it never was")
+        _check_same(mark, row)
+        if mark.status == COMPLAINT:
+            if row.status not in _GONE | {"bounced"}:
+                raise RequestError(f"a complaint about a message that is {row.status}")
+            return self._complaints.setdefault(mark.row_id, "new") == "new"
+        if mark.status == row.status:
+            claim = self._claims.get(mark.row_id, "")
+            if mark.status == "processing" and (mark.message_id or "") != claim:
+                raise RequestError(f"claimed already, with the message id {claim or 'none'}")
+            return False
+        if row.status in _OVERTAKEN.get(mark.status, ()):
+            return False
+        if mark.status not in NEXT.get(row.status, ()):
+            why = f" ({row.skip_reason})" if row.skip_reason else ""
+            is_now = row.status or "without a status"
+            raise RequestError(f"is {is_now}{why} and cannot become {mark.status}")
+        if mark.status == "processing":
+            self._claims[mark.row_id] = mark.message_id or ""
+        self.rows[mark.row_id] = row._replace(status=mark.status)
+        return True
+
+    @staticmethod
+    def _recorded(connection: apsw.Connection, marks: list[Mark], status: str) -> dict[int, str]:
+        ids = {mark.row_id for mark in marks if mark.status == status}
+        return rows.recorded(connection, ids, status)
+
+
+def _check_same(mark: Mark, row: Standing) -> None:
+    """RequestError if the row is not what the mark takes it for."""
+    if mark.contact_id is not None and mark.contact_id != row.contact_id:
+        raise RequestError(f"is of contact {row.contact_id}, not {mark.contact_id}")
+    if mark.day and mark.day[:10] != row.day:
+        moved = "a run has moved it to" if row.status == "pre-scheduled" else "is of"
+        raise RequestError(f"{moved} {row.day or 'no date'}, not {mark.day}")
+
+
+def _delivery(mark: Mark, stamp: str) -> Delivery:
+    at = mark.at.astimezone(dt.UTC).strftime(_STAMP)
+    return Delivery(mark.row_id, mark.status, at, mark.message_id, mark.detail, stamp)
+
+
+def _suppress(
+    connection: apsw.Connection,
+    ledger: _Ledger,
+    marks: list[Mark],
+    zone: ZoneInfo,
+    now: dt.datetime,
+) -> int:
+    """Suppress the addresses of those who bounced or complained; how many are new."""
+    bad = [mark for mark in marks if mark.status in _SUPPRESSING]
+    if not bad:
+        return 0
+    contacts = {mark.row_id: ledger.rows[mark.row_id].contact_id for mark in bad}
+    address_of = rows.addresses(connection, set(contacts.values()))
+    today = str(now.astimezone(zone).date())
+    there = {
+        (row.email.strip().lower(), row.contact_id, row.reason)
+        for row in suppressions.rows(connection, today)
+        if row.state != ENDED
+    }
+    new = []
+    for mark in bad:
+        contact, reason = contacts[mark.row_id], _SUPPRESSING[mark.status]
+        address = address_of.get(contact, "")
+        number = 0 if address else contact
+        key = (address.lower(), number, reason)
+        if key not in there:
+            there.add(key)
+            since = str(mark.at.astimezone(zone).date())
+            new.append(Suppression(address, number, reason, "mark", since, ""))
+    suppressions.prepare(connection)
+    suppressions.insert(connection, new)
+    return len(new)

@@ -1,0 +1,253 @@
+"""Suppressions as an operator keeps them: looked up, added, ended, brought in and out as CSV.
+
+None is ever deleted: one that is over has an end.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import TextIO
+
+import apsw
+import numpy as np
+from pydantic import BaseModel
+
+from almanac.csv_input import REJECT_COLUMNS, CsvFile, Rejects
+from almanac.database import suppressions as table
+from almanac.database.catalog import describe, scalar
+from almanac.database.sql import Columns
+from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
+from almanac.errors import RequestError
+
+Key = tuple[str, int, str, str]
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]|\Z)")
+
+
+class Line(BaseModel):
+    """How many rows have these in common."""
+
+    reason: str
+    source: str
+    state: str  # in force, ended or to come
+    rows: int
+
+
+class Effect(BaseModel):
+    """What the suppressions in force will change that the last run did not know of."""
+
+    day: dt.date
+    contacts: int  # who are suppressed and have messages planned
+    messages: int  # of theirs, dated that day or later: the next run skips them
+
+
+class Loaded(BaseModel):
+    """What became of the rows of a file."""
+
+    added: int
+    ended: int  # were there without an end, and have one now
+    unchanged: int
+    unknown_contacts: int  # ids in the file that are no contact's
+
+
+@dataclass
+class Parsed:
+    """The usable rows of a file, each once, and the others."""
+
+    rows: list[Suppression]
+    rejects: Rejects
+    ignored: list[str]  # columns that mean nothing here
+    repeated: int = 0  # usable rows that the file has already had
+
+
+def lines(connection: apsw.Connection, day: dt.date) -> list[Line]:
+    """Counts of the rows by reason, source and state on the day."""
+    found = table.count_by_state(connection, day.isoformat())
+    return [Line(reason=r, source=f, state=s, rows=n) for r, f, s, n in found]
+
+
+def effect(connection: apsw.Connection, day: dt.date) -> Effect:
+    """What the next run, on the day, will find anew."""
+    contacts = table.suppressed(connection, day.isoformat())
+    planned = [contact for contact, _ in table.planned(connection, contacts, day.isoformat())]
+    return Effect(day=day, contacts=len(set(planned)), messages=len(planned))
+
+
+def made(
+    email: str, contact_id: str, reason: str, source: str, since: str, until: str
+) -> Suppression:
+    """A suppression from texts, which are trimmed; RequestError where they make none."""
+    if contact_id and (not _NUMBER.fullmatch(contact_id)):
+        raise RequestError(f"contact_id: {contact_id!r} is not the id of a contact")
+    if email and not _ADDRESS.fullmatch(email):
+        raise RequestError(f"email: {email!r} is not an e-mail address")
+    number = int(contact_id or 0)
+    _check_text(email, reason, source)
+    if not email and not number:
+        raise RequestError("names nobody: neither an e-mail address nor the id of a contact")
+    first, last = _date("since", since), _date("until", until)
+    # the day before: it was ended on the day on which it began
+    if first and last and last < first - dt.timedelta(days=1):
+        raise RequestError(f"until: {until} is before its beginning, {since}")
+    return Suppression(email, number, reason, source, since, until)
+
+
+def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
+    """Add a row; False if one in force on the day names the same for the same reason.
+
+    Raises RequestError where its contact is not there.
+    """
+    if new.contact_id and _unknown(connection, {new.contact_id}):
+        raise RequestError(f"contact {new.contact_id}: is not there")
+    for row in table.naming(connection, new.email, new.contact_id, day.isoformat()):
+        if row.state == IN_FORCE and _same_word(row.reason, new.reason) and not new.until:
+            return False
+    table.prepare(connection)
+    table.insert(connection, [new])
+    return True
+
+
+def end(
+    connection: apsw.Connection, email: str, contact: int, reason: str | None, day: dt.date
+) -> list[Suppression]:
+    """Let the day be the first on which the rows that name the address, or the id, hold no more.
+
+    reason: only rows with this one. Returns the rows as they were; those that begin later never
+    will. Raises RequestError where there is nothing to end.
+    """
+    rows = [
+        row
+        for row in table.naming(connection, email, contact, day.isoformat())
+        if row.state != ENDED and (reason is None or _same_word(row.reason, reason))
+    ]
+    if not rows:
+        who, why = email or f"contact {contact}", f"for {reason} " if reason else ""
+        raise RequestError(f"{who}: no suppression {why}to end")
+    table.prepare(connection)
+    table.set_until(connection, ((_end_before(day, row), row.rowid) for row in rows))
+    return rows
+
+
+def parse(file: CsvFile) -> Parsed:
+    """The rows of a CSV file; those that make no suppression are rejects."""
+    pick = file.picker(*COLUMNS)
+    ignored = [c for c in file.columns if c and c not in (*COLUMNS, *REJECT_COLUMNS)]
+    parsed = Parsed([], Rejects(file.columns), ignored)
+    seen: set[Suppression] = set()
+    for row in file.rows():
+        try:
+            if row.problem:
+                raise RequestError(row.problem)
+            new = made(*pick(row))
+        except RequestError as error:
+            parsed.rejects.add(row.line, str(error), row.cells)
+            continue
+        if new in seen:
+            parsed.repeated += 1
+        else:
+            seen.add(new)
+            parsed.rows.append(new)
+    return parsed
+
+
+def load(connection: apsw.Connection, parsed: Parsed) -> Loaded:
+    """Add the rows that are not there yet; the same file again changes nothing.
+
+    A row that is there without an end gets the end that the file has; one that has ended here is
+    not begun anew by a file that knows of no end.
+    """
+    table.prepare(connection)
+    known: set[Key] = set()
+    dated: set[tuple[Key, str]] = set()
+    unended: dict[Key, int] = {}
+    for row in table.rows(connection, ""):
+        key = _key(row)
+        known.add(key)
+        dated.add((key, row.until))
+        if not row.until:
+            unended[key] = row.rowid
+    stays = {_key(row) for row in parsed.rows if not row.until}
+    unchanged, new, ends = parsed.repeated, [], []
+    for row in parsed.rows:
+        key = _key(row)
+        if (key, row.until) in dated or (not row.until and key in known):
+            unchanged += 1
+        elif key in unended and key not in stays:
+            ends.append((row.until, unended.pop(key)))
+        else:
+            new.append(row)
+    table.insert(connection, new)
+    table.set_until(connection, ends)
+    return Loaded(
+        added=len(new),
+        ended=len(ends),
+        unchanged=unchanged,
+        unknown_contacts=_unknown(connection, {r.contact_id for r in parsed.rows} - {0}),
+    )
+
+
+def export(connection: apsw.Connection, out: TextIO) -> int:
+    """Write all rows as CSV that `parse` takes back; how many there are."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for row in table.rows(connection, ""):
+        writer.writerow(value or "" for value in row[: len(COLUMNS)])
+        count += 1
+    return count
+
+
+def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
+    """How many of the ids are no contact's."""
+    if not contacts:
+        return 0
+    ids = apsw.carray(np.fromiter(sorted(contacts), np.int64, len(contacts)))
+    key = Columns(describe(connection, "contacts")).key("id")
+    sql = f"SELECT count(*) FROM carray(?) WHERE value NOT IN (SELECT {key} FROM main.contacts)"
+    return int(scalar(connection, sql, ids))
+
+
+def _key(row: Suppression) -> Key:
+    """What tells a suppression from others, whenever it ends and whoever brought it."""
+    return row.email.strip().lower(), row.contact_id, row.reason.strip(), row.since.strip()
+
+
+def _check_text(*texts: str) -> None:
+    """RequestError for what a database cannot hold."""
+    for text in texts:
+        if "\0" in text:
+            raise RequestError(f"{text!r}: with a NUL character")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise RequestError(f"{text!r}: not UTF-8") from None
+
+
+def _same_word(one: str, other: str) -> bool:
+    return one.strip().lower() == other.strip().lower()
+
+
+def _end_before(day: dt.date, row: Suppression) -> str:
+    """The last day of a row that is to hold no more from the day on."""
+    since = _date_of(row.since)
+    return str(max(day, since or day) - dt.timedelta(days=1))
+
+
+def _date(name: str, text: str) -> dt.date | None:
+    """The date of a text, None for an empty one; RequestError for any other without a date."""
+    date = _date_of(text)
+    if text and date is None:
+        raise RequestError(f"{name}: {text!r} is not a date; expected YYYY-MM-DD")
+    return date
+
+
+def _date_of(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text[:10]) if _DATE.match(text) else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Why a contact gets each message on its day, or why not."""

@@ -1,0 +1,261 @@
+"""Messages that a contact could expect and that are no candidates now, and why not
+(semantics: Candidates, Post-window, Campaigns, Follow-ups)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from almanac import civil
+from almanac.explain.case import Case, plural
+from almanac.explain.model import Absence, Decision, Input
+from almanac.explain.skips import wishes
+from almanac.frames import NO_DAY
+from almanac.planning.anniversaries import AnniversaryDays, aep_days, birthdays, effective_dates
+from almanac.planning.brief import Instance
+from almanac.planning.history import (
+    AEP,
+    ANNIVERSARY_DAYS,
+    BIRTHDAY,
+    CAMPAIGN,
+    EFFECTIVE_DATE,
+    FOLLOWUP,
+    POST_WINDOW,
+)
+
+HANDLED = "Handled already"
+NOT_DUE = "Not due"
+
+
+def absences(case: Case) -> list[Absence]:
+    """Built-in messages and the contact's campaigns that have no candidate, each with why."""
+    if not case.eligible:
+        return []
+    drafts = case.plan.drafts
+    there = {case.kind(row).email_type for row in range(len(drafts))}
+    campaigns = np.flatnonzero(case.words.is_campaign[drafts.kind])
+    instances = {case.kind(int(row)).instance for row in campaigns}
+    found = []
+    for name, find in (
+        ("birthday", _birthday),
+        ("effective_date", _effective_date),
+        ("aep", _aep),
+        ("post_window", _post_window),
+        ("followup", _followup),
+    ):
+        if not any(each.startswith(name) for each in there):
+            found.append(_absence(find(case), name, name))
+    return found + _campaigns(case, instances)
+
+
+def _absence(why: Decision, email_type: str, name: str) -> Absence:
+    return Absence(**dict(why), email_type=email_type, name=name)
+
+
+def _not_due(why: str, **inputs: Input) -> Decision:
+    return Decision(step=NOT_DUE, section="Candidates", why=why, inputs=inputs)
+
+
+def _birthday(case: Case) -> Decision:
+    if int(case.plan.batch.contacts.birth[0]) == NO_DAY:
+        return _not_due("the contact has no usable birth date")
+    return _yearly(case, birthdays(case.plan.batch.contacts, case.brief), BIRTHDAY, "")
+
+
+def _effective_date(case: Case) -> Decision:
+    if int(case.plan.batch.contacts.effective[0]) == NO_DAY:
+        return _not_due("the contact has no usable effective date")
+    days = effective_dates(case.plan.batch.contacts, case.brief)
+    months = case.brief.config.organization.effective_date_first_email_months
+    first = f" (the first comes {plural(months, 'month')} or more after the effective date)"
+    return _yearly(case, days, EFFECTIVE_DATE, first)
+
+
+def _yearly(case: Case, days: AnniversaryDays, code: int, remark: str) -> Decision:
+    grace = 1 if days.lead > 0 else 0
+    event = int(days.first_event(civil.day_of(case.brief.t0) + grace)[0])
+    return _due_later(case, code, event, event - days.lead, remark)
+
+
+def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") -> Decision:
+    """Why there is no candidate for an event that can still be met: it is handled, or far off."""
+    near = _committed_near(case, code, ideal)
+    if near is not None:
+        return Decision(
+            step=HANDLED,
+            section="Candidates",
+            why=f"that of {civil.text_of(event)} is handled already by {_row_in_words(case, near)}",
+            inputs=_handled(case, near, ideal),
+        )
+    return _not_due(
+        f"the next one is due on {civil.text_of(ideal)}, after the last day planned for, "
+        f"{case.brief.horizon}{remark}",
+        event=civil.date_of(event),
+        **{"ideal date": civil.date_of(ideal), "horizon": case.brief.horizon},
+    )
+
+
+def _aep(case: Case) -> Decision:
+    brief, aep = case.brief, case.brief.config.aep
+    if brief.aep_replaced:
+        why = "a campaign type named aep replaces it"
+        return Decision(step="Replaced", section="Campaigns", why=why)
+    if not aep.enabled:
+        return _not_due("the configuration switches it off (aep.enabled)", **{"aep.enabled": False})
+    earliest = brief.t0 - dt.timedelta(days=aep.valid_days)
+    days = aep_days(brief, earliest, brief.horizon + dt.timedelta(days=366))
+    day = next((day for day in days if day >= civil.day_of(earliest)), None)
+    if day is None:
+        return _not_due("no year that the configuration allows is within reach (aep.years)")
+    return _due_later(case, AEP, day, day)
+
+
+def _post_window(case: Case) -> Decision:
+    organization = case.brief.config.organization
+    failed = bool(case.plan.batch.contacts.failed[0])
+    if bool(case.exclusions.year_round[0]) or case.window_of(case.brief.as_of.year) is None:
+        return _no_make_up("the contact has no exclusion window to make up for")
+    if not organization.enable_post_window_emails:
+        return _no_make_up(
+            "the configuration switches it off (organization.enable_post_window_emails)",
+            enable_post_window_emails=False,
+        )
+    if organization.exclude_failed_underwriting_global and failed:
+        return _no_make_up(
+            "the contact has failed underwriting, and the configuration excludes such contacts",
+            failed_underwriting=True,
+            exclude_failed_underwriting_global=True,
+        )
+    return _no_window(case)
+
+
+def _no_window(case: Case) -> Decision:
+    """Why none of the windows that end in reach has a make-up message; told of the last one."""
+    valid = case.brief.config.timing.post_window_valid_days
+    earliest = case.brief.t0 - dt.timedelta(days=valid + 1)
+    windows = case.windows_about(case.brief.as_of.year)
+    reach = [window for window in windows if earliest <= window[1] < case.brief.horizon]
+    if not reach:
+        return _no_make_up("no window ends within reach")
+    start, end = reach[-1]
+    after = civil.day_of(end) + 1
+    near = _committed_near(case, POST_WINDOW, after)
+    if near is not None:
+        return Decision(
+            step=HANDLED,
+            section="Candidates",
+            why=f"that after {end} is handled already by {_row_in_words(case, near)}",
+            inputs=_handled(case, near, after),
+        )
+    why = f"no message falls in the window {start} to {end}"
+    if case.cause(after):
+        why = f"the day after the window that ends on {end} is excluded too"
+    return _no_make_up(why, **{"window start": start, "window end": end})
+
+
+def _no_make_up(why: str, **inputs: Input) -> Decision:
+    return Decision(step=NOT_DUE, section="Post-window", why=why, inputs=inputs)
+
+
+def _followup(case: Case) -> Decision:
+    rows = case.plan.history.rows
+    lookback = case.brief.config.timing.followup_lookback_days
+    since = civil.day_of(case.brief.as_of) - lookback
+    recent = rows.is_sent & (rows.sent >= since) & (rows.type != FOLLOWUP)
+    why = "what was sent has been followed up, or its campaign wants no follow-ups"
+    if not recent.any():
+        why = f"nothing was sent to the contact in the last {plural(lookback, 'day')}"
+    inputs: dict[str, Input] = {"followup_lookback_days": lookback, "since": civil.date_of(since)}
+    return Decision(step=NOT_DUE, section="Follow-ups", why=why, inputs=inputs)
+
+
+def _committed_near(case: Case, code: int, ideal: int) -> int | None:
+    """Position of the committed row of the type that handles what is due on the ideal day."""
+    rows = case.plan.history.rows
+    apart = np.abs(rows.day.astype(np.int64) - ideal)
+    near = (rows.type == code) & (rows.day != NO_DAY) & (apart <= ANNIVERSARY_DAYS)
+    found = np.flatnonzero(near)
+    return None if len(found) == 0 else int(found[-1])
+
+
+def _status(case: Case, position: int) -> str:
+    row_id = int(case.plan.history.rows.row_id[position])
+    status: str = next(row["status"] for row in case.committed if row["id"] == row_id)
+    return status
+
+
+def _row_in_words(case: Case, position: int) -> str:
+    rows = case.plan.history.rows
+    status = _status(case, position) or "without a status"
+    day = int(rows.day[position])
+    when = f" on {civil.text_of(day)}" if day != NO_DAY else ""
+    return f"row {int(rows.row_id[position])}, {status}{when}"
+
+
+def _handled(case: Case, position: int, ideal: int | None = None) -> dict[str, Input]:
+    """The row that handles a message, and how near it has to be."""
+    rows = case.plan.history.rows
+    day = int(rows.day[position])
+    inputs: dict[str, Input] = {
+        "row": int(rows.row_id[position]),
+        "status": _status(case, position),
+        "scheduled_send_date": None if day == NO_DAY else civil.date_of(day),
+    }
+    if ideal is not None:
+        inputs |= {
+            "ideal date": civil.date_of(ideal),
+            "days between": abs(day - ideal),
+            "at most": ANNIVERSARY_DAYS,
+        }
+    return inputs
+
+
+def _campaigns(case: Case, there: set[int]) -> list[Absence]:
+    targets = case.data.targets.to_pylist()
+    statuses: dict[int, list[str]] = {}
+    for target in targets:
+        status = target["status"].strip().lower()
+        statuses.setdefault(target["campaign_instance_id"], []).append(status)
+    found = []
+    for instance in case.brief.instances:
+        wanted = instance.id in statuses or (instance.takes_part and instance.target_all_contacts)
+        if wanted and instance.id not in there:
+            why = _campaign(case, instance, statuses.get(instance.id, []))
+            name = f"{instance.email_type} '{instance.name}'"
+            found.append(_absence(why, instance.email_type, name))
+    return found
+
+
+def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
+    inputs: dict[str, Input] = {"instance": instance.id}
+    position = case.brief.instances.index(instance)
+    rows = case.plan.history.rows
+    handled = np.flatnonzero((rows.type == CAMPAIGN) & (rows.instance == position))
+    mismatch, of_targeting = wishes(case, instance)
+    step = NOT_DUE
+    if instance.problem is not None:
+        step, why = "Left out", f"the campaign is left out: {instance.problem}"
+    elif not instance.takes_part:
+        start, end = instance.active_start or "the beginning", instance.active_end or "open end"
+        step = "Takes part"
+        why = (
+            f"the campaign takes no part on {case.brief.as_of}: it is active from {start} to "
+            f"{end}, and only if its type is"
+        )
+        inputs |= {
+            "active_start_date": instance.active_start,
+            "active_end_date": instance.active_end,
+        }
+    elif instance.target_all_contacts and mismatch:
+        step, why = "Targeting", f"the campaign {mismatch}"
+        inputs = of_targeting
+    elif not instance.target_all_contacts and all(status == "sent" for status in statuses):
+        step, why = HANDLED, "it was sent: contact_campaigns says so"
+    elif len(handled):
+        step = HANDLED
+        why = f"it is handled already by {_row_in_words(case, int(handled[-1]))}"
+        inputs |= _handled(case, int(handled[-1]))
+    else:
+        why = f"it is past its deadline, or due after {case.brief.horizon}"
+    return Decision(step=step, section="Campaigns", why=why, inputs=inputs)

@@ -1,0 +1,68 @@
+"""What the rules see of the contact (semantics: Contacts)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.compute as pc
+
+from almanac import civil
+from almanac.explain.case import Case, date_or_none
+from almanac.explain.model import ContactFacts, IssueNote
+from almanac.explain.windows import rule_in_words
+from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.rules.states import USPS_STATES
+from almanac.rules.zip import state_codes_of
+
+
+def contact_facts(case: Case) -> ContactFacts:
+    """The contact's columns as the rules read them, and whether it can get messages."""
+    table = case.data.contacts
+    row: dict[str, Any] = table.to_pylist()[0]
+    state, source = _state(case)
+    issues = [
+        IssueNote(issue=i["issue"], detail=i["detail"], advice=ISSUE_ADVICE.get(i["issue"], ""))
+        for i in case.plan.batch.issues.to_pylist()
+    ]
+    suppressed = int(case.plan.batch.contacts.suppressed[0]) if case.eligible else 0
+    return ContactFacts(
+        email=row["email"],
+        status=row["status"],
+        state=state,
+        state_source=source,
+        zip_code=row["zip_code"],
+        birth_date=date_or_none(int(civil.parse_dates(table["birth_date"])[0])),
+        effective_date=date_or_none(int(civil.parse_dates(table["effective_date"])[0])),
+        carrier=row["carrier"],
+        phone=bool(row["phone_number"].strip()),
+        failed_underwriting=bool(row["failed_underwriting"]),
+        eligible=case.eligible,
+        why_not=None if case.eligible else _why_not(row, [i.issue for i in issues]),
+        suppression=case.words.reasons[suppressed] or None,
+        rule=rule_in_words(case, state),
+        issues=issues,
+    )
+
+
+def _why_not(row: dict[str, Any], issues: list[str]) -> str:
+    if row["status"].strip().lower() not in ("", "active"):
+        return f"its status is {row['status'].strip()!r}, and only active contacts take part"
+    if "invalid_email" in issues:
+        return f"its e-mail address {row['email'].strip()!r} is not valid"
+    return (
+        "its state is unknown, and the configuration sends nothing then "
+        "(organization.send_without_zipcode_for_universal)"
+    )
+
+
+def _state(case: Case) -> tuple[str | None, str]:
+    """The contact's state and where it comes from."""
+    row = case.data.contacts.to_pylist()[0]
+    column, zip_code = row["state"].strip().upper(), row["zip_code"].strip()
+    if column in USPS_STATES:
+        return column, "from the column state"
+    zips = pc.utf8_trim_whitespace(case.data.contacts["zip_code"].combine_chunks())
+    code = int(state_codes_of(zips)[0])
+    if code >= 0:
+        return USPS_STATES[code], f"from the ZIP code {zip_code}"
+    return None, "neither its state nor its ZIP code tells it"

@@ -1,0 +1,205 @@
+"""In words: why a message has the day that the database gives it (semantics: Target to Daily cap).
+
+The day was chosen by the run that wrote the row, with the load of all contacts. From the contact's
+side one can work out what it aimed at; where it then ended up tells what happened.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from almanac import civil
+from almanac.balancing.hashing import message_hashes
+from almanac.explain.case import Case, plural
+from almanac.explain.model import Decision, Input, PlannedRow
+from almanac.organizations.brief import date_of_run
+from almanac.planning.kinds import DAILY_CAP
+
+LOADS_SHOWN = 10  # days of a span of which the load is fetched
+
+
+def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
+    """Why a pre-scheduled row of the database has its day."""
+    drafts = case.plan.drafts
+    if found.scheduled_send_date is None:
+        why = "Its day in the database cannot be read."
+        return Decision(step="Target", section="Target", why=why)
+    day, ideal = civil.day_of(found.scheduled_send_date), int(drafts.ideal[row])
+    kept = _kept(case, found)
+    inputs = _dates(case, row, found)
+    if day == ideal:
+        why = f"On its ideal date{kept}."
+        return Decision(step="Target", section="Target", why=why, inputs=inputs)
+    for t0 in _first_days(case, found):
+        target = _target(case, row, t0)
+        if day == target and target != ideal:
+            return _caught_up(case, row, t0, kept, inputs)
+    if _is_smoothed(case, row, day):
+        return _smoothed(case, row, day, kept, inputs)
+    aimed = max((t for t in _targets(case, row, found) if t < day), default=None)
+    if aimed is not None:
+        return _waited(case, row, aimed, day, kept, inputs)
+    why = f"It keeps the day that it has, {plural(abs(day - ideal), 'day')} from its ideal date."
+    return Decision(step="Kept", section="Target", why=why, inputs=inputs)
+
+
+def why_no_day(case: Case, row: int, reason: str) -> Decision:
+    """Why the last run found no day for a candidate."""
+    sifted = case.plan.sifted
+    first, last = int(sifted.floor[row]), int(sifted.hi[row])
+    days = f"{civil.text_of(first)} to {civil.text_of(last)}"
+    ceiling = plural(case.limits.ceiling, "message")
+    if reason == DAILY_CAP:
+        why = f"Every day it may be sent on, of {days}, had reached the ceiling of {ceiling}."
+    else:
+        why = (
+            f"On every day of {days} with room left, another campaign message of the contact "
+            "stands, and two never share a day."
+        )
+    return Decision(
+        step="Daily cap",
+        section="Daily cap",
+        why=why,
+        inputs=caps_of(case) | {"load now": loads_between(case, first, last)},
+    )
+
+
+def caps_of(case: Case) -> dict[str, Input]:
+    """The limits of a day."""
+    return {"daily cap": case.limits.cap, "ceiling": case.limits.ceiling}
+
+
+def loads_between(case: Case, first: int, last: int) -> Input:
+    """The load of the days of a span as it is now, of many or far ones of the first and the last;
+    None where that is not known."""
+    days = list(range(first, last + 1))
+    if not case.loads.near or len(days) > LOADS_SHOWN:
+        days = sorted({first, last})
+    loads = {civil.date_of(day): case.loads.on(civil.text_of(day)) for day in days}
+    known = {day: load for day, load in loads.items() if load is not None}
+    return known or None
+
+
+def _dates(case: Case, row: int, found: PlannedRow) -> dict[str, Input]:
+    inputs: dict[str, Input] = {
+        "ideal date": civil.date_of(case.plan.drafts.ideal[row]),
+        "day": found.scheduled_send_date,
+    }
+    if found.scheduler_run_id:
+        inputs["run"] = found.scheduler_run_id
+    return inputs
+
+
+def _kept(case: Case, found: PlannedRow) -> str:
+    date = date_of_run(found.scheduler_run_id)
+    if date is None or date >= case.brief.as_of:
+        return ""
+    return f", and kept since the run of {date}"
+
+
+def _first_days(case: Case, found: PlannedRow) -> list[int]:
+    """What T0 can have been in the run that wrote the row."""
+    date = date_of_run(found.scheduler_run_id)
+    if date is None or date == case.brief.as_of:
+        return [case.limits.t0]
+    return [civil.day_of(date), civil.day_of(date) + 1]
+
+
+def _hash(case: Case, row: int) -> int:
+    drafts = case.plan.drafts
+    ids = case.plan.batch.contacts.id[drafts.contact[row : row + 1]]
+    kind, event = drafts.kind[row : row + 1], drafts.event[row : row + 1]
+    return int(message_hashes(ids, np.ascontiguousarray(kind), event, case.words.kinds)[0])
+
+
+def _spread(case: Case, row: int, t0: int) -> int:
+    """The days over which what is late is spread."""
+    return max(1, min(case.limits.catch_up_days, int(case.plan.sifted.hi[row]) - t0 + 1))
+
+
+def _target(case: Case, row: int, t0: int) -> int:
+    """The day that a new candidate aims at in a run with that first day, before smoothing."""
+    ideal = int(case.plan.drafts.ideal[row])
+    if ideal >= t0:
+        return ideal
+    if case.kind(row).is_followup:
+        return t0
+    return t0 + _hash(case, row) % _spread(case, row, t0)
+
+
+def _caught_up(case: Case, row: int, t0: int, kept: str, inputs: dict[str, Input]) -> Decision:
+    ideal, first = civil.text_of(case.plan.drafts.ideal[row]), civil.date_of(t0)
+    if case.kind(row).is_followup:
+        why = f"Its ideal date {ideal} was past, so it goes on the first day that can be sent"
+    else:
+        days = plural(case.limits.catch_up_days, "day")
+        why = (
+            f"Its ideal date {ideal} was past on {first}; what is late is spread over the next "
+            f"{days}, or up to the last day allowed"
+        )
+        inputs = inputs | {
+            "catch_up_spread_days": case.limits.catch_up_days,
+            "hi": civil.date_of(case.plan.sifted.hi[row]),
+            f"h mod {_spread(case, row, t0)}": _hash(case, row) % _spread(case, row, t0),
+        }
+    return Decision(
+        step="Catch-up", section="Target", why=f"{why}{kept}.", inputs=inputs | {"T0": first}
+    )
+
+
+def _shift(case: Case, row: int) -> int:
+    window = case.limits.smoothing_window
+    return _hash(case, row) % window - window // 2
+
+
+def _is_smoothed(case: Case, row: int, day: int) -> bool:
+    if not case.kind(row).is_effective_date:
+        return False
+    return day == int(case.plan.drafts.ideal[row]) + _shift(case, row)
+
+
+def _smoothed(case: Case, row: int, day: int, kept: str, inputs: dict[str, Input]) -> Decision:
+    ideal, window = int(case.plan.drafts.ideal[row]), case.limits.smoothing_window
+    direction = "later" if day > ideal else "earlier"
+    half = window // 2
+    around = (civil.text_of(each) for each in (ideal, ideal - half, ideal + half))
+    return Decision(
+        step="Smoothing",
+        section="Smoothing",
+        why=f"Moved {plural(abs(day - ideal), 'day')} {direction}: more than "
+        f"{case.limits.effective_date_limit} effective-date messages had the ideal date "
+        f"{civil.text_of(ideal)}{kept}.",
+        inputs=inputs
+        | {
+            "limit": case.limits.effective_date_limit,
+            "with that ideal date now": case.loads.effective_dates(*around),
+            "ed_smoothing_window_days": window,
+            "moved by": day - ideal,
+        },
+    )
+
+
+def _targets(case: Case, row: int, found: PlannedRow) -> list[int]:
+    """The days that it can have aimed at."""
+    targets = [_target(case, row, t0) for t0 in _first_days(case, found)]
+    if case.kind(row).is_effective_date:
+        targets.append(int(case.plan.drafts.ideal[row]) + _shift(case, row))
+    return targets
+
+
+def _waited(
+    case: Case, row: int, aimed: int, day: int, kept: str, inputs: dict[str, Input]
+) -> Decision:
+    start, end = civil.text_of(aimed), civil.text_of(day)
+    why = (
+        f"It waited for room from {start} to {end}: the days before had reached the cap of "
+        f"{plural(case.limits.cap, 'message')}"
+    )
+    if case.kind(row).is_campaign:
+        why += " or held another campaign message of the contact"
+    load = case.loads.on(end)
+    if load is not None:
+        why += f" ({plural(load, 'message')} on {end} now)"
+    inputs = inputs | {"aimed at": civil.date_of(aimed)} | caps_of(case)
+    inputs["load now"] = loads_between(case, aimed, day)
+    return Decision(step="Daily cap", section="Daily cap", why=f"{why}{kept}.", inputs=inputs)

@@ -1,0 +1,198 @@
+"""In words: what a contact's messages do to each other (semantics: Sifting, steps 3 to 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from almanac import civil
+from almanac.explain.case import Case, plural
+from almanac.explain.model import Decision, Input, Standing
+from almanac.explain.windows import excluded_day
+from almanac.planning.kinds import FREQUENCY
+
+SHOWN = 6  # messages of a crowded span that a sentence names
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A message that counts in the frequency limit."""
+
+    day: int
+    low: int  # the first day that it may be moved to
+    row: int  # of the candidate, -1 for a row that the sender owns
+    standing: Standing
+
+
+def counted_messages(case: Case) -> list[Counted]:
+    """All of the contact's, in the order of step 6."""
+    drafts, sifted, history = case.plan.drafts, case.plan.sifted, case.plan.history.rows
+    texts = {row["id"]: (row["email_type"], row["status"]) for row in case.committed}
+    found: list[tuple[Counted, tuple[int, ...]]] = []
+    for at in np.flatnonzero(history.counted):
+        email_type, status = texts[int(history.row_id[at])]
+        day = int(history.day[at])
+        standing = Standing(message=email_type, day=civil.date_of(day), status=status)
+        found.append((Counted(day, day, -1, standing), (0,)))
+    for row in range(len(drafts)):
+        # what has no room for want of days stood here all the same
+        stood = not case.reason(row) or sifted.hi[row] < sifted.start[row]
+        if stood and not case.kind(row).is_followup:
+            day = int(drafts.ideal[row])
+            standing = Standing(message=case.name(row), day=civil.date_of(day), status="planned")
+            counted = Counted(day, int(sifted.lo[row]), row, standing)
+            found.append((counted, (1, *_order(case, row))))
+    found.sort(key=lambda pair: (pair[0].day, pair[1]))
+    return [counted for counted, _ in found]
+
+
+def _order(case: Case, row: int) -> tuple[int, ...]:
+    """The order in which candidates are judged (step 5)."""
+    drafts = case.plan.drafts
+    columns = (drafts.ideal, drafts.kind, drafts.event)
+    return (case.kind(row).priority, *(int(column[row]) for column in columns))
+
+
+def limits_of(case: Case) -> dict[str, Input]:
+    """The settings of the frequency limit."""
+    frequency = case.brief.config.frequency
+    return {"max_emails": frequency.max_emails, "period_days": frequency.period_days}
+
+
+def _most(case: Case) -> str:
+    limit = case.brief.config.frequency
+    return f"{plural(limit.max_emails, 'message')} in {plural(limit.period_days, 'day')}"
+
+
+def too_frequent(case: Case, row: int) -> Decision:
+    """Why the frequency limit skips a candidate."""
+    sifted = case.plan.sifted
+    if sifted.reason[row] == case.words.reason(FREQUENCY) and sifted.hi[row] < sifted.start[row]:
+        return _no_range(case, row)
+    limit, ideal = case.brief.config.frequency, int(case.plan.drafts.ideal[row])
+    before = [
+        each
+        for each in counted_messages(case)
+        if each.row < 0 or _order(case, each.row) < _order(case, row)
+    ]
+    starts = sorted({each.day for each in before if 0 <= ideal - each.day < limit.period_days})
+    for first in (*starts, ideal):
+        last = first + limit.period_days - 1
+        within = [each.standing for each in before if first <= each.day <= last]
+        if len(within) >= limit.max_emails:
+            break
+    names = [
+        f"{each.message}{'' if each.status == 'planned' else f' ({each.status})'} on {each.day}"
+        for each in within
+    ]
+    others = ", ".join(names[:SHOWN])
+    if len(names) > SHOWN:
+        others += f", {len(names) - SHOWN} more"
+    return Decision(
+        step="Frequency",
+        section="Sifting",
+        why=f"At most {_most(case)}: on {civil.text_of(ideal)} it would be one too many, beside "
+        f"{others}.",
+        inputs={
+            **limits_of(case),
+            "ideal date": civil.date_of(ideal),
+            "span from": civil.date_of(first),
+            "span to": civil.date_of(last),
+            "filled by": within,
+        },
+    )
+
+
+def _no_range(case: Case, row: int) -> Decision:
+    sifted = case.plan.sifted
+    return Decision(
+        step="Range",
+        section="Sifting",
+        why=f"It could go from {civil.text_of(sifted.start[row])} on, but to leave room for the "
+        f"contact's later messages it would have to go by {civil.text_of(sifted.hi[row])}: "
+        f"at most {_most(case)}.",
+        inputs=_range_inputs(case, row),
+    )
+
+
+def range_of(case: Case, row: int) -> Decision:
+    """Between which days a candidate may be sent, and what sets the last of them."""
+    sifted = case.plan.sifted
+    floor, hi = civil.text_of(sifted.floor[row]), civil.text_of(sifted.hi[row])
+    days = f"from {floor} to {hi}" if floor != hi else f"on {floor} only"
+    later = sets_hi(case, row)
+    if later is not None:
+        why = f"{later.standing.message}, due on {later.standing.day}, needs room: {_most(case)}"
+    elif sifted.latest[row] < case.plan.drafts.deadline[row]:
+        day = int(sifted.latest[row]) + 1
+        why = f"{civil.text_of(day)} is excluded"
+    else:
+        why = "then its deadline has come"
+    return Decision(
+        step="Range",
+        section="Sifting",
+        why=f"It may be sent {days}; {why}.",
+        inputs=_range_inputs(case, row),
+    )
+
+
+def _range_inputs(case: Case, row: int) -> dict[str, Input]:
+    sifted, drafts = case.plan.sifted, case.plan.drafts
+    later, latest = sets_hi(case, row), int(sifted.latest[row])
+    inputs: dict[str, Input] = {
+        "start": civil.date_of(sifted.start[row]),
+        "latest": civil.date_of(latest),
+        "lo": civil.date_of(sifted.lo[row]),
+        "hi": civil.date_of(sifted.hi[row]),
+    }
+    if latest < drafts.deadline[row]:
+        inputs["latest set by"] = excluded_day(case, latest + 1)
+    if later is not None:
+        inputs |= {
+            "hi set by": [later.standing],
+            "its lo": civil.date_of(later.low),
+            **limits_of(case),
+        }
+    return inputs
+
+
+def sets_hi(case: Case, row: int) -> Counted | None:
+    """The later message for whose sake the candidate must go before its latest day, if any."""
+    limit = case.brief.config.frequency
+    messages = counted_messages(case)
+    at = next((i for i, each in enumerate(messages) if each.row == row), None)
+    if at is None or at + limit.max_emails >= len(messages):
+        return None
+    later = messages[at + limit.max_emails]
+    tight = later.low - limit.period_days < case.plan.sifted.latest[row]
+    return later if tight else None
+
+
+def campaign_conflict(case: Case, row: int) -> Decision:
+    """Which other campaign of the same ideal date goes first."""
+    drafts = case.plan.drafts
+    same = (drafts.ideal == drafts.ideal[row]) & case.words.is_campaign[drafts.kind]
+    # those that reached this step and passed it: the winner alone
+    rows = [int(r) for r in np.flatnonzero(same) if case.reason(int(r)) in ("", FREQUENCY)]
+    mine, ideal = case.kind(row), civil.date_of(drafts.ideal[row])
+    inputs: dict[str, Input] = {
+        "ideal date": ideal,
+        "priority": mine.priority,
+        "instance": mine.instance,
+    }
+    winner = "another campaign"
+    if rows:
+        first, winner = case.kind(rows[0]), case.name(rows[0])
+        inputs |= {
+            "winner": winner,
+            "winner's priority": first.priority,
+            "winner's instance": first.instance,
+        }
+    return Decision(
+        step="Campaign conflicts",
+        section="Sifting",
+        why=f"Of the contact's campaign messages with the ideal date {ideal} only one is sent, "
+        f"and {winner} goes first.",
+        inputs=inputs,
+    )

@@ -1,0 +1,203 @@
+"""In words: what a candidate is for, and where its ideal date and deadline come from (semantics:
+Candidates to Follow-ups)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from almanac import civil
+from almanac.explain.case import Case, plural
+from almanac.explain.model import Decision, Input, Standing
+from almanac.planning.anniversaries import aep_days, birthdays, effective_dates
+from almanac.planning.kinds import (
+    OUTSIDE_DATES,
+    OUTSIDE_TARGETING,
+    UNDERWRITING_CAMPAIGN,
+    UNDERWRITING_GLOBAL,
+)
+
+_NEVER = (OUTSIDE_TARGETING, OUTSIDE_DATES, UNDERWRITING_GLOBAL, UNDERWRITING_CAMPAIGN)
+
+
+def origin(case: Case, row: int) -> Decision:
+    """Why there is a candidate in the row of the plan's drafts, and why then."""
+    kind, drafts = case.kind(row), case.plan.drafts
+    if kind.is_followup:
+        found = _followup(case, row)
+    elif kind.is_campaign:
+        found = _campaign(case, row)
+    else:
+        found = _BUILT_IN[kind.email_type](case, row)
+    dates: dict[str, Input] = {
+        "ideal date": civil.date_of(drafts.ideal[row]),
+        "deadline": civil.date_of(drafts.deadline[row]),
+        "priority": kind.priority,
+    }
+    return found.model_copy(update={"inputs": found.inputs | dates})
+
+
+def _event(case: Case, row: int) -> dt.date:
+    return civil.date_of(case.plan.drafts.event[row])
+
+
+def _ahead(days: int) -> str:
+    return f"is due {plural(days, 'day')} before" if days else "is due on the day"
+
+
+def _birthday(case: Case, row: int) -> Decision:
+    ahead, event = case.brief.config.timing.birthday_days_before, _event(case, row)
+    return Decision(
+        step="Candidate",
+        section="Candidates",
+        why=f"The birthday is on {event}, and its message {_ahead(ahead)}.",
+        inputs={
+            "birth date": civil.date_of(case.plan.batch.contacts.birth[0]),
+            "birthday": event,
+            "birthday_days_before": ahead,
+        },
+    )
+
+
+def _effective_date(case: Case, row: int) -> Decision:
+    ahead, event = case.brief.config.timing.effective_date_days_before, _event(case, row)
+    organization = case.brief.config.organization
+    return Decision(
+        step="Candidate",
+        section="Candidates",
+        why=f"The policy's anniversary is on {event}, and its message {_ahead(ahead)}.",
+        inputs={
+            "effective date": civil.date_of(case.plan.batch.contacts.effective[0]),
+            "anniversary": event,
+            "effective_date_days_before": ahead,
+            "effective_date_first_email_months": organization.effective_date_first_email_months,
+        },
+    )
+
+
+def _aep(case: Case, row: int) -> Decision:
+    aep = case.brief.config.aep
+    return Decision(
+        step="Candidate",
+        section="Candidates",
+        why=f"Annual enrollment's message is due on {_event(case, row)}, for everybody.",
+        inputs={"aep.date": aep.date, "aep.valid_days": aep.valid_days},
+    )
+
+
+def _post_window(case: Case, row: int) -> Decision:
+    end = _event(case, row)
+    start = next((first for first, last in case.windows_about(end.year) if last == end), end)
+    kept_back = _kept_back(case, civil.day_of(start), civil.day_of(end))
+    names = ", ".join(f"{each.message} due on {each.day}" for each in kept_back[:3])
+    return Decision(
+        step="Candidate",
+        section="Post-window",
+        why=f"The window {start} to {end} keeps back {names or 'a message'}; this makes up for it.",
+        inputs={
+            "window start": start,
+            "window end": end,
+            "kept back": kept_back,
+            "post_window_valid_days": case.brief.config.timing.post_window_valid_days,
+        },
+    )
+
+
+def _kept_back(case: Case, first: int, last: int) -> list[Standing]:
+    """The messages with an ideal date in the window, in order of their days."""
+    contacts, brief, drafts = case.plan.batch.contacts, case.brief, case.plan.drafts
+    found = []
+    yearly = {"birthday": birthdays, "effective_date": effective_dates}
+    for name, days_of in yearly.items():
+        days = days_of(contacts, brief)
+        ideals = days.first_event(np.full(len(days.contact), first + days.lead, np.int32))
+        found += [(int(event) - days.lead, name) for event in ideals]
+    span = civil.date_of(first), civil.date_of(last)
+    found += [(day, "aep") for day in aep_days(brief, *span)]
+    found += [
+        (int(drafts.ideal[r]), case.name(r))
+        for r in range(len(drafts))
+        if case.kind(r).is_campaign and case.respects_windows(r) and case.reason(r) not in _NEVER
+    ]
+    return [
+        Standing(message=name, day=civil.date_of(day), status="kept back")
+        for day, name in sorted(found)
+        if first <= day <= last
+    ]
+
+
+def _campaign(case: Case, row: int) -> Decision:
+    kind, event = case.kind(row), _event(case, row)
+    instance = case.instances[kind.instance]
+    inputs: dict[str, Input] = {"instance": instance.id, "trigger date": event}
+    if instance.spread is not None:
+        first, last = instance.spread
+        size = (last - first).days + 1
+        contact = int(case.plan.batch.contacts.id[0])
+        why = f"The campaign is spread over {first} to {last}, by contact id"
+        inputs |= {
+            "spread_start_date": first,
+            "spread_end_date": last,
+            f"contact id mod {size}": contact % size,
+        }
+    else:
+        ahead = instance.days_before_event
+        when = _ahead(ahead) if ahead >= 0 else f"is due {plural(-ahead, 'day')} after"
+        why = f"The campaign's trigger date is {event}, and its message {when}"
+        inputs["days_before_event"] = ahead
+        if instance.active_start is not None and civil.day_of(instance.active_start) == int(
+            case.plan.drafts.ideal[row]
+        ):
+            why += ", but not before the campaign begins"
+            inputs["active_start_date"] = instance.active_start
+    if not instance.respect_exclusion_windows:
+        why += "; it goes on excluded days too"
+        inputs["respect_exclusion_windows"] = False
+    inputs["campaign_valid_days"] = case.brief.config.timing.campaign_valid_days
+    if instance.active_end is not None:
+        inputs["active_end_date"] = instance.active_end
+    return Decision(step="Candidate", section="Campaigns", why=f"{why}.", inputs=inputs)
+
+
+def _followup(case: Case, row: int) -> Decision:
+    timing = case.brief.config.timing
+    details = json.loads(case.plan.metadata[int(case.plan.drafts.details[row])].as_py())
+    parent, behaviour = int(details["initial_comm_log_id"]), details["followup_behavior"]
+    sent = civil.date_of(int(case.plan.drafts.ideal[row]) - timing.followup_delay_days)
+    did = [
+        words
+        for name, words in (
+            ("medical_conditions", "told of medical conditions"),
+            ("answered", "answered the questions"),
+            ("clicked", "clicked"),
+        )
+        if behaviour[name]
+    ]
+    since = f"has {did[0]} since" if did else "has done nothing since"
+    return Decision(
+        step="Candidate",
+        section="Follow-ups",
+        why=f"It follows up {details['initial_email_type']} (row {parent}), sent on {sent}: the "
+        f"contact {since}.",
+        inputs={
+            "parent": details["initial_email_type"],
+            "parent row": parent,
+            "sent": sent,
+            "clicked": behaviour["clicked"],
+            "answered": behaviour["answered"],
+            "medical_conditions": behaviour["medical_conditions"],
+            "followup_delay_days": timing.followup_delay_days,
+            "followup_lookback_days": timing.followup_lookback_days,
+        },
+    )
+
+
+_BUILT_IN: dict[str, Callable[[Case, int], Decision]] = {
+    "birthday": _birthday,
+    "effective_date": _effective_date,
+    "aep": _aep,
+    "post_window": _post_window,
+}

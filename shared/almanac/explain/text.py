@@ -1,0 +1,209 @@
+"""An explanation for people: first in a sentence, then the year drawn and listed, then what decided
+on each message."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from almanac.explain.model import (
+    Absence,
+    DayAnswer,
+    DayFound,
+    Decision,
+    Explanation,
+    Input,
+    Message,
+    PlannedRow,
+    Standing,
+)
+from almanac.explain.timeline import draw
+from almanac.report.text import INDENT, heading, listed, paragraph, shown, table
+
+COMMITTED_SHOWN = 12
+ANSWERS = {
+    "planned": "planned",
+    "not allowed": "not then",
+    "no room": "no room then",
+    "allowed": "could be then",
+}
+
+
+def print_explanation(console: Console, found: Explanation) -> None:
+    """The whole explanation, or what is asked of one day."""
+    on = found.on
+    paragraph(console, on.verdict if on else found.verdict, indent=0, style="bold")
+    paragraph(
+        console,
+        f"As of {found.as_of} ({found.as_of_from}); the first day that can still be sent is "
+        f"{found.first_send_date}; by the configuration ({found.configuration}).",
+        indent=0,
+    )
+    for note in found.notes:
+        paragraph(console, note, indent=0)
+    if on is not None:
+        _day(console, found, on)
+        _year(console, found)
+        _absent(console, on.absent)
+        return
+    _year(console, found)
+    _timeline(console, found)
+    _contact(console, found)
+    _messages(console, found)
+    _absent(console, found.absent)
+    _other_rows(console, found.other_rows, found.as_of)
+
+
+def _year(console: Console, found: Explanation) -> None:
+    """The year as a drawing."""
+    heading(console, "The year")
+    plain = not (console.encoding or "").lower().startswith("utf")
+    for line in draw(found, console.width - INDENT, plain):
+        console.print(Text(shown(f"{' ' * INDENT}{line}")), soft_wrap=True)
+
+
+def _timeline(console: Console, found: Explanation) -> None:
+    """What was sent, what is planned and skipped, and the windows, in order of days."""
+    limits = found.limits
+    earlier = len(found.committed) - COMMITTED_SHOWN
+    events: list[tuple[dt.date, str, str, str]] = [
+        (c.scheduled_send_date, "", c.status or "no status", c.email_type)
+        for c in found.committed[-COMMITTED_SHOWN:]
+        if c.scheduled_send_date is not None
+    ]
+    events += [(w.start, f"to {w.end}", "window", w.kind) for w in found.windows]
+    events += [(m.day or m.ideal_date, "", _word(m), m.name + _tail(m)) for m in found.messages]
+    events.append((found.as_of, "", "today", ""))
+    heading(console, "Timeline")
+    if earlier > 0:
+        paragraph(console, f"({earlier} earlier messages are left out here)")
+    events.sort(key=lambda event: (event[0], event[2] != "today", event[3]))
+    table(console, ("!", "!", "!", ""), events)
+    paragraph(
+        console,
+        f"At most {limits.max_emails} messages in {limits.period_days} days for a contact; "
+        f"{limits.daily_cap:,} messages a day for all, {limits.ceiling:,} at the very most.",
+    )
+
+
+def _contact(console: Console, found: Explanation) -> None:
+    contact = found.contact
+    heading(console, "The contact")
+    rows: list[tuple[str, object]] = [
+        ("state", f"{contact.state or 'unknown'} ({contact.state_source})"),
+        ("rule", contact.rule),
+        ("birth date", contact.birth_date or "none"),
+        ("effective date", contact.effective_date or "none"),
+        ("e-mail", contact.email),
+    ]
+    if contact.carrier.strip():
+        rows.append(("carrier", contact.carrier))
+    if contact.failed_underwriting:
+        rows.append(("underwriting", "failed"))
+    if contact.suppression:
+        rows.append(("suppression", contact.suppression))
+    rows += [("issue", f"{i.issue}: {i.advice} ({i.detail!r})") for i in contact.issues]
+    table(console, ("!", ""), rows)
+
+
+def _word(message: Message) -> str:
+    return "to be planned" if message.outcome == "not in the plan yet" else message.outcome
+
+
+def _tail(message: Message) -> str:
+    return f": {message.skip_reason}" if message.skip_reason else ""
+
+
+def _messages(console: Console, found: Explanation) -> None:
+    if not found.messages:
+        return
+    heading(console, "Messages, and what decided (sections are those of docs/semantics.md)")
+    for message in found.messages:
+        when = f" on {message.day}" if message.day else ""
+        title = f"{message.name} for {message.event_date}: {_word(message)}{when}{_tail(message)}"
+        paragraph(console, title, style="bold")
+        paragraph(console, message.last.why, indent=4)
+        if message.note:
+            paragraph(console, message.note, indent=4)
+        for decision in message.decisions[:-1]:
+            paragraph(console, decision.why, indent=4)
+        table(console, ("!", "", ""), map(_decision, message.decisions), indent=4)
+
+
+def _decision(decision: Decision) -> tuple[str, str, str]:
+    return decision.step, f"[{decision.section}]", in_words(decision.inputs)
+
+
+def in_words(inputs: Mapping[str, Input]) -> str:
+    """What a decision was made by, in one line."""
+    return "; ".join(f"{name} = {_value(value)}" for name, value in inputs.items())
+
+
+def _value(value: Input) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_standing, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{count:,} on {day}" for day, count in value.items())
+    return str(value)
+
+
+def _standing(each: Standing) -> str:
+    status = "" if each.status in ("planned", "kept back") else f" ({each.status})"
+    return f"{each.message}{status} on {each.day}"
+
+
+def _day(console: Console, found: Explanation, on: DayFound) -> None:
+    """The day that was asked for, message by message."""
+    heading(console, f"On {on.day} (sections are those of docs/semantics.md)")
+    rows = [("excluded", f"{on.excluded.why}" if on.excluded else "no")]
+    if on.load is not None:
+        limits = found.limits
+        rows.append(
+            (
+                "messages to all",
+                f"{on.load:,} stand on it now; daily cap {limits.daily_cap:,}, ceiling "
+                f"{limits.ceiling:,}",
+            )
+        )
+    rows += [
+        ("sender", f"{row.email_type} (row {row.row_id}, {row.status or 'no status'})")
+        for row in on.committed
+    ]
+    table(console, ("!", ""), rows)
+    alike: dict[tuple[str, str], list[DayAnswer]] = {}
+    for answer in on.messages:
+        alike.setdefault((ANSWERS[answer.answer], answer.why), []).append(answer)
+    for (word, why), answers in alike.items():
+        names = ", ".join(f"{answer.name} for {answer.event_date}" for answer in answers)
+        paragraph(console, f"{names}: {word}", style="bold")
+        paragraph(console, why, indent=4)
+        table(console, ("!", "", ""), [_decision(answers[0])], indent=4)
+
+
+def _absent(console: Console, absent: Sequence[Absence]) -> None:
+    if absent:
+        heading(console, "Not due")
+        table(console, ("", ""), [(each.name, each.why) for each in absent])
+
+
+def _other_rows(console: Console, rows: Sequence[PlannedRow], as_of: dt.date) -> None:
+    if not rows:
+        return
+    heading(console, "Other planned rows in the database")
+    table(console, ("!", "!", "", ""), [_other(row, as_of) for row in rows[-COMMITTED_SHOWN:]])
+    if len(rows) > COMMITTED_SHOWN:
+        paragraph(console, f"and {len(rows) - COMMITTED_SHOWN:,} earlier ones")
+
+
+def _other(row: PlannedRow, as_of: dt.date) -> tuple[object, ...]:
+    old = row.scheduled_send_date is None or row.scheduled_send_date < as_of
+    fate = "history" if old else "no longer due: the next run removes it"
+    what = listed([x for x in (row.status, row.skip_reason) if x], 2)
+    return row.scheduled_send_date or "no date", row.email_type, what, fate

@@ -1,0 +1,94 @@
+"""What an explanation comes to, in a sentence that can be said on the telephone."""
+
+from __future__ import annotations
+
+from almanac.explain.case import lowered, plural
+from almanac.explain.model import DayFound, Explanation
+from almanac.organizations.brief import date_of_run
+
+
+def verdict(found: Explanation) -> str:
+    """What the contact gets in the year to come."""
+    who = f"Contact {found.contact_id}"
+    if not found.contact.eligible:
+        return f"{who} gets nothing: {found.contact.why_not}."
+    sent = [m for m in found.messages if m.outcome != "skipped"]
+    skipped = [m for m in found.messages if m.outcome == "skipped"]
+    if not found.messages:
+        return f"{who} gets nothing: no message is due up to {found.horizon}."
+    if not sent:
+        reasons = list(dict.fromkeys(str(m.skip_reason) for m in skipped))
+        number = "its one message is" if len(skipped) == 1 else f"all {len(skipped)} messages are"
+        return f"{who} gets nothing: {number} skipped ({'; '.join(reasons)})."
+    number = plural(len(sent), "message")
+    also = f"; {plural(len(skipped), 'other')} skipped" if skipped else ""
+    first = f" The next is {sent[0].name} on {sent[0].day}." if sent[0].day else ""
+    return f"{who} gets {number} up to {found.horizon}{also}.{first}"
+
+
+def notes(found: Explanation) -> list[str]:
+    """What one must know to believe the rest."""
+    result = []
+    if found.last_run is None:
+        result.append("No run has planned this database yet: the days are still to be chosen.")
+    elif date_of_run(found.last_run) not in (None, found.as_of):
+        result.append(
+            f"The database's last run was {found.last_run}; this is what the rules give as of "
+            f"{found.as_of}."
+        )
+    if any(m.note for m in found.messages):
+        result.append(
+            "The plan in the database is older than what the rules give now: see the messages."
+        )
+    return result
+
+
+def day_verdict(found: Explanation, on: DayFound, email_type: str | None) -> str:
+    """What the contact gets on the day, or why nothing."""
+    contact = f"contact {found.contact_id}"
+    planned = [each.name for each in on.messages if each.answer == "planned"]
+    has = [f"{row.email_type} ({row.status or 'no status'})" for row in on.committed]
+    gets = [f"gets {' and '.join(planned)}"] if planned else []
+    gets += [f"has {' and '.join(has)}"] if has else []
+    if gets:
+        return f"On {on.day} {contact} {' and '.join(gets)}."
+    nothing = f"does not get {email_type}" if email_type else "gets nothing"
+    return f"C{contact[1:]} {nothing} on {on.day}: {_why_nothing(found, on)}"
+
+
+def _why_nothing(found: Explanation, on: DayFound) -> str:
+    """The one reason that holds for all messages, or what comes of them."""
+    if not found.contact.eligible:
+        return f"{found.contact.why_not}."
+    if on.day < found.first_send_date:
+        return f"the day is past, and the first that can still be sent is {found.first_send_date}."
+    possible = [each for each in on.messages if each.answer != "not allowed"]
+    if possible:
+        # the first sentence says it on the telephone; why the other day was chosen comes below
+        first = lowered(possible[0].why.partition(". ")[0].rstrip("."))
+        return f"{first}." if len(on.messages) == 1 else f"{possible[0].name}: {first}."
+    reasons = {each.why for each in on.messages}
+    if len(reasons) == 1:
+        return lowered(reasons.pop())
+    if not on.messages:
+        alone = len(on.absent) == 1
+        return f"{on.absent[0].why if alone else f'no message is due up to {found.horizon}'}."
+    due = [m.name for m in found.messages if m.ideal_date == on.day]
+    if on.excluded:
+        wanted = f" ({' and '.join(due)} would be due)" if due else ""
+        return f"{on.excluded.why.replace(str(on.day), 'the day', 1)}{wanted}."
+    if due:
+        return next(f"{a.name}: {lowered(a.why)}" for a in on.messages if a.name == due[0])
+    return _nothing_due(found, on)
+
+
+def _nothing_due(found: Explanation, on: DayFound) -> str:
+    """The messages before and after the day."""
+    days = sorted((m.day, m.name) for m in found.messages if m.day)
+    before = [f"{name} on {day}" for day, name in days if day < on.day][-1:]
+    after = [f"{name} on {day}" for day, name in days if day > on.day][:1]
+    around = [f"the last before is {x}" for x in before] + [f"the next is {x}" for x in after]
+    why = "no message can be due then"
+    if on.day > found.horizon:
+        why = f"the plan goes up to {found.horizon}, and what is due later is not decided yet"
+    return f"{'; '.join([why, ', '.join(around)]) if around else why}."

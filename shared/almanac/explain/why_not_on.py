@@ -1,0 +1,252 @@
+"""Why not on this day: each message held against a day, by the first rule that keeps it from being
+sent then (semantics: Contacts, Windows, Sifting, Target, Daily cap)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from almanac import civil
+from almanac.errors import RequestError
+from almanac.explain.case import Case, lowered, plural
+from almanac.explain.days import caps_of
+from almanac.explain.frequency import limits_of, sets_hi
+from almanac.explain.model import (
+    Absence,
+    CommittedMessage,
+    DayAnswer,
+    DayFound,
+    Decision,
+    Input,
+    Message,
+)
+from almanac.explain.skips import SUPPRESSION
+from almanac.explain.windows import excluded_day, excluded_inputs
+from almanac.rules.windows import EXCLUSION_TEXTS
+
+Answer = tuple[Literal["planned", "allowed", "no room", "not allowed"], Decision]
+NEAREST_FIRST = ("planned", "allowed", "no room", "not allowed")
+
+
+def on_day(
+    case: Case,
+    date: dt.date,
+    email_type: str | None,
+    messages: Sequence[Message],
+    committed: Sequence[CommittedMessage],
+    absent: Sequence[Absence],
+) -> DayFound:
+    """What the contact gets on the day and what not, what comes nearest first; no verdict yet.
+
+    `messages` in the order of the plan's drafts; with `email_type` those of that type only, which
+    RequestError says if there is no such type.
+    """
+    if email_type is not None:
+        _check_type(case, email_type, absent)
+    answers: list[tuple[int, DayAnswer]] = []
+    for row, message in enumerate(messages):
+        if email_type in (None, message.email_type):
+            answer, decision = _answer(case, row, message, date, messages)
+            found = DayAnswer(
+                **dict(decision),
+                email_type=message.email_type,
+                name=message.name,
+                event_date=message.event_date,
+                answer=answer,
+            )
+            answers.append((abs((message.ideal_date - date).days), found))
+    answers.sort(key=lambda pair: (NEAREST_FIRST.index(pair[1].answer), pair[0]))
+    return DayFound(
+        day=date,
+        verdict="",
+        excluded=_excluded(case, civil.day_of(date)),
+        load=case.loads.on(str(date)),
+        committed=[
+            row
+            for row in committed
+            if date in (row.scheduled_send_date, row.sent_date)
+            and row.email_type.lower().startswith(email_type or "")
+        ],
+        messages=[answer for _, answer in answers],
+        absent=[each for each in absent if _is_of(each, email_type)],
+    )
+
+
+def _excluded(case: Case, day: int) -> Decision | None:
+    """Why the rules exclude the day for whatever respects windows, if they do."""
+    cause = case.cause(day) if case.eligible else 0
+    if not cause:
+        return None
+    reason: dict[str, Input] = {"reason": EXCLUSION_TEXTS[cause].format(case.state)}
+    return Decision(
+        step="Exclusion",
+        section="Windows",
+        why=excluded_day(case, day),
+        inputs=reason | excluded_inputs(case, day),
+    )
+
+
+def _check_type(case: Case, email_type: str, absent: Sequence[Absence]) -> None:
+    known = sorted({kind.email_type for kind in case.words.kinds} | {a.email_type for a in absent})
+    if email_type not in known:
+        raise RequestError(
+            f"--type: {email_type!r} is no type of message here; expected one of {', '.join(known)}"
+        )
+
+
+def _is_of(absence: Absence, email_type: str | None) -> bool:
+    followup = absence.email_type == "followup" and (email_type or "").startswith("followup")
+    return email_type in (None, absence.email_type) or followup
+
+
+def _answer(
+    case: Case, row: int, message: Message, date: dt.date, messages: Sequence[Message]
+) -> Answer:
+    if message.day == date:
+        return "planned", message.last
+    for found in _obstacles(case, row, message, date, messages):
+        return "not allowed", found
+    return _allowed(case, message, date)
+
+
+def _obstacles(
+    case: Case, row: int, message: Message, date: dt.date, messages: Sequence[Message]
+) -> Iterator[Decision]:
+    """What keeps the message from being sent on the day, the first rule first."""
+    day, sifted = civil.day_of(date), case.plan.sifted
+    deadline = int(case.plan.drafts.deadline[row])
+    if message.last.step == SUPPRESSION:
+        yield message.last
+    if day < case.limits.t0:
+        first = civil.date_of(case.limits.t0)
+        why = f"The day is past: the first day that can still be sent is {first}."
+        yield Decision(step="T0", section="Sifting", why=why, inputs={"T0": first})
+    if day > deadline:
+        last = civil.date_of(deadline)
+        why = f"It is of no use after its deadline, {last}."
+        yield Decision(step="Deadline", section="Candidates", why=why, inputs={"deadline": last})
+    if case.reason(row):
+        why = f"It is skipped, whatever the day: {lowered(message.last.why)}"
+        yield message.last.model_copy(update={"why": why})
+    respects = case.respects_windows(row)
+    if respects and case.cause(day):
+        yield Decision(
+            step="Exclusion",
+            section="Windows",
+            why=f"Nothing is sent then: {excluded_day(case, day)}.",
+            inputs=excluded_inputs(case, day),
+        )
+    start, latest, lo = int(sifted.start[row]), int(sifted.latest[row]), int(sifted.lo[row])
+    if day > latest:
+        yield _between(case, latest + 1, start, day)
+    if day < lo:
+        yield _too_early(case, row, lo)
+    if day < sifted.floor[row]:
+        yield _between(case, _excluded_before(case, day, start), start, day)
+    if day > sifted.hi[row]:
+        yield _after_hi(case, row)
+    other = _other_campaign(case, row, date, messages)
+    if other is not None:
+        yield other
+    load = case.loads.on(str(date))
+    if load is not None and load >= case.limits.ceiling:
+        yield Decision(
+            step="Daily cap",
+            section="Daily cap",
+            why=f"The day is full: {plural(load, 'message')} stand on it, and "
+            f"{case.limits.ceiling:,} is the most that may.",
+            inputs=caps_of(case) | {"load now": load},
+        )
+
+
+def _excluded_before(case: Case, day: int, start: int) -> int:
+    """The last excluded day between a day and the start, which is later."""
+    return next((each for each in range(start - 1, day, -1) if case.cause(each)), day)
+
+
+def _between(case: Case, excluded: int, start: int, day: int) -> Decision:
+    first, last = civil.text_of(min(start, day)), civil.text_of(max(start, day))
+    return Decision(
+        step="Exclusion between",
+        section="Sifting",
+        why=f"Excluded days lie between {first} and {last}: {excluded_day(case, excluded)}, and a "
+        "message does not move across such days.",
+        inputs={**excluded_inputs(case, excluded), "start": civil.date_of(start)},
+    )
+
+
+def _too_early(case: Case, row: int, lo: int) -> Decision:
+    ideal = civil.date_of(case.plan.drafts.ideal[row])
+    why = f"It is due on {ideal}, and not sent earlier."
+    if civil.date_of(lo) < ideal:
+        why = f"It is due on {ideal}, and not sent earlier than {civil.date_of(lo)}."
+    return Decision(
+        step="Range",
+        section="Sifting",
+        why=why,
+        inputs={"ideal date": ideal, "lo": civil.date_of(lo)},
+    )
+
+
+def _after_hi(case: Case, row: int) -> Decision:
+    hi, later = civil.date_of(case.plan.sifted.hi[row]), sets_hi(case, row)
+    limits, inputs = case.brief.config.frequency, limits_of(case) | {"hi": hi}
+    why = f"It has to go by {hi}"
+    if later is not None:
+        why += (
+            f", to leave room for {later.standing.message}, due on {later.standing.day}: at most "
+            f"{plural(limits.max_emails, 'message')} in {plural(limits.period_days, 'day')}"
+        )
+        inputs["hi set by"] = [later.standing]
+    return Decision(step="Range", section="Sifting", why=f"{why}.", inputs=inputs)
+
+
+def _other_campaign(
+    case: Case, row: int, date: dt.date, messages: Sequence[Message]
+) -> Decision | None:
+    """Another campaign message of the contact that stands on the day, if this is one."""
+    if not case.kind(row).is_campaign:
+        return None
+    names = [
+        f"{each['email_type']} (row {each['id']}, {each['status'] or 'no status'})"
+        for each in case.committed
+        if each["email_type"].lower().startswith("campaign_")
+        and civil.parse_date(each["scheduled_send_date"]) == date
+    ]
+    names += [
+        other.name
+        for at, other in enumerate(messages)
+        if at != row and case.kind(at).is_campaign and other.day == date
+    ]
+    if not names:
+        return None
+    inputs: dict[str, Input] = {"on that day": ", ".join(names)}
+    return Decision(
+        step="Campaigns on one day",
+        section="Daily cap",
+        why=f"{names[0]} stands on that day, and two campaign messages of a contact never share "
+        "one.",
+        inputs=inputs,
+    )
+
+
+def _allowed(case: Case, message: Message, date: dt.date) -> Answer:
+    """No rule keeps the message from the day: then why it stands on another, or on none."""
+    load = case.loads.on(str(date))
+    inputs: dict[str, Input] = {**caps_of(case), "load now": load}
+    last = message.last.model_copy(update={"inputs": message.last.inputs | inputs})
+    if message.day is not None:
+        chosen = f"the run chose {message.day}. {message.last.why}"
+    elif message.outcome == "skipped":
+        chosen = f"the last run found no day for it. {message.last.why}"
+    else:
+        chosen = "the next run chooses the day."
+    if load is not None and load >= case.limits.cap:
+        why = (
+            f"There is no room then: {plural(load, 'message')} stand on the day, and the daily "
+            f"cap is {case.limits.cap:,}; {chosen}"
+        )
+        update = {"why": why, "step": "Daily cap", "section": "Daily cap"}
+        return "no room", last.model_copy(update=update)
+    return "allowed", last.model_copy(update={"why": f"It could be sent then; {chosen}"})

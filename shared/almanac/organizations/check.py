@@ -1,0 +1,118 @@
+"""A look at a database before it is planned: damage, gaps, and what the rules cannot read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac import civil
+from almanac.config import Config
+from almanac.database.inspection import inspect
+from almanac.database.opening import backup, open_database
+from almanac.database.reading import Snapshot
+from almanac.frames import NO_DAY
+from almanac.organizations.brief import brief_of, left_out
+from almanac.planning.contacts import read_contacts
+from almanac.planning.issues import count_by_issue
+from almanac.planning.kinds import Vocabulary
+from almanac.report.findings import Findings
+
+Progress = Callable[[str, int, int], None]
+
+CONTACTS = 100_000  # that are looked at at a time
+_INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", "spread_end_date")
+
+
+def check_file(path: Path, config: Config, progress: Progress | None = None) -> Findings:
+    """Everything that is worth knowing before a run; the file is only read.
+
+    Raises DatabaseError where the file is no agency's database at all.
+    """
+    tell = progress or (lambda step, done, total: None)
+    tell("integrity", 0, 1)
+    inspection = inspect(path)
+    tell("integrity", 1, 1)
+    findings = Findings(
+        database=str(path),
+        usable=not inspection.integrity and not inspection.unusable_tables,
+        integrity=list(inspection.integrity),
+        unusable_tables=list(inspection.unusable_tables),
+        missing_tables=list(inspection.missing_tables),
+        missing_columns=list(inspection.missing_columns),
+        contacts=inspection.contacts,
+        duplicate_ids=inspection.duplicate_ids,
+        non_integer_ids=inspection.non_integer_ids,
+    )
+    return findings if inspection.integrity else _looked_into(path, config, findings, tell)
+
+
+def _looked_into(path: Path, config: Config, findings: Findings, tell: Progress) -> Findings:
+    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+        copy = Path(folder) / "snapshot.sqlite3"
+        connection = open_database(path, writable=False)
+        try:
+            backup(connection, copy, lambda done, total: tell("copy", done, total))
+        finally:
+            connection.close()
+        with Snapshot(copy) as snapshot:
+            return findings.model_copy(update=_contents(snapshot, config, tell))
+
+
+def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, object]:
+    today = dt.datetime.now(dt.UTC).astimezone(config.zone).date()
+    brief = brief_of(snapshot, config, today, today)
+    words = Vocabulary(brief)
+    suppressions = snapshot.suppressions()
+    issues: Counter[str] = Counter()
+    odd: Counter[str] = Counter()
+    eligible = 0
+    ids = snapshot.contact_ids()
+    ranges = list(_ranges([int(i) for i in ids[::CONTACTS]]))
+    for done, (first, last) in enumerate(ranges):
+        tell("contacts", done, len(ranges))
+        batch = read_contacts(snapshot.contacts(first, last), suppressions, brief, words)
+        issues.update(count_by_issue(batch.issues))
+        eligible += len(batch.contacts)
+        for name, table in (
+            ("email_schedules.scheduled_send_date", snapshot.planned(first, last)),
+            ("email_schedules.scheduled_send_date", snapshot.committed(first, last)),
+            ("contact_campaigns.trigger_date", snapshot.targets(first, last)),
+        ):
+            odd[name] += _odd(table[name.partition(".")[2]], name.startswith("email"))
+    tell("contacts", len(ranges), len(ranges))
+    instances = snapshot.campaign_instances()
+    for column in _INSTANCE_DATES:
+        texts = [str(row[column]) for row in instances if row.get(column) is not None]
+        odd[f"campaign_instances.{column}"] = _odd(pa.chunked_array([texts], pa.string()), False)
+    run = snapshot.last_run()
+    return {
+        "eligible": eligible,
+        "issues": dict(sorted(issues.items())),
+        "left_out": left_out(brief),
+        "unknown_targets": snapshot.foreign_targets()[1],
+        "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
+        "last_run": str(run["scheduler_run_id"]) if run else None,
+    }
+
+
+def _ranges(starts: list[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of ids that begin with the given ones, and hold ids of no contact as well."""
+    lowest, highest = -(1 << 63), 1 << 63
+    firsts = [lowest, *starts[1:]]
+    for first, end in zip(firsts, [*firsts[1:], highest], strict=True):
+        yield first, end - 1
+
+
+def _odd(texts: pa.ChunkedArray, required: bool) -> int:
+    """How many texts are no date; an empty one counts where there must be a date."""
+    bad = civil.parse_dates(texts) == NO_DAY
+    if not required:
+        bad &= pc.not_equal(texts, "").to_numpy()
+    return int(np.count_nonzero(bad))

@@ -1,0 +1,188 @@
+"""The databases that the steps of a run read, opened for a step and kept warm for the next one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from almanac.database.blocks import CACHE_BYTES, Blocks
+from almanac.database.ranged import ranged_source
+from almanac.database.reading import Snapshot
+from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
+from almanac.runs.run_plan import SnapshotRef
+from almanac.storage.store import ObjectStore
+
+
+class Snapshots(Protocol):
+    """Opens the database that a run plans on."""
+
+    def open(self, ref: SnapshotRef) -> AbstractContextManager[Snapshot]:
+        """The snapshot's database; it is the caller's alone within the context, and never after.
+
+        Its `traffic` counts what is fetched by ranges within the context. Raises NotFound, Corrupt
+        where the store has not what the reference names, DatabaseError where that is no database.
+        """
+        ...
+
+
+class FileSnapshots:
+    """Snapshots in local files: in place where the store has files, else fetched as a whole.
+
+    The one opened last stays open: what has been read of its small tables serves the next step
+    too. Not for several threads at once.
+    """
+
+    def __init__(self, store: ObjectStore, workspace: Path) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._path: Path | None = None
+        self._snapshot: Snapshot | None = None
+
+    @contextmanager
+    def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
+        """See `Snapshots`."""
+        path = snapshot_file(self._store, ref, self._workspace)
+        if self._snapshot is None or path != self._path:
+            self.close()
+            self._path, self._snapshot = path, Snapshot(path)
+        yield self._snapshot
+
+    def close(self) -> None:
+        """Closes what is open."""
+        if self._snapshot is not None:
+            self._snapshot.close()
+            self._snapshot = None
+
+
+class RangedSnapshots:
+    """Snapshots that stay in the store: what a step reads is fetched by ranges of one generation.
+
+    Safe for many threads at once: those who read the same version share its cache of blocks, which
+    holds `cache_bytes`. What is open of the version asked for last is kept for the next step.
+
+    An object that is replaced while it is read makes reading fail with SnapshotMoved, and the
+    step's next delivery starts anew; what was read before is wholly of the old content.
+    """
+
+    def __init__(self, store: ObjectStore, cache_bytes: int = CACHE_BYTES) -> None:
+        self._store = store
+        self._cache_bytes = cache_bytes
+        self._lock = threading.Lock()
+        self._latest: _Version | None = None
+
+    @contextmanager
+    def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
+        """See `Snapshots`."""
+        version = self._version(ref, located(self._store, ref))
+        snapshot = version.take()
+        try:
+            yield snapshot
+        except BaseException:
+            snapshot.close()
+            raise
+        version.give_back(snapshot)
+
+    def close(self) -> None:
+        """Closes what is open and idle."""
+        with self._lock:
+            version, self._latest = self._latest, None
+        if version is not None:
+            version.retire()
+
+    def _version(self, ref: SnapshotRef, generation: int) -> _Version:
+        """The version, from now on the latest. The one before goes when its last reader is done."""
+        with self._lock:
+            latest = self._latest
+            if latest is not None and latest.is_of(ref.name, generation):
+                return latest
+            version = _Version(self._store, ref.name, generation, ref.size, self._cache_bytes)
+            self._latest = version
+        if latest is not None:
+            latest.retire()
+        return version
+
+
+class _Version:
+    """One generation of an object: its blocks, and the snapshots of it that nobody is using."""
+
+    def __init__(
+        self, store: ObjectStore, name: str, generation: int, size: int, cache_bytes: int
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._generation = generation
+        self._blocks = Blocks(name, size, self._fetch, cache_bytes=cache_bytes)
+        self._lock = threading.Lock()
+        self._idle: list[Snapshot] = []
+        self._retired = False
+
+    def is_of(self, name: str, generation: int) -> bool:
+        """Whether it is that generation, and still there as far as anybody has noticed."""
+        return (self._name, self._generation, self._retired) == (name, generation, False)
+
+    def take(self) -> Snapshot:
+        """A snapshot for one user, the one used last if there is any; its traffic is 0."""
+        with self._lock:
+            snapshot = self._idle.pop() if self._idle else None
+        if snapshot is None:
+            return Snapshot(ranged_source(Path(self._name), self._blocks))
+        snapshot.traffic.clear()
+        return snapshot
+
+    def give_back(self, snapshot: Snapshot) -> None:
+        """The snapshot is for the next user, unless there will be none."""
+        with self._lock:
+            if not self._retired:
+                self._idle.append(snapshot)
+                return
+        snapshot.close()
+
+    def retire(self) -> None:
+        """Nobody asks for it any more; with the last snapshot in use its blocks go too."""
+        with self._lock:
+            self._retired = True
+            idle, self._idle = self._idle, []
+        for snapshot in idle:
+            snapshot.close()
+
+    def _fetch(self, start: int, length: int) -> bytes:
+        try:
+            return self._store.read_range(self._name, self._generation, start, length)
+        except (NotFound, PreconditionFailed) as error:
+            self.retire()
+            raise SnapshotMoved(
+                f"{self._name}: generation {self._generation} is gone while it was read ({error})"
+            ) from error
+
+
+def snapshot_file(store: ObjectStore, ref: SnapshotRef, workspace: Path) -> Path:
+    """A local file with the snapshot's database, verified: in place where the store has files."""
+    generation = located(store, ref)
+    local = store.open_local(ref.name)
+    if local is not None:
+        return local
+    path = workspace / f"{ref.crc32c.encode().hex()}-{generation}.sqlite3"
+    if not path.exists():
+        store.fetch_file(ref.name, path, generation)
+    return path
+
+
+def located(store: ObjectStore, ref: SnapshotRef) -> int:
+    """The generation under which the store has the snapshot's content now.
+
+    Another one than the reference's where somebody put the same content there again.
+    Raises NotFound, Corrupt (other content).
+    """
+    there = store.stat(ref.name)
+    if there is None:
+        raise NotFound(f"{ref.name}: no such object; the run was planned on it")
+    if (there.size, there.crc32c) != (ref.size, ref.crc32c):
+        raise Corrupt(
+            f"{ref.name}: has other content than the run was planned on: generation "
+            f"{there.generation} with {there.size} bytes and checksum {there.crc32c}, expected "
+            f"was generation {ref.generation} with {ref.size} bytes and checksum {ref.crc32c}"
+        )
+    return there.generation

@@ -1,0 +1,188 @@
+"""A version out of a plain file, and a plain file out of a version."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from almanac.database.census import Census, take_census
+from almanac.database.opening import backup, map_errors, open_database, quick_check
+from almanac.errors import InputError, RequestError, Superseded
+from almanac.names import check_org_id
+from almanac.organizations.organizations import last_whole_run, own_id
+from almanac.outputs import check_folder, partial_of
+from almanac.runs.plan import read_config
+from almanac.storage.store import ObjectStore
+from almanac.storage.versions import (
+    Current,
+    Manifest,
+    current,
+    database_of,
+    list_versions,
+    publish,
+)
+
+Progress = Callable[[str, int, int], None]
+
+
+def push(
+    store: ObjectStore,
+    org: str,
+    database: Path,
+    *,
+    expect: int | None,
+    now: dt.datetime,
+    progress: Progress,
+) -> Current:
+    """Publish a consistent copy of the file as the organization's next version.
+
+    expect: the version that must be in force; 0 for none. Raises DatabaseError, ConfigError,
+    Superseded (another version was in force, or got in force meanwhile; nothing is overwritten).
+    """
+    check_org_id(org)
+    parent = current(store, org)
+    found = parent[0].version if parent else 0
+    if expect is not None and found != expect:
+        raise Superseded(
+            f"organization {org}: version {found or 'none'} is in force, expected was "
+            f"{expect or 'none'}; nothing was written"
+        )
+    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+        copy = Path(folder) / "pushed.sqlite3"
+        as_of = now.astimezone(read_config(store, org).zone).date()
+        census = _checked_copy(database, copy, as_of, progress)
+        try:
+            return publish_copy(
+                store,
+                org,
+                copy,
+                word="push",
+                parent=parent,
+                census=census,
+                now=now,
+                progress=progress,
+            )
+        except Superseded as error:
+            raise Superseded(
+                f"organization {org}: another version got in force while {database} was copied; "
+                "nothing was overwritten; pull that version, make your changes to it, push again"
+            ) from error
+
+
+def publish_copy(
+    store: ObjectStore,
+    org: str,
+    copy: Path,
+    *,
+    word: str,
+    parent: tuple[Current, int] | None,
+    census: Census,
+    now: dt.datetime,
+    progress: Progress,
+) -> Current:
+    """Publish a private file that no run has written as the next version; the file is used up.
+
+    word: what its run id begins with. Raises Superseded if parent is not in force any more.
+    """
+    extra = {"census": census.model_dump(mode="json")}
+    last = last_whole_run(store, parent[0].folder) if parent else None
+    if last:
+        extra["last_run"] = last.model_dump(mode="json")
+    progress("store", 0, 1)
+    done = publish(
+        store,
+        org,
+        copy,
+        run_id=own_id(word, now),
+        parent=parent,
+        as_of=census.as_of,
+        now=now,
+        manifest_extra=extra,
+        attachments={},
+        move=True,
+    )
+    progress("store", 1, 1)
+    return done
+
+
+def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
+    """Copy the file with all that is in its log, look it over, and count its rows."""
+    progress("copy", 0, 1)
+    connection = open_database(database, writable=False)
+    try:
+        backup(connection, copy, lambda done, total: progress("copy", done, total))
+    finally:
+        connection.close()
+    return checked(copy, str(database), as_of, progress)
+
+
+def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:
+    """Look a private file over, and count its rows; DatabaseError calls it by `name`."""
+    progress("check", 0, 1)
+    try:
+        quick_check(copy)
+        connection = open_database(copy, writable=False)
+        try:
+            with map_errors(copy):
+                census = take_census(connection, as_of)
+        finally:
+            connection.close()
+    except InputError as error:
+        raise type(error)(str(error).replace(str(copy), name)) from error
+    progress("check", 1, 1)
+    return census
+
+
+def pull(
+    store: ObjectStore,
+    org: str,
+    out: Path,
+    *,
+    version: int | None,
+    force: bool,
+    progress: Progress,
+) -> Current | Manifest:
+    """Fetch the database of a version, by default that in force, into the file `out`.
+
+    The file is there whole and verified, or as it was. Raises InputError (it exists already and
+    not force, or a journal lies beside it), RequestError (no such version), NotFound, Corrupt.
+    """
+    _check_out(out, force)
+    chosen = _version(store, org, version)
+    info = database_of(store, chosen)
+    progress("fetch", 0, 1)
+    with partial_of(out, "--out") as partial:
+        store.fetch_file(info.name, partial, info.generation)
+        _check_out(out, force)
+        partial.replace(out)
+    progress("fetch", 1, 1)
+    return chosen
+
+
+def _check_out(out: Path, force: bool) -> None:
+    check_folder(out, "--out")
+    if out.exists() and not force:
+        raise InputError(f"--out: {out}: exists already; --force overwrites it")
+    for suffix in ("-wal", "-journal"):
+        if Path(f"{out}{suffix}").exists():
+            raise InputError(
+                f"--out: {out}{suffix} lies there: SQLite would apply it to the fetched file; "
+                "choose another name, or end the program that uses the file"
+            )
+
+
+def _version(store: ObjectStore, org: str, number: int | None) -> Current | Manifest:
+    there = current(store, org)
+    if there is None:
+        raise RequestError(f"organization {org}: has no version yet")
+    if number is None or number == there[0].version:
+        return there[0]
+    kept = list_versions(store, org)
+    chosen = [each for each in kept if each.version == number]
+    if len(chosen) == 1:
+        return chosen[0]
+    numbers = ", ".join(str(each.version) for each in kept)
+    what = "is of several runs, none in force" if chosen else "is not kept"
+    raise RequestError(f"organization {org}: version {number} {what} (kept are {numbers})")

@@ -1,1 +1,0 @@
-"""Looking at campaigns and changing them, in a file or in a store: what `almanac campaign` does."""

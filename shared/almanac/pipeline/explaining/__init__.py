@@ -1,1 +1,0 @@
-"""The parts of an explanation, each from the same case: one contact, planned on its own."""

@@ -1,0 +1,1 @@
+"""The steps of a planning run: start, plan, shard, merge, commit, finish."""

@@ -1,0 +1,207 @@
+"""The last step: choose days, and write what changed in the committer's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import apsw
+import numpy as np
+import pyarrow as pa
+
+from almanac.database.changes import write_change
+from almanac.database.migrations import create_indexes, migrate
+from almanac.database.owners import owners
+from almanac.database.writing import (
+    ScheduleWriter,
+    record_config,
+    settle_new_targets,
+    write_checkpoint,
+    write_issues,
+    write_target_statuses,
+)
+from almanac.errors import Corrupt, DatabaseError
+from almanac.frames import Ids, ScheduleRows
+from almanac.planning.campaigns import TARGET_STATUSES
+from almanac.report.summary import RunSummary
+from almanac.runs.balance import Balanced, Progress, balance, judged
+from almanac.runs.run_plan import PlannedChange, RunPlan
+from almanac.runs.suppression_check import check_suppressed
+from almanac.runs.totals import Outcome, Tally, outcomes
+from almanac.storage.store import ObjectStore
+
+Write = Callable[[apsw.Connection | None], RunSummary]
+
+
+class BrokenChange(DatabaseError):
+    """A campaign change that the database does not take, as its own rules would have it."""
+
+    def __init__(self, change: PlannedChange, reason: str) -> None:
+        instance = change.campaign_instance_id
+        super().__init__(f"campaign_instances: change {change.event_id} of {instance}: {reason}")
+        self.change = change
+
+
+class Committer(Protocol):
+    """Makes a plan the organization's next state, in one step or not at all."""
+
+    def commit(self, plan: RunPlan, write: Write) -> RunSummary:
+        """Call `write` inside one transaction and publish the result.
+
+        Raises SnapshotMoved or Superseded where somebody else wrote since the snapshot.
+        """
+        ...
+
+
+def merge_run(
+    store: ObjectStore, plan: RunPlan, database: Path, committer: Committer, progress: Progress
+) -> RunSummary:
+    """Place every message of a run whose fragments are all there, and commit the result.
+
+    database: the snapshot's file. Raises BadFragment, and what the committer raises.
+    """
+    balanced = balance(store, plan, database, progress)
+    return committer.commit(
+        plan, lambda connection: write_run(store, balanced, connection, progress)
+    )
+
+
+def write_run(
+    store: ObjectStore,
+    balanced: Balanced,
+    connection: apsw.Connection | None,
+    progress: Progress,
+) -> RunSummary:
+    """Write every change of the run inside the caller's transaction, and sum the run up.
+
+    Without a connection nothing is written: the summary says what would be.
+    """
+    plan, words = balanced.plan, balanced.words
+    tally = Tally(balanced)
+    writer = None
+    migrations: list[str] = []
+    affected: list[Ids] = []
+    if connection is not None:
+        progress("migrate", 0, 1)
+        migrations = migrate(connection, plan.brief.legacy_instance, plan.timestamp)
+        _write_changes(connection, plan)
+        writer = ScheduleWriter(
+            connection,
+            words.kinds,
+            words.reasons,
+            plan.brief.send_time,
+            plan.run_id,
+            plan.timestamp,
+        )
+    progress("write", 0, len(balanced.fragments))
+    for done, outcome in enumerate(outcomes(store, balanced)):
+        tally.add(outcome)
+        if connection is not None and writer is not None:
+            with judged(done, balanced.fragments[done].name):
+                _check_owners(connection, outcome, plan.shards[done])
+            _write(connection, writer, outcome, plan.timestamp)
+            if plan.changes:
+                affected.append(np.unique(outcome.fragment.candidates.contact_id))
+        progress("write", done + 1, len(balanced.fragments))
+    summary = tally.summary(migrations)
+    if connection is not None:
+        progress("index", 0, 1)
+        summary.migrations += create_indexes(connection)
+        check_suppressed(connection, balanced, np.concatenate(affected) if affected else None)
+        if plan.brief.legacy_instance is not None:
+            settle_new_targets(connection, plan.brief.legacy_instance, plan.timestamp)
+        record_config(connection, plan.brief.config.canonical(), plan.timestamp)
+        write_checkpoint(connection, **_checkpoint(plan, summary))
+        progress("index", 1, 1)
+    return summary
+
+
+def _write_changes(connection: apsw.Connection, plan: RunPlan) -> None:
+    for change in plan.changes:
+        try:
+            write_change(
+                connection,
+                event_id=change.event_id,
+                instance_id=change.campaign_instance_id,
+                changes=change.changes,
+                changed_by=change.changed_by,
+                now=plan.timestamp,
+            )
+        except (apsw.ConstraintError, apsw.SQLError, DatabaseError) as error:
+            raise BrokenChange(change, str(error)) from error
+
+
+def _check_owners(connection: apsw.Connection, outcome: Outcome, contacts: tuple[int, int]) -> None:
+    """The rows that are to be changed are those of the contacts that they are said to be of.
+
+    A target that was sent comes without its contact: it must be one of the shard's. Corrupt.
+    """
+    candidates, removals = outcome.fragment.candidates, outcome.fragment.removals
+    claimed = outcome.changed & (candidates.previous_id != 0)
+    for row_ids, expected in (
+        (candidates.previous_id[claimed], candidates.contact_id[claimed]),
+        (removals.previous_id, removals.contact_id),
+    ):
+        if not np.array_equal(owners(connection, "email_schedules", row_ids), expected):
+            raise Corrupt("it names planned rows that are not its contacts'")
+    statuses = outcome.fragment.statuses
+    of = owners(connection, "contact_campaigns", statuses.target_id)
+    first, last = contacts
+    if len(of) != len(statuses) or not ((of >= first) & (of <= last)).all():
+        raise Corrupt("it names campaign targets that are not its contacts'")
+
+
+def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome, now: str) -> None:
+    fragment, candidates = outcome.fragment, outcome.fragment.candidates
+    removals = fragment.removals
+    writer.remove(removals.previous_id[~removals.history])
+    writer.expire(removals.previous_id[removals.history & removals.scheduled])
+    rows = ScheduleRows(
+        row_id=candidates.previous_id,
+        contact_id=candidates.contact_id,
+        kind=candidates.kind,
+        event=candidates.event,
+        ideal=candidates.ideal,
+        day=outcome.day,
+        reason=outcome.reason,
+        sms=candidates.sms,
+        details=candidates.details,
+    ).take(outcome.changed)
+    writer.write(rows, fragment.metadata)
+    gone, written = fragment.issues.gone, fragment.issues.written
+    if gone.num_rows or written.num_rows:
+        write_issues(connection, _rows(gone), _rows(written), now)
+    _write_statuses(connection, outcome, now)
+
+
+def _write_statuses(connection: apsw.Connection, outcome: Outcome, now: str) -> None:
+    """contact_campaigns follows the plan, where it does not already."""
+    statuses = outcome.fragment.statuses
+    scheduled, skipped, sent = (TARGET_STATUSES.index(s) for s in ("scheduled", "skipped", "sent"))
+    reason = np.append(outcome.reason, 0)[statuses.candidate]  # -1, of a sent one, is the last
+    planned = np.where(reason == 0, scheduled, skipped)
+    word = np.where(statuses.candidate < 0, sent, planned)
+    differs = word != statuses.status
+    if differs.any():
+        texts = [TARGET_STATUSES[code] for code in word[differs]]
+        write_target_statuses(connection, statuses.target_id[differs], texts, now)
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.itercolumns()), strict=True)
+
+
+def _checkpoint(plan: RunPlan, summary: RunSummary) -> dict[str, str | int | None]:
+    return {
+        "run_timestamp": plan.timestamp,
+        "scheduler_run_id": plan.run_id,
+        "contacts_checksum": summary.checksums.contacts,
+        "schedules_before_checksum": summary.checksums.schedules_before,
+        "schedules_after_checksum": summary.checksums.schedules_after,
+        "contacts_processed": summary.contacts_in_scope,
+        "emails_scheduled": summary.planned_total,
+        "emails_skipped": summary.skipped_total,
+        "status": "completed",
+        "completed_at": plan.timestamp,
+    }

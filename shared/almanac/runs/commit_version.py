@@ -1,0 +1,213 @@
+"""The commit of a run in a store: the next version of the database, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from almanac.database.catalog import describe, scalar
+from almanac.database.census import PLANNED_STATUSES, Census, indexed_by, take_census
+from almanac.database.opening import map_errors, open_database, quick_check, transaction
+from almanac.database.scanning import Scan
+from almanac.database.schema import STATUS_INDEX
+from almanac.errors import Corrupt, SnapshotMoved, Superseded
+from almanac.organizations.organizations import census_of, last_whole_run
+from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.report.page import report_files
+from almanac.report.page_data import Numbers, page_of_summary
+from almanac.report.summary import RunSummary
+from almanac.runs.apply_plan import Write
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import Parts
+from almanac.statistics.database_counts import survey
+from almanac.storage import layout
+from almanac.storage.versions import Current, current, manifest_of, publish
+
+# A change set is recorded in memory; a run that changes more goes without one.
+CHANGES_BYTES = 64 << 20
+
+
+@dataclass
+class StoreCommitter:
+    """Writes into a private copy of the snapshot's database, and publishes that.
+
+    database is the copy; it is no snapshot any more afterwards, and the store may take it away.
+    """
+
+    parts: Parts
+    database: Path
+    seconds: Callable[[], dict[str, float]] = dict  # by step so far, and in all
+    _session: apsw.Session | None = field(default=None, init=False)
+
+    def commit(self, plan: RunPlan, write: Write) -> RunSummary:
+        """See Committer. Raises Corrupt where the copy does not come out as it should."""
+        parent = parent_of(self.parts, plan)
+        manifest = manifest_of(self.parts.store, parent[0].folder)
+        connection = open_database(self.database, writable=True)
+        try:
+            with map_errors(self.database):
+                counted = census_of(manifest) if manifest else None
+                old = counted or take_census(connection, plan.as_of)
+            # nobody else has the file, and after a crash it is thrown away
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA synchronous = OFF")
+            with transaction(connection, self.database):
+                before = _scheduled(connection)
+                summary = self._write(plan, write, connection)
+                scheduled = before - summary.scheduled_before + summary.planned_total
+                if plan.brief.legacy_instance is not None:
+                    scheduled = _scheduled(connection)  # old rate increases have become targets
+            changes = self._changes(summary)
+        except SnapshotMoved as error:
+            raise Corrupt(
+                f"run {plan.run_id}: {error}; its fragments are not of its snapshot"
+            ) from error
+        finally:
+            self._end_session()
+            connection.close()
+        self.parts.progress("check", 0, 1)
+        census = self._checked(plan, old, scheduled)
+        numbers = None if summary.of_all_contacts else self._numbers(plan)
+        self.parts.progress("publish", 0, 1)
+        self._publish(plan, parent, summary, census, changes, numbers)
+        self.parts.progress("publish", 1, 1)
+        return summary
+
+    def watch(self) -> None:
+        """To be called during the write: gives up the change set when it has grown too large."""
+        if self._session is not None and self._session.memory_used > CHANGES_BYTES:
+            self._end_session()
+
+    def _write(self, plan: RunPlan, write: Write, connection: apsw.Connection) -> RunSummary:
+        if plan.brief.legacy_instance is None:
+            self._session = apsw.Session(connection, "main")
+            self._session.attach()
+        return write(connection)
+
+    def _changes(self, summary: RunSummary) -> bytes | None:
+        """What the run changed, for SQLite's session extension to apply to another copy.
+
+        None where columns or tables were added, which a change set cannot say, or it is too large.
+        """
+        if self._session is None or summary.migrations:
+            return None
+        return self._session.changeset()
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _checked(self, plan: RunPlan, old: Census, scheduled: int) -> Census:
+        """The census of a sound file that holds what the run says it wrote; else Corrupt.
+
+        old: that of the snapshot; scheduled: the pre-scheduled rows that it is to have.
+        """
+        quick_check(self.database)
+        connection = open_database(self.database, writable=False)
+        try:
+            with map_errors(self.database):
+                census = take_census(connection, plan.as_of)
+        finally:
+            connection.close()
+        expected = {
+            "pre-scheduled rows": (scheduled, census.statuses.get("pre-scheduled", 0)),
+            "contacts": (plan.total_contacts, census.contacts),
+            "rows of the sender": (_committed(old), _committed(census)),
+        }
+        for what, (wanted, there) in expected.items():
+            if there != wanted:
+                raise Corrupt(
+                    f"run {plan.run_id}: the new database has {there} {what} where {wanted} were "
+                    "to be"
+                )
+        return census
+
+    def _numbers(self, plan: RunPlan) -> Numbers:
+        """The numbers of the new database, of which the run has planned a part."""
+        with Scan(self.database) as scan:
+            return survey(scan, plan.brief, self.parts.progress)
+
+    def _publish(
+        self,
+        plan: RunPlan,
+        parent: tuple[Current, int],
+        summary: RunSummary,
+        census: Census,
+        changes: bytes | None,
+        numbers: Numbers | None,
+    ) -> None:
+        seconds = self.seconds()
+
+        def attachments(number: int) -> dict[str, bytes]:
+            page = page_of_summary(
+                summary.model_copy(update={"seconds": seconds}),
+                plan.org_id,
+                ISSUE_ADVICE,
+                plan.brief.horizon,
+                whole=numbers,
+                version=(number, parent[0].version),
+            )
+            return {
+                layout.REPORT_JSON: summary.model_dump_json(indent=2).encode(),
+                **report_files(page, layout.REPORT_HTML, layout.REPORT_TABLES),
+                **({} if changes is None else {layout.CHANGES: changes}),
+            }
+
+        extra: dict[str, Any] = {
+            "rows": {"planned": summary.planned_total, "skipped": summary.skipped_total},
+            "t0": plan.t0,
+            "config_digest": summary.config_digest,
+            "reason": plan.reason,
+            "events": [change.event_id for change in plan.changes],
+            "census": census.model_dump(mode="json"),
+        }
+        # so that `status` need not go back through all changes and pushes to find it
+        if plan.changes and (whole := last_whole_run(self.parts.store, parent[0].folder)):
+            extra["last_run"] = whole.model_dump(mode="json")
+        publish(
+            self.parts.store,
+            plan.org_id,
+            self.database,
+            run_id=plan.run_id,
+            parent=parent,
+            as_of=plan.as_of,
+            now=self.parts.clock(),
+            manifest_extra=extra,
+            attachments=attachments,
+            timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
+            move=True,
+        )
+
+
+def parent_of(parts: Parts, plan: RunPlan) -> tuple[Current, int]:
+    """The version that the run was planned on, if it is still in force; else Superseded."""
+    there = current(parts.store, plan.org_id)
+    if there is None or there[1] != plan.snapshot.pointer:
+        found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
+        raise Superseded(
+            f"organization {plan.org_id}: {found} is in force, run {plan.run_id} was planned on "
+            f"version {plan.snapshot.version}"
+        )
+    return there
+
+
+def _committed(census: Census) -> int:
+    """The number of rows that no run ever changes."""
+    return sum(n for status, n in census.statuses.items() if status not in PLANNED_STATUSES)
+
+
+def _scheduled(connection: apsw.Connection) -> int:
+    """The number of pre-scheduled rows, whosever they are."""
+    table = describe(connection, "email_schedules")
+    if table is None:
+        return 0
+    if "status" not in table.columns:  # the migration adds one that says so of every row
+        return int(scalar(connection, "SELECT count(*) FROM main.email_schedules"))
+    by = indexed_by(connection, STATUS_INDEX)
+    rows = f"main.email_schedules {by} WHERE status = 'pre-scheduled'"
+    return int(scalar(connection, f"SELECT count(*) FROM {rows}"))

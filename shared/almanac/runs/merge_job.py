@@ -1,0 +1,90 @@
+"""The merge as a job of its own, for databases that a function has not the time to merge.
+
+    python -m almanac.runs.merge_job ORGANIZATION RUN HOLDER
+
+The function that gets the last shard's word claims the merge, starts the job in its name, and has
+the message delivered again until the run has ended. If the job dies, its claim runs out and the
+message's next delivery starts another one: all that has to last is the message.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from almanac.errors import InputError, OutcomeUnknown, TransientError
+from almanac.logs import bound, get_log
+from almanac.runs.cloud_services import parts_of_this_process
+from almanac.runs.finish import after_end
+from almanac.runs.merge import claim_if_due, merge
+from almanac.runs.results import result_of
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import Job, Parts, read_plan
+
+
+class Merging(TransientError):
+    """The job is at work: the message is for later, when the run has ended."""
+
+
+def hand_over(parts: Parts, plan: RunPlan, shard: int, job: Job) -> None:
+    """Start the job for the run if all its fragments are there; shard as in `merge`.
+
+    Raises Merging once it is started, LeaseTaken while it works, and what Job.start does.
+    """
+    claim = claim_if_due(parts, plan, shard)
+    if claim is None:
+        return
+    try:
+        job.start([plan.org_id, plan.run_id, claim.lease.holder])
+    except OutcomeUnknown:
+        raise  # it may be at work, and the claim is then its own
+    except BaseException:
+        claim.end()
+        raise
+    raise Merging(f"run {plan.run_id} of organization {plan.org_id}: the merge job was started")
+
+
+def merge_as(parts: Parts, org_id: str, run_id: str, holder: str) -> None:
+    """Merge the run under the claim that was made in the name of holder."""
+    parts = replace(parts, new_holder=lambda: holder)
+    plan = read_plan(parts.store, org_id, run_id)
+    if (result := result_of(parts.store, org_id, run_id)) is not None:
+        after_end(parts, plan, result)
+        return
+    with tempfile.TemporaryDirectory(dir=parts.workspace, prefix="merge-") as folder:
+        merge(parts, plan, 0, Path(folder))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """What the process ends with: 0 if there is nothing left to do for the run."""
+    if len(arguments) != 3:
+        print("usage: merge_job ORGANIZATION RUN HOLDER", file=sys.stderr)
+        return 2
+    org_id, run_id, holder = arguments
+    started = time.perf_counter()
+    words: dict[str, Any] = {"outcome": "done"}
+    level = logging.INFO
+    # as a delivery to the function logs itself: the same metrics read it
+    with bound(org_id=org_id, run_id=run_id):
+        try:
+            merge_as(parts_of_this_process(), org_id, run_id, holder)
+        except (TransientError, OutcomeUnknown) as error:
+            level, words = logging.WARNING, {"outcome": "again", "reason": str(error)}
+        except InputError as error:
+            level, words = logging.ERROR, {"outcome": "rejected", "reason": str(error)}
+        except Exception as error:
+            level = logging.ERROR
+            words = {"outcome": "failed", "reason": str(error), "exc_info": error}
+        seconds = round(time.perf_counter() - started, 3)
+        get_log().log(level, "delivery", step="merge", job=True, **words, seconds=seconds)
+    return 0 if words["outcome"] == "done" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

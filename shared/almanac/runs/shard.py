@@ -1,0 +1,114 @@
+"""The second step: plan a range of contact ids and write the fragment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import pyarrow as pa
+
+from almanac.database.reading import Snapshot
+from almanac.errors import RequestError
+from almanac.frames import Ids
+from almanac.logs import get_log
+from almanac.messaging.messages import ShardTask
+from almanac.organizations.snapshots import Snapshots
+from almanac.planning.affected import affected
+from almanac.planning.brief import Brief
+from almanac.planning.issues import count_by_issue, issue_changes
+from almanac.planning.kinds import Vocabulary
+from almanac.planning.plan import ShardData, plan_shard
+from almanac.runs.fragments import Fragment
+from almanac.runs.plan import in_ranges
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import read_plan
+from almanac.storage import layout
+from almanac.storage.store import ObjectStore, write_once
+
+
+def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
+    """Plan the task's contacts and write their fragment once; the name of the fragment.
+
+    A fragment that is there already is an earlier delivery's work, and success. Raises
+    RequestError for a task that is not one of its run's.
+    """
+    plan = read_plan(store, task.org_id, task.run_id)
+    expected = plan.shards[task.shard] if task.shard < len(plan.shards) else None
+    if expected != (task.first_id, task.last_id):
+        raise RequestError(
+            f"run {task.run_id} of organization {task.org_id}: its shard {task.shard} is "
+            f"{expected or 'none'}, not contacts {task.first_id} to {task.last_id}"
+        )
+    name = layout.fragment(task.org_id, task.run_id, task.shard)
+    if store.stat(name) is not None:
+        get_log().info("fragment is there already")
+        return name
+    with snapshots.open(plan.snapshot) as snapshot:
+        fragment = plan_range(snapshot, plan, task.first_id, task.last_id)
+        fetched = asdict(snapshot.traffic)
+    data = fragment.to_parquet(plan.fragment_mark(task.shard))
+    write_once(store, name, data)
+    facts = {key: fragment.facts[key] for key in ("contacts", "eligible", "candidates")}
+    get_log().info("shard planned", **facts, fetched=fetched, fragment_bytes=len(data))
+    return name
+
+
+def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:
+    """The fragment of the contacts in scope with ids from first to last."""
+    data = read_range(snapshot, plan.brief, plan.scope, first, last)
+    if plan.changes:
+        data = of_contacts(data, affected(data, plan.brief, plan.before))
+    shard = plan_shard(data, plan.brief, Vocabulary(plan.brief))
+    scope: Ids = data.contacts["id"].to_numpy()
+    return Fragment(
+        candidates=shard.candidates,
+        removals=shard.removals,
+        statuses=shard.statuses,
+        scheduled=shard.scheduled,
+        metadata=shard.metadata,
+        issues=issue_changes(snapshot.issues(first, last), shard.issues, scope),
+        facts={
+            **shard.counts,
+            "contacts_checksum": shard.contacts_checksum,
+            "before_checksum": shard.before_checksum,
+            "history_checksum": shard.history_checksum,
+        },
+        issue_counts=Counter(count_by_issue(shard.issues)),
+        audience=shard.audience,
+        sent=shard.sent,
+    )
+
+
+def read_range(
+    snapshot: Snapshot,
+    brief: Brief,
+    scope: Sequence[tuple[int, int]] | None,
+    first: int,
+    last: int,
+) -> ShardData:
+    """All rows that planning the contacts in scope from first to last needs."""
+    contacts = snapshot.contacts(first, last)
+    lookback = brief.config.timing.followup_lookback_days
+    since = (brief.as_of - dt.timedelta(days=lookback)).isoformat()
+    data = ShardData(
+        contacts=contacts,
+        committed=snapshot.committed(first, last),
+        planned=snapshot.planned(first, last),
+        targets=snapshot.targets(first, last),
+        legacy=snapshot.legacy_rate_increases(first, last),
+        clicks=snapshot.clicks(first, last, since),
+        answers=snapshot.answers(first, last, since),
+        suppressions=snapshot.suppressions(),
+    )
+    if scope is None:
+        return data
+    return of_contacts(data, in_ranges(contacts["id"].to_numpy(), scope))
+
+
+def of_contacts(data: ShardData, ids: Ids) -> ShardData:
+    """The same rows with only these contacts in scope."""
+    chosen = np.isin(data.contacts["id"].to_numpy(), ids)
+    return replace(data, contacts=data.contacts.filter(pa.array(chosen)))

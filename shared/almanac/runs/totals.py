@@ -1,0 +1,273 @@
+"""What a run's fragments came to: the final word on each candidate, and the sums."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from almanac import civil
+from almanac.checksums import hexadecimal, row_checksums, table_checksum, text_checksums
+from almanac.errors import Corrupt
+from almanac.frames import (
+    PLACEMENT_STEPS,
+    Candidates,
+    Codes,
+    Days,
+    Index,
+    Mask,
+    Small,
+)
+from almanac.organizations.brief import left_out
+from almanac.planning.lookup import positions
+from almanac.planning.removed import WHYS
+from almanac.report.lines import UNKNOWN, ChangeLine
+from almanac.report.summary import Checksums, DayLoad, RunSummary
+from almanac.runs.balance import Balanced, judged
+from almanac.runs.fragment_validation import check_fragment
+from almanac.runs.fragments import Fragment
+from almanac.statistics.breakdowns import STATES, Figures, Row, combinations
+from almanac.statistics.change_reasons import (
+    ADDED,
+    EXPIRED,
+    MOVED,
+    OTHER_SKIP,
+    SKIPPED_BEFORE,
+    UPDATED,
+    kinds_of,
+    why_added,
+    why_moved,
+    why_updated,
+)
+from almanac.storage.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fragment with the final word on each of its candidates."""
+
+    fragment: Fragment
+    day: Days
+    reason: Codes
+    step: Small
+    changed: Mask  # differs from the snapshot, or is not in it
+
+
+def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
+    """The fragments one after the other, in contact order, each with what became of its rows."""
+    offset = 0
+    for shard, info in enumerate(balanced.fragments):
+        with judged(shard, info.name):
+            found = store.read(info.name)
+            if found.generation != info.generation:
+                raise Corrupt(f"{info.name}: replaced while the run was merged")
+            mark = balanced.plan.fragment_mark(shard)
+            fragment = Fragment.from_parquet(found.data, info.name, mark)
+            check_fragment(fragment, balanced.plan, shard, balanced.words)
+        candidates = fragment.candidates
+        alive = candidates.reason == 0
+        size = int(alive.sum())
+        part = balanced.placement.take(slice(offset, offset + size))
+        offset += size
+        day, reason = candidates.ideal.copy(), candidates.reason.copy()
+        day[alive], reason[alive] = part.day, part.reason
+        step = np.full(len(candidates), PLACEMENT_STEPS.index("skipped"), np.int8)
+        step[alive] = part.step
+        same = candidates.previous_same & (candidates.previous_day == day)
+        same &= candidates.previous_reason == reason
+        yield Outcome(fragment, day, reason, step, ~same)
+    if offset != len(balanced.placement):
+        raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
+
+
+class Tally:
+    """Adds up what a run's fragments came to."""
+
+    def __init__(self, balanced: Balanced) -> None:
+        self.balanced = balanced
+        words = balanced.words
+        self.types = [kind.email_type for kind in words.kinds]
+        self.planned = np.zeros(len(words.kinds), np.int64)
+        self.skipped = np.zeros((len(words.reasons), len(words.kinds)), np.int64)
+        self.steps = np.zeros(len(PLACEMENT_STEPS), np.int64)
+        self.days: dict[int, Counter[str]] = defaultdict(Counter)
+        self.figures = Figures(entries=balanced.suppressions)
+        self.changes: dict[str, Counter[str]] = defaultdict(Counter)
+        self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
+        self.issues: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
+        self.after = 0
+        self._type_sums = text_checksums(pa.array(self.types, pa.string()))
+        self._as_of = civil.day_of(balanced.plan.as_of)
+        self._kinds = kinds_of(self.types, balanced.plan.brief.config)
+        self._instances = np.array([kind.instance for kind in words.kinds], np.int64)
+        self._reason_sums = text_checksums(pa.array(words.reasons, pa.string()))
+        time = balanced.plan.brief.send_time
+        self._content_sums = np.stack(
+            [
+                text_checksums(pa.array([k.content(time, sms) for k in words.kinds], pa.string()))
+                for sms in (False, True)
+            ]
+        )
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one fragment."""
+        fragment, candidates = outcome.fragment, outcome.fragment.candidates
+        self.issues.update(fragment.issue_counts)
+        self.facts.update(fragment.facts)
+        self._count_figures(outcome)
+        stands = outcome.reason == 0
+        kinds = len(self.types)
+        self.planned += np.bincount(candidates.kind[stands], minlength=kinds)
+        flat = outcome.reason.astype(np.int64) * kinds + candidates.kind
+        self.skipped += np.bincount(flat, minlength=self.skipped.size).reshape(self.skipped.shape)
+        self.steps += np.bincount(outcome.step, minlength=len(self.steps))
+        pairs, counts = np.unique(
+            outcome.day[stands].astype(np.int64) * kinds + candidates.kind[stands],
+            return_counts=True,
+        )
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            self.days[pair // kinds][self.types[pair % kinds]] += count
+        self._count_changes(outcome, candidates, stands)
+        self.after += table_checksum(self._row_checksums(outcome, candidates, stands))
+
+    def _count_figures(self, outcome: Outcome) -> None:
+        """Rows dated as_of or later; those that are skipped may be older."""
+        fragment, candidates = outcome.fragment, outcome.fragment.candidates
+        figures, words = self.figures, self.balanced.words
+        for name, count in fragment.audience.states.items():
+            figures.states[name or UNKNOWN] += count
+        figures.reach.update(fragment.audience.reach)
+        figures.suppressed.update(fragment.audience.suppressed)
+        figures.sent.update(fragment.sent)
+        shown = outcome.day >= self._as_of
+        columns = (candidates.kind[shown], outcome.reason[shown], candidates.state[shown] + 1)
+        sizes = (len(words.kinds), len(words.reasons), len(STATES))
+        for (code, reason, state), count in combinations(columns, sizes):
+            kind = words.kinds[code]
+            row = Row(kind.email_type, kind.instance, STATES[state], words.reasons[reason])
+            figures.rows[row] += count
+
+    def _count_changes(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> None:
+        new = candidates.previous_id == 0
+        stood = candidates.previous_reason == 0
+        changed = outcome.changed
+        both = changed & ~new & stands & stood
+        moved = both & (candidates.previous_day != outcome.day)
+        updated = (both & ~moved) | (changed & ~new & ~stands & ~stood)
+        anew, again = changed & ~stands & (new | stood), changed & ~new & stands & ~stood
+        reasons, kind = self.balanced.words.reasons, candidates.kind
+        added = np.flatnonzero(new & stands)
+        self._count("added", kind[added], self._why_added(outcome, added), ADDED)
+        self._count("skipped anew", kind[anew], outcome.reason[anew], reasons)
+        t0, campaign = self.balanced.limits.t0, self._kinds.campaign
+        why = why_moved(candidates.take(moved), campaign, t0)
+        self._count("moved", kind[moved], why, MOVED)
+        before = [SKIPPED_BEFORE.format(text) for text in (OTHER_SKIP, *reasons)]
+        self._count("planned again", kind[again], candidates.previous_reason[again] + 1, before)
+        why = why_updated(candidates.take(updated), outcome.reason[updated], outcome.day[updated])
+        self._count("updated", kind[updated], why, UPDATED)
+        for (code,), count in combinations([kind[~changed]], [len(self.types)]):
+            self.changes["unchanged"][self.types[code]] += count
+        removals = outcome.fragment.removals
+        gone, expired = ~removals.history, removals.history & removals.scheduled
+        self._count("removed", removals.kind[gone], removals.why[gone], WHYS)
+        self._count("expired", removals.kind[expired], removals.why[expired], EXPIRED)
+
+    def _why_added(self, outcome: Outcome, rows: Index) -> Codes:
+        candidates, removals = outcome.fragment.candidates, outcome.fragment.removals
+        contact = candidates.contact_id[rows]
+        before = candidates.contact_id[candidates.previous_id != 0]
+        unknown = (positions(before, contact) < 0) & ~np.isin(contact, removals.contact_id)
+        columns = candidates.kind[rows], candidates.event[rows], candidates.ideal[rows]
+        return why_added(self.balanced.before, self._kinds, *columns, unknown)
+
+    def _count(self, change: str, kinds: Codes, why: Codes | Small, texts: Sequence[str]) -> None:
+        """Rows of a change by kind, -1 for others, and by why: a code of texts."""
+        sizes = (len(self.types) + 1, len(texts))
+        for (kind, code), count in combinations([kinds + 1, why], sizes):
+            email_type = self.types[kind - 1] if kind else "other"
+            self.changes[change][email_type] += count
+            self.whys[change, texts[code], email_type] += count
+
+    def _row_checksums(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> np.ndarray:
+        texts = np.append(text_checksums(outcome.fragment.metadata), np.uint64(0))
+        return row_checksums(
+            len(candidates),
+            candidates.contact_id,
+            self._type_sums[candidates.kind],
+            self._instances[candidates.kind],
+            candidates.event,
+            outcome.day,
+            candidates.ideal,
+            np.where(stands, np.uint64(0), self._reason_sums[outcome.reason] + np.uint64(1)),
+            self._content_sums[candidates.sms.astype(np.int8), candidates.kind],
+            texts[candidates.details],
+        )
+
+    def summary(self, migrations: list[str]) -> RunSummary:
+        """The numbers of the whole run."""
+        plan, words, limits = self.balanced.plan, self.balanced.words, self.balanced.limits
+        planned: Counter[str] = Counter()
+        for email_type, count in zip(self.types, self.planned.tolist(), strict=True):
+            planned[email_type] += count
+        skipped: dict[str, Counter[str]] = defaultdict(Counter)
+        for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
+            count = int(self.skipped[reason + 1, kind])
+            skipped[words.reasons[reason + 1]][self.types[kind]] += count
+        days = self._day_loads()
+        totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
+        checksums = Checksums(
+            contacts=hexadecimal(self.facts["contacts_checksum"]),
+            schedules_before=hexadecimal(self.facts["before_checksum"]),
+            schedules_after=hexadecimal(self.after + self.facts["history_checksum"]),
+        )
+        return RunSummary(
+            org_id=plan.org_id,
+            run_id=plan.run_id,
+            as_of=plan.as_of,
+            first_send_date=plan.t0,
+            contacts_total=plan.total_contacts,
+            contacts_in_scope=self.facts["contacts"],
+            contacts_eligible=self.facts["eligible"],
+            scheduled_before=self.facts["scheduled_before"],
+            planned={t: n for t, n in sorted(planned.items()) if n},
+            skipped={reason: dict(types) for reason, types in sorted(skipped.items())},
+            placement=dict(zip(PLACEMENT_STEPS, self.steps.tolist(), strict=True)),
+            days=days,
+            daily_cap=limits.cap,
+            ceiling=limits.ceiling,
+            days_at_cap=[day for day, total in totals.items() if total >= limits.cap],
+            days_above_ceiling=[day for day, total in totals.items() if total > limits.ceiling],
+            changes={name: counts.total() for name, counts in sorted(self.changes.items())},
+            changes_by_type={
+                name: dict(sorted(counts.items())) for name, counts in sorted(self.changes.items())
+            },
+            issues=dict(sorted(self.issues.items())),
+            changes_by_reason=[
+                ChangeLine(change=change, why=why, email_type=kind, count=count)
+                for (change, why, kind), count in sorted(self.whys.items())
+            ],
+            changes_since=self.balanced.before.words,
+            **self.figures.lines(plan.brief),
+            shards=len(plan.shards),
+            of_all_contacts=plan.scope is None and not plan.changes,
+            left_out=left_out(plan.brief),
+            unknown_targets=self.balanced.unknown_targets,
+            migrations=migrations,
+            checksums=checksums,
+            config_digest=plan.brief.config.digest(),
+        )
+
+    def _day_loads(self) -> dict[str, DayLoad]:
+        counts, first = self.balanced.fixed, self._as_of
+        fixed = {first + int(offset): int(counts[offset]) for offset in np.flatnonzero(counts)}
+        return {
+            civil.text_of(day): DayLoad(
+                planned=dict(sorted(self.days[day].items())), fixed=fixed.get(day, 0)
+            )
+            for day in sorted({*self.days, *fixed})
+        }

@@ -1,0 +1,139 @@
+"""Two configurations planned on one snapshot of a file, and how their plans differ."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from almanac.config import Config
+from almanac.frames import Ids, Index, Mask
+from almanac.pipeline.stopwatch import Stopwatch
+from almanac.report.summary import RunSummary
+from almanac.report.what_if import differing_settings, what_if
+from almanac.runs.balance import Balanced, Progress, balance
+from almanac.runs.local import RunOptions, as_of, copied
+from almanac.runs.totals import Outcome, Tally, outcomes
+
+
+@dataclass(frozen=True)
+class Named:
+    """A configuration, and in words where it comes from."""
+
+    config: Config
+    words: str
+
+
+def compare_plans(
+    path: Path, old: Named, new: Named, options: RunOptions, progress: Progress
+) -> RunSummary:
+    """The dry run of the new configuration, with what differs from that of the old one.
+
+    Both plan the file as it is at one moment, on the same day. Raises as `run_file` does.
+    """
+    options = replace(options, as_of=as_of(new.config, options), dry_run=True)
+    watch = Stopwatch(progress)
+    with copied(path, new.config, options, watch) as copy:
+
+        def balanced(config: Config, which: str) -> Balanced:
+            def tell(step: str, done: int, total: int) -> None:
+                watch(f"{which}: {step}", done, total)
+
+            return copy.plan(
+                config,
+                options,
+                lambda plan, database: balance(copy.store, plan, database, tell),
+                tell,
+            )
+
+        before, after = balanced(old.config, "old"), balanced(new.config, "new")
+        tallies, fates = (Tally(before), Tally(after)), Fates(after)
+        pairs = zip(outcomes(copy.store, before), outcomes(copy.store, after), strict=True)
+        for done, pair in enumerate(pairs):
+            watch("compare", done, len(after.fragments))
+            for tally, outcome in zip(tallies, pair, strict=True):
+                tally.add(outcome)
+            fates.add(*pair)
+        summaries = [tally.summary([]) for tally in tallies]
+        found = what_if(
+            *summaries,
+            named=(old.words, new.words),
+            settings=differing_settings(old.config, new.config),
+            fates=fates.by_type,
+            reasons=fates.by_reason,
+        )
+        update = {"dry_run": True, "what_if": found, "seconds": watch.seconds()}
+        return summaries[1].model_copy(update=update)
+
+
+class Fates:
+    """What becomes of each message when the configuration changes, by identity.
+
+    The kinds and reasons of two runs on one snapshot follow from its campaigns and suppressions:
+    they are the same, and so are their codes.
+    """
+
+    def __init__(self, balanced: Balanced) -> None:
+        self.by_type: dict[str, Counter[str]] = defaultdict(Counter)
+        self.by_reason: dict[str, Counter[str]] = defaultdict(Counter)
+        self._types = [kind.email_type for kind in balanced.words.kinds]
+        self._reasons = balanced.words.reasons
+
+    def add(self, old: Outcome, new: Outcome) -> None:
+        """Count the messages of one shard."""
+        a, b = _matched(*_identities(old, new))
+        lost, gained = _without(len(old.day), a), _without(len(new.day), b)
+        stood, stands = old.reason == 0, new.reason == 0
+        both = stood[a] & stands[b]
+        shift = new.day[b] - old.day[a]
+        kinds = new.fragment.candidates.kind
+        for fate, mask in (
+            ("same day", both & (shift == 0)),
+            ("earlier", both & (shift < 0)),
+            ("later", both & (shift > 0)),
+        ):
+            self._count(fate, kinds[b[mask]])
+        again, anew = ~stood[a] & stands[b], stood[a] & ~stands[b]
+        self._count("planned again", kinds[b[again]], old.reason[a[again]])
+        self._count("skipped anew", kinds[b[anew]], new.reason[b[anew]])
+        self._count("added", kinds[gained & stands])
+        self._count("removed", old.fragment.candidates.kind[lost & stood])
+
+    def _count(self, fate: str, kinds: np.ndarray, reasons: np.ndarray | None = None) -> None:
+        _add(self.by_type[fate], self._types, kinds)
+        if reasons is not None:
+            _add(self.by_reason[fate], self._reasons, reasons)
+
+
+def _add(counter: Counter[str], names: list[str], codes: np.ndarray) -> None:
+    counts = np.bincount(codes)
+    for code in np.flatnonzero(counts):
+        counter[names[code]] += int(counts[code])
+
+
+def _identities(old: Outcome, new: Outcome) -> tuple[Ids, Ids]:
+    """One number for the identity of each candidate, the same in both."""
+    sides = [outcome.fragment.candidates for outcome in (old, new)]
+    contacts = np.unique(np.concatenate([side.contact_id for side in sides]))
+    low = min(int(side.event.min(initial=0)) for side in sides)
+    days = max(int(side.event.max(initial=0)) for side in sides) - low + 1
+    kinds = max(int(side.kind.max(initial=0)) for side in sides) + 1
+    first, second = (
+        (np.searchsorted(contacts, side.contact_id) * kinds + side.kind) * days + (side.event - low)
+        for side in sides
+    )
+    return first, second
+
+
+def _matched(old: Ids, new: Ids) -> tuple[Index, Index]:
+    """Where the numbers that are in both stand in either."""
+    _, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
+    return a, b
+
+
+def _without(size: int, rows: Index) -> Mask:
+    mask = np.ones(size, np.bool_)
+    mask[rows] = False
+    return mask

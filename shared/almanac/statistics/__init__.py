@@ -1,0 +1,1 @@
+"""Counts of a plan and of a database, and the differences between two plans."""

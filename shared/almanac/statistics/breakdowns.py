@@ -1,0 +1,205 @@
+"""The lines of the report, from counts of planned rows and of contacts, whoever counted them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from almanac import civil
+from almanac.config import Config
+from almanac.explain.windows import span_in_words
+from almanac.planning.brief import Brief, Instance
+from almanac.planning.contacts import in_force
+from almanac.planning.kinds import (
+    OUTSIDE_DATES,
+    OUTSIDE_TARGETING,
+    UNDERWRITING_CAMPAIGN,
+    UNDERWRITING_GLOBAL,
+    Vocabulary,
+    suppression_text,
+)
+from almanac.report.lines import (
+    UNKNOWN,
+    CampaignLine,
+    MessageCount,
+    StateLine,
+    SuppressionLine,
+)
+from almanac.rules.states import USPS_STATES
+from almanac.rules.windows import EXCLUSION_TEXTS
+
+NO_REASON = "no reason given"  # of a skipped row, which is then not Almanac's
+STATES = (UNKNOWN, *USPS_STATES)  # by state code + 1
+SUPPRESSED = suppression_text("x").removesuffix("x")
+# what is tested before the windows
+BEFORE_WINDOWS = {OUTSIDE_TARGETING, OUTSIDE_DATES, UNDERWRITING_GLOBAL, UNDERWRITING_CAMPAIGN}
+BY_WINDOWS = {text.format(state) for text in EXCLUSION_TEXTS.values() for state in USPS_STATES}
+
+Integers = npt.NDArray[np.integer[Any]]
+
+
+class Row(NamedTuple):
+    """What is told apart of planned rows; the reason of a pre-scheduled one is ''."""
+
+    email_type: str
+    instance: int  # 0 without
+    state: str
+    reason: str
+
+
+@dataclass
+class Figures:
+    """Counts of planned rows dated as_of or later, and of contacts who can get messages."""
+
+    rows: Counter[Row] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    reach: Counter[int] = field(default_factory=Counter)  # by instance
+    sent: Counter[int] = field(default_factory=Counter)
+    suppressed: Counter[str] = field(default_factory=Counter)  # by skip reason
+    entries: Counter[str] = field(default_factory=Counter)  # suppressions in force, likewise
+
+    def add(self, other: Figures) -> None:
+        """Those of other rows and contacts too."""
+        for each in fields(self):
+            getattr(self, each.name).update(getattr(other, each.name))
+
+    def lines(self, brief: Brief) -> dict[str, Any]:
+        """The fields of RunSummary and PageData that show them, each in an order of its own."""
+        return {
+            "messages": self._messages(),
+            "states": self._states(brief),
+            "campaigns": self._campaigns(brief),
+            "suppressions": self._suppressions(),
+        }
+
+    def _messages(self) -> list[MessageCount]:
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for row, count in self.rows.items():
+            counts[row.email_type, row.state, row.reason] += count
+        return [
+            MessageCount(email_type=kind, state=state, reason=reason, count=counts[key])
+            for key in sorted(counts)
+            for kind, state, reason in [key]
+        ]
+
+    def _states(self, brief: Brief) -> list[StateLine]:
+        respects = {(k.email_type, k.instance): k.respects_windows for k in Vocabulary(brief).kinds}
+        checked: Counter[str] = Counter()
+        hits: Counter[str] = Counter()
+        for row, count in self.rows.items():
+            early = row.reason in BEFORE_WINDOWS or row.reason.startswith(SUPPRESSED)
+            if early or not respects.get((row.email_type, row.instance), True):
+                continue
+            checked[row.state] += count
+            hits[row.state] += count if row.reason in BY_WINDOWS else 0
+        there = {row.state for row in self.rows} | self.states.keys()
+        return [
+            StateLine(
+                state=state,
+                contacts=self.states[state],
+                rule=rule_in_words(state, brief.config),
+                checked=checked[state],
+                hits=hits[state],
+            )
+            for state in sorted(there, key=lambda each: (each == UNKNOWN, each))
+        ]
+
+    def _campaigns(self, brief: Brief) -> list[CampaignLine]:
+        planned: Counter[int] = Counter()
+        skipped: dict[int, Counter[str]] = defaultdict(Counter)
+        for row, count in self.rows.items():
+            if not row.email_type.startswith("campaign_"):
+                continue
+            if row.reason:
+                skipped[row.instance][row.reason] += count
+            else:
+                planned[row.instance] += count
+        return [
+            CampaignLine(
+                instance_id=each.id,
+                name=each.name,
+                campaign_type=each.type_name,
+                start=each.active_start,
+                end=each.active_end,
+                reach=self.reach[each.id],
+                sent=self.sent[each.id],
+                planned=planned[each.id],
+                skipped=dict(sorted(skipped[each.id].items())),
+                problem=each.problem or why_inactive(each, brief.as_of),
+                left_out=each.problem is not None,
+            )
+            for each in sorted(brief.instances, key=lambda each: each.id)
+        ]
+
+    def _suppressions(self) -> list[SuppressionLine]:
+        messages: Counter[str] = Counter()
+        for row, count in self.rows.items():
+            messages[row.reason] += count
+        held = {reason for reason in messages if reason.startswith(SUPPRESSED)}
+        return [
+            SuppressionLine(
+                reason=reason.removeprefix(SUPPRESSED),
+                entries=self.entries[reason],
+                contacts=self.suppressed[reason],
+                messages=messages[reason],
+            )
+            for reason in sorted(self.entries.keys() | self.suppressed.keys() | held)
+        ]
+
+
+def entries_in_force(suppressions: pa.Table, as_of: dt.date) -> Counter[str]:
+    """Rows of SUPPRESSIONS_SCHEMA in force on as_of, by the skip reason that they make."""
+    reasons = in_force(suppressions, civil.day_of(as_of))["reason"].value_counts().to_pylist()
+    entries: Counter[str] = Counter()
+    for each in reasons:
+        entries[suppression_text(each["values"])] += each["counts"]
+    return entries
+
+
+def rule_in_words(state: str, config: Config) -> str:
+    """What the state's rule excludes; '' where it has none."""
+    rule = config.state_rules.get(state)
+    if rule is None:
+        return ""
+    if rule.kind == "year_round":
+        return "all year"
+    text = span_in_words(rule, config.timing.pre_window_days)
+    if rule.year_round_from_age is not None:
+        text += f"; all year from the age of {rule.year_round_from_age}"
+    return text
+
+
+def why_inactive(instance: Instance, as_of: dt.date) -> str | None:
+    """Why an instance that can be understood takes no part on as_of; None if it does."""
+    if instance.takes_part:
+        return None
+    if instance.active_start is not None and as_of < instance.active_start:
+        return f"begins {instance.active_start}"
+    if instance.active_end is not None and as_of > instance.active_end:
+        return f"ended {instance.active_end}"
+    return "its type is switched off"
+
+
+def combinations(
+    columns: Sequence[Integers], sizes: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], int]]:
+    """The different rows of columns of codes, 0 to size - 1 each, and how often each is there."""
+    whole = np.zeros(len(columns[0]), np.int64)
+    for column, size in zip(columns, sizes, strict=True):
+        whole = whole * size + column
+    if int(np.prod(sizes, dtype=np.float64)) <= max(len(whole), 1 << 20):
+        counts = np.bincount(whole)
+        found = np.flatnonzero(counts)
+        counts = counts[found]
+    else:
+        found, counts = np.unique(whole, return_counts=True)
+    codes = np.unravel_index(found, tuple(sizes))
+    for *each, count in zip(*(c.tolist() for c in codes), counts.tolist(), strict=True):
+        yield tuple(each), count

@@ -1,0 +1,96 @@
+"""The figures of a whole database as it stands: one pass over its contacts, and one over its rows.
+
+A database that nobody writes to is read in this process. A large file that may be in use is read by
+worker processes: a process must not have it open through two SQLite libraries at once, and the one
+that is fast at columns is not the one that everything else goes through.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from almanac.database.opening import live_uri
+from almanac.database.scanning import Scan
+from almanac.errors import AlmanacError
+from almanac.frames import Ids, Small
+from almanac.planning.brief import Brief
+from almanac.report.page_data import Numbers
+from almanac.runs.balance import Progress
+from almanac.runs.workers import worker_pool
+from almanac.statistics.range_counts import Found, Surveyor, hand_over, make_known, warm_up
+from almanac.statistics.range_counts import ask as ask_surveyor
+
+WORKERS = 2
+
+# (name of a method of Surveyor, arguments of each call) -> what the calls give, in order
+Ask = Callable[[str, Sequence[tuple[int, ...]]], Iterable[Any]]
+
+
+def survey(scan: Scan, brief: Brief, progress: Progress) -> Numbers:
+    """The numbers of a database that nobody writes to meanwhile."""
+    here = Surveyor(scan, brief)
+
+    def ask(name: str, arguments: Sequence[tuple[int, ...]]) -> Iterator[Any]:
+        return (getattr(here, name)(*each) for each in arguments)
+
+    return _survey(ask, here.know, brief, progress)
+
+
+def survey_live(path: Path, brief: Brief, progress: Progress) -> Numbers:
+    """The numbers of a file that the caller holds open, by worker processes.
+
+    They are those of one moment if nobody wrote to it meanwhile, which the caller finds out.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="almanac-") as name,
+        worker_pool(WORKERS, warm_up) as pool,
+    ):
+        folder = Path(name)
+        hand_over(folder, brief)
+        uri = live_uri(path)
+
+        def ask(method: str, arguments: Sequence[tuple[int, ...]]) -> Iterator[Any]:
+            return pool.map(functools.partial(ask_surveyor, path, uri, folder, method), arguments)
+
+        try:
+            return _survey(ask, functools.partial(make_known, folder), brief, progress)
+        except BrokenProcessPool as error:
+            raise AlmanacError(
+                f"{path}: a worker process that read it ended without a word, perhaps for lack of "
+                "memory"
+            ) from error
+
+
+def _survey(
+    ask: Ask, know: Callable[[Ids, Small], None], brief: Brief, progress: Progress
+) -> Numbers:
+    progress("contacts", 0, 1)
+    (ranges,) = ask("contact_ranges", [()])
+    found = Found()
+    (found.figures.entries,) = ask("suppressions", [()])
+    ids, states = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
+    for done, (some, codes, part) in enumerate(ask("contacts", ranges)):
+        progress("contacts", done, len(ranges))
+        ids.append(some)
+        states.append(codes)
+        found.add(part)
+    progress("contacts", 1, 1)
+    know(np.concatenate(ids), np.concatenate(states))
+    (ranges,) = ask("row_ranges", [()])
+    for done, part in enumerate(ask("rows", ranges)):
+        progress("messages", done, len(ranges))
+        found.add(part)
+    progress("messages", 1, 1)
+    return Numbers(
+        eligible=found.figures.states.total(),
+        days=found.days(),
+        issues=dict(sorted(found.issues.items())),
+        **found.figures.lines(brief),
+    )

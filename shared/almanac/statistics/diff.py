@@ -1,0 +1,281 @@
+"""The planned rows of two database files, held against each other by identity.
+
+Both are read from private copies, range by range of contacts, in vectors.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac import civil
+from almanac.config import Config
+from almanac.database.columnar import coded
+from almanac.database.opening import backup, open_database
+from almanac.database.reading import Snapshot
+from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
+from almanac.organizations.brief import date_of_run
+from almanac.report.difference import CHANGES, Difference
+from almanac.report.lines import ChangeLine
+from almanac.statistics.breakdowns import NO_REASON, Integers, combinations
+from almanac.statistics.change_reasons import (
+    ADDED,
+    FORBIDDEN_DAY,
+    MOVED_OR_FULL,
+    NO_CONTACT,
+    NOT_PLANNED,
+    OTHER_CONTENT,
+    OTHER_DATE,
+    OTHER_IDEAL,
+    OTHER_REASON,
+    PAST_DAY,
+    SKIPPED_BEFORE,
+    TAKEN,
+    UPDATED,
+    kinds_of,
+    plan_before,
+    recorded_config,
+    why_added,
+)
+
+Progress = Callable[[str, int, int], None]
+
+CONTACTS = 200_000  # that are compared at a time
+_FIRST_ID, _LAST_ID = -(1 << 63), (1 << 63) - 1
+
+
+def compare(old: Path, new: Path, progress: Progress | None = None) -> Difference:
+    """What differs in the planned rows of two files; both may be in use, and are only read.
+
+    Raises DatabaseError and DatabaseBusy as `open_database` does.
+    """
+    tell = progress or (lambda step, done, total: None)
+    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+        copies = [Path(folder) / name for name in ("old.sqlite3", "new.sqlite3")]
+        for path, copy in zip((old, new), copies, strict=True):
+            _copy(path, copy, tell)
+        with Snapshot(copies[0]) as before, Snapshot(copies[1]) as after:
+            tally = _Tally(before, after)
+            ranges = list(_ranges(before, after))
+            for done, (first, last) in enumerate(ranges):
+                tell("compare", done, len(ranges))
+                taken = after.committed(first, last)["id"].to_numpy()
+                tally.add(before.planned(first, last), after.planned(first, last), taken)
+            tell("compare", len(ranges), len(ranges))
+    return tally.difference(str(old), str(new))
+
+
+def _copy(path: Path, copy: Path, tell: Progress) -> None:
+    connection = open_database(path, writable=False)
+    try:
+        backup(connection, copy, lambda done, total: tell(f"read {path.name}", done, total))
+    finally:
+        connection.close()
+
+
+def _ranges(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, int]]:
+    """Ranges of ids that hold every contact of either file, and ids that are in neither."""
+    ids = np.union1d(before.contact_ids(), after.contact_ids())
+    cuts = [int(ids[at]) for at in range(CONTACTS, len(ids), CONTACTS)]
+    for first, end in zip([_FIRST_ID, *cuts], [*cuts, _LAST_ID + 1], strict=True):
+        yield first, end - 1
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Planned rows of one file in a range of contacts; texts are codes that both files share."""
+
+    row_id: Ids
+    key: Ids  # identity; of rows with the same one the n-th is told from the others
+    kind: Codes
+    contact: Ids
+    event: Days
+    ideal: Days
+    day: Days
+    day_text: Codes
+    scheduled: Mask
+    reason: Codes
+    rest: Ids  # reason, templates, times and ideal date, mixed
+    metadata: pa.Array
+
+
+class _Tally:
+    """Adds up the differences, range by range."""
+
+    def __init__(self, old: Snapshot, new: Snapshot) -> None:
+        self._before = plan_before(old, old.total_contacts())
+        run = new.last_run()
+        day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
+        self._as_of = civil.day_of(day) if day else NO_DAY
+        self._config = recorded_config(new) or Config()
+        self._contacts = new.contact_ids()
+        self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
+        self.rows = [0, 0]
+        self.unchanged = 0
+        self.by_type: dict[str, Counter[str]] = defaultdict(Counter)
+        self.by_day: dict[str, Counter[str]] = defaultdict(Counter)
+        self._types: list[str] = []
+        self._reasons: list[str] = []
+
+    def add(self, old: pa.Table, new: pa.Table, taken: Ids) -> None:
+        """Compare two tables of PLANNED_SCHEMA; `taken`: ids of the new file's committed rows."""
+        self.rows[0] += old.num_rows
+        self.rows[1] += new.num_rows
+        before, after = self._sides(old, new)
+        order = np.argsort(after.key, kind="stable")
+        found = _find(after.key[order], before.key)
+        pairs = np.flatnonzero(found >= 0)
+        a, b = pairs, order[found[pairs]]
+        gone = np.flatnonzero(found < 0)
+        fresh = np.ones(len(after.key), np.bool_)
+        fresh[b] = False
+        new_rows = np.flatnonzero(fresh)
+
+        stood, stands = before.scheduled[a], after.scheduled[b]
+        same_day = before.day_text[a] == after.day_text[b]
+        moved = stood & stands & ~same_day
+        differs = before.rest[a] != after.rest[b]
+        differs |= ~_equal(before.metadata.take(pa.array(a)), after.metadata.take(pa.array(b)))
+        differs |= ~stood & ~stands & ~same_day
+        updated = (stood == stands) & ~moved & differs
+        self.unchanged += int(((stood == stands) & ~moved & ~updated).sum())
+        why = np.where(before.day[a] < self._as_of, PAST_DAY, FORBIDDEN_DAY)
+        why = np.where(before.ideal[a] == after.ideal[b], why, OTHER_IDEAL)
+        self._count("moved", after, b[moved], why[moved], MOVED_OR_FULL)
+        anew = np.concatenate([b[stood & ~stands], new_rows[~after.scheduled[new_rows]]])
+        self._count("skipped anew", after, anew, after.reason[anew], self._reasons)
+        skipped = [SKIPPED_BEFORE.format(reason) for reason in self._reasons]
+        again = ~stood & stands
+        self._count("planned again", after, b[again], before.reason[a[again]], skipped)
+        why = np.where(before.ideal[a] == after.ideal[b], OTHER_CONTENT, OTHER_DATE)
+        why = np.where(before.reason[a] == after.reason[b], why, OTHER_REASON)
+        self._count("updated", after, b[updated], why[updated], UPDATED)
+        added = new_rows[after.scheduled[new_rows]]
+        self._count("added", after, added, self._why_added(before, after, added), ADDED)
+        sent = np.isin(before.row_id[gone], taken)
+        self._count("taken by the sender", before, gone[sent], 0 * gone[sent], [TAKEN])
+        removed = gone[~sent]
+        known = np.isin(before.contact[removed], self._contacts)
+        self._count("removed", before, removed, known * 1, [NO_CONTACT, NOT_PLANNED])
+
+    def _why_added(self, before: _Side, after: _Side, rows: Index) -> Codes:
+        kinds = kinds_of(self._types, self._config)
+        unknown = ~np.isin(after.contact[rows], before.contact)
+        columns = after.kind[rows], after.event[rows], after.ideal[rows]
+        return why_added(self._before, kinds, *columns, unknown)
+
+    def _sides(self, old: pa.Table, new: pa.Table) -> tuple[_Side, _Side]:
+        both = pa.concat_tables([old, new]).unify_dictionaries()
+        self._types, kinds = coded(both["email_type"])
+        contact = _ranks(both["contact_id"].to_numpy())
+        instance = _ranks(both["campaign_instance_id"].to_numpy())
+        year, month, day = (
+            both[f"event_{part}"].to_numpy().astype(np.int64) for part in ("year", "month", "day")
+        )
+        event = _ranks((year * 10_000 + month) * 10_000 + day)
+        key = contact
+        for part in (kinds.astype(np.int64), instance, event):
+            key = key * (int(part.max(initial=0)) + 1) + part
+        ideal = civil.parse_dates(both["ideal_send_date"])
+        reasons, reason = coded(both["skip_reason"])
+        self._reasons = [text or NO_REASON for text in reasons]
+        content = coded(both["content"])[1]
+        rest = (_ranks(ideal) * (int(reason.max(initial=0)) + 1) + reason) * (
+            int(content.max(initial=0)) + 1
+        ) + content
+        day_text = _ranks(coded(both["scheduled_send_date"])[1])
+        cut = old.num_rows
+        whole = _Side(
+            row_id=both["id"].to_numpy(),
+            key=key,
+            kind=kinds,
+            contact=both["contact_id"].to_numpy(),
+            event=civil.days_of_parts(year, month, day),
+            ideal=ideal,
+            day=civil.parse_dates(both["scheduled_send_date"]),
+            day_text=day_text.astype(np.int32),
+            scheduled=both["scheduled"].to_numpy() != 0,
+            reason=reason,
+            rest=rest,
+            metadata=both["metadata"].combine_chunks(),
+        )
+        sides = [_slice(whole, slice(0, cut)), _slice(whole, slice(cut, None))]
+        numbered = [_nth(side.key, side.row_id) for side in sides]
+        most = max(int(n.max(initial=0)) for n in numbered) + 1
+        before, after = (
+            _Side(**{**side.__dict__, "key": side.key * most + n})
+            for side, n in zip(sides, numbered, strict=True)
+        )
+        return before, after
+
+    def _count(
+        self, change: str, side: _Side, rows: Index, why: Integers, texts: Sequence[str]
+    ) -> None:
+        """Rows of one side; why: a code of texts for each."""
+        sizes = (len(self._types), len(texts))
+        for (code, which), count in combinations([side.kind[rows], why], sizes):
+            self.whys[change, texts[which], self._types[code]] += count
+        pairs = side.kind[rows].astype(np.int64) << 32
+        pairs |= side.day[rows].astype(np.int64) - (-(1 << 31))
+        for pair, count in zip(*np.unique(pairs, return_counts=True), strict=True):
+            kind, day = int(pair) >> 32, (int(pair) & 0xFFFFFFFF) + (-(1 << 31))
+            self.by_type[change][self._types[kind]] += int(count)
+            text = "no date" if day == -(1 << 31) else civil.text_of(day)
+            self.by_day[text][change] += int(count)
+
+    def difference(self, old: str, new: str) -> Difference:
+        """All ranges together."""
+        return Difference(
+            old=old,
+            new=new,
+            rows_old=self.rows[0],
+            rows_new=self.rows[1],
+            unchanged=self.unchanged,
+            by_type={
+                c: dict(sorted(self.by_type[c].items())) for c in CHANGES if c in self.by_type
+            },
+            by_day={day: dict(self.by_day[day]) for day in sorted(self.by_day)},
+            changes_by_reason=[
+                ChangeLine(change=change, why=why, email_type=email_type, count=count)
+                for (change, why, email_type), count in sorted(self.whys.items())
+            ],
+        )
+
+
+def _slice(side: _Side, rows: slice) -> _Side:
+    return _Side(**{name: column[rows] for name, column in side.__dict__.items()})
+
+
+def _ranks(values: Ids | Days | Codes) -> Ids:
+    """Each value as its place among the distinct ones."""
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def _nth(keys: Ids, row_ids: Ids) -> Ids:
+    """0, 1, 2, ... among the rows with equal keys, in the order of their ids."""
+    order = np.lexsort((row_ids, keys))
+    ordered = keys[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(keys)]
+    lengths = np.diff(np.r_[starts, len(keys)])
+    result = np.empty(len(keys), np.int64)
+    result[order] = np.arange(len(keys)) - np.repeat(starts, lengths)
+    return result
+
+
+def _find(sorted_keys: Ids, wanted: Ids) -> Index:
+    """Position of each wanted key, -1 where it is not there."""
+    if len(sorted_keys) == 0:
+        return np.full(len(wanted), -1, np.intp)
+    at = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == wanted, at, -1)
+
+
+def _equal(left: pa.Array, right: pa.Array) -> Mask:
+    return np.asarray(pc.equal(left, right).to_numpy(zero_copy_only=False), np.bool_)

@@ -1,0 +1,135 @@
+"""The report page of a file as it stands."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from almanac import __version__
+from almanac.config import Config, load_config
+from almanac.database.aggregates import contact_without_messages, total_contacts
+from almanac.database.catalog import Record
+from almanac.database.columnar import RowReader
+from almanac.database.opening import data_version, map_errors, open_database
+from almanac.database.scanning import Scan
+from almanac.database.sources import Source
+from almanac.errors import DatabaseError
+from almanac.organizations.brief import brief_of, date_of_run
+from almanac.planning.brief import Brief
+from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.report.page_data import Numbers, PageData
+from almanac.runs.balance import Progress
+from almanac.statistics.database_counts import survey, survey_live
+from almanac.statistics.diff import compare
+
+ATTEMPTS = 3  # at reading a large file at a moment at which nobody writes to it
+SMALL = 50_000  # contacts that are not worth starting worker processes for
+
+
+@dataclass(frozen=True)
+class _State:
+    """A planned file at one moment."""
+
+    run: Record  # the last row of scheduler_checkpoints
+    brief: Brief
+    contacts: int
+    numbers: Numbers
+
+
+def overview(
+    path: Path,
+    config: Config | None = None,
+    since: Path | None = None,
+    progress: Progress | None = None,
+) -> PageData:
+    """The plan in the file, from the day of its last run on; the file is only read.
+
+    Without a configuration that of the last run is taken. since: an earlier state of the file, to
+    tell what has changed. DatabaseError: no run has planned it.
+    """
+    tell = progress or (lambda step, done, total: None)
+    state = _state(path, config, tell)
+    run, config, as_of = state.run, state.brief.config, state.brief.as_of
+    return PageData(
+        title=path.name,
+        as_of=as_of,
+        facts=[
+            ("Last run", str(run.get("scheduler_run_id"))),
+            ("Planned as of", as_of.isoformat()),
+            ("Contacts in the database", f"{state.contacts:,}"),
+            ("In the last run", f"{run.get('contacts_processed') or 0:,}"),
+            *state.numbers.facts,
+            ("Checksum of contacts", str(run.get("contacts_checksum"))),
+            ("Checksum of schedules before", str(run.get("schedules_before_checksum"))),
+            ("Checksum of schedules after", str(run.get("schedules_after_checksum"))),
+            ("Configuration", config.digest()),
+            ("Almanac", __version__),
+        ],
+        first_day=as_of,
+        last_day=state.brief.horizon,
+        daily_cap=config.daily_cap(state.contacts),
+        ceiling=config.ceiling(state.contacts),
+        changes=compare(since, path, tell).changes_by_reason if since else [],
+        changes_since=f"the plan in {since.name}" if since else None,
+        notes=[f"Rows of the file dated {as_of} or later."],
+        **state.numbers.of_page(ISSUE_ADVICE),
+    )
+
+
+def numbers_of(path: Path, progress: Progress) -> Numbers:
+    """The numbers of `overview` alone."""
+    return _state(path, None, progress).numbers
+
+
+def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
+    """A contact to explain: one whose messages are all skipped; None if none is found quickly."""
+    connection = open_database(path, writable=False)
+    try:
+        with map_errors(path):
+            return contact_without_messages(connection, as_of.isoformat())
+    finally:
+        connection.close()
+
+
+def _state(path: Path, config: Config | None, progress: Progress) -> _State:
+    """The file as it is between two writes, though others may write to it meanwhile."""
+    connection = open_database(path, writable=False)
+    try:
+        with map_errors(path):
+            source = Source(path, connection, RowReader(path, connection), lambda: None)
+            if total_contacts(connection) > SMALL:
+                for _ in range(ATTEMPTS):
+                    version = data_version(connection)
+                    found = _read(
+                        Scan(source), path, config, lambda brief: survey_live(path, brief, progress)
+                    )
+                    if data_version(connection) == version:
+                        return found
+            connection.execute("BEGIN")
+            scan = Scan(source)
+            return _read(scan, path, config, lambda brief: survey(scan, brief, progress))
+    finally:
+        connection.close()
+
+
+def _read(
+    scan: Scan, path: Path, config: Config | None, numbers: Callable[[Brief], Numbers]
+) -> _State:
+    run = scan.last_run()
+    if run is None:
+        raise DatabaseError(f"{path}: no run has planned it yet; start with almanac run {path}")
+    config = config or _recorded(scan, path)
+    as_of = date_of_run(str(run.get("scheduler_run_id"))) or _today(config)
+    brief = brief_of(scan, config, as_of, as_of, rate_increases=False)
+    return _State(run, brief, scan.total_contacts(), numbers(brief))
+
+
+def _recorded(scan: Scan, path: Path) -> Config:
+    text = scan.open_config()
+    return load_config(text, f"{path}: config_versions") if text else Config()
+
+
+def _today(config: Config) -> dt.date:
+    return dt.datetime.now(dt.UTC).astimezone(config.zone).date()

@@ -1,0 +1,96 @@
+"""How the organizations of a store are doing, over HTTP and for the command line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from almanac.errors import AlmanacError, RequestError
+from almanac.logs import clean, get_log
+from almanac.organizations.organizations import is_there, last_whole_run, organizations
+from almanac.report.tables import TABLES
+from almanac.status.model import OrganizationStatus, StoreStatus, Trouble
+from almanac.status.organization import organization_status
+from almanac.storage import layout
+from almanac.storage.store import ObjectStore, read_or_none
+from almanac.storage.versions import current
+
+THREADS = 8  # organizations that are looked at at a time
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class StatusAnswer:
+    """An answer over HTTP."""
+
+    code: int
+    content_type: str
+    body: bytes
+
+
+def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAnswer:
+    """What the HTTP function `status` answers to a path.
+
+    `/`: every organization; `/orgs/<org>`: one; `/orgs/<org>/report`: the report page of its last
+    run; `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/healthz`: this process
+    lives, and no more. 503 where something is not well, else 200; 404 for what is not there.
+    """
+    try:
+        match path.partition("?")[0].strip("/").split("/"):
+            case [""]:
+                found = store_status(store, now)
+                return _json(200 if found.ok else 503, found)
+            case ["healthz"]:
+                return StatusAnswer(200, JSON, b'{"ok":true}\n')
+            case ["orgs", org] if is_there(store, org):
+                one = organization_status(store, org, now)
+                return _json(200 if one.ok else 503, one)
+            case ["orgs", org, "report"] if is_there(store, org):
+                return _report(store, org, layout.REPORT_HTML, HTML)
+            case ["orgs", org, layout.REPORT_TABLES, file] if is_there(store, org):
+                if file.removesuffix(".csv") in TABLES:
+                    return _report(store, org, f"{layout.REPORT_TABLES}/{file}", CSV)
+    except RequestError as error:
+        return _json(404, Trouble(problems=[clean(str(error))]))
+    except AlmanacError as error:
+        return _json(503, Trouble(problems=[clean(str(error))]))
+    return _json(404, Trouble(problems=["there is nothing of this name"]))
+
+
+def _json(code: int, document: BaseModel) -> StatusAnswer:
+    return StatusAnswer(code, JSON, document.model_dump_json(indent=2).encode() + b"\n")
+
+
+def _report(store: ObjectStore, org: str, file: str, content_type: str) -> StatusAnswer:
+    """A file of the report of the version in force, or of the last run that it builds on."""
+    there = current(store, org)
+    last = last_whole_run(store, there[0].folder) if there else None
+    for folder in [each.folder for each in (there and there[0], last) if each]:
+        if found := read_or_none(store, f"{folder}/{file}"):
+            return StatusAnswer(200, content_type, found.data)
+    return _json(404, Trouble(problems=[f"organization {org}: no run has written a report yet"]))
+
+
+def store_status(store: ObjectStore, now: dt.datetime) -> StoreStatus:
+    """Every organization's status; what is broken in one says nothing of the others.
+
+    Raises AlmanacError where the store cannot even name its organizations.
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(pool.map(lambda org: _guarded(store, org, now), organizations(store)))
+    problems = [f"{each.org_id}: {problem}" for each in found for problem in each.problems]
+    return StoreStatus(ok=not problems, checked_at=now, problems=problems, organizations=found)
+
+
+def _guarded(store: ObjectStore, org: str, now: dt.datetime) -> OrganizationStatus:
+    try:
+        return organization_status(store, org, now)
+    except Exception as error:  # a mistake of ours must not hide the other organizations either
+        get_log().exception("status failed", org_id=org)
+        problem = f"its status cannot be told ({type(error).__name__})"
+        return OrganizationStatus(org_id=org, ok=False, problems=[problem], warnings=[])
