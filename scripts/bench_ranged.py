@@ -27,13 +27,12 @@ import numpy as np
 from almanac.config import Config
 from almanac.database.reading import Snapshot
 from almanac.generation import generate
-from almanac.organizations.brief import brief_of
-from almanac.organizations.snapshots import RangedSnapshots
-from almanac.planning.brief import Brief
-from almanac.planning.kinds import Vocabulary
+from almanac.organizations.brief import run_context_of
+from almanac.organizations.snapshots import RangedSnapshots, SnapshotRef
+from almanac.planning.brief import RunContext
+from almanac.planning.kinds import KindTable
 from almanac.planning.plan import plan_shard
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.run_plan import SnapshotRef
 from almanac.runs.shard import read_range
 from almanac.storage.folder import FolderStore
 
@@ -75,11 +74,11 @@ def _grown(path: Path, contacts: int) -> Path:
 def _bench(folder: Path, path: Path, shards: int, every: int) -> None:
     as_of = FIRST_DAY + dt.timedelta(days=DAYS)
     with Snapshot(path) as snapshot:
-        brief = brief_of(snapshot, Config(), as_of, as_of)
+        context = run_context_of(snapshot, Config(), as_of, as_of)
         parts = np.array_split(snapshot.contact_ids(), shards)
         bounds = [(int(ids[0]), int(ids[-1])) for ids in parts]
     FolderStore(folder / "store", durable=False).put_file(NAME, path)
-    (folder / "brief.json").write_text(brief.model_dump_json())
+    (folder / "brief.json").write_text(context.model_dump_json())
     for number in range(0, shards, every):
         chosen = [bounds[number], bounds[(number + 1) % shards]]
         for run, found in zip(("cold", "warm"), _in_new_process(folder, chosen), strict=True):
@@ -111,15 +110,15 @@ def _measure(folder: Path, ranges: list[tuple[int, int]]) -> None:
         version=1,
         pointer=1,
     )
-    brief = Brief.model_validate_json((folder / "brief.json").read_text())
+    context = RunContext.model_validate_json((folder / "brief.json").read_text())
     snapshots = RangedSnapshots(store)
     found = []
     for first, last in ranges:
         started = time.perf_counter()
         with snapshots.open(ref) as snapshot:
-            data = read_range(snapshot, brief, None, first, last)
+            data = read_range(snapshot, context, None, first, last)
             snapshot.issues(first, last)
-            plan_shard(data, brief, Vocabulary(brief))
+            plan_shard(data, context, KindTable(context))
             found.append(
                 {
                     "contacts": data.contacts.num_rows,

@@ -27,7 +27,7 @@ from almanac.messaging.topics import Topics
 from almanac.organizations.snapshots import RangedSnapshots
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.results import RunResult, result_of
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.versions import Current, current, publish
 from tests.perils import Death, Fault, PerilousBus, PerilousStore, Perils
@@ -97,7 +97,7 @@ class Cloud:
         )
         self.snapshots = RangedSnapshots(self.store)
         holders = itertools.count(1)
-        self.parts = Parts(
+        self.services = Services(
             store=self.store,
             bus=self.bus,
             snapshots=self.snapshots,
@@ -114,7 +114,7 @@ class Cloud:
     def handle(self, function: str, delivery: Delivery) -> None:
         """Hand a message to a function as the cloud does: as an event."""
         self.seen.append((function, delivery))
-        HANDLERS[function](self.parts, delivery_of(event_of(delivery), delivery.topic))
+        HANDLERS[function](self.services, delivery_of(event_of(delivery), delivery.topic))
 
     def _deliver(self, function: str, delivery: Delivery) -> None:
         if self.disorder and self.disorder.random() < 0.4:
@@ -228,7 +228,7 @@ def met_faults(
             return
         if at >= 0 and not where(changes[at]):
             continue
-        cloud = Cloud(folder, shard_contacts=like.parts.shard_contacts, like=like)
+        cloud = Cloud(folder, shard_contacts=like.services.shard_contacts, like=like)
         begin(cloud)
         cloud.perils.expect(at, fault)
         cloud.run()

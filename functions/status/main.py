@@ -7,11 +7,13 @@ import datetime as dt
 import flask
 import functions_framework
 
-from almanac.runs.cloud_services import parts_of_this_process
+from almanac.runs.cloud_services import services_of_this_process
 from almanac.status.endpoint import status_response
 
 
 @functions_framework.http
 def status(request: flask.Request) -> flask.Response:
-    answer = status_response(parts_of_this_process().store, request.path, dt.datetime.now(dt.UTC))
+    answer = status_response(
+        services_of_this_process().store, request.path, dt.datetime.now(dt.UTC)
+    )
     return flask.Response(answer.body, answer.code, content_type=answer.content_type)

@@ -292,3 +292,10 @@ def load_config(text: str | bytes, source: str = "config.yaml") -> Config:
     if problems or config is None:
         raise ConfigError(lines(problems, source))
     return config
+
+
+def first_send_date(as_of: dt.date, clock: dt.datetime, config: Config) -> dt.date:
+    """T0: as_of if the run's clock is before the send time of that day in the organization's
+    zone, else the day after."""
+    send = dt.datetime.combine(as_of, config.send_clock, config.zone)
+    return as_of if clock < send else as_of + dt.timedelta(days=1)

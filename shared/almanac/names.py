@@ -54,3 +54,12 @@ def change_run_id(as_of: dt.date, event_id: str) -> str:
 def attempt_run_id(run_id: str, attempt: int) -> str:
     """The run of the n-th attempt (from 1) at what was asked for."""
     return run_id if attempt == 1 else check_run_id(f"{run_id}~{attempt}")
+
+
+def date_of_run(run_id: str | None) -> dt.date | None:
+    """The as_of that a run's id begins with; None for an id of another scheduler's."""
+    match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", run_id or "")
+    try:
+        return dt.date.fromisoformat(match[0]) if match else None
+    except ValueError:
+        return None

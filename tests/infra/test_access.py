@@ -78,7 +78,9 @@ class WatchedCloud(Cloud):
         log = self.log = Log()
         store: Any = WatchedStore(self.store, log)
         bus: Any = WatchedBus(self.bus, log)
-        self.parts = replace(self.parts, store=store, bus=bus, snapshots=RangedSnapshots(store))
+        self.services = replace(
+            self.services, store=store, bus=bus, snapshots=RangedSnapshots(store)
+        )
         return log
 
     def handle(self, function: str, delivery: Delivery) -> None:

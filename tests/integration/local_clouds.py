@@ -25,8 +25,7 @@ from almanac.organizations.transfer import push
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.rejections import Rejection
 from almanac.runs.results import RunResult
-from almanac.runs.run_plan import RunPlan
-from almanac.runs.services import read_plan
+from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, manifest_of

@@ -23,10 +23,9 @@ from almanac.errors import Corrupt
 from almanac.frames import Candidates
 from almanac.runs import fragments
 from almanac.runs.fragments import Fragment, read_contenders
-from almanac.runs.plan import announce
 from almanac.runs.results import RunResult
-from almanac.runs.run_plan import RunPlan
-from almanac.runs.services import read_plan
+from almanac.runs.run_plan import RunPlan, read_plan
+from almanac.runs.tasks import announce
 from almanac.storage import layout
 from tests import agencies
 from tests.clouds import NOW, Cloud, plan_in, query
@@ -57,7 +56,7 @@ class World:
         cloud = Cloud(self.cloud.folder, like=self.cloud)
         if data is not None:
             cloud.overwrite(layout.fragment(ORG, RUN, 0), data)
-        announce(cloud.parts, ORG, RUN, 0)
+        announce(cloud.services, ORG, RUN, 0)
         cloud.run()
         return cloud
 

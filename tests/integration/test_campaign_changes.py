@@ -183,7 +183,7 @@ def test_those_whom_a_change_concerns_are_planned_anew_and_nobody_else(
     shard_contacts: int,
 ) -> None:
     before = cloud.pull(ORG)
-    cloud.parts = replace(cloud.parts, shard_contacts=shard_contacts)
+    cloud.services = replace(cloud.services, shard_contacts=shard_contacts)
     cloud.now += dt.timedelta(minutes=1)  # a row that is touched shows it
     cloud.change(ORG, "e", instance, **changes)
     cloud.run()
@@ -483,7 +483,7 @@ def test_a_change_that_a_push_supersedes_is_applied_to_what_was_pushed(
             sql = "UPDATE campaign_instances SET email_template = 'their_mail' WHERE id = 1"
             pushed.append(edit(cloud, folder, sql))
 
-    cloud.parts = replace(cloud.parts, progress=meanwhile)
+    cloud.services = replace(cloud.services, progress=meanwhile)
     cloud.change(ORG, "e", PROMO, active_end_date="2027-03-30")
     cloud.run()
     assert cloud.result(ORG, "2027-03-01-change-e").state == "superseded"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from almanac.campaigns.edit import Wish, look_at_instance, look_at_type, write_instance
+from almanac.campaigns.edit import ChangeRequest, look_at_instance, look_at_type, write_instance
 from almanac.campaigns.model import Done
 from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.commands import campaign
@@ -134,8 +134,8 @@ def version(store: ObjectStore) -> int:
     return there[0].version
 
 
-def wish(event_id: str = "e1") -> Wish:
-    return Wish(event_id, "tester", TODAY, NOW)
+def request(event_id: str = "e1") -> ChangeRequest:
+    return ChangeRequest(event_id, "tester", TODAY, NOW)
 
 
 # --- help -----------------------------------------------------------------------------------------
@@ -500,9 +500,9 @@ def test_a_type_is_changed_for_all_its_instances(path: Path) -> None:
 
 def test_another_writer_between_look_and_change_is_heeded(path: Path) -> None:
     place = FilePlace(path)
-    looked = look_at_instance(place, "2", {"target_states": "FL"}, wish(), quietly)
+    looked = look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly)
     change(path, "UPDATE campaign_instances SET target_states = 'CA' WHERE id = 2")
-    done = write_instance(place, looked, wish(), quietly)
+    done = write_instance(place, looked, request(), quietly)
     assert [(each.old, each.new) for each in done.changes] == [("CA", "FL")]
     assert query(path, LOG) == [("e1", NEWS, "target_states", "CA", "FL", "tester")]
 
@@ -519,8 +519,8 @@ def test_a_store_shows_what_a_file_shows(path: Path, kind: str) -> None:
         lambda place: list_campaigns(place, TODAY, True, quietly),
         lambda place: show_campaign(place, "news 2", TODAY, quietly),
         lambda place: show_campaign(place, "1", TODAY, quietly),
-        lambda place: look_at_instance(place, "2", {"target_states": "FL"}, wish(), quietly),
-        lambda place: look_at_type(place, "news", {"priority": "3"}, wish(), quietly)[0],
+        lambda place: look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly),
+        lambda place: look_at_type(place, "news", {"priority": "3"}, request(), quietly)[0],
     )
     for look in looks:
         here, there = (look(place).model_dump(exclude={"database"}) for place in places)
@@ -546,14 +546,14 @@ def test_a_version_that_another_writer_publishes_meanwhile_is_changed_too(path: 
     store = MemoryStore()
     put(store, path)
     place = StorePlace(store, ORG)
-    looked = look_at_instance(place, "2", {"target_states": "FL"}, wish(), quietly)
+    looked = look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly)
 
     def interfere(step: str, done: int, total: int) -> None:
         if (step, done) == ("check", 1) and version(store) == 1:
             change(path, "UPDATE campaign_instances SET sms_template = 'theirs' WHERE id = 2")
             put(store, path, NOW + dt.timedelta(microseconds=1))
 
-    assert write_instance(place, looked, wish(), interfere).outcome == "written"
+    assert write_instance(place, looked, request(), interfere).outcome == "written"
     assert version(store) == 3
     with place.open() as source:
         sql = "SELECT sms_template, target_states FROM campaign_instances WHERE id = 2"
@@ -564,14 +564,16 @@ def test_a_version_that_another_writer_publishes_meanwhile_is_changed_too(path: 
 def test_writers_who_are_always_first_leave_everything_as_it_is(path: Path) -> None:
     store = MemoryStore()
     put(store, path)
-    looked = look_at_instance(StorePlace(store, ORG), "2", {"target_states": "FL"}, wish(), quietly)
+    looked = look_at_instance(
+        StorePlace(store, ORG), "2", {"target_states": "FL"}, request(), quietly
+    )
 
     def interfere(step: str, done: int, total: int) -> None:
         if (step, done) == ("check", 1):
             put(store, path, NOW + dt.timedelta(microseconds=version(store)))
 
     with pytest.raises(Superseded, match="nothing was changed"):
-        write_instance(StorePlace(store, ORG), looked, wish(), interfere)
+        write_instance(StorePlace(store, ORG), looked, request(), interfere)
     with StorePlace(store, ORG).open() as source:
         assert not is_logged(source.connection, "e1")
 

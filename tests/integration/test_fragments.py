@@ -9,7 +9,7 @@ import pytest
 
 from almanac.errors import Corrupt
 from almanac.runs.fragments import Fragment, read_contenders
-from almanac.runs.services import read_plan
+from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
 from tests import agencies
 from tests.clouds import NOW, Cloud

@@ -26,7 +26,7 @@ from almanac.organizations.transfer import push
 from almanac.runs import cloud_services as cloud
 from almanac.runs import push_endpoint as receiving
 from almanac.runs.rejections import Rejection
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from tests.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
@@ -89,13 +89,13 @@ def post(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Post:
 
 
 def handled_by(
-    monkeypatch: pytest.MonkeyPatch, function: str, handle: Callable[[Parts, Delivery], None]
+    monkeypatch: pytest.MonkeyPatch, function: str, handle: Callable[[Services, Delivery], None]
 ) -> None:
     monkeypatch.setattr(receiving, "HANDLERS", {function: handle})
 
 
-def raising(error: Exception) -> Callable[[Parts, Delivery], None]:
-    def handle(parts: Parts, delivery: Delivery) -> None:
+def raising(error: Exception) -> Callable[[Services, Delivery], None]:
+    def handle(services: Services, delivery: Delivery) -> None:
         raise error
 
     return handle
@@ -118,7 +118,7 @@ def test_a_delivery_goes_to_the_handler_and_leaves_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     got: list[Delivery] = []
-    handled_by(monkeypatch, function, lambda parts, delivery: got.append(delivery))
+    handled_by(monkeypatch, function, lambda services, delivery: got.append(delivery))
     data = json.dumps(TASK).encode()
     assert post(function, data) == 200
     topic = SUBSCRIPTIONS[function].topic

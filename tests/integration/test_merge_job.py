@@ -29,7 +29,7 @@ from almanac.runs.cloud_run_job import CloudRunJob
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.merge_job import Merging, main, merge_as
 from almanac.runs.results import result_of
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from almanac.storage.folder import FolderStore
 from almanac.storage.store import ObjectInfo
 from almanac.storage.versions import current, publish
@@ -123,7 +123,7 @@ def job() -> JobToStart:
 def cloud(folder: Path, database: Path, job: JobToStart) -> Iterator[Cloud]:
     """A cloud with one organization, whose shards are planned and whose last word is not heard."""
     made = Cloud(folder)
-    made.parts = replace(made.parts, merge_job=job)
+    made.services = replace(made.services, merge_job=job)
     made.push(ORG, database)
     made.only("orchestrator", "shard")
     made.ask(ORG)
@@ -140,7 +140,7 @@ def last_word(cloud: Cloud) -> None:
 
 def run_job(cloud: Cloud, arguments: Sequence[str]) -> None:
     """What the job's process does."""
-    merge_as(cloud.parts, *arguments)
+    merge_as(cloud.services, *arguments)
 
 
 def test_the_job_is_started_once_and_its_message_waits_for_it(
@@ -221,8 +221,8 @@ def test_a_merge_stays_the_only_one_while_a_step_takes_long(cloud: Cloud, job: J
     cloud.store.fetch_file = slow  # type: ignore[method-assign]
     started = time.monotonic()
     # a claim of three seconds, and time that goes on
-    cloud.parts = replace(
-        cloud.parts,
+    cloud.services = replace(
+        cloud.services,
         lease_seconds=3,
         clock=lambda: NOW + dt.timedelta(seconds=time.monotonic() - started),
     )
@@ -290,9 +290,9 @@ def test_a_process_of_its_own_merges_the_run(api: CloudRun, folder: Path, databa
     )
     bus = LocalBus()
     words: list[Delivery] = []
-    parts = Parts(store, bus, RangedSnapshots(store), folder, 10, merge_job=api.job())
-    bus.subscribe(TOPICS.run_requests, lambda each: HANDLERS["orchestrator"](parts, each))
-    bus.subscribe(TOPICS.shard_tasks, lambda each: HANDLERS["shard"](parts, each))
+    services = Services(store, bus, RangedSnapshots(store), folder, 10, merge_job=api.job())
+    bus.subscribe(TOPICS.run_requests, lambda each: HANDLERS["orchestrator"](services, each))
+    bus.subscribe(TOPICS.shard_tasks, lambda each: HANDLERS["shard"](services, each))
     bus.subscribe(TOPICS.shard_results, words.append)
     bus.publish(TOPICS.run_requests, [to_json(RunRequest(org_id=ORG, as_of=now.date()))])
     bus.run_until_idle()
@@ -309,11 +309,11 @@ def test_a_process_of_its_own_merges_the_run(api: CloudRun, folder: Path, databa
         )
     )
     with pytest.raises(Merging):
-        HANDLERS["merge"](parts, words[-1])
+        HANDLERS["merge"](services, words[-1])
     [process] = processes
     _, log = process.communicate(timeout=60)
     assert process.returncode == 0, log
-    HANDLERS["merge"](parts, words[-1])
+    HANDLERS["merge"](services, words[-1])
     run_id = f"{now.date()}-daily"
     result = result_of(store, ORG, run_id)
     there = current(store, ORG)

@@ -226,7 +226,7 @@ def _wrong_numbers(summary: RunSummary, expected: oracle.Plan) -> list[str]:
     return [f"{name}: {a}, expected {b}" for name, (a, b) in pairs.items() if a != b]
 
 
-def brief(lines: list[str]) -> str:
+def context(lines: list[str]) -> str:
     more = f"\n... and {len(lines) - 3} more" if len(lines) > 3 else ""
     return "\n".join(lines[:3]) + more
 
@@ -234,14 +234,14 @@ def brief(lines: list[str]) -> str:
 @pytest.mark.parametrize("seed", QUICK_SEEDS)
 def test_the_plan_is_the_oracles(seed: int, folder: Path) -> None:
     lines = disagreements(seed, folder)
-    assert not lines, brief(lines)
+    assert not lines, context(lines)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(SLOW_SEEDS.start, SLOW_SEEDS.stop, BLOCK))
 def test_the_plans_of_many_more_agencies_are_the_oracles(first: int, folder: Path) -> None:
     found = {seed: disagreements(seed, folder) for seed in range(first, first + BLOCK)}
-    wrong = [f"seed {seed}: {brief(lines)}" for seed, lines in found.items() if lines]
+    wrong = [f"seed {seed}: {context(lines)}" for seed, lines in found.items() if lines]
     assert not wrong, "\n".join(wrong)
 
 

@@ -14,9 +14,9 @@ import apsw
 import pytest
 
 from almanac.database.scanning import Scan
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
+from almanac.progress import Progress
 from almanac.report.page_data import Numbers
-from almanac.runs.balance import Progress
 from almanac.statistics import file_report as module
 from almanac.statistics.database_counts import survey
 from almanac.statistics.file_report import numbers_of
@@ -101,10 +101,10 @@ def test_what_was_read_while_somebody_wrote_is_read_again(
     ids.path = path
     done = 0
 
-    def disturbed(file: Path, brief: Brief, progress: Progress) -> Numbers:
+    def disturbed(file: Path, context: RunContext, progress: Progress) -> Numbers:
         nonlocal done
         with Scan(Path(shutil.copy(file, f"{file}-copy"))) as scan:
-            found = survey(scan, brief, progress)
+            found = survey(scan, context, progress)
         if done < writes:
             done += 1
             ids.query(

@@ -20,10 +20,9 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
 from almanac.runs.fragments import Fragment
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.plan import announce
-from almanac.runs.run_plan import RunPlan
-from almanac.runs.services import read_plan
+from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.runs.shard import run_shard
+from almanac.runs.tasks import announce
 from almanac.storage import layout
 from almanac.storage.versions import list_versions
 from tests import agencies
@@ -75,7 +74,7 @@ def ready_to_merge(cloud: Cloud) -> RunPlan:
 
 
 def tell_merge(cloud: Cloud, shard: int = 0) -> None:
-    announce(cloud.parts, ORG, DAILY, shard)
+    announce(cloud.services, ORG, DAILY, shard)
 
 
 def in_force(cloud: Cloud) -> list[str]:
@@ -186,7 +185,7 @@ def test_of_two_merges_at_once_the_second_does_nothing(cloud: Cloud, planned: Pl
         assert set(cloud.perils.changes[count:]) <= {layout.lease(ORG)}
         cloud.now += dt.timedelta(seconds=59)  # a slow merge keeps its claim
 
-    cloud.parts = replace(cloud.parts, progress=meanwhile)
+    cloud.services = replace(cloud.services, progress=meanwhile)
     cloud.handle("merge", first)
     assert len(refused) > 8
     cloud.handle("merge", second)
@@ -208,7 +207,7 @@ def test_a_merge_that_was_taken_for_dead_cannot_publish_beside_the_one_that_took
             cloud.now += HOUR / 2  # far longer than the claim lasts
             cloud.handle("merge", second)
 
-    cloud.parts = replace(cloud.parts, progress=meanwhile)
+    cloud.services = replace(cloud.services, progress=meanwhile)
     with pytest.raises(LeaseTaken):
         cloud.handle("merge", first)
     assert taken
@@ -354,7 +353,7 @@ def test_the_second_bad_fragment_of_a_shard_fails_the_run_with_the_reason(
         run_shard(cloud.store, task, cloud.snapshots)
         if task.shard == 1:
             put(cloud, 1, bad)
-        announce(cloud.parts, ORG, DAILY, task.shard)
+        announce(cloud.services, ORG, DAILY, task.shard)
 
     cloud.bus.subscribe(TOPIC_OF["shard"], broken_shard)
     put(cloud, 1, bad)
@@ -423,7 +422,7 @@ def test_a_database_that_is_not_what_the_run_says_is_not_published(
             spoil(path)
             spoilt.append(path)
 
-    cloud.parts = replace(cloud.parts, progress=meanwhile)
+    cloud.services = replace(cloud.services, progress=meanwhile)
     tell_merge(cloud)
     cloud.run()
     assert len(spoilt) == 1

@@ -106,7 +106,7 @@ def test_messages_in_any_order_and_any_number_of_times_come_to_the_same_rows(
     cloud: Cloud, database: Path, folder: Path, seed: int
 ) -> None:
     cloud.disorder = seeded("disorder", seed)
-    cloud.parts = replace(cloud.parts, shard_contacts=3)
+    cloud.services = replace(cloud.services, shard_contacts=3)
     cloud.ask(ORG)
     cloud.run()
     assert plan_in(cloud.pull(ORG)) == plan_in(expected(database, folder))
@@ -407,7 +407,7 @@ def test_a_push_at_the_last_moment_is_not_overwritten_either(cloud: Cloud, force
         if note:
             another_writer(cloud, note)
 
-    cloud.parts = replace(cloud.parts, progress=push_while_publishing)
+    cloud.services = replace(cloud.services, progress=push_while_publishing)
     cloud.now += HOUR
     cloud.ask(ORG, force=force)
     cloud.run()
@@ -428,7 +428,7 @@ def test_after_five_times_in_a_row_a_superseded_run_fails(cloud: Cloud) -> None:
             pushes.append(step)
             another_writer(cloud, str(len(pushes)))
 
-    cloud.parts = replace(cloud.parts, progress=push_while_publishing)
+    cloud.services = replace(cloud.services, progress=push_while_publishing)
     cloud.ask(ORG)
     cloud.run()
     ids = [DAILY, *(f"{DAILY}~{n}" for n in range(2, 6))]

@@ -16,9 +16,9 @@ from almanac.config import Config
 from almanac.database.reading import Snapshot
 from almanac.database.suppressions import IN_FORCE, of_contact, suppressed
 from almanac.frames import Ids
-from almanac.organizations.brief import brief_of
+from almanac.organizations.brief import run_context_of
 from almanac.planning.contacts import read_contacts
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 
 AS_OF = dt.date(2027, 3, 1)
 BLANKS = [
@@ -104,9 +104,9 @@ tables = st.builds(
 def by_planning(path: Path) -> tuple[Ids, Ids]:
     """The contacts who can get messages, and those of them whom the planning has suppressed."""
     with Snapshot(path) as snapshot:
-        brief = brief_of(snapshot, Config(), AS_OF, AS_OF)
+        context = run_context_of(snapshot, Config(), AS_OF, AS_OF)
         people = snapshot.contacts(-(1 << 63), (1 << 63) - 1)
-        held = read_contacts(people, snapshot.suppressions(), brief, Vocabulary(brief)).contacts
+        held = read_contacts(people, snapshot.suppressions(), context, KindTable(context)).contacts
     return held.id, held.id[held.suppressed > 0]
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import apsw
 
-from almanac.config import Config
+from almanac.config import Config, first_send_date
 from almanac.messaging.messages import CampaignChange, RunRequest
 from almanac.names import attempt_run_id, change_run_id, daily_run_id, manual_run_id
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.plan import first_send_date
 from almanac.runs.results import RunResult, result_of
 from almanac.runs.run_plan import RunPlan
 from almanac.storage import layout

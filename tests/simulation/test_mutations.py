@@ -17,11 +17,10 @@ from almanac.messaging.bus import Delivery
 from almanac.runs import apply_plan as merge
 from almanac.runs import commit_version as commit
 from almanac.runs import finish as endings
-from almanac.runs import handlers, shard
+from almanac.runs import handlers, shard, tasks
 from almanac.runs import merge as merging
-from almanac.runs import plan as orchestrate
 from almanac.runs import start as starts
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from almanac.storage import layout, lease, store, versions
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
 from tests.simulation.medium import SimulatedStore
@@ -96,7 +95,7 @@ def an_update_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @mutation
 def a_merge_does_not_know_that_it_has_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "version_of", lambda parts, plan: None)
+    monkeypatch.setattr(merging, "version_of", lambda services, plan: None)
 
 
 @mutation
@@ -126,9 +125,9 @@ def a_shard_that_finds_its_fragment_says_nothing(monkeypatch: pytest.MonkeyPatch
         there.append(store.stat(name) is not None)
         return shard.run_shard(store, task, snapshots)
 
-    def announce(parts: Parts, org_id: str, run_id: str, number: int) -> None:
+    def announce(services: Services, org_id: str, run_id: str, number: int) -> None:
         if not there.pop():
-            orchestrate.announce(parts, org_id, run_id, number)
+            tasks.announce(services, org_id, run_id, number)
 
     monkeypatch.setattr(handlers, "run_shard", run)
     monkeypatch.setattr(handlers, "announce", announce)
@@ -136,12 +135,12 @@ def a_shard_that_finds_its_fragment_says_nothing(monkeypatch: pytest.MonkeyPatch
 
 @mutation
 def a_start_that_finds_all_fragments_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def publish_tasks(parts: Parts, plan: Any) -> None:
-        names = {i.name for i in parts.store.list(layout.run(plan.org_id, plan.run_id))}
+    def publish_tasks(services: Services, plan: Any) -> None:
+        names = {i.name for i in services.store.list(layout.run(plan.org_id, plan.run_id))}
         if not any(name.endswith(".parquet") for name in names):
-            real(parts, plan)
+            real(services, plan)
 
-    real = orchestrate.publish_tasks
+    real = tasks.publish_tasks
     monkeypatch.setattr(starts, "publish_tasks", publish_tasks)
 
 
@@ -153,23 +152,23 @@ def events_are_not_looked_up_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None
 
 @mutation
 def dead_runs_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_bury_dead_runs", lambda parts, lease: None)
+    monkeypatch.setattr(endings, "_bury_dead_runs", lambda services, lease: None)
 
 
 @mutation
 def the_clock_of_the_delivery_decides_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
     start = starts.start_run
 
-    def start_run(parts: Parts, org: str, request: Any, delivery: Delivery) -> None:
-        now = Delivery(delivery.topic, delivery.message_id, parts.clock(), delivery.data)
-        start(parts, org, request, now)
+    def start_run(services: Services, org: str, request: Any, delivery: Delivery) -> None:
+        now = Delivery(delivery.topic, delivery.message_id, services.clock(), delivery.data)
+        start(services, org, request, now)
 
     monkeypatch.setattr(starts, "start_run", start_run)
 
 
 @mutation
 def a_superseded_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_ask_again", lambda parts, plan: None)
+    monkeypatch.setattr(endings, "_ask_again", lambda services, plan: None)
 
 
 @mutation

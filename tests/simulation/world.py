@@ -21,7 +21,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import Message, to_json
 from almanac.organizations.snapshots import RangedSnapshots
 from almanac.runs.handlers import HANDLERS
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from tests.clouds import NOW, TOPIC_OF
 from tests.simulation.medium import Medium, SimulatedStore
 
@@ -153,7 +153,7 @@ class World:
         try:
             with tempfile.TemporaryDirectory(dir=self.folder) as workspace:
                 HANDLERS[FUNCTION_OF[letter.topic]](
-                    instance.parts(Path(workspace)), self._delivery(letter)
+                    instance.services(Path(workspace)), self._delivery(letter)
                 )
         except Death:
             self.tell(f"{name} is dead")
@@ -240,8 +240,8 @@ class Instance:
         minutes = 0 if world.calm else world.random.choice([0, 0, 0, -7, -2, 3, 9])
         self._skew = dt.timedelta(minutes=minutes)
 
-    def parts(self, workspace: Path) -> Parts:
-        return Parts(
+    def services(self, workspace: Path) -> Services:
+        return Services(
             store=self.store,
             bus=self,
             snapshots=self.snapshots,

@@ -10,8 +10,8 @@ import yaml
 
 from almanac.config import Config, load_config
 from almanac.database.reading import Snapshot
-from almanac.organizations.brief import brief_of
-from almanac.planning.brief import Brief
+from almanac.organizations.brief import run_context_of
+from almanac.planning.brief import RunContext
 from almanac.rules.states import STATE_RULES
 from tests import agencies
 
@@ -23,8 +23,8 @@ def test_a_brief_is_the_same_after_a_journey_as_json(seed: int, tmp_path: Path) 
     path = agencies.build(tmp_path / "agency.sqlite3", seed, contacts=10)
     config = load_config(yaml.safe_dump(agencies.config_for(seed)))
     with Snapshot(path) as snapshot:
-        brief = brief_of(snapshot, config, AS_OF, AS_OF)
-    assert Brief.model_validate_json(brief.model_dump_json()) == brief
+        context = run_context_of(snapshot, config, AS_OF, AS_OF)
+    assert RunContext.model_validate_json(context.model_dump_json()) == context
 
 
 @pytest.mark.parametrize("state", STATE_RULES)

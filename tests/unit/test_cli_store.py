@@ -11,8 +11,8 @@ import pytest
 
 from almanac.errors import Corrupt, Superseded
 from almanac.organizations import transfer as exchange
-from almanac.organizations.organizations import VersionRow, versions
 from almanac.runs.results import result_of
+from almanac.runs.rollback import VersionRow, versions
 from almanac.status.model import OrganizationStatus, StoreStatus
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import Corrupt, DatabaseError, NotFound, SnapshotMoved, TransientError
-from almanac.organizations.snapshots import FileSnapshots, RangedSnapshots
-from almanac.runs.run_plan import SnapshotRef
+from almanac.organizations.snapshots import FileSnapshots, RangedSnapshots, SnapshotRef
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo, ObjectStore

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES, TEMPLATE_KEYS, Config
-from almanac.planning.brief import make_brief
-from almanac.planning.kinds import FIXED_REASONS, Vocabulary, suppression_text
+from almanac.planning.brief import make_run_context
+from almanac.planning.kinds import FIXED_REASONS, KindTable, suppression_text
 from almanac.rules import states
 from almanac.rules.states import STATE_RULES, USPS_STATES
 from almanac.rules.windows import EXCLUSION_TEXTS
@@ -40,9 +40,9 @@ def documented(heading: str) -> set[str]:
     }
 
 
-def vocabulary() -> Vocabulary:
+def vocabulary() -> KindTable:
     """The kinds of a run with one campaign."""
-    brief = make_brief(
+    context = make_run_context(
         as_of=dt.date(2027, 3, 1),
         t0=dt.date(2027, 3, 1),
         config=CONFIG,
@@ -53,7 +53,7 @@ def vocabulary() -> Vocabulary:
         suppression_reasons=["asked", ""],
         legacy_instance=None,
     )
-    return Vocabulary(brief)
+    return KindTable(context)
 
 
 # Email types
@@ -63,8 +63,8 @@ def vocabulary() -> Vocabulary:
 def test_every_type_has_templates_a_priority_and_a_place_in_the_docs(email_type: str) -> None:
     assert CONFIG.templates[email_type] == f"{email_type}_template"
     assert CONFIG.sms[email_type] == f"{email_type}_sms"
-    words = vocabulary()
-    kind = words.kinds[words.kind(email_type)]
+    kind_table = vocabulary()
+    kind = kind_table.kinds[kind_table.kind(email_type)]
     priority = "followup" if email_type in FOLLOWUP_TYPES else email_type
     assert kind.priority == getattr(CONFIG.priorities, priority)
     assert (kind.email_template, kind.sms_template) == (
@@ -87,18 +87,18 @@ def test_every_priority_belongs_to_a_type() -> None:
 
 
 def test_a_campaign_has_a_kind_and_so_has_each_of_its_follow_ups() -> None:
-    words = vocabulary()
+    kind_table = vocabulary()
     for name in ("campaign_promo", *FOLLOWUP_TYPES):
-        kind = words.kinds[words.kind(name, 3)]
+        kind = kind_table.kinds[kind_table.kind(name, 3)]
         assert kind.priority == 4
         assert kind.email_template == ("hello" if name == "campaign_promo" else f"{name}_template")
 
 
 def test_every_kind_has_a_code_of_its_own() -> None:
-    words = vocabulary()
-    codes = [words.kind(kind.email_type, kind.instance) for kind in words.kinds]
-    assert codes == list(range(len(words.kinds)))
-    assert words.kind("no_such_type") == -1
+    kind_table = vocabulary()
+    codes = [kind_table.kind(kind.email_type, kind.instance) for kind in kind_table.kinds]
+    assert codes == list(range(len(kind_table.kinds)))
+    assert kind_table.kind("no_such_type") == -1
 
 
 # State rules
@@ -180,11 +180,13 @@ def test_every_reason_is_made_of_a_documented_one() -> None:
 
 
 def test_every_reason_has_a_code_of_its_own() -> None:
-    words = vocabulary()
-    assert len(set(words.reasons)) == len(words.reasons)
-    assert [words.reason(text) for text in words.reasons] == list(range(len(words.reasons)))
-    assert words.reason("no such reason") == -1
-    assert {suppression_text("asked"), "Suppressed: unspecified"} <= set(words.reasons)
+    kind_table = vocabulary()
+    assert len(set(kind_table.reasons)) == len(kind_table.reasons)
+    assert [kind_table.reason(text) for text in kind_table.reasons] == list(
+        range(len(kind_table.reasons))
+    )
+    assert kind_table.reason("no such reason") == -1
+    assert {suppression_text("asked"), "Suppressed: unspecified"} <= set(kind_table.reasons)
 
 
 def test_the_reasons_are_those_of_the_oracle() -> None:

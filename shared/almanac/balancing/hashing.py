@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from almanac import civil
+from almanac.checksums import Hashes, splitmix64
 from almanac.frames import Codes, Days, Ids, Kind
-from almanac.hashing import Hashes, splitmix64
 
 
 def message_hashes(contact_id: Ids, kind: Codes, event: Days, kinds: Sequence[Kind]) -> Hashes:

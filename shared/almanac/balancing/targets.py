@@ -8,8 +8,8 @@ import numpy as np
 
 from almanac.balancing.hashing import message_hashes
 from almanac.balancing.load import Limits, Load, padded
+from almanac.checksums import Hashes
 from almanac.frames import Contenders, Days, Frame, Index, Mask
-from almanac.hashing import Hashes
 
 
 @dataclass(frozen=True)

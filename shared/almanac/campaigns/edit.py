@@ -28,7 +28,7 @@ from almanac.database.changes import is_logged, write_change, write_type_change
 from almanac.database.opening import map_errors
 from almanac.database.sql import Columns
 from almanac.names import check_event_id
-from almanac.organizations.agency_database import Place
+from almanac.organizations.agency_database import AgencyDatabase
 from almanac.organizations.transfer import Progress
 from almanac.planning.brief import TYPE_DEFAULTS
 from almanac.runs.local import RunOptions, run_file
@@ -38,7 +38,7 @@ _ORG = "any"  # what a change is validated with where no organization is meant
 
 
 @dataclass(frozen=True)
-class Wish:
+class ChangeRequest:
     """Who wants something changed, and when."""
 
     event_id: str
@@ -67,62 +67,64 @@ class Wish:
 
 
 def look_at_instance(
-    place: Place, which: str, changes: Changes, wish: Wish, progress: Progress
+    agency: AgencyDatabase, which: str, changes: Changes, request: ChangeRequest, progress: Progress
 ) -> Done:
     """What a change of an instance would do; nothing is written.
 
     Raises RequestError where it cannot be done.
     """
-    config = place.config()
-    with place.open(steady=False) as source, map_errors(source.path):
+    config = agency.config()
+    with agency.open(steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         row = found.instance(which)
-        wanted = _wanted(row, changes, wish)
-        done_before = _done_before(source.connection, wish)
+        wanted = _wanted(row, changes, request)
+        done_before = _done_before(source.connection, request)
         after = found.with_row(row | wanted)
-        (instance,) = (each for each in after.instances(wish.as_of) if each.id == row["id"])
-        affected = concerned(source, config, wish.as_of, after, [instance.id], progress)
+        (instance,) = (each for each in after.instances(request.as_of) if each.id == row["id"])
+        affected = concerned(source, config, request.as_of, after, [instance.id], progress)
         return Done(
-            database=place.name,
+            database=agency.name,
             what="instance",
             instance_id=instance.id,
             name=instance.name,
             campaign_type=instance.type_name,
             changes=_differing(row, wanted),
-            event_id=wish.event_id,
+            event_id=request.event_id,
             outcome="done before" if done_before else "dry run",
             affected=affected,
-            state=_state(after, instance.id, wish.as_of),
+            state=_state(after, instance.id, request.as_of),
         )
 
 
 def look_at_type(
-    place: Place, name: str, changes: Changes, wish: Wish, progress: Progress
+    agency: AgencyDatabase, name: str, changes: Changes, request: ChangeRequest, progress: Progress
 ) -> tuple[Done, list[int]]:
     """The same for a type; and its instances, all of which it concerns."""
-    values, config = type_changes(changes), place.config()
-    check_event_id(wish.event_id)
-    with place.open(steady=False) as source, map_errors(source.path):
+    values, config = type_changes(changes), agency.config()
+    check_event_id(request.event_id)
+    with agency.open(steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         row = found.type(name)
         after = found.with_type(row | values)
         instances = [int(each["id"]) for each in found.of_type(name)]
-        done_before = _done_before(source.connection, wish)
-        affected = concerned(source, config, wish.as_of, after, instances, progress)
+        done_before = _done_before(source.connection, request)
+        affected = concerned(source, config, request.as_of, after, instances, progress)
         done = Done(
-            database=place.name,
+            database=agency.name,
             what="type",
             name=name,
             campaign_type=name,
             changes=_differing(row, values),
-            event_id=wish.event_id,
+            event_id=request.event_id,
             outcome="done before" if done_before else "dry run",
             affected=affected,
         )
         return done, instances
 
 
-def write_instance(place: Place, looked: Done, wish: Wish, progress: Progress) -> Done:
+def write_instance(
+    agency: AgencyDatabase, looked: Done, request: ChangeRequest, progress: Progress
+) -> Done:
     """Write the change that was looked at, and log it, in one transaction."""
     if looked.outcome == "done before":
         return looked
@@ -134,22 +136,24 @@ def write_instance(place: Place, looked: Done, wish: Wish, progress: Progress) -
         tables.complete_tables(connection)
         found = Campaigns.read(connection)
         row = found.instance(str(looked.instance_id))
-        wanted = _wanted(row, changes, wish)  # others may have changed it meanwhile
+        wanted = _wanted(row, changes, request)  # others may have changed it meanwhile
         written = write_change(
             connection,
-            event_id=wish.event_id,
+            event_id=request.event_id,
             instance_id=int(row["id"]),
             changes=wanted,
-            changed_by=wish.changed_by,
-            now=wish.timestamp,
+            changed_by=request.changed_by,
+            now=request.timestamp,
         )
         outcome = "written" if written else "done before"
         return looked.model_copy(update={"outcome": outcome, "changes": _differing(row, wanted)})
 
-    return place.edit(edit, "campaign", wish.now, progress)
+    return agency.edit(edit, "campaign", request.now, progress)
 
 
-def write_type(place: Place, looked: Done, wish: Wish, progress: Progress) -> Done:
+def write_type(
+    agency: AgencyDatabase, looked: Done, request: ChangeRequest, progress: Progress
+) -> Done:
     """The same for a type."""
     if looked.outcome == "done before":
         return looked
@@ -162,20 +166,25 @@ def write_type(place: Place, looked: Done, wish: Wish, progress: Progress) -> Do
         row = Campaigns.read(connection).type(looked.name)
         written = write_type_change(
             connection,
-            event_id=wish.event_id,
+            event_id=request.event_id,
             type_name=looked.name,
             changes=values,
-            changed_by=wish.changed_by,
-            now=wish.timestamp,
+            changed_by=request.changed_by,
+            now=request.timestamp,
         )
         outcome = "written" if written else "done before"
         return looked.model_copy(update={"outcome": outcome, "changes": _differing(row, values)})
 
-    return place.edit(edit, "campaign", wish.now, progress)
+    return agency.edit(edit, "campaign", request.now, progress)
 
 
 def add_type(
-    place: Place, name: str, changes: Changes, wish: Wish, dry_run: bool, progress: Progress
+    agency: AgencyDatabase,
+    name: str,
+    changes: Changes,
+    request: ChangeRequest,
+    dry_run: bool,
+    progress: Progress,
 ) -> Done:
     """A new type: the fields that are not given have their defaults. RequestError."""
     values = {field: int(default) for field, default in TYPE_DEFAULTS.items()}
@@ -186,9 +195,11 @@ def add_type(
             tables.complete_tables(connection)
         check_new_type(Campaigns.read(connection), name)
         if not dry_run:
-            tables.add_row(connection, "campaign_types", {"name": name, **values, **_times(wish)})
+            tables.add_row(
+                connection, "campaign_types", {"name": name, **values, **_times(request)}
+            )
         return Done(
-            database=place.name,
+            database=agency.name,
             what="type",
             name=name,
             campaign_type=name,
@@ -199,20 +210,20 @@ def add_type(
             outcome="dry run" if dry_run else "written",
         )
 
-    return _edited(place, edit, wish, dry_run, progress)
+    return _edited(agency, edit, request, dry_run, progress)
 
 
 def add_instance(
-    place: Place,
+    agency: AgencyDatabase,
     type_name: str,
     name: str,
     changes: Changes,
-    wish: Wish,
+    request: ChangeRequest,
     dry_run: bool,
     progress: Progress,
 ) -> Done:
     """A new instance of a type that is there. RequestError."""
-    values = dict(campaign_change(_ORG, wish.change(0, changes)).changes)
+    values = dict(campaign_change(_ORG, request.change(0, changes)).changes)
     names: Record = {"campaign_type": type_name, "instance_name": name}
 
     def edit(connection: apsw.Connection) -> Done:
@@ -223,11 +234,11 @@ def add_instance(
         check_instance(names | values, values)
         number, state = None, None
         if not dry_run:
-            row = names | values | _times(wish)
+            row = names | values | _times(request)
             number = tables.add_row(connection, "campaign_instances", row)
-            state = _state(Campaigns.read(connection), number, wish.as_of)
+            state = _state(Campaigns.read(connection), number, request.as_of)
         return Done(
-            database=place.name,
+            database=agency.name,
             what="instance",
             instance_id=number,
             name=name,
@@ -240,7 +251,7 @@ def add_instance(
             state=state,
         )
 
-    return _edited(place, edit, wish, dry_run, progress)
+    return _edited(agency, edit, request, dry_run, progress)
 
 
 def plan_file(
@@ -253,20 +264,22 @@ def plan_file(
     )
 
 
-def _edited(place: Place, edit: Any, wish: Wish, dry_run: bool, progress: Progress) -> Done:
+def _edited(
+    agency: AgencyDatabase, edit: Any, request: ChangeRequest, dry_run: bool, progress: Progress
+) -> Done:
     """What the edit gives; first on the database as it is, so that a mistake is told at once."""
     if dry_run:
-        with place.open(steady=False) as source, map_errors(source.path):
+        with agency.open(steady=False) as source, map_errors(source.path):
             done: Done = edit(source.connection)
             return done
-    written: Done = place.edit(edit, "campaign", wish.now, progress)
+    written: Done = agency.edit(edit, "campaign", request.now, progress)
     return written
 
 
-def _wanted(row: Record, changes: Changes, wish: Wish) -> Changes:
+def _wanted(row: Record, changes: Changes, request: ChangeRequest) -> Changes:
     """The fields of a row that are to be other than they are; RequestError."""
     number = int(row["id"])
-    wanted = dict(campaign_change(_ORG, wish.change(number, changes)).changes)
+    wanted = dict(campaign_change(_ORG, request.change(number, changes)).changes)
     check_instance(row | wanted, wanted)
     return {each.field: each.new for each in _differing(row, wanted)}
 
@@ -280,9 +293,9 @@ def _differing(row: Record, wanted: Mapping[str, str | int | None]) -> list[Fiel
     ]
 
 
-def _done_before(connection: apsw.Connection, wish: Wish) -> bool:
+def _done_before(connection: apsw.Connection, request: ChangeRequest) -> bool:
     there = Columns(describe(connection, "campaign_change_log")).has("event_id")
-    return there and is_logged(connection, wish.event_id)
+    return there and is_logged(connection, request.event_id)
 
 
 def _state(found: Campaigns, number: int, as_of: dt.date) -> str:
@@ -290,8 +303,8 @@ def _state(found: Campaigns, number: int, as_of: dt.date) -> str:
     return found.line(instance, as_of).state_words
 
 
-def _times(wish: Wish) -> Record:
-    return {"created_at": wish.timestamp, "updated_at": wish.timestamp}
+def _times(request: ChangeRequest) -> Record:
+    return {"created_at": request.timestamp, "updated_at": request.timestamp}
 
 
 def _text(value: object) -> str | None:

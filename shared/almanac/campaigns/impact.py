@@ -12,17 +12,17 @@ from almanac.campaigns.model import Affected
 from almanac.campaigns.queries import CONTACTS
 from almanac.campaigns.repository import Campaigns
 from almanac.config import Config
+from almanac.contact_ranges import cut
 from almanac.database import campaigns as tables
 from almanac.database import selects
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.frames import Ids
-from almanac.organizations.brief import brief_of
+from almanac.organizations.brief import run_context_of
 from almanac.organizations.transfer import Progress
 from almanac.planning.affected import affected
 from almanac.planning.plan import ShardData
-from almanac.runs.plan import cut
 
 EVERYONE = (-(1 << 63), (1 << 63) - 1)
 
@@ -41,11 +41,11 @@ def concerned(
     database as they were.
     """
     with map_errors(source.path), Snapshot(source) as snapshot:
-        brief = brief_of(snapshot, config, as_of, as_of)
-        before = [each for each in brief.instances if each.id in instances]
+        context = run_context_of(snapshot, config, as_of, as_of)
+        before = [each for each in context.instances if each.id in instances]
         changed = {each.id: each for each in after.instances(as_of) if each.id in instances}
-        brief = brief.model_copy(
-            update={"instances": [changed.get(each.id, each) for each in brief.instances]}
+        context = context.model_copy(
+            update={"instances": [changed.get(each.id, each) for each in context.instances]}
         )
         numbers = np.array(instances, np.int64)
         data = ShardData(
@@ -54,7 +54,7 @@ def concerned(
             planned=tables.planned_of(source, numbers),
             targets=tables.targets_of(source, numbers),
             legacy=snapshot.legacy_rate_increases(*EVERYONE)
-            if brief.legacy_instance is not None
+            if context.legacy_instance is not None
             else selects.PLANNED_SCHEMA.empty_table(),
             clicks=selects.CLICKS_SCHEMA.empty_table(),
             answers=selects.ANSWERS_SCHEMA.empty_table(),
@@ -64,11 +64,11 @@ def concerned(
         ranges: list[tuple[int, int]] = []
         if any(each.target_all_contacts for each in [*before, *changed.values()]):
             ranges = cut(everyone, len(everyone), CONTACTS, None)
-        parts = [] if ranges else [affected(data, brief, before)]
+        parts = [] if ranges else [affected(data, context, before)]
         for done, (first, last) in enumerate(ranges):
             progress("contacts", done, len(ranges))
             part = replace(data, contacts=snapshot.contacts(first, last))
-            parts.append(affected(part, brief, before))
+            parts.append(affected(part, context, before))
         ids = np.concatenate(parts)
         progress("planned rows", 0, 1)
         rows = tables.count_planned(source.connection, ids)

@@ -17,22 +17,22 @@ from almanac.campaigns.model import (
     TypeLine,
 )
 from almanac.campaigns.repository import Campaigns
+from almanac.contact_ranges import cut
 from almanac.database import campaigns as tables
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.frames import Ids
-from almanac.organizations.agency_database import Place
-from almanac.organizations.brief import brief_of
+from almanac.organizations.agency_database import AgencyDatabase
+from almanac.organizations.brief import run_context_of
 from almanac.organizations.transfer import Progress
-from almanac.planning.brief import TYPE_DEFAULTS, Brief, Instance, overrides_of, type_fields
+from almanac.planning.brief import TYPE_DEFAULTS, Instance, RunContext, overrides_of, type_fields
 from almanac.planning.campaigns import targeted
 from almanac.planning.contacts import read_contacts
 from almanac.planning.history import CAMPAIGN, FOLLOWUP, SENT_STATUSES, classify, instance_named
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.report.lines import UNKNOWN
 from almanac.rules.states import USPS_STATES
-from almanac.runs.plan import cut
 
 CONTACTS = 100_000  # that are looked at at a time
 DAYS_SHOWN = 10
@@ -52,20 +52,22 @@ COLUMNS = (
 )
 
 
-def today_at(place: Place) -> dt.date:
-    """Today in the time zone of the place's organization."""
-    return dt.datetime.now(dt.UTC).astimezone(place.config().zone).date()
+def today_at(agency: AgencyDatabase) -> dt.date:
+    """Today in the time zone of the organization."""
+    return dt.datetime.now(dt.UTC).astimezone(agency.config().zone).date()
 
 
-def list_campaigns(place: Place, as_of: dt.date, counted: bool, progress: Progress) -> CampaignList:
+def list_campaigns(
+    agency: AgencyDatabase, as_of: dt.date, counted: bool, progress: Progress
+) -> CampaignList:
     """All types and instances; with `counted` also their targets and messages."""
-    with place.open(whole=counted, steady=False) as source, map_errors(source.path):
+    with agency.open(whole=counted, steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         lines = _lines(found, as_of)
         if counted:
             _count(source, lines, found.instances(as_of), as_of, progress)
     return CampaignList(
-        database=place.name,
+        database=agency.name,
         as_of=as_of,
         counted=counted,
         types=[_type_line(found, row) for row in found.types],
@@ -73,24 +75,26 @@ def list_campaigns(place: Place, as_of: dt.date, counted: bool, progress: Progre
     )
 
 
-def show_campaign(place: Place, which: str, as_of: dt.date, progress: Progress) -> CampaignShown:
+def show_campaign(
+    agency: AgencyDatabase, which: str, as_of: dt.date, progress: Progress
+) -> CampaignShown:
     """One instance, by id or name, in full. RequestError where there is no such one."""
-    config = place.config()
-    with place.open(whole=True, steady=False) as source, map_errors(source.path):
+    config = agency.config()
+    with agency.open(whole=True, steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         row = found.instance(which)
         with Snapshot(source) as snapshot:
-            brief = brief_of(snapshot, config, as_of, as_of)
-            instance = next(each for each in brief.instances if each.id == row["id"])
+            context = run_context_of(snapshot, config, as_of, as_of)
+            instance = next(each for each in context.instances if each.id == row["id"])
             line = _lines(found, as_of)[instance.id]
-            days = _count(source, {instance.id: line}, brief.instances, as_of, progress)
+            days = _count(source, {instance.id: line}, context.instances, as_of, progress)
             reach = None
             if instance.understood:
-                reach = _reach(source, snapshot, brief, instance, progress)
+                reach = _reach(source, snapshot, context, instance, progress)
         logged = tables.last_changes(source.connection, instance.id, CHANGES_SHOWN)
     busiest = sorted(days.items(), key=lambda pair: (-pair[1], pair[0]))[:DAYS_SHOWN]
     return CampaignShown(
-        database=place.name,
+        database=agency.name,
         as_of=as_of,
         instance=line,
         columns={name: _text(row.get(name)) for name in COLUMNS},
@@ -174,10 +178,10 @@ def _count(
 
 
 def _reach(
-    source: Source, snapshot: Snapshot, brief: Brief, instance: Instance, progress: Progress
+    source: Source, snapshot: Snapshot, context: RunContext, instance: Instance, progress: Progress
 ) -> Reach:
     """Whom the instance reaches, by the rules' own reading of contacts (semantics: Campaigns)."""
-    words, suppressions = Vocabulary(brief), snapshot.suppressions()
+    kind_table, suppressions = KindTable(context), snapshot.suppressions()
     ids = snapshot.contact_ids()
     wanted = None if instance.target_all_contacts else _target_contacts(source, instance.id)
     states: Counter[int] = Counter()
@@ -187,7 +191,7 @@ def _reach(
         progress("reach", done, len(ranges))
         if wanted is not None and not _any_between(wanted, first, last):
             continue
-        batch = read_contacts(snapshot.contacts(first, last), suppressions, brief, words)
+        batch = read_contacts(snapshot.contacts(first, last), suppressions, context, kind_table)
         reached = targeted(batch, instance)
         if wanted is not None:
             reached &= np.isin(batch.contacts.id, wanted)

@@ -15,7 +15,7 @@ from almanac.config import Config
 from almanac.database.aggregates import small_table
 from almanac.database.catalog import Record
 from almanac.errors import RequestError
-from almanac.planning.brief import Instance, make_brief, type_fields
+from almanac.planning.brief import Instance, make_run_context, type_fields
 from almanac.report.text import listed
 
 SHOWN = 10  # names, in an error
@@ -46,7 +46,7 @@ class Campaigns:
 
     def instances(self, as_of: dt.date) -> list[Instance]:
         """The instances as planning understands them."""
-        return make_brief(
+        return make_run_context(
             as_of=as_of,
             t0=as_of,
             config=Config(),

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import apsw
 
-from almanac.campaigns.edit import Wish
+from almanac.campaigns.edit import ChangeRequest
 from almanac.campaigns.model import Imported
 from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile
 from almanac.campaigns.target_validation import Tally
 from almanac.database import campaigns as tables
 from almanac.database.target_import import TargetImport
-from almanac.organizations.agency_database import Place
+from almanac.organizations.agency_database import AgencyDatabase
 from almanac.organizations.transfer import Progress
 from almanac.outputs import check_out, partial_of
 
@@ -37,29 +37,31 @@ class Options:
 
 
 def import_targets(
-    place: Place,
+    agency: AgencyDatabase,
     which: str,
     file: Path,
     name: str,
     options: Options,
-    wish: Wish,
+    request: ChangeRequest,
     progress: Progress,
 ) -> Imported:
     """Add the rows of a CSV file to the targets of an instance, in one transaction.
 
     name: what messages call the file. Raises InputError for a file that is no CSV of targets,
-    RequestError for an unknown instance, and what `Place.edit` raises.
+    RequestError for an unknown instance, and what `AgencyDatabase.edit` raises.
     """
     check_out(options.rejects, "--rejects")
-    with place.open() as source:
+    with agency.open() as source:
         Campaigns.read(source.connection).instance(which)  # before a store's copy is fetched
     with partial_of(options.rejects, "--rejects") as partial:
 
         def edit(connection: apsw.Connection) -> Imported:
-            return _import(connection, place, which, file, name, partial, options, wish, progress)
+            return _import(
+                connection, agency, which, file, name, partial, options, request, progress
+            )
 
         try:
-            done = place.edit(edit, "campaign-import", wish.now, progress)
+            done = agency.edit(edit, "campaign-import", request.now, progress)
         except _Undone as undone:
             done = undone.imported
         if done.rejected_total:
@@ -69,19 +71,19 @@ def import_targets(
 
 def _import(
     connection: apsw.Connection,
-    place: Place,
+    agency: AgencyDatabase,
     which: str,
     file: Path,
     name: str,
     partial: Path,
     options: Options,
-    wish: Wish,
+    request: ChangeRequest,
     progress: Progress,
 ) -> Imported:
     tables.complete_tables(connection)
     found = Campaigns.read(connection)
     row = found.instance(which)
-    (instance,) = (each for each in found.instances(wish.as_of) if each.id == row["id"])
+    (instance,) = (each for each in found.instances(request.as_of) if each.id == row["id"])
     with (
         file.open("rb") as stream,
         partial.open("w", encoding="utf-8", newline="", errors="surrogateescape") as out,
@@ -97,17 +99,17 @@ def _import(
             progress("read", min(source.position(), size), size)
     if not (options.dry_run or (options.strict and tally.rejected)):
         progress("write", 0, 1)
-        targets.write(wish.timestamp)
+        targets.write(request.timestamp)
         progress("write", 1, 1)
     targets.close()
-    line = found.line(instance, wish.as_of)
+    line = found.line(instance, request.as_of)
     notes = []
     if instance.target_all_contacts:
         notes.append("its type targets all contacts: rows of targets play no part in it")
     if line.state != "active":
-        notes.append(f"the campaign is not active on {wish.as_of}: {line.state_words}")
+        notes.append(f"the campaign is not active on {request.as_of}: {line.state_words}")
     imported = Imported(
-        database=place.name,
+        database=agency.name,
         instance_id=instance.id,
         name=instance.name,
         campaign_type=instance.type_name,

@@ -23,21 +23,21 @@ from almanac.campaigns import edit as changing
 from almanac.campaigns import queries as looking
 from almanac.campaigns import target_import as importing
 from almanac.campaigns import text
-from almanac.campaigns.edit import Wish
+from almanac.campaigns.edit import ChangeRequest
 from almanac.campaigns.model import Done, Imported
 from almanac.campaigns.validation import campaign_change, read_changes
-from almanac.commands import request
 from almanac.commands.arguments import read_date
 from almanac.commands.endings import OK, USAGE
 from almanac.commands.place import place_in
 from almanac.commands.progress import progress_bars
+from almanac.commands.request import publish_change
 from almanac.csv_input import STDIN, rejects_path
 from almanac.database.schema import LAST_ID
 from almanac.errors import InputError
 from almanac.messaging.bus import Bus
 from almanac.messaging.pubsub import PubSubBus
 from almanac.names import change_run_id, check_event_id
-from almanac.organizations.agency_database import FilePlace, Place, StorePlace
+from almanac.organizations.agency_database import AgencyDatabase, FilePlace, StorePlace
 from almanac.organizations.transfer import Progress
 from almanac.report.text import console_for
 from almanac.runs.run_plan import PlannedChange
@@ -62,9 +62,9 @@ class Where:
         at = f" --store {shlex.quote(self.store)}" if self.store else ""
         return f"--org {self.org}{at}"
 
-    def place(self, *expected: str) -> tuple[Place, list[str]]:
+    def agency(self, *expected: str) -> tuple[AgencyDatabase, list[str]]:
         """The database, and the words behind it, of which these are expected and more may be."""
-        place, words = place_in(self.words, self.org, self.store)
+        agency, words = place_in(self.words, self.org, self.store)
         if len(words) < len(expected):
             missing = expected[len(words) :]
             raise InputError(
@@ -72,7 +72,7 @@ class Where:
                 f"{'' if self.org else 'DATABASE '}{' '.join(expected)}, "
                 f"found {' '.join(self.words) or 'nothing'}"
             )
-        return place, words
+        return agency, words
 
 
 @dataclass(frozen=True)
@@ -87,79 +87,87 @@ class How:
     as_json: bool
     direct: bool = False
 
-    def wish(self, place: Place) -> Wish:
+    def request(self, agency: AgencyDatabase) -> ChangeRequest:
         """Who wants it, and when."""
-        return Wish(
+        return ChangeRequest(
             event_id=uuid.uuid4().hex if self.event_id is None else check_event_id(self.event_id),
             changed_by=self.changed_by or _user(),
-            as_of=_day(place, self.as_of),
+            as_of=_day(agency, self.as_of),
             now=dt.datetime.now(dt.UTC),
         )
 
 
 def list_all(where: Where, as_of: str | None, quick: bool, as_json: bool) -> int:
     """Prints types and instances."""
-    place, words = where.place()
+    agency, words = where.agency()
     _no_more(words)
     with progress_bars() as progress:
-        found = looking.list_campaigns(place, _day(place, as_of), not quick, progress)
+        found = looking.list_campaigns(agency, _day(agency, as_of), not quick, progress)
     return _tell(found, as_json, text.print_list)
 
 
 def show(where: Where, as_of: str | None, as_json: bool) -> int:
     """Prints an instance in full."""
-    place, (which, *more) = where.place("INSTANCE")
+    agency, (which, *more) = where.agency("INSTANCE")
     _no_more(more)
     with progress_bars() as progress:
-        found = looking.show_campaign(place, which, _day(place, as_of), progress)
+        found = looking.show_campaign(agency, which, _day(agency, as_of), progress)
     return _tell(found, as_json, text.print_campaign)
 
 
 def add_type(where: Where, how: How) -> int:
     """Adds a type."""
-    place, (name, *settings) = where.place("NAME")
+    agency, (name, *settings) = where.agency("NAME")
     with progress_bars() as progress:
         done = changing.add_type(
-            place, name, read_changes(settings), how.wish(place), how.dry_run, progress
+            agency, name, read_changes(settings), how.request(agency), how.dry_run, progress
         )
     return _told(done, how, where)
 
 
 def add(where: Where, how: How, bus: Bus | None = None) -> int:
     """Adds an instance."""
-    place, (type_name, name, *settings) = where.place("TYPE", "NAME")
-    changes, wish = read_changes(settings), how.wish(place)
-    with progress_bars() as progress, _planner(place, how, wish, bus, progress) as plan:
-        done = changing.add_instance(place, type_name, name, changes, wish, how.dry_run, progress)
+    agency, (type_name, name, *settings) = where.agency("TYPE", "NAME")
+    changes, request = read_changes(settings), how.request(agency)
+    with progress_bars() as progress, _planner(agency, how, request, bus, progress) as plan:
+        done = changing.add_instance(
+            agency, type_name, name, changes, request, how.dry_run, progress
+        )
         if done.instance_id is not None:
-            done = done.model_copy(update=plan([wish.anew(done.instance_id)]))
+            done = done.model_copy(update=plan([request.anew(done.instance_id)]))
     return _told(done, how, where)
 
 
 def set_instance(where: Where, how: How, bus: Bus | None = None) -> int:
     """Changes an instance: in a store by asking for it, unless it is to be done directly."""
-    place, (which, *settings) = where.place("INSTANCE")
-    if how.direct and isinstance(place, FilePlace):
+    agency, (which, *settings) = where.agency("INSTANCE")
+    if how.direct and isinstance(agency, FilePlace):
         raise InputError("--direct: is for an organization of a store; a file is always changed so")
     if not settings and not how.replan:
         raise InputError(
             "FIELD=VALUE: is missing; expected such as active_end_date=2026-12-31, or --replan to "
             "plan anew without a change"
         )
-    changes, wish = read_changes(settings), how.wish(place)
-    ask = isinstance(place, StorePlace) and not how.direct
+    changes, request = read_changes(settings), how.request(agency)
+    ask = isinstance(agency, StorePlace) and not how.direct
     with (
         progress_bars() as progress,
-        _planner(place, how, wish, bus, progress, needed=ask) as plan,
+        _planner(agency, how, request, bus, progress, needed=ask) as plan,
     ):
-        done = changing.look_at_instance(place, which, changes, wish, progress)
+        done = changing.look_at_instance(agency, which, changes, request, progress)
         if not how.dry_run and ((how.direct and how.replan) or done.outcome != "done before"):
-            done = _set(place, done, how, wish, ask, plan, progress)
+            done = _set(agency, done, how, request, ask, plan, progress)
     return _told(done, how, where)
 
 
 def _set(
-    place: Place, done: Done, how: How, wish: Wish, ask: bool, plan: _Plan, progress: Progress
+    agency: AgencyDatabase,
+    done: Done,
+    how: How,
+    request: ChangeRequest,
+    ask: bool,
+    plan: _Plan,
+    progress: Progress,
 ) -> Done:
     """Do what was looked at: written and planned in one step where a run does both."""
     if not done.changes and not how.replan:
@@ -169,21 +177,21 @@ def _set(
         changes = {each.field: each.new for each in done.changes}
         outcome = "published" if ask else "written" if changes else "nothing to change"
         return done.model_copy(
-            update={"outcome": outcome, **plan([wish.change(instance, changes)])}
+            update={"outcome": outcome, **plan([request.change(instance, changes)])}
         )
-    done = changing.write_instance(place, done, wish, progress)
-    return done.model_copy(update=plan([wish.anew(instance)]))
+    done = changing.write_instance(agency, done, request, progress)
+    return done.model_copy(update=plan([request.anew(instance)]))
 
 
 def set_type(where: Where, how: How, bus: Bus | None = None) -> int:
     """Changes a type, directly: there is no message for it."""
-    place, (name, first, *settings) = where.place("NAME", "FIELD=VALUE")
-    changes, wish = read_changes([first, *settings]), how.wish(place)
-    with progress_bars() as progress, _planner(place, how, wish, bus, progress) as plan:
-        done, instances = changing.look_at_type(place, name, changes, wish, progress)
+    agency, (name, first, *settings) = where.agency("NAME", "FIELD=VALUE")
+    changes, request = read_changes([first, *settings]), how.request(agency)
+    with progress_bars() as progress, _planner(agency, how, request, bus, progress) as plan:
+        done, instances = changing.look_at_type(agency, name, changes, request, progress)
         if not how.dry_run:  # what was done before too: it may have died before it was planned
-            done = changing.write_type(place, done, wish, progress)
-            done = done.model_copy(update=plan([wish.anew(each) for each in instances]))
+            done = changing.write_type(agency, done, request, progress)
+            done = done.model_copy(update=plan([request.anew(each) for each in instances]))
     return _told(done, how, where)
 
 
@@ -191,21 +199,21 @@ def import_targets(
     where: Where, how: How, rejects: Path | None, strict: bool, bus: Bus | None = None
 ) -> int:
     """Imports targets from a CSV file; USAGE if a strict import is refused."""
-    place, (which, name, *more) = where.place("INSTANCE", "FILE")
+    agency, (which, name, *more) = where.agency("INSTANCE", "FILE")
     _no_more(more)
-    wish = how.wish(place)
+    request = how.request(agency)
     with (
         progress_bars() as progress,
-        _planner(place, how, wish, bus, progress) as plan,
+        _planner(agency, how, request, bus, progress) as plan,
         _file(Path(name)) as file,
     ):
         options = importing.Options(rejects_path(Path(name), rejects), strict, how.dry_run)
         shown = "standard input" if Path(name) == STDIN else name
         done: Imported = importing.import_targets(
-            place, which, file, shown, options, wish, progress
+            agency, which, file, shown, options, request, progress
         )
         if done.outcome == "written":
-            done = done.model_copy(update=plan([wish.anew(done.instance_id)]))
+            done = done.model_copy(update=plan([request.anew(done.instance_id)]))
     _tell(done, how.as_json, lambda console, found: text.print_import(console, found, where.again))
     return USAGE if done.outcome == "refused" else OK
 
@@ -215,9 +223,9 @@ _Plan = Callable[[Sequence[PlannedChange]], dict[str, object]]
 
 @contextmanager
 def _planner(
-    place: Place,
+    agency: AgencyDatabase,
     how: How,
-    wish: Wish,
+    request: ChangeRequest,
     bus: Bus | None,
     progress: Progress,
     needed: bool = False,
@@ -227,28 +235,30 @@ def _planner(
     Without --replan it does nothing, unless it is needed. What it takes is looked for at once.
     """
     wanted = (how.replan or needed) and not how.dry_run
-    check_event_id(wish.anew(LAST_ID).event_id)  # another one will be made of it
+    check_event_id(request.anew(LAST_ID).event_id)  # another one will be made of it
     if not wanted:
         yield lambda changes: {}
-    elif isinstance(place, StorePlace):
+    elif isinstance(agency, StorePlace):
         over = bus or PubSubBus(load_settings().required_project())
 
         def ask(changes: Sequence[PlannedChange]) -> dict[str, object]:
-            zone, runs = place.config().zone, []
+            zone, runs = agency.config().zone, []
             for change in changes:
-                message = campaign_change(place.org, change)
-                asked = request.publish_change(message, load_settings(), over)
+                message = campaign_change(agency.org, change)
+                asked = publish_change(message, load_settings(), over)
                 runs.append(change_run_id(asked.astimezone(zone).date(), message.event_id))
             return {"run_ids": runs}
 
         yield ask
     else:
-        assert isinstance(place, FilePlace)
+        assert isinstance(agency, FilePlace)
 
         def run(changes: Sequence[PlannedChange]) -> dict[str, object]:
             if not changes:  # of a type without instances
                 return {}
-            found = changing.plan_file(place.path, place.config(), changes, wish.as_of, progress)
+            found = changing.plan_file(
+                agency.path, agency.config(), changes, request.as_of, progress
+            )
             return {"replanned": found}
 
         yield run
@@ -271,8 +281,8 @@ def _file(path: Path) -> Iterator[Path]:
     yield path
 
 
-def _day(place: Place, as_of: str | None) -> dt.date:
-    return read_date(as_of) if as_of else looking.today_at(place)
+def _day(agency: AgencyDatabase, as_of: str | None) -> dt.date:
+    return read_date(as_of) if as_of else looking.today_at(agency)
 
 
 def _user() -> str | None:

@@ -27,7 +27,7 @@ from almanac.organizations.transfer import push
 from almanac.report.text import console_for, heading, paragraph, table
 from almanac.runs.push_endpoint import DELIVERY
 from almanac.runs.results import RunResult, result_of
-from almanac.runs.services import plan_or_none
+from almanac.runs.run_plan import plan_or_none
 from almanac.storage import layout
 
 ORG = "demo"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from almanac.errors import InputError
 from almanac.names import check_org_id
-from almanac.organizations.agency_database import FilePlace, Place, StorePlace
+from almanac.organizations.agency_database import AgencyDatabase, FilePlace, StorePlace
 from almanac.settings import load_settings
 from almanac.storage.opening import open_store
 
 
-def place_of(database: Path | None, org: str | None, store: str | None) -> Place:
+def place_of(database: Path | None, org: str | None, store: str | None) -> AgencyDatabase:
     """The database that the arguments name; InputError unless they name exactly one."""
     if database is not None:
         if org is not None or store is not None:
@@ -26,7 +26,9 @@ def place_of(database: Path | None, org: str | None, store: str | None) -> Place
     return StorePlace(open_store(store or load_settings().required_store()), org)
 
 
-def place_in(words: Sequence[str], org: str | None, store: str | None) -> tuple[Place, list[str]]:
+def place_in(
+    words: Sequence[str], org: str | None, store: str | None
+) -> tuple[AgencyDatabase, list[str]]:
     """The database that the arguments name, of which the first is DATABASE unless there is an
     organization, and the other arguments. InputError as `place_of`."""
     if org is not None:
@@ -34,10 +36,12 @@ def place_in(words: Sequence[str], org: str | None, store: str | None) -> tuple[
     return place_of(Path(words[0]) if words else None, org, store), list(words[1:])
 
 
-def place_and_file(names: Sequence[Path], org: str | None, store: str | None) -> tuple[Place, Path]:
+def place_and_file(
+    names: Sequence[Path], org: str | None, store: str | None
+) -> tuple[AgencyDatabase, Path]:
     """The same, of a command that takes one file besides."""
-    place, words = place_in(list(map(str, names)), org, store)
+    agency, words = place_in(list(map(str, names)), org, store)
     if len(words) != 1:
         expected = "FILE" if org is not None else "DATABASE and FILE"
         raise InputError(f"expected {expected}, found {' '.join(map(str, names))}")
-    return place, Path(words[0])
+    return agency, Path(words[0])

@@ -17,8 +17,8 @@ from almanac.messaging.messages import CampaignChange, Message, RunRequest, pars
 from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.topics import Topics
 from almanac.names import change_run_id, daily_run_id, manual_run_id
+from almanac.organizations.organizations import read_config
 from almanac.report.text import console_for, table
-from almanac.runs.plan import read_config
 from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
 

@@ -23,7 +23,7 @@ from almanac.delivery.feedback import Marked, apply
 from almanac.delivery.feedback_file import parse
 from almanac.delivery.outbox import Due, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
-from almanac.organizations.agency_database import Place, T
+from almanac.organizations.agency_database import AgencyDatabase, T
 from almanac.outputs import check_out, partial_of
 from almanac.report.text import console_for, paragraph, table
 
@@ -46,17 +46,17 @@ def due(
     out = None if out == Path("-") else out
     if out is not None:
         check_out(out, "--out")
-    place = place_of(database, org, store)
+    agency = place_of(database, org, store)
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
     chosen: Format = "csv" if format_ == "csv" else "jsonl"
-    zone = waiting(place, wait, lambda: place.config().zone)
+    zone = waiting(agency, wait, lambda: agency.config().zone)
     today = dt.datetime.now(zone).date()
     day = read_date(on, "--on") if on is not None else today
     names = columns.split(",")
 
     def write(file: TextIO) -> Due:
-        with place.open(whole=True) as source, map_errors(source.path):
+        with agency.open(whole=True) as source, map_errors(source.path):
             return hand_out(source.connection, day, today, claimed, names, chosen, file)
 
     def take() -> Due:
@@ -74,7 +74,7 @@ def due(
             partial.replace(out)
             return found
 
-    found = waiting(place, wait, take)
+    found = waiting(agency, wait, take)
     if as_json:
         print(found.model_dump_json(), file=sys.stderr if out is None else sys.stdout)
     else:
@@ -102,17 +102,17 @@ def mark(
     as_json: bool,
 ) -> int:
     """Takes back what became of messages."""
-    place, file = place_and_file(names, org, store)
+    agency, file = place_and_file(names, org, store)
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
-    zone = waiting(place, wait, lambda: place.config().zone)
+    zone = waiting(agency, wait, lambda: agency.config().zone)
     name = "standard input" if file == STDIN else str(file)
     parsed = parse(read_text(file), name, zone, now)
     with progress_bars() as progress:
         found, refused = waiting(
-            place,
+            agency,
             wait,
-            lambda: place.edit(
+            lambda: agency.edit(
                 lambda connection: apply(connection, parsed, zone, now, not no_suppress),
                 "mark",
                 now,
@@ -141,7 +141,7 @@ def _tell_marked(console: Console, found: Marked, rejects: Path) -> None:
         paragraph(console, f"All refused lines, each with why: {rejects}", indent=0)
 
 
-def waiting(place: Place, seconds: int, work: Callable[[], T]) -> T:
+def waiting(agency: AgencyDatabase, seconds: int, work: Callable[[], T]) -> T:
     """What the work gives, tried again for so long while another program holds the file."""
     until = time.monotonic() + seconds
     told = False
@@ -152,7 +152,7 @@ def waiting(place: Place, seconds: int, work: Callable[[], T]) -> T:
             if time.monotonic() >= until:
                 raise
             if not told:
-                text = f"Waiting for another program that holds {place.name}"
+                text = f"Waiting for another program that holds {agency.name}"
                 print(f"{text} ({seconds} seconds at most)", file=sys.stderr, flush=True)
                 told = True
 

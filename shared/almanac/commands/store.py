@@ -17,6 +17,7 @@ from almanac.names import check_org_id
 from almanac.organizations import organizations as orgs
 from almanac.organizations import transfer as exchange
 from almanac.report.text import console_for, shown, table
+from almanac.runs import rollback as kept
 from almanac.settings import load_settings
 from almanac.status.endpoint import store_status
 from almanac.status.organization import organization_status
@@ -26,7 +27,7 @@ from almanac.storage.opening import open_store
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import current
 
-_ROWS = TypeAdapter(list[orgs.VersionRow])
+_ROWS = TypeAdapter(list[kept.VersionRow])
 
 
 def init(url: str | None, org: str, config: Path | None, as_json: bool) -> int:
@@ -75,7 +76,7 @@ def pull(
 
 def versions(url: str | None, org: str, as_json: bool) -> int:
     """Lists the versions that are kept."""
-    found = orgs.versions(_open(url), check_org_id(org), _now())
+    found = kept.versions(_open(url), check_org_id(org), _now())
     if as_json:
         print(f'{{"org_id":"{org}","versions":{_ROWS.dump_json(found).decode()}}}')
         return OK
@@ -99,7 +100,7 @@ def versions(url: str | None, org: str, as_json: bool) -> int:
 
 def rollback(url: str | None, org: str, version: int, as_json: bool) -> int:
     """Puts a kept version in force again."""
-    now_in_force, before = orgs.go_back(_open(url), org, version, _now())
+    now_in_force, before = kept.go_back(_open(url), org, version, _now())
     if as_json:
         _print_json(org_id=org, version=now_in_force.version, before=before)
     elif before == now_in_force.version:

@@ -23,7 +23,7 @@ from almanac.database.suppressions import COLUMNS, IN_FORCE, Suppression
 from almanac.delivery import suppressions as keeping
 from almanac.delivery.suppressions import Effect
 from almanac.errors import InputError
-from almanac.organizations.agency_database import Edit, Place, T
+from almanac.organizations.agency_database import AgencyDatabase, Edit, T
 from almanac.outputs import check_out, partial_of
 from almanac.report.text import console_for, listed, paragraph, table
 
@@ -36,7 +36,7 @@ class Where:
     org: str | None
     store: str | None
 
-    def place(self) -> Place:
+    def agency(self) -> AgencyDatabase:
         return place_of(self.database, self.org, self.store)
 
 
@@ -44,12 +44,12 @@ def list_(
     where: Where, email: str | None, contact: int | None, on: str | None, as_json: bool
 ) -> int:
     """Counts the suppressions, or shows some."""
-    place = where.place()
-    day = _day(place, on)
+    agency = where.agency()
+    day = _day(agency, on)
     if email is not None and contact is not None:
         raise InputError("--email or --contact: expected one of them, found both")
     console = console_for(sys.stdout)
-    with place.open() as source, map_errors(source.path):
+    with agency.open() as source, map_errors(source.path):
         if email is None and contact is None:
             return _counts(console, source.connection, day, as_json)
         if contact is not None:
@@ -95,14 +95,14 @@ def add(
     as_json: bool,
 ) -> int:
     """Adds one."""
-    place = where.place()
-    day = _day(place, on)
+    agency = where.agency()
+    day = _day(agency, on)
     _require_one(email, contact, both=True)
     number = "" if contact is None else str(contact)
     words = (email or "", number, reason, source, since or str(day), until or "")
     new = keeping.made(*(word.strip() for word in words))
     added, effect = _edit(
-        place, lambda c: (keeping.add(c, new, day), keeping.effect(c, day)), "suppression"
+        agency, lambda c: (keeping.add(c, new, day), keeping.effect(c, day)), "suppression"
     )
     if as_json:
         _print_json(added=added, suppression=_record(new), effect=effect)
@@ -125,8 +125,8 @@ def end(
     as_json: bool,
 ) -> int:
     """Ends what names an address or a contact's id."""
-    place = where.place()
-    day = _day(place, on)
+    agency = where.agency()
+    day = _day(agency, on)
     _require_one(email, contact)
 
     def edit(connection: apsw.Connection) -> tuple[list[Suppression], list[Suppression]]:
@@ -137,7 +137,7 @@ def end(
             still = rows.of_contact(connection, contact or 0, str(day))
         return ended, [row for row in still if row.state == IN_FORCE]
 
-    ended, still = _edit(place, edit, "suppression")
+    ended, still = _edit(agency, edit, "suppression")
     if as_json:
         before, after = [_record(row) for row in ended], [_record(row) for row in still]
         _print_json(first_day_without=day, ended=before, still_in_force=after)
@@ -163,13 +163,13 @@ def import_(
     as_json: bool,
 ) -> int:
     """Adds those of a file."""
-    place, file = place_and_file(names, org, store)
-    day = _day(place, on)
+    agency, file = place_and_file(names, org, store)
+    day = _day(agency, on)
     path = rejects_path(file, rejects)
     parsed = keeping.parse(read_csv(file, ("email", "contact_id")))
     parsed.rejects.write(path)  # first: where it fails, nothing has changed
     found, effect = _edit(
-        place, lambda c: (keeping.load(c, parsed), keeping.effect(c, day)), "suppression"
+        agency, lambda c: (keeping.load(c, parsed), keeping.effect(c, day)), "suppression"
     )
     where_to = path if len(parsed.rejects) else None
     if as_json:
@@ -209,8 +209,8 @@ def export(where: Where, out: Path | None, as_json: bool) -> int:
         raise InputError("--json: expected --out FILE with it, since the CSV takes standard output")
     if out is not None:
         check_out(out, "--out")
-    place = where.place()
-    with place.open() as source, map_errors(source.path):
+    agency = where.agency()
+    with agency.open() as source, map_errors(source.path):
         if out is None:
             keeping.export(source.connection, sys.stdout)
             return OK
@@ -221,19 +221,19 @@ def export(where: Where, out: Path | None, as_json: bool) -> int:
     if as_json:
         _print_json(rows=count, out=str(out))
     else:
-        text = f"{_count(count, 'suppression')} of {place.name}: {out}"
+        text = f"{_count(count, 'suppression')} of {agency.name}: {out}"
         paragraph(console_for(sys.stdout), text, indent=0)
     return OK
 
 
-def _edit(place: Place, edit: Edit[T], word: str) -> T:
+def _edit(agency: AgencyDatabase, edit: Edit[T], word: str) -> T:
     with progress_bars() as progress:
-        return place.edit(edit, word, dt.datetime.now(dt.UTC), progress)
+        return agency.edit(edit, word, dt.datetime.now(dt.UTC), progress)
 
 
-def _day(place: Place, on: str | None) -> dt.date:
+def _day(agency: AgencyDatabase, on: str | None) -> dt.date:
     """The day that is given, else today where the organization is."""
-    return read_date(on, "--on") if on else dt.datetime.now(place.config().zone).date()
+    return read_date(on, "--on") if on else dt.datetime.now(agency.config().zone).date()
 
 
 def _require_one(email: str | None, contact: int | None, both: bool = False) -> None:

@@ -34,7 +34,7 @@ def absences(case: Case) -> list[Absence]:
         return []
     drafts = case.plan.drafts
     there = {case.kind(row).email_type for row in range(len(drafts))}
-    campaigns = np.flatnonzero(case.words.is_campaign[drafts.kind])
+    campaigns = np.flatnonzero(case.kind_table.is_campaign[drafts.kind])
     instances = {case.kind(int(row)).instance for row in campaigns}
     found = []
     for name, find in (
@@ -60,21 +60,21 @@ def _not_due(why: str, **inputs: Input) -> Decision:
 def _birthday(case: Case) -> Decision:
     if int(case.plan.batch.contacts.birth[0]) == NO_DAY:
         return _not_due("the contact has no usable birth date")
-    return _yearly(case, birthdays(case.plan.batch.contacts, case.brief), BIRTHDAY, "")
+    return _yearly(case, birthdays(case.plan.batch.contacts, case.context), BIRTHDAY, "")
 
 
 def _effective_date(case: Case) -> Decision:
     if int(case.plan.batch.contacts.effective[0]) == NO_DAY:
         return _not_due("the contact has no usable effective date")
-    days = effective_dates(case.plan.batch.contacts, case.brief)
-    months = case.brief.config.organization.effective_date_first_email_months
+    days = effective_dates(case.plan.batch.contacts, case.context)
+    months = case.context.config.organization.effective_date_first_email_months
     first = f" (the first comes {plural(months, 'month')} or more after the effective date)"
     return _yearly(case, days, EFFECTIVE_DATE, first)
 
 
 def _yearly(case: Case, days: AnniversaryDays, code: int, remark: str) -> Decision:
     grace = 1 if days.lead > 0 else 0
-    event = int(days.first_event(civil.day_of(case.brief.t0) + grace)[0])
+    event = int(days.first_event(civil.day_of(case.context.t0) + grace)[0])
     return _due_later(case, code, event, event - days.lead, remark)
 
 
@@ -90,21 +90,21 @@ def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") 
         )
     return _not_due(
         f"the next one is due on {civil.text_of(ideal)}, after the last day planned for, "
-        f"{case.brief.horizon}{remark}",
+        f"{case.context.horizon}{remark}",
         event=civil.date_of(event),
-        **{"ideal date": civil.date_of(ideal), "horizon": case.brief.horizon},
+        **{"ideal date": civil.date_of(ideal), "horizon": case.context.horizon},
     )
 
 
 def _aep(case: Case) -> Decision:
-    brief, aep = case.brief, case.brief.config.aep
-    if brief.aep_replaced:
+    context, aep = case.context, case.context.config.aep
+    if context.aep_replaced:
         why = "a campaign type named aep replaces it"
         return Decision(step="Replaced", section="Campaigns", why=why)
     if not aep.enabled:
         return _not_due("the configuration switches it off (aep.enabled)", **{"aep.enabled": False})
-    earliest = brief.t0 - dt.timedelta(days=aep.valid_days)
-    days = aep_days(brief, earliest, brief.horizon + dt.timedelta(days=366))
+    earliest = context.t0 - dt.timedelta(days=aep.valid_days)
+    days = aep_days(context, earliest, context.horizon + dt.timedelta(days=366))
     day = next((day for day in days if day >= civil.day_of(earliest)), None)
     if day is None:
         return _not_due("no year that the configuration allows is within reach (aep.years)")
@@ -112,9 +112,9 @@ def _aep(case: Case) -> Decision:
 
 
 def _post_window(case: Case) -> Decision:
-    organization = case.brief.config.organization
+    organization = case.context.config.organization
     failed = bool(case.plan.batch.contacts.failed[0])
-    if bool(case.exclusions.year_round[0]) or case.window_of(case.brief.as_of.year) is None:
+    if bool(case.exclusions.year_round[0]) or case.window_of(case.context.as_of.year) is None:
         return _no_make_up("the contact has no exclusion window to make up for")
     if not organization.enable_post_window_emails:
         return _no_make_up(
@@ -132,10 +132,10 @@ def _post_window(case: Case) -> Decision:
 
 def _no_window(case: Case) -> Decision:
     """Why none of the windows that end in reach has a make-up message; told of the last one."""
-    valid = case.brief.config.timing.post_window_valid_days
-    earliest = case.brief.t0 - dt.timedelta(days=valid + 1)
-    windows = case.windows_about(case.brief.as_of.year)
-    reach = [window for window in windows if earliest <= window[1] < case.brief.horizon]
+    valid = case.context.config.timing.post_window_valid_days
+    earliest = case.context.t0 - dt.timedelta(days=valid + 1)
+    windows = case.windows_about(case.context.as_of.year)
+    reach = [window for window in windows if earliest <= window[1] < case.context.horizon]
     if not reach:
         return _no_make_up("no window ends within reach")
     start, end = reach[-1]
@@ -160,8 +160,8 @@ def _no_make_up(why: str, **inputs: Input) -> Decision:
 
 def _followup(case: Case) -> Decision:
     rows = case.plan.history.rows
-    lookback = case.brief.config.timing.followup_lookback_days
-    since = civil.day_of(case.brief.as_of) - lookback
+    lookback = case.context.config.timing.followup_lookback_days
+    since = civil.day_of(case.context.as_of) - lookback
     recent = rows.is_sent & (rows.sent >= since) & (rows.type != FOLLOWUP)
     why = "what was sent has been followed up, or its campaign wants no follow-ups"
     if not recent.any():
@@ -218,7 +218,7 @@ def _campaigns(case: Case, there: set[int]) -> list[Absence]:
         status = target["status"].strip().lower()
         statuses.setdefault(target["campaign_instance_id"], []).append(status)
     found = []
-    for instance in case.brief.instances:
+    for instance in case.context.instances:
         wanted = instance.id in statuses or (instance.takes_part and instance.target_all_contacts)
         if wanted and instance.id not in there:
             why = _campaign(case, instance, statuses.get(instance.id, []))
@@ -229,7 +229,7 @@ def _campaigns(case: Case, there: set[int]) -> list[Absence]:
 
 def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
     inputs: dict[str, Input] = {"instance": instance.id}
-    position = case.brief.instances.index(instance)
+    position = case.context.instances.index(instance)
     rows = case.plan.history.rows
     handled = np.flatnonzero((rows.type == CAMPAIGN) & (rows.instance == position))
     mismatch, of_targeting = wishes(case, instance)
@@ -240,7 +240,7 @@ def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
         start, end = instance.active_start or "the beginning", instance.active_end or "open end"
         step = "Takes part"
         why = (
-            f"the campaign takes no part on {case.brief.as_of}: it is active from {start} to "
+            f"the campaign takes no part on {case.context.as_of}: it is active from {start} to "
             f"{end}, and only if its type is"
         )
         inputs |= {
@@ -257,5 +257,5 @@ def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
         why = f"it is handled already by {_row_in_words(case, int(handled[-1]))}"
         inputs |= _handled(case, int(handled[-1]))
     else:
-        why = f"it is past its deadline, or due after {case.brief.horizon}"
+        why = f"it is past its deadline, or due after {case.context.horizon}"
     return Decision(step=step, section="Campaigns", why=why, inputs=inputs)

@@ -14,8 +14,8 @@ from almanac.database.catalog import Record
 from almanac.database.loads import DayLoads
 from almanac.explain.model import PlannedRow
 from almanac.frames import NO_DAY, Kind
-from almanac.planning.brief import Brief, Instance
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.brief import Instance, RunContext
+from almanac.planning.kinds import KindTable
 from almanac.planning.plan import ContactPlan, ShardData
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, causes, window_in_year
@@ -28,8 +28,8 @@ _YEARS_ABOUT = 3
 class Case:
     """The rows of one contact and the plan of it; frames have its rows only."""
 
-    brief: Brief
-    words: Vocabulary
+    context: RunContext
+    kind_table: KindTable
     plan: ContactPlan
     data: ShardData
     limits: Limits
@@ -62,11 +62,11 @@ class Case:
     @cached_property
     def instances(self) -> dict[int, Instance]:
         """Campaign instances by id."""
-        return {instance.id: instance for instance in self.brief.instances}
+        return {instance.id: instance for instance in self.context.instances}
 
     def kind(self, row: int) -> Kind:
         """What kind of message a candidate is."""
-        return self.words.kinds[int(self.plan.drafts.kind[row])]
+        return self.kind_table.kinds[int(self.plan.drafts.kind[row])]
 
     def name(self, row: int) -> str:
         """A candidate's type, with its campaign's name."""
@@ -74,7 +74,7 @@ class Case:
 
     def respects_windows(self, row: int) -> bool:
         """Whether exclusion windows apply to a candidate."""
-        return bool(self.words.respects_windows[self.plan.drafts.kind[row]])
+        return bool(self.kind_table.respects_windows[self.plan.drafts.kind[row]])
 
     def cause(self, day: int) -> int:
         """Why the day is excluded for the contact: a cause of `rules.windows`, 0 if it is not."""
@@ -82,7 +82,7 @@ class Case:
 
     def reason(self, row: int) -> str:
         """Why the rules skip a candidate; empty if they do not."""
-        return self.words.reasons[int(self.plan.sifted.reason[row])]
+        return self.kind_table.reasons[int(self.plan.sifted.reason[row])]
 
     def window(self, day: int) -> tuple[dt.date, dt.date] | None:
         """The window that contains the day, if any."""

@@ -38,7 +38,7 @@ def contact_facts(case: Case) -> ContactFacts:
         failed_underwriting=bool(row["failed_underwriting"]),
         eligible=case.eligible,
         why_not=None if case.eligible else _why_not(row, [i.issue for i in issues]),
-        suppression=case.words.reasons[suppressed] or None,
+        suppression=case.kind_table.reasons[suppressed] or None,
         rule=rule_in_words(case, state),
         issues=issues,
     )

@@ -12,7 +12,7 @@ from almanac import civil
 from almanac.balancing.hashing import message_hashes
 from almanac.explain.case import Case, plural
 from almanac.explain.model import Decision, Input, PlannedRow
-from almanac.organizations.brief import date_of_run
+from almanac.names import date_of_run
 from almanac.planning.kinds import DAILY_CAP
 
 LOADS_SHOWN = 10  # days of a span of which the load is fetched
@@ -92,7 +92,7 @@ def _dates(case: Case, row: int, found: PlannedRow) -> dict[str, Input]:
 
 def _kept(case: Case, found: PlannedRow) -> str:
     date = date_of_run(found.scheduler_run_id)
-    if date is None or date >= case.brief.as_of:
+    if date is None or date >= case.context.as_of:
         return ""
     return f", and kept since the run of {date}"
 
@@ -100,7 +100,7 @@ def _kept(case: Case, found: PlannedRow) -> str:
 def _first_days(case: Case, found: PlannedRow) -> list[int]:
     """What T0 can have been in the run that wrote the row."""
     date = date_of_run(found.scheduler_run_id)
-    if date is None or date == case.brief.as_of:
+    if date is None or date == case.context.as_of:
         return [case.limits.t0]
     return [civil.day_of(date), civil.day_of(date) + 1]
 
@@ -109,7 +109,7 @@ def _hash(case: Case, row: int) -> int:
     drafts = case.plan.drafts
     ids = case.plan.batch.contacts.id[drafts.contact[row : row + 1]]
     kind, event = drafts.kind[row : row + 1], drafts.event[row : row + 1]
-    return int(message_hashes(ids, np.ascontiguousarray(kind), event, case.words.kinds)[0])
+    return int(message_hashes(ids, np.ascontiguousarray(kind), event, case.kind_table.kinds)[0])
 
 
 def _spread(case: Case, row: int, t0: int) -> int:

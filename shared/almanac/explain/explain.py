@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.balancing.load import Limits as DayLimits
-from almanac.config import Config, load_config
+from almanac.config import Config, first_send_date, load_config
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
 from almanac.database.loads import DayLoads
@@ -32,12 +32,12 @@ from almanac.explain.model import CommittedMessage, Explanation, Limits, Planned
 from almanac.explain.verdicts import day_verdict, notes, verdict
 from almanac.explain.why_not_on import on_day
 from almanac.explain.windows import excluded_spans, window_spans
-from almanac.organizations.agency_database import Place, StorePlace
-from almanac.organizations.brief import brief_of, date_of_run
+from almanac.names import date_of_run
+from almanac.organizations.agency_database import AgencyDatabase, StorePlace
+from almanac.organizations.brief import run_context_of
 from almanac.organizations.organizations import census_of
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.planning.plan import hold_against_snapshot, plan_contacts
-from almanac.runs.plan import first_send_date
 from almanac.runs.shard import read_range
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, manifest_of
@@ -71,16 +71,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class _Open:
-    """A place that is open, with what is known of it besides."""
+    """An agency database that is open, with what is known of it besides."""
 
-    place: Place
+    agency: AgencyDatabase
     source: Source
     manifest: Manifest | None  # of a version in a store
 
     @property
     def name(self) -> str:
         version = f", version {self.manifest.version}" if self.manifest else ""
-        return f"{self.place.name}{version}"
+        return f"{self.agency.name}{version}"
 
     def total_contacts(self) -> int:
         """All rows of contacts; a manifest knows without reading them."""
@@ -92,7 +92,7 @@ class _Open:
 
 
 def explain_contact(
-    place: Place, contact: int | str, question: Question | None = None
+    agency: AgencyDatabase, contact: int | str, question: Question | None = None
 ) -> Explanation:
     """Every candidate of the contact, by id or e-mail address, and the steps that decided on each.
 
@@ -101,10 +101,10 @@ def explain_contact(
     as_of unless `now` is past its send time, or the version in force was planned from the day
     after on. The database is only read; of one in a store a few pages are fetched. RequestError
     names the nearest ids where there is no such contact, and all where an address has several;
-    others as `Place.open` raises them.
+    others as `AgencyDatabase.open` raises them.
     """
     question = question or Question()
-    with _opened(place) as there:
+    with _opened(agency) as there:
         contact_id = contact if isinstance(contact, int) else _contact_with(there, contact)
         if not -(1 << 63) <= contact_id < 1 << 63:
             raise RequestError(f"contact {contact_id}: ids are whole numbers of at most 64 bits")
@@ -118,15 +118,15 @@ def explain_contact(
 
 
 @contextmanager
-def _opened(place: Place) -> Iterator[_Open]:
-    if isinstance(place, StorePlace):
-        version = place.version()[0]
-        manifest = manifest_of(place.store, version.folder)
-        with place.open_version(version) as source:
-            yield _Open(place, source, manifest)
+def _opened(agency: AgencyDatabase) -> Iterator[_Open]:
+    if isinstance(agency, StorePlace):
+        version = agency.version()[0]
+        manifest = manifest_of(agency.store, version.folder)
+        with agency.open_version(version) as source:
+            yield _Open(agency, source, manifest)
     else:
-        with place.open() as source:
-            yield _Open(place, source, None)
+        with agency.open() as source:
+            yield _Open(agency, source, None)
 
 
 def _contact_with(there: _Open, address: str) -> int:
@@ -152,7 +152,7 @@ def _unknown(there: _Open, contact_id: int) -> RequestError:
 
 
 def _moment(there: _Open, snapshot: Snapshot, question: Question) -> Moment:
-    config, words = _configuration(there, snapshot, question)
+    config, kind_table = _configuration(there, snapshot, question)
     run = snapshot.last_run()
     last_run = str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None
     as_of, now, came_from = question.as_of, question.now, "the day given"
@@ -168,16 +168,16 @@ def _moment(there: _Open, snapshot: Snapshot, question: Question) -> Moment:
         t0 = first_send_date(as_of, now, config)
     elif manifest is not None and manifest.t0 is not None and manifest.as_of == as_of:
         t0 = manifest.t0
-    return Moment(as_of, came_from, t0, config, words, last_run)
+    return Moment(as_of, came_from, t0, config, kind_table, last_run)
 
 
 def _configuration(there: _Open, snapshot: Snapshot, question: Question) -> tuple[Config, str]:
     """The configuration to explain by, and where it comes from."""
     if question.config is not None:
         return question.config, "the one given"
-    place = there.place
-    if isinstance(place, StorePlace) and place.store.stat(layout.config(place.org)) is not None:
-        return place.config(), "that of the organization"
+    agency = there.agency
+    if isinstance(agency, StorePlace) and agency.store.stat(layout.config(agency.org)) is not None:
+        return agency.config(), "that of the organization"
     recorded = snapshot.open_config()
     if recorded is not None:
         config = load_config(recorded, f"{there.name}: config_versions")
@@ -193,19 +193,19 @@ def _explain(
     contact_id: int,
     question: Question,
 ) -> Explanation:
-    brief = brief_of(snapshot, moment.config, moment.as_of, moment.t0)
-    words = Vocabulary(brief)
-    data = read_range(snapshot, brief, None, contact_id, contact_id)
-    plan = plan_contacts(data, brief, words)
+    context = run_context_of(snapshot, moment.config, moment.as_of, moment.t0)
+    kind_table = KindTable(context)
+    data = read_range(snapshot, context, None, contact_id, contact_id)
+    plan = plan_contacts(data, context, kind_table)
     limits = DayLimits.of(
-        brief.config, civil.day_of(moment.t0), there.total_contacts(), words.kinds
+        context.config, civil.day_of(moment.t0), there.total_contacts(), kind_table.kinds
     )
-    _, match = hold_against_snapshot(data, plan, brief, words)
+    _, match = hold_against_snapshot(data, plan, context, kind_table)
     rows = _planned_rows(data.planned, extract.run_ids)
-    near = not isinstance(there.place, StorePlace)
+    near = not isinstance(there.agency, StorePlace)
     case = Case(
-        brief=brief,
-        words=words,
+        context=context,
+        kind_table=kind_table,
         plan=plan,
         data=data,
         limits=limits,
@@ -216,7 +216,7 @@ def _explain(
     messages = [message(case, row) for row in range(len(plan.drafts))]
     claimed = {int(row) for row in match.columns["previous_id"]}
     committed, absent = _committed(case), absences(case)
-    year = (moment.as_of - YEAR_BEFORE, brief.horizon)
+    year = (moment.as_of - YEAR_BEFORE, context.horizon)
     asked = None
     if question.on is not None:
         asked = on_day(case, question.on, question.email_type, messages, committed, absent)
@@ -226,7 +226,7 @@ def _explain(
         as_of=moment.as_of,
         as_of_from=moment.as_of_from,
         first_send_date=moment.t0,
-        horizon=brief.horizon,
+        horizon=context.horizon,
         configuration=moment.configuration,
         last_run=moment.last_run,
         verdict="",
@@ -244,8 +244,8 @@ def _explain(
             daily_cap=limits.cap,
             ceiling=limits.ceiling,
             effective_date_limit=limits.effective_date_limit,
-            max_emails=brief.config.frequency.max_emails,
-            period_days=brief.config.frequency.period_days,
+            max_emails=context.config.frequency.max_emails,
+            period_days=context.config.frequency.period_days,
         ),
     )
     result.verdict, result.notes = verdict(result), notes(result)

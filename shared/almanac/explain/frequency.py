@@ -56,21 +56,24 @@ def _order(case: Case, row: int) -> tuple[int, ...]:
 
 def limits_of(case: Case) -> dict[str, Input]:
     """The settings of the frequency limit."""
-    frequency = case.brief.config.frequency
+    frequency = case.context.config.frequency
     return {"max_emails": frequency.max_emails, "period_days": frequency.period_days}
 
 
 def _most(case: Case) -> str:
-    limit = case.brief.config.frequency
+    limit = case.context.config.frequency
     return f"{plural(limit.max_emails, 'message')} in {plural(limit.period_days, 'day')}"
 
 
 def too_frequent(case: Case, row: int) -> Decision:
     """Why the frequency limit skips a candidate."""
     sifted = case.plan.sifted
-    if sifted.reason[row] == case.words.reason(FREQUENCY) and sifted.hi[row] < sifted.start[row]:
+    if (
+        sifted.reason[row] == case.kind_table.reason(FREQUENCY)
+        and sifted.hi[row] < sifted.start[row]
+    ):
         return _no_range(case, row)
-    limit, ideal = case.brief.config.frequency, int(case.plan.drafts.ideal[row])
+    limit, ideal = case.context.config.frequency, int(case.plan.drafts.ideal[row])
     before = [
         each
         for each in counted_messages(case)
@@ -159,7 +162,7 @@ def _range_inputs(case: Case, row: int) -> dict[str, Input]:
 
 def sets_hi(case: Case, row: int) -> Counted | None:
     """The later message for whose sake the candidate must go before its latest day, if any."""
-    limit = case.brief.config.frequency
+    limit = case.context.config.frequency
     messages = counted_messages(case)
     at = next((i for i, each in enumerate(messages) if each.row == row), None)
     if at is None or at + limit.max_emails >= len(messages):
@@ -172,7 +175,7 @@ def sets_hi(case: Case, row: int) -> Counted | None:
 def campaign_conflict(case: Case, row: int) -> Decision:
     """Which other campaign of the same ideal date goes first."""
     drafts = case.plan.drafts
-    same = (drafts.ideal == drafts.ideal[row]) & case.words.is_campaign[drafts.kind]
+    same = (drafts.ideal == drafts.ideal[row]) & case.kind_table.is_campaign[drafts.kind]
     # those that reached this step and passed it: the winner alone
     rows = [int(r) for r in np.flatnonzero(same) if case.reason(int(r)) in ("", FREQUENCY)]
     mine, ideal = case.kind(row), civil.date_of(drafts.ideal[row])

@@ -49,7 +49,7 @@ def _ahead(days: int) -> str:
 
 
 def _birthday(case: Case, row: int) -> Decision:
-    ahead, event = case.brief.config.timing.birthday_days_before, _event(case, row)
+    ahead, event = case.context.config.timing.birthday_days_before, _event(case, row)
     return Decision(
         step="Candidate",
         section="Candidates",
@@ -63,8 +63,8 @@ def _birthday(case: Case, row: int) -> Decision:
 
 
 def _effective_date(case: Case, row: int) -> Decision:
-    ahead, event = case.brief.config.timing.effective_date_days_before, _event(case, row)
-    organization = case.brief.config.organization
+    ahead, event = case.context.config.timing.effective_date_days_before, _event(case, row)
+    organization = case.context.config.organization
     return Decision(
         step="Candidate",
         section="Candidates",
@@ -79,7 +79,7 @@ def _effective_date(case: Case, row: int) -> Decision:
 
 
 def _aep(case: Case, row: int) -> Decision:
-    aep = case.brief.config.aep
+    aep = case.context.config.aep
     return Decision(
         step="Candidate",
         section="Candidates",
@@ -101,22 +101,22 @@ def _post_window(case: Case, row: int) -> Decision:
             "window start": start,
             "window end": end,
             "kept back": kept_back,
-            "post_window_valid_days": case.brief.config.timing.post_window_valid_days,
+            "post_window_valid_days": case.context.config.timing.post_window_valid_days,
         },
     )
 
 
 def _kept_back(case: Case, first: int, last: int) -> list[Standing]:
     """The messages with an ideal date in the window, in order of their days."""
-    contacts, brief, drafts = case.plan.batch.contacts, case.brief, case.plan.drafts
+    contacts, context, drafts = case.plan.batch.contacts, case.context, case.plan.drafts
     found = []
     yearly = {"birthday": birthdays, "effective_date": effective_dates}
     for name, days_of in yearly.items():
-        days = days_of(contacts, brief)
+        days = days_of(contacts, context)
         ideals = days.first_event(np.full(len(days.contact), first + days.lead, np.int32))
         found += [(int(event) - days.lead, name) for event in ideals]
     span = civil.date_of(first), civil.date_of(last)
-    found += [(day, "aep") for day in aep_days(brief, *span)]
+    found += [(day, "aep") for day in aep_days(context, *span)]
     found += [
         (int(drafts.ideal[r]), case.name(r))
         for r in range(len(drafts))
@@ -156,14 +156,14 @@ def _campaign(case: Case, row: int) -> Decision:
     if not instance.respect_exclusion_windows:
         why += "; it goes on excluded days too"
         inputs["respect_exclusion_windows"] = False
-    inputs["campaign_valid_days"] = case.brief.config.timing.campaign_valid_days
+    inputs["campaign_valid_days"] = case.context.config.timing.campaign_valid_days
     if instance.active_end is not None:
         inputs["active_end_date"] = instance.active_end
     return Decision(step="Candidate", section="Campaigns", why=f"{why}.", inputs=inputs)
 
 
 def _followup(case: Case, row: int) -> Decision:
-    timing = case.brief.config.timing
+    timing = case.context.config.timing
     details = json.loads(case.plan.metadata[int(case.plan.drafts.details[row])].as_py())
     parent, behaviour = int(details["initial_comm_log_id"]), details["followup_behavior"]
     sent = civil.date_of(int(case.plan.drafts.ideal[row]) - timing.followup_delay_days)

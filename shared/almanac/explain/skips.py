@@ -58,8 +58,8 @@ def suppression(case: Case, reason: str) -> Decision:
 
 def _is_in_force(case: Case, row: Record, reason: str) -> bool:
     """Whether a row of suppressions holds on as_of and gives that reason."""
-    since, until = (_date(row, name) or case.brief.as_of for name in ("since", "until"))
-    in_force = since <= case.brief.as_of <= until
+    since, until = (_date(row, name) or case.context.as_of for name in ("since", "until"))
+    in_force = since <= case.context.as_of <= until
     return in_force and suppression_text(str(row.get("reason") or "")) == reason
 
 

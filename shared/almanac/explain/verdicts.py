@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from almanac.explain.case import lowered, plural
 from almanac.explain.model import DayFound, Explanation
-from almanac.organizations.brief import date_of_run
+from almanac.names import date_of_run
 
 
 def verdict(found: Explanation) -> str:

@@ -88,7 +88,9 @@ def _excluded(case: Case, day: int) -> Decision | None:
 
 
 def _check_type(case: Case, email_type: str, absent: Sequence[Absence]) -> None:
-    known = sorted({kind.email_type for kind in case.words.kinds} | {a.email_type for a in absent})
+    known = sorted(
+        {kind.email_type for kind in case.kind_table.kinds} | {a.email_type for a in absent}
+    )
     if email_type not in known:
         raise RequestError(
             f"--type: {email_type!r} is no type of message here; expected one of {', '.join(known)}"
@@ -191,7 +193,7 @@ def _too_early(case: Case, row: int, lo: int) -> Decision:
 
 def _after_hi(case: Case, row: int) -> Decision:
     hi, later = civil.date_of(case.plan.sifted.hi[row]), sets_hi(case, row)
-    limits, inputs = case.brief.config.frequency, limits_of(case) | {"hi": hi}
+    limits, inputs = case.context.config.frequency, limits_of(case) | {"hi": hi}
     why = f"It has to go by {hi}"
     if later is not None:
         why += (

@@ -11,50 +11,35 @@ from almanac.config import StateRule
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, ExcludedSpan, Input, WindowSpan
 from almanac.frames import NO_DAY
+from almanac.planning.rule_text import ANCHORS, span_in_words
 from almanac.rules.windows import AGE, EXCLUSION_TEXTS, YEAR_ROUND, causes
-
-ANCHORS = {
-    "birthday_window": "birthday",
-    "effective_date_window": "policy anniversary",
-}
 
 
 def rule_in_words(case: Case, state: str | None) -> str:
     """What the state's rule forbids."""
     if state is None:
         return "the state is unknown: no state rule applies"
-    rule = case.brief.config.state_rules.get(state)
+    rule = case.context.config.state_rules.get(state)
     if rule is None:
         return f"{state} has no exclusion"
     if rule.kind == "year_round":
         return f"{state} is excluded all year"
-    text = f"{state} excludes {span_in_words(rule, case.brief.config.timing.pre_window_days)}"
+    text = f"{state} excludes {span_in_words(rule, case.context.config.timing.pre_window_days)}"
     if rule.year_round_from_age is not None:
         text += f"; all year from the age of {rule.year_round_from_age}"
     return text
 
 
-def span_in_words(rule: StateRule, ahead: int) -> str:
-    """The days that a rule with windows excludes; ahead: so many more before each window."""
-    anchor = ANCHORS[rule.kind]
-    if rule.use_month_start:
-        anchor = f"first of the month of the {anchor}"
-    text = f"{rule.before} days before the {anchor} to {rule.after} days after it"
-    if rule.before == 0:
-        text = f"the {anchor} and the {rule.after} days after it"
-    return f"{text}, and {ahead} days ahead of that" if ahead else text
-
-
 def window_spans(case: Case) -> list[WindowSpan]:
     """The windows of the year of as_of and of the next, and one from before that still lasts."""
-    year = case.brief.as_of.year
+    year = case.context.as_of.year
     rule = _rule(case)
     if rule is None or rule.kind == "year_round":
         return []
     spans = []
     for each in (year - 1, year, year + 1):
         window = case.window_of(each)
-        if window and (each >= year or window[1] >= case.brief.as_of):
+        if window and (each >= year or window[1] >= case.context.as_of):
             kind = f"{ANCHORS[rule.kind]} window of {case.state}"
             spans.append(WindowSpan(year=each, start=window[0], end=window[1], kind=kind))
     return spans
@@ -118,7 +103,7 @@ def excluded_inputs(case: Case, day: int) -> dict[str, Input]:
     return inputs | {
         "before": rule.before,
         "after": rule.after,
-        "pre_window_days": case.brief.config.timing.pre_window_days,
+        "pre_window_days": case.context.config.timing.pre_window_days,
         "window start": window[0],
         "window end": window[1],
     }
@@ -148,10 +133,10 @@ def exclusion(case: Case, row: int) -> Decision:
 
 def _makes_up(case: Case, end: dt.date) -> str:
     """The make-up message of a window, if there is one."""
-    drafts, code = case.plan.drafts, case.words.kind("post_window")
+    drafts, code = case.plan.drafts, case.kind_table.kind("post_window")
     if ((drafts.kind == code) & (drafts.event == civil.day_of(end))).any():
         return f": the post_window message after {end} makes up for it"
-    if end >= case.brief.horizon and case.brief.config.organization.enable_post_window_emails:
+    if end >= case.context.horizon and case.context.config.organization.enable_post_window_emails:
         return f": what makes up for it comes after {end}, later than is planned for now"
     return ""
 
@@ -159,7 +144,7 @@ def _makes_up(case: Case, end: dt.date) -> str:
 def _rule(case: Case) -> StateRule | None:
     if not case.eligible or case.state is None:
         return None
-    return case.brief.config.state_rules.get(case.state)
+    return case.context.config.state_rules.get(case.state)
 
 
 def _date(day: int) -> dt.date | None:

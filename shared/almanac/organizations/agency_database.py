@@ -25,8 +25,8 @@ from almanac.database.ranged import ranged_source
 from almanac.database.sources import Source, file_source
 from almanac.database.sql import Columns
 from almanac.errors import InputError, RequestError, Superseded
+from almanac.organizations.organizations import read_config
 from almanac.organizations.transfer import Progress, checked, publish_copy
-from almanac.runs.plan import read_config
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, database_of
 
@@ -37,7 +37,7 @@ Edit = Callable[[apsw.Connection], T]
 ATTEMPTS = 5  # at a change in a store where others publish versions meanwhile
 
 
-class Place(Protocol):
+class AgencyDatabase(Protocol):
     """An agency's database, wherever it is."""
 
     @property

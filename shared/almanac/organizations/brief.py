@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from almanac.config import Config
 from almanac.database.reading import Snapshot
-from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, Brief, make_brief
+from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, RunContext, make_run_context
 from almanac.report.summary import LeftOut
 
 
-def brief_of(
+def run_context_of(
     snapshot: Snapshot,
     config: Config,
     as_of: dt.date,
     t0: dt.date,
     changes: Mapping[int, Mapping[str, Any]] | None = None,
     rate_increases: bool | None = None,
-) -> Brief:
-    """The brief of a run on the snapshot, with its campaigns and suppression reasons.
+) -> RunContext:
+    """The context of a run on the snapshot, with its campaigns and suppression reasons.
 
     changes: by instance the columns that the run will change, with their new values.
     rate_increases: whether there are rows to turn into targets, if that is known.
@@ -39,7 +38,7 @@ def brief_of(
             if (row["campaign_type"], row["instance_name"]) == (LEGACY_TYPE, LEGACY_NAME)
         ]
         legacy = known[0] if known else snapshot.next_instance_id()
-    return make_brief(
+    return make_run_context(
         as_of=as_of,
         t0=t0,
         config=config,
@@ -50,19 +49,10 @@ def brief_of(
     )
 
 
-def date_of_run(run_id: str | None) -> dt.date | None:
-    """The as_of that a run's id begins with; None for an id of another scheduler's."""
-    match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", run_id or "")
-    try:
-        return dt.date.fromisoformat(match[0]) if match else None
-    except ValueError:
-        return None
-
-
-def left_out(brief: Brief) -> list[LeftOut]:
+def left_out(context: RunContext) -> list[LeftOut]:
     """The campaign instances that take no part because they cannot be understood."""
     return [
         LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
-        for i in brief.instances
+        for i in context.instances
         if i.problem is not None
     ]

@@ -18,10 +18,10 @@ from almanac.database.inspection import inspect
 from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
-from almanac.organizations.brief import brief_of, left_out
+from almanac.organizations.brief import left_out, run_context_of
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.report.findings import Findings
 
 Progress = Callable[[str, int, int], None]
@@ -67,8 +67,8 @@ def _looked_into(path: Path, config: Config, findings: Findings, tell: Progress)
 
 def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, object]:
     today = dt.datetime.now(dt.UTC).astimezone(config.zone).date()
-    brief = brief_of(snapshot, config, today, today)
-    words = Vocabulary(brief)
+    context = run_context_of(snapshot, config, today, today)
+    kind_table = KindTable(context)
     suppressions = snapshot.suppressions()
     issues: Counter[str] = Counter()
     odd: Counter[str] = Counter()
@@ -77,7 +77,7 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
     ranges = list(_ranges([int(i) for i in ids[::CONTACTS]]))
     for done, (first, last) in enumerate(ranges):
         tell("contacts", done, len(ranges))
-        batch = read_contacts(snapshot.contacts(first, last), suppressions, brief, words)
+        batch = read_contacts(snapshot.contacts(first, last), suppressions, context, kind_table)
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
         for name, table in (
@@ -95,7 +95,7 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
     return {
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
-        "left_out": left_out(brief),
+        "left_out": left_out(context),
         "unknown_targets": snapshot.foreign_targets()[1],
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run else None,

@@ -8,12 +8,26 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import BaseModel, ConfigDict
+
 from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
-from almanac.runs.run_plan import SnapshotRef
 from almanac.storage.store import ObjectStore
+
+
+class SnapshotRef(BaseModel):
+    """The database that the run plans on: one generation of one object."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    generation: int
+    size: int
+    crc32c: str
+    version: int
+    pointer: int  # generation of current.json that names the version
 
 
 class Snapshots(Protocol):

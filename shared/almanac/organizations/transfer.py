@@ -11,9 +11,8 @@ from almanac.database.census import Census, take_census
 from almanac.database.opening import backup, map_errors, open_database, quick_check
 from almanac.errors import InputError, RequestError, Superseded
 from almanac.names import check_org_id
-from almanac.organizations.organizations import last_whole_run, own_id
+from almanac.organizations.organizations import last_whole_run, own_id, read_config
 from almanac.outputs import check_folder, partial_of
-from almanac.runs.plan import read_config
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,

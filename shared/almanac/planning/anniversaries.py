@@ -8,11 +8,11 @@ import numpy as np
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Index
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.contacts import Contacts
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import AEP, ANNIVERSARY_DAYS, BIRTHDAY, EFFECTIVE_DATE, History
-from almanac.planning.kinds import UNDERWRITING_GLOBAL, Vocabulary
+from almanac.planning.kinds import UNDERWRITING_GLOBAL, KindTable
 from almanac.rules.windows import first_anniversary
 
 
@@ -30,7 +30,7 @@ class AnniversaryDays:
         return first_anniversary(self.month_day, on_or_after, self.first_year)
 
 
-def birthdays(contacts: Contacts, brief: Brief) -> AnniversaryDays:
+def birthdays(contacts: Contacts, context: RunContext) -> AnniversaryDays:
     """Birthdays: anniversaries later than the birth date."""
     have = np.flatnonzero(contacts.birth != NO_DAY)
     birth = contacts.birth[have]
@@ -38,16 +38,16 @@ def birthdays(contacts: Contacts, brief: Brief) -> AnniversaryDays:
         have,
         civil.month_day_of(birth),
         civil.year_of(birth) + np.int32(1),
-        brief.config.timing.birthday_days_before,
+        context.config.timing.birthday_days_before,
     )
 
 
-def effective_dates(contacts: Contacts, brief: Brief) -> AnniversaryDays:
+def effective_dates(contacts: Contacts, context: RunContext) -> AnniversaryDays:
     """Policy anniversaries from the first whose ideal day is enough months after the start."""
     have = np.flatnonzero(contacts.effective != NO_DAY)
     effective = contacts.effective[have]
-    lead = brief.config.timing.effective_date_days_before
-    needed = brief.config.organization.effective_date_first_email_months
+    lead = context.config.timing.effective_date_days_before
+    needed = context.config.organization.effective_date_first_email_months
     month_day = civil.month_day_of(effective)
     start = civil.months_of(effective)
     # an ideal day is never later than its anniversary, so no earlier year can have the months
@@ -60,10 +60,10 @@ def effective_dates(contacts: Contacts, brief: Brief) -> AnniversaryDays:
         year = year + early.astype(np.int32)
 
 
-def aep_days(brief: Brief, first: dt.date, last: dt.date) -> list[int]:
+def aep_days(context: RunContext, first: dt.date, last: dt.date) -> list[int]:
     """Days of the built-in AEP e-mail in the years of the span; empty where there is none."""
-    aep = brief.config.aep
-    if not aep.enabled or brief.aep_replaced:
+    aep = context.config.aep
+    if not aep.enabled or context.aep_replaced:
         return []
     month, day = int(aep.date[:2]), int(aep.date[3:])
     years = [y for y in range(first.year, last.year + 1) if aep.years is None or y in aep.years]
@@ -72,17 +72,25 @@ def aep_days(brief: Brief, first: dt.date, last: dt.date) -> list[int]:
 
 
 def draft_birthdays(
-    days: AnniversaryDays, contacts: Contacts, history: History, brief: Brief, words: Vocabulary
+    days: AnniversaryDays,
+    contacts: Contacts,
+    history: History,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Drafts:
     """At most one birthday candidate a contact."""
-    return _draft(days, "birthday", BIRTHDAY, contacts, history, brief, words)
+    return _draft(days, "birthday", BIRTHDAY, contacts, history, context, kind_table)
 
 
 def draft_effective_dates(
-    days: AnniversaryDays, contacts: Contacts, history: History, brief: Brief, words: Vocabulary
+    days: AnniversaryDays,
+    contacts: Contacts,
+    history: History,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Drafts:
     """At most one effective_date candidate a contact."""
-    return _draft(days, "effective_date", EFFECTIVE_DATE, contacts, history, brief, words)
+    return _draft(days, "effective_date", EFFECTIVE_DATE, contacts, history, context, kind_table)
 
 
 def _draft(
@@ -91,32 +99,36 @@ def _draft(
     code: int,
     contacts: Contacts,
     history: History,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Drafts:
     grace = 1 if days.lead > 0 else 0  # the deadline is the day before, or the day itself
-    event = days.first_event(civil.day_of(brief.t0) + grace)
+    event = days.first_event(civil.day_of(context.t0) + grace)
     ideal, deadline = event - np.int32(days.lead), event - np.int32(grace)
-    keep = live(brief, ideal, deadline)
+    keep = live(context, ideal, deadline)
     keep &= ~history.has_type_near(code, days.contact, ideal, ANNIVERSARY_DAYS)
     reason = np.zeros(len(ideal), np.int32)
-    if brief.config.organization.exclude_failed_underwriting_global:
-        reason[contacts.failed[days.contact]] = words.reason(UNDERWRITING_GLOBAL)
-    return drafts(days.contact, words.kind(name), event, ideal, deadline, reason).take(keep)
+    if context.config.organization.exclude_failed_underwriting_global:
+        reason[contacts.failed[days.contact]] = kind_table.reason(UNDERWRITING_GLOBAL)
+    return drafts(days.contact, kind_table.kind(name), event, ideal, deadline, reason).take(keep)
 
 
-def draft_aep(contacts: Contacts, history: History, brief: Brief, words: Vocabulary) -> Drafts:
+def draft_aep(
+    contacts: Contacts, history: History, context: RunContext, kind_table: KindTable
+) -> Drafts:
     """The AEP candidate of the first allowed year that can still be met, for every contact."""
-    valid = brief.config.aep.valid_days
+    valid = context.config.aep.valid_days
     everyone = np.arange(len(contacts))
-    earliest = brief.t0 - dt.timedelta(days=valid)
-    for day in aep_days(brief, earliest, brief.horizon):
-        if live(brief, day, day + valid):
+    earliest = context.t0 - dt.timedelta(days=valid)
+    for day in aep_days(context, earliest, context.horizon):
+        if live(context, day, day + valid):
             break
-        if day + valid >= civil.day_of(brief.t0):
+        if day + valid >= civil.day_of(context.t0):
             return Drafts.empty()
     else:
         return Drafts.empty()
     ideal = np.full(len(everyone), day, np.int32)
     keep = ~history.has_type_near(AEP, everyone, ideal, ANNIVERSARY_DAYS)
-    return drafts(everyone, words.kind("aep"), ideal, ideal, ideal + np.int32(valid)).take(keep)
+    return drafts(everyone, kind_table.kind("aep"), ideal, ideal, ideal + np.int32(valid)).take(
+        keep
+    )

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.frames import NO_DAY, Ids
-from almanac.planning.brief import Brief, Instance
+from almanac.planning.brief import Instance, RunContext
 from almanac.planning.campaigns import legacy_triggers, targeted
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.history import CAMPAIGN, read_committed
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import positions
 from almanac.rules.states import USPS_STATES
 
@@ -34,32 +34,36 @@ class Audience:
         batch: ContactBatch,
         targets: pa.Table,
         legacy: pa.Table,
-        brief: Brief,
-        words: Vocabulary,
+        context: RunContext,
+        kind_table: KindTable,
     ) -> Self:
         """Counts the batch; the tables are those of `planning.plan.ShardData`."""
         states = np.bincount(batch.contacts.state + 1, minlength=len(USPS_STATES) + 1)
         held = batch.contacts.suppressed[batch.contacts.suppressed > 0]
-        suppressed = np.bincount(held, minlength=len(words.reasons))
-        reach = {i.id: _reach(i, batch, targets, legacy, brief) for i in brief.instances}
+        suppressed = np.bincount(held, minlength=len(kind_table.reasons))
+        reach = {i.id: _reach(i, batch, targets, legacy, context) for i in context.instances}
         return cls(
             states=_named(["", *USPS_STATES], states),
             reach=+Counter(reach),
-            suppressed=_named(words.reasons, suppressed),
+            suppressed=_named(kind_table.reasons, suppressed),
         )
 
 
-def sent_by_instance(committed: pa.Table, contact_ids: Ids, brief: Brief) -> Counter[int]:
+def sent_by_instance(committed: pa.Table, contact_ids: Ids, context: RunContext) -> Counter[int]:
     """Messages sent or delivered to the contacts by instance, follow-ups aside."""
     campaigns = pc.starts_with(committed["email_type"], "campaign_", ignore_case=True)
-    rows = read_committed(committed.filter(campaigns), contact_ids, brief)
+    rows = read_committed(committed.filter(campaigns), contact_ids, context)
     sent = rows.instance[rows.is_sent & (rows.type == CAMPAIGN) & (rows.instance >= 0)]
-    counts = np.bincount(sent, minlength=len(brief.instances)).tolist()
-    return +Counter({i.id: n for i, n in zip(brief.instances, counts, strict=True)})
+    counts = np.bincount(sent, minlength=len(context.instances)).tolist()
+    return +Counter({i.id: n for i, n in zip(context.instances, counts, strict=True)})
 
 
 def _reach(
-    instance: Instance, batch: ContactBatch, targets: pa.Table, legacy: pa.Table, brief: Brief
+    instance: Instance,
+    batch: ContactBatch,
+    targets: pa.Table,
+    legacy: pa.Table,
+    context: RunContext,
 ) -> int:
     """0 for one that is not understood: whom it targets is not known."""
     if not instance.understood:
@@ -69,7 +73,7 @@ def _reach(
         return int(matching.sum())
     mine = targets["campaign_instance_id"].to_numpy() == instance.id
     named = targets["contact_id"].to_numpy()[mine]
-    if instance.id == brief.legacy_instance:
+    if instance.id == context.legacy_instance:
         converted = legacy_triggers(legacy) != NO_DAY
         named = np.concatenate([named, legacy["contact_id"].to_numpy()[converted]])
     contact = np.unique(positions(batch.contacts.id, named))

@@ -69,7 +69,7 @@ class Instance(BaseModel):
         return f"campaign_{self.type_name}"
 
 
-class Brief(BaseModel):
+class RunContext(BaseModel):
     """The decisions that hold for all contacts of a run."""
 
     model_config = ConfigDict(frozen=True)
@@ -93,7 +93,7 @@ class Brief(BaseModel):
         return f"{self.config.send_time}:00"
 
 
-def make_brief(
+def make_run_context(
     *,
     as_of: dt.date,
     t0: dt.date,
@@ -102,7 +102,7 @@ def make_brief(
     campaign_instances: Sequence[Mapping[str, Any]],
     suppression_reasons: Sequence[str] = (),
     legacy_instance: int | None = None,
-) -> Brief:
+) -> RunContext:
     """Put together what holds for all contacts (semantics: Campaigns).
 
     `legacy_instance` is the id that the instance of old rate increases will get if the database
@@ -117,7 +117,7 @@ def make_brief(
             legacy = {"campaign_type": LEGACY_TYPE, "instance_name": LEGACY_NAME}
             rows.append({"id": legacy_instance} | legacy)
     aep = types.get("aep")
-    return Brief(
+    return RunContext(
         as_of=as_of,
         t0=t0,
         config=config,

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
-from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Brief, Instance
+from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
@@ -20,7 +20,7 @@ from almanac.planning.kinds import (
     OUTSIDE_TARGETING,
     UNDERWRITING_CAMPAIGN,
     UNDERWRITING_GLOBAL,
-    Vocabulary,
+    KindTable,
 )
 from almanac.planning.lookup import DaysByGroup, positions
 from almanac.rules.states import USPS_STATES
@@ -53,7 +53,9 @@ class TargetLinks(Frame):
     status: Small
 
 
-def read_targets(table: pa.Table, legacy: pa.Table, contact_ids: Ids, brief: Brief) -> Targets:
+def read_targets(
+    table: pa.Table, legacy: pa.Table, contact_ids: Ids, context: RunContext
+) -> Targets:
     """Targets of contacts that can get messages: rows of contact_campaigns that were not sent
     yet, and the pre-scheduled `scheduled_rate_increase` rows of an older scheduler which are no
     such rows yet, whatever their status."""
@@ -69,17 +71,17 @@ def read_targets(table: pa.Table, legacy: pa.Table, contact_ids: Ids, brief: Bri
         status=code,
     )
     rows = stored.take(stored.status != _SENT)
-    if brief.legacy_instance is not None and legacy.num_rows:
+    if context.legacy_instance is not None and legacy.num_rows:
         trigger = legacy_triggers(legacy)
         size = legacy.num_rows
         old = Targets(
             row_id=np.zeros(size, np.int64),
             contact=positions(contact_ids, legacy["contact_id"].to_numpy()),
-            instance=np.full(size, brief.legacy_instance, np.int64),
+            instance=np.full(size, context.legacy_instance, np.int64),
             trigger=trigger,
             status=np.zeros(size, np.int8),
         )
-        known = (table["campaign_instance_id"].to_numpy() == brief.legacy_instance) & (
+        known = (table["campaign_instance_id"].to_numpy() == context.legacy_instance) & (
             stored.trigger != NO_DAY
         )
         there = DaysByGroup(stored.contact[known], stored.trigger[known])
@@ -103,24 +105,28 @@ def legacy_triggers(legacy: pa.Table) -> Days:
     return np.where(known & (distance <= 60), event, fallback).astype(np.int32)
 
 
-def converted_rows(legacy: pa.Table, brief: Brief) -> Ids:
+def converted_rows(legacy: pa.Table, context: RunContext) -> Ids:
     """Ids of the old rate increases that the migration turns into targets."""
-    if brief.legacy_instance is None:
+    if context.legacy_instance is None:
         return np.empty(0, np.int64)
     ids: Ids = legacy["id"].to_numpy()[legacy_triggers(legacy) != NO_DAY]
     return ids
 
 
 def draft_campaigns(
-    batch: ContactBatch, targets: Targets, history: History, brief: Brief, words: Vocabulary
+    batch: ContactBatch,
+    targets: Targets,
+    history: History,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> tuple[Drafts, TargetLinks]:
     """The campaign candidates of the shard's contacts, and what each target came to."""
     parts: list[Drafts] = [Drafts.empty()]
     links: list[TargetLinks] = [TargetLinks.empty()]
-    for position, instance in enumerate(brief.instances):
+    for position, instance in enumerate(context.instances):
         if not instance.takes_part:
             continue
-        kind = words.kind(instance.email_type, instance.id)
+        kind = kind_table.kind(instance.email_type, instance.id)
         matching = targeted(batch, instance)
         default = np.int32(civil.day_of(instance.default_trigger))
         if instance.target_all_contacts:
@@ -129,13 +135,13 @@ def draft_campaigns(
         else:
             mine = targets.take(targets.instance == instance.id)
             trigger = np.where(mine.trigger == NO_DAY, default, mine.trigger).astype(np.int32)
-            links.append(_link(mine, trigger, kind, instance, position, batch, history, brief))
+            links.append(_link(mine, trigger, kind, instance, position, batch, history, context))
             pairs = np.unique(np.stack([mine.contact, trigger.astype(np.int64)]), axis=1)
             contact, event = pairs[0], pairs[1].astype(np.int32)
-        ideal, deadline = _days(instance, batch.contacts.id[contact], event, brief)
-        keep = live(brief, ideal, deadline)
+        ideal, deadline = _days(instance, batch.contacts.id[contact], event, context)
+        keep = live(context, ideal, deadline)
         keep &= ~history.has_campaign(contact, position, event, ideal)
-        reason = _reason(instance, batch, contact, matching, ideal, deadline, brief, words)
+        reason = _reason(instance, batch, contact, matching, ideal, deadline, context, kind_table)
         parts.append(drafts(contact, kind, event, ideal, deadline, reason).take(keep))
     return Drafts.concat(parts), TargetLinks.concat(links)
 
@@ -152,9 +158,9 @@ def targeted(batch: ContactBatch, instance: Instance) -> Mask:
     return match
 
 
-def _days(instance: Instance, ids: Ids, event: Days, brief: Brief) -> tuple[Days, Days]:
+def _days(instance: Instance, ids: Ids, event: Days, context: RunContext) -> tuple[Days, Days]:
     """Ideal day and deadline of each candidate."""
-    valid = np.int32(brief.config.timing.campaign_valid_days)
+    valid = np.int32(context.config.timing.campaign_valid_days)
     if instance.spread is not None:
         first, last = (civil.day_of(day) for day in instance.spread)
         ideal = (first + ids % (last - first + 1)).astype(np.int32)
@@ -178,19 +184,19 @@ def _reason(
     targeted: Mask,
     ideal: Days,
     deadline: Days,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Codes:
     """Why the rules skip each candidate; what is tested first is written last."""
     reason = np.zeros(len(contact), np.int32)
     failed = batch.contacts.failed[contact]
-    exclude_all = brief.config.organization.exclude_failed_underwriting_global
+    exclude_all = context.config.organization.exclude_failed_underwriting_global
     if exclude_all and instance.type_name != "aep":
-        reason[failed] = words.reason(UNDERWRITING_GLOBAL)
+        reason[failed] = kind_table.reason(UNDERWRITING_GLOBAL)
     elif instance.skip_failed_underwriting:
-        reason[failed] = words.reason(UNDERWRITING_CAMPAIGN)
-    reason[deadline < ideal] = words.reason(OUTSIDE_DATES)
-    reason[~targeted[contact]] = words.reason(OUTSIDE_TARGETING)
+        reason[failed] = kind_table.reason(UNDERWRITING_CAMPAIGN)
+    reason[deadline < ideal] = kind_table.reason(OUTSIDE_DATES)
+    reason[~targeted[contact]] = kind_table.reason(OUTSIDE_TARGETING)
     return reason
 
 
@@ -202,9 +208,9 @@ def _link(
     position: int,
     batch: ContactBatch,
     history: History,
-    brief: Brief,
+    context: RunContext,
 ) -> TargetLinks:
-    ideal, _ = _days(instance, batch.contacts.id[mine.contact], trigger, brief)
+    ideal, _ = _days(instance, batch.contacts.id[mine.contact], trigger, context)
     links = TargetLinks(
         row_id=mine.row_id,
         contact=mine.contact,

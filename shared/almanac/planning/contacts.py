@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
-from almanac.planning.brief import Brief
-from almanac.planning.kinds import Vocabulary, suppression_text
+from almanac.planning.brief import RunContext
+from almanac.planning.kinds import KindTable, suppression_text
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, RuleTable
 from almanac.rules.zip import MALFORMED, NOWHERE, state_codes_of
@@ -65,7 +65,7 @@ class ContactBatch:
 
 
 def read_contacts(
-    table: pa.Table, suppressions: pa.Table, brief: Brief, words: Vocabulary
+    table: pa.Table, suppressions: pa.Table, context: RunContext, kind_table: KindTable
 ) -> ContactBatch:
     """Judge the rows of `contacts` (columns as `database.reading` gives them, in id order).
 
@@ -112,7 +112,7 @@ def read_contacts(
     )
 
     eligible = valid_email.copy()
-    if not brief.config.organization.send_without_zipcode_for_universal:
+    if not context.config.organization.send_without_zipcode_for_universal:
         eligible &= state != UNKNOWN
     carriers = pc.utf8_upper(_trimmed(table, "carrier")).dictionary_encode()
     contacts = Contacts(
@@ -123,11 +123,11 @@ def read_contacts(
         carrier=carriers.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         failed=table["failed_underwriting"].to_numpy() != 0,
         sms=_filled(_trimmed(table, "phone_number")),
-        suppressed=_suppressed(ids, email, suppressions, brief, words)
+        suppressed=_suppressed(ids, email, suppressions, context, kind_table)
         if count
         else np.empty(0, np.int32),
     ).take(eligible)
-    exclusions = RuleTable(brief.config).exclusions(
+    exclusions = RuleTable(context.config).exclusions(
         contacts.state, contacts.birth, contacts.effective
     )
     return ContactBatch(scope, contacts, exclusions, carriers.dictionary.to_pylist(), issues)
@@ -158,10 +158,10 @@ def in_force(suppressions: pa.Table, as_of: int) -> pa.Table:
 
 
 def _suppressed(
-    ids: Ids, email: pa.Array, suppressions: pa.Table, brief: Brief, words: Vocabulary
+    ids: Ids, email: pa.Array, suppressions: pa.Table, context: RunContext, kind_table: KindTable
 ) -> Codes:
     """Reason code of the first suppression in force for the contact's id or address, else 0."""
-    rows = in_force(suppressions, civil.day_of(brief.as_of))
+    rows = in_force(suppressions, civil.day_of(context.as_of))
     if rows.num_rows == 0:
         return np.zeros(len(ids), np.int32)
     none = rows.num_rows
@@ -173,7 +173,7 @@ def _suppressed(
     first = np.minimum(by_id, by_email)
     reasons = rows["reason"].combine_chunks().dictionary_encode()
     texts = map(suppression_text, reasons.dictionary.to_pylist())
-    codes = np.array([words.reason(text) for text in texts], np.int32)
+    codes = np.array([kind_table.reason(text) for text in texts], np.int32)
     return np.append(codes[reasons.indices.to_numpy()], np.int32(0))[first]
 
 

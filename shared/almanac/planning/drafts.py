@@ -8,7 +8,7 @@ import numpy as np
 
 from almanac import civil
 from almanac.frames import Codes, Days, Frame, Index, Mask
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def drafts(
     )
 
 
-def live(brief: Brief, ideal: Days | int, deadline: Days | int) -> Mask:
+def live(context: RunContext, ideal: Days | int, deadline: Days | int) -> Mask:
     """Whether a candidate with these days exists: not past its deadline, nor beyond the horizon."""
-    exists = (np.asarray(deadline) >= civil.day_of(brief.t0)) & (
-        np.asarray(ideal) <= civil.day_of(brief.horizon)
+    exists = (np.asarray(deadline) >= civil.day_of(context.t0)) & (
+        np.asarray(ideal) <= civil.day_of(context.horizon)
     )
     return np.asarray(exists, np.bool_)

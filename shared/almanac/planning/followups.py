@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import FOLLOWUP_TYPES
 from almanac.frames import NO_DAY, Ids, Mask
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import (
     BIRTHDAY,
@@ -21,7 +21,7 @@ from almanac.planning.history import (
     Committed,
     History,
 )
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import DaysByGroup, positions
 from almanac.rules.windows import FAR
 
@@ -31,19 +31,19 @@ def draft_followups(
     clicks: pa.Table,
     answers: pa.Table,
     contact_ids: Ids,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> tuple[Drafts, pa.Array]:
     """At most one follow-up a contact, and the metadata texts that `details` points into."""
-    parents = _latest(history.rows.take(_may_have_followups(history.rows, brief)))
+    parents = _latest(history.rows.take(_may_have_followups(history.rows, context)))
     waiting = ~history.followups.any_between(
         parents.contact, parents.sent + np.int32(1), np.full(len(parents), FAR, np.int32)
     )
     parents = parents.take(waiting)
-    timing = brief.config.timing
+    timing = context.config.timing
     ideal = parents.sent + np.int32(timing.followup_delay_days)
     deadline = parents.sent + np.int32(timing.followup_lookback_days)
-    exists = live(brief, ideal, deadline)
+    exists = live(context, ideal, deadline)
     parents, ideal, deadline = parents.take(exists), ideal[exists], deadline[exists]
 
     clicked = _since(parents, clicks["contact_id"], clicks["clicked_at"], contact_ids)
@@ -55,24 +55,24 @@ def draft_followups(
     behaviour = np.select([medical, answered, clicked], [3, 2, 1], 0)
     codes = np.array(
         [
-            [words.kind(name, instance) for name in FOLLOWUP_TYPES]
-            for instance in (*(i.id for i in brief.instances), 0)
+            [kind_table.kind(name, instance) for name in FOLLOWUP_TYPES]
+            for instance in (*(i.id for i in context.instances), 0)
         ]
     )
     kind = codes[parents.instance, behaviour]
     own_event = np.isin(parents.type, (BIRTHDAY, EFFECTIVE_DATE)) & (parents.event != NO_DAY)
     event = np.where(own_event, parents.event, parents.sent)
     details = np.arange(len(parents), dtype=np.int32)
-    texts = _metadata(parents, clicked, answered, medical, brief)
+    texts = _metadata(parents, clicked, answered, medical, context)
     return drafts(parents.contact, kind, event, ideal, deadline, 0, details), texts
 
 
-def _may_have_followups(rows: Committed, brief: Brief) -> Mask:
-    as_of = civil.day_of(brief.as_of)
-    recent = (rows.sent >= as_of - brief.config.timing.followup_lookback_days) & (
+def _may_have_followups(rows: Committed, context: RunContext) -> Mask:
+    as_of = civil.day_of(context.as_of)
+    recent = (rows.sent >= as_of - context.config.timing.followup_lookback_days) & (
         rows.sent <= as_of
     )
-    wanted = [i.understood and i.enable_followups for i in brief.instances]
+    wanted = [i.understood and i.enable_followups for i in context.instances]
     campaign = (rows.type == CAMPAIGN) & np.array([*wanted, False])[rows.instance]
     may: Mask = rows.is_sent & recent & (campaign | np.isin(rows.type, list(TYPE_CODES.values())))
     return may
@@ -96,14 +96,14 @@ def _since(parents: Committed, contact: pa.Array, when: pa.Array, contact_ids: I
 
 
 def _metadata(
-    parents: Committed, clicked: Mask, answered: Mask, medical: Mask, brief: Brief
+    parents: Committed, clicked: Mask, answered: Mask, medical: Mask, context: RunContext
 ) -> pa.Array:
     """One JSON text a parent, put together in vectors of its parts."""
     starts = {(code, -1): json.dumps(name) for name, code in TYPE_CODES.items()} | {
         (CAMPAIGN, i): f'{json.dumps(x.email_type)}, "campaign_name": {json.dumps(x.name)}'
-        for i, x in enumerate(brief.instances)
+        for i, x in enumerate(context.instances)
     }
-    lookup = np.zeros((CAMPAIGN + 1, len(brief.instances) + 1), np.int64)
+    lookup = np.zeros((CAMPAIGN + 1, len(context.instances) + 1), np.int64)
     for index, (code, instance) in enumerate(starts):
         lookup[code, instance] = index
     start = pa.array(list(starts.values())).take(pa.array(lookup[parents.type, parents.instance]))

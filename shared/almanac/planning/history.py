@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
-from almanac.planning.brief import Brief, Instance
+from almanac.planning.brief import Instance, RunContext
 from almanac.planning.lookup import DaysByGroup, positions
 
 OTHER, BIRTHDAY, EFFECTIVE_DATE, AEP, POST_WINDOW, CAMPAIGN, FOLLOWUP = range(7)
@@ -45,10 +45,10 @@ class Committed(Frame):
 class History:
     """The committed rows of a shard's contacts, and the questions that candidates ask of them."""
 
-    def __init__(self, table: pa.Table, contact_ids: Ids, brief: Brief) -> None:
-        self.rows = read_committed(table, contact_ids, brief)
+    def __init__(self, table: pa.Table, contact_ids: Ids, context: RunContext) -> None:
+        self.rows = read_committed(table, contact_ids, context)
         rows = self.rows
-        self.instance_count = max(1, len(brief.instances))
+        self.instance_count = max(1, len(context.instances))
         self._by_type = {
             code: DaysByGroup(rows.contact[rows.type == code], rows.day[rows.type == code])
             for code in TYPE_CODES.values()
@@ -82,7 +82,7 @@ class History:
         return DaysByGroup(rows.contact * self.instance_count + rows.instance, days)
 
 
-def read_committed(table: pa.Table, contact_ids: Ids, brief: Brief) -> Committed:
+def read_committed(table: pa.Table, contact_ids: Ids, context: RunContext) -> Committed:
     """The rows of COMMITTED_SCHEMA (`database.selects`) that are of the contacts."""
     contact = positions(contact_ids, table["contact_id"].to_numpy())
     rows = np.flatnonzero(contact >= 0)
@@ -92,9 +92,9 @@ def read_committed(table: pa.Table, contact_ids: Ids, brief: Brief) -> Committed
     index = types.indices.to_numpy(zero_copy_only=False)
     codes = np.array([code for code, _ in classes] or [0], np.int32)[index]
     by_suffix = np.array(
-        [instance_named(name, brief.instances) for _, name in classes] or [-1], np.intp
+        [instance_named(name, context.instances) for _, name in classes] or [-1], np.intp
     )
-    positions_by_id = {instance.id: i for i, instance in enumerate(brief.instances)}
+    positions_by_id = {instance.id: i for i, instance in enumerate(context.instances)}
     ids, where = np.unique(table["campaign_instance_id"].to_numpy(), return_inverse=True)
     by_column = np.array([positions_by_id.get(int(i), -1) for i in ids] or [-1], np.intp)
     named = table["campaign_instance_id"].to_numpy() != 0

@@ -1,6 +1,6 @@
 """The run's kinds of message and skip reasons: what codes in frames stand for.
 
-Both lists follow from the brief alone, so that every shard and the merge number them alike.
+Both lists follow from the context alone, so that every shard and the merge number them alike.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES
 from almanac.frames import Codes, Kind
-from almanac.planning.brief import Brief, Instance
+from almanac.planning.brief import Instance, RunContext
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import EXCLUSION_TEXTS
 
@@ -36,16 +36,16 @@ FIXED_REASONS = (
 )
 
 
-class Vocabulary:
+class KindTable:
     """Kinds and reasons of a run, and the look-ups from names to codes."""
 
-    def __init__(self, brief: Brief) -> None:
-        self.kinds: list[Kind] = _kinds(brief)
+    def __init__(self, context: RunContext) -> None:
+        self.kinds: list[Kind] = _kinds(context)
         self.reasons: list[str] = ["", *FIXED_REASONS]
         self._exclusion_base = len(self.reasons)
         for text in EXCLUSION_TEXTS.values():
             self.reasons += [text.format(state) for state in USPS_STATES]
-        self.reasons += [suppression_text(reason) for reason in brief.suppression_reasons]
+        self.reasons += [suppression_text(reason) for reason in context.suppression_reasons]
         self._kind_codes = {(k.email_type, k.instance): i for i, k in enumerate(self.kinds)}
         self._reason_codes = {text: i for i, text in enumerate(self.reasons)}
 
@@ -88,8 +88,8 @@ def suppression_text(reason: str) -> str:
     return f"Suppressed: {reason.strip() or 'unspecified'}"
 
 
-def _kinds(brief: Brief) -> list[Kind]:
-    config = brief.config
+def _kinds(context: RunContext) -> list[Kind]:
+    config = context.config
     kinds = [
         Kind(
             name,
@@ -110,13 +110,13 @@ def _kinds(brief: Brief) -> list[Kind]:
         )
         for name in FOLLOWUP_TYPES
     ]
-    for instance in brief.instances:
+    for instance in context.instances:
         if instance.understood:
-            kinds += _instance_kinds(brief, instance)
+            kinds += _instance_kinds(context, instance)
     return sorted(kinds, key=lambda kind: (kind.email_type, kind.instance))
 
 
-def _instance_kinds(brief: Brief, instance: Instance) -> list[Kind]:
+def _instance_kinds(context: RunContext, instance: Instance) -> list[Kind]:
     campaign = Kind(
         instance.email_type,
         instance.id,
@@ -132,8 +132,8 @@ def _instance_kinds(brief: Brief, instance: Instance) -> list[Kind]:
             name,
             instance.id,
             instance.priority,
-            instance.followup_email_template or brief.config.email_template(name),
-            instance.followup_sms_template or brief.config.sms_template(name),
+            instance.followup_email_template or context.config.email_template(name),
+            instance.followup_sms_template or context.config.sms_template(name),
         )
         for name in FOLLOWUP_TYPES
     ]

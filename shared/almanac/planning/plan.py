@@ -1,6 +1,6 @@
 """What a shard does: from the columns of its contacts to candidates with their ranges.
 
-Pure: Arrow tables and a brief in, frames out. See docs/semantics.md, Candidates to Sifting.
+Pure: Arrow tables and a context in, frames out. See docs/semantics.md, Candidates to Sifting.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from almanac.planning.anniversaries import (
     effective_dates,
 )
 from almanac.planning.audience import Audience, sent_by_instance
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.campaigns import (
     TargetLinks,
     converted_rows,
@@ -33,7 +33,7 @@ from almanac.planning.contacts import ContactBatch, read_contacts
 from almanac.planning.drafts import Drafts
 from almanac.planning.followups import draft_followups
 from almanac.planning.history import History
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.planning.post_window import draft_post_windows
 from almanac.planning.previous import Match, PreviousRows, match_previous
 from almanac.planning.removed import WhyRemoved
@@ -84,23 +84,25 @@ class ShardPlan:
     sent: Counter[int]  # messages sent or delivered, by campaign instance
 
 
-def plan_contacts(data: ShardData, brief: Brief, words: Vocabulary) -> ContactPlan:
+def plan_contacts(data: ShardData, context: RunContext, kind_table: KindTable) -> ContactPlan:
     """Candidates of the contacts with their ranges, or why they are skipped."""
-    batch = read_contacts(data.contacts, data.suppressions, brief, words)
+    batch = read_contacts(data.contacts, data.suppressions, context, kind_table)
     contacts = batch.contacts
-    history = History(data.committed, contacts.id, brief)
-    birthday, effective = birthdays(contacts, brief), effective_dates(contacts, brief)
-    targets = read_targets(data.targets, data.legacy, contacts.id, brief)
-    campaigns, links = draft_campaigns(batch, targets, history, brief, words)
+    history = History(data.committed, contacts.id, context)
+    birthday, effective = birthdays(contacts, context), effective_dates(contacts, context)
+    targets = read_targets(data.targets, data.legacy, contacts.id, context)
+    campaigns, links = draft_campaigns(batch, targets, history, context, kind_table)
     followups, metadata = draft_followups(
-        history, data.clicks, data.answers, contacts.id, brief, words
+        history, data.clicks, data.answers, contacts.id, context, kind_table
     )
     drafts = Drafts.concat(
         [
-            draft_birthdays(birthday, contacts, history, brief, words),
-            draft_effective_dates(effective, contacts, history, brief, words),
-            draft_aep(contacts, history, brief, words),
-            draft_post_windows(batch, [birthday, effective], campaigns, history, brief, words),
+            draft_birthdays(birthday, contacts, history, context, kind_table),
+            draft_effective_dates(effective, contacts, history, context, kind_table),
+            draft_aep(contacts, history, context, kind_table),
+            draft_post_windows(
+                batch, [birthday, effective], campaigns, history, context, kind_table
+            ),
             campaigns,
             followups,
         ]
@@ -108,15 +110,15 @@ def plan_contacts(data: ShardData, brief: Brief, words: Vocabulary) -> ContactPl
     drafts = drafts.take(np.lexsort((drafts.event, drafts.kind, drafts.contact)))
     suppressed = contacts.suppressed[drafts.contact]
     drafts.reason[suppressed > 0] = suppressed[suppressed > 0]
-    sifted = sift(drafts, batch, history, brief, words)
+    sifted = sift(drafts, batch, history, context, kind_table)
     return ContactPlan(batch, history, drafts, sifted, links, metadata)
 
 
-def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
+def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> ShardPlan:
     """The whole work of a shard on its rows."""
-    plan = plan_contacts(data, brief, words)
+    plan = plan_contacts(data, context, kind_table)
     batch, drafts, sifted = plan.batch, plan.drafts, plan.sifted
-    previous, match = hold_against_snapshot(data, plan, brief, words)
+    previous, match = hold_against_snapshot(data, plan, context, kind_table)
     candidates = Candidates(
         contact_id=batch.contacts.id[drafts.contact],
         kind=drafts.kind,
@@ -146,23 +148,25 @@ def plan_shard(data: ShardData, brief: Brief, words: Vocabulary) -> ShardPlan:
         contacts_checksum=_contacts_checksum(data.contacts),
         before_checksum=table_checksum(previous.checksums()),
         history_checksum=match.history_checksum,
-        scheduled=previous.scheduled_days(civil.day_of(brief.as_of)),
-        audience=Audience.of(batch, data.targets, data.legacy, brief, words),
-        sent=sent_by_instance(data.committed, batch.scope, brief),
+        scheduled=previous.scheduled_days(civil.day_of(context.as_of)),
+        audience=Audience.of(batch, data.targets, data.legacy, context, kind_table),
+        sent=sent_by_instance(data.committed, batch.scope, context),
     )
 
 
 def hold_against_snapshot(
-    data: ShardData, plan: ContactPlan, brief: Brief, words: Vocabulary
+    data: ShardData, plan: ContactPlan, context: RunContext, kind_table: KindTable
 ) -> tuple[PreviousRows, Match]:
     """The planned rows of the snapshot, and which of them is each draft's."""
     batch, drafts = plan.batch, plan.drafts
     previous = PreviousRows.read(
-        data.planned, batch.scope, converted_rows(data.legacy, brief), words
+        data.planned, batch.scope, converted_rows(data.legacy, context), kind_table
     )
     ids = batch.contacts.id[drafts.contact]
-    why = WhyRemoved(batch, plan.history, drafts, brief, words)
-    return previous, match_previous(previous, ids, drafts, plan.metadata, batch, why, brief, words)
+    why = WhyRemoved(batch, plan.history, drafts, context, kind_table)
+    return previous, match_previous(
+        previous, ids, drafts, plan.metadata, batch, why, context, kind_table
+    )
 
 
 def _contacts_checksum(table: pa.Table) -> int:

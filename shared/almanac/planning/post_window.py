@@ -9,7 +9,7 @@ import numpy as np
 from almanac import civil
 from almanac.frames import Index, Mask
 from almanac.planning.anniversaries import AnniversaryDays, aep_days
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import ANNIVERSARY_DAYS, POST_WINDOW, History
@@ -18,7 +18,7 @@ from almanac.planning.kinds import (
     OUTSIDE_TARGETING,
     UNDERWRITING_CAMPAIGN,
     UNDERWRITING_GLOBAL,
-    Vocabulary,
+    KindTable,
 )
 from almanac.planning.lookup import DaysByGroup
 from almanac.rules.windows import causes, rows_with_windows, window_in_year
@@ -29,43 +29,47 @@ def draft_post_windows(
     yearly: list[AnniversaryDays],
     campaigns: Drafts,
     history: History,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Drafts:
     """One candidate for each window that ends in reach and that a message would have fallen in."""
-    settings = brief.config.organization
+    settings = context.config.organization
     rows = rows_with_windows(batch.exclusions)
     if settings.exclude_failed_underwriting_global:
         rows = rows[~batch.contacts.failed[rows]]
     if not settings.enable_post_window_emails or len(rows) == 0:
         return Drafts.empty()
-    valid = brief.config.timing.post_window_valid_days
+    valid = context.config.timing.post_window_valid_days
     exclusions = batch.exclusions.take(rows)
-    kept_back = _KeptBack(yearly, campaigns, words)
-    oldest_end = brief.t0 - dt.timedelta(days=valid + 1)
+    kept_back = _KeptBack(yearly, campaigns, kind_table)
+    oldest_end = context.t0 - dt.timedelta(days=valid + 1)
     first_year = (oldest_end - dt.timedelta(days=int(exclusions.after.max()))).year
     parts = [Drafts.empty()]
-    for year in range(first_year, brief.horizon.year + 1):
+    for year in range(first_year, context.horizon.year + 1):
         start, end = window_in_year(exclusions, year)
         ideal, deadline = end + np.int32(1), end + np.int32(1 + valid)
-        reach = np.flatnonzero(live(brief, ideal, deadline))
+        reach = np.flatnonzero(live(context, ideal, deadline))
         contact, first, last = rows[reach], start[reach], end[reach]
-        wanted = kept_back.any_in(contact, first, last, brief)
+        wanted = kept_back.any_in(contact, first, last, context)
         contact, last = contact[wanted], last[wanted]
         ideal, deadline = ideal[reach][wanted], deadline[reach][wanted]
         keep = causes(batch.exclusions.take(contact), ideal) == 0
         keep &= ~history.has_type_near(POST_WINDOW, contact, ideal, ANNIVERSARY_DAYS)
-        parts.append(drafts(contact, words.kind("post_window"), last, ideal, deadline).take(keep))
+        parts.append(
+            drafts(contact, kind_table.kind("post_window"), last, ideal, deadline).take(keep)
+        )
     return Drafts.concat(parts)
 
 
 class _KeptBack:
     """Whether some message of a contact has its ideal day in a window."""
 
-    def __init__(self, yearly: list[AnniversaryDays], campaigns: Drafts, words: Vocabulary) -> None:
+    def __init__(
+        self, yearly: list[AnniversaryDays], campaigns: Drafts, kind_table: KindTable
+    ) -> None:
         self.yearly = yearly
         never = [
-            words.reason(text)
+            kind_table.reason(text)
             for text in (
                 OUTSIDE_TARGETING,
                 OUTSIDE_DATES,
@@ -73,10 +77,12 @@ class _KeptBack:
                 UNDERWRITING_CAMPAIGN,
             )
         ]
-        counts = words.respects_windows[campaigns.kind] & ~np.isin(campaigns.reason, never)
+        counts = kind_table.respects_windows[campaigns.kind] & ~np.isin(campaigns.reason, never)
         self.campaigns = DaysByGroup(campaigns.contact[counts], campaigns.ideal[counts])
 
-    def any_in(self, contact: Index, first: np.ndarray, last: np.ndarray, brief: Brief) -> Mask:
+    def any_in(
+        self, contact: Index, first: np.ndarray, last: np.ndarray, context: RunContext
+    ) -> Mask:
         if len(contact) == 0:
             return np.zeros(0, np.bool_)
         found = self.campaigns.any_between(contact, first, last)
@@ -91,6 +97,6 @@ class _KeptBack:
             ideal = one.first_event(first[have] + np.int32(days.lead)) - np.int32(days.lead)
             found[have] |= ideal <= last[have]
         span = civil.date_of(int(first.min())), civil.date_of(int(last.max()))
-        for day in aep_days(brief, *span):
+        for day in aep_days(context, *span):
             found |= (first <= day) & (day <= last)
         return found

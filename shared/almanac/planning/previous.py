@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.checksums import row_checksums, table_checksum, text_checksums
+from almanac.checksums import Hashes, row_checksums, table_checksum, text_checksums
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Removals, ScheduledDays
-from almanac.hashing import Hashes
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
-from almanac.planning.kinds import NOT_SENT, Vocabulary
+from almanac.planning.kinds import NOT_SENT, KindTable
 from almanac.planning.lookup import positions
 from almanac.planning.removed import WhyRemoved
 
@@ -43,7 +42,7 @@ class PreviousRows:
     table: pa.Table
 
     @classmethod
-    def read(cls, table: pa.Table, scope: Ids, converted: Ids, words: Vocabulary) -> Self:
+    def read(cls, table: pa.Table, scope: Ids, converted: Ids, kind_table: KindTable) -> Self:
         """From the columns of `database.reading.Snapshot.planned`.
 
         Rows with ids among `converted` become targets by the migration: they are not there.
@@ -59,11 +58,11 @@ class PreviousRows:
             table["campaign_instance_id"].to_numpy(), return_inverse=True
         )
         kinds = np.array(
-            [[words.kind(name, int(instance)) for instance in instances] for name in types],
+            [[kind_table.kind(name, int(instance)) for instance in instances] for name in types],
             np.int32,
         ).reshape(len(types), len(instances))
         reasons, reason_codes = _dictionary(table["skip_reason"])
-        reason_lookup = np.array([words.reason(text) for text in reasons] or [0], np.int32)
+        reason_lookup = np.array([kind_table.reason(text) for text in reasons] or [0], np.int32)
         scheduled = table["scheduled"].to_numpy() != 0
         reason = reason_lookup[reason_codes]
         rows = _Rows(
@@ -128,8 +127,8 @@ def match_previous(
     metadata: pa.Array,
     batch: ContactBatch,
     why_removed: WhyRemoved,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Match:
     """Find each candidate's planned row; of rows with one identity the oldest is it."""
     rows = previous.rows
@@ -147,13 +146,13 @@ def match_previous(
     same = same_ideal.copy()
     matched = drafts.take(have)
     sms = batch.contacts.sms[matched.contact]
-    same[have] &= _same_content(previous, at, matched, sms, brief, words)
+    same[have] &= _same_content(previous, at, matched, sms, context, kind_table)
     same[have] &= _same_metadata(previous, at, matched, metadata)
 
     gone = np.ones(len(rows), np.bool_)
     gone[at] = False
     left = rows.take(gone)
-    past = left.day < civil.day_of(brief.as_of)
+    past = left.day < civil.day_of(context.as_of)
     return Match(
         columns={
             "previous_id": row_id,
@@ -213,15 +212,18 @@ def _same_content(
     at: Index,
     drafts: Drafts,
     sms: Mask,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Mask:
     """Whether priority, send time and templates are what the run would write."""
     texts, codes = _dictionary(previous.table["content"])
     known = {text: code for code, text in enumerate(texts)}
-    time = brief.send_time
+    time = context.send_time
     expected = np.array(
-        [[known.get(kind.content(time, s), -1) for s in (False, True)] for kind in words.kinds],
+        [
+            [known.get(kind.content(time, s), -1) for s in (False, True)]
+            for kind in kind_table.kinds
+        ],
         np.int64,
     )
     same: Mask = expected[drafts.kind, sms.astype(np.int8)] == codes[at]

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from almanac import civil
 from almanac.frames import Codes, Days, Frame, Index, Mask
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.history import History
-from almanac.planning.kinds import CAMPAIGN_CONFLICT, FREQUENCY, Vocabulary
+from almanac.planning.kinds import CAMPAIGN_CONFLICT, FREQUENCY, KindTable
 from almanac.planning.lookup import day_keys, groups_of
 from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day
 
@@ -38,14 +38,18 @@ class Sifted(Frame):
 
 
 def sift(
-    drafts: Drafts, batch: ContactBatch, history: History, brief: Brief, words: Vocabulary
+    drafts: Drafts,
+    batch: ContactBatch,
+    history: History,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> Sifted:
     """Steps 1 to 6 for candidates of any order; those with a reason keep it."""
-    t0 = np.int32(civil.day_of(brief.t0))
+    t0 = np.int32(civil.day_of(context.t0))
     reason = drafts.reason.copy()
     start = np.maximum(drafts.ideal, t0)
     latest = drafts.deadline.copy()
-    respects = words.respects_windows[drafts.kind]
+    respects = kind_table.respects_windows[drafts.kind]
 
     rows = np.flatnonzero((reason == 0) & respects)
     contact = drafts.contact[rows]
@@ -53,17 +57,17 @@ def sift(
     cause = causes(exclusions, drafts.ideal[rows])
     late = np.flatnonzero((cause == 0) & (start[rows] != drafts.ideal[rows]))
     cause[late] = causes(exclusions.take(late), start[rows[late]])
-    reason[rows] = words.exclusion_reasons(cause, batch.contacts.state[contact])
+    reason[rows] = kind_table.exclusion_reasons(cause, batch.contacts.state[contact])
     clear = cause == 0
     rows, exclusions = rows[clear], exclusions.take(clear)
     latest[rows] = last_clear_day(exclusions, start[rows], latest[rows])
 
-    _drop_conflicting_campaigns(drafts, reason, words)
-    counted = ~words.is_followup[drafts.kind]
-    standing = _standing(drafts, history, brief, counted)
-    _drop_too_frequent(drafts, reason, counted, standing, brief, words)
-    lo, hi = _ranges(drafts, reason, counted, standing, latest, brief, words)
-    reason[(reason == 0) & (hi < start)] = words.reason(FREQUENCY)
+    _drop_conflicting_campaigns(drafts, reason, kind_table)
+    counted = ~kind_table.is_followup[drafts.kind]
+    standing = _standing(drafts, history, context, counted)
+    _drop_too_frequent(drafts, reason, counted, standing, context, kind_table)
+    lo, hi = _ranges(drafts, reason, counted, standing, latest, context, kind_table)
+    reason[(reason == 0) & (hi < start)] = kind_table.reason(FREQUENCY)
 
     floor = np.maximum(lo, t0)
     early = np.flatnonzero((reason == 0) & respects & (floor < start))
@@ -73,24 +77,26 @@ def sift(
     return Sifted(reason, start, latest, lo, hi, floor)
 
 
-def _order(drafts: Drafts, words: Vocabulary) -> Index:
+def _order(drafts: Drafts, kind_table: KindTable) -> Index:
     """The order in which a contact's candidates are judged, for all contacts: by contact, then
     (priority, ideal, email_type, instance, event)."""
-    priority = words.priority[drafts.kind]
+    priority = kind_table.priority[drafts.kind]
     return np.lexsort((drafts.event, drafts.kind, drafts.ideal, priority, drafts.contact))
 
 
-def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, words: Vocabulary) -> None:
+def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindTable) -> None:
     """Step 4: of a contact's campaign e-mails of one ideal day the best stays."""
-    rows = np.flatnonzero((reason == 0) & words.is_campaign[drafts.kind])
+    rows = np.flatnonzero((reason == 0) & kind_table.is_campaign[drafts.kind])
     if len(rows) < 2:
         return
     group = day_keys(drafts.contact[rows], drafts.ideal[rows])
-    instance = np.array([kind.instance for kind in words.kinds])[drafts.kind[rows]]
-    order = np.lexsort((drafts.event[rows], instance, words.priority[drafts.kind[rows]], group))
+    instance = np.array([kind.instance for kind in kind_table.kinds])[drafts.kind[rows]]
+    order = np.lexsort(
+        (drafts.event[rows], instance, kind_table.priority[drafts.kind[rows]], group)
+    )
     worse = np.zeros(len(rows), np.bool_)
     worse[order[1:]] = group[order][1:] == group[order][:-1]
-    reason[rows[worse]] = words.reason(CAMPAIGN_CONFLICT)
+    reason[rows[worse]] = kind_table.reason(CAMPAIGN_CONFLICT)
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,14 @@ class _Standing(Frame):
     day: Days
 
 
-def _standing(drafts: Drafts, history: History, brief: Brief, counted: Mask) -> _Standing:
+def _standing(drafts: Drafts, history: History, context: RunContext, counted: Mask) -> _Standing:
     rows = history.rows
     mine = rows.take(rows.counted)
     if len(drafts) and len(mine):
         # one further back than this cannot share a span with any candidate, wherever it moves
         reach = (
-            brief.config.frequency.period_days
-            + brief.config.load_balancing.ed_smoothing_window_days
+            context.config.frequency.period_days
+            + context.config.load_balancing.ed_smoothing_window_days
         )
         mine = mine.take(mine.day >= int(drafts.ideal.min()) - reach)
     return _Standing(mine.contact, mine.day)
@@ -119,11 +125,11 @@ def _drop_too_frequent(
     reason: Codes,
     counted: Mask,
     standing: _Standing,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> None:
     """Step 5: candidates are accepted in order unless a span of days would hold too many."""
-    limit, period = brief.config.frequency.max_emails, brief.config.frequency.period_days
+    limit, period = context.config.frequency.max_emails, context.config.frequency.period_days
     rows = np.flatnonzero((reason == 0) & counted)
     contact = np.concatenate([standing.contact, drafts.contact[rows]])
     keys = np.sort(day_keys(contact, np.concatenate([standing.day, drafts.ideal[rows]])))
@@ -132,9 +138,9 @@ def _drop_too_frequent(
     if len(crowded) == 0:
         return
     rows = rows[np.isin(drafts.contact[rows], crowded)]
-    rows = rows[_order(drafts.take(rows), words)]
+    rows = rows[_order(drafts.take(rows), kind_table)]
     mine = standing.take(np.isin(standing.contact, crowded))
-    frequency = words.reason(FREQUENCY)
+    frequency = kind_table.reason(FREQUENCY)
     for first in range(0, len(crowded), CHUNK):
         chunk = crowded[first : first + CHUNK]
         some = rows[_within(drafts.contact[rows], chunk)]
@@ -209,17 +215,17 @@ def _ranges(
     counted: Mask,
     standing: _Standing,
     latest: Days,
-    brief: Brief,
-    words: Vocabulary,
+    context: RunContext,
+    kind_table: KindTable,
 ) -> tuple[Days, Days]:
     """Step 6: how far each e-mail can move without any move breaking the frequency limit."""
-    limit, period = brief.config.frequency.max_emails, brief.config.frequency.period_days
-    half = brief.config.load_balancing.ed_smoothing_window_days // 2
+    limit, period = context.config.frequency.max_emails, context.config.frequency.period_days
+    half = context.config.load_balancing.ed_smoothing_window_days // 2
     lo, hi = drafts.ideal.copy(), latest.copy()
     rows = np.flatnonzero((reason == 0) & counted)
     if len(rows) == 0:
         return lo, hi
-    rows = rows[_order(drafts.take(rows), words)]
+    rows = rows[_order(drafts.take(rows), kind_table)]
     fixed = len(standing)
     contact = np.concatenate([standing.contact, drafts.contact[rows]])
     day = np.concatenate([standing.day, drafts.ideal[rows]])
@@ -228,7 +234,7 @@ def _ranges(
     contact, day = contact[order], day[order].astype(np.int64)
     source = np.where(order < fixed, -1, order - fixed)
     movable = np.flatnonzero(source >= 0)
-    movable = movable[words.is_effective_date[drafts.kind[rows[source[movable]]]]]
+    movable = movable[kind_table.is_effective_date[drafts.kind[rows[source[movable]]]]]
 
     low = day.copy()
     before = movable - limit

@@ -10,7 +10,6 @@ from pydantic import BaseModel, JsonValue, computed_field
 
 if TYPE_CHECKING:
     from almanac.config import Config
-    from almanac.report.summary import RunSummary
 
 # what becomes of a message: with the new configuration, and before that with the old one
 FATES_IN_WORDS = {
@@ -116,64 +115,6 @@ def _differing(key: str, old: JsonValue, new: JsonValue) -> Iterator[Setting]:
             yield from _differing(below, old.get(name), new.get(name))
     elif old != new:
         yield Setting(key=key, old=old, new=new)
-
-
-def what_if(
-    old: RunSummary,
-    new: RunSummary,
-    *,
-    named: tuple[str, str],
-    settings: list[Setting],
-    fates: Counts,
-    reasons: Counts,
-) -> WhatIf:
-    """The numbers of two runs on one snapshot, side by side.
-
-    named: where their configurations come from. fates, reasons: as in WhatIf.
-    """
-    return WhatIf(
-        old=named[0],
-        new=named[1],
-        settings=settings,
-        first_send_date_old=old.first_send_date,
-        first_send_date_new=new.first_send_date,
-        planned=_pairs(old.planned, new.planned),
-        skipped={
-            reason: _pairs(old.skipped.get(reason, {}), new.skipped.get(reason, {}))
-            for reason in sorted(old.skipped.keys() | new.skipped.keys())
-        },
-        daily_cap=_pair(old.daily_cap, new.daily_cap),
-        ceiling=_pair(old.ceiling, new.ceiling),
-        busiest_old=old.busiest_days(),
-        busiest_new=new.busiest_days(),
-        days_at_cap=_pair(len(old.days_at_cap), len(new.days_at_cap)),
-        days_above_ceiling=_pair(len(old.days_above_ceiling), len(new.days_above_ceiling)),
-        days=dict(_days(old, new)),
-        fates={
-            fate: dict(sorted(fates[fate].items())) for fate in FATES_IN_WORDS if fates.get(fate)
-        },
-        reasons={
-            fate: dict(sorted(reasons[fate].items()))
-            for fate in FATES_IN_WORDS
-            if reasons.get(fate)
-        },
-    )
-
-
-def _days(old: RunSummary, new: RunSummary) -> Iterator[tuple[str, Day]]:
-    for day in sorted(old.days.keys() | new.days.keys()):
-        loads = [summary.days.get(day) for summary in (old, new)]
-        planned = [load.planned if load else {} for load in loads]
-        fixed = [load.fixed if load else 0 for load in loads]
-        totals = [sum(types.values()) + count for types, count in zip(planned, fixed, strict=True)]
-        types = _pairs(*planned)
-        yield (
-            day,
-            Day(
-                total=_pair(*totals),
-                planned={name: pair for name, pair in types.items() if pair.difference},
-            ),
-        )
 
 
 def _pair(old: int, new: int) -> Pair:

@@ -24,8 +24,10 @@ from almanac.database.writing import (
 from almanac.errors import Corrupt, DatabaseError
 from almanac.frames import Ids, ScheduleRows
 from almanac.planning.campaigns import TARGET_STATUSES
+from almanac.progress import Progress
 from almanac.report.summary import RunSummary
-from almanac.runs.balance import Balanced, Progress, balance, judged
+from almanac.runs.balance import Balanced, balance
+from almanac.runs.fragment_validation import judged
 from almanac.runs.run_plan import PlannedChange, RunPlan
 from almanac.runs.suppression_check import check_suppressed
 from almanac.runs.totals import Outcome, Tally, outcomes
@@ -77,20 +79,20 @@ def write_run(
 
     Without a connection nothing is written: the summary says what would be.
     """
-    plan, words = balanced.plan, balanced.words
+    plan, words = balanced.plan, balanced.kind_table
     tally = Tally(balanced)
     writer = None
     migrations: list[str] = []
     affected: list[Ids] = []
     if connection is not None:
         progress("migrate", 0, 1)
-        migrations = migrate(connection, plan.brief.legacy_instance, plan.timestamp)
+        migrations = migrate(connection, plan.context.legacy_instance, plan.timestamp)
         _write_changes(connection, plan)
         writer = ScheduleWriter(
             connection,
             words.kinds,
             words.reasons,
-            plan.brief.send_time,
+            plan.context.send_time,
             plan.run_id,
             plan.timestamp,
         )
@@ -109,9 +111,9 @@ def write_run(
         progress("index", 0, 1)
         summary.migrations += create_indexes(connection)
         check_suppressed(connection, balanced, np.concatenate(affected) if affected else None)
-        if plan.brief.legacy_instance is not None:
-            settle_new_targets(connection, plan.brief.legacy_instance, plan.timestamp)
-        record_config(connection, plan.brief.config.canonical(), plan.timestamp)
+        if plan.context.legacy_instance is not None:
+            settle_new_targets(connection, plan.context.legacy_instance, plan.timestamp)
+        record_config(connection, plan.context.config.canonical(), plan.timestamp)
         write_checkpoint(connection, **_checkpoint(plan, summary))
         progress("index", 1, 1)
     return summary

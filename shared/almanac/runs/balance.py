@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from almanac import civil
 from almanac.balancing.load import Counts, Limits, Load, padded
 from almanac.balancing.place import SkipCodes, place
 from almanac.database.reading import Snapshot
-from almanac.errors import Corrupt, NotFound
+from almanac.errors import Corrupt
 from almanac.frames import (
     NO_DAY,
     Contenders,
@@ -23,17 +21,16 @@ from almanac.frames import (
     ScheduledDays,
 )
 from almanac.planning.campaigns import legacy_triggers
-from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, Vocabulary
+from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, KindTable
 from almanac.planning.lookup import positions
-from almanac.runs.fragment_validation import check_contenders
+from almanac.progress import Progress
+from almanac.runs.fragment_validation import check_contenders, judged
 from almanac.runs.fragments import read_contenders
 from almanac.runs.run_plan import RunPlan
+from almanac.runs.tasks import fragment_names
 from almanac.statistics.breakdowns import entries_in_force
 from almanac.statistics.change_reasons import PlanBefore, plan_before
-from almanac.storage import layout
 from almanac.storage.store import ObjectInfo, ObjectStore
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Balanced:
     """Days for every contender of a run, and what they had to share the days with."""
 
     plan: RunPlan
-    words: Vocabulary
+    kind_table: KindTable
     limits: Limits
     load: Load
     placement: Placement
@@ -52,43 +49,9 @@ class Balanced:
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
 
 
-LATE = 3  # fragments that a listing may not have yet
-
-
-class BadFragment(Corrupt):
-    """A shard's fragment is missing, damaged, another's, or not what its rows should be."""
-
-    def __init__(self, shard: int, reason: str) -> None:
-        super().__init__(reason)
-        self.shard = shard
-
-
-@contextmanager
-def judged(shard: int, name: str) -> Iterator[None]:
-    """Within it, whatever is wrong with what is read is wrong with the shard's fragment."""
-    try:
-        yield
-    except (Corrupt, NotFound) as error:
-        reason = str(error)
-        raise BadFragment(shard, reason if name in reason else f"{name}: {reason}") from error
-
-
-def fragment_names(plan: RunPlan) -> list[str]:
-    """The objects that the run's shards write."""
-    return [layout.fragment(plan.org_id, plan.run_id, n) for n in range(len(plan.shards))]
-
-
-def is_complete(store: ObjectStore, plan: RunPlan) -> bool:
-    """Whether every shard has written its fragment."""
-    there = {info.name for info in store.list(layout.fragments(plan.org_id, plan.run_id))}
-    missing = [name for name in fragment_names(plan) if name not in there]
-    # A listing may be of a moment ago, and this may be the last time that anybody asks.
-    return len(missing) <= LATE and all(store.stat(name) is not None for name in missing)
-
-
 def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progress) -> Balanced:
     """Choose a day for each message of the run, whichever shard it comes from."""
-    words = Vocabulary(plan.brief)
+    kind_table = KindTable(plan.context)
     names = fragment_names(plan)
     read: list[ObjectInfo] = []
     contenders: list[Contenders] = []
@@ -98,7 +61,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         with judged(done, name):
             found = store.read(name)
             part, days = read_contenders(found.data, name, plan.fragment_mark(done))
-            check_contenders(part, days, plan, done, words)
+            check_contenders(part, days, plan, done, kind_table)
         read.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
         contenders.append(part)
         scheduled.append(days)
@@ -107,21 +70,21 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     merged = Contenders.concat(contenders)
     contenders.clear()
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
-    limits = Limits.of(plan.brief.config, t0, plan.total_contacts, words.kinds)
+    limits = Limits.of(plan.context.config, t0, plan.total_contacts, kind_table.kinds)
     with Snapshot(database) as snapshot:
         fixed = _fixed(snapshot, ScheduledDays.concat(scheduled), as_of)
         load = _load(snapshot, fixed, t0 - as_of, t0)
         before = plan_before(snapshot, plan.total_contacts)
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets()[1]
-        if plan.brief.legacy_instance is not None:
+        if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
-    skip = SkipCodes(words.reason(DAILY_CAP), words.reason(CAMPAIGN_CONFLICT))
+    skip = SkipCodes(kind_table.reason(DAILY_CAP), kind_table.reason(CAMPAIGN_CONFLICT))
     placement = place(merged, load, limits, skip)
     progress("balance", 1, 1)
     return Balanced(
         plan=plan,
-        words=words,
+        kind_table=kind_table,
         limits=limits,
         load=load,
         placement=placement,

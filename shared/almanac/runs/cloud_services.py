@@ -12,17 +12,17 @@ from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.topics import Topics
 from almanac.organizations.snapshots import RangedSnapshots
 from almanac.runs.cloud_run_job import CloudRunJob
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
 
 _making_parts = threading.Lock()
 
 
-def cloud_parts(settings: Settings) -> Parts:
-    """The parts of a function's process. Nothing is connected until it is used."""
+def cloud_parts(settings: Settings) -> Services:
+    """The services of a function's process. Nothing is connected until it is used."""
     store = open_store(settings.required_store())
-    return Parts(
+    return Services(
         store=store,
         bus=PubSubBus(settings.required_project()),
         snapshots=RangedSnapshots(store),
@@ -34,7 +34,7 @@ def cloud_parts(settings: Settings) -> Parts:
     )
 
 
-def parts_of_this_process() -> Parts:
+def services_of_this_process() -> Services:
     """Made once, and not before the first request: the server may fork until then.
 
     From then on the process writes logs. Raises ConfigError.
@@ -44,7 +44,7 @@ def parts_of_this_process() -> Parts:
 
 
 @functools.cache
-def _parts() -> Parts:
+def _parts() -> Services:
     configure()  # for an error in the settings
     settings = load_settings()
     configure(settings.log_level)

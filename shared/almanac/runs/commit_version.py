@@ -22,7 +22,7 @@ from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write
 from almanac.runs.run_plan import RunPlan
-from almanac.runs.services import Parts
+from almanac.runs.services import Services
 from almanac.statistics.database_counts import survey
 from almanac.storage import layout
 from almanac.storage.versions import Current, current, manifest_of, publish
@@ -38,15 +38,15 @@ class StoreCommitter:
     database is the copy; it is no snapshot any more afterwards, and the store may take it away.
     """
 
-    parts: Parts
+    services: Services
     database: Path
     seconds: Callable[[], dict[str, float]] = dict  # by step so far, and in all
     _session: apsw.Session | None = field(default=None, init=False)
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         """See Committer. Raises Corrupt where the copy does not come out as it should."""
-        parent = parent_of(self.parts, plan)
-        manifest = manifest_of(self.parts.store, parent[0].folder)
+        parent = parent_of(self.services, plan)
+        manifest = manifest_of(self.services.store, parent[0].folder)
         connection = open_database(self.database, writable=True)
         try:
             with map_errors(self.database):
@@ -59,7 +59,7 @@ class StoreCommitter:
                 before = _scheduled(connection)
                 summary = self._write(plan, write, connection)
                 scheduled = before - summary.scheduled_before + summary.planned_total
-                if plan.brief.legacy_instance is not None:
+                if plan.context.legacy_instance is not None:
                     scheduled = _scheduled(connection)  # old rate increases have become targets
             changes = self._changes(summary)
         except SnapshotMoved as error:
@@ -69,12 +69,12 @@ class StoreCommitter:
         finally:
             self._end_session()
             connection.close()
-        self.parts.progress("check", 0, 1)
+        self.services.progress("check", 0, 1)
         census = self._checked(plan, old, scheduled)
         numbers = None if summary.of_all_contacts else self._numbers(plan)
-        self.parts.progress("publish", 0, 1)
+        self.services.progress("publish", 0, 1)
         self._publish(plan, parent, summary, census, changes, numbers)
-        self.parts.progress("publish", 1, 1)
+        self.services.progress("publish", 1, 1)
         return summary
 
     def watch(self) -> None:
@@ -83,7 +83,7 @@ class StoreCommitter:
             self._end_session()
 
     def _write(self, plan: RunPlan, write: Write, connection: apsw.Connection) -> RunSummary:
-        if plan.brief.legacy_instance is None:
+        if plan.context.legacy_instance is None:
             self._session = apsw.Session(connection, "main")
             self._session.attach()
         return write(connection)
@@ -130,7 +130,7 @@ class StoreCommitter:
     def _numbers(self, plan: RunPlan) -> Numbers:
         """The numbers of the new database, of which the run has planned a part."""
         with Scan(self.database) as scan:
-            return survey(scan, plan.brief, self.parts.progress)
+            return survey(scan, plan.context, self.services.progress)
 
     def _publish(
         self,
@@ -148,7 +148,7 @@ class StoreCommitter:
                 summary.model_copy(update={"seconds": seconds}),
                 plan.org_id,
                 ISSUE_ADVICE,
-                plan.brief.horizon,
+                plan.context.horizon,
                 whole=numbers,
                 version=(number, parent[0].version),
             )
@@ -167,16 +167,16 @@ class StoreCommitter:
             "census": census.model_dump(mode="json"),
         }
         # so that `status` need not go back through all changes and pushes to find it
-        if plan.changes and (whole := last_whole_run(self.parts.store, parent[0].folder)):
+        if plan.changes and (whole := last_whole_run(self.services.store, parent[0].folder)):
             extra["last_run"] = whole.model_dump(mode="json")
         publish(
-            self.parts.store,
+            self.services.store,
             plan.org_id,
             self.database,
             run_id=plan.run_id,
             parent=parent,
             as_of=plan.as_of,
-            now=self.parts.clock(),
+            now=self.services.clock(),
             manifest_extra=extra,
             attachments=attachments,
             timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
@@ -184,9 +184,9 @@ class StoreCommitter:
         )
 
 
-def parent_of(parts: Parts, plan: RunPlan) -> tuple[Current, int]:
+def parent_of(services: Services, plan: RunPlan) -> tuple[Current, int]:
     """The version that the run was planned on, if it is still in force; else Superseded."""
-    there = current(parts.store, plan.org_id)
+    there = current(services.store, plan.org_id)
     if there is None or there[1] != plan.snapshot.pointer:
         found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
         raise Superseded(

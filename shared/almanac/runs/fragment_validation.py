@@ -7,14 +7,24 @@ What a shard says of its own contacts cannot be told from the truth without plan
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
 from almanac import civil
-from almanac.errors import Corrupt
-from almanac.frames import Candidates, Codes, Contenders, Days, Ids, Removals, ScheduledDays, Small
-from almanac.planning.kinds import Vocabulary
+from almanac.errors import Corrupt, NotFound
+from almanac.frames import (
+    Candidates,
+    Codes,
+    Contenders,
+    Days,
+    Ids,
+    Removals,
+    ScheduledDays,
+    Small,
+)
+from almanac.planning.kinds import KindTable
 from almanac.planning.removed import WHYS
 from almanac.rules.states import USPS_STATES
 from almanac.runs.fragments import MAX_ROWS, Fragment
@@ -26,12 +36,12 @@ Findings = Iterable[tuple[bool, str]]  # whether it is so, and what is wrong if 
 
 
 def check_contenders(
-    part: Contenders, days: ScheduledDays, plan: RunPlan, shard: int, words: Vocabulary
+    part: Contenders, days: ScheduledDays, plan: RunPlan, shard: int, kind_table: KindTable
 ) -> None:
     """What balancing reads of a shard's fragment; Corrupt."""
     t0 = civil.day_of(plan.t0)
     start = np.maximum(part.ideal, t0)
-    _require(_of_the_shard(part, plan, shard, words))
+    _require(_of_the_shard(part, plan, shard, kind_table))
     _require(
         [
             (bool((part.floor >= t0).all()), "a message may go before the first day"),
@@ -53,22 +63,22 @@ def check_contenders(
     )
 
 
-def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, words: Vocabulary) -> None:
+def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: KindTable) -> None:
     """All that is written of a shard's fragment; Corrupt."""
     candidates, removals, statuses = fragment.candidates, fragment.removals, fragment.statuses
     audience, eligible = fragment.audience, fragment.facts["eligible"]
     first, last = plan.shards[shard]
-    _require(_of_the_shard(candidates, plan, shard, words))
+    _require(_of_the_shard(candidates, plan, shard, kind_table))
     _require(
         [
-            (_is_code(candidates.reason, len(words.reasons)), "a skip reason is none"),
+            (_is_code(candidates.reason, len(kind_table.reasons)), "a skip reason is none"),
             (
-                _is_code(candidates.previous_reason + 1, len(words.reasons) + 1),
+                _is_code(candidates.previous_reason + 1, len(kind_table.reasons) + 1),
                 "a skip reason of before is none",
             ),
             (_is_code(candidates.state + 1, len(USPS_STATES) + 1), "a state is none"),
             (_is_code(candidates.details + 1, len(fragment.metadata) + 1), "a detail is missing"),
-            (_is_code(removals.kind + 1, len(words.kinds) + 1), "a removed row is of no kind"),
+            (_is_code(removals.kind + 1, len(kind_table.kinds) + 1), "a removed row is of no kind"),
             (_is_code(removals.why, len(WHYS)), "a row is removed for no reason"),
             (_within(removals.contact_id, first, last), "a removed row is of another contact"),
             (
@@ -90,12 +100,13 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, words: Vocabul
                 "its contacts are counted wrongly",
             ),
             (
-                audience.suppressed.keys() <= set(words.reasons)
+                audience.suppressed.keys() <= set(kind_table.reasons)
                 and audience.suppressed.total() <= eligible,
                 "its suppressed contacts are counted wrongly",
             ),
             (
-                audience.reach.keys() | fragment.sent.keys() <= {i.id for i in plan.brief.instances}
+                audience.reach.keys() | fragment.sent.keys()
+                <= {i.id for i in plan.context.instances}
                 and all(count <= eligible for count in audience.reach.values()),
                 "its campaigns are counted wrongly",
             ),
@@ -104,7 +115,7 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, words: Vocabul
 
 
 def _of_the_shard(
-    part: Candidates | Contenders, plan: RunPlan, shard: int, words: Vocabulary
+    part: Candidates | Contenders, plan: RunPlan, shard: int, kind_table: KindTable
 ) -> Findings:
     """Messages of the shard's contacts, each once, in order, of kinds that the run has."""
     first, last = plan.shards[shard]
@@ -113,11 +124,11 @@ def _of_the_shard(
     ascend = (ids[1:] > ids[:-1]) | ((ids[1:] == ids[:-1]) & (within[1:] > within[:-1]))
     return [
         (_within(ids, first, last), f"its rows are not those of contacts {first} to {last}"),
-        (_is_code(part.kind, len(words.kinds)), "a message is of no kind that the run has"),
+        (_is_code(part.kind, len(kind_table.kinds)), "a message is of no kind that the run has"),
         (bool(ascend.all()), "its messages are not in order, or one is there twice"),
         (_within(part.event, _FIRST_DAY, _LAST_DAY), "an event is no date"),
         (
-            _within(part.ideal, _FIRST_DAY, civil.day_of(plan.brief.horizon)),
+            _within(part.ideal, _FIRST_DAY, civil.day_of(plan.context.horizon)),
             "an ideal day is no date, or beyond the horizon",
         ),
     ]
@@ -151,3 +162,21 @@ def _require(findings: Findings) -> None:
     for sound, what in findings:
         if not sound:
             raise Corrupt(what)
+
+
+class BadFragment(Corrupt):
+    """A shard's fragment is missing, damaged, another's, or not what its rows should be."""
+
+    def __init__(self, shard: int, reason: str) -> None:
+        super().__init__(reason)
+        self.shard = shard
+
+
+@contextmanager
+def judged(shard: int, name: str) -> Iterator[None]:
+    """Within it, whatever is wrong with what is read is wrong with the shard's fragment."""
+    try:
+        yield
+    except (Corrupt, NotFound) as error:
+        reason = str(error)
+        raise BadFragment(shard, reason if name in reason else f"{name}: {reason}") from error

@@ -14,77 +14,77 @@ from almanac.errors import RequestError
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardDone, ShardTask, parse
-from almanac.pipeline.faults import is_final
 from almanac.runs.campaign_change import change_campaign
 from almanac.runs.finish import Ended, after_end, end_failed
 from almanac.runs.merge import merge
 from almanac.runs.merge_job import hand_over
-from almanac.runs.plan import announce
 from almanac.runs.rejections import record_rejection
-from almanac.runs.results import result_of
-from almanac.runs.services import Parts, read_plan
+from almanac.runs.results import is_final, result_of
+from almanac.runs.run_plan import read_plan
+from almanac.runs.services import Services
 from almanac.runs.shard import run_shard
 from almanac.runs.start import orchestrate
+from almanac.runs.tasks import announce
 
-Handler = Callable[[Parts, Delivery], None]
+Handler = Callable[[Services, Delivery], None]
 
 
 def _rejecting(step: Handler) -> Handler:
     """The step, with messages that can never succeed written down instead of raised."""
 
-    def handle(parts: Parts, delivery: Delivery) -> None:
+    def handle(services: Services, delivery: Delivery) -> None:
         try:
-            step(parts, delivery)
+            step(services, delivery)
         except RequestError as error:
             record_rejection(
-                parts.store,
+                services.store,
                 topic=delivery.topic,
                 message_id=delivery.message_id,
                 publish_time=delivery.publish_time,
                 data=delivery.data,
                 reason=str(error),
-                now=parts.clock(),
+                now=services.clock(),
             )
 
     return handle
 
 
-def _shard(parts: Parts, delivery: Delivery) -> None:
+def _shard(services: Services, delivery: Delivery) -> None:
     """ShardTask: plan the range, write the fragment, say so."""
     task = parse(ShardTask, delivery.data)
     with bound(org_id=task.org_id, run_id=task.run_id, shard=task.shard):
-        plan = read_plan(parts.store, task.org_id, task.run_id)
-        if (result := result_of(parts.store, task.org_id, task.run_id)) is not None:
+        plan = read_plan(services.store, task.org_id, task.run_id)
+        if (result := result_of(services.store, task.org_id, task.run_id)) is not None:
             get_log().info("run has ended already", state=result.state)
             return
         try:
-            run_shard(parts.store, task, parts.snapshots)
+            run_shard(services.store, task, services.snapshots)
         except Exception as error:
             if isinstance(error, RequestError) or not is_final(error):
                 raise
-            end_failed(parts, Ended.of_plan(plan), plan, str(error))
+            end_failed(services, Ended.of_plan(plan), plan, str(error))
             return
-        announce(parts, task.org_id, task.run_id, task.shard)
+        announce(services, task.org_id, task.run_id, task.shard)
 
 
-def _merge(parts: Parts, delivery: Delivery) -> None:
+def _merge(services: Services, delivery: Delivery) -> None:
     """ShardDone: once the last fragment is there, the next version of the database."""
     done = parse(ShardDone, delivery.data)
     with bound(org_id=done.org_id, run_id=done.run_id):
-        plan = read_plan(parts.store, done.org_id, done.run_id)
+        plan = read_plan(services.store, done.org_id, done.run_id)
         if done.shard >= len(plan.shards):
             raise RequestError(
                 f"run {done.run_id} of organization {done.org_id}: has {len(plan.shards)} shards, "
                 f"none is number {done.shard}"
             )
-        if (result := result_of(parts.store, done.org_id, done.run_id)) is not None:
-            after_end(parts, plan, result)
+        if (result := result_of(services.store, done.org_id, done.run_id)) is not None:
+            after_end(services, plan, result)
             return
-        if parts.merge_job is not None:
-            hand_over(parts, plan, done.shard, parts.merge_job)
+        if services.merge_job is not None:
+            hand_over(services, plan, done.shard, services.merge_job)
             return
-        with tempfile.TemporaryDirectory(dir=parts.workspace, prefix="merge-") as folder:
-            merge(parts, plan, done.shard, Path(folder))
+        with tempfile.TemporaryDirectory(dir=services.workspace, prefix="merge-") as folder:
+            merge(services, plan, done.shard, Path(folder))
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -28,14 +28,15 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import ShardTask, parse
 from almanac.names import change_run_id, manual_run_id
-from almanac.pipeline.stopwatch import Stopwatch
+from almanac.processes import worker_pool
+from almanac.progress import Progress, Stopwatch
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write, merge_run
-from almanac.runs.balance import Progress, is_complete
-from almanac.runs.plan import Ask, announce, plan_run, publish_tasks
+from almanac.runs.plan import PlanRequest, plan_run
 from almanac.runs.run_plan import Asked, PlannedChange, RunPlan
-from almanac.runs.services import Parts
-from almanac.runs.workers import ShardWorker, snapshots_at, store_at, worker_pool
+from almanac.runs.services import Services
+from almanac.runs.tasks import announce, is_complete, publish_tasks
+from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import publish
 
@@ -147,7 +148,7 @@ class Copy:
         finish gets the plan, of which all fragments are in the store, and the snapshot's file.
         """
         bus = LocalBus(max_attempts=1)
-        parts = Parts(
+        services = Services(
             store=self.store,
             bus=bus,
             snapshots=snapshots_at(self.store.root, self.folder),
@@ -156,7 +157,7 @@ class Copy:
             progress=progress,
         )
         work = ShardWorker(self.store.root, self.folder)
-        return _run(parts, bus, work, self.pool, _ask(config, options), finish)
+        return _run(services, bus, work, self.pool, _ask(config, options), finish)
 
 
 @contextmanager
@@ -229,11 +230,11 @@ def _clock(config: Config, options: RunOptions) -> dt.datetime:
 
 
 def _run(
-    parts: Parts,
+    services: Services,
     bus: LocalBus,
     work: ShardWorker,
     pool: Executor | None,
-    ask: Ask,
+    request: PlanRequest,
     finish: Callable[[RunPlan, Path], T],
 ) -> T:
     results: list[T] = []
@@ -242,22 +243,22 @@ def _run(
     def on_task_done(delivery: Delivery, _: object) -> None:
         nonlocal finished
         finished += 1
-        parts.progress("plan contacts", finished, len(plan.shards))
+        services.progress("plan contacts", finished, len(plan.shards))
         task = parse(ShardTask, delivery.data)
-        announce(parts, task.org_id, task.run_id, task.shard)
+        announce(services, task.org_id, task.run_id, task.shard)
 
     def on_shard_done(_: Delivery) -> None:
-        if results or not is_complete(parts.store, plan):
+        if results or not is_complete(services.store, plan):
             return
-        database = parts.store.open_local(plan.snapshot.name)
+        database = services.store.open_local(plan.snapshot.name)
         assert database is not None, "a folder has files"
         results.append(finish(plan, database))
 
-    bus.subscribe(parts.topics.shard_tasks, work, executor=pool, then=on_task_done)
-    bus.subscribe(parts.topics.shard_results, on_shard_done)
-    plan = plan_run(parts, ask)
-    publish_tasks(parts, plan)
-    parts.progress("plan contacts", 0, len(plan.shards))
+    bus.subscribe(services.topics.shard_tasks, work, executor=pool, then=on_task_done)
+    bus.subscribe(services.topics.shard_results, on_shard_done)
+    plan = plan_run(services, request)
+    publish_tasks(services, plan)
+    services.progress("plan contacts", 0, len(plan.shards))
     try:
         bus.run_until_idle()
     except BrokenProcessPool as error:
@@ -268,12 +269,12 @@ def _run(
     return results[0]
 
 
-def _ask(config: Config, options: RunOptions) -> Ask:
+def _ask(config: Config, options: RunOptions) -> PlanRequest:
     day, request_id = as_of(config, options), uuid.uuid4().hex[:12]
     run_id = manual_run_id(day, request_id)
     if options.changes:
         run_id = change_run_id(day, options.changes[0].event_id)
-    return Ask(
+    return PlanRequest(
         org_id=ORG,
         run_id=run_id,
         asked=Asked(base=run_id, request_id=request_id, requested_at=_clock(config, options)),
@@ -296,4 +297,4 @@ def _pool(
     workers = min(workers, shards)
     if workers <= 1 or (contacts <= SMALL and options.workers is None):
         return None
-    return stack.enter_context(worker_pool(workers))
+    return stack.enter_context(worker_pool(workers, warm_up))

@@ -20,24 +20,24 @@ from typing import Any
 
 from almanac.errors import InputError, OutcomeUnknown, TransientError
 from almanac.logs import bound, get_log
-from almanac.runs.cloud_services import parts_of_this_process
+from almanac.runs.cloud_services import services_of_this_process
 from almanac.runs.finish import after_end
 from almanac.runs.merge import claim_if_due, merge
 from almanac.runs.results import result_of
-from almanac.runs.run_plan import RunPlan
-from almanac.runs.services import Job, Parts, read_plan
+from almanac.runs.run_plan import RunPlan, read_plan
+from almanac.runs.services import Job, Services
 
 
 class Merging(TransientError):
     """The job is at work: the message is for later, when the run has ended."""
 
 
-def hand_over(parts: Parts, plan: RunPlan, shard: int, job: Job) -> None:
+def hand_over(services: Services, plan: RunPlan, shard: int, job: Job) -> None:
     """Start the job for the run if all its fragments are there; shard as in `merge`.
 
     Raises Merging once it is started, LeaseTaken while it works, and what Job.start does.
     """
-    claim = claim_if_due(parts, plan, shard)
+    claim = claim_if_due(services, plan, shard)
     if claim is None:
         return
     try:
@@ -50,15 +50,15 @@ def hand_over(parts: Parts, plan: RunPlan, shard: int, job: Job) -> None:
     raise Merging(f"run {plan.run_id} of organization {plan.org_id}: the merge job was started")
 
 
-def merge_as(parts: Parts, org_id: str, run_id: str, holder: str) -> None:
+def merge_as(services: Services, org_id: str, run_id: str, holder: str) -> None:
     """Merge the run under the claim that was made in the name of holder."""
-    parts = replace(parts, new_holder=lambda: holder)
-    plan = read_plan(parts.store, org_id, run_id)
-    if (result := result_of(parts.store, org_id, run_id)) is not None:
-        after_end(parts, plan, result)
+    services = replace(services, new_holder=lambda: holder)
+    plan = read_plan(services.store, org_id, run_id)
+    if (result := result_of(services.store, org_id, run_id)) is not None:
+        after_end(services, plan, result)
         return
-    with tempfile.TemporaryDirectory(dir=parts.workspace, prefix="merge-") as folder:
-        merge(parts, plan, 0, Path(folder))
+    with tempfile.TemporaryDirectory(dir=services.workspace, prefix="merge-") as folder:
+        merge(services, plan, 0, Path(folder))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     # as a delivery to the function logs itself: the same metrics read it
     with bound(org_id=org_id, run_id=run_id):
         try:
-            merge_as(parts_of_this_process(), org_id, run_id, holder)
+            merge_as(services_of_this_process(), org_id, run_id, holder)
         except (TransientError, OutcomeUnknown) as error:
             level, words = logging.WARNING, {"outcome": "again", "reason": str(error)}
         except InputError as error:

@@ -17,7 +17,7 @@ from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.envelope import Event, delivery_of, raw_of
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
-from almanac.runs.cloud_services import parts_of_this_process
+from almanac.runs.cloud_services import services_of_this_process
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.rejections import record_rejection
 
@@ -58,26 +58,26 @@ def _deliver(function: str, event: Event, names: dict[str, Any]) -> str:
 
     What the message says of itself is added to names.
     """
-    parts = parts_of_this_process()
-    topic = SUBSCRIPTIONS[function].topic_name(parts.topics)
+    services = services_of_this_process()
+    topic = SUBSCRIPTIONS[function].topic_name(services.topics)
     try:
         delivery = delivery_of(event, topic)
     except RequestError as error:
         names["message_id"], data = raw_of(event)
         record_rejection(
-            parts.store,
+            services.store,
             topic=topic,
             message_id=names["message_id"],
             publish_time=None,
             data=data,
             reason=str(error),
-            now=parts.clock(),
+            now=services.clock(),
         )
         return "rejected"
     names["message_id"] = delivery.message_id
     names |= _names_in(delivery)
     with bound(**names):
-        HANDLERS[function](parts, delivery)
+        HANDLERS[function](services, delivery)
     return "done"
 
 

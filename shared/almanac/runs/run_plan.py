@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from almanac.planning.brief import Brief, Instance
+from almanac.errors import Corrupt, RequestError
+from almanac.organizations.snapshots import SnapshotRef
+from almanac.planning.brief import Instance, RunContext
+from almanac.storage import layout
+from almanac.storage.store import ObjectStore, read_or_none
 
 Reason = Literal["daily", "manual", "change"]
-
-
-class SnapshotRef(BaseModel):
-    """The database that the run plans on: one generation of one object."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    generation: int
-    size: int
-    crc32c: str
-    version: int
-    pointer: int  # generation of current.json that names the version
 
 
 class Asked(BaseModel):
@@ -51,13 +43,16 @@ class PlannedChange(BaseModel):
 class RunPlan(BaseModel):
     """What the orchestrator decided; shards and merge read it and nothing else of the request."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True, serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
+    )
 
     org_id: str
     run_id: str
     reason: Reason
     asked: Asked
-    brief: Brief  # with the changes applied
+    # with the changes applied; "brief" in plan.json
+    context: RunContext = Field(alias="brief")
     snapshot: SnapshotRef
     total_contacts: int  # all rows of `contacts`
     scope: list[tuple[int, int]] | None  # ranges of contact ids; None: everyone
@@ -75,13 +70,38 @@ class RunPlan(BaseModel):
 
     @property
     def as_of(self) -> dt.date:
-        return self.brief.as_of
+        return self.context.as_of
 
     @property
     def t0(self) -> dt.date:
-        return self.brief.t0
+        return self.context.t0
 
     @property
     def timestamp(self) -> str:
         """started_at as SQLite's CURRENT_TIMESTAMP writes it."""
         return self.started_at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+@functools.lru_cache(maxsize=4)
+def _parse_plan(data: bytes) -> RunPlan:
+    try:
+        return RunPlan.model_validate_json(data)
+    except ValidationError as error:
+        raise Corrupt(f"plan.json of a run: {error.errors(include_url=False)[0]['msg']}") from None
+
+
+def plan_or_none(store: ObjectStore, org_id: str, run_id: str) -> RunPlan | None:
+    """The run's plan.json, None if there is none yet."""
+    found = read_or_none(store, layout.plan(org_id, run_id))
+    return _parse_plan(found.data) if found else None
+
+
+def read_plan(store: ObjectStore, org_id: str, run_id: str) -> RunPlan:
+    """The run's plan.json; RequestError if there is no such run."""
+    plan = plan_or_none(store, org_id, run_id)
+    if plan is None:
+        name = layout.plan(org_id, run_id)
+        raise RequestError(
+            f"run {run_id} of organization {org_id}: no such run ({name} is missing)"
+        )
+    return plan

@@ -1,24 +1,18 @@
-"""The one place where a run's parts, real or fake, come together."""
+"""The one place where a run's services, real or fake, come together."""
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-
-from almanac.errors import Corrupt, RequestError
 from almanac.messaging.bus import Bus
 from almanac.messaging.topics import Topics
 from almanac.organizations.snapshots import Snapshots
-from almanac.runs.run_plan import RunPlan
-from almanac.storage import layout
-from almanac.storage.store import ObjectStore, read_or_none
+from almanac.storage.store import ObjectStore
 
 
 class Job(Protocol):
@@ -33,7 +27,7 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """What the steps of the pipeline work with."""
 
     store: ObjectStore
@@ -48,28 +42,3 @@ class Parts:
     # what each delivery calls itself where others of the same run may be at work
     new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]
     merge_job: Job | None = None  # where runs are merged, if not by who gets the last word
-
-
-@functools.lru_cache(maxsize=4)
-def _parse_plan(data: bytes) -> RunPlan:
-    try:
-        return RunPlan.model_validate_json(data)
-    except ValidationError as error:
-        raise Corrupt(f"plan.json of a run: {error.errors(include_url=False)[0]['msg']}") from None
-
-
-def plan_or_none(store: ObjectStore, org_id: str, run_id: str) -> RunPlan | None:
-    """The run's plan.json, None if there is none yet."""
-    found = read_or_none(store, layout.plan(org_id, run_id))
-    return _parse_plan(found.data) if found else None
-
-
-def read_plan(store: ObjectStore, org_id: str, run_id: str) -> RunPlan:
-    """The run's plan.json; RequestError if there is no such run."""
-    plan = plan_or_none(store, org_id, run_id)
-    if plan is None:
-        name = layout.plan(org_id, run_id)
-        raise RequestError(
-            f"run {run_id} of organization {org_id}: no such run ({name} is missing)"
-        )
-    return plan

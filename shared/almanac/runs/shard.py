@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pyarrow as pa
 
+from almanac.contact_ranges import in_ranges
 from almanac.database.reading import Snapshot
 from almanac.errors import RequestError
 from almanac.frames import Ids
@@ -17,14 +18,12 @@ from almanac.logs import get_log
 from almanac.messaging.messages import ShardTask
 from almanac.organizations.snapshots import Snapshots
 from almanac.planning.affected import affected
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.issues import count_by_issue, issue_changes
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.planning.plan import ShardData, plan_shard
 from almanac.runs.fragments import Fragment
-from almanac.runs.plan import in_ranges
-from almanac.runs.run_plan import RunPlan
-from almanac.runs.services import read_plan
+from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
 
@@ -58,10 +57,10 @@ def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
 
 def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:
     """The fragment of the contacts in scope with ids from first to last."""
-    data = read_range(snapshot, plan.brief, plan.scope, first, last)
+    data = read_range(snapshot, plan.context, plan.scope, first, last)
     if plan.changes:
-        data = of_contacts(data, affected(data, plan.brief, plan.before))
-    shard = plan_shard(data, plan.brief, Vocabulary(plan.brief))
+        data = of_contacts(data, affected(data, plan.context, plan.before))
+    shard = plan_shard(data, plan.context, KindTable(plan.context))
     scope: Ids = data.contacts["id"].to_numpy()
     return Fragment(
         candidates=shard.candidates,
@@ -84,15 +83,15 @@ def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Frag
 
 def read_range(
     snapshot: Snapshot,
-    brief: Brief,
+    context: RunContext,
     scope: Sequence[tuple[int, int]] | None,
     first: int,
     last: int,
 ) -> ShardData:
     """All rows that planning the contacts in scope from first to last needs."""
     contacts = snapshot.contacts(first, last)
-    lookback = brief.config.timing.followup_lookback_days
-    since = (brief.as_of - dt.timedelta(days=lookback)).isoformat()
+    lookback = context.config.timing.followup_lookback_days
+    since = (context.as_of - dt.timedelta(days=lookback)).isoformat()
     data = ShardData(
         contacts=contacts,
         committed=snapshot.committed(first, last),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import apsw
 import numpy as np
 
+from almanac.contact_ranges import in_ranges
 from almanac.database.suppressions import IN_FORCE, of_contact, planned, suppressed
 from almanac.errors import Corrupt
 from almanac.frames import Ids
 from almanac.planning.kinds import suppression_text
-from almanac.runs.balance import Balanced, judged
-from almanac.runs.plan import in_ranges
+from almanac.runs.balance import Balanced
+from almanac.runs.fragment_validation import judged
 
 
 def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: Ids | None) -> None:

@@ -26,8 +26,8 @@ from almanac.planning.lookup import positions
 from almanac.planning.removed import WHYS
 from almanac.report.lines import UNKNOWN, ChangeLine
 from almanac.report.summary import Checksums, DayLoad, RunSummary
-from almanac.runs.balance import Balanced, judged
-from almanac.runs.fragment_validation import check_fragment
+from almanac.runs.balance import Balanced
+from almanac.runs.fragment_validation import check_fragment, judged
 from almanac.runs.fragments import Fragment
 from almanac.statistics.breakdowns import STATES, Figures, Row, combinations
 from almanac.statistics.change_reasons import (
@@ -66,7 +66,7 @@ def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
                 raise Corrupt(f"{info.name}: replaced while the run was merged")
             mark = balanced.plan.fragment_mark(shard)
             fragment = Fragment.from_parquet(found.data, info.name, mark)
-            check_fragment(fragment, balanced.plan, shard, balanced.words)
+            check_fragment(fragment, balanced.plan, shard, balanced.kind_table)
         candidates = fragment.candidates
         alive = candidates.reason == 0
         size = int(alive.sum())
@@ -88,7 +88,7 @@ class Tally:
 
     def __init__(self, balanced: Balanced) -> None:
         self.balanced = balanced
-        words = balanced.words
+        words = balanced.kind_table
         self.types = [kind.email_type for kind in words.kinds]
         self.planned = np.zeros(len(words.kinds), np.int64)
         self.skipped = np.zeros((len(words.reasons), len(words.kinds)), np.int64)
@@ -102,10 +102,10 @@ class Tally:
         self.after = 0
         self._type_sums = text_checksums(pa.array(self.types, pa.string()))
         self._as_of = civil.day_of(balanced.plan.as_of)
-        self._kinds = kinds_of(self.types, balanced.plan.brief.config)
+        self._kinds = kinds_of(self.types, balanced.plan.context.config)
         self._instances = np.array([kind.instance for kind in words.kinds], np.int64)
         self._reason_sums = text_checksums(pa.array(words.reasons, pa.string()))
-        time = balanced.plan.brief.send_time
+        time = balanced.plan.context.send_time
         self._content_sums = np.stack(
             [
                 text_checksums(pa.array([k.content(time, sms) for k in words.kinds], pa.string()))
@@ -137,7 +137,7 @@ class Tally:
     def _count_figures(self, outcome: Outcome) -> None:
         """Rows dated as_of or later; those that are skipped may be older."""
         fragment, candidates = outcome.fragment, outcome.fragment.candidates
-        figures, words = self.figures, self.balanced.words
+        figures, words = self.figures, self.balanced.kind_table
         for name, count in fragment.audience.states.items():
             figures.states[name or UNKNOWN] += count
         figures.reach.update(fragment.audience.reach)
@@ -159,7 +159,7 @@ class Tally:
         moved = both & (candidates.previous_day != outcome.day)
         updated = (both & ~moved) | (changed & ~new & ~stands & ~stood)
         anew, again = changed & ~stands & (new | stood), changed & ~new & stands & ~stood
-        reasons, kind = self.balanced.words.reasons, candidates.kind
+        reasons, kind = self.balanced.kind_table.reasons, candidates.kind
         added = np.flatnonzero(new & stands)
         self._count("added", kind[added], self._why_added(outcome, added), ADDED)
         self._count("skipped anew", kind[anew], outcome.reason[anew], reasons)
@@ -210,7 +210,7 @@ class Tally:
 
     def summary(self, migrations: list[str]) -> RunSummary:
         """The numbers of the whole run."""
-        plan, words, limits = self.balanced.plan, self.balanced.words, self.balanced.limits
+        plan, words, limits = self.balanced.plan, self.balanced.kind_table, self.balanced.limits
         planned: Counter[str] = Counter()
         for email_type, count in zip(self.types, self.planned.tolist(), strict=True):
             planned[email_type] += count
@@ -252,14 +252,14 @@ class Tally:
                 for (change, why, kind), count in sorted(self.whys.items())
             ],
             changes_since=self.balanced.before.words,
-            **self.figures.lines(plan.brief),
+            **self.figures.lines(plan.context),
             shards=len(plan.shards),
             of_all_contacts=plan.scope is None and not plan.changes,
-            left_out=left_out(plan.brief),
+            left_out=left_out(plan.context),
             unknown_targets=self.balanced.unknown_targets,
             migrations=migrations,
             checksums=checksums,
-            config_digest=plan.brief.config.digest(),
+            config_digest=plan.context.config.digest(),
         )
 
     def _day_loads(self) -> dict[str, DayLoad]:

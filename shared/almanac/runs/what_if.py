@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +11,19 @@ import numpy as np
 
 from almanac.config import Config
 from almanac.frames import Ids, Index, Mask
-from almanac.pipeline.stopwatch import Stopwatch
+from almanac.progress import Progress, Stopwatch
 from almanac.report.summary import RunSummary
-from almanac.report.what_if import differing_settings, what_if
-from almanac.runs.balance import Balanced, Progress, balance
+from almanac.report.what_if import (
+    FATES_IN_WORDS,
+    Counts,
+    Day,
+    Setting,
+    WhatIf,
+    _pair,
+    _pairs,
+    differing_settings,
+)
+from almanac.runs.balance import Balanced, balance
 from almanac.runs.local import RunOptions, as_of, copied
 from almanac.runs.totals import Outcome, Tally, outcomes
 
@@ -78,8 +88,8 @@ class Fates:
     def __init__(self, balanced: Balanced) -> None:
         self.by_type: dict[str, Counter[str]] = defaultdict(Counter)
         self.by_reason: dict[str, Counter[str]] = defaultdict(Counter)
-        self._types = [kind.email_type for kind in balanced.words.kinds]
-        self._reasons = balanced.words.reasons
+        self._types = [kind.email_type for kind in balanced.kind_table.kinds]
+        self._reasons = balanced.kind_table.reasons
 
     def add(self, old: Outcome, new: Outcome) -> None:
         """Count the messages of one shard."""
@@ -137,3 +147,61 @@ def _without(size: int, rows: Index) -> Mask:
     mask = np.ones(size, np.bool_)
     mask[rows] = False
     return mask
+
+
+def what_if(
+    old: RunSummary,
+    new: RunSummary,
+    *,
+    named: tuple[str, str],
+    settings: list[Setting],
+    fates: Counts,
+    reasons: Counts,
+) -> WhatIf:
+    """The numbers of two runs on one snapshot, side by side.
+
+    named: where their configurations come from. fates, reasons: as in WhatIf.
+    """
+    return WhatIf(
+        old=named[0],
+        new=named[1],
+        settings=settings,
+        first_send_date_old=old.first_send_date,
+        first_send_date_new=new.first_send_date,
+        planned=_pairs(old.planned, new.planned),
+        skipped={
+            reason: _pairs(old.skipped.get(reason, {}), new.skipped.get(reason, {}))
+            for reason in sorted(old.skipped.keys() | new.skipped.keys())
+        },
+        daily_cap=_pair(old.daily_cap, new.daily_cap),
+        ceiling=_pair(old.ceiling, new.ceiling),
+        busiest_old=old.busiest_days(),
+        busiest_new=new.busiest_days(),
+        days_at_cap=_pair(len(old.days_at_cap), len(new.days_at_cap)),
+        days_above_ceiling=_pair(len(old.days_above_ceiling), len(new.days_above_ceiling)),
+        days=dict(_days(old, new)),
+        fates={
+            fate: dict(sorted(fates[fate].items())) for fate in FATES_IN_WORDS if fates.get(fate)
+        },
+        reasons={
+            fate: dict(sorted(reasons[fate].items()))
+            for fate in FATES_IN_WORDS
+            if reasons.get(fate)
+        },
+    )
+
+
+def _days(old: RunSummary, new: RunSummary) -> Iterator[tuple[str, Day]]:
+    for day in sorted(old.days.keys() | new.days.keys()):
+        loads = [summary.days.get(day) for summary in (old, new)]
+        planned = [load.planned if load else {} for load in loads]
+        fixed = [load.fixed if load else 0 for load in loads]
+        totals = [sum(types.values()) + count for types, count in zip(planned, fixed, strict=True)]
+        types = _pairs(*planned)
+        yield (
+            day,
+            Day(
+                total=_pair(*totals),
+                planned={name: pair for name, pair in types.items() if pair.difference},
+            ),
+        )

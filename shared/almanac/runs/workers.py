@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,30 +39,3 @@ class ShardWorker:
 
 def warm_up() -> None:
     """Importing this module is what takes time in a new process."""
-
-
-@contextmanager
-def worker_pool(workers: int, warm: Callable[[], None] = warm_up) -> Iterator[ProcessPoolExecutor]:
-    """Processes that begin at once with `warm`, and end with the context."""
-    # spawned, not forked: the parent has threads by now
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    try:
-        with _without_interrupts():
-            for _ in range(workers):
-                pool.submit(warm)
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes started within ignore Ctrl-C: it is for the parent, which stops its workers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may change handlers, and only it is interrupted
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -13,18 +13,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from almanac import civil
-from almanac.config import Config
-from almanac.explain.windows import span_in_words
-from almanac.planning.brief import Brief, Instance
+from almanac.planning.brief import Instance, RunContext
 from almanac.planning.contacts import in_force
 from almanac.planning.kinds import (
     OUTSIDE_DATES,
     OUTSIDE_TARGETING,
     UNDERWRITING_CAMPAIGN,
     UNDERWRITING_GLOBAL,
-    Vocabulary,
+    KindTable,
     suppression_text,
 )
+from almanac.planning.rule_text import rule_in_words
 from almanac.report.lines import (
     UNKNOWN,
     CampaignLine,
@@ -70,12 +69,12 @@ class Figures:
         for each in fields(self):
             getattr(self, each.name).update(getattr(other, each.name))
 
-    def lines(self, brief: Brief) -> dict[str, Any]:
+    def lines(self, context: RunContext) -> dict[str, Any]:
         """The fields of RunSummary and PageData that show them, each in an order of its own."""
         return {
             "messages": self._messages(),
-            "states": self._states(brief),
-            "campaigns": self._campaigns(brief),
+            "states": self._states(context),
+            "campaigns": self._campaigns(context),
             "suppressions": self._suppressions(),
         }
 
@@ -89,8 +88,10 @@ class Figures:
             for kind, state, reason in [key]
         ]
 
-    def _states(self, brief: Brief) -> list[StateLine]:
-        respects = {(k.email_type, k.instance): k.respects_windows for k in Vocabulary(brief).kinds}
+    def _states(self, context: RunContext) -> list[StateLine]:
+        respects = {
+            (k.email_type, k.instance): k.respects_windows for k in KindTable(context).kinds
+        }
         checked: Counter[str] = Counter()
         hits: Counter[str] = Counter()
         for row, count in self.rows.items():
@@ -104,14 +105,14 @@ class Figures:
             StateLine(
                 state=state,
                 contacts=self.states[state],
-                rule=rule_in_words(state, brief.config),
+                rule=rule_in_words(state, context.config),
                 checked=checked[state],
                 hits=hits[state],
             )
             for state in sorted(there, key=lambda each: (each == UNKNOWN, each))
         ]
 
-    def _campaigns(self, brief: Brief) -> list[CampaignLine]:
+    def _campaigns(self, context: RunContext) -> list[CampaignLine]:
         planned: Counter[int] = Counter()
         skipped: dict[int, Counter[str]] = defaultdict(Counter)
         for row, count in self.rows.items():
@@ -132,10 +133,10 @@ class Figures:
                 sent=self.sent[each.id],
                 planned=planned[each.id],
                 skipped=dict(sorted(skipped[each.id].items())),
-                problem=each.problem or why_inactive(each, brief.as_of),
+                problem=each.problem or why_inactive(each, context.as_of),
                 left_out=each.problem is not None,
             )
-            for each in sorted(brief.instances, key=lambda each: each.id)
+            for each in sorted(context.instances, key=lambda each: each.id)
         ]
 
     def _suppressions(self) -> list[SuppressionLine]:
@@ -161,19 +162,6 @@ def entries_in_force(suppressions: pa.Table, as_of: dt.date) -> Counter[str]:
     for each in reasons:
         entries[suppression_text(each["values"])] += each["counts"]
     return entries
-
-
-def rule_in_words(state: str, config: Config) -> str:
-    """What the state's rule excludes; '' where it has none."""
-    rule = config.state_rules.get(state)
-    if rule is None:
-        return ""
-    if rule.kind == "year_round":
-        return "all year"
-    text = span_in_words(rule, config.timing.pre_window_days)
-    if rule.year_round_from_age is not None:
-        text += f"; all year from the age of {rule.year_round_from_age}"
-    return text
 
 
 def why_inactive(instance: Instance, as_of: dt.date) -> str | None:

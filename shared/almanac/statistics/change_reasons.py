@@ -17,7 +17,7 @@ from almanac.config import Config, load_config
 from almanac.database.reading import Snapshot
 from almanac.errors import ConfigError
 from almanac.frames import NO_DAY, Candidates, Codes, Days, Mask
-from almanac.organizations.brief import date_of_run
+from almanac.names import date_of_run
 from almanac.planning.removed import WHYS
 
 FIRST_PLAN, FOLLOWUP, NEXT_YEAR, HORIZON, CAMPAIGN, NEW_CONTACT, NEW = range(7)

@@ -20,10 +20,10 @@ from almanac.database.opening import live_uri
 from almanac.database.scanning import Scan
 from almanac.errors import AlmanacError
 from almanac.frames import Ids, Small
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
+from almanac.processes import worker_pool
+from almanac.progress import Progress
 from almanac.report.page_data import Numbers
-from almanac.runs.balance import Progress
-from almanac.runs.workers import worker_pool
 from almanac.statistics.range_counts import Found, Surveyor, hand_over, make_known, warm_up
 from almanac.statistics.range_counts import ask as ask_surveyor
 
@@ -33,17 +33,17 @@ WORKERS = 2
 Ask = Callable[[str, Sequence[tuple[int, ...]]], Iterable[Any]]
 
 
-def survey(scan: Scan, brief: Brief, progress: Progress) -> Numbers:
+def survey(scan: Scan, context: RunContext, progress: Progress) -> Numbers:
     """The numbers of a database that nobody writes to meanwhile."""
-    here = Surveyor(scan, brief)
+    here = Surveyor(scan, context)
 
     def ask(name: str, arguments: Sequence[tuple[int, ...]]) -> Iterator[Any]:
         return (getattr(here, name)(*each) for each in arguments)
 
-    return _survey(ask, here.know, brief, progress)
+    return _survey(ask, here.know, context, progress)
 
 
-def survey_live(path: Path, brief: Brief, progress: Progress) -> Numbers:
+def survey_live(path: Path, context: RunContext, progress: Progress) -> Numbers:
     """The numbers of a file that the caller holds open, by worker processes.
 
     They are those of one moment if nobody wrote to it meanwhile, which the caller finds out.
@@ -53,14 +53,14 @@ def survey_live(path: Path, brief: Brief, progress: Progress) -> Numbers:
         worker_pool(WORKERS, warm_up) as pool,
     ):
         folder = Path(name)
-        hand_over(folder, brief)
+        hand_over(folder, context)
         uri = live_uri(path)
 
         def ask(method: str, arguments: Sequence[tuple[int, ...]]) -> Iterator[Any]:
             return pool.map(functools.partial(ask_surveyor, path, uri, folder, method), arguments)
 
         try:
-            return _survey(ask, functools.partial(make_known, folder), brief, progress)
+            return _survey(ask, functools.partial(make_known, folder), context, progress)
         except BrokenProcessPool as error:
             raise AlmanacError(
                 f"{path}: a worker process that read it ended without a word, perhaps for lack of "
@@ -69,7 +69,7 @@ def survey_live(path: Path, brief: Brief, progress: Progress) -> Numbers:
 
 
 def _survey(
-    ask: Ask, know: Callable[[Ids, Small], None], brief: Brief, progress: Progress
+    ask: Ask, know: Callable[[Ids, Small], None], context: RunContext, progress: Progress
 ) -> Numbers:
     progress("contacts", 0, 1)
     (ranges,) = ask("contact_ranges", [()])
@@ -92,5 +92,5 @@ def _survey(
         eligible=found.figures.states.total(),
         days=found.days(),
         issues=dict(sorted(found.issues.items())),
-        **found.figures.lines(brief),
+        **found.figures.lines(context),
     )

@@ -21,7 +21,7 @@ from almanac.database.columnar import coded
 from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
-from almanac.organizations.brief import date_of_run
+from almanac.names import date_of_run
 from almanac.report.difference import CHANGES, Difference
 from almanac.report.lines import ChangeLine
 from almanac.statistics.breakdowns import NO_REASON, Integers, combinations

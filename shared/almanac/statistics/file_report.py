@@ -16,11 +16,12 @@ from almanac.database.opening import data_version, map_errors, open_database
 from almanac.database.scanning import Scan
 from almanac.database.sources import Source
 from almanac.errors import DatabaseError
-from almanac.organizations.brief import brief_of, date_of_run
-from almanac.planning.brief import Brief
+from almanac.names import date_of_run
+from almanac.organizations.brief import run_context_of
+from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.progress import Progress
 from almanac.report.page_data import Numbers, PageData
-from almanac.runs.balance import Progress
 from almanac.statistics.database_counts import survey, survey_live
 from almanac.statistics.diff import compare
 
@@ -33,7 +34,7 @@ class _State:
     """A planned file at one moment."""
 
     run: Record  # the last row of scheduler_checkpoints
-    brief: Brief
+    context: RunContext
     contacts: int
     numbers: Numbers
 
@@ -51,7 +52,7 @@ def overview(
     """
     tell = progress or (lambda step, done, total: None)
     state = _state(path, config, tell)
-    run, config, as_of = state.run, state.brief.config, state.brief.as_of
+    run, config, as_of = state.run, state.context.config, state.context.as_of
     return PageData(
         title=path.name,
         as_of=as_of,
@@ -68,7 +69,7 @@ def overview(
             ("Almanac", __version__),
         ],
         first_day=as_of,
-        last_day=state.brief.horizon,
+        last_day=state.context.horizon,
         daily_cap=config.daily_cap(state.contacts),
         ceiling=config.ceiling(state.contacts),
         changes=compare(since, path, tell).changes_by_reason if since else [],
@@ -103,27 +104,30 @@ def _state(path: Path, config: Config | None, progress: Progress) -> _State:
                 for _ in range(ATTEMPTS):
                     version = data_version(connection)
                     found = _read(
-                        Scan(source), path, config, lambda brief: survey_live(path, brief, progress)
+                        Scan(source),
+                        path,
+                        config,
+                        lambda context: survey_live(path, context, progress),
                     )
                     if data_version(connection) == version:
                         return found
             connection.execute("BEGIN")
             scan = Scan(source)
-            return _read(scan, path, config, lambda brief: survey(scan, brief, progress))
+            return _read(scan, path, config, lambda context: survey(scan, context, progress))
     finally:
         connection.close()
 
 
 def _read(
-    scan: Scan, path: Path, config: Config | None, numbers: Callable[[Brief], Numbers]
+    scan: Scan, path: Path, config: Config | None, numbers: Callable[[RunContext], Numbers]
 ) -> _State:
     run = scan.last_run()
     if run is None:
         raise DatabaseError(f"{path}: no run has planned it yet; start with almanac run {path}")
     config = config or _recorded(scan, path)
     as_of = date_of_run(str(run.get("scheduler_run_id"))) or _today(config)
-    brief = brief_of(scan, config, as_of, as_of, rate_increases=False)
-    return _State(run, brief, scan.total_contacts(), numbers(brief))
+    context = run_context_of(scan, config, as_of, as_of, rate_increases=False)
+    return _State(run, context, scan.total_contacts(), numbers(context))
 
 
 def _recorded(scan: Scan, path: Path) -> Config:

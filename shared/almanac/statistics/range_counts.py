@@ -22,10 +22,10 @@ from almanac.database.scanning import Scan
 from almanac.database.sources import Source
 from almanac.frames import Ids, Small
 from almanac.planning.audience import Audience
-from almanac.planning.brief import Brief
+from almanac.planning.brief import RunContext
 from almanac.planning.contacts import read_contacts, states_of
 from almanac.planning.history import CAMPAIGN, classify, instance_named
-from almanac.planning.kinds import Vocabulary
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import positions
 from almanac.report.lines import UNKNOWN
 from almanac.report.summary import DayLoad
@@ -76,12 +76,12 @@ class Found:
 class Surveyor:
     """Counts ranges of one database."""
 
-    def __init__(self, scan: Scan, brief: Brief) -> None:
+    def __init__(self, scan: Scan, context: RunContext) -> None:
         self._scan = scan
-        self._brief = brief
-        self._words = Vocabulary(brief)
-        self._as_of = civil.day_of(brief.as_of)
-        self._carriers = any(each.target_carriers is not None for each in brief.instances)
+        self._context = context
+        self._kind_table = KindTable(context)
+        self._as_of = civil.day_of(context.as_of)
+        self._carriers = any(each.target_carriers is not None for each in context.instances)
         self._ids: Ids = np.empty(0, np.int64)
         self._states: Small = np.empty(0, np.int8)
 
@@ -95,15 +95,15 @@ class Surveyor:
 
     def suppressions(self) -> Counter[str]:
         """See entries_in_force."""
-        return entries_in_force(self._scan.suppressions(), self._brief.as_of)
+        return entries_in_force(self._scan.suppressions(), self._context.as_of)
 
     def contacts(self, first: int, last: int) -> tuple[Ids, Small, Found]:
         """The id and the state code of each contact of the range, in order, and their counts."""
         table = self._scan.who(first, last, carriers=self._carriers)
-        batch = read_contacts(table, self._scan.suppressions(), self._brief, self._words)
+        batch = read_contacts(table, self._scan.suppressions(), self._context, self._kind_table)
         targets = self._scan.targets(first, last)
         no_legacy = selects.PLANNED_SCHEMA.empty_table()
-        audience = Audience.of(batch, targets, no_legacy, self._brief, self._words)
+        audience = Audience.of(batch, targets, no_legacy, self._context, self._kind_table)
         issues = self._scan.issues(first, last)
         mine = positions(batch.scope, issues["contact_id"].to_numpy()) >= 0
         found = Found(issues=Counter(issues.filter(pa.array(mine))["issue"].to_pylist()))
@@ -118,7 +118,7 @@ class Surveyor:
 
     def rows(self, first: int, last: int) -> Found:
         """The counts of the rows in a range of ids."""
-        rows = self._scan.rows(first, last, self._brief.as_of.isoformat())
+        rows = self._scan.rows(first, last, self._context.as_of.isoformat())
         found = Found()
         if not rows.kinds:
             return found
@@ -162,16 +162,16 @@ class Surveyor:
         code, name = classify(email_type)
         if code != CAMPAIGN:
             return None
-        instances = self._brief.instances
+        instances = self._context.instances
         if instance:
             return instance if any(each.id == instance for each in instances) else None
         position = instance_named(name, instances)
         return instances[position].id if position >= 0 else None
 
 
-def hand_over(folder: Path, brief: Brief) -> None:
+def hand_over(folder: Path, context: RunContext) -> None:
     """For `ask` in other processes."""
-    (folder / _BRIEF).write_text(brief.model_dump_json())
+    (folder / _BRIEF).write_text(context.model_dump_json())
 
 
 def make_known(folder: Path, ids: Ids, states: Small) -> None:
@@ -201,8 +201,8 @@ def _surveyor(path: Path, uri: str, folder: Path) -> Surveyor:
     finally:
         connection.close()
     scan.read_only_through(ColumnarReader(path, uri))
-    brief = Brief.model_validate_json((folder / _BRIEF).read_text())
-    return Surveyor(scan, brief)
+    context = RunContext.model_validate_json((folder / _BRIEF).read_text())
+    return Surveyor(scan, context)
 
 
 @functools.lru_cache(maxsize=1)

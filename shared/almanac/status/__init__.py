@@ -1,1 +1,1 @@
-"""The state of the organizations in a store: what each last run did and which version is in force."""
+"""The state of the organizations in a store: the last run and the version in force."""

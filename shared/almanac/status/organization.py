@@ -16,10 +16,9 @@ from almanac.config import Config
 from almanac.database.census import Census
 from almanac.errors import AlmanacError, NotFound
 from almanac.logs import clean
-from almanac.organizations.brief import date_of_run
-from almanac.organizations.organizations import LastRun, census_of, last_whole_run
+from almanac.names import date_of_run
+from almanac.organizations.organizations import LastRun, census_of, last_whole_run, read_config
 from almanac.report.summary import RunSummary
-from almanac.runs.plan import read_config
 from almanac.runs.results import RunResult, result_of
 from almanac.status.model import (
     DataQuality,

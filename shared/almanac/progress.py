@@ -1,10 +1,11 @@
-"""How long each step of a run takes."""
+"""Progress of a command, and the time that each of its steps took."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from almanac.runs.balance import Progress
+Progress = Callable[[str, int, int], None]  # step, units done, units in all
 
 
 class Stopwatch:

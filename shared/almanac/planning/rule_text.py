@@ -1,0 +1,34 @@
+"""State rules in words."""
+
+from __future__ import annotations
+
+from almanac.config import Config, StateRule
+
+ANCHORS = {
+    "birthday_window": "birthday",
+    "effective_date_window": "policy anniversary",
+}
+
+
+def span_in_words(rule: StateRule, ahead: int) -> str:
+    """The days that a rule with windows excludes; ahead: so many more before each window."""
+    anchor = ANCHORS[rule.kind]
+    if rule.use_month_start:
+        anchor = f"first of the month of the {anchor}"
+    text = f"{rule.before} days before the {anchor} to {rule.after} days after it"
+    if rule.before == 0:
+        text = f"the {anchor} and the {rule.after} days after it"
+    return f"{text}, and {ahead} days ahead of that" if ahead else text
+
+
+def rule_in_words(state: str, config: Config) -> str:
+    """What the state's rule excludes; '' where it has none."""
+    rule = config.state_rules.get(state)
+    if rule is None:
+        return ""
+    if rule.kind == "year_round":
+        return "all year"
+    text = span_in_words(rule, config.timing.pre_window_days)
+    if rule.year_round_from_age is not None:
+        text += f"; all year from the age of {rule.year_round_from_age}"
+    return text

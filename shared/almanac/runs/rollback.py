@@ -1,0 +1,104 @@
+"""The versions of an organization that are kept, and putting one of them in force again."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pydantic import BaseModel
+
+from almanac.errors import RequestError
+from almanac.names import check_org_id, date_of_run
+from almanac.organizations.organizations import census_of, own_id
+from almanac.runs.results import RunResult, record_result
+from almanac.storage.collection import KEEP_DAYS, why_kept
+from almanac.storage.lease import acquire, close_dead_runs, release
+from almanac.storage.store import ObjectStore
+from almanac.storage.versions import (
+    Current,
+    Manifest,
+    committed_by,
+    current,
+    list_versions,
+    rollback,
+)
+
+ROLLBACK_SECONDS = 600
+
+
+class VersionRow(BaseModel):
+    """A version that is kept, and why."""
+
+    version: int
+    run_id: str
+    as_of: dt.date
+    committed_at: dt.datetime
+    size: int  # bytes
+    planned: int | None  # pre-scheduled rows
+    in_force: bool
+    kept: str | None  # None: the next collection takes it
+
+
+def versions(store: ObjectStore, org: str, now: dt.datetime) -> list[VersionRow]:
+    """The versions that are kept, oldest first; RequestError if there is none."""
+    there = current(store, org)
+    if there is None:
+        raise RequestError(f"organization {org}: has no version yet")
+    kept = list_versions(store, org)
+    in_force = [each for each in kept if each.folder == there[0].folder]
+    reasons = why_kept(in_force[0] if in_force else None, now) | {there[0].folder: "in force"}
+    young = now - dt.timedelta(days=KEEP_DAYS)
+    return [
+        VersionRow(
+            version=each.version,
+            run_id=each.run_id,
+            as_of=each.as_of,
+            committed_at=each.created_at,
+            size=each.size,
+            planned=_planned(each),
+            in_force=each.folder == there[0].folder,
+            kept=reasons.get(each.folder)
+            or (f"younger than {KEEP_DAYS} days" if each.created_at >= young else None),
+        )
+        for each in kept
+    ]
+
+
+def _planned(manifest: Manifest) -> int | None:
+    census = census_of(manifest)
+    return census.statuses.get("pre-scheduled", 0) if census else None
+
+
+def go_back(store: ObjectStore, org: str, version: int, now: dt.datetime) -> tuple[Current, int]:
+    """Put a kept version in force again; that version, and the number of the one before.
+
+    Raises LeaseTaken (a run is in flight), RequestError, NotFound, Corrupt, Superseded.
+    """
+    check_org_id(org)
+    before = current(store, org)
+    run_id = own_id("rollback", now)
+    lease = acquire(store, org, run_id, "almanac store rollback", now, ROLLBACK_SECONDS)
+    try:
+        for dead in lease.dead_runs:
+            _close(store, org, dead, now)
+        close_dead_runs(store, lease)
+        return rollback(store, org, version, now=now), before[0].version if before else 0
+    finally:
+        release(store, org, run_id)
+
+
+def _close(store: ObjectStore, org: str, run_id: str, now: dt.datetime) -> None:
+    """Write down how a run ended that did not live to do so itself."""
+    if date_of_run(run_id) is None:
+        return  # no run
+    version = committed_by(store, org, run_id, 0)
+    result = RunResult(
+        org_id=org,
+        run_id=run_id,
+        state="committed" if version else "failed",
+        reason=None if version else "its lease ran out before it ended",
+        again=version is None,
+        as_of=date_of_run(run_id),
+        version=version.version if version else None,
+        finished_at=now,
+    )
+    record_result(store, result)

@@ -1,0 +1,57 @@
+"""The messages between the steps of a run, and which shards have answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from almanac.messaging.messages import ShardDone, ShardTask, to_json
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import Services
+from almanac.storage import layout
+from almanac.storage.store import ObjectStore
+
+LATE = 3  # fragments that a listing may not have yet
+
+
+def publish_tasks(services: Services, plan: RunPlan) -> None:
+    """One ShardTask for each shard whose fragment is not there yet; if none is missing, the word
+    that sets off the merge."""
+    done = {info.name for info in services.store.list(layout.fragments(plan.org_id, plan.run_id))}
+    missing = [
+        shard
+        for shard in range(len(plan.shards))
+        if layout.fragment(plan.org_id, plan.run_id, shard) not in done
+    ]
+    if missing:
+        ask_for_shards(services, plan, missing)
+    else:
+        announce(services, plan.org_id, plan.run_id, 0)
+
+
+def ask_for_shards(services: Services, plan: RunPlan, shards: Sequence[int]) -> None:
+    """A ShardTask for each of these shards."""
+    tasks = [
+        ShardTask(org_id=plan.org_id, run_id=plan.run_id, shard=shard, first_id=first, last_id=last)
+        for shard in shards
+        for first, last in [plan.shards[shard]]
+    ]
+    services.bus.publish(services.topics.shard_tasks, [to_json(task) for task in tasks])
+
+
+def announce(services: Services, org_id: str, run_id: str, shard: int) -> None:
+    """ShardDone for a shard whose fragment is written."""
+    done = ShardDone(org_id=org_id, run_id=run_id, shard=shard)
+    services.bus.publish(services.topics.shard_results, [to_json(done)])
+
+
+def fragment_names(plan: RunPlan) -> list[str]:
+    """The objects that the run's shards write."""
+    return [layout.fragment(plan.org_id, plan.run_id, n) for n in range(len(plan.shards))]
+
+
+def is_complete(store: ObjectStore, plan: RunPlan) -> bool:
+    """Whether every shard has written its fragment."""
+    there = {info.name for info in store.list(layout.fragments(plan.org_id, plan.run_id))}
+    missing = [name for name in fragment_names(plan) if name not in there]
+    # A listing may be of a moment ago, and this may be the last time that anybody asks.
+    return len(missing) <= LATE and all(store.stat(name) is not None for name in missing)
