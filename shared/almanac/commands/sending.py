@@ -25,6 +25,7 @@ from almanac.delivery.outbox import Due, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
 from almanac.organizations.agency_database import AgencyDatabase, T
 from almanac.outputs import check_out, partial_of
+from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph, table
 
 SHOWN = 5
@@ -84,7 +85,7 @@ def due(
 
 def _tell_due(console: Console, found: Due, claimed: bool) -> None:
     what = "claimed until" if claimed else "due on"
-    paragraph(console, f"{_count(found.messages, 'message')} {what} {found.day}", indent=0)
+    paragraph(console, f"{plural(found.messages, 'message')} {what} {found.day}", indent=0)
     for reason, count in found.left_out.items():
         paragraph(console, f"left out: {count:,} ({reason})")
     if found.earlier:
@@ -132,7 +133,7 @@ def _tell_marked(console: Console, found: Marked, rejects: Path) -> None:
     counts.append(("refused", len(found.refused)))
     table(console, ("", ">"), counts, indent=0)
     if found.suppressed:
-        many = f"{found.suppressed:,} address{'' if found.suppressed == 1 else 'es'}"
+        many = plural(found.suppressed, "address", "addresses")
         paragraph(console, f"Suppressed from now on: {many}", indent=0)
     for each in found.refused[:SHOWN]:
         row = "" if each.id is None else f", row {each.id}"
@@ -155,7 +156,3 @@ def waiting(agency: AgencyDatabase, seconds: int, work: Callable[[], T]) -> T:
                 text = f"Waiting for another program that holds {agency.name}"
                 print(f"{text} ({seconds} seconds at most)", file=sys.stderr, flush=True)
                 told = True
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

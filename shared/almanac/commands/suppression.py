@@ -25,6 +25,7 @@ from almanac.delivery.suppressions import Effect
 from almanac.errors import InputError
 from almanac.organizations.agency_database import AgencyDatabase, Edit, T
 from almanac.outputs import check_out, partial_of
+from almanac.plurals import plural
 from almanac.report.text import console_for, listed, paragraph, table
 
 
@@ -74,7 +75,7 @@ def _counts(console: Console, connection: apsw.Connection, day: dt.date, as_json
         return OK
     total = sum(line.rows for line in lines)
     holds = sum(line.rows for line in lines if line.state == IN_FORCE)
-    text = f"{_count(total, 'suppression')}, {holds:,} of them in force on {day}"
+    text = f"{plural(total, 'suppression')}, {holds:,} of them in force on {day}"
     paragraph(console, text, indent=0)
     if lines:
         cells = [(x.reason or "unspecified", x.source, x.state, x.rows) for x in lines]
@@ -143,7 +144,7 @@ def end(
         _print_json(first_day_without=day, ended=before, still_in_force=after)
         return OK
     console = console_for(sys.stdout)
-    paragraph(console, f"{_count(len(ended), 'suppression')} ended; before:", indent=0)
+    paragraph(console, f"{plural(len(ended), 'suppression')} ended; before:", indent=0)
     _show(console, ended)
     if still:
         paragraph(console, f"Still in force on {day}:", indent=0)
@@ -192,7 +193,7 @@ def import_(
     if parsed.ignored:
         paragraph(console, f"Columns not read: {listed(parsed.ignored, 8)}", indent=0)
     if found.unknown_contacts:
-        many = _count(found.unknown_contacts, "contact id")
+        many = plural(found.unknown_contacts, "contact id")
         paragraph(console, f"Of no contact in this database: {many}", indent=0)
     for line, why, _ in parsed.rejects.rows[:5]:
         paragraph(console, f"line {line}: {why}")
@@ -221,7 +222,7 @@ def export(where: Where, out: Path | None, as_json: bool) -> int:
     if as_json:
         _print_json(rows=count, out=str(out))
     else:
-        text = f"{_count(count, 'suppression')} of {agency.name}: {out}"
+        text = f"{plural(count, 'suppression')} of {agency.name}: {out}"
         paragraph(console_for(sys.stdout), text, indent=0)
     return OK
 
@@ -251,8 +252,8 @@ def _tell(console: Console, effect: Effect) -> None:
         text = f"Nobody who is suppressed on {effect.day} has messages planned from then on."
     else:
         text = (
-            f"{_count(effect.messages, 'planned message')} of "
-            f"{_count(effect.contacts, 'contact')} will be skipped by the next run for what is in "
+            f"{plural(effect.messages, 'planned message')} of "
+            f"{plural(effect.contacts, 'contact')} will be skipped by the next run for what is in "
             f"force on {effect.day}; almanac due leaves them out from now on."
         )
     paragraph(console, text, indent=0)
@@ -269,10 +270,6 @@ def _show(console: Console, found: list[Suppression]) -> None:
 def _names(row: Suppression) -> list[str]:
     contact = f"contact {row.contact_id}" if row.contact_id else ""
     return [name for name in (row.email, contact) if name]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _record(row: Suppression) -> dict[str, object]:

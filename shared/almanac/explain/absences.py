@@ -8,7 +8,7 @@ import datetime as dt
 import numpy as np
 
 from almanac import civil
-from almanac.explain.case import Case, plural
+from almanac.explain.case import Case
 from almanac.explain.model import Absence, Decision, Input
 from almanac.explain.skips import wishes
 from almanac.frames import NO_DAY
@@ -23,6 +23,7 @@ from almanac.planning.history import (
     FOLLOWUP,
     POST_WINDOW,
 )
+from almanac.plurals import plural
 
 HANDLED = "Handled already"
 NOT_DUE = "Not due"

@@ -117,11 +117,6 @@ def date_or_none(day: int) -> dt.date | None:
     return None if day == NO_DAY else civil.date_of(day)
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 day`, `2 days`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
 def lowered(sentence: str) -> str:
     """A sentence as it stands behind a colon: a plain word in front loses its capital."""
     first = sentence.split(" ", 1)[0]

@@ -10,10 +10,11 @@ import numpy as np
 
 from almanac import civil
 from almanac.balancing.hashing import message_hashes
-from almanac.explain.case import Case, plural
+from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, PlannedRow
 from almanac.names import date_of_run
 from almanac.planning.kinds import DAILY_CAP
+from almanac.plurals import plural
 
 LOADS_SHOWN = 10  # days of a span of which the load is fetched
 

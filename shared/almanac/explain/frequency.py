@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from almanac import civil
-from almanac.explain.case import Case, plural
+from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, Standing
 from almanac.explain.windows import excluded_day
 from almanac.planning.kinds import FREQUENCY
+from almanac.plurals import plural
 
 SHOWN = 6  # messages of a crowded span that a sentence names
 

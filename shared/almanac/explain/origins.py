@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from almanac import civil
-from almanac.explain.case import Case, plural
+from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, Standing
 from almanac.planning.anniversaries import aep_days, birthdays, effective_dates
 from almanac.planning.kinds import (
@@ -19,6 +19,7 @@ from almanac.planning.kinds import (
     UNDERWRITING_CAMPAIGN,
     UNDERWRITING_GLOBAL,
 )
+from almanac.plurals import plural
 
 _NEVER = (OUTSIDE_TARGETING, OUTSIDE_DATES, UNDERWRITING_GLOBAL, UNDERWRITING_CAMPAIGN)
 

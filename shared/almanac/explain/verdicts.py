@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from almanac.explain.case import lowered, plural
+from almanac.explain.case import lowered
 from almanac.explain.model import DayFound, Explanation
 from almanac.names import date_of_run
+from almanac.plurals import plural
 
 
 def verdict(found: Explanation) -> str:

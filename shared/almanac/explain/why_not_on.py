@@ -9,7 +9,7 @@ from typing import Literal
 
 from almanac import civil
 from almanac.errors import RequestError
-from almanac.explain.case import Case, lowered, plural
+from almanac.explain.case import Case, lowered
 from almanac.explain.days import caps_of
 from almanac.explain.frequency import limits_of, sets_hi
 from almanac.explain.model import (
@@ -23,6 +23,7 @@ from almanac.explain.model import (
 )
 from almanac.explain.skips import SUPPRESSION
 from almanac.explain.windows import excluded_day, excluded_inputs
+from almanac.plurals import plural
 from almanac.rules.windows import EXCLUSION_TEXTS
 
 Answer = tuple[Literal["planned", "allowed", "no room", "not allowed"], Decision]

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
 
+from almanac.plurals import plural
 from almanac.report.lines import CHANGES
 from almanac.report.page_data import PageData
 
@@ -50,28 +51,28 @@ def alerts(data: PageData) -> list[Alert]:
     """What needs somebody's attention, the serious first."""
     found = []
     if above := [day for day, total in data.totals.items() if total > data.ceiling]:
-        days = f"{_count(len(above), 'day is', 'days are')} above the ceiling of {data.ceiling:,}"
+        days = f"{plural(len(above), 'day is', 'days are')} above the ceiling of {data.ceiling:,}"
         why = "by messages that a run may not move"
         found.append(
             Alert(True, f"{days}, {why}: {_listed([short_day(x) for x in above])}.", "above")
         )
     if left_out := [each for each in data.campaigns if each.left_out]:
         names = _listed([each.name or f"id {each.instance_id}" for each in left_out])
-        campaigns = _count(len(left_out), "campaign is", "campaigns are")
+        campaigns = plural(len(left_out), "campaign is", "campaigns are")
         found.append(Alert(True, f"{campaigns} left out: {names}.", "campaigns"))
     total = sum(line.count for line in data.messages)
     capped = _skipped_for(data, DAILY_CAP)
     if capped and capped >= MANY * total:
         share = 100 * capped / total
-        text = f"{_count(capped, 'message finds', 'messages find')} no room below the daily cap"
+        text = f"{plural(capped, 'message finds', 'messages find')} no room below the daily cap"
         found.append(Alert(True, f"{text}: {share:.1f}% of all.", "reasons"))
     if suppressed := _skipped_for(data, SUPPRESSED):
         contacts = sum(line.contacts for line in data.suppressions)
-        whose = f" to {_count(contacts, 'contact')}" if contacts else ""
-        text = f"{_count(suppressed, 'message')}{whose} held back by suppressions."
+        whose = f" to {plural(contacts, 'contact')}" if contacts else ""
+        text = f"{plural(suppressed, 'message')}{whose} held back by suppressions."
         found.append(Alert(False, text, "suppressions"))
     if unreachable := sum(count for issue, count, _ in data.issues if issue == INVALID_EMAIL):
-        who = _count(unreachable, "contact has", "contacts have")
+        who = plural(unreachable, "contact has", "contacts have")
         found.append(
             Alert(False, f"{who} no e-mail address that works, and can get nothing.", "issues")
         )
@@ -119,10 +120,6 @@ def changes_in_words(data: PageData) -> str:
 def _skipped_for(data: PageData, reason: str) -> int:
     """Messages skipped for the reasons that begin so."""
     return sum(line.count for line in data.messages if line.reason.startswith(reason))
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _listed(names: list[str]) -> str:

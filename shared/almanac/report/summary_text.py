@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from almanac.plurals import plural
 from almanac.report.lines import CHANGES, split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.text import heading, listed, paragraph, shown, table
@@ -126,9 +127,7 @@ def _days(console: Console, summary: RunSummary) -> None:
 
 
 def _number(count: int, noun: str) -> str:
-    if count == 0:
-        return f"No {noun}"
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    return plural(count, noun) if count else f"No {noun}"
 
 
 def _changes(console: Console, summary: RunSummary) -> None:
