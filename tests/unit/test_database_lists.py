@@ -224,7 +224,7 @@ def test_the_open_configuration_is_the_latest_without_an_end(open_with: Open) ->
             valid_from, valid_to);
         INSERT INTO config_versions VALUES (1, 'organization', '{"a": 1}', 'x', 'y'),
             (2, 'organization', '{"a": 2}', 'y', NULL), (3, 'other', '{"a": 3}', 'y', NULL)"""
-    assert open_with(sql).open_config() == '{"a": 2}'
+    assert open_with(sql).last_config() == '{"a": 2}'
 
 
 def test_the_last_run_is_the_latest_checkpoint(open_with: Open) -> None:

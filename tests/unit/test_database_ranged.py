@@ -45,7 +45,7 @@ def answers(snapshot: Snapshot, first: int, last: int) -> dict[str, Any]:
         "next instance": instances,
         "foreign": snapshot.foreign_targets(),
         "has legacy": snapshot.has_legacy_rate_increases(),
-        "config": snapshot.open_config(),
+        "config": snapshot.last_config(),
         "last run": snapshot.last_run(),
         "standing": snapshot.standing(SINCE),
         "campaigns": snapshot.committed_campaigns(SINCE),

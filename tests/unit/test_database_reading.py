@@ -405,7 +405,7 @@ def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stag
     assert snapshot.campaign_types() == snapshot.campaign_instances() == []
     assert snapshot.foreign_targets() == ([], 0)
     assert snapshot.next_instance_id() == 1
-    assert snapshot.open_config() is None
+    assert snapshot.last_config() is None
     assert snapshot.last_run() is None
 
 

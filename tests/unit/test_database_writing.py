@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from almanac.civil import day_of
 from almanac.database import writing
+from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import Snapshot
 from almanac.database.writing import (
     EXPIRED,
     ScheduleWriter,
-    record_config,
     settle_new_targets,
     write_checkpoint,
     write_issues,
@@ -461,7 +461,7 @@ def test_what_is_recorded_is_read_back(connection: apsw.Connection, path: Path) 
     record_config(connection, '{"a": 1}', NOW)
     write_checkpoint(connection, scheduler_run_id=RUN, status="completed", contacts_processed=2)
     with Snapshot(path) as snapshot:
-        assert snapshot.open_config() == '{"a": 1}'
+        assert snapshot.last_config() == '{"a": 1}'
         last = snapshot.last_run()
     assert last is not None
     assert (last["scheduler_run_id"], last["contacts_processed"]) == (RUN, 2)

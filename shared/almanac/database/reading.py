@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from almanac.database import selects
 from almanac.database.catalog import Record
+from almanac.database.config_versions import last_config
+from almanac.database.opening import map_errors
 from almanac.database.schema import (
     COMMITTED_INDEX,
     IDENTIFIED,
@@ -47,6 +49,7 @@ class Snapshot:
     def __init__(self, source: Path | Source) -> None:
         source = file_source(source) if isinstance(source, Path) else source
         self.traffic = source.traffic
+        self._source = source
         self._tables = Tables(source)
         self._suppressions: pa.Table | None = None
 
@@ -232,13 +235,10 @@ class Snapshot:
         rows = f"email_schedules {self._tables.by(OLDER_INDEX)} WHERE {selects.legacy(columns)}"
         return bool(self._tables.number(f"SELECT EXISTS (SELECT 1 FROM {rows})"))
 
-    def open_config(self) -> str | None:
-        """The configuration that the last run recorded, as JSON."""
-        if not self._tables.columns("config_versions").has("config_type", "valid_to"):
-            return None
-        tail = "WHERE config_type = 'organization' AND valid_to IS NULL ORDER BY id DESC LIMIT 1"
-        rows = self._tables.records("config_versions", tail)
-        return str(rows[0]["config_data"]) if rows else None
+    def last_config(self) -> str | None:
+        """Return the configuration that the last run recorded, as JSON; None without one."""
+        with map_errors(self._source.path):
+            return last_config(self._source.connection)
 
     def last_run(self, at_least: int = 0) -> Record | None:
         """The latest row of scheduler_checkpoints, of runs over at least so many contacts."""

@@ -265,25 +265,6 @@ def settle_new_targets(connection: apsw.Connection, instance: int, now: str) -> 
     connection.execute(_SETTLE, (instance, now))
 
 
-def record_config(connection: apsw.Connection, canonical_json: str, now: str) -> bool:
-    """Makes it the open configuration of the organization; False if it is that already."""
-    still_open = "config_type = 'organization' AND valid_to IS NULL"
-    current = scalar(
-        connection,
-        f"SELECT config_data FROM main.config_versions WHERE {still_open} ORDER BY id DESC LIMIT 1",
-    )
-    if current == canonical_json:
-        return False
-    connection.execute(f"UPDATE main.config_versions SET valid_to = ? WHERE {still_open}", (now,))
-    connection.execute(
-        "INSERT INTO main.config_versions "
-        "(config_type, config_data, valid_from, created_at, created_by) "
-        "VALUES ('organization', ?1, ?2, ?2, 'almanac')",
-        (canonical_json, now),
-    )
-    return True
-
-
 def write_checkpoint(connection: apsw.Connection, **columns: str | int | None) -> None:
     """Writes the run's row of scheduler_checkpoints; that of an earlier try is overwritten.
 

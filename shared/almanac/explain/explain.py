@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.balancing.load import Limits as DayLimits
-from almanac.config import Config, first_send_date, load_config
+from almanac.config import Config, first_send_date
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
 from almanac.database.loads import DayLoads
@@ -36,6 +36,7 @@ from almanac.names import date_of_run
 from almanac.organizations.agency_database import AgencyDatabase, StorePlace
 from almanac.organizations.brief import run_context_of
 from almanac.organizations.organizations import census_of
+from almanac.organizations.recorded_config import recorded_config
 from almanac.planning.kinds import KindTable
 from almanac.planning.plan import hold_against_snapshot, plan_contacts
 from almanac.runs.shard import read_range
@@ -178,10 +179,9 @@ def _configuration(there: _Open, snapshot: Snapshot, question: Question) -> tupl
     agency = there.agency
     if isinstance(agency, StorePlace) and agency.store.stat(layout.config(agency.org)) is not None:
         return agency.config(), "that of the organization"
-    recorded = snapshot.open_config()
+    recorded = recorded_config(snapshot, there.name)
     if recorded is not None:
-        config = load_config(recorded, f"{there.name}: config_versions")
-        return config, "the one recorded by the last run"
+        return recorded, "the one recorded by the last run"
     return Config(), "the defaults"
 
 

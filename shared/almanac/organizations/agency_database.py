@@ -15,17 +15,16 @@ from typing import Protocol, TypeVar
 
 import apsw
 
-from almanac.config import Config, load_config
-from almanac.database.aggregates import small_table
+from almanac.config import Config
 from almanac.database.blocks import Blocks
-from almanac.database.catalog import describe
 from almanac.database.columnar import RowReader
 from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
+from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
-from almanac.database.sql import Columns
 from almanac.errors import InputError, RequestError, Superseded
 from almanac.organizations.organizations import read_config
+from almanac.organizations.recorded_config import recorded_config
 from almanac.organizations.transfer import Progress, checked, publish_copy
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, database_of
@@ -86,15 +85,8 @@ class FilePlace:
 
     def recorded_config(self) -> Config | None:
         """That which the file's last run recorded, if any. Raises as `open`, and ConfigError."""
-        tail = "WHERE config_type = 'organization' AND valid_to IS NULL ORDER BY id DESC LIMIT 1"
-        with self.open() as source, map_errors(self.path):
-            there = Columns(describe(source.connection, "config_versions"))
-            if not there.has("config_type", "config_data", "valid_to"):
-                return None  # no run has been here yet, whosever table it is
-            rows = small_table(source.connection, "config_versions", tail)
-        if not rows:
-            return None
-        return load_config(str(rows[0]["config_data"]), f"{self.path}: config_versions")
+        with self.open() as source:
+            return recorded_config(Snapshot(source), self.name)
 
     @contextmanager
     def open(self, *, whole: bool = False, steady: bool = True) -> Iterator[Source]:

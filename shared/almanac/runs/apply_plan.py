@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from almanac.database.changes import write_change
+from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.owners import owners
 from almanac.database.writing import (
     ScheduleWriter,
-    record_config,
     settle_new_targets,
     write_checkpoint,
     write_issues,

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from almanac import civil
-from almanac.config import Config, load_config
+from almanac.config import Config
 from almanac.database.reading import Snapshot
-from almanac.errors import ConfigError
 from almanac.frames import NO_DAY, Candidates, Codes, Days, Mask
 from almanac.names import date_of_run
+from almanac.organizations.recorded_config import recorded_config_or_none
 from almanac.planning.removed import WHYS
 
 FIRST_PLAN, FOLLOWUP, NEXT_YEAR, HORIZON, CAMPAIGN, NEW_CONTACT, NEW = range(7)
@@ -84,20 +84,11 @@ def plan_before(snapshot: Snapshot, contacts: int) -> PlanBefore:
     words = f"the plan of run {run}" + (f", as of {day}" if day else "")
     whole = snapshot.last_run(at_least=(contacts + 1) // 2)
     as_of = date_of_run(str(whole.get("scheduler_run_id"))) if whole else None
-    config = recorded_config(snapshot)
+    config = recorded_config_or_none(snapshot)
     if as_of is None or config is None:
         return PlanBefore(words)
     horizon = as_of + dt.timedelta(days=config.horizon_days)
     return PlanBefore(words, civil.day_of(as_of), civil.day_of(horizon))
-
-
-def recorded_config(snapshot: Snapshot) -> Config | None:
-    """That of the last run; None where there is none, or it is another release's."""
-    text = snapshot.open_config()
-    try:
-        return load_config(text) if text else None
-    except ConfigError:
-        return None
 
 
 def kinds_of(email_types: Sequence[str], config: Config) -> Kinds:

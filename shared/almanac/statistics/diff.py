@@ -22,6 +22,7 @@ from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
 from almanac.names import date_of_run
+from almanac.organizations.recorded_config import recorded_config_or_none
 from almanac.report.difference import CHANGES, Difference
 from almanac.report.lines import ChangeLine
 from almanac.statistics.breakdowns import NO_REASON, Integers, combinations
@@ -41,7 +42,6 @@ from almanac.statistics.change_reasons import (
     UPDATED,
     kinds_of,
     plan_before,
-    recorded_config,
     why_added,
 )
 
@@ -114,7 +114,7 @@ class _Tally:
         run = new.last_run()
         day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
         self._as_of = civil.day_of(day) if day else NO_DAY
-        self._config = recorded_config(new) or Config()
+        self._config = recorded_config_or_none(new) or Config()
         self._contacts = new.contact_ids()
         self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
         self.rows = [0, 0]

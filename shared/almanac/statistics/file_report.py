@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from almanac import __version__
-from almanac.config import Config, load_config
+from almanac.config import Config
 from almanac.database.aggregates import contact_without_messages, total_contacts
 from almanac.database.catalog import Record
 from almanac.database.columnar import RowReader
@@ -18,6 +18,7 @@ from almanac.database.sources import Source
 from almanac.errors import DatabaseError
 from almanac.names import date_of_run
 from almanac.organizations.brief import run_context_of
+from almanac.organizations.recorded_config import recorded_config
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.progress import Progress
@@ -124,15 +125,10 @@ def _read(
     run = scan.last_run()
     if run is None:
         raise DatabaseError(f"{path}: no run has planned it yet; start with almanac run {path}")
-    config = config or _recorded(scan, path)
+    config = config or recorded_config(scan, str(path)) or Config()
     as_of = date_of_run(str(run.get("scheduler_run_id"))) or _today(config)
     context = run_context_of(scan, config, as_of, as_of, rate_increases=False)
     return _State(run, context, scan.total_contacts(), numbers(context))
-
-
-def _recorded(scan: Scan, path: Path) -> Config:
-    text = scan.open_config()
-    return load_config(text, f"{path}: config_versions") if text else Config()
 
 
 def _today(config: Config) -> dt.date:

@@ -1,0 +1,43 @@
+"""The configuration that each run records in the table config_versions."""
+
+from __future__ import annotations
+
+import apsw
+
+from almanac.database.catalog import describe, raw_records, scalar
+from almanac.database.sql import Columns
+
+OPEN = "config_type = 'organization' AND valid_to IS NULL"
+
+
+def last_config(connection: apsw.Connection) -> str | None:
+    """Return the configuration that the last run recorded, as JSON; None without one.
+
+    A table of that name without the columns of ours belongs to another program.
+    """
+    columns = Columns(describe(connection, "config_versions"))
+    table = columns.table
+    if table is None or not columns.has("config_type", "config_data", "valid_to"):
+        return None
+    order = "id" if columns.has("id") else "rowid" if table.has_rowid else ""
+    tail = f"WHERE {OPEN} {f'ORDER BY {order} DESC' if order else ''} LIMIT 1"
+    rows = raw_records(connection, table, tail)
+    return str(rows[0]["config_data"]) if rows and rows[0]["config_data"] is not None else None
+
+
+def record_config(connection: apsw.Connection, canonical_json: str, now: str) -> bool:
+    """Make it the organization's open configuration; return False if it is that already."""
+    current = scalar(
+        connection,
+        f"SELECT config_data FROM main.config_versions WHERE {OPEN} ORDER BY id DESC LIMIT 1",
+    )
+    if current == canonical_json:
+        return False
+    connection.execute(f"UPDATE main.config_versions SET valid_to = ? WHERE {OPEN}", (now,))
+    connection.execute(
+        "INSERT INTO main.config_versions "
+        "(config_type, config_data, valid_from, created_at, created_by) "
+        "VALUES ('organization', ?1, ?2, ?2, 'almanac')",
+        (canonical_json, now),
+    )
+    return True

@@ -1,0 +1,109 @@
+"""The configuration of the last run, as each of its callers finds it in tables of any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from almanac.config import Config
+from almanac.database.reading import Snapshot
+from almanac.errors import ConfigError
+from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.recorded_config import recorded_config, recorded_config_or_none
+from almanac.statistics.change_reasons import plan_before
+from almanac.statistics.diff import compare
+from almanac.statistics.file_report import overview
+from tests.integration.tiny import Agency
+from tests.unit.cli_calls import AS_OF
+from tests.unit.explanations import explain_contact
+
+RECORDED = "horizon_days: 400"
+OTHER_RELEASE = "horizon: 1"
+ROW = "INSERT INTO config_versions (config_type, config_data) VALUES ('organization', '{}')"
+NOTHING = {
+    "no such table": [],
+    "a table of another program without config_data": [
+        "CREATE TABLE config_versions (id, config_type, valid_to)",
+        "INSERT INTO config_versions VALUES (1, 'organization', NULL)",
+    ],
+    "none of the columns": ["CREATE TABLE config_versions (theirs)"],
+    "no row": ["CREATE TABLE config_versions (id, config_type, config_data, valid_to)"],
+    "no text": [
+        "CREATE TABLE config_versions (id, config_type, config_data, valid_to)",
+        "INSERT INTO config_versions VALUES (1, 'organization', NULL, NULL)",
+    ],
+}
+COLUMNS = {
+    "as a run creates it": "(id INTEGER PRIMARY KEY, config_type, config_data, valid_to)",
+    "without an id": "(config_type, config_data, valid_to)",
+    "without a rowid": "(config_data PRIMARY KEY, config_type, valid_to) WITHOUT ROWID",
+}
+
+Recorded = Callable[..., Path]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recorded:
+    """A planned file, its config_versions replaced by what the statements make."""
+
+    def make(*statements: str) -> Path:
+        agency = Agency(tmp_path / "agency.sqlite3")
+        agency.contact(birth_date="1950-03-04")
+        agency.plan(AS_OF)
+        for sql in ("DROP TABLE config_versions", *statements):
+            agency.query(sql)
+        return agency.path
+
+    return make
+
+
+@pytest.mark.parametrize("statements", NOTHING.values(), ids=NOTHING)
+def test_every_caller_takes_a_table_that_records_nothing(
+    recorded: Recorded, statements: list[str]
+) -> None:
+    path = recorded(*statements)
+    assert FilePlace(path).recorded_config() is None
+    assert FilePlace(path).config() == Config()
+    assert ("Configuration", Config().digest()) in overview(path).facts
+    assert compare(path, path).changes_by_reason == []
+    assert explain_contact(path, 1).configuration == "the defaults"
+    with Snapshot(path) as snapshot:
+        assert recorded_config_or_none(snapshot) is None
+        assert plan_before(snapshot, 1).as_of is None
+
+
+@pytest.mark.parametrize("columns", COLUMNS.values(), ids=COLUMNS)
+def test_every_caller_finds_what_is_recorded(recorded: Recorded, columns: str) -> None:
+    path = recorded(f"CREATE TABLE config_versions {columns}", ROW.format(RECORDED))
+    config = Config(horizon_days=400)
+    assert FilePlace(path).recorded_config() == FilePlace(path).config() == config
+    assert ("Configuration", config.digest()) in overview(path).facts
+    explanation = explain_contact(path, 1)
+    assert explanation.configuration == "the one recorded by the last run"
+    assert (explanation.horizon - explanation.as_of).days == 400
+    with Snapshot(path) as snapshot:
+        assert recorded_config(snapshot, "it") == recorded_config_or_none(snapshot) == config
+        before = plan_before(snapshot, 1)
+    assert before.as_of is not None
+    assert before.horizon - before.as_of == 400
+
+
+def test_the_latest_of_several_open_ones_counts_also_without_an_id(recorded: Recorded) -> None:
+    table = f"CREATE TABLE config_versions {COLUMNS['without an id']}"
+    path = recorded(table, ROW.format("horizon_days: 390"), ROW.format(RECORDED))
+    assert FilePlace(path).config() == Config(horizon_days=400)
+
+
+def test_one_of_another_release_is_an_error_where_it_is_needed(recorded: Recorded) -> None:
+    columns = COLUMNS["as a run creates it"]
+    path = recorded(f"CREATE TABLE config_versions {columns}", ROW.format(OTHER_RELEASE))
+    for caller in (FilePlace(path).config, FilePlace(path).recorded_config, lambda: overview(path)):
+        with pytest.raises(ConfigError, match=r"agency\.sqlite3: config_versions: horizon"):
+            caller()
+    with pytest.raises(ConfigError, match="config_versions: horizon: unknown key"):
+        explain_contact(path, 1)
+    assert compare(path, path).unchanged == 1
+    with Snapshot(path) as snapshot:
+        assert plan_before(snapshot, 1).as_of is None
