@@ -21,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from almanac.emulation.cloud_storage import StorageEmulator
-from almanac.emulation.functions import FUNCTIONS, default_sources, function_service, source_of
+from almanac_emulation.cloud_storage.emulator import StorageEmulator
+from almanac_emulation.functions import FUNCTIONS, default_sources, function_service, source_of
 
 LIMIT = 1.5  # seconds
 PROJECT = "almanac-bench"

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from almanac.config import Config
-from almanac.emulation.functions import default_sources
-from almanac.emulation.local_cloud import LocalCloud
 from almanac.generation import generate
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.names import daily_run_id
 from almanac.organizations.transfer import push
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.results import RunResult
+from almanac_emulation.functions import default_sources
+from almanac_emulation.local_cloud import LocalCloud
 
 FIRST_DAY = dt.date(2026, 11, 21)
 ORG = "bench"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from almanac.emulation.requirements import require_everything
 from almanac.errors import ConfigError
+from almanac_emulation.requirements import require_everything
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 IN_CI = os.environ.get("CI") == "true"

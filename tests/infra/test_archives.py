@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from almanac.emulation.functions import FUNCTIONS
+from almanac_emulation.functions import FUNCTIONS
 from scripts.build_archives import KINDS, LEFT_OUT, archive, build, contents, functions
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +162,15 @@ def test_nothing_in_an_archive_imports_what_is_left_out(built: Path) -> None:
                     if module.partition(".")[0] == "almanac" and not there:
                         lost.append((name, module))
     assert lost == []
+
+
+def test_the_emulators_are_neither_in_an_archive_nor_in_the_wheel(built: Path) -> None:
+    assert (ROOT / "shared" / "almanac_emulation").is_dir()
+    for function in FUNCTIONS:
+        with opened(built, function) as zipped:
+            assert not [name for name in zipped.namelist() if "emulat" in name]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["shared/almanac"]
 
 
 def test_what_is_left_out_exists() -> None:

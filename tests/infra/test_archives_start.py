@@ -20,14 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from almanac.emulation.functions import FUNCTIONS, STATUS, function_service
-from almanac.emulation.local_cloud import LocalCloud
 from almanac.generation import generate
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.organizations.transfer import push
 from almanac.runs.rejections import Rejection
 from almanac.storage.folder import FolderStore
+from almanac_emulation.functions import FUNCTIONS, STATUS, function_service
+from almanac_emulation.local_cloud import LocalCloud
 from scripts.build_archives import build
 from tests.emulators import needs_pubsub_emulator
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from almanac.emulation.local_cloud import LocalCloud
 from almanac.generation import generate
 from almanac.messaging.subscriptions import DEAD_LETTER_RETENTION_SECONDS, SUBSCRIPTIONS
 from almanac.storage import layout
+from almanac_emulation.local_cloud import LocalCloud
 from scripts import costs
 from tests.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
 

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from almanac.config import Config
-from almanac.emulation.cloud_storage_faults import Fault, Operation
-from almanac.emulation.local_cloud import LocalCloud
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, to_json
 from almanac.organizations.transfer import push
 from almanac.runs.local import RunOptions, run_file
@@ -29,6 +27,8 @@ from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, manifest_of
+from almanac_emulation.cloud_storage.faults import Fault, Operation
+from almanac_emulation.local_cloud import LocalCloud
 from tests.emulators import FUNCTIONS, wait_until
 
 # Requests say that they were made at this time. It lies ahead, so that nothing of a run is ever

@@ -10,9 +10,9 @@ from typing import Literal
 
 import pytest
 
-from almanac.emulation.cloud_storage_faults import Fault, Operation
 from almanac.runs.merge import Refusal
 from almanac.storage import layout
+from almanac_emulation.cloud_storage.faults import Fault, Operation
 from tests import agencies
 from tests.clouds import plan_in
 from tests.emulators import needs_pubsub_emulator, wait_until

@@ -11,10 +11,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.emulation.cloud_storage_faults import Fault
 from almanac.messaging.messages import ShardDone, ShardTask
 from almanac.storage import layout
 from almanac.storage.versions import publish
+from almanac_emulation.cloud_storage.faults import Fault
 from tests import agencies
 from tests.clouds import TOPIC_OF, TOPICS, plan_in, query
 from tests.emulators import needs_pubsub_emulator, wait_until

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from almanac.emulation.cloud_storage_faults import Fault, Faults, Operation
 from almanac.errors import (
     ConfigError,
     Corrupt,
@@ -27,6 +26,7 @@ from almanac.storage import lease, versions
 from almanac.storage.checksums import crc32c_of
 from almanac.storage.cloud import CloudStore
 from almanac.storage.store import put_file_once, write_once
+from almanac_emulation.cloud_storage.faults import Fault, Faults, Operation
 from tests.unit.storage_stores import cloud_store, storage_emulator
 
 ORG = "206"

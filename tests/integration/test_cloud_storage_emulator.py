@@ -17,9 +17,9 @@ import pytest
 import requests
 from google.api_core.exceptions import NotFound, PreconditionFailed
 
-from almanac.emulation.cloud_storage import StorageEmulator
-from almanac.emulation.cloud_storage_faults import Fault
 from almanac.storage.checksums import crc32c_of
+from almanac_emulation.cloud_storage.emulator import StorageEmulator
+from almanac_emulation.cloud_storage.faults import Fault
 from tests.unit.storage_stores import storage_emulator
 
 GRAIN = 256 * 1024
@@ -379,7 +379,7 @@ def test_a_request_can_be_held_before_and_after_it_is_carried_out(
 
 
 def test_it_runs_in_a_process_of_its_own_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "almanac.emulation.cloud_storage", "--port", "0"]
+    command = [sys.executable, "-m", "almanac_emulation.cloud_storage.emulator", "--port", "0"]
     with subprocess.Popen(
         [*command, "--bucket", "agency"],
         env={**os.environ, "TMPDIR": str(tmp_path)},

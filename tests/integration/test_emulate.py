@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -43,7 +44,7 @@ class Emulation:
         return (self.folder / "err").read_text()
 
     def wait_until_up(self) -> None:
-        wait_until(lambda: "Ctrl-C ends it" in self.out or self.ended, "everything is up")
+        wait_until(lambda: "Press Ctrl-C to stop it" in self.out or self.ended, "everything is up")
         assert not self.ended, self.err
 
     @property
@@ -85,7 +86,7 @@ def test_one_run_is_shown_and_nothing_but_the_logs_is_left() -> None:
     with emulation("--contacts", "300") as running:
         assert running.process.wait(120) == 0, running.err
         assert re.search(r"Run \S+-daily of organization demo: committed", running.out)
-        assert re.search(r"version in force +2\n", running.out)
+        assert re.search(r"current version +2\n", running.out)
         assert re.search(r"planned +[1-9]", running.out)
         for function in ("orchestrator +2", "shard +1", "merge +[1-9]", "campaign_change +0"):
             assert re.search(rf"  {function} +\d+\.\d\d\n", running.out), running.out
@@ -133,7 +134,17 @@ def test_not_even_its_sudden_death_leaves_processes_behind() -> None:
         wait_until(lambda: living(family) == set(), "all of them have ended")
 
 
-def test_what_is_missing_is_told_in_one_sentence(
+def test_without_a_checkout_of_the_repository_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="2"):
+        main(["emulate"])
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"Error: .* works only from a checkout of the repository: .*\n", error)
+
+
+def test_what_is_missing_is_said_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")

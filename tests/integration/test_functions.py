@@ -15,8 +15,6 @@ import pytest
 import structlog
 from werkzeug.test import Client
 
-from almanac.emulation.functions import FUNCTIONS as NAMES
-from almanac.emulation.local_cloud import LocalCloud
 from almanac.errors import LeaseTaken, OutcomeUnknown
 from almanac.generation import generate
 from almanac.messaging.bus import Delivery
@@ -29,6 +27,8 @@ from almanac.runs.rejections import Rejection
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
+from almanac_emulation.functions import FUNCTIONS as NAMES
+from almanac_emulation.local_cloud import LocalCloud
 from tests.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
 
 DAY = dt.date(2026, 11, 21)

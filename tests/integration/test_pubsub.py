@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from almanac.emulation.functions import function_service
-from almanac.emulation.processes import Service
-from almanac.emulation.pubsub import PubSubEmulator
 from almanac.errors import ConfigError, RequestError, TransientError
 from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.messaging.topics import Topics
+from almanac_emulation.functions import function_service
+from almanac_emulation.processes import Service
+from almanac_emulation.pubsub import PubSubEmulator
 from tests.emulators import living_in_group, needs_pubsub_emulator, wait_until
 
 pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("pubsub")]

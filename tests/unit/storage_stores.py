@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from almanac.emulation.cloud_storage import StorageEmulator
 from almanac.errors import OutcomeUnknown
 from almanac.storage.cloud import CloudStore
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac_emulation.cloud_storage.emulator import StorageEmulator
 
 _BUCKETS = itertools.count(1)
 

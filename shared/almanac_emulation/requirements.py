@@ -1,4 +1,4 @@
-"""What the emulation needs on this machine, each missing thing told with how to get it."""
+"""Check that what the emulation needs is installed, and say how to install what is missing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MODULES = ("functions_framework", "google.pubsub_v1", "google.cloud.storage")
 
 
 def require_everything() -> None:
-    """Raise ConfigError for the first thing that is missing."""
+    """Raise ConfigError for the first requirement that is missing."""
     require_cloud_extra()
     java()
     emulator_jar()
 
 
 def require_cloud_extra() -> None:
-    """Raise ConfigError unless what the functions need is installed."""
+    """Raise ConfigError unless the libraries of the functions are installed."""
     for module in _MODULES:
         if not _is_installed(module):
             raise ConfigError(
@@ -34,23 +34,23 @@ def require_cloud_extra() -> None:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package that it would be in
+    except ModuleNotFoundError:  # its parent package
         return False
 
 
 def java() -> str:
-    """The Java runtime; ConfigError says how to get one."""
+    """Return the Java runtime; raise ConfigError, which says how to install one."""
     found = shutil.which("java")
     if found is None:
         raise ConfigError(
-            "Java is missing, which the Pub/Sub emulator runs on: install a runtime of version "
-            "17 or newer, such as Debian's default-jre-headless"
+            "the Pub/Sub emulator needs Java, which is missing: install a runtime of version 17 "
+            "or newer, such as Debian's default-jre-headless"
         )
     return found
 
 
 def emulator_jar() -> Path:
-    """The emulator's program, from the Google Cloud CLI; ConfigError says how to get it."""
+    """Return the emulator's jar in the Google Cloud CLI; raise ConfigError if it is missing."""
     for root in _cloud_cli_roots():
         jars = sorted(root.glob(_JAR))
         if jars:
@@ -62,7 +62,7 @@ def emulator_jar() -> Path:
 
 
 def _cloud_cli_roots() -> Iterator[Path]:
-    """Where the Google Cloud CLI may be, the quick guess first: asking takes a second."""
+    """Return where the Google Cloud CLI may be; the quick guess first: `gcloud` takes a second."""
     program = shutil.which("gcloud")
     if program is None:
         return

@@ -1,4 +1,4 @@
-"""Uploads to the Cloud Storage emulator: in one request (media, multipart) or in several."""
+"""Uploads to the Cloud Storage emulator: in one request (media, multipart) or resumable."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Callable
 from email.message import Message
 from typing import Any
 
-from almanac.emulation.cloud_storage_objects import (
+from almanac.storage.checksums import CHUNK
+from almanac_emulation.cloud_storage.buckets import (
     Buckets,
-    Refused,
+    HttpError,
     Stored,
     Upload,
     not_implemented,
 )
-from almanac.emulation.cloud_storage_requests import Call, Reply, document_of, json_reply
-from almanac.storage.checksums import CHUNK
+from almanac_emulation.cloud_storage.requests import Call, Reply, document_of, json_reply
 
 _METADATA = {"name", "contentType", "crc32c", "metadata"}
-_GRAIN = 256 * 1024  # bytes: chunks of a resumable upload are multiples, but for the last
+_GRAIN = 256 * 1024  # bytes: every chunk of a resumable upload but the last is a multiple
 
 
 class Uploads:
-    """Uploads on their way. document makes the object resource that answers a finished one."""
+    """The uploads in progress. document makes the object resource that answers a finished one."""
 
     def __init__(self, buckets: Buckets, document: Callable[[Stored], dict[str, Any]]) -> None:
         self._buckets = buckets
@@ -33,7 +33,7 @@ class Uploads:
         self._resumable: dict[str, Upload] = {}
 
     def post(self, call: Call) -> Reply:
-        """An upload, or the beginning of a resumable one."""
+        """Store an upload, or begin a resumable one."""
         kind = call.query.get("uploadType")
         if kind == "resumable":
             return self._begin(call)
@@ -52,30 +52,30 @@ class Uploads:
         return json_reply(self._document(self._commit(upload)))
 
     def put(self, call: Call) -> Reply:
-        """A chunk of a resumable upload, or the question how far it has come."""
+        """Take a chunk of a resumable upload, or report how many bytes have arrived."""
         call.allow("uploadType", "upload_id")
         with self._lock:
             upload = self._resumable.get(call.query.get("upload_id", ""))
         if upload is None:
-            raise Refused(404, "No such upload.")
+            raise HttpError(404, "No such upload.")
         call.name = upload.name
         call.meet(call)
         with upload.lock:
-            if upload.stored:  # asked again, since the answer was lost
+            if upload.stored:  # a retry, after the answer was lost
                 return json_reply(self._document(upload.stored))
             first, total = _content_range(call)
             if total is not None and upload.announced not in (None, total):
-                raise Refused(400, f"The upload was announced with {upload.announced} bytes.")
+                raise HttpError(400, f"The upload was announced with {upload.announced} bytes.")
             if first is not None:
                 if total != first + call.body.length and call.body.length % _GRAIN:
-                    raise Refused(400, f"A chunk that is no multiple of {_GRAIN} bytes.")
+                    raise HttpError(400, f"A chunk that is no multiple of {_GRAIN} bytes.")
                 self._append(upload, call, first)
             if total != upload.checksum.size:
                 return _so_far(upload)
             if stated := re.search("crc32c=([^,]+)", call.headers.get("x-goog-hash", "")):
                 upload.crc32c = upload.crc32c or stated[1]
                 if upload.crc32c != stated[1]:
-                    raise Refused(400, "Two CRC32C were provided that differ.")
+                    raise HttpError(400, "Two CRC32C were provided that differ.")
             return json_reply(self._document(self._commit(upload)))
 
     def _begin(self, call: Call) -> Reply:
@@ -94,7 +94,7 @@ class Uploads:
     def _upload(self, call: Call, metadata: dict[str, Any]) -> Upload:
         name = metadata.get("name")
         if not isinstance(name, str) or not name:
-            raise Refused(400, "Required")
+            raise HttpError(400, "Required")
         call.name = name
         call.meet(call)
         upload = Upload(
@@ -112,7 +112,7 @@ class Uploads:
     def _commit(self, upload: Upload) -> Stored:
         try:
             return self._buckets.commit(upload)
-        except Refused:
+        except HttpError:
             upload.path.unlink(missing_ok=True)
             with self._lock:
                 self._resumable = {k: v for k, v in self._resumable.items() if v is not upload}
@@ -120,9 +120,9 @@ class Uploads:
 
     @staticmethod
     def _append(upload: Upload, call: Call, first: int) -> None:
-        """Take the chunk's bytes, without those that are here already."""
+        """Append the chunk's bytes, except for those received before."""
         if first > upload.checksum.size:
-            raise Refused(400, f"The upload has {upload.checksum.size} bytes, not {first}.")
+            raise HttpError(400, f"The upload has {upload.checksum.size} bytes, not {first}.")
         call.body.read(upload.checksum.size - first)
         keeps = call.body.left if call.keeps is None else call.keeps
         while keeps and (chunk := call.body.read(min(CHUNK, keeps))):
@@ -131,20 +131,23 @@ class Uploads:
 
 
 def _first_part(call: Call) -> tuple[dict[str, Any], bytes]:
-    """The metadata of a multipart upload, and what ends its content, which is next in the body."""
+    """Return the metadata of a multipart upload and the delimiter after its content.
+
+    The content is what the body holds next.
+    """
     message = Message()
     message["Content-Type"] = call.headers.get("content-type", "")
     boundary = message.get_param("boundary")
     if message.get_content_type() != "multipart/related" or not isinstance(boundary, str):
-        raise Refused(400, "Multipart uploads need multipart/related with a boundary.")
+        raise HttpError(400, "Multipart uploads need multipart/related with a boundary.")
     line = b"--" + boundary.encode()
     if call.body.readline().strip() != line:
-        raise Refused(400, "Malformed multipart body.")
+        raise HttpError(400, "Malformed multipart body.")
     _headers_of_part(call)
     text = b""
     while (read := call.body.readline()).strip() != line:
         if not read:
-            raise Refused(400, "Malformed multipart body.")
+            raise HttpError(400, "Malformed multipart body.")
         text += read
     metadata = document_of(text, _METADATA)
     content_type = _headers_of_part(call)
@@ -152,7 +155,7 @@ def _first_part(call: Call) -> tuple[dict[str, Any], bytes]:
 
 
 def _headers_of_part(call: Call) -> str | None:
-    """Skip the headers of a part, but for its content type."""
+    """Read the headers of a part; return its content type."""
     content_type = None
     while read := call.body.readline().strip():
         key, _, value = read.decode("latin-1").partition(":")
@@ -164,22 +167,22 @@ def _headers_of_part(call: Call) -> str | None:
 def _without(data: bytes, ending: bytes) -> bytes:
     stripped = data.removesuffix(b"\r\n")
     if not stripped.endswith(ending):
-        raise Refused(400, "Malformed multipart body.")
+        raise HttpError(400, "Malformed multipart body.")
     return stripped.removesuffix(ending)
 
 
 def _content_range(call: Call) -> tuple[int | None, int | None]:
-    """The first byte of a chunk (None: it has none), and bytes of the whole if known."""
+    """Return the offset of a chunk (None: no chunk), and the total bytes if known."""
     header = call.headers.get("content-range")
     if header is None:
         return 0, call.body.length
     found = re.fullmatch(r"bytes (?:\*|([0-9]+)-([0-9]+))/(?:\*|([0-9]+))", header)
     if not found:
-        raise Refused(400, f"Failed to parse Content-Range header {header}.")
+        raise HttpError(400, f"Failed to parse Content-Range header {header}.")
     first, last, total = (None if each is None else int(each) for each in found.groups())
     length = 0 if first is None or last is None else last + 1 - first
     if length != call.body.length:
-        raise Refused(400, f"{header} is not what {call.body.length} bytes are.")
+        raise HttpError(400, f"{header} is not what {call.body.length} bytes are.")
     return first, total
 
 

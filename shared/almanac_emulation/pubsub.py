@@ -1,4 +1,4 @@
-"""Google's Pub/Sub emulator: found, started, and filled with topics and subscriptions."""
+"""Google's Pub/Sub emulator, and the topics and subscriptions in it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from almanac.emulation.processes import HOST, Service
-from almanac.emulation.requirements import emulator_jar, java
 from almanac.errors import AlmanacError
 from almanac.messaging.subscriptions import DEAD_LETTER_RETENTION_SECONDS, Subscription
 from almanac.messaging.subscriptions import dead_letter_subscription as letters
 from almanac.messaging.topics import Topics
+from almanac_emulation.processes import HOST, Service
+from almanac_emulation.requirements import emulator_jar, java
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
@@ -26,7 +26,7 @@ _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class PubSubEmulator:
-    """The emulator in a process of its own, with its messages in memory."""
+    """The emulator in its own process, with its messages in memory."""
 
     def __init__(self, project: str, log: Path) -> None:
         self.project = project
@@ -39,12 +39,12 @@ class PubSubEmulator:
         )
 
     def start(self) -> None:
-        """Start it, and return once it answers."""
+        """Start the emulator, and wait until it answers."""
         self.service.start()
         self.service.wait_until_ready()
 
     def stop(self) -> None:
-        """End it, messages and all."""
+        """Stop the emulator; its messages are lost."""
         self.service.stop()
 
     def __enter__(self) -> Self:
@@ -65,11 +65,11 @@ class PubSubEmulator:
 
     @property
     def host(self) -> str:
-        """What PUBSUB_EMULATOR_HOST takes."""
+        """Return the value of PUBSUB_EMULATOR_HOST."""
         return f"{HOST}:{self.service.port}"
 
     def publisher(self) -> PublisherClient:
-        """A client of this emulator, whatever the environment says."""
+        """Return a client of this emulator; the environment does not matter."""
         import grpc  # type: ignore[import-untyped]
         from google.pubsub_v1 import PublisherClient
         from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
@@ -78,11 +78,11 @@ class PubSubEmulator:
         return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
 
     def create_topic(self, topic: str) -> None:
-        """Make a topic."""
+        """Create a topic."""
         self._call("PUT", f"topics/{topic}", {})
 
     def create_dead_letters(self, topics: Topics) -> None:
-        """Make the topic of dead letters, and the subscription that keeps them."""
+        """Create the dead-letter topic, and the subscription that keeps the dead letters."""
         self.create_topic(topics.dead_letters)
         self._call(
             "PUT",
@@ -101,10 +101,10 @@ class PubSubEmulator:
         url: str,
         max_delivery_attempts: int | None = None,
     ) -> None:
-        """Push the subscription's topic to the function at url; the dead letters must be there.
+        """Create the push subscription to the function at url; the dead-letter topic must exist.
 
-        As in the cloud but for the waits: without a retry policy what failed comes again after
-        about a second, and nobody wants to watch an emulation wait for ten.
+        It differs from the cloud in its waits only: without a retry policy a message that failed
+        is delivered again after about a second instead of ten.
         """
         topic = self._path(f"topics/{subscription.topic_name(topics)}")
         self._call(
@@ -125,7 +125,7 @@ class PubSubEmulator:
         )
 
     def dead_letters(self, topics: Topics) -> list[bytes]:
-        """Take what dead letters there are: the data of each."""
+        """Remove the dead letters; return the data of each."""
         path = f"subscriptions/{letters(topics)}"
         answer = self._call(
             "POST", f"{path}:pull", {"maxMessages": 1000, "returnImmediately": True}

@@ -1,4 +1,4 @@
-"""The functions as processes: each under functions-framework, as in Cloud Run."""
+"""The functions as processes, each under functions-framework as in Cloud Run."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from almanac.emulation.processes import HOST, Service
 from almanac.errors import ConfigError
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
+from almanac_emulation.processes import HOST, Service
 
 STATUS = "status"
 FUNCTIONS = (*SUBSCRIPTIONS, STATUS)
 
 
 def default_sources() -> Path:
-    """The folder of the functions, in a copy of the repository."""
-    import almanac
-
-    return Path(almanac.__file__).parents[2] / "functions"
+    """Return the folder of the functions in this repository."""
+    return Path(__file__).parents[2] / "functions"
 
 
 def source_of(function: str, sources: Path) -> Path:
-    """The function's main.py; ConfigError if it is not there."""
+    """Return the path of the function's main.py; raise ConfigError if it does not exist."""
     path = sources / function / "main.py"
     if not path.is_file():
         raise ConfigError(f"{sources}: not the folder of the functions: {path} is missing")
@@ -37,10 +35,10 @@ def function_service(
     environment: Mapping[str, str],
     python: Path | None = None,
 ) -> Service:
-    """The function in the file source, not yet started.
+    """Return the service, not started, that runs the function in the file source.
 
-    temporary: a folder for its temporary files, which a killed process leaves behind. python:
-    the interpreter, if not ours.
+    temporary: the folder for its temporary files, which a killed process leaves behind.
+    python: the interpreter, by default the current one.
     """
     signature = "cloudevent" if function in SUBSCRIPTIONS else "http"
     temporary.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Programs that run beside this one: started, started again when they die, never left behind."""
+"""Child processes that serve on a port: started, restarted when they die, never left behind."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from almanac.emulation import tether
 from almanac.errors import AlmanacError
 from almanac.logs import get_log
+from almanac_emulation import tether
 
 HOST = "127.0.0.1"
-# below the ports that systems give to outgoing connections, so that none takes one of ours
-# while a process is started again
+# below the ports of outgoing connections, so that none of these takes one of our ports while a
+# process is restarted
 _PORTS = range(20_000, 32_000)
-_turn = itertools.count(os.getpid() * 61)  # programs that start at once begin at different ones
+_turn = itertools.count(os.getpid() * 61)  # concurrent programs begin at different ports
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.02
-_BREATH_SECONDS = 0.2  # before a process that died is started again
+_RESTART_SECONDS = 0.2  # before a process that died is restarted
 
 
 class Service:
-    """A program that serves on a port of this machine, until it is stopped.
+    """A process that serves on a port of this machine until it is stopped.
 
-    What it prints goes to the end of the log file. With restart it is started again on the same
-    port whenever it dies. It has a process group of its own, so that Ctrl-C is for us, and all
-    that it starts itself ends with it; where the system can do it (Linux) it ends as well when
-    this program is killed.
+    Its output is appended to the log file. With restart it is restarted on the same port
+    whenever it dies. It has its own process group: Ctrl-C reaches only this program, and the
+    children of the process are killed with it. On Linux it is also killed when this program is.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Service:
         environment: Mapping[str, str] | None = None,
         restart: bool = False,
     ) -> None:
-        """command makes the command line from the port; environment is added to ours."""
+        """command makes the command line from the port; environment extends the current one."""
         self.name = name
         self.port = free_port()
         self.log = log
@@ -59,11 +58,11 @@ class Service:
         self._was_ready = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        # the thread that starts a process has to live as long as it does: see tether
+        # the thread that starts the process has to live as long as it: see tether
         self._thread = threading.Thread(target=self._run, name=f"service {name}", daemon=True)
 
     def start(self) -> None:
-        """Start it, without waiting until it is ready."""
+        """Start the process without waiting until it is ready."""
         atexit.register(self.stop)
         self._thread.start()
 
@@ -73,31 +72,31 @@ class Service:
 
     @property
     def pid(self) -> int | None:
-        """The process, which is also its group; None while there is none."""
+        """Return the process, which is also its process group; None if none runs."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     def wait_until_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Return once the port answers; AlmanacError if it takes too long.
+        """Wait until the port answers; raise AlmanacError if that takes too long.
 
-        Also if it dies before it has ever been ready: it would die again.
+        Raise it also if the process dies before it was ready once: it would die again.
         """
         deadline = time.monotonic() + seconds
         while not _answers(self.port):
             hopeless = self._deaths and not self._was_ready
             if hopeless or time.monotonic() > deadline:
                 what = "ended" if hopeless else f"gave no answer for {seconds:g} seconds"
-                raise AlmanacError(f"{self.name}: {what} while starting; {self._last_words()}")
+                raise AlmanacError(f"{self.name}: {what} while starting; {self._last_line()}")
             time.sleep(_POLL_SECONDS)
         self._was_ready = True
 
     def kill(self) -> None:
-        """End it as a machine ends when its power fails, children and all."""
+        """Kill the process and its children, as a power failure would."""
         with self._lock:
             self._kill()
 
     def stop(self) -> None:
-        """End it for good; returns once it is gone."""
+        """Kill the process and do not restart it; return when it has ended."""
         self._stopping.set()
         self.kill()
         if self._thread.is_alive():
@@ -106,7 +105,7 @@ class Service:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            # a kill either comes before the start, and there is none, or finds the process
+            # a concurrent stop either prevents the start or finds the process to kill
             with self._lock:
                 if self._stopping.is_set():
                     return
@@ -114,11 +113,11 @@ class Service:
             code = process.wait()
             self._deaths += 1
             with self._lock:
-                self._kill()  # what it started and left behind
+                self._kill()  # the children that it left behind
             if self._stopping.is_set() or not self._restart:
                 return
-            get_log().warning("process died, starting it again", process=self.name, code=code)
-            self._stopping.wait(_BREATH_SECONDS)
+            get_log().warning("process died, restarting it", process=self.name, code=code)
+            self._stopping.wait(_RESTART_SECONDS)
 
     def _start(self) -> subprocess.Popen[bytes]:
         launcher = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
@@ -134,20 +133,20 @@ class Service:
 
     def _kill(self) -> None:
         if self._process is not None:
-            # nobody may be left in the group, or (on macOS) only the dead
+            # the group may be empty, or (on macOS) hold only zombies
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         try:
             lines = self.log.read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return f"its last words, in {self.log}: {lines[-1] if lines else 'none'}"
+        return f"the last line of {self.log}: {lines[-1] if lines else 'none'}"
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on; never the same one twice."""
+    """Return a port of this machine that is free; never the same port twice."""
     for _ in _PORTS:
         port = _PORTS[next(_turn) % len(_PORTS)]
         with socket.socket() as probe:

@@ -1,8 +1,8 @@
-"""The buckets of the Cloud Storage emulator: objects as files of a folder, and their generations.
+"""The buckets of the Cloud Storage emulator: objects as files in a folder, and their generations.
 
-Whether a write may happen is checked under the lock that the write itself holds, so of many
-writers that expect the same generation exactly one succeeds. A file is never changed once it is
-an object's: an open one goes on showing its generation.
+The precondition of a write is checked under the lock that the write itself holds: of many writers
+that expect the same generation exactly one succeeds. The file of an object never changes, so a
+file that is open keeps the content of its generation.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import IO
 from almanac.storage.checksums import Checksum
 
 
-class Refused(Exception):
-    """An answer that is not a success: HTTP status and the sentence that says why."""
+class HttpError(Exception):
+    """An answer other than a success: the HTTP status, and a message with the reason."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -26,9 +26,9 @@ class Refused(Exception):
         self.message = message
 
 
-def not_implemented(what: str) -> Refused:
-    """501 for what Google knows and the emulator does not, so that nothing is passed over."""
-    return Refused(501, f"The emulator does not implement {what}.")
+def not_implemented(what: str) -> HttpError:
+    """Return the 501 for what Google implements and the emulator does not."""
+    return HttpError(501, f"The emulator does not implement {what}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,20 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a request says of the generation it means: generation= and ifGenerationMatch=."""
+    """The generation that a request names: generation= and ifGenerationMatch=."""
 
     generation: int | None = None
     match: int | None = None
 
-    def check(self, there: Stored | None) -> None:
-        """Raise 412 unless the object is at the generation of ifGenerationMatch."""
-        if self.match is not None and self.match != (there.generation if there else 0):
-            raise Refused(412, "At least one of the pre-conditions you specified did not hold.")
+    def check(self, existing: Stored | None) -> None:
+        """Raise 412 unless the object's generation is that of ifGenerationMatch."""
+        if self.match is not None and self.match != (existing.generation if existing else 0):
+            raise HttpError(412, "At least one of the pre-conditions you specified did not hold.")
 
 
 @dataclass(slots=True)
 class Upload:
-    """Content that arrives for an object: metadata, expectation, and the bytes so far."""
+    """An upload in progress: metadata, precondition, and the bytes received so far."""
 
     bucket: str
     name: str
@@ -70,65 +70,65 @@ class Upload:
     crc32c: str | None
     wanted: Wanted
     path: Path
-    announced: int | None = None  # bytes, of the whole
+    announced: int | None = None  # bytes of the whole content
     checksum: Checksum = field(default_factory=Checksum)
     stored: Stored | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, chunk: bytes) -> None:
-        """Append to the content."""
+        """Append a chunk to the content."""
         with self.path.open("ab") as file:
             file.write(chunk)
         self.checksum.update(chunk)
 
 
 class Buckets:
-    """All buckets, with their objects' files below folder."""
+    """All buckets; the files of their objects are in folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._buckets: dict[str, dict[str, Stored]] = {}
         self._files = itertools.count()
-        self._generation = time.time_ns() // 1000  # as Google's: microseconds, and only growing
+        self._generation = time.time_ns() // 1000  # microseconds and monotonic, as Google's
 
     def create(self, bucket: str) -> None:
-        """409 if it exists."""
+        """Create a bucket; raise 409 if it exists."""
         with self._lock:
             if bucket in self._buckets:
-                raise Refused(409, "Your previous request to create the named bucket succeeded.")
+                raise HttpError(409, "Your previous request to create the named bucket succeeded.")
             self._buckets[bucket] = {}
 
     def check_bucket(self, bucket: str) -> None:
-        """404 if there is no such bucket."""
+        """Raise 404 if the bucket does not exist."""
         with self._lock:
             self._objects(bucket)
 
     def new_file(self) -> Path:
-        """A path for the content of an upload."""
+        """Return an unused path for the content of an upload."""
         return self.folder / f"{next(self._files):08d}"
 
     def look(self, bucket: str, name: str, wanted: Wanted) -> Stored:
-        """The object; 404 (also if it is at another generation than generation=), 412."""
+        """Return the object; raise 404 (also for another generation than generation=) or 412."""
         with self._lock:
             return self._look(bucket, name, wanted)
 
     def open(self, bucket: str, name: str, wanted: Wanted) -> tuple[Stored, IO[bytes]]:
-        """The object and its content, which stays readable whatever becomes of the object."""
+        """Return the object and its content, which stays readable when the object is replaced."""
         with self._lock:
             stored = self._look(bucket, name, wanted)
             return stored, stored.path.open("rb")
 
     def check(self, upload: Upload) -> None:
-        """412 if the upload cannot succeed as things stand."""
+        """Raise 412 if the precondition of the upload does not hold now."""
         with self._lock:
             upload.wanted.check(self._objects(upload.bucket).get(upload.name))
 
     def commit(self, upload: Upload) -> Stored:
-        """Make the upload its object's next generation; 400 for a wrong checksum, 412."""
+        """Store the upload as its object's next generation; raise 400 (wrong checksum) or 412."""
         found = upload.checksum.crc32c
         if upload.crc32c is not None and upload.crc32c != found:
-            raise Refused(
+            raise HttpError(
                 400,
                 f'Provided CRC32C "{upload.crc32c}" doesn\'t match calculated CRC32C "{found}".',
             )
@@ -154,7 +154,7 @@ class Buckets:
         return upload.stored
 
     def delete(self, bucket: str, name: str, wanted: Wanted) -> None:
-        """404, 412."""
+        """Delete the object; raise 404 or 412."""
         with self._lock:
             stored = self._look(bucket, name, wanted)
             del self._objects(bucket)[name]
@@ -163,7 +163,7 @@ class Buckets:
     def list(
         self, bucket: str, prefix: str, delimiter: str, after: str, limit: int
     ) -> tuple[list[Stored], list[str], str | None]:
-        """One page, in the order of names: objects, common prefixes, and where the next begins.
+        """Return one page in the order of names: objects, common prefixes, and the next token.
 
         after is the last name or prefix of the page before.
         """
@@ -190,11 +190,11 @@ class Buckets:
         try:
             return self._buckets[bucket]
         except KeyError:
-            raise Refused(404, "The specified bucket does not exist.") from None
+            raise HttpError(404, "The specified bucket does not exist.") from None
 
     def _look(self, bucket: str, name: str, wanted: Wanted) -> Stored:
-        there = self._objects(bucket).get(name)
-        if there is None or wanted.generation not in (None, there.generation):
-            raise Refused(404, f"No such object: {bucket}/{name}")
-        wanted.check(there)
-        return there
+        existing = self._objects(bucket).get(name)
+        if existing is None or wanted.generation not in (None, existing.generation):
+            raise HttpError(404, f"No such object: {bucket}/{name}")
+        wanted.check(existing)
+        return existing

@@ -1,8 +1,8 @@
-"""The whole of Almanac's cloud on one machine, with the real functions and real messages.
+"""Almanac's whole cloud on one machine, with the real functions and real messages.
 
 Cloud Storage is the strict emulator, Pub/Sub is Google's emulator with push subscriptions, and
-each function runs under functions-framework in a process of its own, as in Cloud Run: whichever
-dies is started again.
+each function runs under functions-framework in its own process, as in Cloud Run. A process that
+dies is restarted.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from almanac.emulation.cloud_storage import StorageEmulator
-from almanac.emulation.functions import FUNCTIONS, function_service, source_of
-from almanac.emulation.processes import Service
-from almanac.emulation.pubsub import PubSubEmulator
-from almanac.emulation.requirements import require_everything
 from almanac.errors import AlmanacError
 from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.messaging.topics import Topics
 from almanac.runs.results import RunResult, result_of
 from almanac.storage.cloud import CloudStore
+from almanac_emulation.cloud_storage.emulator import StorageEmulator
+from almanac_emulation.functions import FUNCTIONS, function_service, source_of
+from almanac_emulation.processes import Service
+from almanac_emulation.pubsub import PubSubEmulator
+from almanac_emulation.requirements import require_everything
 
 PROJECT = "almanac-local"
 BUCKET = "almanac-local"
@@ -34,15 +34,15 @@ _POLL_SECONDS = 0.05
 
 
 class LocalCloud:
-    """Starts everything on entering, and leaves no process behind.
+    """A context manager that starts everything, and leaves no process behind.
 
-    folder gets logs/<process>.log and the temporary files of the functions; sources is the
-    folder with a folder for each function. environment is added to that of the functions
-    (ALMANAC_LEASE_SECONDS, ...). With max_delivery_attempts messages become dead letters
-    after that many, instead of the number in the table. python is the interpreter of the
-    functions, if not ours.
+    folder: for logs/<process>.log and the functions' temporary files. sources: the folder that
+    holds a folder for each function. environment: added to that of the functions
+    (ALMANAC_LEASE_SECONDS, ...). max_delivery_attempts: replaces the number in the table, after
+    which a message becomes a dead letter. python: the functions' interpreter, by default the
+    current one.
 
-    store and bus work on the emulators, whatever the environment of this process says.
+    store and bus use the emulators, regardless of the environment of this process.
     """
 
     store: CloudStore
@@ -107,7 +107,7 @@ class LocalCloud:
                 self._python,
             )
             self._start_service(self.services[name])
-        # the clients, while all of these start
+        # create the clients while the processes start
         storage_client = self.storage.client()
         self._stack.callback(storage_client.close)
         self.store = CloudStore(BUCKET, client=storage_client)
@@ -123,7 +123,7 @@ class LocalCloud:
         service.start()
 
     def settings(self) -> dict[str, str]:
-        """The environment in which the functions, and `almanac` too, work on this cloud."""
+        """Return the environment in which the functions and `almanac` use this cloud."""
         return {
             "ALMANAC_STORE": f"gs://{BUCKET}",
             "ALMANAC_PROJECT": PROJECT,
@@ -143,24 +143,24 @@ class LocalCloud:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where each function answers."""
+        """Return the URL of each function."""
         return {name: service.url for name, service in self.services.items()}
 
     @property
     def pids(self) -> dict[str, int | None]:
-        """The process of each function, which is also its process group."""
+        """Return the process of each function, which is also its process group."""
         return {name: service.pid for name, service in self.services.items()}
 
     def kill(self, function: str) -> None:
-        """End a function's process as a power failure would; it is started again by itself."""
+        """Kill a function's process as a power failure would; it is restarted."""
         self.services[function].kill()
 
     def wait_until_ready(self, function: str) -> None:
-        """Return once the function answers, after a kill."""
+        """Wait until the function answers, after a kill."""
         self.services[function].wait_until_ready()
 
     def wait_for_result(self, org: str, run_id: str, seconds: float = 60.0) -> RunResult:
-        """The run's result, once it is written; AlmanacError if it is not by then."""
+        """Wait for the run's result; raise AlmanacError if it takes longer than seconds."""
         deadline = time.monotonic() + seconds
         while (result := result_of(self.store, org, run_id)) is None:
             if time.monotonic() > deadline:
@@ -172,7 +172,7 @@ class LocalCloud:
         return result
 
     def log_lines(self, function: str) -> list[dict[str, Any]]:
-        """What the function has logged so far: each structured line."""
+        """Return the structured lines of the function's log so far."""
         try:
             text = (self.logs / f"{function}.log").read_text(errors="replace")
         except FileNotFoundError:
@@ -182,11 +182,11 @@ class LocalCloud:
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue  # of the server that it runs in
+                continue  # a line of the server that the function runs in
             if isinstance(entry, dict):
                 lines.append(entry)
         return lines
 
     def dead_letters(self) -> list[bytes]:
-        """Take what dead letters there are: the data of each."""
+        """Remove the dead letters; return the data of each."""
         return self.pubsub.dead_letters(self.topics)

@@ -1,9 +1,9 @@
-"""Runs a command that does not outlive the program that started it.
+"""Run a command that does not outlive the process that started it.
 
     python tether.py PARENT COMMAND [ARGUMENT ...]
 
-A program of its own, on the standard library alone: what it asks the system for has to be asked
-for between fork and exec, and no Python should run there in a process with threads.
+A separate program on the standard library alone: its system call belongs between fork and exec,
+where a process with threads should run no Python.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Become the command, to be killed once the parent's thread that started us has ended."""
+    """Execute the command, which is killed when the thread of the parent that started it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
-            sys.exit("the program that started this one has ended already")
+            sys.exit("the parent process has ended already")
     os.execvp(command[0], command)
 
 

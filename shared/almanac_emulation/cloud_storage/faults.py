@@ -1,4 +1,4 @@
-"""What tests may do to the Cloud Storage emulator, and what it tells of its requests."""
+"""The faults that tests inject into the Cloud Storage emulator, and its log of requests."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ _KEPT = 200_000  # requests in the log
 
 @dataclass(slots=True)
 class Fault:
-    """What befalls the next requests of an operation, and of a name if one is given.
+    """A fault for the next requests of an operation, and of one object if a name is given.
 
-    In this order: meanwhile is called before anything is done (another writer, say); with
-    status the request is answered so and not carried out; altered changes a byte of the content
-    on its way, in or out. Of an upload's content the emulator takes only the first keeps bytes
-    (chunk only). afterwards is called when the request has been carried out and before it is
-    answered. With answer_lost the connection is closed then without an answer; with breaks_after
-    it is closed after so many bytes of the content of a download. A download that is shortened
-    ends after so many bytes as if that were all. What meanwhile and afterwards do not return
-    from, holds the request up and no other.
+    The effects, in this order:
+    - meanwhile is called before the request is carried out (to act as another writer, say);
+    - status: the request is not carried out but answered with this status;
+    - altered: one byte of the content changes in transit, in either direction;
+    - keeps (chunk only): the emulator stores only the first so many bytes of the content;
+    - afterwards is called after the request is carried out and before it is answered;
+    - answer_lost: the connection is closed without an answer;
+    - breaks_after: the connection is closed after so many bytes of a download;
+    - shortened_to: a download ends after so many bytes as if it were complete.
+    If meanwhile or afterwards blocks, it blocks this request and no other.
     """
 
     operation: Operation
@@ -43,7 +45,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request and its answer: bytes of both bodies; range as the header asked for it."""
+    """A request and its answer: the bytes of both bodies, and range as in the header."""
 
     method: str
     operation: Operation
@@ -56,7 +58,7 @@ class Request:
 
 
 class Faults:
-    """Faults that wait for their request, oldest first; safe between threads."""
+    """The faults that have not been used up, oldest first; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,7 +69,7 @@ class Faults:
             self._waiting.append(fault)
 
     def take(self, operation: Operation, name: str) -> Fault | None:
-        """The first fault that is meant for the request; it is used up once."""
+        """Return the first fault that matches the request, and count one use of it."""
         with self._lock:
             for fault in self._waiting:
                 if fault.operation == operation and fault.name in (None, name):
@@ -78,18 +80,18 @@ class Faults:
         return None
 
     def clear(self) -> None:
-        """Forget those that wait."""
+        """Remove all faults."""
         with self._lock:
             self._waiting.clear()
 
     def waiting(self) -> int:
-        """How many have not met all their requests yet."""
+        """Return how many faults are not used up."""
         with self._lock:
             return len(self._waiting)
 
 
 class RequestLog:
-    """The last requests, oldest first; safe between threads."""
+    """The last requests, oldest first; thread-safe."""
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque(maxlen=_KEPT)
@@ -101,7 +103,7 @@ class RequestLog:
         self._requests.clear()
 
     def of(self, operation: Operation | None = None, name: str | None = None) -> list[Request]:
-        """The requests of an operation and a name; None stands for all."""
+        """Return the requests of an operation and a name; None means all."""
         return [
             each
             for each in list(self._requests)

@@ -1,10 +1,10 @@
-"""A strict emulator of Cloud Storage: what it does, it does as Google; the rest it refuses.
+"""A strict emulator of Cloud Storage: it behaves as Google does, or answers with 501.
 
-It honours the preconditions on writes, deletions and reads, pinned generations, checksums given
-up front, ranges, pages and many requests at once, which tests of compare-and-swap stand on.
-Objects are files of a folder and are streamed, so large ones need no memory. There are no
-credentials, no versioning, no access lists. In the test's own process it runs in a thread;
-`python -m almanac.emulation.cloud_storage --port N --bucket NAME` runs it by itself.
+It implements the preconditions on writes, deletions and reads, generations, checksums stated in
+advance, ranges, pages and concurrent requests, all of which the tests of compare-and-swap need.
+Objects are files in a folder and are streamed, so large ones need no memory. There are no
+credentials, no versioning and no access lists. In a test's own process it runs in a thread;
+`python -m almanac_emulation.cloud_storage.emulator --port N --bucket NAME` runs it alone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from almanac.emulation.cloud_storage_faults import Faults, RequestLog
-from almanac.emulation.cloud_storage_objects import Buckets
-from almanac.emulation.cloud_storage_requests import Call, Reading, Reply, Route
-from almanac.emulation.cloud_storage_server import Server
-from almanac.emulation.cloud_storage_uploads import Uploads
+from almanac_emulation.cloud_storage.buckets import Buckets
+from almanac_emulation.cloud_storage.faults import Faults, RequestLog
+from almanac_emulation.cloud_storage.requests import Call, Reads, Reply, Route
+from almanac_emulation.cloud_storage.server import Server
+from almanac_emulation.cloud_storage.uploads import Uploads
 
 _OBJECT = "/storage/v1/b/(?P<bucket>[^/]+)/o/(?P<name>[^/]+)"
 _OBJECTS = "/storage/v1/b/(?P<bucket>[^/]+)/o"
@@ -34,8 +34,8 @@ _OBJECTS = "/storage/v1/b/(?P<bucket>[^/]+)/o"
 class StorageEmulator:
     """The emulator in this process; a context manager that starts and stops it.
 
-    folder: where the objects' files go, a temporary one by default. faults: what is to befall
-    the next requests; log: the requests so far.
+    folder: for the objects' files, a temporary one by default. faults: what the tests inject
+    into the next requests; log: the requests so far.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class StorageEmulator:
 
     @property
     def url(self) -> str:
-        """Such as http://127.0.0.1:43210, for STORAGE_EMULATOR_HOST."""
+        """The value of STORAGE_EMULATOR_HOST, such as http://127.0.0.1:43210."""
         host, port = self._running().server_address[:2]
         return f"http://{host!s}:{port}"
 
     def start(self) -> None:
-        """Serve requests from now on."""
+        """Start to serve requests."""
         self._folder = self._given or Path(tempfile.mkdtemp(prefix="almanac-storage-"))
         self._folder.mkdir(parents=True, exist_ok=True)
         self._buckets = Buckets(self._folder)
@@ -66,7 +66,7 @@ class StorageEmulator:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close all connections; the objects are gone, though a given folder keeps its files."""
+        """Close all connections and drop the objects; a given folder keeps its files."""
         if self._server and self._thread:
             self._server.shutdown()
             self._thread.join()
@@ -83,7 +83,7 @@ class StorageEmulator:
         self.stop()
 
     def wait(self) -> None:
-        """Return when the emulator stops."""
+        """Wait until the emulator stops."""
         while self._thread and self._thread.is_alive():
             self._thread.join(1)
 
@@ -93,7 +93,7 @@ class StorageEmulator:
         self._buckets.create(name)
 
     def client(self) -> Any:
-        """A google.cloud.storage.Client that talks to the emulator, whatever the environment."""
+        """Return a google.cloud.storage.Client of the emulator; the environment does not matter."""
         from almanac.storage.cloud_client import new_client
 
         return new_client(
@@ -108,36 +108,36 @@ class StorageEmulator:
         return self._server
 
     def _routes(self) -> list[Route]:
-        reading = Reading(self._buckets, lambda: self.url)
-        uploads = Uploads(self._buckets, reading.document)
+        reads = Reads(self._buckets, lambda: self.url)
+        uploads = Uploads(self._buckets, reads.document)
         return [
-            ("GET", _OBJECT, "metadata", reading.metadata),
-            ("GET", "/download" + _OBJECT, "media", reading.media),
-            ("DELETE", _OBJECT, "delete", reading.delete),
-            ("GET", _OBJECTS, "list", reading.list),
+            ("GET", _OBJECT, "metadata", reads.metadata),
+            ("GET", "/download" + _OBJECT, "media", reads.media),
+            ("DELETE", _OBJECT, "delete", reads.delete),
+            ("GET", _OBJECTS, "list", reads.list),
             ("POST", "/upload" + _OBJECTS, "upload", uploads.post),
             ("PUT", "/upload" + _OBJECTS, "chunk", uploads.put),
-            ("GET", "/storage/v1/b/(?P<bucket>[^/]+)", "other", reading.bucket),
-            ("POST", "/storage/v1/b", "other", reading.create_bucket),
+            ("GET", "/storage/v1/b/(?P<bucket>[^/]+)", "other", reads.bucket),
+            ("POST", "/storage/v1/b", "other", reads.create_bucket),
             ("GET", "/", "other", lambda call: Reply(text=b"Ok\n")),
             ("GET", "/emulator/requests", "other", self._requests),
         ]
 
     def _requests(self, call: Call) -> Reply:
-        """The log as JSON lines: not Google's, for measurements from another process."""
+        """Return the log as JSON lines: for measurements by another process."""
         lines = [json.dumps(dataclasses.asdict(each)) for each in self.log.of()]
         return Reply(text="\n".join(lines).encode())
 
 
 def main() -> None:
-    """Run the emulator until the process is ended."""
+    """Run the emulator until the process is terminated."""
     parser = argparse.ArgumentParser(description="A strict emulator of Cloud Storage.")
     parser.add_argument("--port", type=int, default=9023)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--folder", type=Path, help="where the objects' files go")
     parser.add_argument("--bucket", action="append", default=[], help="a bucket to create")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the temporary folder goes, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the temporary folder is removed
     with StorageEmulator(arguments.port, host=arguments.host, folder=arguments.folder) as emulator:
         for bucket in arguments.bucket:
             emulator.create_bucket(bucket)

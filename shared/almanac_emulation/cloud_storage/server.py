@@ -1,4 +1,4 @@
-"""The Cloud Storage emulator on the network: requests in, answers out, faults between."""
+"""The HTTP server of the Cloud Storage emulator, which applies the injected faults."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from almanac.emulation.cloud_storage_faults import Fault, Faults, Request, RequestLog
-from almanac.emulation.cloud_storage_objects import Refused
-from almanac.emulation.cloud_storage_requests import Body, Call, Reply, Route, refusal, routed
 from almanac.storage.checksums import CHUNK
+from almanac_emulation.cloud_storage.buckets import HttpError
+from almanac_emulation.cloud_storage.faults import Fault, Faults, Request, RequestLog
+from almanac_emulation.cloud_storage.requests import Body, Call, Reply, Route, error_reply, routed
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each connection; what a request does is told by its route."""
+    """An HTTP server with a thread per connection; the routes carry out the requests."""
 
     daemon_threads = True
     block_on_close = False
@@ -40,11 +40,11 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), OSError):  # a client that went away is no news
+        if not isinstance(sys.exception(), OSError):  # not when a client has closed the connection
             super().handle_error(request, client_address)
 
     def close(self) -> None:
-        """Stop listening, and end the connections that clients hold open."""
+        """Stop listening, and close all open connections."""
         self.server_close()
         for connection in list(self._open):
             _hang_up(connection)
@@ -71,14 +71,14 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             call = routed(self.server.routes, self.command, self.path, self.headers, body)
             call.meet = self._meet
-            if call.operation not in ("upload", "chunk"):  # these say their name further in
+            if call.operation not in ("upload", "chunk"):  # their name is in the body
                 self._meet(call)
             reply = call.act(call)
             if self._fault and self._fault.afterwards:
                 self._fault.afterwards()
-        except Refused as refused:
-            reply = refusal(refused, "text" if call and call.operation == "media" else "json")
-        while body.read(CHUNK):  # or the client would not get to read the answer
+        except HttpError as error:
+            reply = error_reply(error, "text" if call and call.operation == "media" else "json")
+        while body.read(CHUNK):  # else the client could not read the answer
             pass
         try:
             self._send(reply, self._log(reply, call, body))
@@ -87,20 +87,20 @@ class _Handler(BaseHTTPRequestHandler):
                 reply.file.close()
 
     def _meet(self, call: Call) -> None:
-        """See whether a fault waits for the request; what comes before it is done happens."""
+        """Take the fault that matches the request, and apply what precedes the request."""
         fault = self._fault = self.server.faults.take(call.operation, call.name)
         if fault is None:
             return
         if fault.meanwhile:
             fault.meanwhile()
         if fault.status:
-            raise Refused(fault.status, "A fault that was asked for.")
+            raise HttpError(fault.status, "An injected fault.")
         if call.method in ("POST", "PUT"):
             call.alter = _altering(fault)
             call.keeps = fault.keeps
 
     def _log(self, reply: Reply, call: Call | None, body: Body) -> int:
-        """Note the request before its answer is out; gives the bytes that the answer states."""
+        """Log the request before it is answered; return the length that the answer states."""
         length = reply.length if reply.file else len(reply.text)
         if self._fault and self._fault.shortened_to is not None:
             length = min(length, self._fault.shortened_to)
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         return length
 
     def _send(self, reply: Reply, length: int) -> None:
-        """Send the answer, as far as the fault lets it."""
+        """Send the answer, or the part of it that the fault permits."""
         fault = self._fault or Fault("other")
         if fault.answer_lost:
             return self._break()
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _break(self) -> None:
-        """End the connection; what is buffered and not flushed never leaves."""
+        """Close the connection without flushing its buffer."""
         self.close_connection = True
         _hang_up(self.connection)
 
@@ -159,5 +159,5 @@ def _altering(fault: Fault) -> Callable[[bytes], bytes]:
 
 
 def _hang_up(connection: socket.socket) -> None:
-    with suppress(OSError):  # the other side was quicker
+    with suppress(OSError):  # the client has closed it already
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The JSON API of Cloud Storage, as far as the emulator goes: from a request to its answer.
+"""The part of the JSON API of Cloud Storage that the emulator implements, except for uploads.
 
 Parameters, headers and metadata that are not implemented are answered with 501, never ignored.
 """
@@ -15,14 +15,14 @@ from io import BufferedIOBase
 from typing import IO, Any, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from almanac.emulation.cloud_storage_faults import Operation
-from almanac.emulation.cloud_storage_objects import (
+from almanac_emulation.cloud_storage.buckets import (
     Buckets,
-    Refused,
+    HttpError,
     Stored,
     Wanted,
     not_implemented,
 )
+from almanac_emulation.cloud_storage.faults import Operation
 
 _HARMLESS = {"alt": "json", "projection": "noAcl", "prettyPrint": "false"}  # and their values
 _CONDITIONS = {"generation", "ifGenerationMatch"}
@@ -40,7 +40,7 @@ _PAGE = 1000  # entries of a listing
 
 
 class Body:
-    """The content of a request, of which no more is read than there is."""
+    """The content of a request, which is never read past its length."""
 
     def __init__(self, file: BufferedIOBase, length: int) -> None:
         self._file = file
@@ -48,7 +48,7 @@ class Body:
         self.left = length
 
     def read(self, size: int | None = None) -> bytes:
-        """At most size bytes, all that is left by default; b"" at the end."""
+        """Return at most size bytes, by default all that are left; b"" at the end."""
         wanted = self.left if size is None else min(size, self.left)
         data = self._file.read(wanted)
         if len(data) < wanted:
@@ -57,7 +57,7 @@ class Body:
         return data
 
     def readline(self) -> bytes:
-        """A line of at most 64 KiB."""
+        """Return a line of at most 64 KiB."""
         data = self._file.readline(min(1 << 16, self.left))
         self.left -= len(data)
         return data
@@ -65,7 +65,7 @@ class Body:
 
 @dataclass(slots=True)
 class Call:
-    """A request that found its route; name is empty where it is about no object."""
+    """A request with its route; name is empty if the request concerns no object."""
 
     method: str
     operation: Operation
@@ -75,24 +75,24 @@ class Call:
     body: Body
     bucket: str = ""
     name: str = ""
-    # Called once the name is known: what the test has in mind for the request happens then.
+    # called once the name is known, to apply the fault that a test has injected
     meet: Callable[[Call], None] = lambda call: None
-    alter: Callable[[bytes], bytes] = bytes  # what befalls arriving content
+    alter: Callable[[bytes], bytes] = bytes  # the fault in the received content
     keeps: int | None = None
 
     @property
     def wanted(self) -> Wanted:
-        """generation= and ifGenerationMatch= of the query."""
+        """Return generation= and ifGenerationMatch= of the query."""
         return Wanted(self._number("generation"), self._number("ifGenerationMatch"))
 
     def _number(self, key: str) -> int | None:
         text = self.query.get(key)
         if text is not None and not re.fullmatch(r"[0-9]{1,19}", text):
-            raise Refused(400, f"Invalid value '{text}' for {key}.")
+            raise HttpError(400, f"Invalid value '{text}' for {key}.")
         return None if text is None else int(text)
 
     def allow(self, *parameters: str) -> None:
-        """501 for any other parameter, or a header that would change what happens."""
+        """Raise 501 for any other parameter, or for a header that would change the result."""
         for key, value in self.query.items():
             if key not in _HARMLESS and key not in parameters:
                 raise not_implemented(f"the parameter {key}")
@@ -105,7 +105,7 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer: a text, or length bytes of an open file from start on."""
+    """An answer: a text, or length bytes of an open file, from the offset start."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -115,8 +115,8 @@ class Reply:
     length: int = 0
 
 
-class Reading:
-    """What reads, lists and deletes; writes are in cloud_storage_uploads."""
+class Reads:
+    """The requests that read, list and delete; uploads are in uploads.py."""
 
     def __init__(self, buckets: Buckets, url: Callable[[], str]) -> None:
         self._buckets = buckets
@@ -137,7 +137,7 @@ class Reading:
         call.allow("prefix", "delimiter", "pageToken", "maxResults", "fields")
         limit = call.query.get("maxResults", str(_PAGE))
         if not re.fullmatch("[1-9][0-9]{0,8}", limit):
-            raise Refused(400, f"Invalid value '{limit}' for maxResults.")
+            raise HttpError(400, f"Invalid value '{limit}' for maxResults.")
         items, prefixes, token = self._buckets.list(
             call.bucket,
             call.query.get("prefix", ""),
@@ -191,7 +191,7 @@ class Reading:
         return Reply(204)
 
     def document(self, stored: Stored) -> dict[str, Any]:
-        """The object resource."""
+        """Return the object resource."""
         created = dt.datetime.fromtimestamp(stored.created, dt.UTC)
         time = created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         path = f"storage/v1/b/{stored.bucket}/o/{quote(stored.name, safe='')}"
@@ -221,7 +221,7 @@ Route = tuple[str, str, Operation, Callable[[Call], Reply]]
 def routed(
     routes: list[Route], method: str, target: str, headers: Message[str, str], body: Body
 ) -> Call:
-    """The call that a request makes; 501 for a path or method that is not implemented."""
+    """Return the call of a request; raise 501 for a path or method that is not implemented."""
     url = urlsplit(target)
     pairs = parse_qsl(url.query, keep_blank_values=True)
     query = dict(pairs)
@@ -238,35 +238,35 @@ def routed(
 
 
 def json_reply(document: dict[str, Any], status: int = 200) -> Reply:
-    """An answer in JSON."""
+    """Return an answer in JSON."""
     headers = {"Content-Type": "application/json; charset=UTF-8"}
     return Reply(status, headers, json.dumps(document).encode())
 
 
-def refusal(refused: Refused, style: Literal["json", "text"]) -> Reply:
-    """The answer to a request that is refused, in words as Google puts them."""
+def error_reply(error: HttpError, style: Literal["json", "text"]) -> Reply:
+    """Return the answer to a request that failed, in the form of Google's."""
     if style == "text":
-        return Reply(refused.status, {"Content-Type": "text/html"}, refused.message.encode())
-    error = {"message": refused.message, "domain": "global", "reason": str(refused.status)}
-    document = {"code": refused.status, "message": refused.message, "errors": [error]}
-    return json_reply({"error": document}, refused.status)
+        return Reply(error.status, {"Content-Type": "text/html"}, error.message.encode())
+    detail = {"message": error.message, "domain": "global", "reason": str(error.status)}
+    document = {"code": error.status, "message": error.message, "errors": [detail]}
+    return json_reply({"error": document}, error.status)
 
 
 def document_of(data: bytes, keys: set[str]) -> dict[str, Any]:
-    """The metadata in a request's body; 501 for a key that is not implemented."""
+    """Return the metadata in a request's body; raise 501 for a key that is not implemented."""
     try:
         document = json.loads(data or b"{}")
     except ValueError:
-        raise Refused(400, "Parse Error") from None
+        raise HttpError(400, "Parse Error") from None
     if not isinstance(document, dict):
-        raise Refused(400, "Parse Error")
+        raise HttpError(400, "Parse Error")
     for key in document.keys() - keys:
         raise not_implemented(f"the metadata {key}")
     return document
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Start and length that the Range header asks for; 416 if the object has none of it."""
+    """Return start and length of the Range header; raise 416 if the object has no byte of it."""
     if header is None:
         return None
     found = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header)
@@ -276,12 +276,12 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
     start = int(first) if first else max(0, size - int(last))
     end = min(size, int(last) + 1) if first and last else size
     if start >= end:
-        raise Refused(416, "The requested range cannot be satisfied.")
+        raise HttpError(416, "The requested range cannot be satisfied.")
     return start, end - start
 
 
 def _selected(document: dict[str, Any], fields: str) -> dict[str, Any]:
-    """The part of the document that fields=, such as a,items(b,c), asks for."""
+    """Return the part of the document that fields= selects, such as a,items(b,c)."""
     chosen: dict[str, Any] = {}
     for field_, inner in re.findall(r"([^,()]+)(?:\(([^()]*)\))?", fields):
         if field_ not in document:
