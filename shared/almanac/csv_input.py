@@ -27,7 +27,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """A row as it is in the file; without a problem it has as many cells as the header, or less."""
 
     line: int
@@ -45,7 +45,7 @@ class CsvFile:
     _above: int  # lines before the first row
     _separator: str
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[CsvRow]:
         """All rows that are not empty, in order; may be asked for again.
 
         A line from which on nothing is CSV, such as one with a quote that is never closed, is a
@@ -62,26 +62,26 @@ class CsvFile:
                 return
             except csv.Error as error:
                 cells = self._lines[line - 1].rstrip("\r\n").split(self._separator)
-                yield Row(line, cells, f"not CSV ({error}): is there a quote too many?")
+                yield CsvRow(line, cells, f"not CSV ({error}): is there a quote too many?")
                 start, reader = line, read(self._behind(line))
                 continue
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) > len(self.columns) and any(cells[len(self.columns) :]):
                 many = f"{len(cells)} cells where the header has {len(self.columns)}"
-                yield Row(line, cells, f"{many}: is there a separator in one of them?")
+                yield CsvRow(line, cells, f"{many}: is there a separator in one of them?")
             else:
-                yield Row(line, cells)
+                yield CsvRow(line, cells)
 
     def _behind(self, line: int) -> Iterator[str]:
         """The lines behind this one."""
         return map(self._lines.__getitem__, range(line, len(self._lines)))
 
-    def picker(self, *names: str) -> Callable[[Row], tuple[str, ...]]:
+    def picker(self, *names: str) -> Callable[[CsvRow], tuple[str, ...]]:
         """What gives a row's cells under these names, trimmed; '' where there is none."""
         places = [self.columns.index(n) if n in self.columns else len(self.columns) for n in names]
 
-        def pick(row: Row) -> tuple[str, ...]:
+        def pick(row: CsvRow) -> tuple[str, ...]:
             cells, count = row.cells, min(len(row.cells), len(self.columns))
             return tuple([cells[p].strip() if p < count else "" for p in places])
 

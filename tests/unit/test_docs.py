@@ -223,7 +223,7 @@ JSON_OF = {
         *(campaigns.FieldChange, campaigns.Affected, campaigns.Replanned, campaigns.Imported),
     ),
     "suppression.md": (suppression.Line, suppression.Effect, suppression.Loaded),
-    "senders.md": (sending.Due, marking.Marked, marks.Refused),
+    "senders.md": (sending.DueMessages, marking.Marked, marks.RefusedLine),
 }
 
 

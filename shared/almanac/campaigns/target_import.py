@@ -11,7 +11,7 @@ from almanac.campaigns.edit import ChangeRequest
 from almanac.campaigns.model import Imported
 from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile
-from almanac.campaigns.target_validation import Tally
+from almanac.campaigns.target_validation import ImportCounts
 from almanac.database import campaigns as tables
 from almanac.database.target_import import TargetImport
 from almanac.organizations.agency_database import AgencyDatabase
@@ -92,7 +92,7 @@ def _import(
         progress("look up contacts", 0, 1)
         targets = TargetImport(connection, instance.id, source.by_email)
         progress("look up contacts", 1, 1)
-        tally = Tally(source, out)
+        tally = ImportCounts(source, out)
         size = max(1, file.stat().st_size)
         for batch in source.batches():
             tally.judge(batch, targets)

@@ -34,7 +34,7 @@ NO_DATE = "trigger date is no date"
 REPEATED = "repeats another line"
 
 
-class Tally:
+class ImportCounts:
     """What becomes of the rows of a file, batch by batch; the bad ones go to the rejects."""
 
     def __init__(self, source: TargetFile, rejects: TextIO) -> None:

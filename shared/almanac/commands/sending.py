@@ -21,7 +21,7 @@ from almanac.csv_input import STDIN, read_text, rejects_path
 from almanac.database.opening import map_errors
 from almanac.delivery.feedback import Marked, apply
 from almanac.delivery.feedback_file import parse
-from almanac.delivery.outbox import Due, Format, hand_out
+from almanac.delivery.outbox import DueMessages, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
 from almanac.organizations.agency_database import AgencyDatabase, T
 from almanac.outputs import check_out, partial_of
@@ -56,11 +56,11 @@ def due(
     day = read_date(on, "--on") if on is not None else today
     names = columns.split(",")
 
-    def write(file: TextIO) -> Due:
+    def write(file: TextIO) -> DueMessages:
         with agency.open(whole=True) as source, map_errors(source.path):
             return hand_out(source.connection, day, today, claimed, names, chosen, file)
 
-    def take() -> Due:
+    def take() -> DueMessages:
         if out is None:
             # whoever reads at leisure, and marks what it has read, must not find the file held
             with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as spool:
@@ -83,7 +83,7 @@ def due(
     return OK
 
 
-def _tell_due(console: Console, found: Due, claimed: bool) -> None:
+def _tell_due(console: Console, found: DueMessages, claimed: bool) -> None:
     what = "claimed until" if claimed else "due on"
     paragraph(console, f"{plural(found.messages, 'message')} {what} {found.day}", indent=0)
     for reason, count in found.left_out.items():

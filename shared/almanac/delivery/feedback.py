@@ -19,7 +19,7 @@ from almanac.database import sending as rows
 from almanac.database import suppressions
 from almanac.database.sending import Delivery, Standing
 from almanac.database.suppressions import ENDED, Suppression
-from almanac.delivery.feedback_file import COMPLAINT, Mark, Parsed, Refused, refuse
+from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine, refuse
 from almanac.errors import RequestError
 
 _ENDS = {"delivered", "failed", "bounced"}
@@ -45,13 +45,13 @@ class Marked(BaseModel):
 
     changed: dict[str, int]  # rows by their new status; complaints, which change no row, too
     unchanged: int  # said what the row says already
-    refused: list[Refused]
+    refused: list[RefusedLine]
     suppressed: int  # addresses that get nothing any more
 
 
 def apply(
     connection: apsw.Connection,
-    parsed: Parsed,
+    parsed: ParsedMarks,
     zone: ZoneInfo,
     now: dt.datetime,
     suppress: bool,
@@ -62,7 +62,7 @@ def apply(
     """
     rows.prepare(connection)
     rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
-    result = Parsed([], rejects, list(parsed.refused))
+    result = ParsedMarks([], rejects, list(parsed.refused))
     ledger = _Ledger(connection, parsed.marks)
     unchanged = 0
     for mark in parsed.marks:
@@ -94,13 +94,13 @@ def apply(
 class _Ledger:
     """What the rows are that marks are about, as it changes mark by mark."""
 
-    def __init__(self, connection: apsw.Connection, marks: list[Mark]) -> None:
+    def __init__(self, connection: apsw.Connection, marks: list[DeliveryMark]) -> None:
         ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
         self.rows = rows.standing(connection, ids)
         self._claims = self._recorded(connection, marks, "processing")
         self._complaints = self._recorded(connection, marks, COMPLAINT)
 
-    def take(self, mark: Mark) -> bool:
+    def take(self, mark: DeliveryMark) -> bool:
         """Note a mark; False if it says nothing new. RequestError if it cannot be."""
         row = self.rows.get(mark.row_id)
         if row is None:
@@ -127,12 +127,14 @@ class _Ledger:
         return True
 
     @staticmethod
-    def _recorded(connection: apsw.Connection, marks: list[Mark], status: str) -> dict[int, str]:
+    def _recorded(
+        connection: apsw.Connection, marks: list[DeliveryMark], status: str
+    ) -> dict[int, str]:
         ids = {mark.row_id for mark in marks if mark.status == status}
         return rows.recorded(connection, ids, status)
 
 
-def _check_same(mark: Mark, row: Standing) -> None:
+def _check_same(mark: DeliveryMark, row: Standing) -> None:
     """RequestError if the row is not what the mark takes it for."""
     if mark.contact_id is not None and mark.contact_id != row.contact_id:
         raise RequestError(f"is of contact {row.contact_id}, not {mark.contact_id}")
@@ -141,7 +143,7 @@ def _check_same(mark: Mark, row: Standing) -> None:
         raise RequestError(f"{moved} {row.day or 'no date'}, not {mark.day}")
 
 
-def _delivery(mark: Mark, stamp: str) -> Delivery:
+def _delivery(mark: DeliveryMark, stamp: str) -> Delivery:
     at = mark.at.astimezone(dt.UTC).strftime(_STAMP)
     return Delivery(mark.row_id, mark.status, at, mark.message_id, mark.detail, stamp)
 
@@ -149,7 +151,7 @@ def _delivery(mark: Mark, stamp: str) -> Delivery:
 def _suppress(
     connection: apsw.Connection,
     ledger: _Ledger,
-    marks: list[Mark],
+    marks: list[DeliveryMark],
     zone: ZoneInfo,
     now: dt.datetime,
 ) -> int:

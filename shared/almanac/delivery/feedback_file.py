@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from almanac.csv_input import Rejects, Row, csv_of_text
+from almanac.csv_input import CsvRow, Rejects, csv_of_text
 from almanac.errors import RequestError
 
 COLUMNS = (
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}")
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 
-class Mark(NamedTuple):
+class DeliveryMark(NamedTuple):
     """What a line says of a row."""
 
     line: int
@@ -44,7 +44,7 @@ class Mark(NamedTuple):
     day: str
 
 
-class Refused(BaseModel):
+class RefusedLine(BaseModel):
     """A line that was not taken."""
 
     line: int
@@ -52,15 +52,15 @@ class Refused(BaseModel):
     why: str
 
 
-class Parsed(NamedTuple):
+class ParsedMarks(NamedTuple):
     """The marks of a file, and the lines that are none."""
 
-    marks: list[Mark]
+    marks: list[DeliveryMark]
     rejects: Rejects
-    refused: list[Refused]
+    refused: list[RefusedLine]
 
 
-def parse(text: str, name: str, zone: ZoneInfo, now: dt.datetime) -> Parsed:
+def parse(text: str, name: str, zone: ZoneInfo, now: dt.datetime) -> ParsedMarks:
     """Marks from CSV with a header, or from JSON lines; `now` where a line has no time.
 
     zone: that of times without an offset. Raises RequestError where it is neither.
@@ -75,7 +75,7 @@ def parse(text: str, name: str, zone: ZoneInfo, now: dt.datetime) -> Parsed:
         columns = file.columns
         pick = file.picker(*COLUMNS)
         lines = ((row, dict(zip(COLUMNS, pick(row), strict=True))) for row in file.rows())
-    parsed = Parsed([], Rejects(columns), [])
+    parsed = ParsedMarks([], Rejects(columns), [])
     for row, values in lines:
         try:
             if row.problem:
@@ -86,7 +86,7 @@ def parse(text: str, name: str, zone: ZoneInfo, now: dt.datetime) -> Parsed:
     return parsed
 
 
-def _json_lines(text: str) -> Iterator[tuple[Row, dict[str, Any]]]:
+def _json_lines(text: str) -> Iterator[tuple[CsvRow, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -99,10 +99,10 @@ def _json_lines(text: str) -> Iterator[tuple[Row, dict[str, Any]]]:
                 problem = "not a JSON object"
         except (ValueError, RecursionError) as error:
             problem = f"not JSON: {error}"
-        yield Row(number, [line], problem), values
+        yield CsvRow(number, [line], problem), values
 
 
-def _mark(row: Row, values: dict[str, Any], zone: ZoneInfo, now: dt.datetime) -> Mark:
+def _mark(row: CsvRow, values: dict[str, Any], zone: ZoneInfo, now: dt.datetime) -> DeliveryMark:
     """A line as a mark; RequestError if it is none."""
     row_id, status = _integer(values.get("id")), _text(values.get("status")).lower()
     if row_id is None:
@@ -112,7 +112,7 @@ def _mark(row: Row, values: dict[str, Any], zone: ZoneInfo, now: dt.datetime) ->
     contact = _integer(values.get("contact_id"))
     if contact is None and _text(values.get("contact_id")):
         raise RequestError(f"contact_id: {_text(values['contact_id'])!r} is not an id")
-    return Mark(
+    return DeliveryMark(
         row.line,
         row.cells,
         row_id,
@@ -151,7 +151,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip().encode("utf-8", "replace").decode()
 
 
-def refuse(parsed: Parsed, line: int, row_id: int | None, why: str, cells: list[str]) -> None:
+def refuse(parsed: ParsedMarks, line: int, row_id: int | None, why: str, cells: list[str]) -> None:
     """One more line that is not taken."""
     parsed.rejects.add(line, why, cells)
-    parsed.refused.append(Refused(line=line, id=row_id, why=why))
+    parsed.refused.append(RefusedLine(line=line, id=row_id, why=why))

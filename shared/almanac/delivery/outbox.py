@@ -49,7 +49,7 @@ FIELDS = (
 _ADDRESS = re.compile(EMAIL)
 
 
-class Due(BaseModel):
+class DueMessages(BaseModel):
     """How many messages of a day there are for a sender, and who got none."""
 
     day: dt.date
@@ -66,7 +66,7 @@ def hand_out(
     columns: Sequence[str],
     format_: Format,
     out: TextIO,
-) -> Due:
+) -> DueMessages:
     """Write the messages of the day, one a line, and count them.
 
     claimed: those that are marked processing, of earlier days too, instead of those that nobody has
@@ -78,7 +78,7 @@ def hand_out(
         raise RequestError(
             f"contacts has no column {', '.join(unknown)}; it has {', '.join(sorted(there))}"
         )
-    result = Due(day=day)
+    result = DueMessages(day=day)
     if day <= today and not claimed:
         result.earlier = rows.count_before(connection, str(day))
     left_out: Counter[str] = Counter()

@@ -56,7 +56,7 @@ class Loaded(BaseModel):
 
 
 @dataclass
-class Parsed:
+class ParsedSuppressions:
     """The usable rows of a file, each once, and the others."""
 
     rows: list[Suppression]
@@ -133,11 +133,11 @@ def end(
     return rows
 
 
-def parse(file: CsvFile) -> Parsed:
+def parse(file: CsvFile) -> ParsedSuppressions:
     """The rows of a CSV file; those that make no suppression are rejects."""
     pick = file.picker(*COLUMNS)
     ignored = [c for c in file.columns if c and c not in (*COLUMNS, *REJECT_COLUMNS)]
-    parsed = Parsed([], Rejects(file.columns), ignored)
+    parsed = ParsedSuppressions([], Rejects(file.columns), ignored)
     seen: set[Suppression] = set()
     for row in file.rows():
         try:
@@ -155,7 +155,7 @@ def parse(file: CsvFile) -> Parsed:
     return parsed
 
 
-def load(connection: apsw.Connection, parsed: Parsed) -> Loaded:
+def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
     """Add the rows that are not there yet; the same file again changes nothing.
 
     A row that is there without an end gets the end that the file has; one that has ended here is
