@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from almanac.commands.endings import FAILURE, OK, failed
-from almanac.commands.progress import Progress, progress_bars
+from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.errors import AlmanacError
 from almanac.generation import generate
@@ -21,6 +21,7 @@ from almanac.messaging.messages import RunRequest, to_json
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.names import daily_run_id
 from almanac.organizations.transfer import push
+from almanac.progress import Progress
 from almanac.report.text import console_for, heading, paragraph, table
 from almanac.runs.push_endpoint import DELIVERY
 from almanac.runs.results import RunResult, result_of

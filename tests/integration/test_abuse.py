@@ -26,7 +26,7 @@ from almanac.errors import DatabaseError, RequestError
 from almanac.explain.explain import explain_contact
 from almanac.messaging.bus import Delivery
 from almanac.messaging.envelope import delivery_of
-from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.agency_database import FileDatabase
 from almanac.organizations.check import check_file
 from almanac.organizations.transfer import push
 from almanac.report.summary import RunSummary
@@ -174,7 +174,7 @@ def test_hostile_texts_are_explained_and_checked_in_plain_words(folder: Path) ->
     path = carrying(folder / "agency.sqlite3", HOSTILE).path
     assert almanac("run", path, "--as-of", NOW.date()).code == 0
     for contact in range(1, len(HOSTILE) + 1):
-        explain_contact(FilePlace(path), contact)
+        explain_contact(FileDatabase(path), contact)
     for contact in (3, 9, 11):
         answer = almanac("explain", path, "--contact", contact)
         assert answer.code == 0

@@ -22,7 +22,7 @@ from almanac.database.changes import is_logged
 from almanac.errors import ConfigError, RequestError, Superseded
 from almanac.messaging.messages import CampaignChange, parse
 from almanac.messaging.topics import Topics
-from almanac.organizations.agency_database import FilePlace, StorePlace
+from almanac.organizations.agency_database import FileDatabase, StoreDatabase
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
@@ -499,7 +499,7 @@ def test_a_type_is_changed_for_all_its_instances(path: Path) -> None:
 
 
 def test_another_writer_between_look_and_change_is_heeded(path: Path) -> None:
-    place = FilePlace(path)
+    place = FileDatabase(path)
     looked = look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly)
     change(path, "UPDATE campaign_instances SET target_states = 'CA' WHERE id = 2")
     done = write_instance(place, looked, request(), quietly)
@@ -514,7 +514,7 @@ def test_another_writer_between_look_and_change_is_heeded(path: Path) -> None:
 def test_a_store_shows_what_a_file_shows(path: Path, kind: str) -> None:
     store = MemoryStore() if kind == "memory" else cloud_store()
     put(store, path)
-    places = FilePlace(path), StorePlace(store, ORG)
+    places = FileDatabase(path), StoreDatabase(store, ORG)
     looks: tuple[Callable[[Any], Any], ...] = (
         lambda place: list_campaigns(place, TODAY, True, quietly),
         lambda place: show_campaign(place, "news 2", TODAY, quietly),
@@ -545,7 +545,7 @@ def test_a_direct_change_is_the_next_version(path: Path) -> None:
 def test_a_version_that_another_writer_publishes_meanwhile_is_changed_too(path: Path) -> None:
     store = MemoryStore()
     put(store, path)
-    place = StorePlace(store, ORG)
+    place = StoreDatabase(store, ORG)
     looked = look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly)
 
     def interfere(step: str, done: int, total: int) -> None:
@@ -565,7 +565,7 @@ def test_writers_who_are_always_first_leave_everything_as_it_is(path: Path) -> N
     store = MemoryStore()
     put(store, path)
     looked = look_at_instance(
-        StorePlace(store, ORG), "2", {"target_states": "FL"}, request(), quietly
+        StoreDatabase(store, ORG), "2", {"target_states": "FL"}, request(), quietly
     )
 
     def interfere(step: str, done: int, total: int) -> None:
@@ -573,8 +573,8 @@ def test_writers_who_are_always_first_leave_everything_as_it_is(path: Path) -> N
             put(store, path, NOW + dt.timedelta(microseconds=version(store)))
 
     with pytest.raises(Superseded, match="nothing was changed"):
-        write_instance(StorePlace(store, ORG), looked, request(), interfere)
-    with StorePlace(store, ORG).open() as source:
+        write_instance(StoreDatabase(store, ORG), looked, request(), interfere)
+    with StoreDatabase(store, ORG).open() as source:
         assert not is_logged(source.connection, "e1")
 
 
@@ -667,6 +667,6 @@ def test_a_broken_configuration_of_the_organization_is_named(path: Path) -> None
     put(store, path)
     store.write(f"orgs/{ORG}/config.yaml", b"horizon: 3", None)
     with pytest.raises(ConfigError, match="horizon"):
-        show_campaign(StorePlace(store, ORG), "2", TODAY, quietly)
+        show_campaign(StoreDatabase(store, ORG), "2", TODAY, quietly)
     with pytest.raises(RequestError, match="has no version"):
-        list_campaigns(StorePlace(MemoryStore(), ORG), TODAY, True, quietly)
+        list_campaigns(StoreDatabase(MemoryStore(), ORG), TODAY, True, quietly)

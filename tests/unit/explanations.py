@@ -9,7 +9,7 @@ from typing import Any
 from almanac.explain.explain import Question
 from almanac.explain.explain import explain_contact as explain_in
 from almanac.explain.model import DayFound, Decision, Explanation, Message
-from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.agency_database import FileDatabase
 from tests.integration.tiny import Agency
 from tests.unit.cli_calls import AS_OF
 
@@ -19,7 +19,7 @@ SECTIONS = set(re.findall(r"^## (.+)$", (ROOT / "docs/semantics.md").read_text("
 
 def explain_contact(path: Path, contact: int | str, **question: Any) -> Explanation:
     """Of a file."""
-    return explain_in(FilePlace(path), contact, Question(**question))
+    return explain_in(FileDatabase(path), contact, Question(**question))
 
 
 def explain(tiny: Agency, contact: int = 1, **config: Any) -> Explanation:

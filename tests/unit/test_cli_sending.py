@@ -19,7 +19,7 @@ from almanac.delivery.feedback import NEXT
 from almanac.delivery.feedback_file import STATUSES
 from almanac.delivery.outbox import FIELDS
 from almanac.errors import DatabaseBusy
-from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.agency_database import FileDatabase
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
 from tests.unit.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
@@ -429,7 +429,7 @@ def test_nobody_is_suppressed_if_that_is_not_wanted(small: Path) -> None:
 def test_what_a_run_holds_is_waited_for_and_that_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    place, tries = FilePlace(Path("agency.sqlite3")), iter([True, True, False])
+    place, tries = FileDatabase(Path("agency.sqlite3")), iter([True, True, False])
 
     def work() -> str:
         if next(tries):

@@ -13,7 +13,7 @@ from almanac.errors import RequestError
 from almanac.explain.explain import Question
 from almanac.explain.explain import explain_contact as explain_in
 from almanac.explain.model import Explanation
-from almanac.organizations.agency_database import StorePlace
+from almanac.organizations.agency_database import StoreDatabase
 from almanac.organizations.transfer import push
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
@@ -48,10 +48,10 @@ class CountingStore(MemoryStore):
         raise AssertionError(f"{name} was fetched as a whole")
 
 
-def holding(store: ObjectStore, path: Path) -> StorePlace:
+def holding(store: ObjectStore, path: Path) -> StoreDatabase:
     """A store in which the file is the version in force of an organization."""
     push(store, "206", path, expect=None, now=NOW, progress=lambda step, done, total: None)
-    return StorePlace(store, "206")
+    return StoreDatabase(store, "206")
 
 
 def without_what_is_far(found: Explanation) -> Explanation:
@@ -107,7 +107,7 @@ def test_the_configuration_and_the_first_day_are_those_of_the_organization(
     cloud.now = cloud.now.replace(hour=23)  # past the send time
     cloud.ask("206")
     cloud.run()
-    place = StorePlace(cloud.store, "206")
+    place = StoreDatabase(cloud.store, "206")
     found = explain_in(place, 7)
     assert found.configuration == "that of the organization"
     assert found.as_of == cloud.now.date()

@@ -10,7 +10,7 @@ import pytest
 from almanac.config import Config
 from almanac.database.reading import Snapshot
 from almanac.errors import ConfigError
-from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.agency_database import FileDatabase
 from almanac.organizations.recorded_config import recorded_config, recorded_config_or_none
 from almanac.statistics.change_reasons import plan_before
 from almanac.statistics.diff import compare
@@ -64,8 +64,8 @@ def test_every_caller_takes_a_table_that_records_nothing(
     recorded: Recorded, statements: list[str]
 ) -> None:
     path = recorded(*statements)
-    assert FilePlace(path).recorded_config() is None
-    assert FilePlace(path).config() == Config()
+    assert FileDatabase(path).recorded_config() is None
+    assert FileDatabase(path).config() == Config()
     assert ("Configuration", Config().digest()) in overview(path).facts
     assert compare(path, path).changes_by_reason == []
     assert explain_contact(path, 1).configuration == "the defaults"
@@ -78,7 +78,7 @@ def test_every_caller_takes_a_table_that_records_nothing(
 def test_every_caller_finds_what_is_recorded(recorded: Recorded, columns: str) -> None:
     path = recorded(f"CREATE TABLE config_versions {columns}", ROW.format(RECORDED))
     config = Config(horizon_days=400)
-    assert FilePlace(path).recorded_config() == FilePlace(path).config() == config
+    assert FileDatabase(path).recorded_config() == FileDatabase(path).config() == config
     assert ("Configuration", config.digest()) in overview(path).facts
     explanation = explain_contact(path, 1)
     assert explanation.configuration == "the one recorded by the last run"
@@ -93,13 +93,17 @@ def test_every_caller_finds_what_is_recorded(recorded: Recorded, columns: str) -
 def test_the_latest_of_several_open_ones_counts_also_without_an_id(recorded: Recorded) -> None:
     table = f"CREATE TABLE config_versions {COLUMNS['without an id']}"
     path = recorded(table, ROW.format("horizon_days: 390"), ROW.format(RECORDED))
-    assert FilePlace(path).config() == Config(horizon_days=400)
+    assert FileDatabase(path).config() == Config(horizon_days=400)
 
 
 def test_one_of_another_release_is_an_error_where_it_is_needed(recorded: Recorded) -> None:
     columns = COLUMNS["as a run creates it"]
     path = recorded(f"CREATE TABLE config_versions {columns}", ROW.format(OTHER_RELEASE))
-    for caller in (FilePlace(path).config, FilePlace(path).recorded_config, lambda: overview(path)):
+    for caller in (
+        FileDatabase(path).config,
+        FileDatabase(path).recorded_config,
+        lambda: overview(path),
+    ):
         with pytest.raises(ConfigError, match=r"agency\.sqlite3: config_versions: horizon"):
             caller()
     with pytest.raises(ConfigError, match="config_versions: horizon: unknown key"):

@@ -29,8 +29,8 @@ from almanac.database.opening import map_errors
 from almanac.database.sql import Columns
 from almanac.names import check_event_id
 from almanac.organizations.agency_database import AgencyDatabase
-from almanac.organizations.transfer import Progress
 from almanac.planning.brief import TYPE_DEFAULTS
+from almanac.progress import Progress
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.run_plan import PlannedChange
 

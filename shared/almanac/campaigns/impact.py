@@ -20,9 +20,9 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.frames import Ids
 from almanac.organizations.brief import run_context_of
-from almanac.organizations.transfer import Progress
 from almanac.planning.affected import affected
 from almanac.planning.plan import ShardData
+from almanac.progress import Progress
 
 EVERYONE = (-(1 << 63), (1 << 63) - 1)
 

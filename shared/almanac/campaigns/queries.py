@@ -25,12 +25,12 @@ from almanac.database.sources import Source
 from almanac.frames import Ids
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.organizations.brief import run_context_of
-from almanac.organizations.transfer import Progress
 from almanac.planning.brief import TYPE_DEFAULTS, Instance, RunContext, overrides_of, type_fields
 from almanac.planning.campaigns import targeted
 from almanac.planning.contacts import read_contacts
 from almanac.planning.history import CAMPAIGN, FOLLOWUP, SENT_STATUSES, classify, instance_named
 from almanac.planning.kinds import KindTable
+from almanac.progress import Progress
 from almanac.report.lines import UNKNOWN
 from almanac.rules.states import USPS_STATES
 

@@ -15,8 +15,8 @@ from almanac.campaigns.target_validation import ImportCounts
 from almanac.database import campaigns as tables
 from almanac.database.target_import import TargetImport
 from almanac.organizations.agency_database import AgencyDatabase
-from almanac.organizations.transfer import Progress
 from almanac.outputs import check_out, partial_of
+from almanac.progress import Progress
 
 
 class _Undone(Exception):

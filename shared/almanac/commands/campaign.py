@@ -37,8 +37,8 @@ from almanac.errors import InputError
 from almanac.messaging.bus import Bus
 from almanac.messaging.pubsub import PubSubBus
 from almanac.names import change_run_id, check_event_id
-from almanac.organizations.agency_database import AgencyDatabase, FilePlace, StorePlace
-from almanac.organizations.transfer import Progress
+from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
+from almanac.progress import Progress
 from almanac.report.text import console_for
 from almanac.runs.run_plan import PlannedChange
 from almanac.settings import load_settings
@@ -141,7 +141,7 @@ def add(where: Where, how: How, bus: Bus | None = None) -> int:
 def set_instance(where: Where, how: How, bus: Bus | None = None) -> int:
     """Changes an instance: in a store by asking for it, unless it is to be done directly."""
     agency, (which, *settings) = where.agency("INSTANCE")
-    if how.direct and isinstance(agency, FilePlace):
+    if how.direct and isinstance(agency, FileDatabase):
         raise InputError("--direct: is for an organization of a store; a file is always changed so")
     if not settings and not how.replan:
         raise InputError(
@@ -149,7 +149,7 @@ def set_instance(where: Where, how: How, bus: Bus | None = None) -> int:
             "plan anew without a change"
         )
     changes, request = read_changes(settings), how.request(agency)
-    ask = isinstance(agency, StorePlace) and not how.direct
+    ask = isinstance(agency, StoreDatabase) and not how.direct
     with (
         progress_bars() as progress,
         _planner(agency, how, request, bus, progress, needed=ask) as plan,
@@ -238,7 +238,7 @@ def _planner(
     check_event_id(request.anew(LAST_ID).event_id)  # another one will be made of it
     if not wanted:
         yield lambda changes: {}
-    elif isinstance(agency, StorePlace):
+    elif isinstance(agency, StoreDatabase):
         over = bus or PubSubBus(load_settings().required_project())
 
         def ask(changes: Sequence[PlannedChange]) -> dict[str, object]:
@@ -251,7 +251,7 @@ def _planner(
 
         yield ask
     else:
-        assert isinstance(agency, FilePlace)
+        assert isinstance(agency, FileDatabase)
 
         def run(changes: Sequence[PlannedChange]) -> dict[str, object]:
             if not changes:  # of a type without instances

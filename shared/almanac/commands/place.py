@@ -7,7 +7,7 @@ from pathlib import Path
 
 from almanac.errors import InputError
 from almanac.names import check_org_id
-from almanac.organizations.agency_database import AgencyDatabase, FilePlace, StorePlace
+from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.settings import load_settings
 from almanac.storage.opening import open_store
 
@@ -17,13 +17,13 @@ def place_of(database: Path | None, org: str | None, store: str | None) -> Agenc
     if database is not None:
         if org is not None or store is not None:
             raise InputError("DATABASE or --org: expected one of them, found both")
-        return FilePlace(database)
+        return FileDatabase(database)
     if org is None:
         raise InputError(
             "expected DATABASE, the agency's SQLite file, or --org, an organization of the store"
         )
     check_org_id(org)
-    return StorePlace(open_store(store or load_settings().required_store()), org)
+    return StoreDatabase(open_store(store or load_settings().required_store()), org)
 
 
 def place_in(

@@ -14,7 +14,7 @@ from almanac.commands.endings import FAILURE, OK, failed
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.errors import ConfigError, InputError
-from almanac.organizations.agency_database import FilePlace
+from almanac.organizations.agency_database import FileDatabase
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target, write_page
 from almanac.report.page_data import page_of_summary
@@ -81,7 +81,7 @@ def _compared(arguments: RunArguments, config: Config) -> tuple[Named | None, st
         old = Named(against, str(arguments.against))
     else:
         try:
-            recorded = FilePlace(arguments.database).recorded_config()
+            recorded = FileDatabase(arguments.database).recorded_config()
         except ConfigError as error:
             return None, f"Not compared with the configuration of the last run: {error}"
         if recorded is not None:

@@ -6,7 +6,7 @@ All of it works on tables of any age; what is missing counts as nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,7 @@ from almanac.database.schema import (
 from almanac.database.sources import Source
 from almanac.database.sql import Columns, trimmed
 from almanac.frames import Ids
-
-Progress = Callable[[str, int, int], None]
+from almanac.progress import Progress
 
 STEPS = 50  # in which email_schedules is read, with a word of progress after each
 _WRITTEN = (CAMPAIGN_TYPES, CAMPAIGN_INSTANCES, CONTACT_CAMPAIGNS, CAMPAIGN_CHANGE_LOG)

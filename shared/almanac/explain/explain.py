@@ -33,7 +33,7 @@ from almanac.explain.verdicts import day_verdict, notes, verdict
 from almanac.explain.why_not_on import on_day
 from almanac.explain.windows import excluded_spans, window_spans
 from almanac.names import date_of_run
-from almanac.organizations.agency_database import AgencyDatabase, StorePlace
+from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.organizations.brief import run_context_of
 from almanac.organizations.organizations import census_of
 from almanac.organizations.recorded_config import recorded_config
@@ -120,7 +120,7 @@ def explain_contact(
 
 @contextmanager
 def _opened(agency: AgencyDatabase) -> Iterator[_Open]:
-    if isinstance(agency, StorePlace):
+    if isinstance(agency, StoreDatabase):
         version = agency.version()[0]
         manifest = manifest_of(agency.store, version.folder)
         with agency.open_version(version) as source:
@@ -177,7 +177,10 @@ def _configuration(there: _Open, snapshot: Snapshot, question: Question) -> tupl
     if question.config is not None:
         return question.config, "the one given"
     agency = there.agency
-    if isinstance(agency, StorePlace) and agency.store.stat(layout.config(agency.org)) is not None:
+    if (
+        isinstance(agency, StoreDatabase)
+        and agency.store.stat(layout.config(agency.org)) is not None
+    ):
         return agency.config(), "that of the organization"
     recorded = recorded_config(snapshot, there.name)
     if recorded is not None:
@@ -202,7 +205,7 @@ def _explain(
     )
     _, match = hold_against_snapshot(data, plan, context, kind_table)
     rows = _planned_rows(data.planned, extract.run_ids)
-    near = not isinstance(there.agency, StorePlace)
+    near = not isinstance(there.agency, StoreDatabase)
     case = Case(
         context=context,
         kind_table=kind_table,

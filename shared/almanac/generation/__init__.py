@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from almanac.generation.writing import Progress, Summary, generate
+from almanac.generation.writing import Summary, generate
 
-__all__ = ["Progress", "Summary", "generate"]
+__all__ = ["Summary", "generate"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, fields
@@ -26,8 +26,8 @@ from almanac.generation.draws import Draws
 from almanac.generation.history import history, side_tables
 from almanac.generation.schema import INDEXES, TABLES
 from almanac.outputs import neighbour
+from almanac.progress import Progress
 
-Progress = Callable[[str, int, int], None]
 """Told what is being made, how much of it is done, and of how much: (what, done, total)."""
 
 CHUNKS_AHEAD = 2

@@ -22,18 +22,19 @@ from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
-from almanac.errors import InputError, RequestError, Superseded
+from almanac.errors import InputError, Superseded
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import recorded_config
-from almanac.organizations.transfer import Progress, checked, publish_copy
+from almanac.organizations.transfer import checked, publish_copy
+from almanac.progress import Progress
 from almanac.storage.store import ObjectStore
-from almanac.storage.versions import Current, current, database_of
+from almanac.storage.versions import Current, database_of, require_current
 
 T = TypeVar("T")
 
 Edit = Callable[[apsw.Connection], T]
 
-ATTEMPTS = 5  # at a change in a store where others publish versions meanwhile
+EDIT_ATTEMPTS = 5  # at a change in a store where others publish versions meanwhile
 
 
 class AgencyDatabase(Protocol):
@@ -63,14 +64,14 @@ class AgencyDatabase(Protocol):
         """What `edit` gives, having changed the database in one transaction, or not at all.
 
         In a store the result is the next version, whose run id begins with `word`; where another
-        version gets in force meanwhile, `edit` is called again with that one, ATTEMPTS times.
+        version gets in force meanwhile, `edit` is called again with that one, EDIT_ATTEMPTS times.
         An edit that changes nothing makes no version. Raises as `open` does, and Superseded.
         """
         ...
 
 
 @dataclass(frozen=True)
-class FilePlace:
+class FileDatabase:
     """A database in a file of its own, which other programs may hold open."""
 
     path: Path
@@ -109,7 +110,7 @@ class FilePlace:
 
 
 @dataclass(frozen=True)
-class StorePlace:
+class StoreDatabase:
     """The version in force of an organization in a store."""
 
     store: ObjectStore
@@ -165,22 +166,19 @@ class StorePlace:
                 source.close()
 
     def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
-        for _ in range(ATTEMPTS):
+        for _ in range(EDIT_ATTEMPTS):
             try:
                 return self._edit_once(edit, word, now, progress)
             except Superseded as error:
                 moved = error
         raise Superseded(
-            f"{self.name}: other versions got in force during each of {ATTEMPTS} attempts; "
+            f"{self.name}: other versions got in force during each of {EDIT_ATTEMPTS} attempts; "
             "nothing was changed"
         ) from moved
 
     def version(self) -> tuple[Current, int]:
-        """The version in force and the pointer's generation; RequestError if there is none."""
-        there = current(self.store, self.org)
-        if there is None:
-            raise RequestError(f"{self.name}: has no version yet")
-        return there
+        """Return the current version and the pointer's generation; RequestError without one."""
+        return require_current(self.store, self.org)
 
     def _edit_once(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
         parent = self.version()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,8 @@ from almanac.organizations.brief import left_out, run_context_of
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
+from almanac.progress import Progress
 from almanac.report.findings import Findings
-
-Progress = Callable[[str, int, int], None]
 
 CONTACTS = 100_000  # that are looked at at a time
 _INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", "spread_end_date")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from almanac.database.census import Census, take_census
@@ -13,6 +12,7 @@ from almanac.errors import InputError, RequestError, Superseded
 from almanac.names import check_org_id
 from almanac.organizations.organizations import last_whole_run, own_id, read_config
 from almanac.outputs import check_folder, partial_of
+from almanac.progress import Progress
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,
@@ -21,9 +21,8 @@ from almanac.storage.versions import (
     database_of,
     list_versions,
     publish,
+    require_current,
 )
-
-Progress = Callable[[str, int, int], None]
 
 
 def push(
@@ -173,11 +172,9 @@ def _check_out(out: Path, force: bool) -> None:
 
 
 def _version(store: ObjectStore, org: str, number: int | None) -> Current | Manifest:
-    there = current(store, org)
-    if there is None:
-        raise RequestError(f"organization {org}: has no version yet")
-    if number is None or number == there[0].version:
-        return there[0]
+    latest, _ = require_current(store, org)
+    if number is None or number == latest.version:
+        return latest
     kept = list_versions(store, org)
     chosen = [each for each in kept if each.version == number]
     if len(chosen) == 1:

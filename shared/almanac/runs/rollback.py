@@ -6,7 +6,6 @@ import datetime as dt
 
 from pydantic import BaseModel
 
-from almanac.errors import RequestError
 from almanac.names import check_org_id, date_of_run
 from almanac.organizations.organizations import census_of, own_id
 from almanac.runs.results import RunResult, record_result
@@ -19,6 +18,7 @@ from almanac.storage.versions import (
     committed_by,
     current,
     list_versions,
+    require_current,
     rollback,
 )
 
@@ -40,9 +40,7 @@ class VersionRow(BaseModel):
 
 def versions(store: ObjectStore, org: str, now: dt.datetime) -> list[VersionRow]:
     """The versions that are kept, oldest first; RequestError if there is none."""
-    there = current(store, org)
-    if there is None:
-        raise RequestError(f"organization {org}: has no version yet")
+    there = require_current(store, org)
     kept = list_versions(store, org)
     in_force = [each for each in kept if each.folder == there[0].folder]
     reasons = why_kept(in_force[0] if in_force else None, now) | {there[0].folder: "in force"}

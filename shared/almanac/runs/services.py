@@ -12,6 +12,7 @@ from typing import Protocol
 from almanac.messaging.bus import Bus
 from almanac.messaging.topics import Topics
 from almanac.organizations.snapshots import Snapshots
+from almanac.progress import Progress
 from almanac.storage.store import ObjectStore
 
 
@@ -38,7 +39,7 @@ class Services:
     lease_seconds: int = 3600
     topics: Topics = field(default_factory=Topics)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
-    progress: Callable[[str, int, int], None] = field(default=lambda step, done, all_: None)
+    progress: Progress = field(default=lambda step, done, all_: None)
     # what each delivery calls itself where others of the same run may be at work
     new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]
     merge_job: Job | None = None  # where runs are merged, if not by who gets the last word

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
 from almanac.names import date_of_run
 from almanac.organizations.recorded_config import recorded_config_or_none
+from almanac.progress import Progress
 from almanac.report.difference import CHANGES, Difference
 from almanac.report.lines import ChangeLine
 from almanac.statistics.breakdowns import NO_REASON, Integers, combinations
@@ -44,8 +45,6 @@ from almanac.statistics.change_reasons import (
     plan_before,
     why_added,
 )
-
-Progress = Callable[[str, int, int], None]
 
 CONTACTS = 200_000  # that are compared at a time
 _FIRST_ID, _LAST_ID = -(1 << 63), (1 << 63) - 1

@@ -86,6 +86,14 @@ def current(store: ObjectStore, org: str) -> tuple[Current, int] | None:
     return read_document(store, layout.current(org), Current)
 
 
+def require_current(store: ObjectStore, org: str) -> tuple[Current, int]:
+    """Return the current version and the generation of current.json; RequestError without one."""
+    found = current(store, org)
+    if found is None:
+        raise RequestError(f"organization {org}: has no version yet")
+    return found
+
+
 def manifest_of(store: ObjectStore, folder: str) -> Manifest | None:
     """The manifest in a version's folder; None if the version is not complete."""
     found = read_document(store, f"{folder}/{layout.MANIFEST}", Manifest)
@@ -179,9 +187,7 @@ def rollback(
     run_id chooses between complete versions of the same number. Raises RequestError (no such
     version), NotFound or Corrupt (its database is gone or damaged), Superseded.
     """
-    there = current(store, org)
-    if there is None:
-        raise RequestError(f"organization {org}: has no version yet")
+    there = require_current(store, org)
     kept = list_versions(store, org)
     chosen = [each for each in kept if each.version == version and run_id in (None, each.run_id)]
     if not chosen:
