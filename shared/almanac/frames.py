@@ -96,8 +96,8 @@ class Candidates(Frame):
     details: Codes  # row of the fragment's `details` (follow-up metadata), -1 without
     previous_id: Ids  # the planned row of the same identity in the snapshot, 0 without
     previous_day: Days  # its scheduled_send_date
-    previous_reason: Codes  # its skip reason; 0 where it is pre-scheduled, -1 one we do not know
-    previous_ideal: Mask  # pre-scheduled with the same ideal date: it may keep its day
+    previous_reason: Codes  # its skip reason; 0 where it is PRE_SCHEDULED, -1 one we do not know
+    previous_ideal: Mask  # PRE_SCHEDULED with the same ideal date: it may keep its day
     previous_same: Mask  # what does not depend on the day chosen (times, templates, ...) is equal
 
 
@@ -144,15 +144,15 @@ class Removals(Frame):
     previous_id: Ids
     contact_id: Ids
     previous_day: Days
-    scheduled: Mask  # it was pre-scheduled (else skipped)
+    scheduled: Mask  # it was PRE_SCHEDULED (else SKIPPED)
     kind: Codes  # -1: a kind that the run does not have
-    history: Mask  # kept; if pre-scheduled it becomes skipped, `Not sent by its deadline`
+    history: Mask  # kept; if PRE_SCHEDULED it becomes SKIPPED, with SkipCode.NOT_SENT
     why: Small  # index into almanac.planning.removed.WHYS
 
 
 @dataclass(frozen=True)
 class ScheduledDays(Frame):
-    """Pre-scheduled rows of contacts in scope by day, as the snapshot has them."""
+    """PRE_SCHEDULED rows of contacts in scope by day, as the snapshot has them."""
 
     day: Days
     count: Ids
@@ -178,7 +178,7 @@ class ScheduleRows(Frame):
     event: Days
     ideal: Days
     day: Days  # scheduled_send_date
-    reason: Codes  # 0: pre-scheduled, else skipped
+    reason: Codes  # 0: PRE_SCHEDULED, else SKIPPED
     sms: Mask
     details: Codes  # index into the metadata texts that come with the rows, -1 for none
 

@@ -20,7 +20,6 @@ from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import Snapshot
 from almanac.database.writing import (
-    EXPIRED,
     ScheduleWriter,
     settle_new_targets,
     write_checkpoint,
@@ -29,6 +28,7 @@ from almanac.database.writing import (
 )
 from almanac.errors import SnapshotMoved
 from almanac.frames import NO_DAY, Kind, ScheduleRows
+from almanac.schedule_status import SkipCode
 from tests.unit.database_agencies import ALL_IDS, OLD_SCHEDULES, make
 
 KINDS = [
@@ -248,7 +248,7 @@ def test_history_expires_with_its_reason_and_nothing_else_changes(
     writer(connection, "next", LATER).expire(np.array([2], np.int64))
     expected = before[1] | {
         "status": "skipped",
-        "skip_reason": EXPIRED,
+        "skip_reason": SkipCode.NOT_SENT.value,
         "scheduler_run_id": "next",
         "batch_id": "next",
         "updated_at": LATER,

@@ -31,9 +31,8 @@ from almanac.delivery import feedback_file as marks
 from almanac.delivery import outbox as sending
 from almanac.delivery import suppressions as suppression
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.planning.kinds import FIXED_REASONS, suppression_text
 from almanac.report.summary import RunSummary
-from almanac.rules.windows import EXCLUSION_TEXTS
+from almanac.schedule_status import SkipCode
 from almanac.status.model import Due, OrganizationStatus, Outcomes, RunStatus
 from almanac.status.organization import FAILED, LOOK, STALE, WITH_SENDER
 
@@ -144,8 +143,8 @@ def test_every_email_type_has_a_row() -> None:
 
 
 def test_every_skip_reason_has_a_row() -> None:
-    exclusions = [text.format("<state>") for text in EXCLUSION_TEXTS.values()]
-    expected = {*FIXED_REASONS, *exclusions, suppression_text("<reason>")}
+    details = dict.fromkeys(SkipCode, "<state>") | {SkipCode.SUPPRESSED: "<reason>"}
+    expected = {code.value.format(details[code]) for code in SkipCode}
     assert set(first_cells(section("Skip reasons"))) == expected
 
 

@@ -16,14 +16,14 @@ import pytest
 
 from almanac.errors import InputError
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.planning.kinds import FIXED_REASONS, suppression_text
 from almanac.report.charts import BAR_DAYS, BAR_HEIGHT, SERIES, bars, calendar, level, series
-from almanac.report.headlines import DAILY_CAP, INVALID_EMAIL, SUPPRESSED, alerts, cards
+from almanac.report.headlines import INVALID_EMAIL, alerts, cards
 from almanac.report.lines import UNKNOWN, MessageCount
 from almanac.report.page import MOST_ROWS, MOST_TYPES, check_target, render, write_page
 from almanac.report.summary import DayLoad
 from almanac.report.table import Column, Table, to_csv
 from almanac.report.tables import TABLES, tables_of
+from almanac.schedule_status import SkipCode
 from almanac.statistics.file_report import overview
 from tests.report_pages import AS_OF as TODAY
 from tests.report_pages import (
@@ -234,7 +234,7 @@ def test_it_says_that_nothing_needs_attention() -> None:
 def test_a_few_messages_without_room_are_no_warning() -> None:
     messages = [
         MessageCount(email_type="aep", state="TX", reason="", count=1000),
-        MessageCount(email_type="aep", state="TX", reason=DAILY_CAP, count=10),
+        MessageCount(email_type="aep", state="TX", reason=SkipCode.DAILY_CAP.value, count=10),
     ]
     assert alerts(page_data(messages=messages)) == []
     messages[1].count = 20
@@ -243,9 +243,7 @@ def test_a_few_messages_without_room_are_no_warning() -> None:
     )
 
 
-def test_it_knows_reasons_and_issues_by_the_names_that_planning_gives_them() -> None:
-    assert DAILY_CAP in FIXED_REASONS
-    assert suppression_text("bounce").startswith(SUPPRESSED)
+def test_it_knows_issues_by_the_names_that_planning_gives_them() -> None:
     assert INVALID_EMAIL in ISSUE_ADVICE
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES, TEMPLATE_KEYS, Config
 from almanac.planning.brief import make_run_context
-from almanac.planning.kinds import FIXED_REASONS, KindTable, suppression_text
+from almanac.planning.kinds import KindTable
 from almanac.rules import states
 from almanac.rules.states import STATE_RULES, USPS_STATES
-from almanac.rules.windows import EXCLUSION_TEXTS
+from almanac.schedule_status import FIXED_SKIPS, SkipCode, suppression_reason
 from tests import oracle
 from tests.oracle import candidates, placing, sifting
 from tests.oracle.contacts import USPS
@@ -165,12 +165,7 @@ def reasons() -> list[str]:
 
 def test_all_reasons_are_documented() -> None:
     texts = {re.sub(r"<\w+>", "...", text) for text in documented("Skip reasons")}
-    made = {
-        *FIXED_REASONS,
-        *(text.format("...") for text in EXCLUSION_TEXTS.values()),
-        suppression_text("..."),
-    }
-    assert texts == made
+    assert texts == {code.value.format("...") for code in SkipCode}
 
 
 def test_every_reason_is_made_of_a_documented_one() -> None:
@@ -182,11 +177,11 @@ def test_every_reason_is_made_of_a_documented_one() -> None:
 def test_every_reason_has_a_code_of_its_own() -> None:
     kind_table = vocabulary()
     assert len(set(kind_table.reasons)) == len(kind_table.reasons)
-    assert [kind_table.reason(text) for text in kind_table.reasons] == list(
+    assert [kind_table.reason_with_text(text) for text in kind_table.reasons] == list(
         range(len(kind_table.reasons))
     )
-    assert kind_table.reason("no such reason") == -1
-    assert {suppression_text("asked"), "Suppressed: unspecified"} <= set(kind_table.reasons)
+    assert kind_table.reason_with_text("no such reason") == -1
+    assert {suppression_reason("asked").text, "Suppressed: unspecified"} <= set(kind_table.reasons)
 
 
 def test_the_reasons_are_those_of_the_oracle() -> None:
@@ -199,4 +194,4 @@ def test_the_reasons_are_those_of_the_oracle() -> None:
         sifting.FREQUENCY,
         placing.CAP,
     }
-    assert told | {"Not sent by its deadline"} == set(FIXED_REASONS)
+    assert told | {"Not sent by its deadline"} == {code.value for code in FIXED_SKIPS}

@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from almanac.config import Config, load_config
-from almanac.planning.kinds import NOT_SENT
 from almanac.report.summary import RunSummary
 from almanac.report.what_if import Pair, WhatIf, differing_settings, in_words
 from almanac.report.what_if_page import weeks_chart
 from almanac.report.what_if_text import bar
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.what_if import Named, compare_plans
+from almanac.schedule_status import SkipCode
 from tests.agencies import as_of_for, build, config_for
 from tests.agreement import planned_rows
 from tests.unit.cli_calls import AS_OF, Answer, agency, almanac, state_of
@@ -296,7 +296,9 @@ def really(path: Path, config: dict[str, Any], as_of: dt.date, target: Path) -> 
     options = RunOptions(as_of=as_of, workers=1)
     run_file(target, load_config(yaml.safe_dump(config)), options)
     rows = planned_rows(target)
-    return {identity: row for identity, row in rows.items() if row[REASON] != NOT_SENT}
+    return {
+        identity: row for identity, row in rows.items() if row[REASON] != SkipCode.NOT_SENT.value
+    }
 
 
 def sent(row: tuple[Any, ...] | None) -> bool:

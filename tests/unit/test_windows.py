@@ -16,11 +16,11 @@ from almanac.config import Config, load_config
 from almanac.frames import NO_DAY, Days
 from almanac.rules.states import STATE_RULES, USPS_STATES
 from almanac.rules.windows import (
-    EXCLUSION_TEXTS,
     NOT_EXCLUDED,
     Exclusions,
     RuleTable,
     causes,
+    exclusion_reason,
     first_anniversary,
     first_clear_day,
     last_clear_day,
@@ -224,7 +224,7 @@ def test_the_words_for_an_excluded_day_are_those_of_the_oracle(name: str) -> Non
         mine = case.exclusions().take(np.full(len(days), row))
         found = causes(mine, np.array([civil.day_of(day) for day in days], np.int32)).tolist()
         for day, cause in zip(days, found, strict=True):
-            words = EXCLUSION_TEXTS[cause].format(case.state) if cause else None
+            words = exclusion_reason(cause, case.state).text if cause else None
             assert words == case.oracle(row, oracle.excluded, day), (ANCHORS[row], day)
 
 

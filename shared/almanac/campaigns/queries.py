@@ -28,11 +28,12 @@ from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import TYPE_DEFAULTS, Instance, RunContext, overrides_of, type_fields
 from almanac.planning.campaigns import targeted
 from almanac.planning.contacts import read_contacts
-from almanac.planning.history import CAMPAIGN, FOLLOWUP, SENT_STATUSES, classify, instance_named
+from almanac.planning.history import CAMPAIGN, FOLLOWUP, classify, instance_named
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
 from almanac.report.lines import UNKNOWN
 from almanac.rules.states import USPS_STATES
+from almanac.schedule_status import SENT_STATUSES, Status
 
 CONTACTS = 100_000  # that are looked at at a time
 DAYS_SHOWN = 10
@@ -162,13 +163,13 @@ def _count(
         line = lines.get(number)
         if line is None or code not in (CAMPAIGN, FOLLOWUP):
             continue
-        if group.status == "pre-scheduled":
+        if group.status == Status.PRE_SCHEDULED:
             days[group.day] += group.count
         if code == FOLLOWUP:
-            line.followups += group.count if group.status == "pre-scheduled" else 0
-        elif group.status == "pre-scheduled":
+            line.followups += group.count if group.status == Status.PRE_SCHEDULED else 0
+        elif group.status == Status.PRE_SCHEDULED:
             line.planned += group.count
-        elif group.status == "skipped":
+        elif group.status == Status.SKIPPED:
             skipped[number][group.reason] += group.count
         elif group.status in SENT_STATUSES:
             line.sent += group.count

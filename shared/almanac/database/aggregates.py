@@ -5,7 +5,8 @@ from __future__ import annotations
 import apsw
 
 from almanac.database.catalog import Record, describe, raw_records, scalar
-from almanac.database.schema import IDENTIFIED, IDENTITY_INDEX, PLANNED, STATUS_INDEX
+from almanac.database.schema import IDENTIFIED, IDENTITY_INDEX, PLANNED, PRE_SCHEDULED, STATUS_INDEX
+from almanac.schedule_status import Status
 
 LOOK = 5_000  # skipped rows among which a contact without messages is sought
 
@@ -32,12 +33,12 @@ def contact_without_messages(connection: apsw.Connection, since: str) -> int | N
         WITH first AS (
             SELECT contact_id, skip_reason
             FROM email_schedules INDEXED BY {STATUS_INDEX.name}
-            WHERE status = 'skipped' AND scheduled_send_date >= ? LIMIT {LOOK})
+            WHERE status = '{Status.SKIPPED}' AND scheduled_send_date >= ? LIMIT {LOOK})
         SELECT contact_id FROM first
         WHERE NOT EXISTS (
             SELECT 1 FROM email_schedules AS other INDEXED BY {IDENTITY_INDEX.name}
             WHERE other.contact_id = first.contact_id AND other.{PLANNED}
-            AND other.{IDENTIFIED} AND other.status = 'pre-scheduled')
+            AND other.{IDENTIFIED} AND other.{PRE_SCHEDULED})
         GROUP BY contact_id
         ORDER BY count(DISTINCT skip_reason) DESC, count(*) DESC, contact_id LIMIT 1
     """

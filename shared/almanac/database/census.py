@@ -21,11 +21,11 @@ from almanac.database.catalog import describe, scalar
 from almanac.database.schema import OLDER_INDEX, STATUS_INDEX, Index
 from almanac.database.sql import Columns
 from almanac.frames import Ids
+from almanac.schedule_status import PLANNED_STATUSES, Status
 
 BOUNDS = 1000
 DUE_DAYS = 35
 OUTCOME_DAYS = 30
-PLANNED_STATUSES = frozenset({"pre-scheduled", "skipped"})
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -36,9 +36,9 @@ class Census(BaseModel):
     contacts: all rows of contacts; ids: their different integer ids, the only ones that can be
     planned. bounds: up to BOUNDS + 1 of these ids in ascending order, first and last among them,
     with equally many ids between one and the next (all ids where they are not more than that).
-    statuses: rows of email_schedules by status, '' for none. due: pre-scheduled rows by day, up
-    to DUE_DAYS after as_of. outcomes: rows with any other status than pre-scheduled and skipped,
-    of the OUTCOME_DAYS days before as_of, by status. rate_increases: whether there are rows that
+    statuses: rows of email_schedules by status, '' for none. due: PRE_SCHEDULED rows by day, up
+    to DUE_DAYS after as_of. outcomes: rows whose status is not one of PLANNED_STATUSES, of the
+    OUTCOME_DAYS days before as_of, by status. rate_increases: whether there are rows that
     the migration turns into campaign targets; None where it is not known.
     """
 
@@ -70,7 +70,7 @@ def take_census(connection: apsw.Connection, as_of: dt.date) -> Census:
         day = _day(text)
         if day is None:
             continue
-        if status == "pre-scheduled" and day <= last_due:
+        if status == Status.PRE_SCHEDULED and day <= last_due:
             due[day] += count
         elif status not in PLANNED_STATUSES and first_outcome <= day < as_of:
             outcomes[status] += count

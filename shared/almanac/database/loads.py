@@ -10,8 +10,9 @@ import apsw
 from almanac.database.catalog import describe, scalar
 from almanac.database.census import indexed_by
 from almanac.database.opening import map_errors
-from almanac.database.schema import STATUS_INDEX
+from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.database.sql import Columns
+from almanac.schedule_status import Status
 
 
 class DayLoads:
@@ -41,12 +42,12 @@ class DayLoads:
             return sum(map(int, counts))
 
     def _effective_dates(self, ideal: str, first: str, last: str) -> int | None:
-        """Pre-scheduled effective_date rows with the ideal date that stand on [first, last]; None
+        """PRE_SCHEDULED effective_date rows with the ideal date that stand on [first, last]; None
         where that would take long."""
         if not self._by or not self.near:
             return None
         sql = (
-            f"SELECT count(*) FROM email_schedules {self._by} WHERE status = 'pre-scheduled' "
+            f"SELECT count(*) FROM email_schedules {self._by} WHERE {PRE_SCHEDULED} "
             "AND scheduled_send_date BETWEEN ? AND ? AND email_type = 'effective_date' "
             "AND ideal_send_date = ?"
         )
@@ -70,7 +71,7 @@ class DayLoads:
                 SELECT (SELECT min(row.status) FROM email_schedules AS row {self._by}
                     WHERE row.status > word.status)
                 FROM word WHERE word.status IS NOT NULL)
-            SELECT CAST(status AS BLOB) FROM word WHERE status IS NOT 'skipped'
+            SELECT CAST(status AS BLOB) FROM word WHERE status IS NOT '{Status.SKIPPED}'
         """
         with map_errors(self._path):
             return [row[0] for row in self._connection.execute(sql)]

@@ -21,6 +21,7 @@ from almanac.database.schema import (
     LEGACY_TYPE,
     OLDER_INDEX,
     PLANNED,
+    PRE_SCHEDULED,
     STATUS_INDEX,
     TABLES,
     UNIDENTIFIED,
@@ -170,7 +171,7 @@ _EVENT = """
          THEN printf('%04d-%02d-%02d', event_year, event_month, event_day) END
 """
 _LEGACY_ROWS = f"""
-    {PLANNED} AND {UNIDENTIFIED} AND status = 'pre-scheduled'
+    {PLANNED} AND {UNIDENTIFIED} AND {PRE_SCHEDULED}
     AND lower(email_type) = '{LEGACY_TYPE}'
 """
 _COLLECT = """

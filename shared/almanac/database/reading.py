@@ -109,7 +109,7 @@ class Snapshot:
         )
 
     def legacy_rate_increases(self, first: int, last: int) -> pa.Table:
-        """PLANNED_SCHEMA: pre-scheduled rows of the type that a campaign has replaced."""
+        """PLANNED_SCHEMA: PRE_SCHEDULED rows of the type that a campaign has replaced."""
         schema = selects.PLANNED_SCHEMA
         columns = self._tables.columns("email_schedules")
         select, where = selects.planned_columns(columns), selects.legacy(columns)
@@ -250,9 +250,9 @@ class Snapshot:
         return rows[0] if rows else None
 
     def standing(self, since: str) -> pa.Table:
-        """STANDING_SCHEMA: committed and pre-scheduled rows from the ISO date on, counted by day.
+        """STANDING_SCHEMA: committed and PRE_SCHEDULED rows from the ISO date on, counted by day.
 
-        The type of a committed row is compared in lower case, that of a pre-scheduled one exactly.
+        The type of a committed row is compared in lower case, that of a PRE_SCHEDULED one exactly.
         Old rate increases, which the migration turns into targets, do not stand.
         """
         schema = selects.STANDING_SCHEMA
@@ -261,7 +261,7 @@ class Snapshot:
             return schema.empty_table()
         kind = columns.text("email_type")
         exact, lower = f"{kind} = 'effective_date'", f"lower({kind}) = 'effective_date'"
-        # Nearly all rows are pre-scheduled. All of them can be counted within the index by status;
+        # Nearly all rows are PRE_SCHEDULED. All of them can be counted within the index by status;
         # for their type the rows themselves are needed, faster in their own order than by index.
         scan = "NOT INDEXED" if columns.table.kind == "table" else ""
         scheduled, committed = selects.scheduled(columns), selects.committed(columns)

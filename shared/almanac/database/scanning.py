@@ -19,6 +19,7 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Columnar
 from almanac.database.sql import SEPARATED, SEPARATOR
 from almanac.frames import Codes, Ids
+from almanac.schedule_status import SENT_STATUSES, Status
 
 MOST = 1000  # ranges of a table
 DENSE = 100  # ranges of contacts: if ids are so far apart that it would take more, they are counted
@@ -39,6 +40,7 @@ _NOTHING = {pa.string(): "", pa.int8(): 0}
 _WHO = ("id", "email", "zip_code", "state", "status")
 
 
+_SENT = ", ".join(f"'{each}'" for each in SENT_STATUSES)
 # status, campaign_instance_id, scheduled_send_date, email_type, skip_reason
 RowKind = Sequence[str]
 
@@ -114,7 +116,7 @@ class Scan(Snapshot):
             return Rows(np.empty(0, np.int64), np.empty(0, np.int32), [])
         status = columns.text("status")
         if not columns.has("status"):
-            status = "'pre-scheduled'"  # as the migration will have it
+            status = f"'{Status.PRE_SCHEDULED}'"  # as the migration will have it
         parts = {
             "status": status,
             "campaign_instance_id": columns.integer("campaign_instance_id"),
@@ -123,7 +125,7 @@ class Scan(Snapshot):
             "skip_reason": columns.text("skip_reason"),
         }
         sent = (
-            f"({status} IN ('sent', 'delivered') "
+            f"({status} IN ({_SENT}) "
             f"AND {columns.text('email_type')} LIKE 'campaign\\_%' ESCAPE '\\')"
         )
         by, within = "", "? = ?"

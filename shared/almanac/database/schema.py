@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from almanac.schedule_status import Status
+
 LAST_ID = (1 << 63) - 1  # of a row of SQLite
 
 LEGACY_TYPE = "scheduled_rate_increase"
@@ -76,7 +78,7 @@ EMAIL_SCHEDULES = Table(
         Column("email_type", "TEXT NOT NULL", "TEXT"),
         Column("scheduled_send_date", "TEXT NOT NULL", "TEXT"),
         Column("scheduled_send_time", "TEXT DEFAULT '08:30:00'"),
-        Column("status", "TEXT NOT NULL DEFAULT 'pre-scheduled'"),
+        Column("status", f"TEXT NOT NULL DEFAULT '{Status.PRE_SCHEDULED}'"),
         Column("skip_reason", "TEXT"),
         Column("priority", "INTEGER DEFAULT 10"),
         Column("campaign_instance_id", "INTEGER"),
@@ -232,8 +234,10 @@ CONTACT_COLUMNS = (
 CONTACT_ALIASES = {"birth_date": "birthday", "carrier": "current_carrier"}
 
 # SQLite uses a partial index only where a query repeats its condition word for word
-PLANNED = "status IN ('pre-scheduled', 'skipped')"
-COMMITTED = "COALESCE(status, '') NOT IN ('pre-scheduled', 'skipped')"
+_PLANNED = f"('{Status.PRE_SCHEDULED}', '{Status.SKIPPED}')"
+PLANNED = f"status IN {_PLANNED}"
+COMMITTED = f"COALESCE(status, '') NOT IN {_PLANNED}"
+PRE_SCHEDULED = f"status = '{Status.PRE_SCHEDULED}'"
 IDENTIFIED = "ideal_send_date IS NOT NULL"
 UNIDENTIFIED = "ideal_send_date IS NULL"
 

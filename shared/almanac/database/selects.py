@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from almanac.database.columnar import CODES
-from almanac.database.schema import COMMITTED, CONTACT_ALIASES, LEGACY_TYPE, PLANNED
+from almanac.database.schema import COMMITTED, CONTACT_ALIASES, LEGACY_TYPE, PLANNED, PRE_SCHEDULED
 from almanac.database.sql import SEPARATOR, Columns
 
 Select = dict[str, str]
@@ -163,8 +163,8 @@ def planned(columns: Columns) -> str:
 
 
 def scheduled(columns: Columns) -> str:
-    """The condition on pre-scheduled rows."""
-    return "status = 'pre-scheduled'" if columns.has("status") else "1"
+    """The condition on PRE_SCHEDULED rows."""
+    return PRE_SCHEDULED if columns.has("status") else "1"
 
 
 def legacy(columns: Columns) -> str:

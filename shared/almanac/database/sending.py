@@ -1,6 +1,6 @@
 """What a sender takes from email_schedules, and what it gives back.
 
-From the moment a row has another status than pre-scheduled or skipped it is the sender's: no run
+From the moment a row has another status than PRE_SCHEDULED or SKIPPED it is the sender's: no run
 touches it any more. What became of it is its status; how it came to that is in the table
 `message_deliveries`, since a row's other columns are the plan's.
 """
@@ -17,9 +17,10 @@ from almanac.database.aggregates import as_text
 from almanac.database.catalog import Record, describe, quoted, scalar
 from almanac.database.census import indexed_by
 from almanac.database.migrations import complete
-from almanac.database.schema import EMAIL_SCHEDULES, STATUS_INDEX, Column, Table
+from almanac.database.schema import EMAIL_SCHEDULES, PRE_SCHEDULED, STATUS_INDEX, Column, Table
 from almanac.database.sql import Columns, civil_date
 from almanac.frames import Ids
+from almanac.schedule_status import Status
 
 DELIVERIES = Table(
     "message_deliveries",
@@ -38,7 +39,8 @@ _DELIVERIES_INDEX = (
 )
 
 # rows of other senders may say processing for ever
-_CLAIMED = "SELECT schedule_id FROM main.message_deliveries WHERE status = 'processing'"
+_PROCESSING = f"status = '{Status.PROCESSING}'"
+_CLAIMED = f"SELECT schedule_id FROM main.message_deliveries WHERE {_PROCESSING}"
 
 ROW_COLUMNS = (
     "id",
@@ -84,7 +86,7 @@ class Delivery(NamedTuple):
 def rows_to_send(
     connection: apsw.Connection, day: str, chosen: Sequence[str], *, claimed: bool
 ) -> Iterator[Record]:
-    """The pre-scheduled rows of the ISO date, by (time, priority, id).
+    """The PRE_SCHEDULED rows of the ISO date, by (time, priority, id).
 
     claimed: those that were marked processing, and nothing since, of the date and of earlier ones.
     Columns: ROW_COLUMNS, campaign_name, and of the contact contact.id (None: it is not there),
@@ -93,9 +95,9 @@ def rows_to_send(
     rows, contacts = _columns(connection, "email_schedules"), _columns(connection, "contacts")
     if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
         return
-    where = "row.status = 'pre-scheduled' AND row.scheduled_send_date >= :day"
+    where = f"row.{PRE_SCHEDULED} AND row.scheduled_send_date >= :day"
     if claimed:
-        where = f"row.status = 'processing' AND row.id IN ({_CLAIMED})"
+        where = f"row.{_PROCESSING} AND row.id IN ({_CLAIMED})"
         if not _columns(connection, DELIVERIES.name).has("schedule_id", "status"):
             return
     values = {name: _value(rows, "row", name) for name in ROW_COLUMNS}
@@ -128,11 +130,11 @@ def rows_to_send(
 
 
 def count_before(connection: apsw.Connection, day: str) -> int:
-    """Pre-scheduled rows dated before the ISO date."""
+    """PRE_SCHEDULED rows dated before the ISO date."""
     if not _columns(connection, "email_schedules").has("status", "scheduled_send_date"):
         return 0
     by = indexed_by(connection, STATUS_INDEX)
-    rows = f"main.email_schedules {by} WHERE status = 'pre-scheduled'"
+    rows = f"main.email_schedules {by} WHERE {PRE_SCHEDULED}"
     sql = f"SELECT count(*) FROM {rows} AND scheduled_send_date < ?"
     return int(scalar(connection, sql, day))
 

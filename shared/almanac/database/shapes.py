@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from almanac.civil import date_of
 from almanac.frames import NO_DAY, Codes, Days, Ids, Kind, Mask, ScheduleRows
+from almanac.schedule_status import Status
 
 KEY_LIMIT = 2**62
 PACKED_BITS = 63
@@ -100,7 +101,7 @@ def shape_values(
             number,
             kind.email_type,
             texts[day],
-            "skipped" if reason else "pre-scheduled",
+            Status.SKIPPED.value if reason else Status.PRE_SCHEDULED.value,
             reasons[reason] if reason else None,
             kind.priority,
             kind.instance or None,

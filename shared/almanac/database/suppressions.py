@@ -21,6 +21,7 @@ from almanac.database.schema import (
     IDENTITY_INDEX,
     OLDER_INDEX,
     PLANNED,
+    PRE_SCHEDULED,
     UNIDENTIFIED,
     Column,
     Table,
@@ -192,7 +193,7 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
 
 
 def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[tuple[int, str]]:
-    """(contact, date) of the contacts' pre-scheduled rows from the ISO date on."""
+    """(contact, date) of the contacts' PRE_SCHEDULED rows from the ISO date on."""
     there = Columns(describe(connection, "email_schedules"))
     if not len(contacts) or not there.has("contact_id", "status", "scheduled_send_date"):
         return
@@ -207,7 +208,7 @@ def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[
         yield from connection.execute(
             f"SELECT contact_id, {day} FROM carray(:ids) AS wanted "
             f"CROSS JOIN main.email_schedules {by} ON contact_id = wanted.value "
-            f"WHERE {where} AND status = 'pre-scheduled' AND {day} >= :since",
+            f"WHERE {where} AND {PRE_SCHEDULED} AND {day} >= :since",
             {"ids": ids, "since": since},
         )
 

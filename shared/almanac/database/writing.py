@@ -18,6 +18,7 @@ from almanac.database.schema import (
     IDENTITY_INDEX,
     LEGACY_CAMPAIGN,
     PLANNED,
+    PRE_SCHEDULED,
     SCHEDULER_CHECKPOINTS,
 )
 from almanac.database.shapes import (
@@ -30,8 +31,7 @@ from almanac.database.shapes import (
 )
 from almanac.errors import SnapshotMoved
 from almanac.frames import Ids, Kind, Mask, ScheduleRows
-
-EXPIRED = "Not sent by its deadline"
+from almanac.schedule_status import SkipCode, Status
 
 SHAPE_COLUMNS = (
     "email_type",
@@ -88,9 +88,9 @@ _DELETE = f"""
 """
 _EXPIRE = f"""
     UPDATE main.email_schedules NOT INDEXED
-    SET status = 'skipped', skip_reason = '{EXPIRED}',
+    SET status = '{Status.SKIPPED}', skip_reason = '{SkipCode.NOT_SENT.value}',
         scheduler_run_id = :run, batch_id = :run, updated_at = :now
-    WHERE id IN (SELECT value FROM carray(:ids)) AND status = 'pre-scheduled'
+    WHERE id IN (SELECT value FROM carray(:ids)) AND {PRE_SCHEDULED}
 """
 
 
@@ -133,7 +133,7 @@ class ScheduleWriter:
         self._change(_DELETE, row_ids, {})
 
     def expire(self, row_ids: Ids) -> None:
-        """Skips pre-scheduled rows that were not sent by their deadline."""
+        """Skip PRE_SCHEDULED rows that were not sent by their deadline."""
         self._change(_EXPIRE, row_ids, {"run": self._run["run"], "now": self._run["now"]})
 
     def _apply(
@@ -250,7 +250,8 @@ _SETTLE = f"""
           AND printf('%04d-%02d-%02d', row.event_year, row.event_month, row.event_day)
               = substr(target.trigger_date, 1, 10))
     UPDATE main.contact_campaigns
-    SET status = CASE settled.status WHEN 'pre-scheduled' THEN 'scheduled' ELSE 'skipped' END,
+    SET status = CASE settled.status
+            WHEN '{Status.PRE_SCHEDULED}' THEN 'scheduled' ELSE 'skipped' END,
         updated_at = ?2
     FROM settled WHERE contact_campaigns.id = settled.id
 """

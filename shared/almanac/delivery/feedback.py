@@ -21,22 +21,23 @@ from almanac.database.sending import Delivery, Standing
 from almanac.database.suppressions import ENDED, Suppression
 from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine, refuse
 from almanac.errors import RequestError
+from almanac.schedule_status import SENT_STATUSES, Status
 
-_ENDS = {"delivered", "failed", "bounced"}
+_ENDS = {Status.DELIVERED, Status.FAILED, Status.BOUNCED}
 # what a row of each status may be next
-NEXT = {
-    "pre-scheduled": {"scheduled", "processing", "sent", *_ENDS},
-    "scheduled": {"processing", "sent", *_ENDS},
-    "processing": {"sent", *_ENDS},
-    "sent": _ENDS,
-    "delivered": {"bounced"},  # some mail comes back days later
-    "failed": set(),
-    "bounced": set(),
+NEXT: dict[str, set[Status]] = {
+    Status.PRE_SCHEDULED: {Status.SCHEDULED, Status.PROCESSING, Status.SENT, *_ENDS},
+    Status.SCHEDULED: {Status.PROCESSING, Status.SENT, *_ENDS},
+    Status.PROCESSING: {Status.SENT, *_ENDS},
+    Status.SENT: _ENDS,
+    Status.DELIVERED: {Status.BOUNCED},  # some mail comes back days later
+    Status.FAILED: set(),
+    Status.BOUNCED: set(),
 }
 # of these a row that is further on already has nothing to fear, and nothing to learn
-_OVERTAKEN = {"sent": {"delivered", "bounced"}}
-_GONE = {"sent", "delivered"}
-_SUPPRESSING = {"bounced": "bounce", COMPLAINT: "complaint"}
+_OVERTAKEN: dict[str, set[Status]] = {Status.SENT: {Status.DELIVERED, Status.BOUNCED}}
+_GONE = SENT_STATUSES
+_SUPPRESSING: dict[str, str] = {Status.BOUNCED: "bounce", COMPLAINT: "complaint"}
 _STAMP = "%Y-%m-%d %H:%M:%S"
 
 
@@ -97,7 +98,7 @@ class _Ledger:
     def __init__(self, connection: apsw.Connection, marks: list[DeliveryMark]) -> None:
         ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
         self.rows = rows.standing(connection, ids)
-        self._claims = self._recorded(connection, marks, "processing")
+        self._claims = self._recorded(connection, marks, Status.PROCESSING)
         self._complaints = self._recorded(connection, marks, COMPLAINT)
 
     def take(self, mark: DeliveryMark) -> bool:
@@ -107,12 +108,12 @@ class _Ledger:
             raise RequestError("no such row: a run has removed it, or it never was")
         _check_same(mark, row)
         if mark.status == COMPLAINT:
-            if row.status not in _GONE | {"bounced"}:
+            if row.status not in (*_GONE, Status.BOUNCED):
                 raise RequestError(f"a complaint about a message that is {row.status}")
             return self._complaints.setdefault(mark.row_id, "new") == "new"
         if mark.status == row.status:
             claim = self._claims.get(mark.row_id, "")
-            if mark.status == "processing" and (mark.message_id or "") != claim:
+            if mark.status == Status.PROCESSING and (mark.message_id or "") != claim:
                 raise RequestError(f"claimed already, with the message id {claim or 'none'}")
             return False
         if row.status in _OVERTAKEN.get(mark.status, ()):
@@ -121,7 +122,7 @@ class _Ledger:
             why = f" ({row.skip_reason})" if row.skip_reason else ""
             is_now = row.status or "without a status"
             raise RequestError(f"is {is_now}{why} and cannot become {mark.status}")
-        if mark.status == "processing":
+        if mark.status == Status.PROCESSING:
             self._claims[mark.row_id] = mark.message_id or ""
         self.rows[mark.row_id] = row._replace(status=mark.status)
         return True
@@ -139,7 +140,7 @@ def _check_same(mark: DeliveryMark, row: Standing) -> None:
     if mark.contact_id is not None and mark.contact_id != row.contact_id:
         raise RequestError(f"is of contact {row.contact_id}, not {mark.contact_id}")
     if mark.day and mark.day[:10] != row.day:
-        moved = "a run has moved it to" if row.status == "pre-scheduled" else "is of"
+        moved = "a run has moved it to" if row.status == Status.PRE_SCHEDULED else "is of"
         raise RequestError(f"{moved} {row.day or 'no date'}, not {mark.day}")
 
 

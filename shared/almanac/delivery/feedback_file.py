@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from almanac.csv_input import CsvRow, Rejects, csv_of_text
 from almanac.errors import RequestError
+from almanac.schedule_status import PLANNED_STATUSES, Status
 
 COLUMNS = (
     "id",
@@ -25,7 +26,7 @@ COLUMNS = (
     "scheduled_send_date",
 )
 COMPLAINT = "complaint"  # says nothing of the delivery, which was one
-STATUSES = ("scheduled", "processing", "sent", "delivered", "failed", "bounced", COMPLAINT)
+STATUSES = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT)
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 

@@ -22,7 +22,7 @@ from almanac.database.catalog import Record
 from almanac.database.suppressions import in_force
 from almanac.errors import RequestError
 from almanac.planning.contacts import EMAIL
-from almanac.planning.kinds import suppression_text
+from almanac.schedule_status import suppression_reason
 
 Format = Literal["jsonl", "csv"]
 GONE, INACTIVE, NO_ADDRESS = (
@@ -103,7 +103,7 @@ class _Held:
         self._by_id: dict[int, int] = {}
         self._by_address: dict[str, int] = {}
         for number, row in enumerate(in_force(connection, str(day))):
-            self._reasons.append(suppression_text(row.reason))
+            self._reasons.append(suppression_reason(row.reason).text)
             if row.contact_id:
                 self._by_id.setdefault(row.contact_id, number)
             if address := row.email.strip().lower():

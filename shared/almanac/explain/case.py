@@ -19,6 +19,7 @@ from almanac.planning.kinds import KindTable
 from almanac.planning.plan import ContactPlan, ShardData
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, causes, window_in_year
+from almanac.schedule_status import SkipCode, SkipReason
 
 # a window and the days before it last two years at the most
 _YEARS_ABOUT = 3
@@ -80,9 +81,14 @@ class Case:
         """Why the day is excluded for the contact: a cause of `rules.windows`, 0 if it is not."""
         return int(causes(self.exclusions, np.array([day], np.int32))[0])
 
-    def reason(self, row: int) -> str:
-        """Why the rules skip a candidate; empty if they do not."""
-        return self.kind_table.reasons[int(self.plan.sifted.reason[row])]
+    def reason(self, row: int) -> SkipReason | None:
+        """Return why the rules skip a candidate; None if they do not."""
+        return self.kind_table.skip_reasons[int(self.plan.sifted.reason[row])]
+
+    def skip_code(self, row: int) -> SkipCode | None:
+        """Return the code of the candidate's skip reason."""
+        reason = self.reason(row)
+        return reason.code if reason else None
 
     def window(self, day: int) -> tuple[dt.date, dt.date] | None:
         """The window that contains the day, if any."""

@@ -13,14 +13,14 @@ from almanac.balancing.hashing import message_hashes
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, PlannedRow
 from almanac.names import date_of_run
-from almanac.planning.kinds import DAILY_CAP
 from almanac.plurals import plural
+from almanac.schedule_status import SkipCode
 
 LOADS_SHOWN = 10  # days of a span of which the load is fetched
 
 
 def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
-    """Why a pre-scheduled row of the database has its day."""
+    """Why a PRE_SCHEDULED row of the database has its day."""
     drafts = case.plan.drafts
     if found.scheduled_send_date is None:
         why = "Its day in the database cannot be read."
@@ -44,13 +44,13 @@ def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
     return Decision(step="Kept", section="Target", why=why, inputs=inputs)
 
 
-def why_no_day(case: Case, row: int, reason: str) -> Decision:
+def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
     """Why the last run found no day for a candidate."""
     sifted = case.plan.sifted
     first, last = int(sifted.floor[row]), int(sifted.hi[row])
     days = f"{civil.text_of(first)} to {civil.text_of(last)}"
     ceiling = plural(case.limits.ceiling, "message")
-    if reason == DAILY_CAP:
+    if code is SkipCode.DAILY_CAP:
         why = f"Every day it may be sent on, of {days}, had reached the ceiling of {ceiling}."
     else:
         why = (

@@ -40,6 +40,7 @@ from almanac.organizations.recorded_config import recorded_config
 from almanac.planning.kinds import KindTable
 from almanac.planning.plan import hold_against_snapshot, plan_contacts
 from almanac.runs.shard import read_range
+from almanac.schedule_status import Status
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, manifest_of
 
@@ -265,7 +266,7 @@ def _planned_rows(table: pa.Table, run_ids: dict[int, str]) -> dict[int, Planned
             row_id=row["id"],
             email_type=row["email_type"],
             campaign_instance_id=row["campaign_instance_id"] or None,
-            status="pre-scheduled" if row["scheduled"] else "skipped",
+            status=Status.PRE_SCHEDULED if row["scheduled"] else Status.SKIPPED,
             scheduled_send_date=date_or_none(int(day)),
             skip_reason=row["skip_reason"] or None,
             scheduler_run_id=run_ids.get(row["id"]) or None,

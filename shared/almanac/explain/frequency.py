@@ -10,8 +10,8 @@ from almanac import civil
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, Standing
 from almanac.explain.windows import excluded_day
-from almanac.planning.kinds import FREQUENCY
 from almanac.plurals import plural
+from almanac.schedule_status import SkipCode
 
 SHOWN = 6  # messages of a crowded span that a sentence names
 
@@ -69,10 +69,7 @@ def _most(case: Case) -> str:
 def too_frequent(case: Case, row: int) -> Decision:
     """Why the frequency limit skips a candidate."""
     sifted = case.plan.sifted
-    if (
-        sifted.reason[row] == case.kind_table.reason(FREQUENCY)
-        and sifted.hi[row] < sifted.start[row]
-    ):
+    if case.skip_code(row) is SkipCode.FREQUENCY and sifted.hi[row] < sifted.start[row]:
         return _no_range(case, row)
     limit, ideal = case.context.config.frequency, int(case.plan.drafts.ideal[row])
     before = [
@@ -178,7 +175,9 @@ def campaign_conflict(case: Case, row: int) -> Decision:
     drafts = case.plan.drafts
     same = (drafts.ideal == drafts.ideal[row]) & case.kind_table.is_campaign[drafts.kind]
     # those that reached this step and passed it: the winner alone
-    rows = [int(r) for r in np.flatnonzero(same) if case.reason(int(r)) in ("", FREQUENCY)]
+    rows = [
+        int(r) for r in np.flatnonzero(same) if case.skip_code(int(r)) in (None, SkipCode.FREQUENCY)
+    ]
     mine, ideal = case.kind(row), civil.date_of(drafts.ideal[row])
     inputs: dict[str, Input] = {
         "ideal date": ideal,

@@ -11,9 +11,10 @@ from almanac.explain.frequency import range_of
 from almanac.explain.model import Decision, Message, PlannedRow
 from almanac.explain.origins import origin
 from almanac.explain.skips import why_skipped
-from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP
+from almanac.schedule_status import SkipCode, Status, parse_reason
 
 Outcome = Literal["planned", "skipped", "not in the plan yet"]
+_NO_DAY = (SkipCode.DAILY_CAP, SkipCode.CAMPAIGN_CONFLICT)
 
 
 def message(case: Case, row: int) -> Message:
@@ -21,24 +22,24 @@ def message(case: Case, row: int) -> Message:
     drafts, sifted = case.plan.drafts, case.plan.sifted
     kind, found = case.kind(row), case.rows[row]
     reason = case.reason(row)
-    skipped_early = bool(reason)
+    skipped_early = reason is not None
     decisions = [origin(case, row)] if skipped_early else [origin(case, row), range_of(case, row)]
     outcome: Outcome = "skipped"
     day, note = None, None
-    if reason:
+    if reason is not None:
         decisions.append(why_skipped(case, row))
         if found is not None:
             note = _differs_from_skipped(case, row, found)
     elif found is None:
         outcome = "not in the plan yet"
         decisions.append(_undecided(case, row))
-    elif found.status == "pre-scheduled":
+    elif found.status == Status.PRE_SCHEDULED:
         outcome, day = "planned", found.scheduled_send_date
         decisions.append(why_that_day(case, row, found))
         note = _outside(case, row, found)
-    elif found.skip_reason in (DAILY_CAP, CAMPAIGN_CONFLICT):
-        reason = found.skip_reason
-        decisions.append(why_no_day(case, row, reason))
+    elif (stored := parse_reason(found.skip_reason)) and stored.code in _NO_DAY:
+        reason = stored
+        decisions.append(why_no_day(case, row, stored.code))
     else:
         outcome = "not in the plan yet"
         decisions.append(_undecided(case, row))
@@ -58,7 +59,7 @@ def message(case: Case, row: int) -> Message:
         floor=None if skipped_early else civil.date_of(sifted.floor[row]),
         outcome=outcome,
         day=day,
-        skip_reason=reason or None,
+        skip_reason=reason.text if reason else None,
         decisions=decisions,
         row=found,
         note=note,
@@ -77,12 +78,12 @@ def _undecided(case: Case, row: int) -> Decision:
 
 
 def _differs_from_skipped(case: Case, row: int, found: PlannedRow) -> str | None:
-    if found.status == "pre-scheduled":
+    if found.status == Status.PRE_SCHEDULED:
         return (
             f"The database still has it planned on {found.scheduled_send_date}; the next run "
             "skips it."
         )
-    if found.skip_reason != case.reason(row):
+    if parse_reason(found.skip_reason) != case.reason(row):
         return f"The database has it skipped for another reason: {found.skip_reason}."
     return None
 

@@ -13,15 +13,8 @@ from almanac import civil
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, Standing
 from almanac.planning.anniversaries import aep_days, birthdays, effective_dates
-from almanac.planning.kinds import (
-    OUTSIDE_DATES,
-    OUTSIDE_TARGETING,
-    UNDERWRITING_CAMPAIGN,
-    UNDERWRITING_GLOBAL,
-)
 from almanac.plurals import plural
-
-_NEVER = (OUTSIDE_TARGETING, OUTSIDE_DATES, UNDERWRITING_GLOBAL, UNDERWRITING_CAMPAIGN)
+from almanac.schedule_status import INELIGIBLE_SKIPS
 
 
 def origin(case: Case, row: int) -> Decision:
@@ -121,7 +114,9 @@ def _kept_back(case: Case, first: int, last: int) -> list[Standing]:
     found += [
         (int(drafts.ideal[r]), case.name(r))
         for r in range(len(drafts))
-        if case.kind(r).is_campaign and case.respects_windows(r) and case.reason(r) not in _NEVER
+        if case.kind(r).is_campaign
+        and case.respects_windows(r)
+        and case.skip_code(r) not in INELIGIBLE_SKIPS
     ]
     return [
         Standing(message=name, day=civil.date_of(day), status="kept back")

@@ -13,15 +13,7 @@ from almanac.explain.frequency import campaign_conflict, too_frequent
 from almanac.explain.model import Decision, Input
 from almanac.explain.windows import exclusion
 from almanac.planning.brief import Instance
-from almanac.planning.kinds import (
-    CAMPAIGN_CONFLICT,
-    FREQUENCY,
-    OUTSIDE_DATES,
-    OUTSIDE_TARGETING,
-    UNDERWRITING_CAMPAIGN,
-    UNDERWRITING_GLOBAL,
-    suppression_text,
-)
+from almanac.schedule_status import SkipCode, SkipReason, suppression_reason
 
 SUPPRESSION = "Suppression"
 
@@ -29,15 +21,13 @@ SUPPRESSION = "Suppression"
 def why_skipped(case: Case, row: int) -> Decision:
     """Why the candidate, which has a reason, is skipped."""
     reason = case.reason(row)
-    explain = _WORDS.get(reason)
-    if explain is not None:
-        return explain(case, row)
-    if reason.startswith("Suppressed: "):
+    if reason is not None and reason.code is SkipCode.SUPPRESSED:
         return suppression(case, reason)
-    return exclusion(case, row)
+    explain = _BY_CODE.get(reason.code, exclusion) if reason else exclusion
+    return explain(case, row)
 
 
-def suppression(case: Case, reason: str) -> Decision:
+def suppression(case: Case, reason: SkipReason) -> Decision:
     """The row of suppressions that keeps everything from the contact."""
     row = next((each for each in case.suppressions if _is_in_force(case, each, reason)), {})
     inputs: dict[str, Input] = {
@@ -47,20 +37,19 @@ def suppression(case: Case, reason: str) -> Decision:
     }
     bounds = {name: _date(row, name) for name in ("since", "until") if name in row}
     when = "".join(f", {name} {day}" for name, day in bounds.items() if day)
-    words = reason.removeprefix("Suppressed: ")
     return Decision(
         step=SUPPRESSION,
         section="Contacts",
-        why=f"The contact is suppressed ({words}{when}): nothing is sent.",
+        why=f"The contact is suppressed ({reason.detail}{when}): nothing is sent.",
         inputs=inputs | bounds,
     )
 
 
-def _is_in_force(case: Case, row: Record, reason: str) -> bool:
+def _is_in_force(case: Case, row: Record, reason: SkipReason) -> bool:
     """Whether a row of suppressions holds on as_of and gives that reason."""
     since, until = (_date(row, name) or case.context.as_of for name in ("since", "until"))
     in_force = since <= case.context.as_of <= until
-    return in_force and suppression_text(str(row.get("reason") or "")) == reason
+    return in_force and suppression_reason(str(row.get("reason") or "")) == reason
 
 
 def _date(row: Record, name: str) -> dt.date | None:
@@ -133,11 +122,11 @@ def _underwriting_campaign(case: Case, row: int) -> Decision:
     )
 
 
-_WORDS: dict[str, Callable[[Case, int], Decision]] = {
-    OUTSIDE_TARGETING: _targeting,
-    OUTSIDE_DATES: _dates,
-    UNDERWRITING_GLOBAL: _underwriting_global,
-    UNDERWRITING_CAMPAIGN: _underwriting_campaign,
-    CAMPAIGN_CONFLICT: campaign_conflict,
-    FREQUENCY: too_frequent,
+_BY_CODE: dict[SkipCode, Callable[[Case, int], Decision]] = {
+    SkipCode.OUTSIDE_TARGETING: _targeting,
+    SkipCode.OUTSIDE_DATES: _dates,
+    SkipCode.UNDERWRITING_GLOBAL: _underwriting_global,
+    SkipCode.UNDERWRITING_CAMPAIGN: _underwriting_campaign,
+    SkipCode.CAMPAIGN_CONFLICT: campaign_conflict,
+    SkipCode.FREQUENCY: too_frequent,
 }

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from almanac.explain.model import CommittedMessage, Explanation, Message
+from almanac.schedule_status import SENT_STATUSES
 
 LABEL = 18  # columns for the name of a line
 LINES = 18  # messages that are drawn
-SENT = ("sent", "delivered")
 
 EXCLUDED, TODAY, ASKED, SPAN, IDEAL, DAY, SKIPPED, WAS_SENT, WITH_SENDER, FAILED = "░│?─◇◆✕■□!"
 MEANINGS = {
@@ -130,8 +130,8 @@ def _committed(rows: Iterable[CommittedMessage], scale: _Scale) -> _Line:
         if day is not None and scale.inside(day):
             column = scale.at(day)
             count[column] += 1
-            mark = WAS_SENT if row.status in SENT else FAILED
-            if row.counted and row.status not in SENT:
+            mark = WAS_SENT if row.status in SENT_STATUSES else FAILED
+            if row.counted and row.status not in SENT_STATUSES:
                 mark = WITH_SENDER
             line.cells[column] = mark if count[column] == 1 else str(min(9, count[column]))
     return line

@@ -24,7 +24,7 @@ from almanac.explain.model import (
 from almanac.explain.skips import SUPPRESSION
 from almanac.explain.windows import excluded_day, excluded_inputs
 from almanac.plurals import plural
-from almanac.rules.windows import EXCLUSION_TEXTS
+from almanac.rules.windows import exclusion_reason
 
 Answer = tuple[Literal["planned", "allowed", "no room", "not allowed"], Decision]
 NEAREST_FIRST = ("planned", "allowed", "no room", "not allowed")
@@ -79,7 +79,7 @@ def _excluded(case: Case, day: int) -> Decision | None:
     cause = case.cause(day) if case.eligible else 0
     if not cause:
         return None
-    reason: dict[str, Input] = {"reason": EXCLUSION_TEXTS[cause].format(case.state)}
+    reason: dict[str, Input] = {"reason": exclusion_reason(cause, case.state or "").text}
     return Decision(
         step="Exclusion",
         section="Windows",

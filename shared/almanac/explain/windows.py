@@ -12,7 +12,7 @@ from almanac.explain.case import Case
 from almanac.explain.model import Decision, ExcludedSpan, Input, WindowSpan
 from almanac.frames import NO_DAY
 from almanac.planning.rule_text import ANCHORS, span_in_words
-from almanac.rules.windows import AGE, EXCLUSION_TEXTS, YEAR_ROUND, causes
+from almanac.rules.windows import AGE, YEAR_ROUND, causes, exclusion_reason
 
 
 def rule_in_words(case: Case, state: str | None) -> str:
@@ -56,7 +56,7 @@ def excluded_spans(case: Case, first: dt.date, last: dt.date) -> list[ExcludedSp
         ExcludedSpan(
             start=civil.date_of(days[start]),
             end=civil.date_of(days[stop - 1]),
-            reason=EXCLUSION_TEXTS[int(found[start])].format(case.state),
+            reason=exclusion_reason(int(found[start]), case.state or "").text,
         )
         for start, stop in zip([0, *bounds], [*bounds, len(days)], strict=True)
         if found[start]

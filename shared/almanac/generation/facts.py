@@ -7,6 +7,8 @@ North American Numbering Plan keeps for fiction: nobody real can be reached by a
 
 from __future__ import annotations
 
+from almanac.schedule_status import Status
+
 # --- people ---------------------------------------------------------------------------------------
 
 # First names of people born 1930 to 1985: Social Security Administration, names by decade.
@@ -160,7 +162,7 @@ LEFTOVER_TYPES = {
     "SCHEDULED_RATE_INCREASE": 6,
     "scheduled_rate_increase": 2,
 }
-LEFTOVER_STATUSES = {"pre-scheduled": 85, "skipped": 15}
+LEFTOVER_STATUSES = {Status.PRE_SCHEDULED.value: 85, Status.SKIPPED.value: 15}
 
 # After rows sent in the last RECENT_DAYS: shares of these rows.
 RECENT_DAYS = 45

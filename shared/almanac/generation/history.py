@@ -11,10 +11,11 @@ from almanac.frames import Days
 from almanac.generation import facts
 from almanac.generation.contacts import ContactChunk
 from almanac.generation.draws import Draws, Mask, Numbers, constant, dates, join, pick
+from almanac.schedule_status import SENT_STATUSES
 
-SENT = ("sent", "delivered")
 BIRTHDAY_LEAD = 14  # days before the birthday
 EFFECTIVE_DATE_LEAD = 30
+SENT = pa.array(SENT_STATUSES, pa.string())
 SKIP_REASONS = {"birthday window": 50, "effective date window": 10, "year round state": 40}
 
 Batches = dict[str, pa.RecordBatch]
@@ -121,7 +122,7 @@ def _schedules(draws: Draws, rows: pa.Table, as_of: int) -> pa.RecordBatch:
     status = rows.column("status").combine_chunks()
     types = rows.column("email_type").combine_chunks()
     lower = pc.utf8_lower(types)
-    sent = pc.is_in(status, pa.array(SENT)).to_numpy(zero_copy_only=False)
+    sent = pc.is_in(status, SENT).to_numpy(zero_copy_only=False)
     promo = pc.equal(types, "campaign_seasonal_promo").to_numpy(zero_copy_only=False)
     year, month, day_of_month = _event_columns(draws, day + rows.column("lead").to_numpy())
     planned_on = np.minimum(day, as_of) - draws.between(2, 30, count)
@@ -164,7 +165,7 @@ def _event_columns(draws: Draws, event: Numbers) -> tuple[Numbers, Numbers, Numb
 
 def _recently_sent(rows: pa.Table, as_of: int) -> pa.Table:
     recent = pc.greater_equal(rows.column("day"), as_of - facts.RECENT_DAYS)
-    return rows.filter(pc.and_(recent, pc.is_in(rows.column("status"), pa.array(SENT))))
+    return rows.filter(pc.and_(recent, pc.is_in(rows.column("status"), SENT)))
 
 
 def _answered(draws: Draws, sent: pa.Table, share: float, as_of: int) -> tuple[pa.Array, Numbers]:

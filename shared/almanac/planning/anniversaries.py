@@ -12,8 +12,9 @@ from almanac.planning.brief import RunContext
 from almanac.planning.contacts import Contacts
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import AEP, ANNIVERSARY_DAYS, BIRTHDAY, EFFECTIVE_DATE, History
-from almanac.planning.kinds import UNDERWRITING_GLOBAL, KindTable
+from almanac.planning.kinds import KindTable
 from almanac.rules.windows import first_anniversary
+from almanac.schedule_status import SkipCode
 
 
 class AnniversaryDays:
@@ -109,7 +110,7 @@ def _draft(
     keep &= ~history.has_type_near(code, days.contact, ideal, ANNIVERSARY_DAYS)
     reason = np.zeros(len(ideal), np.int32)
     if context.config.organization.exclude_failed_underwriting_global:
-        reason[contacts.failed[days.contact]] = kind_table.reason(UNDERWRITING_GLOBAL)
+        reason[contacts.failed[days.contact]] = kind_table.reason(SkipCode.UNDERWRITING_GLOBAL)
     return drafts(days.contact, kind_table.kind(name), event, ideal, deadline, reason).take(keep)
 
 

@@ -15,15 +15,10 @@ from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
-from almanac.planning.kinds import (
-    OUTSIDE_DATES,
-    OUTSIDE_TARGETING,
-    UNDERWRITING_CAMPAIGN,
-    UNDERWRITING_GLOBAL,
-    KindTable,
-)
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import DaysByGroup, positions
 from almanac.rules.states import USPS_STATES
+from almanac.schedule_status import SkipCode
 
 TARGET_STATUSES = ("", "scheduled", "skipped", "sent")
 _SENT = TARGET_STATUSES.index("sent")
@@ -57,7 +52,7 @@ def read_targets(
     table: pa.Table, legacy: pa.Table, contact_ids: Ids, context: RunContext
 ) -> Targets:
     """Targets of contacts that can get messages: rows of contact_campaigns that were not sent
-    yet, and the pre-scheduled `scheduled_rate_increase` rows of an older scheduler which are no
+    yet, and the PRE_SCHEDULED `scheduled_rate_increase` rows of an older scheduler which are no
     such rows yet, whatever their status."""
     status = [text.strip().lower() for text in table["status"].to_pylist()]
     code = np.array(
@@ -192,11 +187,11 @@ def _reason(
     failed = batch.contacts.failed[contact]
     exclude_all = context.config.organization.exclude_failed_underwriting_global
     if exclude_all and instance.type_name != "aep":
-        reason[failed] = kind_table.reason(UNDERWRITING_GLOBAL)
+        reason[failed] = kind_table.reason(SkipCode.UNDERWRITING_GLOBAL)
     elif instance.skip_failed_underwriting:
-        reason[failed] = kind_table.reason(UNDERWRITING_CAMPAIGN)
-    reason[deadline < ideal] = kind_table.reason(OUTSIDE_DATES)
-    reason[~targeted[contact]] = kind_table.reason(OUTSIDE_TARGETING)
+        reason[failed] = kind_table.reason(SkipCode.UNDERWRITING_CAMPAIGN)
+    reason[deadline < ideal] = kind_table.reason(SkipCode.OUTSIDE_DATES)
+    reason[~targeted[contact]] = kind_table.reason(SkipCode.OUTSIDE_TARGETING)
     return reason
 
 

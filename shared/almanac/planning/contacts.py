@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.planning.brief import RunContext
-from almanac.planning.kinds import KindTable, suppression_text
+from almanac.planning.kinds import KindTable
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, RuleTable
 from almanac.rules.zip import MALFORMED, NOWHERE, state_codes_of
+from almanac.schedule_status import suppression_reason
 
 EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$"
 UNKNOWN = -1
@@ -172,8 +173,8 @@ def _suppressed(
     by_email = _first_match(rows["email"], _lower(email), none, named)
     first = np.minimum(by_id, by_email)
     reasons = rows["reason"].combine_chunks().dictionary_encode()
-    texts = map(suppression_text, reasons.dictionary.to_pylist())
-    codes = np.array([kind_table.reason(text) for text in texts], np.int32)
+    found = map(suppression_reason, reasons.dictionary.to_pylist())
+    codes = np.array([kind_table.reason_with_text(each.text) for each in found], np.int32)
     return np.append(codes[reasons.indices.to_numpy()], np.int32(0))[first]
 
 

@@ -13,6 +13,7 @@ from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.lookup import DaysByGroup, positions
+from almanac.schedule_status import SENT_STATUSES, Status
 
 OTHER, BIRTHDAY, EFFECTIVE_DATE, AEP, POST_WINDOW, CAMPAIGN, FOLLOWUP = range(7)
 TYPE_CODES = {
@@ -21,8 +22,7 @@ TYPE_CODES = {
     "aep": AEP,
     "post_window": POST_WINDOW,
 }
-COUNTED_STATUSES = ("scheduled", "processing", "sent", "delivered")
-SENT_STATUSES = ("sent", "delivered")
+COUNTED_STATUSES = (Status.SCHEDULED, Status.PROCESSING, *SENT_STATUSES)
 ANNIVERSARY_DAYS = 180  # a committed row this near handles an anniversary candidate
 CAMPAIGN_DAYS = 45
 

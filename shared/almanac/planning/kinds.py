@@ -13,39 +13,29 @@ from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES
 from almanac.frames import Codes, Kind
 from almanac.planning.brief import Instance, RunContext
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import EXCLUSION_TEXTS
-
-OUTSIDE_TARGETING = "Outside campaign targeting"
-OUTSIDE_DATES = "Outside campaign dates"
-UNDERWRITING_GLOBAL = "Failed underwriting - global exclusion"
-UNDERWRITING_CAMPAIGN = "Failed underwriting - campaign exclusion"
-CAMPAIGN_CONFLICT = "Campaign priority conflict"
-FREQUENCY = "Frequency limit exceeded"
-DAILY_CAP = "Daily volume cap"
-NOT_SENT = "Not sent by its deadline"
-
-FIXED_REASONS = (
-    OUTSIDE_TARGETING,
-    OUTSIDE_DATES,
-    UNDERWRITING_GLOBAL,
-    UNDERWRITING_CAMPAIGN,
-    CAMPAIGN_CONFLICT,
-    FREQUENCY,
-    DAILY_CAP,
-    NOT_SENT,
+from almanac.schedule_status import (
+    EXCLUSION_SKIPS,
+    FIXED_SKIPS,
+    SkipCode,
+    SkipReason,
+    suppression_reason,
 )
 
 
 class KindTable:
-    """Kinds and reasons of a run, and the look-ups from names to codes."""
+    """Kinds and skip reasons of a run, and the look-ups from names to codes.
+
+    skip_reasons: what the reason codes in frames stand for; reasons: their texts, "" for code 0.
+    """
 
     def __init__(self, context: RunContext) -> None:
         self.kinds: list[Kind] = _kinds(context)
-        self.reasons: list[str] = ["", *FIXED_REASONS]
-        self._exclusion_base = len(self.reasons)
-        for text in EXCLUSION_TEXTS.values():
-            self.reasons += [text.format(state) for state in USPS_STATES]
-        self.reasons += [suppression_text(reason) for reason in context.suppression_reasons]
+        self.skip_reasons: list[SkipReason | None] = [None, *map(SkipReason, FIXED_SKIPS)]
+        self._exclusion_base = len(self.skip_reasons)
+        for code in EXCLUSION_SKIPS:
+            self.skip_reasons += [SkipReason(code, state) for state in USPS_STATES]
+        self.skip_reasons += map(suppression_reason, context.suppression_reasons)
+        self.reasons: list[str] = [each.text if each else "" for each in self.skip_reasons]
         self._kind_codes = {(k.email_type, k.instance): i for i, k in enumerate(self.kinds)}
         self._reason_codes = {text: i for i, text in enumerate(self.reasons)}
 
@@ -53,8 +43,12 @@ class KindTable:
         """The code of a kind; -1 where the run has no such kind."""
         return self._kind_codes.get((email_type, instance), -1)
 
-    def reason(self, text: str) -> int:
-        """The code of a skip reason, -1 for a text that this run does not use."""
+    def reason(self, code: SkipCode) -> int:
+        """Return the index of a skip reason without a detail."""
+        return self._reason_codes[SkipReason(code).text]
+
+    def reason_with_text(self, text: str) -> int:
+        """Return the index of the skip reason with this text, -1 if the run has none."""
         return self._reason_codes.get(text, -1)
 
     def exclusion_reasons(self, cause: Codes, state: Codes) -> Codes:
@@ -81,11 +75,6 @@ class KindTable:
     @cached_property
     def priority(self) -> Codes:
         return np.array([k.priority for k in self.kinds], np.int32)
-
-
-def suppression_text(reason: str) -> str:
-    """The skip reason that a suppression's reason makes."""
-    return f"Suppressed: {reason.strip() or 'unspecified'}"
 
 
 def _kinds(context: RunContext) -> list[Kind]:

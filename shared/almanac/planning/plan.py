@@ -48,7 +48,7 @@ class ShardData:
     committed: pa.Table
     planned: pa.Table
     targets: pa.Table
-    legacy: pa.Table  # pre-scheduled rate increases of an older scheduler
+    legacy: pa.Table  # PRE_SCHEDULED rate increases of an older scheduler
     clicks: pa.Table
     answers: pa.Table
     suppressions: pa.Table

@@ -14,14 +14,11 @@ from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import ANNIVERSARY_DAYS, POST_WINDOW, History
 from almanac.planning.kinds import (
-    OUTSIDE_DATES,
-    OUTSIDE_TARGETING,
-    UNDERWRITING_CAMPAIGN,
-    UNDERWRITING_GLOBAL,
     KindTable,
 )
 from almanac.planning.lookup import DaysByGroup
 from almanac.rules.windows import causes, rows_with_windows, window_in_year
+from almanac.schedule_status import INELIGIBLE_SKIPS
 
 
 def draft_post_windows(
@@ -68,15 +65,7 @@ class _KeptBack:
         self, yearly: list[AnniversaryDays], campaigns: Drafts, kind_table: KindTable
     ) -> None:
         self.yearly = yearly
-        never = [
-            kind_table.reason(text)
-            for text in (
-                OUTSIDE_TARGETING,
-                OUTSIDE_DATES,
-                UNDERWRITING_GLOBAL,
-                UNDERWRITING_CAMPAIGN,
-            )
-        ]
+        never = [kind_table.reason(code) for code in INELIGIBLE_SKIPS]
         counts = kind_table.respects_windows[campaigns.kind] & ~np.isin(campaigns.reason, never)
         self.campaigns = DaysByGroup(campaigns.contact[counts], campaigns.ideal[counts])
 

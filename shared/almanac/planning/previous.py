@@ -15,9 +15,10 @@ from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Removal
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
-from almanac.planning.kinds import NOT_SENT, KindTable
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import positions
 from almanac.planning.removed import WhyRemoved
+from almanac.schedule_status import SkipCode
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class PreviousRows:
             np.int32,
         ).reshape(len(types), len(instances))
         reasons, reason_codes = _dictionary(table["skip_reason"])
-        reason_lookup = np.array([kind_table.reason(text) for text in reasons] or [0], np.int32)
+        reason_lookup = np.array(
+            [kind_table.reason_with_text(text) for text in reasons] or [0], np.int32
+        )
         scheduled = table["scheduled"].to_numpy() != 0
         reason = reason_lookup[reason_codes]
         rows = _Rows(
@@ -85,7 +88,7 @@ class PreviousRows:
         return cls(rows, table)
 
     def scheduled_days(self, as_of: int) -> ScheduledDays:
-        """How many pre-scheduled rows the snapshot has on each day from as_of on."""
+        """Return how many PRE_SCHEDULED rows the snapshot has on each day from as_of on."""
         mine = self.rows.take(self.rows.scheduled & (self.rows.day >= as_of))
         day, where, count = np.unique(mine.day, return_inverse=True, return_counts=True)
         effective = np.bincount(where, mine.effective_date, minlength=len(day))
@@ -178,7 +181,7 @@ def _history_checksum(previous: PreviousRows, kept: Index) -> int:
     """Rows that stay are skipped from now on: what was still to be sent is out of date."""
     rows = PreviousRows(previous.rows.take(kept), previous.table.take(pa.array(kept)))
     texts = rows.table["skip_reason"].cast(pa.string())
-    expired = pc.if_else(pa.array(rows.rows.scheduled), NOT_SENT, texts)
+    expired = pc.if_else(pa.array(rows.rows.scheduled), SkipCode.NOT_SENT.value, texts)
     return table_checksum(rows._checksums(np.zeros(len(kept), np.bool_), expired))
 
 

@@ -17,9 +17,10 @@ from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.history import History
-from almanac.planning.kinds import CAMPAIGN_CONFLICT, FREQUENCY, KindTable
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import day_keys, groups_of
 from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day
+from almanac.schedule_status import SkipCode
 
 CHUNK = 4_000  # contacts whose messages are counted against each other at a time
 _NOWHERE = -(1 << 28)  # a day that is in no span
@@ -67,7 +68,7 @@ def sift(
     standing = _standing(drafts, history, context, counted)
     _drop_too_frequent(drafts, reason, counted, standing, context, kind_table)
     lo, hi = _ranges(drafts, reason, counted, standing, latest, context, kind_table)
-    reason[(reason == 0) & (hi < start)] = kind_table.reason(FREQUENCY)
+    reason[(reason == 0) & (hi < start)] = kind_table.reason(SkipCode.FREQUENCY)
 
     floor = np.maximum(lo, t0)
     early = np.flatnonzero((reason == 0) & respects & (floor < start))
@@ -96,7 +97,7 @@ def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindT
     )
     worse = np.zeros(len(rows), np.bool_)
     worse[order[1:]] = group[order][1:] == group[order][:-1]
-    reason[rows[worse]] = kind_table.reason(CAMPAIGN_CONFLICT)
+    reason[rows[worse]] = kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _drop_too_frequent(
     rows = rows[np.isin(drafts.contact[rows], crowded)]
     rows = rows[_order(drafts.take(rows), kind_table)]
     mine = standing.take(np.isin(standing.contact, crowded))
-    frequency = kind_table.reason(FREQUENCY)
+    frequency = kind_table.reason(SkipCode.FREQUENCY)
     for first in range(0, len(crowded), CHUNK):
         chunk = crowded[first : first + CHUNK]
         some = rows[_within(drafts.contact[rows], chunk)]

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from almanac.plurals import plural
 from almanac.report.lines import CHANGES
 from almanac.report.page_data import PageData
+from almanac.schedule_status import SkipCode, parse_code
 
 # What planning calls these, by which the page knows what they are about.
-DAILY_CAP = "Daily volume cap"  # a skip reason
-SUPPRESSED = "Suppressed: "  # how the skip reasons of suppressions begin
 INVALID_EMAIL = "invalid_email"  # an issue
 
 MANY = 0.01  # of all messages: from here on a number is worth a warning
@@ -61,12 +60,12 @@ def alerts(data: PageData) -> list[Alert]:
         campaigns = plural(len(left_out), "campaign is", "campaigns are")
         found.append(Alert(True, f"{campaigns} left out: {names}.", "campaigns"))
     total = sum(line.count for line in data.messages)
-    capped = _skipped_for(data, DAILY_CAP)
+    capped = _skipped_for(data, SkipCode.DAILY_CAP)
     if capped and capped >= MANY * total:
         share = 100 * capped / total
         text = f"{plural(capped, 'message finds', 'messages find')} no room below the daily cap"
         found.append(Alert(True, f"{text}: {share:.1f}% of all.", "reasons"))
-    if suppressed := _skipped_for(data, SUPPRESSED):
+    if suppressed := _skipped_for(data, SkipCode.SUPPRESSED):
         contacts = sum(line.contacts for line in data.suppressions)
         whose = f" to {plural(contacts, 'contact')}" if contacts else ""
         text = f"{plural(suppressed, 'message')}{whose} held back by suppressions."
@@ -117,9 +116,9 @@ def changes_in_words(data: PageData) -> str:
     return ", ".join(f"{counts[name]:,} {name}" for name in ranked)
 
 
-def _skipped_for(data: PageData, reason: str) -> int:
-    """Messages skipped for the reasons that begin so."""
-    return sum(line.count for line in data.messages if line.reason.startswith(reason))
+def _skipped_for(data: PageData, code: SkipCode) -> int:
+    """Return the number of messages skipped for reasons of that code."""
+    return sum(line.count for line in data.messages if parse_code(line.reason) is code)
 
 
 def _listed(names: list[str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 
 from pydantic import BaseModel
+
+from almanac.schedule_status import parse_reason
 
 UNKNOWN = "unknown"  # the state of a contact of which neither its column nor its ZIP code tells one
 
@@ -28,7 +29,7 @@ class MessageCount(BaseModel):
 
     email_type: str
     state: str  # USPS code of the contact, or UNKNOWN
-    reason: str  # why they are skipped; "" for those that are pre-scheduled
+    reason: str  # why they are skipped; "" for PRE_SCHEDULED rows
     count: int
 
 
@@ -77,9 +78,6 @@ class SuppressionLine(BaseModel):
 
 
 def split_reason(reason: str) -> tuple[str, str]:
-    """A reason that names a state or a suppression: what it is, and which."""
-    if match := re.fullmatch(r"(.* exclusion.*) for ([A-Z]{2})", reason):
-        return match[1], match[2]
-    if reason.startswith("Suppressed: "):
-        return "Suppressed", reason.removeprefix("Suppressed: ")
-    return reason, ""
+    """Return the label of a skip reason and its detail, a state or a suppression's own reason."""
+    found = parse_reason(reason)
+    return (found.code.label, found.detail) if found else (reason, "")

@@ -27,7 +27,7 @@ class LeftOut(BaseModel):
 class DayLoad(BaseModel):
     """What stands on one day."""
 
-    planned: dict[str, int]  # pre-scheduled by email type, of contacts in scope
+    planned: dict[str, int]  # PRE_SCHEDULED by email type, of contacts in scope
     fixed: int = 0  # committed rows, and rows of contacts outside the scope
 
 
@@ -49,7 +49,7 @@ class RunSummary(BaseModel):
     contacts_total: int
     contacts_in_scope: int
     contacts_eligible: int
-    scheduled_before: int  # pre-scheduled rows in scope that the snapshot had
+    scheduled_before: int  # PRE_SCHEDULED rows in scope that the snapshot had
     planned: dict[str, int]  # by email type
     skipped: dict[str, dict[str, int]]  # by reason, then email type
     placement: dict[str, int]  # how days were chosen

@@ -15,16 +15,16 @@ from almanac import civil
 from almanac.config import Config, StateRule
 from almanac.frames import NO_DAY, Codes, Days, Frame, Index, Mask
 from almanac.rules.states import USPS_STATES
+from almanac.schedule_status import EXCLUSION_SKIPS, SkipReason
 
 FAR = int(np.iinfo(np.int32).max)
 
 NOT_EXCLUDED, YEAR_ROUND, AGE, BIRTHDAY_WINDOW, EFFECTIVE_DATE_WINDOW = range(5)
-EXCLUSION_TEXTS = {
-    YEAR_ROUND: "Year-round exclusion for {}",
-    AGE: "Age exclusion for {}",
-    BIRTHDAY_WINDOW: "Birthday exclusion window for {}",
-    EFFECTIVE_DATE_WINDOW: "Effective date exclusion window for {}",
-}
+
+
+def exclusion_reason(cause: int, state: str) -> SkipReason:
+    """Return the skip reason of a cause other than NOT_EXCLUDED in a state."""
+    return SkipReason(EXCLUSION_SKIPS[cause - YEAR_ROUND], state)
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ from almanac.frames import (
     ScheduledDays,
 )
 from almanac.planning.campaigns import legacy_triggers
-from almanac.planning.kinds import CAMPAIGN_CONFLICT, DAILY_CAP, KindTable
+from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import positions
 from almanac.progress import Progress
 from almanac.runs.fragment_validation import check_contenders, judged
 from almanac.runs.fragments import read_contenders
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.tasks import fragment_names
+from almanac.schedule_status import SkipCode
 from almanac.statistics.breakdowns import entries_in_force
 from almanac.statistics.change_reasons import PlanBefore, plan_before
 from almanac.storage.store import ObjectInfo, ObjectStore
@@ -79,7 +80,9 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         unknown_targets = snapshot.foreign_targets()[1]
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
-    skip = SkipCodes(kind_table.reason(DAILY_CAP), kind_table.reason(CAMPAIGN_CONFLICT))
+    skip = SkipCodes(
+        kind_table.reason(SkipCode.DAILY_CAP), kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
+    )
     placement = place(merged, load, limits, skip)
     progress("balance", 1, 1)
     return Balanced(
@@ -98,8 +101,8 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
 
 def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Counts, Counts]:
     """What stands on each day from as_of on whatever the run decides, and the effective_date
-    messages among it: all committed and pre-scheduled rows of the database, less the
-    pre-scheduled ones of contacts in scope, which the run places anew."""
+    messages among it: all committed and PRE_SCHEDULED rows of the database, less the
+    PRE_SCHEDULED ones of contacts in scope, which the run places anew."""
     standing = snapshot.standing(civil.text_of(as_of))
     days = civil.parse_dates(standing["scheduled_send_date"])
     count = standing["count"].to_numpy()

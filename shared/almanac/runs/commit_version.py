@@ -10,10 +10,10 @@ from typing import Any
 import apsw
 
 from almanac.database.catalog import describe, scalar
-from almanac.database.census import PLANNED_STATUSES, Census, indexed_by, take_census
+from almanac.database.census import Census, indexed_by, take_census
 from almanac.database.opening import map_errors, open_database, quick_check, transaction
 from almanac.database.scanning import Scan
-from almanac.database.schema import STATUS_INDEX
+from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
 from almanac.organizations.organizations import census_of, last_whole_run
 from almanac.planning.contacts import ISSUE_ADVICE
@@ -23,6 +23,7 @@ from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
+from almanac.schedule_status import PLANNED_STATUSES, Status
 from almanac.statistics.database_counts import survey
 from almanac.storage import layout
 from almanac.storage.versions import Current, current, manifest_of, publish
@@ -105,7 +106,7 @@ class StoreCommitter:
     def _checked(self, plan: RunPlan, old: Census, scheduled: int) -> Census:
         """The census of a sound file that holds what the run says it wrote; else Corrupt.
 
-        old: that of the snapshot; scheduled: the pre-scheduled rows that it is to have.
+        old: that of the snapshot; scheduled: the PRE_SCHEDULED rows that it is to have.
         """
         quick_check(self.database)
         connection = open_database(self.database, writable=False)
@@ -115,7 +116,10 @@ class StoreCommitter:
         finally:
             connection.close()
         expected = {
-            "pre-scheduled rows": (scheduled, census.statuses.get("pre-scheduled", 0)),
+            f"{Status.PRE_SCHEDULED} rows": (
+                scheduled,
+                census.statuses.get(Status.PRE_SCHEDULED, 0),
+            ),
             "contacts": (plan.total_contacts, census.contacts),
             "rows of the sender": (_committed(old), _committed(census)),
         }
@@ -202,12 +206,12 @@ def _committed(census: Census) -> int:
 
 
 def _scheduled(connection: apsw.Connection) -> int:
-    """The number of pre-scheduled rows, whosever they are."""
+    """The number of PRE_SCHEDULED rows, whosever they are."""
     table = describe(connection, "email_schedules")
     if table is None:
         return 0
     if "status" not in table.columns:  # the migration adds one that says so of every row
         return int(scalar(connection, "SELECT count(*) FROM main.email_schedules"))
     by = indexed_by(connection, STATUS_INDEX)
-    rows = f"main.email_schedules {by} WHERE status = 'pre-scheduled'"
+    rows = f"main.email_schedules {by} WHERE {PRE_SCHEDULED}"
     return int(scalar(connection, f"SELECT count(*) FROM {rows}"))

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from almanac.names import check_org_id, date_of_run
 from almanac.organizations.organizations import census_of, own_id
 from almanac.runs.results import RunResult, record_result
+from almanac.schedule_status import Status
 from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.lease import acquire, close_dead_runs, release
 from almanac.storage.store import ObjectStore
@@ -33,7 +34,7 @@ class VersionRow(BaseModel):
     as_of: dt.date
     committed_at: dt.datetime
     size: int  # bytes
-    planned: int | None  # pre-scheduled rows
+    planned: int | None  # PRE_SCHEDULED rows
     in_force: bool
     kept: str | None  # None: the next collection takes it
 
@@ -63,7 +64,7 @@ def versions(store: ObjectStore, org: str, now: dt.datetime) -> list[VersionRow]
 
 def _planned(manifest: Manifest) -> int | None:
     census = census_of(manifest)
-    return census.statuses.get("pre-scheduled", 0) if census else None
+    return census.statuses.get(Status.PRE_SCHEDULED, 0) if census else None
 
 
 def go_back(store: ObjectStore, org: str, version: int, now: dt.datetime) -> tuple[Current, int]:

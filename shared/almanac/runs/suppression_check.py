@@ -13,9 +13,9 @@ from almanac.contact_ranges import in_ranges
 from almanac.database.suppressions import IN_FORCE, of_contact, planned, suppressed
 from almanac.errors import Corrupt
 from almanac.frames import Ids
-from almanac.planning.kinds import suppression_text
 from almanac.runs.balance import Balanced
 from almanac.runs.fragment_validation import judged
+from almanac.schedule_status import suppression_reason
 
 
 def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: Ids | None) -> None:
@@ -35,5 +35,5 @@ def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: 
             continue  # of several with this id, in a table without an order, another is suppressed
         (shard,) = (n for n, (first, last) in enumerate(plan.shards) if first <= contact <= last)
         with judged(shard, balanced.fragments[shard].name):
-            why = suppression_text(row.reason)
+            why = suppression_reason(row.reason).text
             raise Corrupt(f"contact {contact} gets nothing ({why}), yet has a message on {date}")

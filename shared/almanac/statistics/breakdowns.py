@@ -15,14 +15,7 @@ import pyarrow as pa
 from almanac import civil
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.contacts import in_force
-from almanac.planning.kinds import (
-    OUTSIDE_DATES,
-    OUTSIDE_TARGETING,
-    UNDERWRITING_CAMPAIGN,
-    UNDERWRITING_GLOBAL,
-    KindTable,
-    suppression_text,
-)
+from almanac.planning.kinds import KindTable
 from almanac.planning.rule_text import rule_in_words
 from almanac.report.lines import (
     UNKNOWN,
@@ -32,20 +25,25 @@ from almanac.report.lines import (
     SuppressionLine,
 )
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import EXCLUSION_TEXTS
+from almanac.schedule_status import (
+    EXCLUSION_SKIPS,
+    INELIGIBLE_SKIPS,
+    SkipCode,
+    parse_code,
+    parse_reason,
+    suppression_reason,
+)
 
 NO_REASON = "no reason given"  # of a skipped row, which is then not Almanac's
 STATES = (UNKNOWN, *USPS_STATES)  # by state code + 1
-SUPPRESSED = suppression_text("x").removesuffix("x")
 # what is tested before the windows
-BEFORE_WINDOWS = {OUTSIDE_TARGETING, OUTSIDE_DATES, UNDERWRITING_GLOBAL, UNDERWRITING_CAMPAIGN}
-BY_WINDOWS = {text.format(state) for text in EXCLUSION_TEXTS.values() for state in USPS_STATES}
+BEFORE_WINDOWS = (SkipCode.SUPPRESSED, *INELIGIBLE_SKIPS)
 
 Integers = npt.NDArray[np.integer[Any]]
 
 
 class Row(NamedTuple):
-    """What is told apart of planned rows; the reason of a pre-scheduled one is ''."""
+    """What is told apart of planned rows; the reason of a PRE_SCHEDULED one is ''."""
 
     email_type: str
     instance: int  # 0 without
@@ -95,11 +93,11 @@ class Figures:
         checked: Counter[str] = Counter()
         hits: Counter[str] = Counter()
         for row, count in self.rows.items():
-            early = row.reason in BEFORE_WINDOWS or row.reason.startswith(SUPPRESSED)
-            if early or not respects.get((row.email_type, row.instance), True):
+            code = parse_code(row.reason)
+            if code in BEFORE_WINDOWS or not respects.get((row.email_type, row.instance), True):
                 continue
             checked[row.state] += count
-            hits[row.state] += count if row.reason in BY_WINDOWS else 0
+            hits[row.state] += count if code in EXCLUSION_SKIPS else 0
         there = {row.state for row in self.rows} | self.states.keys()
         return [
             StateLine(
@@ -143,10 +141,10 @@ class Figures:
         messages: Counter[str] = Counter()
         for row, count in self.rows.items():
             messages[row.reason] += count
-        held = {reason for reason in messages if reason.startswith(SUPPRESSED)}
+        held = {text for text in messages if parse_code(text) is SkipCode.SUPPRESSED}
         return [
             SuppressionLine(
-                reason=reason.removeprefix(SUPPRESSED),
+                reason=found.detail if (found := parse_reason(reason)) else reason,
                 entries=self.entries[reason],
                 contacts=self.suppressed[reason],
                 messages=messages[reason],
@@ -160,7 +158,7 @@ def entries_in_force(suppressions: pa.Table, as_of: dt.date) -> Counter[str]:
     reasons = in_force(suppressions, civil.day_of(as_of))["reason"].value_counts().to_pylist()
     entries: Counter[str] = Counter()
     for each in reasons:
-        entries[suppression_text(each["values"])] += each["counts"]
+        entries[suppression_reason(each["values"]).text] += each["counts"]
     return entries
 
 

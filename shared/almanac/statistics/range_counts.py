@@ -29,6 +29,7 @@ from almanac.planning.kinds import KindTable
 from almanac.planning.lookup import positions
 from almanac.report.lines import UNKNOWN
 from almanac.report.summary import DayLoad
+from almanac.schedule_status import PLANNED_STATUSES, SENT_STATUSES, Status
 from almanac.statistics.breakdowns import (
     NO_REASON,
     STATES,
@@ -41,7 +42,6 @@ from almanac.statistics.breakdowns import (
 CONTACTS = 100_000  # that are read at a time
 ROWS = 500_000
 
-SCHEDULED, SKIPPED, SENT = "pre-scheduled", "skipped", ("sent", "delivered")
 
 _IDS, _STATES, _BRIEF = "ids.npy", "states.npy", "brief.json"
 
@@ -133,19 +133,19 @@ class Surveyor:
         group = np.full(len(rows.kinds), -1, np.int32)
         each = zip(rows.kinds, days, counts, of_contacts, strict=True)
         for n, ((status, instance, _, email_type, reason), day, count, known) in enumerate(each):
-            if status in SENT and known:
+            if status in SENT_STATUSES and known:
                 which = self._campaign(email_type, int(instance))
                 if which is not None:
                     found.figures.sent[which] += known
             if day < self._as_of:
                 continue
-            if status in (SCHEDULED, SKIPPED):
-                fate = "" if status == SCHEDULED else reason or NO_REASON
+            if status in PLANNED_STATUSES:
+                fate = "" if status == Status.PRE_SCHEDULED else reason or NO_REASON
                 group[n] = groups.setdefault((email_type, instance, fate), len(groups))
-            if status == SCHEDULED:
+            if status == Status.PRE_SCHEDULED:
                 planned[day, email_type] += known
-            if status != SKIPPED:
-                fixed[day] += count - known if status == SCHEDULED else count
+            if status != Status.SKIPPED:
+                fixed[day] += count - known if status == Status.PRE_SCHEDULED else count
         found.planned, found.fixed = +Counter(planned), +Counter(fixed)
         group_of = group[rows.kind]
         counted = (contact >= 0) & (group_of >= 0)

@@ -52,7 +52,7 @@ class RunStatus(BaseModel):
 class Due(BaseModel):
     """Rows that should have been sent, as the version in force has them.
 
-    overdue: pre-scheduled and dated before today in the organization's zone; today: pre-scheduled
+    overdue: PRE_SCHEDULED and dated before today in the organization's zone; today: PRE_SCHEDULED
     for today; with_sender: taken by the sender, dated within the 30 days before the day of the
     version, and not tried.
     """

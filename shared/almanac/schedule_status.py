@@ -1,0 +1,112 @@
+"""Statuses of rows of email_schedules, and skip reasons: the only module that holds their texts.
+
+Code compares statuses with `Status` and skip reasons with `SkipCode`. A text that was read from a
+database or a document becomes a `SkipReason` by `parse_reason` (semantics: Skip reasons).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, StrEnum
+from functools import cache
+from typing import NamedTuple
+
+
+class Status(StrEnum):
+    """The status of a row. A run writes PRE_SCHEDULED and SKIPPED, a sender writes the others."""
+
+    PRE_SCHEDULED = "pre-scheduled"
+    SKIPPED = "skipped"
+    SCHEDULED = "scheduled"
+    PROCESSING = "processing"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    BOUNCED = "bounced"
+
+
+PLANNED_STATUSES = frozenset({Status.PRE_SCHEDULED, Status.SKIPPED})
+SENT_STATUSES = (Status.SENT, Status.DELIVERED)
+
+
+class SkipCode(Enum):
+    """Why a message is skipped. The value is the text in `skip_reason`; {} is the detail."""
+
+    OUTSIDE_TARGETING = "Outside campaign targeting"
+    OUTSIDE_DATES = "Outside campaign dates"
+    UNDERWRITING_GLOBAL = "Failed underwriting - global exclusion"
+    UNDERWRITING_CAMPAIGN = "Failed underwriting - campaign exclusion"
+    CAMPAIGN_CONFLICT = "Campaign priority conflict"
+    FREQUENCY = "Frequency limit exceeded"
+    DAILY_CAP = "Daily volume cap"
+    NOT_SENT = "Not sent by its deadline"
+    YEAR_ROUND = "Year-round exclusion for {}"
+    AGE = "Age exclusion for {}"
+    BIRTHDAY_WINDOW = "Birthday exclusion window for {}"
+    EFFECTIVE_DATE_WINDOW = "Effective date exclusion window for {}"
+    SUPPRESSED = "Suppressed: {}"
+
+    @property
+    def has_detail(self) -> bool:
+        return self.value.endswith("{}")
+
+    @property
+    def label(self) -> str:
+        """The text without its detail."""
+        return re.sub(r"( for|:) \{\}$", "", self.value)
+
+
+FIXED_SKIPS = tuple(code for code in SkipCode if not code.has_detail)
+EXCLUSION_SKIPS = (
+    SkipCode.YEAR_ROUND,
+    SkipCode.AGE,
+    SkipCode.BIRTHDAY_WINDOW,
+    SkipCode.EFFECTIVE_DATE_WINDOW,
+)
+# set by the contact and its campaign, before any exclusion window is checked
+INELIGIBLE_SKIPS = (
+    SkipCode.OUTSIDE_TARGETING,
+    SkipCode.OUTSIDE_DATES,
+    SkipCode.UNDERWRITING_GLOBAL,
+    SkipCode.UNDERWRITING_CAMPAIGN,
+)
+
+
+class SkipReason(NamedTuple):
+    """A skip code and its detail: the state of an exclusion, or a suppression's own reason."""
+
+    code: SkipCode
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text in the column `skip_reason`."""
+        return self.code.value.format(self.detail)
+
+
+def suppression_reason(reason: str) -> SkipReason:
+    """Return the skip reason that follows from the reason of a suppression."""
+    return SkipReason(SkipCode.SUPPRESSED, reason.strip() or "unspecified")
+
+
+@cache
+def _patterns() -> list[tuple[SkipCode, re.Pattern[str]]]:
+    state, rest = "([A-Z]{2})", "(.*)"
+    return [
+        (code, re.compile(code.value.format(state if code in EXCLUSION_SKIPS else rest), re.DOTALL))
+        for code in SkipCode
+    ]
+
+
+def parse_reason(text: str | None) -> SkipReason | None:
+    """Return the skip reason with this text; None if it is not one of ours."""
+    for code, pattern in _patterns():
+        if text and (match := pattern.fullmatch(text)):
+            return SkipReason(code, match[1] if code.has_detail else "")
+    return None
+
+
+def parse_code(text: str | None) -> SkipCode | None:
+    """Return the code of the skip reason with this text; None if it is not one of ours."""
+    reason = parse_reason(text)
+    return reason.code if reason else None
