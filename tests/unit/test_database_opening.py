@@ -11,8 +11,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from almanac.database.backup import backup
 from almanac.database.opening import (
-    backup,
     map_errors,
     open_database,
     quick_check,
@@ -79,7 +79,7 @@ def test_a_file_in_a_folder_that_must_not_be_entered_is_refused(database: Path) 
     database.rename(path)
     with without_privileges(database.parent):
         message = refused(path)
-    assert "cannot be looked at (Permission denied)" in message
+    assert "cannot be inspected (Permission denied)" in message
 
 
 def test_odd_names_of_files_and_folders_are_taken_as_they_are(tmp_path: Path) -> None:

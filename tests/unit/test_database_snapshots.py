@@ -8,8 +8,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.database import opening
-from almanac.database.opening import backup, data_version, open_database, quick_check, transaction
+from almanac.database import backup as backup_module
+from almanac.database.backup import backup
+from almanac.database.opening import data_version, open_database, quick_check, transaction
 from almanac.errors import DatabaseError
 from tests.unit.database_agencies import OtherProgram, beside, change, make
 
@@ -80,7 +81,7 @@ def test_a_copy_is_never_written_over_another_file(connection: apsw.Connection, 
 def test_a_copy_that_fails_leaves_nothing(
     connection: apsw.Connection, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "STEP_PAGES", 10)
+    monkeypatch.setattr(backup_module, "STEP_PAGES", 10)
 
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -101,7 +102,7 @@ def test_a_copy_into_a_missing_folder_is_an_error_that_names_it(
 def test_progress_is_told_in_pages_up_to_all_of_them(
     connection: apsw.Connection, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "STEP_PAGES", 10)
+    monkeypatch.setattr(backup_module, "STEP_PAGES", 10)
     seen: list[tuple[int, int]] = []
     backup(connection, copy, lambda done, total: seen.append((done, total)))
     total = copy.stat().st_size // 4096
@@ -115,7 +116,7 @@ def test_others_may_write_while_a_copy_is_made_and_it_stays_consistent(
     copy: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(opening, "STEP_PAGES", 10)
+    monkeypatch.setattr(backup_module, "STEP_PAGES", 10)
     answers: list[str] = []
     with OtherProgram(database) as other:
         other.run("PRAGMA busy_timeout = 50")
@@ -160,7 +161,7 @@ def test_a_write_of_another_program_is_noticed(
 def test_a_write_between_two_steps_of_the_copy_is_noticed(
     database: Path, connection: apsw.Connection, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "STEP_PAGES", 10)
+    monkeypatch.setattr(backup_module, "STEP_PAGES", 10)
     with OtherProgram(database) as other:
         answers: list[str] = []
 

@@ -1,15 +1,15 @@
-"""Opening an agency's database file, copying it as a snapshot, and SQLite's errors in words.
+"""Open an agency's database file, and turn SQLite's errors into ours.
 
 The file belongs to the user and may be in use: it is opened through one SQLite library only, and
-nothing of ours stays beside it. Closing any other handle on it in this process (a plain `open`
-included) would drop the locks of this one, so even its header is read through SQLite.
+nothing of ours stays beside it. Closing any other handle on it in this process (also of a plain
+`open`) would drop the locks of this one, so even its header is read through SQLite.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -19,13 +19,11 @@ from almanac.errors import DatabaseBusy, DatabaseError
 
 MAGIC = b"SQLite format 3\x00"
 HEADER_BYTES = 100
-STEP_PAGES = 8192
-RESTARTS = 2
 
 
 @contextmanager
 def map_errors(path: Path) -> Iterator[None]:
-    """Within it, what SQLite raises becomes a DatabaseError or DatabaseBusy that names the file."""
+    """Turn what SQLite raises into a DatabaseError or DatabaseBusy that names the file."""
     try:
         yield
     except (apsw.BusyError, apsw.LockedError) as error:
@@ -51,10 +49,10 @@ def map_errors(path: Path) -> Iterator[None]:
 
 
 def open_database(path: Path, *, writable: bool, busy_seconds: float = 5.0) -> apsw.Connection:
-    """A connection to an agency's existing database; the caller closes it.
+    """Return a connection to an agency's existing database; the caller closes it.
 
-    Raises DatabaseError where the file is not one, is damaged or has no usable `contacts`, or, with
-    `writable`, cannot be written; DatabaseBusy where it stays locked for `busy_seconds`.
+    Raises DatabaseError if the file is no database, is damaged, has no usable `contacts` or, with
+    `writable`, cannot be written; DatabaseBusy if it stays locked for `busy_seconds`.
     """
     _require_file(path)
     with map_errors(path):
@@ -65,7 +63,7 @@ def open_database(path: Path, *, writable: bool, busy_seconds: float = 5.0) -> a
         )
     if writable:
         _require_writable(path)
-    connection = connect(path, writable=writable, wal=header[18] == 2, busy_seconds=busy_seconds)
+    connection = connect(path, writable=writable, wal=_is_wal(header), busy_seconds=busy_seconds)
     try:
         with map_errors(path):
             connection.execute("BEGIN")
@@ -81,14 +79,14 @@ def open_database(path: Path, *, writable: bool, busy_seconds: float = 5.0) -> a
 
 
 def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> apsw.Connection:
-    """A connection that leaves nothing behind; the file's contents are not looked at."""
+    """Return a connection that leaves no files behind; the file's contents are not checked."""
     beside = Path(f"{path.resolve()}-wal").exists()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
     with map_errors(path):
         connection = apsw.Connection(uri_of(path, wal=wal), flags=flags)
     connection.set_busy_timeout(int(busy_seconds * 1000))
     if beside:
-        # a log that was there before us stays: merging it is for those who use the database
+        # a log that existed before is left to the programs that use the database
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     for pragma in ("foreign_keys = OFF", "recursive_triggers = OFF", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
@@ -98,31 +96,31 @@ def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> ap
 
 
 def uri_of(path: Path, *, wal: bool) -> str:
-    """The name by which SQLite opens the file."""
+    """Return the name by which SQLite opens the file."""
     name, folder = path.resolve().as_uri(), path.resolve().parent
     beside = Path(f"{path.resolve()}-wal").exists()
     if wal and not beside and not all(_may(each, os.W_OK) for each in (path, folder)):
-        # reading a WAL database takes two files beside it; without them it cannot change either
+        # WAL mode needs two files beside it; where none can be created, nothing changes either
         name += "?immutable=1"
     return name
 
 
 def live_uri(path: Path) -> str:
-    """`uri_of` the file as it is."""
+    """Return `uri_of` the file in its present mode."""
     with map_errors(path):
-        return uri_of(path, wal=_header(path)[18:19] == b"\x02")
+        return uri_of(path, wal=_is_wal(_header(path)))
 
 
 def data_version(connection: apsw.Connection) -> int:
-    """A number that changes once another connection, of any process, has written to the file."""
+    """Return a number that changes when another connection of any process writes to the file."""
     return int(scalar(connection, "PRAGMA data_version"))
 
 
 @contextmanager
 def transaction(connection: apsw.Connection, path: Path) -> Iterator[None]:
-    """Holds the write lock of the file from the start; commits at the end, or changes nothing.
+    """Hold the write lock of the file from the start; commit at the end, or change nothing.
 
-    What SQLite raises within it, or in committing, is mapped as by `map_errors`.
+    What SQLite raises within the context or at the commit is mapped as by `map_errors`.
     """
     with map_errors(path):
         connection.execute("BEGIN IMMEDIATE")
@@ -138,7 +136,7 @@ def _roll_back(connection: apsw.Connection, path: Path) -> None:
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        # after a failed write (a full disk) the journal waits beside the file for the next reader
+        # after a failed write (a full disk) a read applies the journal that is left beside the file
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except apsw.Error as error:
         raise DatabaseError(
@@ -147,48 +145,11 @@ def _roll_back(connection: apsw.Connection, path: Path) -> None:
         ) from error
 
 
-def backup(
-    connection: apsw.Connection,
-    target: Path,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Writes a consistent copy of the connection's database to the new file `target`.
-
-    Others may write meanwhile: in WAL mode the copy is of the moment it began; else it starts
-    again, and after RESTARTS times holds writers up until it is done. `progress` gets the pages
-    done and their number. The copy is never in WAL mode. On any error there is no copy.
-    """
-    if target.exists():
-        raise DatabaseError(f"{target}: exists already; a copy is written to a new file")
-    path = Path(connection.filename)
-    if _is_sparse(path):
-        quick_check(path)  # a header may claim gigabytes of which nothing is there
-    try:
-        with map_errors(target):
-            copy = apsw.Connection(str(target))
-        try:
-            copy.execute("PRAGMA synchronous = OFF")
-            with map_errors(path):
-                try:
-                    _copy_pages(connection, copy, progress)
-                except (apsw.FullError, apsw.IOError) as error:
-                    # SQLite does not say which of the two files it is; as a rule it is the new one
-                    raise DatabaseError(f"{target}: copying {path} failed ({error})") from error
-            with map_errors(target):
-                copy.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            copy.close()
-    except BaseException:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            Path(f"{target}{suffix}").unlink(missing_ok=True)
-        raise
-
-
 def quick_check(path: Path) -> None:
-    """Raises DatabaseError with SQLite's own words if the file is damaged."""
+    """Raise DatabaseError with SQLite's own words if the file is damaged."""
     _require_file(path)
     with map_errors(path):
-        wal = _header(path)[18:19] == b"\x02"
+        wal = _is_wal(_header(path))
     connection = connect(path, writable=False, wal=wal, busy_seconds=5.0)
     try:
         with map_errors(path):
@@ -208,7 +169,7 @@ def _require_file(path: Path) -> None:
             raise DatabaseError(f"{path}: no such file; expected an SQLite database")
         size = path.stat().st_size
     except OSError as error:
-        raise DatabaseError(f"{path}: cannot be looked at ({error.strerror})") from error
+        raise DatabaseError(f"{path}: cannot be inspected ({error.strerror})") from error
     if size == 0:
         raise DatabaseError(f"{path}: the file is empty; expected an SQLite database")
     if not _may(path, os.R_OK):
@@ -216,7 +177,7 @@ def _require_file(path: Path) -> None:
 
 
 def _header(path: Path) -> bytes:
-    """The first bytes of the file."""
+    """Return the first HEADER_BYTES bytes of the file, padded with zero bytes."""
     flags = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY
     file = apsw.VFSFile("", str(path.resolve()), [flags, 0])
     try:
@@ -225,15 +186,13 @@ def _header(path: Path) -> bytes:
         file.xClose()
 
 
+def _is_wal(header: bytes) -> bool:
+    return header[18] == 2
+
+
 def _may(path: Path, access: int) -> bool:
     effective = os.access in os.supports_effective_ids
     return os.access(path, access, effective_ids=effective)
-
-
-def _is_sparse(path: Path) -> bool:
-    """Whether most of the file takes no room on the disk."""
-    status = path.stat()
-    return status.st_blocks * 512 < status.st_size // 2
 
 
 def _require_writable(path: Path) -> None:
@@ -247,7 +206,7 @@ def _require_writable(path: Path) -> None:
 
 
 def _require_readable(connection: apsw.Connection, path: Path) -> None:
-    """Takes the read lock; tells a truncated file from one that is damaged in another way."""
+    """Take the read lock; DatabaseError for a truncated file, CorruptError for other damage."""
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except apsw.CorruptError:
@@ -259,7 +218,7 @@ def _require_readable(connection: apsw.Connection, path: Path) -> None:
         raise
     log = Path(f"{path.resolve()}-wal")
     if log.exists() and log.stat().st_size:
-        return  # the last pages may be in the log alone
+        return  # the last pages may be only in the log
     expected = scalar(connection, "PRAGMA page_count") * scalar(connection, "PRAGMA page_size")
     size = path.stat().st_size
     if size < expected:
@@ -285,36 +244,3 @@ def _require_contacts(connection: apsw.Connection, path: Path) -> None:
         if column not in contacts.columns:
             found = ", ".join(contacts.columns)
             raise DatabaseError(f"{path}: table contacts has no column {column}; it has {found}")
-
-
-def _copy_pages(
-    source: apsw.Connection, copy: apsw.Connection, progress: Callable[[int, int], None] | None
-) -> None:
-    with ExitStack() as stack:
-        if scalar(source, "PRAGMA journal_mode") == "wal":
-            stack.enter_context(_reading(source))
-        job = copy.backup("main", source, "main")
-        stack.callback(job.finish)
-        restarts = 0
-        expected: int | None = None
-        while not job.step(STEP_PAGES):
-            if progress is not None:
-                progress(job.page_count - job.remaining, job.page_count)
-            if expected is not None and job.remaining > expected:
-                restarts += 1
-                if restarts == RESTARTS:
-                    stack.enter_context(_reading(source))
-            expected = job.remaining - STEP_PAGES
-        if progress is not None:
-            progress(job.page_count, job.page_count)
-
-
-@contextmanager
-def _reading(connection: apsw.Connection) -> Iterator[None]:
-    """Holds the read lock."""
-    connection.execute("BEGIN")
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        yield
-    finally:
-        connection.execute("ROLLBACK")

@@ -39,7 +39,7 @@ ANSWERED = "eligibility_answered"
 
 
 class Snapshot:
-    """A database that nobody writes to: a private copy (see `almanac.database.opening.backup`),
+    """A database that nobody writes to: a private copy (see `almanac.database.backup`),
     or an object of a store that is read by ranges (`almanac.database.ranged`).
 
     Raises DatabaseError where it cannot be read, and whatever the store raises. Not for several

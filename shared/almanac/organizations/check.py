@@ -6,6 +6,7 @@ import datetime as dt
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.config import Config
+from almanac.database.backup import backup_file
 from almanac.database.inspection import inspect
-from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
 from almanac.organizations.brief import left_out, run_context_of
@@ -55,11 +56,7 @@ def check_file(path: Path, config: Config, progress: Progress | None = None) -> 
 def _looked_into(path: Path, config: Config, findings: Findings, tell: Progress) -> Findings:
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "snapshot.sqlite3"
-        connection = open_database(path, writable=False)
-        try:
-            backup(connection, copy, lambda done, total: tell("copy", done, total))
-        finally:
-            connection.close()
+        backup_file(path, copy, partial(tell, "copy"))
         with Snapshot(copy) as snapshot:
             return findings.model_copy(update=_contents(snapshot, config, tell))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from functools import partial
 from pathlib import Path
 
+from almanac.database.backup import backup_file
 from almanac.database.census import Census, take_census
-from almanac.database.opening import backup, map_errors, open_database, quick_check
+from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.errors import InputError, RequestError, Superseded
 from almanac.names import check_org_id
 from almanac.organizations.organizations import last_whole_run, own_id, read_config
@@ -108,11 +110,7 @@ def publish_copy(
 def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
     """Copy the file with all that is in its log, look it over, and count its rows."""
     progress("copy", 0, 1)
-    connection = open_database(database, writable=False)
-    try:
-        backup(connection, copy, lambda done, total: progress("copy", done, total))
-    finally:
-        connection.close()
+    backup_file(database, copy, partial(progress, "copy"))
     return checked(copy, str(database), as_of, progress)
 
 

@@ -22,7 +22,8 @@ from typing import TypeVar
 import apsw
 
 from almanac.config import Config
-from almanac.database.opening import backup, data_version, open_database, transaction
+from almanac.database.backup import backup
+from almanac.database.opening import data_version, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus

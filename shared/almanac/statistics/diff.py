@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.config import Config
+from almanac.database.backup import backup_file
 from almanac.database.columnar import coded
-from almanac.database.opening import backup, open_database
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
 from almanac.names import date_of_run
@@ -59,7 +60,7 @@ def compare(old: Path, new: Path, progress: Progress | None = None) -> Differenc
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copies = [Path(folder) / name for name in ("old.sqlite3", "new.sqlite3")]
         for path, copy in zip((old, new), copies, strict=True):
-            _copy(path, copy, tell)
+            backup_file(path, copy, partial(tell, f"read {path.name}"))
         with Snapshot(copies[0]) as before, Snapshot(copies[1]) as after:
             tally = _Tally(before, after)
             ranges = list(_ranges(before, after))
@@ -69,14 +70,6 @@ def compare(old: Path, new: Path, progress: Progress | None = None) -> Differenc
                 tally.add(before.planned(first, last), after.planned(first, last), taken)
             tell("compare", len(ranges), len(ranges))
     return tally.difference(str(old), str(new))
-
-
-def _copy(path: Path, copy: Path, tell: Progress) -> None:
-    connection = open_database(path, writable=False)
-    try:
-        backup(connection, copy, lambda done, total: tell(f"read {path.name}", done, total))
-    finally:
-        connection.close()
 
 
 def _ranges(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, int]]:

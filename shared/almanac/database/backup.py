@@ -1,0 +1,104 @@
+"""Consistent copies of an agency's database file, also while other programs write to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import apsw
+
+from almanac.database.catalog import scalar
+from almanac.database.opening import map_errors, open_database, quick_check
+from almanac.errors import DatabaseError
+
+STEP_PAGES = 8192
+RESTARTS = 2
+
+Pages = Callable[[int, int], None]  # pages copied, pages in all
+
+
+def backup_file(path: Path, target: Path, progress: Pages | None = None) -> None:
+    """Write a consistent copy of the agency's database at `path` to the new file `target`.
+
+    Raises as `open_database` and `backup`.
+    """
+    connection = open_database(path, writable=False)
+    try:
+        backup(connection, target, progress)
+    finally:
+        connection.close()
+
+
+def backup(
+    connection: apsw.Connection,
+    target: Path,
+    progress: Pages | None = None,
+) -> None:
+    """Write a consistent copy of the connection's database to the new file `target`.
+
+    Other programs may write meanwhile: in WAL mode the copy shows the moment at which it began;
+    otherwise it starts again after each write, and from the restart number RESTARTS on it blocks
+    writers until it is complete. The copy is never in WAL mode. On any error there is no copy.
+    """
+    if target.exists():
+        raise DatabaseError(f"{target}: exists already; a copy is written to a new file")
+    path = Path(connection.filename)
+    if _is_sparse(path):
+        quick_check(path)  # a header may claim gigabytes that the file does not hold
+    try:
+        with map_errors(target):
+            copy = apsw.Connection(str(target))
+        try:
+            copy.execute("PRAGMA synchronous = OFF")
+            with map_errors(path):
+                try:
+                    _copy_pages(connection, copy, progress)
+                except (apsw.FullError, apsw.IOError) as error:
+                    # SQLite does not say which of the two files failed; usually it is the new one
+                    raise DatabaseError(f"{target}: copying {path} failed ({error})") from error
+            with map_errors(target):
+                copy.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            copy.close()
+    except BaseException:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        raise
+
+
+def _is_sparse(path: Path) -> bool:
+    """Return whether most of the file occupies no disk space."""
+    status = path.stat()
+    return status.st_blocks * 512 < status.st_size // 2
+
+
+def _copy_pages(source: apsw.Connection, copy: apsw.Connection, progress: Pages | None) -> None:
+    with ExitStack() as stack:
+        if scalar(source, "PRAGMA journal_mode") == "wal":
+            stack.enter_context(_reading(source))
+        job = copy.backup("main", source, "main")
+        stack.callback(job.finish)
+        restarts = 0
+        expected: int | None = None
+        while not job.step(STEP_PAGES):
+            if progress is not None:
+                progress(job.page_count - job.remaining, job.page_count)
+            if expected is not None and job.remaining > expected:
+                restarts += 1
+                if restarts == RESTARTS:
+                    stack.enter_context(_reading(source))
+            expected = job.remaining - STEP_PAGES
+        if progress is not None:
+            progress(job.page_count, job.page_count)
+
+
+@contextmanager
+def _reading(connection: apsw.Connection) -> Iterator[None]:
+    """Hold the read lock within the context."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        yield
+    finally:
+        connection.execute("ROLLBACK")
