@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
+
+from tests.support.tiny import Agency
 
 # no deadline: a slow machine is not a wrong program
 settings.register_profile("almanac", deadline=None, print_blob=True)
@@ -18,3 +23,28 @@ def _logs_go_nowhere_afterwards() -> Iterator[None]:
     """Whoever has logs written to a stream does so for one test: the next has another stream."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def files_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Thousands of small files and folders are quicker in memory, where the system has such."""
+    tmp_path_factory.getbasetemp()  # stays where it is
+    shared = Path("/dev/shm")
+    before = tempfile.tempdir
+    if os.access(shared, os.W_OK):
+        tempfile.tempdir = str(shared)
+    yield
+    tempfile.tempdir = before
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for small databases."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def agency(folder: Path) -> Agency:
+    """A tiny agency, without contacts yet."""
+    return Agency(folder / "agency.sqlite3")

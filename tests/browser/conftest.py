@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from almanac.report.page import write_page
-from tests.report_pages import empty_page, full_page, hostile_page, page_data
+from tests.support.report_pages import empty_page, full_page, hostile_page, page_data
 
 PAGES = {
     "full": full_page,

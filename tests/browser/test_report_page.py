@@ -24,8 +24,8 @@ from almanac.storage import layout
 from almanac.storage.memory import MemoryStore
 from almanac.storage.versions import publish
 from tests.browser.conftest import PAGES, Opener
-from tests.report_pages import AS_OF, CAP, HOSTILE, TYPES, full_page
-from tests.unit.cli_calls import agency, almanac
+from tests.support.cli_calls import agency, almanac
+from tests.support.report_pages import AS_OF, CAP, HOSTILE, TYPES, full_page
 
 pytestmark = pytest.mark.xdist_group("browser")
 

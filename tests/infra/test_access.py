@@ -16,8 +16,8 @@ from almanac.messaging.messages import ShardTask
 from almanac.organizations.snapshots import RangedSnapshots
 from almanac.status.endpoint import status_response
 from almanac.storage import layout
-from tests import agencies
-from tests.clouds import NOW, TOPICS, Cloud, query
+from tests.support import agencies
+from tests.support.clouds import NOW, TOPICS, Cloud, query
 
 IAM = (Path(__file__).parents[2] / "infra" / "iam.tf").read_text("utf-8")
 ORG = "206"

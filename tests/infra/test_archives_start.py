@@ -29,7 +29,7 @@ from almanac.storage.folder import FolderStore
 from almanac_emulation.functions import FUNCTIONS, STATUS, function_service
 from almanac_emulation.local_cloud import LocalCloud
 from scripts.build_archives import build
-from tests.emulators import needs_pubsub_emulator
+from tests.support.emulators import needs_pubsub_emulator
 
 ROOT = Path(__file__).parents[2]
 DAY = dt.date(2026, 11, 21)

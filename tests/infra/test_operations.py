@@ -21,7 +21,7 @@ from almanac.messaging.subscriptions import DEAD_LETTER_RETENTION_SECONDS, SUBSC
 from almanac.storage import layout
 from almanac_emulation.local_cloud import LocalCloud
 from scripts import costs
-from tests.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
+from tests.support.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")

@@ -34,9 +34,9 @@ from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import current
-from tests.clouds import NOW, TOPIC_OF, TOPICS, Cloud, all_rows, event_of, plan_in
-from tests.integration.tiny import Agency
-from tests.unit.cli_calls import ENVIRONMENT, almanac
+from tests.support.cli_calls import ENVIRONMENT, almanac
+from tests.support.clouds import NOW, TOPIC_OF, TOPICS, Cloud, all_rows, event_of, plan_in
+from tests.support.tiny import Agency
 
 ORG = "206"
 RUN = f"{NOW.date()}-daily"

@@ -27,9 +27,9 @@ from almanac.runs.results import RunResult
 from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.runs.tasks import announce
 from almanac.storage import layout
-from tests import agencies
-from tests.clouds import NOW, Cloud, plan_in, query
-from tests.unit.cli_calls import ENVIRONMENT
+from tests.support import agencies
+from tests.support.cli_calls import ENVIRONMENT
+from tests.support.clouds import NOW, Cloud, plan_in, query
 
 ORG = "206"
 RUN = f"{NOW.date()}-daily"
@@ -422,7 +422,7 @@ from pathlib import Path
 import pyarrow as pa
 from almanac import civil
 from almanac.errors import Corrupt
-from almanac.pipeline import fragments
+from almanac.runs import fragments
 path, mark, fragments.MAX_BYTES = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 reasons = []
 for read in (fragments.Fragment.from_parquet, fragments.read_contenders):

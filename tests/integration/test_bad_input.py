@@ -13,7 +13,7 @@ import pytest
 from almanac.config import load_config
 from almanac.errors import ConfigError, DatabaseError
 from almanac.runs.local import RunOptions, run_file
-from tests.integration.damage import (
+from tests.support.damage import (
     AS_OF,
     beside,
     build,
@@ -24,7 +24,7 @@ from tests.integration.damage import (
     refused,
     untouched,
 )
-from tests.unit.database_agencies import without_privileges
+from tests.support.database_agencies import without_privileges
 
 
 @pytest.fixture

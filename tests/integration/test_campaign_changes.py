@@ -17,10 +17,10 @@ from almanac.runs.local import RunOptions, run_file
 from almanac.runs.results import RunResult
 from almanac.storage import layout
 from almanac.storage.versions import list_versions, manifest_of
-from tests.agency_runs import seeded
-from tests.clouds import NOW, TOPICS, Cloud, all_rows, met_faults, plan_in, query
-from tests.integration.tiny import Agency
-from tests.perils import FAULTS, Fault
+from tests.support.agency_runs import seeded
+from tests.support.clouds import NOW, TOPICS, Cloud, all_rows, met_faults, plan_in, query
+from tests.support.perils import FAULTS, Fault
+from tests.support.tiny import Agency
 
 ORG = "206"
 DAY = dt.timedelta(days=1)

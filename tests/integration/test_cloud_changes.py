@@ -13,9 +13,9 @@ import pytest
 from almanac.generation import generate
 from almanac.messaging.messages import CampaignChange
 from almanac.storage import layout
-from tests.clouds import plan_in, query
-from tests.emulators import needs_pubsub_emulator, wait_until
-from tests.integration.local_clouds import (
+from tests.support.clouds import plan_in, query
+from tests.support.emulators import needs_pubsub_emulator, wait_until
+from tests.support.local_clouds import (
     DAILY,
     DAY,
     NOW,

@@ -13,10 +13,10 @@ import pytest
 from almanac.runs.merge import Refusal
 from almanac.storage import layout
 from almanac_emulation.cloud_storage.faults import Fault, Operation
-from tests import agencies
-from tests.clouds import plan_in
-from tests.emulators import needs_pubsub_emulator, wait_until
-from tests.integration.local_clouds import (
+from tests.support import agencies
+from tests.support.clouds import plan_in
+from tests.support.emulators import needs_pubsub_emulator, wait_until
+from tests.support.local_clouds import (
     DAILY,
     DAY,
     Organization,

@@ -15,10 +15,10 @@ from almanac.messaging.messages import ShardDone, ShardTask
 from almanac.storage import layout
 from almanac.storage.versions import publish
 from almanac_emulation.cloud_storage.faults import Fault
-from tests import agencies
-from tests.clouds import TOPIC_OF, TOPICS, plan_in, query
-from tests.emulators import needs_pubsub_emulator, wait_until
-from tests.integration.local_clouds import (
+from tests.support import agencies
+from tests.support.clouds import TOPIC_OF, TOPICS, plan_in, query
+from tests.support.emulators import needs_pubsub_emulator, wait_until
+from tests.support.local_clouds import (
     DAILY,
     DAY,
     Organization,

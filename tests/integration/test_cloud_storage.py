@@ -27,7 +27,7 @@ from almanac.storage.checksums import crc32c_of
 from almanac.storage.cloud import CloudStore
 from almanac.storage.store import put_file_once, write_once
 from almanac_emulation.cloud_storage.faults import Fault, Faults, Operation
-from tests.unit.storage_stores import cloud_store, storage_emulator
+from tests.support.storage_stores import cloud_store, storage_emulator
 
 ORG = "206"
 RUN = "2026-11-21-daily"

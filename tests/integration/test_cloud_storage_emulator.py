@@ -20,7 +20,7 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from almanac.storage.checksums import crc32c_of
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
 from almanac_emulation.cloud_storage.faults import Fault
-from tests.unit.storage_stores import storage_emulator
+from tests.support.storage_stores import storage_emulator
 
 GRAIN = 256 * 1024
 

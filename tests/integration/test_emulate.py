@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from almanac.commands.main import main
-from tests.emulators import living, needs_pubsub_emulator, wait_until
+from tests.support.emulators import living, needs_pubsub_emulator, wait_until
 
 PROGRAM = [sys.executable, "-c", "from almanac.commands.main import main; main()", "emulate"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.tiny import Agency
+from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
 RATE: dict[str, Any] = {"days_before_event": 14, "priority": 1}

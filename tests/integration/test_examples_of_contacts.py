@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.tiny import Agency
+from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
 BIRTHDAY = "birthday 2027-06-15: 2027-06-01"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.tiny import Agency, later
 from tests.oracle import h
+from tests.support.tiny import Agency, later
 
 TODAY = "2027-03-01"
 ONE: dict[str, Any] = {"frequency": {"max_emails": 1, "period_days": 30}}

@@ -8,8 +8,8 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.agency_tables import CONTACTS_OLD, OLD_GUARDS, SCHEDULES_OLD, SCHEDULES_START
-from tests.integration.tiny import Agency
+from tests.support.agency_tables import CONTACTS_OLD, OLD_GUARDS, SCHEDULES_OLD, SCHEDULES_START
+from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
 RATE = "SCHEDULED_RATE_INCREASE"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.tiny import Agency, later
 from tests.oracle import h
+from tests.support.tiny import Agency, later
 
 TODAY, TOMORROW = "2027-03-01", "2027-03-02"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.tiny import Agency
+from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
 

@@ -12,7 +12,7 @@ import pytest
 
 from almanac.config import Config, load_config
 from almanac.runs.local import RunOptions, run_file
-from tests.integration.tiny import CALM, Agency
+from tests.support.tiny import CALM, Agency
 
 TODAY, TOMORROW = "2027-03-01", "2027-03-02"
 ALL = "SELECT * FROM email_schedules ORDER BY id"

@@ -11,8 +11,8 @@ from almanac.errors import Corrupt
 from almanac.runs.fragments import Fragment, read_contenders
 from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
-from tests import agencies
-from tests.clouds import NOW, Cloud
+from tests.support import agencies
+from tests.support.clouds import NOW, Cloud
 
 RUN = f"{NOW.date()}-daily"
 

@@ -29,7 +29,7 @@ from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from almanac_emulation.functions import FUNCTIONS as NAMES
 from almanac_emulation.local_cloud import LocalCloud
-from tests.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
+from tests.support.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
 
 DAY = dt.date(2026, 11, 21)
 NOW = dt.datetime(2026, 11, 21, 10, tzinfo=dt.UTC)

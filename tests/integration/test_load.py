@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import resource
 import subprocess
 import sys
 from collections import Counter
@@ -14,26 +12,11 @@ from pathlib import Path
 import pytest
 
 from almanac.config import Config
-from almanac.messaging.bus import Delivery
-from almanac.messaging.messages import RunRequest, ShardDone, ShardTask, to_json
-from almanac.runs.handlers import HANDLERS
 from almanac.runs.local import RunOptions, run_file
-from almanac.storage import layout
-from almanac.storage.versions import list_versions
-from tests.clouds import NOW, TOPIC_OF, TOPICS, Cloud, plan_in
-from tests.integration.tiny import Agency
-from tests.unit.cli_calls import ENVIRONMENT
-
-RUN = f"{NOW.date()}-daily"
-
-
-def agency(path: Path, contacts: int = 4) -> Path:
-    """A tiny agency, each contact with a birthday and an effective date."""
-    made = Agency(path)
-    for contact in range(1, contacts + 1):
-        dates = {"birth_date": f"1950-06-{contact:02}", "effective_date": "2020-05-01"}
-        made.contact(contact, **dates)
-    return path
+from tests.support.cli_calls import ENVIRONMENT
+from tests.support.clouds import NOW, TOPICS, Cloud, plan_in
+from tests.support.load import RUN, agency, work_off
+from tests.support.tiny import Agency
 
 
 @pytest.fixture
@@ -119,62 +102,6 @@ def test_two_hundred_organizations_at_once_and_none_is_disturbed_by_ten_bad_ones
 # Messages
 
 
-POISON = [b"not JSON", b"[" * 5_000, b'{"org_id": "../x"}', b'{"org_id": "999"}', b"\xff\xfe"]
-
-
-def queue(rng: random.Random, size: int) -> Iterator[tuple[str, bytes]]:
-    """Messages of a run of organization 206 over again, in any order, with others between."""
-    done = [to_json(ShardDone(org_id="206", run_id=RUN, shard=shard)) for shard in (0, 1)]
-    tasks = [
-        to_json(ShardTask(org_id="206", run_id=RUN, shard=shard, first_id=first, last_id=last))
-        for shard, (first, last) in enumerate([(1, 2), (3, 4)])
-    ]
-    requests = [to_json(RunRequest(org_id="206")), to_json(RunRequest()), b""]
-    for _ in range(size):
-        kind = rng.random()
-        if kind < 0.4:
-            yield "shard", rng.choice(tasks)
-        elif kind < 0.8:
-            yield "merge", rng.choice(done)
-        elif kind < 0.9:
-            yield "orchestrator", rng.choice(requests)
-        else:
-            yield rng.choice(sorted(HANDLERS)), rng.choice(POISON)
-
-
-def work_off(folder: Path, size: int) -> dict[str, int]:
-    """Put the messages into the bus and deliver them; what came of it."""
-    cloud = Cloud(folder, shard_contacts=2)
-    cloud.push("206", agency(folder / "206.sqlite3"))
-    cloud.ask("206")  # so that there is a run when the first tasks come
-    cloud.only("orchestrator")
-    cloud.run()
-    cloud.everything()
-    seen: Counter[str] = Counter()
-    deliver = cloud.handle
-
-    def counted(function: str, delivery: Delivery) -> None:
-        deliver(function, delivery)
-        seen["acknowledged"] += 1
-        cloud.seen.clear()  # the harness remembers every delivery
-
-    cloud.handle = counted  # type: ignore[method-assign]
-    rng = random.Random(size)
-    for function, data in queue(rng, size):
-        cloud.send(TOPIC_OF[function], data)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    cloud.run()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    seen["grown_mb"] = grown // 1024
-    seen["versions"] = len(list_versions(cloud.store, "206"))
-    seen["committed"] = int(cloud.result("206", RUN).state == "committed")
-    seen["results"] = len([n for n in cloud.names(layout.runs("206")) if n.endswith("result.json")])
-    seen["rejected"] = len(cloud.names("rejected/"))
-    seen["leases"] = len([n for n in cloud.names() if n.endswith("lease.json")])
-    cloud.close()
-    return dict(seen)
-
-
 def check(found: dict[str, int], size: int) -> None:
     assert found["acknowledged"] >= size
     assert (found["versions"], found["committed"], found["results"]) == (2, 1, 1)
@@ -189,7 +116,7 @@ def test_two_thousand_messages_in_any_order_come_to_one_commit(folder: Path) -> 
 MANY = """
 import json, sys
 from pathlib import Path
-from tests.integration.test_load import work_off
+from tests.support.load import work_off
 print(json.dumps(work_off(Path(sys.argv[1]), int(sys.argv[2]))))
 """
 

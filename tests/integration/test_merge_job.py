@@ -33,9 +33,9 @@ from almanac.runs.services import Services
 from almanac.storage.folder import FolderStore
 from almanac.storage.store import ObjectInfo
 from almanac.storage.versions import current, publish
-from tests import agencies
-from tests.clouds import NOW, TOPICS, Cloud, plan_in
-from tests.emulators import wait_until
+from tests.support import agencies
+from tests.support.clouds import NOW, TOPICS, Cloud, plan_in
+from tests.support.emulators import wait_until
 
 ORG = "206"
 DAILY = "2027-03-01-daily"

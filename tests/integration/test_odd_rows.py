@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.damage import build, dump, plan, query
+from tests.support.damage import build, dump, plan, query
 
 
 def test_contacts_without_an_integer_id_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from almanac.errors import DatabaseError
 from almanac.report.summary import RunSummary
-from tests import agencies, oracle
-from tests.agreement import Identity, differences, expected_rows, planned_rows, run
+from tests import oracle
+from tests.support import agencies
+from tests.support.agreement import Identity, differences, expected_rows, planned_rows, run
 
 SCHEMAS = ("old", "new", "old", "new", "minimal", "bare", "new", "old")
 QUICK_SEEDS = range(150)

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import AlmanacError, DatabaseBusy, SnapshotMoved
-from tests.integration.damage import beside, build, plan, query, untouched
-from tests.unit.database_agencies import OtherProgram
+from tests.support.damage import beside, build, plan, query, untouched
+from tests.support.database_agencies import OtherProgram
 
 JOURNALS = ("delete", "wal")
 STEPS = ("snapshot", "plan contacts", "read fragments", "balance", "write", "index")
@@ -174,7 +174,7 @@ def test_a_worker_that_is_killed_is_an_error_that_leaves_the_file_as_it_was(path
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tests.integration.damage import plan
+from tests.support.damage import plan
 
 def progress(step, done, total):
     if step == sys.argv[2]:

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.outside import Photograph, Record, date_of, identity, opened, photograph
-from tests.integration.promises import (
+from tests.support.outside import Photograph, Record, date_of, identity, opened, photograph
+from tests.support.promises import (
     CHECKS,
     Case,
     Ran,

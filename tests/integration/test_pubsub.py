@@ -20,7 +20,7 @@ from almanac.messaging.topics import Topics
 from almanac_emulation.functions import function_service
 from almanac_emulation.processes import Service
 from almanac_emulation.pubsub import PubSubEmulator
-from tests.emulators import living_in_group, needs_pubsub_emulator, wait_until
+from tests.support.emulators import living_in_group, needs_pubsub_emulator, wait_until
 
 pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("pubsub")]
 

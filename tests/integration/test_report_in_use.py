@@ -21,11 +21,11 @@ from almanac.statistics import file_report as module
 from almanac.statistics.database_counts import survey
 from almanac.statistics.file_report import numbers_of
 from almanac.storage import layout
-from tests import agencies
-from tests.agreement import run
-from tests.clouds import NOW, Cloud
-from tests.integration.tiny import Agency
-from tests.unit.cli_calls import almanac, state_of
+from tests.support import agencies
+from tests.support.agreement import run
+from tests.support.cli_calls import almanac, state_of
+from tests.support.clouds import NOW, Cloud
+from tests.support.tiny import Agency
 
 AS_OF = dt.date(2027, 3, 1)
 

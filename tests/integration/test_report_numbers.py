@@ -12,10 +12,10 @@ from almanac.report.lines import UNKNOWN
 from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import DayLoad, RunSummary
 from almanac.statistics.file_report import numbers_of, overview
-from tests import agencies
-from tests.agreement import run
-from tests.clouds import query
-from tests.integration.tiny import Agency, later
+from tests.support import agencies
+from tests.support.agreement import run
+from tests.support.clouds import query
+from tests.support.tiny import Agency, later
 
 PLANNED = "status IN ('pre-scheduled', 'skipped')"
 # what is a date to the rules, on or after as_of

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
-from tests.unit.database_agencies import change
+from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
+from tests.support.database_agencies import change
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "send.py"
 FIRST = dt.date.fromisoformat(AS_OF)

@@ -25,10 +25,10 @@ from almanac.runs.shard import run_shard
 from almanac.runs.tasks import announce
 from almanac.storage import layout
 from almanac.storage.versions import list_versions
-from tests import agencies
-from tests.agency_runs import seeded
-from tests.clouds import NOW, TOPIC_OF, TOPICS, Cloud, met_faults, plan_in
-from tests.perils import FAULTS, Death, Fault
+from tests.support import agencies
+from tests.support.agency_runs import seeded
+from tests.support.clouds import NOW, TOPIC_OF, TOPICS, Cloud, met_faults, plan_in
+from tests.support.perils import FAULTS, Death, Fault
 
 ORG = "206"
 DAILY = "2027-03-01-daily"

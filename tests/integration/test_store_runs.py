@@ -21,9 +21,9 @@ from almanac.report.tables import TABLES
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, current, list_versions, manifest_of, rollback
-from tests import agencies
-from tests.agency_runs import seeded
-from tests.clouds import NOW, TOPICS, Cloud, all_rows, plan_in, query
+from tests.support import agencies
+from tests.support.agency_runs import seeded
+from tests.support.clouds import NOW, TOPICS, Cloud, all_rows, plan_in, query
 
 ORG = "206"
 DAILY = "2027-03-01-daily"

@@ -9,8 +9,8 @@ import pytest
 
 from almanac.errors import Corrupt
 from almanac.planning import contacts
-from tests.clouds import NOW, Cloud, plan_in
-from tests.integration.tiny import Agency
+from tests.support.clouds import NOW, Cloud, plan_in
+from tests.support.tiny import Agency
 
 ORG, RUN = "206", f"{NOW.date()}-daily"
 AS_OF = "2027-03-01"

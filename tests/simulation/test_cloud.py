@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.simulation.scenario import Outcome, play
-from tests.simulation.world import CHANCES
+from tests.support.simulation.scenario import Outcome, play
+from tests.support.simulation.world import CHANCES
 
 QUICK = 300  # seeds
 SLOW = 10_000

@@ -23,10 +23,10 @@ from almanac.runs import start as starts
 from almanac.runs.services import Services
 from almanac.storage import layout, lease, store, versions
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
-from tests.simulation.medium import SimulatedStore
-from tests.simulation.scenario import Failed, play
-from tests.simulation.test_crash_points import ASKS, FAULTS, points_of, survive
-from tests.simulation.world import CHANCES, Instance
+from tests.support.simulation.crash_points import ASKS, FAULTS, points_of, survive
+from tests.support.simulation.medium import SimulatedStore
+from tests.support.simulation.scenario import Failed, play
+from tests.support.simulation.world import CHANCES, Instance
 
 SEEDS = 300
 # Much at once: what guards against others is needed only when they are there.

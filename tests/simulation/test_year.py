@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.year import Plan, Year
+from tests.support.simulation.year import Plan, Year
 
 
 def lived(plan: Plan, folder: Path) -> Year:

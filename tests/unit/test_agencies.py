@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agencies import as_of_for, build, config_for
-from tests.agency_tables import SCHEMAS
 from tests.oracle import plan
+from tests.support.agencies import as_of_for, build, config_for
+from tests.support.agency_tables import SCHEMAS
 
 
 def dump(path: Path) -> list[str]:

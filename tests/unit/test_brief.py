@@ -13,7 +13,7 @@ from almanac.database.reading import Snapshot
 from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import RunContext
 from almanac.rules.states import STATE_RULES
-from tests import agencies
+from tests.support import agencies
 
 AS_OF = dt.date(2027, 3, 1)
 

@@ -10,9 +10,9 @@ import apsw
 import pytest
 
 from almanac.database.census import BOUNDS, Census, take_census
-from tests.agencies import as_of_for, build
-from tests.unit.cli_calls import AS_OF, agency, almanac
-from tests.unit.database_agencies import make
+from tests.support.agencies import as_of_for, build
+from tests.support.cli_calls import AS_OF, agency, almanac
+from tests.support.database_agencies import make
 
 DAY = dt.date.fromisoformat(AS_OF)
 

@@ -10,7 +10,7 @@ from almanac.database.inspection import Inspection, inspect
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.opening import open_database, transaction
 from almanac.errors import DatabaseError
-from tests.unit.database_agencies import OLD_SCHEDULES, beside, make
+from tests.support.database_agencies import OLD_SCHEDULES, beside, make
 
 
 def test_a_migrated_database_lacks_nothing(tmp_path: Path) -> None:

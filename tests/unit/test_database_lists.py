@@ -13,7 +13,7 @@ import pytest
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import FOREIGN_LIMIT, Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
-from tests.unit.database_agencies import ALL_IDS, OPENERS, make
+from tests.support.database_agencies import ALL_IDS, OPENERS, make
 
 Open = Callable[..., Snapshot]
 STAGES = ["old", "indexed"]

@@ -23,7 +23,7 @@ from almanac.database.schema import (
     TABLES,
 )
 from almanac.errors import DatabaseError
-from tests.unit.database_agencies import ALL_IDS, OLD_SCHEDULES, change, make
+from tests.support.database_agencies import ALL_IDS, OLD_SCHEDULES, change, make
 
 NOW = "2026-11-21 10:00:00"
 OURS = {i.name for i in (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX, STATUS_INDEX)}

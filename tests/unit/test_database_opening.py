@@ -20,7 +20,7 @@ from almanac.database.opening import (
 )
 from almanac.database.reading import Snapshot
 from almanac.errors import DatabaseBusy, DatabaseError
-from tests.unit.database_agencies import (
+from tests.support.database_agencies import (
     OLD_SCHEDULES,
     OtherProgram,
     beside,

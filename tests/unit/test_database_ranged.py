@@ -18,8 +18,8 @@ from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Traffic
 from almanac.errors import AlmanacError, Corrupt, NotFound, PreconditionFailed, TransientError
-from tests import agencies
-from tests.unit.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, change, over_ranges
+from tests.support import agencies
+from tests.support.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, change, over_ranges
 
 SINCE = "2020-01-01"
 BLOCK = 4096

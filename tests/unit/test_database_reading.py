@@ -16,7 +16,7 @@ from almanac.database.reading import Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
 from almanac.errors import DatabaseError
 from almanac.frames import Kind
-from tests.unit.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, OPENERS, change, make
+from tests.support.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, OPENERS, change, make
 
 Open = Callable[..., Snapshot]
 STAGES = ["old", "migrated", "indexed"]

@@ -12,7 +12,7 @@ from almanac.database import backup as backup_module
 from almanac.database.backup import backup
 from almanac.database.opening import data_version, open_database, quick_check, transaction
 from almanac.errors import DatabaseError
-from tests.unit.database_agencies import OtherProgram, beside, change, make
+from tests.support.database_agencies import OtherProgram, beside, change, make
 
 JOURNALS = ["delete", "wal"]
 BIG = """

@@ -29,7 +29,7 @@ from almanac.database.writing import (
 from almanac.errors import SnapshotMoved
 from almanac.frames import NO_DAY, Kind, ScheduleRows
 from almanac.schedule_status import SkipCode
-from tests.unit.database_agencies import ALL_IDS, OLD_SCHEDULES, make
+from tests.support.database_agencies import ALL_IDS, OLD_SCHEDULES, make
 
 KINDS = [
     Kind("aep", 0, 30, "aep_template", "aep_sms"),

@@ -16,7 +16,7 @@ from almanac.organizations.snapshots import FileSnapshots, RangedSnapshots, Snap
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo, ObjectStore
-from tests.unit.database_agencies import ALL_IDS, change, make
+from tests.support.database_agencies import ALL_IDS, change, make
 
 NAME = "orgs/206/versions/00000001-first/database.sqlite3"
 Opened = FileSnapshots | RangedSnapshots

@@ -15,9 +15,9 @@ from almanac.organizations.recorded_config import recorded_config, recorded_conf
 from almanac.statistics.change_reasons import plan_before
 from almanac.statistics.diff import compare
 from almanac.statistics.file_report import overview
-from tests.integration.tiny import Agency
-from tests.unit.cli_calls import AS_OF
-from tests.unit.explanations import explain_contact
+from tests.support.cli_calls import AS_OF
+from tests.support.explanations import explain_contact
+from tests.support.tiny import Agency
 
 RECORDED = "horizon_days: 400"
 OTHER_RELEASE = "horizon: 1"

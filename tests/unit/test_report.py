@@ -25,8 +25,9 @@ from almanac.report.table import Column, Table, to_csv
 from almanac.report.tables import TABLES, tables_of
 from almanac.schedule_status import SkipCode
 from almanac.statistics.file_report import overview
-from tests.report_pages import AS_OF as TODAY
-from tests.report_pages import (
+from tests.support.cli_calls import AS_OF, agency, almanac, state_of
+from tests.support.report_pages import AS_OF as TODAY
+from tests.support.report_pages import (
     CAP,
     HOSTILE,
     empty_page,
@@ -34,7 +35,6 @@ from tests.report_pages import (
     hostile_page,
     page_data,
 )
-from tests.unit.cli_calls import AS_OF, agency, almanac, state_of
 
 
 class Page(HTMLParser):

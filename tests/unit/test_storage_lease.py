@@ -23,7 +23,7 @@ from almanac.storage.lease import (
 )
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo, ObjectStore
-from tests.unit.storage_stores import FAULTS, STORES, Death, Fault, FaultyStore
+from tests.support.storage_stores import FAULTS, STORES, Death, Fault, FaultyStore
 
 ORG = "206"
 NAME = "orgs/206/lease.json"

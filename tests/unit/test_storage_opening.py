@@ -12,7 +12,7 @@ from almanac.errors import ConfigError
 from almanac.storage.cloud import CloudStore
 from almanac.storage.folder import FolderStore
 from almanac.storage.opening import open_store
-from tests.unit.storage_stores import storage_emulator
+from tests.support.storage_stores import storage_emulator
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, RequestError
 from almanac.storage.checksums import crc32c_of
 from almanac.storage.store import ObjectInfo, ObjectStore, put_file_once, write_once
-from tests.unit.storage_stores import STORES
+from tests.support.storage_stores import STORES
 
 BAD_NAMES = [
     "",

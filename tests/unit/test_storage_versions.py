@@ -23,7 +23,7 @@ from almanac.storage.versions import (
     publish,
     rollback,
 )
-from tests.unit.storage_stores import FAULTS, STORES, Death, Fault, FaultyStore
+from tests.support.storage_stores import FAULTS, STORES, Death, Fault, FaultyStore
 
 ORG = "206"
 NOW = dt.datetime(2026, 11, 21, 10, 0, tzinfo=dt.UTC)

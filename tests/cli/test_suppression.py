@@ -1,0 +1,391 @@
+"""`almanac suppression`: the list of those who get nothing, in a file and in a store."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from almanac.storage.folder import FolderStore
+from almanac.storage.versions import list_versions
+from tests.support.cli_calls import AS_OF, Answer, agency, almanac
+from tests.support.database_agencies import change, make
+
+ORG = "206"
+FIELDS = ("email", "contact_id", "reason", "source", "since", "until")
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = agency(tmp_path_factory.mktemp("planned") / "agency.sqlite3", 400)
+    assert almanac("run", path, "--as-of", AS_OF).code == 0
+    return path
+
+
+@pytest.fixture
+def path(planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A planned agency in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copy(planned, tmp_path / "agency.sqlite3"))
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """Two contacts, and no table of suppressions."""
+    return make(tmp_path / "two.sqlite3")
+
+
+def suppression(*arguments: object) -> Answer:
+    return almanac("suppression", *arguments)
+
+
+def answer(*arguments: object) -> dict[str, Any]:
+    """What a command says in JSON, when it ends well."""
+    given = suppression(*arguments, "--json")
+    assert (given.code, given.err) == (0, "")
+    found: dict[str, Any] = json.loads(given.out)
+    return found
+
+
+def rows(path: Path) -> list[tuple[Any, ...]]:
+    return change(path, f"SELECT {', '.join(FIELDS)} FROM suppressions ORDER BY rowid")
+
+
+def loaded(path: Path, text: str | bytes, *options: object) -> dict[str, Any]:
+    """Import a file with this content; what came of it."""
+    file = path.parent / "list.csv"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return answer("import", path, file, *options)
+
+
+def rejects(path: Path) -> list[str]:
+    return (path.parent / "list.csv.rejects.csv").read_text("utf-8").splitlines()
+
+
+# --- add, end, list -------------------------------------------------------------------------------
+
+
+def test_adding_tells_how_many_planned_messages_the_next_run_skips(path: Path) -> None:
+    ((contact, messages),) = change(
+        path,
+        "SELECT contact_id, count(*) FROM email_schedules WHERE status = 'pre-scheduled' "
+        "GROUP BY contact_id ORDER BY 2 DESC LIMIT 1",
+    )
+    told = answer("add", path, "--contact", contact, "--reason", "unsubscribe", "--on", AS_OF)
+    assert told["added"]
+    assert told["effect"] == {"day": AS_OF, "contacts": 1, "messages": messages}
+    almanac("run", path, "--as-of", AS_OF)
+    sql = "SELECT count(*) FROM email_schedules WHERE skip_reason = 'Suppressed: unsubscribe'"
+    assert change(path, f"{sql} AND contact_id = ?", contact) == [(messages,)]
+    assert answer("list", path, "--on", AS_OF)["effect"]["messages"] == 0
+
+
+def test_an_address_is_compared_without_blanks_and_case(empty: Path) -> None:
+    suppression("add", empty, "--email", "  ANN@Example.com ")
+    for who in (("--email", "ann@example.com"), ("--contact", 1)):
+        assert answer("list", empty, *who)["suppressed"]
+    assert not answer("list", empty, "--contact", 7)["suppressed"]
+
+
+def test_what_is_in_force_already_is_not_added_again(empty: Path) -> None:
+    for expected in (True, False):
+        assert answer("add", empty, "--contact", 7, "--reason", "bounce")["added"] is expected
+    assert answer("add", empty, "--contact", 7, "--reason", "complaint")["added"]
+    assert [row[2] for row in rows(empty)] == ["bounce", "complaint"]
+
+
+def test_one_without_a_reason_is_told_as_unspecified(empty: Path) -> None:
+    told = suppression("add", empty, "--email", "a@x.org", "--reason", "", "--on", AS_OF)
+    assert told.out.startswith(f"a@x.org: suppressed from {AS_OF} on, reason unspecified.\n")
+    assert "\n1 suppression, 1 of them" in f"\n{suppression('list', empty, '--on', AS_OF).out}"
+
+
+def test_ending_keeps_the_row_and_sets_the_day_before(empty: Path) -> None:
+    suppression("add", empty, "--email", "ann@example.com", "--since", "2026-01-05")
+    suppression("end", empty, "--email", "ANN@example.com", "--on", "2026-03-01")
+    assert rows(empty) == [
+        ("ann@example.com", None, "manual", "command line", "2026-01-05", "2026-02-28")
+    ]
+    states = [
+        answer("list", empty, "--contact", 1, "--on", day)["suppressions"][0]["state"]
+        for day in ("2026-01-04", "2026-01-05", "2026-02-28", "2026-03-01")
+    ]
+    assert states == ["to come", "in force", "in force", "ended"]
+
+
+def test_ending_one_that_is_to_come_ends_it_before_it_begins(empty: Path) -> None:
+    suppression("add", empty, "--contact", 7, "--since", "2026-06-01")
+    suppression("end", empty, "--contact", 7, "--on", "2026-03-01")
+    assert rows(empty)[0][4:] == ("2026-06-01", "2026-05-31")
+    for day in ("2026-05-31", "2026-06-01", "2026-06-02"):
+        assert not answer("list", empty, "--contact", 7, "--on", day)["suppressed"]
+
+
+def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
+    suppression("add", empty, "--contact", 1, "--reason", "bounce")
+    suppression("add", empty, "--email", "ann@example.com", "--reason", "complaint")
+    told = answer("end", empty, "--contact", 1)
+    assert [row["reason"] for row in told["ended"]] == ["bounce"]
+    assert [row["reason"] for row in told["still_in_force"]] == ["complaint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("add",), "expected --email ADDRESS or --contact ID"),
+        (("add", "--contact", 9), "contact 9: is not there"),
+        (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
+        (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
+        (("add", "--contact", 7, "--reason", "a\0b"), "'a\\x00b': with a NUL character"),
+        (("add", "--email", " "), "--email: expected an address, found nothing"),
+        (("add", "--contact", 7, "--since", "06/01/2026"), "since: '06/01/2026' is not a date"),
+        (
+            ("add", "--contact", 7, "--since", "2026-06-01", "--until", "2026-05-01"),
+            "until: 2026-05-01 is before its beginning, 2026-06-01",
+        ),
+        (("end", "--contact", 7), "contact 7: no suppression to end"),
+        (("end", "--contact", 7, "--reason", "bounce"), "no suppression for bounce to end"),
+        (("end", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
+        (("list", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
+        (("list", "--on", "yesterday"), "--on: 'yesterday' is not a date"),
+        (("export", "--json"), "--json: expected --out FILE with it"),
+    ],
+)
+def test_a_mistake_is_named_and_changes_nothing(
+    empty: Path, arguments: tuple[object, ...], words: str
+) -> None:
+    before = empty.read_bytes()
+    given = suppression(arguments[0], empty, *arguments[1:])
+    assert (given.code, given.out) == (2, "")
+    assert words in given.err
+    assert empty.read_bytes() == before
+
+
+def test_counts_are_by_reason_source_and_state(empty: Path) -> None:
+    loaded(
+        empty,
+        "email,reason,source,since,until\n"
+        "a@x.org,bounce,mark,,\nb@x.org,bounce,mark,2026-01-01,\n"
+        "c@x.org,bounce,mark,,2026-11-20\nd@x.org,,hand,2026-11-22,\n",
+    )
+    lines = answer("list", empty, "--on", AS_OF)["lines"]
+    assert [tuple(line.values()) for line in lines] == [
+        ("", "hand", "to come", 1),
+        ("bounce", "mark", "ended", 1),
+        ("bounce", "mark", "in force", 2),
+    ]
+    text = suppression("list", empty, "--on", AS_OF).out
+    assert "4 suppressions, 2 of them in force on 2026-11-21" in text
+
+
+def test_texts_that_steer_a_terminal_come_out_harmless(empty: Path) -> None:
+    loaded(empty, 'email,reason\nann@example.com,"\x1b[31m[bold]evil[/]\x07"\n')
+    for arguments in (("list", empty), ("list", empty, "--contact", 1)):
+        text = suppression(*arguments).out
+        assert "[bold]evil[/]" in text
+        assert "\x1b" not in text
+        assert "\x07" not in text
+
+
+# --- import and export ----------------------------------------------------------------------------
+
+
+def test_every_unusable_line_is_in_the_rejects_with_why(empty: Path) -> None:
+    told = loaded(
+        empty,
+        "\n Email ,Contact_ID,since,until,name\n"
+        "a@x.org,,2026-01-01,,Ann\n"
+        ",,,,Nobody\n"
+        "b at x.org,,,,Bob\n"
+        "\n"
+        "c@x.org,seven,,,Cid\n"
+        "d@x.org,,01/02/2026,,Dan\n"
+        "e@x.org,,2026-02-30,,Eve\n"
+        "f@x.org,,2026-03-02,2026-02-28,Fay\n"
+        'g@x.org,,,,Guy,"one, two"\n'
+        ",12345,,,Hal\n",
+    )
+    assert (told["added"], told["rejected"], told["unknown_contacts"]) == (2, 7, 1)
+    assert told["ignored_columns"] == ["name"]
+    assert told["rejects"] == str(empty.parent / "list.csv.rejects.csv")
+    assert rejects(empty) == [
+        "line,rejected_because,email,contact_id,since,until,name",
+        "4,names nobody: neither an e-mail address nor the id of a contact,,,,,Nobody",
+        "5,email: 'b at x.org' is not an e-mail address,b at x.org,,,,Bob",
+        "7,contact_id: 'seven' is not the id of a contact,c@x.org,seven,,,Cid",
+        "8,since: '01/02/2026' is not a date; expected YYYY-MM-DD,d@x.org,,01/02/2026,,Dan",
+        "9,since: '2026-02-30' is not a date; expected YYYY-MM-DD,e@x.org,,2026-02-30,,Eve",
+        '10,"until: 2026-02-28 is before its beginning, 2026-03-02",'
+        "f@x.org,,2026-03-02,2026-02-28,Fay",
+        "11,6 cells where the header has 5: is there a separator in one of them?,"
+        'g@x.org,,,,Guy,"one, two"',
+    ]
+    assert [row[:2] for row in rows(empty)] == [("a@x.org", None), (None, 12345)]
+
+
+def test_mended_rejects_are_taken_and_the_others_are_there_already(empty: Path) -> None:
+    loaded(empty, "email,since\na@x.org,2026-01-01\nb@x.org,1/1/2026\n")
+    mended = "\n".join(rejects(empty)).replace(",1/1/2026", ",2026-01-01")
+    told = loaded(empty, mended)
+    assert (told["added"], told["ignored_columns"]) == (1, [])
+    assert len(rows(empty)) == 2
+
+
+@pytest.mark.parametrize("behind", [1, 5000])
+def test_a_quotation_mark_that_is_never_closed_takes_no_other_line_with_it(
+    empty: Path, behind: int
+) -> None:
+    others = "".join(f"c{n}@x.org,bounce\n" for n in range(behind))
+    told = loaded(empty, f'email,reason\na@x.org,"two\nlines"\nb@x.org,"open\n{others}')
+    assert (told["added"], told["rejected"]) == (1 + behind, 1)
+    (reject,) = csv.DictReader(rejects(empty))
+    assert reject["line"] == "4"
+    assert reject["rejected_because"].startswith("not CSV (")
+    assert (reject["email"], reject["reason"]) == ("b@x.org", '"open')
+    assert rows(empty)[0][2] == "two\nlines"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        "email;reason\r\nzoë@x.org;désabonné\r\n".encode("cp1252"),
+        "\ufeffemail;reason\r\nzoë@x.org;désabonné\r\n".encode(),
+        "email\treason\nzoë@x.org\tdésabonné".encode("utf-16"),
+        "reason|email\rdésabonné|zoë@x.org\r".encode(),
+    ],
+)
+def test_encodings_separators_and_line_ends_are_found_out(empty: Path, octets: bytes) -> None:
+    assert loaded(empty, octets)["added"] == 1
+    assert rows(empty) == [("zoë@x.org", None, "désabonné", None, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (b"", "empty; expected CSV with a header such as email,contact_id"),
+        (b"name,address\nAnn,a@x.org\n", "expected a header with email, contact_id; found name"),
+        (b"email,email\na,b\n", "the column email is there more than once"),
+        (b"PK\x03\x04 and so on", "a workbook or an archive; save the sheet as CSV"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_as_a_whole(
+    empty: Path, octets: bytes, words: str
+) -> None:
+    (empty.parent / "list.csv").write_bytes(octets)
+    given = suppression("import", empty, empty.parent / "list.csv")
+    assert given.code == 2
+    assert words in given.err
+
+
+def test_the_same_file_again_changes_nothing(empty: Path) -> None:
+    text = "email,reason,since\na@x.org,bounce,2026-01-01\nA@X.org ,bounce,2026-01-01\n,,\n"
+    assert [loaded(empty, text)["added"] for _ in range(2)] == [2, 0]
+    before = empty.read_bytes()
+    assert loaded(empty, text)["unchanged"] == 2
+    assert empty.read_bytes() == before
+
+
+def test_a_file_ends_what_had_no_end_and_begins_nothing_that_has_ended(empty: Path) -> None:
+    still_there = "email,reason,since,until\na@x.org,bounce,2026-01-01,\n"
+    ended = "email,reason,since,until\nA@x.org,bounce,2026-01-01,2026-05-31\n"
+    loaded(empty, still_there)
+    assert loaded(empty, ended)["ended"] == 1
+    told = loaded(empty, still_there)
+    assert (told["added"], told["ended"], told["unchanged"]) == (0, 0, 1)
+    assert [row[5] for row in rows(empty)] == ["2026-05-31"]
+
+
+@pytest.mark.parametrize("source", ["generated", "awkward"])
+def test_what_is_exported_comes_back_as_it_was(path: Path, empty: Path, source: str) -> None:
+    if source == "awkward":
+        path = Path(shutil.copy(empty, empty.with_name("awkward.sqlite3")))
+        loaded(
+            path,
+            "email,contact_id,reason,source,since,until\n"
+            '"a@x.org",,"says ""no"",\nreally;|",ü,2026-01-01 09:00:00,\n'
+            "a@x.org,,same,one,2026-01-01,\na@x.org,,same,two,2026-01-01,\n"
+            "a@x.org,,same,one,2026-01-01,2026-02-01\nb@x.org,7,,,,2026-02-01T01:00:00Z\n"
+            ",-3,,,2026-03-01,2026-02-28\n",
+        )
+        assert len(rows(path)) == 6
+    out = empty.parent / "out.csv"
+    assert answer("export", path, "--out", out)["rows"] == len(rows(path)) > 1
+    told = answer("import", empty, out)
+    assert (told["added"], told["rejected"]) == (len(rows(path)), 0)
+    assert [tuple(x or None for x in row) for row in rows(path)] == rows(empty)
+    for database in (path, empty):
+        told = answer("import", database, out)
+        assert (told["added"], told["ended"]) == (0, 0)
+    assert suppression("export", empty).out == out.read_text("utf-8")
+
+
+def test_where_the_rejects_cannot_be_written_nothing_is_imported(empty: Path) -> None:
+    (empty.parent / "list.csv").write_text("email\na@x.org\nnobody\n")
+    before = empty.read_bytes()
+    given = suppression(
+        "import", empty, empty.parent / "list.csv", "--rejects", empty.parent / "no" / "such.csv"
+    )
+    assert given.code == 2
+    assert "there is no folder to put it in" in given.err
+    (empty.parent / "list.csv.rejects.csv").mkdir()
+    given = suppression("import", empty, empty.parent / "list.csv")
+    assert given.code == 1
+    assert "list.csv.rejects.csv: cannot be written" in given.err
+    assert empty.read_bytes() == before
+
+
+def test_an_export_goes_to_standard_output_or_into_a_file_that_can_be(empty: Path) -> None:
+    loaded(empty, "email\na@x.org\n")
+    given = suppression("export", empty, "--out", "-")
+    assert given.out == suppression("export", empty).out == f"{','.join(FIELDS)}\na@x.org,,,,,\n"
+    given = suppression("export", empty, "--out", empty.parent / "no" / "such.csv")
+    assert given.code == 2
+    assert "there is no folder to put it in" in given.err
+
+
+def test_a_table_of_the_users_own_is_completed_and_otherwise_left_alone(empty: Path) -> None:
+    change(
+        empty,
+        "CREATE TABLE suppressions (nr INTEGER PRIMARY KEY, EMAIL TEXT, note TEXT NOT NULL "
+        "DEFAULT 'none', until TEXT)",
+    )
+    change(empty, "INSERT INTO suppressions (email, note) VALUES ('old@x.org', 'by phone')")
+    loaded(empty, "email,reason\nOLD@x.org,\nnew@x.org,bounce\n")
+    assert change(empty, "SELECT nr, email, note, reason, until FROM suppressions") == [
+        (1, "old@x.org", "by phone", None, None),
+        (2, "new@x.org", "none", "bounce", None),
+    ]
+
+
+def test_a_view_in_its_place_is_named(empty: Path) -> None:
+    change(empty, "CREATE VIEW suppressions AS SELECT 'ann@example.com' AS email")
+    assert answer("list", empty, "--contact", 1)["suppressed"]
+    given = suppression("add", empty, "--contact", 7)
+    assert given.code == 2
+    assert "suppressions is a view here; Almanac needs a table" in given.err
+
+
+# --- in a store -----------------------------------------------------------------------------------
+
+
+def test_in_a_store_a_change_is_a_version_and_no_change_is_none(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALMANAC_STORE", str(path.parent / "store"))
+    for arguments in (("init", ORG), ("push", ORG, path)):
+        assert almanac("store", *arguments).code == 0
+    store = FolderStore(path.parent / "store")
+    (path.parent / "list.csv").write_text("email\nada@example.com\n")
+    for added, versions in ((1, 2), (0, 2)):
+        assert answer("import", "list.csv", "--org", ORG)["added"] == added
+        assert len(list(list_versions(store, ORG))) == versions
+    assert answer("list", "--org", ORG, "--email", "ada@example.com")["suppressed"]
+    assert answer("add", "--org", ORG, "--contact", 5)["added"]
+    assert len(answer("end", "--org", ORG, "--contact", 5)["ended"]) == 1
+    assert len(list(list_versions(store, ORG))) == 4
+    before = rows(path)
+    assert suppression("export", "--org", ORG).out.count("\n") == len(before) + 3

@@ -1,0 +1,1 @@
+"""What tests share: builders of databases, clouds, callers of the program."""

@@ -1,0 +1,49 @@
+"""What tests of `almanac campaign` in a store share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+from almanac.commands import campaign
+from almanac.storage.store import ObjectStore
+from almanac.storage.versions import current, publish
+
+ORG = "206"
+
+
+TODAY = dt.date(2027, 3, 1)
+
+
+NOW = dt.datetime(2027, 3, 1, 9, tzinfo=dt.UTC)
+
+
+def put(store: ObjectStore, path: Path, now: dt.datetime = NOW) -> None:
+    """Publish a copy of the file as the next version."""
+    copy = path.with_name("pushed.sqlite3")
+    shutil.copy(path, copy)
+    publish(
+        store,
+        ORG,
+        copy,
+        run_id=f"push-{now.microsecond}",
+        parent=current(store, ORG),
+        as_of=TODAY,
+        now=now,
+        manifest_extra={},
+        attachments={},
+    )
+
+
+def version(store: ObjectStore) -> int:
+    there = current(store, ORG)
+    assert there is not None
+    return there[0].version
+
+
+def how(**options: Any) -> campaign.How:
+    given: dict[str, Any] = dict.fromkeys(("changed_by", "event_id"))
+    flags = {"dry_run": False, "replan": False, "as_json": True, "as_of": str(TODAY)}
+    return campaign.How(**given | flags | options)

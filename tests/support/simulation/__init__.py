@@ -1,0 +1,1 @@
+"""The simulated cloud, and the simulated year of an agency."""
