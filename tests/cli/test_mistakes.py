@@ -42,7 +42,7 @@ MISTAKES = [
     (["run", "agency.sqlite3", "--dry-run", "--config", "unknown.yaml"], "horizon: unknown key"),
     (["run", "agency.sqlite3", "--report", "none/page.html"], "there is no folder"),
     (["run", "agency.sqlite3", "--report", "folder"], "folder: a folder"),
-    (["run", "agency.sqlite3", "--report", "/dev/null"], "not an ordinary file"),
+    (["run", "agency.sqlite3", "--report", "/dev/null"], "not a regular file"),
     (["explain", "agency.sqlite3"], "--contact"),
     (["explain", "agency.sqlite3", "--contact", "five"], "--contact"),
     (["explain", "agency.sqlite3", "--contact", "123456789"], "the nearest ids are"),

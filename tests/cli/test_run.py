@@ -44,9 +44,9 @@ def test_the_summary_tells_what_an_operator_looks_for(path: Path) -> None:
         "Caps",
         "How days were chosen",
         "Changes",
-        "Contacts with something wrong",
+        "Contacts with issues",
         "Campaigns left out",
-        "Database brought up to date",
+        "Database migrated",
         "This run",
         "Next",
     ):

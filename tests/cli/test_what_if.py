@@ -137,7 +137,7 @@ def test_the_text_tells_it_on_eighty_columns(planned: Path, other: Path) -> None
         "Settings that differ",
         "Planned by type",
         "Skipped by reason",
-        "What the new configuration makes of each message",
+        "Each message with the new configuration",
         "Daily volume",
         "Busiest days",
         "Messages by week",

@@ -21,7 +21,7 @@ from almanac.report.headlines import INVALID_EMAIL, alerts, cards
 from almanac.report.lines import UNKNOWN, MessageCount
 from almanac.report.page import MOST_ROWS, MOST_TYPES, check_target, render, write_page
 from almanac.report.summary import DayLoad
-from almanac.report.table import Column, Table, to_csv
+from almanac.report.table import ReportColumn, ReportTable, to_csv
 from almanac.report.tables import TABLES, tables_of
 from almanac.schedule_status import SkipCode
 from almanac.statistics.file_report import overview
@@ -153,8 +153,8 @@ def test_a_page_without_anything_on_it_says_so_in_every_section() -> None:
     assert said["reasons"].endswith("Nothing is skipped.")
     assert said["campaigns"].endswith("There are no campaigns.")
     assert said["above"].endswith("No day is above the ceiling of 1.")
-    assert said["suppressions"].endswith("No suppression is in force.")
-    assert said["issues"].endswith("No contact has anything wrong.")
+    assert said["suppressions"].endswith("No suppression is active.")
+    assert said["issues"].endswith("No contact has an issue.")
     assert "made from the database alone" in said["changes"]
 
 
@@ -351,14 +351,20 @@ def test_the_document_tells_of_every_section_and_table() -> None:
 
 
 def test_a_csv_is_as_rfc_4180_has_it_and_its_numbers_are_numbers() -> None:
-    columns = (Column("Reason"), Column("Messages", number=True), Column("%", number=True))
-    content = to_csv(Table("t", "T", columns, [('a "b", c', 12345, None), ("x\ny", -3, 43.9)]))
+    columns = (
+        ReportColumn("Reason"),
+        ReportColumn("Messages", number=True),
+        ReportColumn("%", number=True),
+    )
+    content = to_csv(
+        ReportTable("t", "T", columns, [('a "b", c', 12345, None), ("x\ny", -3, 43.9)])
+    )
     assert content == b'Reason,Messages,%\r\n"a ""b"", c",12345,\r\n"x\ny",-3,43.9\r\n'
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_no_text_of_a_csv_is_a_formula(text: str) -> None:
-    rows = csv_rows(to_csv(Table("t", "T", (Column(text),), [(text,)])))
+    rows = csv_rows(to_csv(ReportTable("t", "T", (ReportColumn(text),), [(text,)])))
     assert rows == [[f"'{text}"], [f"'{text}"]]
 
 
@@ -429,7 +435,7 @@ def test_the_tables_lie_in_a_folder_beside_the_page(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_found_early(tmp_path: Path) -> None:
     (tmp_path / "page-tables").touch()
     with pytest.raises(
-        InputError, match=r"its tables go into the folder .*page-tables, which is a file"
+        InputError, match=r"its tables need the folder .*page-tables, which is a file"
     ):
         check_target(tmp_path / "page.html")
 

@@ -1,4 +1,4 @@
-"""The report page's two pictures: which squares and bars there are, and what each of them says."""
+"""The report page's two charts: the squares of the calendar, and the bars of the next days."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from almanac.report.page_data import PageData
 from almanac.report.table import OTHER
 
 BAR_DAYS = 60
-SERIES = 8  # types with a colour of their own, s0 to s7; the rest share the last; committed: s8
+SERIES = 8  # types with their own colour, s0 to s7; the other types share s7; committed: s8
 COMMITTED = "committed"
 BAR_HEIGHT, BAR_TOP = 250, 14  # pixels
-BAR_SHARE = 0.8  # of the room that a day has
-TICKS = 4  # lines of the scale, at most
-FAR = 4  # a cap so many times as high as the highest bar would make all of them low
+BAR_SHARE = 0.8  # of the width of a day
+TICKS = 4  # most lines of the scale
+FAR = 4  # a cap more than so many times the highest bar is left out: it would flatten all bars
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Square:
 
 @dataclass(frozen=True)
 class Month:
-    """A month of the calendar; None where a day of a week is not in it, or not in the plan."""
+    """A month of the calendar; None for a day of a week that is not in it, or not in the plan."""
 
     name: str
     weeks: list[list[Square | None]]  # Monday first
@@ -47,7 +47,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Bar:
-    """A day of the bars; x and width are percentages of the chart's width."""
+    """The bar of a day; x and width are percentages of the chart's width."""
 
     day: dt.date
     x: float
@@ -57,34 +57,34 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A text at a place: y in pixels for the scale, x in percent for the dates."""
+class AxisLabel:
+    """A label of an axis: y in pixels for the scale, x in percent for the dates."""
 
     at: float
     text: str
-    minor: bool = False  # left out where there is little room
+    minor: bool = False  # hidden on a narrow screen
 
 
 @dataclass(frozen=True)
 class Chart:
-    """The bars with their scale, and where the cap and the ceiling are (None: off the chart)."""
+    """The bars with their scale, and the heights of cap and ceiling (None: off the chart)."""
 
     bars: list[Bar]
     series: list[str]
-    scale: list[Mark]
-    dates: list[Mark]
+    scale: list[AxisLabel]
+    dates: list[AxisLabel]
     cap: float | None
     ceiling: float | None
     base: float = BAR_TOP + BAR_HEIGHT
 
 
-# Percent of the cap at which the colour changes. A day has a fraction of the cap as a rule, and
-# that one such day is twice as full as another one should show.
+# Percent of the cap at which the colour changes: most days have a fraction of the cap, and a day
+# twice as full as another should have another colour.
 SHARES = (6, 12, 50)
 
 
 def level(count: int, cap: int, ceiling: int) -> str:
-    """How full a day is, as the name of a colour: l0 (empty) to l4 (below the cap), cap, over."""
+    """Return the colour of a day by its messages: l0 (none) to l4 (below the cap), cap, over."""
     if count == 0:
         return "l0"
     if count > ceiling:
@@ -95,12 +95,12 @@ def level(count: int, cap: int, ceiling: int) -> str:
 
 
 def long_day(day: dt.date) -> str:
-    """Saturday 21 November 2026."""
+    """Return a day as in Saturday 21 November 2026."""
     return f"{day:%A} {day.day} {day:%B %Y}"
 
 
 def calendar(data: PageData) -> list[Month]:
-    """The months from the first to the last day of the plan, coloured by volume."""
+    """Return the months from the first to the last day of the plan, coloured by volume."""
     totals = data.totals
     months: list[Month] = []
     day = data.first_day
@@ -120,8 +120,11 @@ def calendar(data: PageData) -> list[Month]:
 
 
 def series(data: PageData) -> list[str]:
-    """The types in the order of their colours: the most frequent ones of the next days, then
-    OTHER, and COMMITTED for what a run may not move."""
+    """Return the types in the order of their colours.
+
+    The most frequent of the next days come first, then OTHER, and COMMITTED for the messages that
+    a run may not move.
+    """
     counts: Counter[str] = Counter()
     for day in _next_days(data):
         counts.update(data.days[str(day)].planned if str(day) in data.days else {})
@@ -132,7 +135,7 @@ def series(data: PageData) -> list[str]:
 
 
 def bars(data: PageData) -> Chart:
-    """A stacked bar for each of the next days."""
+    """Return a stacked bar for each of the next days."""
     names, totals, days = series(data), data.totals, _next_days(data)
     highest = max(totals.get(str(day), 0) for day in days)
     near = data.daily_cap <= FAR * highest
@@ -144,7 +147,7 @@ def bars(data: PageData) -> Chart:
         return round(BAR_HEIGHT * count / top, 2)
 
     drawn: list[Bar] = []
-    dates: list[Mark] = []
+    dates: list[AxisLabel] = []
     for number, day in enumerate(days):
         boxes = []
         y = float(base)
@@ -155,11 +158,11 @@ def bars(data: PageData) -> Chart:
         x = round(number * room + room * (1 - BAR_SHARE) / 2, 3)
         drawn.append(Bar(day, x, round(room * BAR_SHARE, 3), words, boxes))
         if day.weekday() == 0 and number < BAR_DAYS - 3:
-            dates.append(Mark(x, f"{day.day} {day:%b}", minor=len(dates) % 2 == 1))
+            dates.append(AxisLabel(x, f"{day.day} {day:%b}", minor=len(dates) % 2 == 1))
     return Chart(
         bars=drawn,
         series=names,
-        scale=[Mark(base - height(n), f"{n:,}") for n in range(0, top + 1, step)],
+        scale=[AxisLabel(base - height(n), f"{n:,}") for n in range(0, top + 1, step)],
         dates=dates,
         cap=base - height(data.daily_cap) if near else None,
         ceiling=base - height(data.ceiling) if near and data.ceiling <= top else None,
@@ -171,14 +174,14 @@ def _next_days(data: PageData) -> list[dt.date]:
 
 
 def scale_of(highest: int) -> tuple[int, int]:
-    """The top of a scale that holds the count, and its step: 1, 2 or 5 times a power of ten."""
+    """Return the top of a scale for the count, and its step: 1, 2 or 5 times a power of ten."""
     power = 10 ** max(0, math.floor(math.log10(max(1, highest) / TICKS)))
     step = next(n * power for n in (1, 2, 5, 10) if n * power * TICKS >= highest)
     return step * math.ceil(max(1, highest) / step), step
 
 
 def _stack(data: PageData, day: dt.date, names: list[str]) -> list[tuple[int, int]]:
-    """(colour, messages) of a day from the bottom up."""
+    """Return (colour, messages) of a day from the bottom up."""
     load = data.days.get(day.isoformat())
     if load is None:
         return []

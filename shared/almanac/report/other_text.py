@@ -1,4 +1,4 @@
-"""What `almanac diff` and `almanac check` found, for people."""
+"""The results of `almanac diff` and `almanac check` as text."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ DAYS_SHOWN = 20
 
 
 def print_difference(console: Console, found: Difference) -> None:
-    """Rows that differ, by type, and the days on which most do."""
+    """Print the rows that differ by type, and the days with the most of them."""
     paragraph(
         console,
-        f"{found.new} against {found.old}: {found.rows_new:,} planned rows, before "
+        f"{found.new} compared with {found.old}: {found.rows_new:,} planned rows, before "
         f"{found.rows_old:,}; {found.unchanged:,} are the same.",
         indent=0,
         style="bold",
     )
-    there = [name for name in CHANGES if found.changes[name]]
-    if not there:
+    present = [name for name in CHANGES if found.changes[name]]
+    if not present:
         paragraph(console, "No planned row differs.", indent=0)
         return
     heading(console, "By type")
-    types = sorted({email_type for name in there for email_type in found.by_type[name]})
-    rows: list[list[object]] = [[t, *(found.by_type[n].get(t) for n in there)] for t in types]
-    rows.append(["all", *(found.changes[n] for n in there)])
-    names = [f">{name}" for name in there]
+    types = sorted({email_type for name in present for email_type in found.by_type[name]})
+    rows: list[list[object]] = [[t, *(found.by_type[n].get(t) for n in present)] for t in types]
+    rows.append(["all", *(found.changes[n] for n in present)])
+    names = [f">{name}" for name in present]
     table(console, ("", *names), rows)
     heading(console, "By day")
     totals = {day: sum(counts.values()) for day, counts in found.by_day.items()}
     busiest = sorted(totals, key=lambda day: (-totals[day], day))[:DAYS_SHOWN]
-    days = [[day, *(found.by_day[day].get(n) for n in there)] for day in sorted(busiest)]
+    days = [[day, *(found.by_day[day].get(n) for n in present)] for day in sorted(busiest)]
     table(console, ("!", *names), days)
     if len(totals) > DAYS_SHOWN:
         more = len(totals) - DAYS_SHOWN
@@ -43,13 +43,13 @@ def print_difference(console: Console, found: Difference) -> None:
 
 
 def print_findings(console: Console, found: Findings, advice: Mapping[str, str]) -> None:
-    """The state of the file, the worst first; `advice` is by kind of contact issue."""
+    """Print the state of the file, the worst first; `advice` is by kind of contact issue."""
     if not found.usable:
         verdict = "cannot be used as it is"
     elif found.warnings:
-        verdict = "can be planned; some things in it are worth a look"
+        verdict = "can be planned; some of its data should be checked"
     else:
-        verdict = "can be planned, and everything in it is in order"
+        verdict = "can be planned, and no problem was found"
     paragraph(console, f"{found.database} {verdict}.", indent=0, style="bold")
     if found.integrity:
         heading(console, "Damage")
@@ -57,7 +57,7 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
             paragraph(console, line)
         paragraph(console, "Restore a backup, or try the command .recover of the sqlite3 shell.")
     if found.unusable_tables:
-        heading(console, "Tables that stand in the way")
+        heading(console, "Tables that cannot be used")
         for line in found.unusable_tables:
             paragraph(console, f"{line}; Almanac needs a table of this name")
     _contacts(console, found, advice)
@@ -66,7 +66,7 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]
         table(console, (">id", "name", "why"), rows)
     if found.odd_dates:
-        heading(console, "Texts that are no date (YYYY-MM-DD)")
+        heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())
     _missing(console, found)
 
@@ -78,14 +78,14 @@ def _contacts(console: Console, found: Findings, advice: Mapping[str, str]) -> N
         rows.append(("can get messages", found.eligible))
     for what, count in (
         ("left out: another contact has the same id", found.duplicate_ids),
-        ("left out: the id is no whole number", found.non_integer_ids),
-        ("campaign targets of contacts that are not there", found.unknown_targets),
+        ("left out: the id is not a whole number", found.non_integer_ids),
+        ("campaign targets of contacts that do not exist", found.unknown_targets),
     ):
         if count:
             rows.append((what, count))
     table(console, ("", ">"), rows)
     if found.issues:
-        heading(console, "Contacts with something wrong")
+        heading(console, "Contacts with issues")
         ranked = sorted(found.issues.items(), key=lambda pair: (-pair[1], pair[0]))
         table(console, ("", ">", ""), [(i, n, advice.get(i, "")) for i, n in ranked])
 
@@ -98,5 +98,5 @@ def _missing(console: Console, found: Findings) -> None:
         rows = [("table", name) for name in found.missing_tables]
         table(console, ("", ""), rows + [("column", name) for name in ours])
     if theirs:
-        heading(console, "Columns that contacts does not have; planning does without")
+        heading(console, "Columns missing in contacts; planning works without them")
         table(console, ("",), [(name,) for name in theirs])

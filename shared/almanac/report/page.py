@@ -1,4 +1,4 @@
-"""The report page: one HTML file that needs nothing but itself, and its tables as CSV files."""
+"""The report page: one self-contained HTML file, and its tables as CSV files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from almanac.outputs import check_no_database, neighbour
 from almanac.report.charts import BAR_HEIGHT, BAR_TOP, bars, calendar
 from almanac.report.headlines import alerts, cards, changes_in_words, short_day
 from almanac.report.page_data import PageData
-from almanac.report.table import Cell, Table, to_csv
+from almanac.report.table import Cell, ReportTable, to_csv
 from almanac.report.tables import tables_of
 from almanac.report.what_if_page import weeks_chart
 
-# What the page shows of a long table; its CSV has all.
+# The limits of the tables on the page; their CSV files are complete.
 MOST_ROWS = 200
 MOST_DAYS = 1100
 MOST_TYPES = 12
@@ -32,62 +32,62 @@ DATES = 30  # pixels below the bars
 
 @dataclass(frozen=True)
 class ShownTable:
-    """What the page shows of a table, and how much more its CSV has."""
+    """The part of a table that the page shows, and how much more its CSV file has."""
 
-    table: Table
-    columns: list[tuple[str, bool, bool]]  # label, is of numbers, is drawn
+    table: ReportTable
+    columns: list[tuple[str, bool, bool]]  # label, holds numbers, is drawn as a bar
     rows: list[tuple[Cell, ...]]
     more_rows: int
     more_columns: int
 
 
 def report_files(data: PageData, page: str, folder: str) -> dict[str, bytes]:
-    """The page by its name, and the CSV files of its tables by theirs: in the folder beside it."""
+    """Return the page and the CSV files of its tables by name; the CSV files are in the folder."""
     tables = tables_of(data)
     csv_files = {f"{folder}/{name}.csv": to_csv(table) for name, table in tables.items()}
     return {**csv_files, page: _page(data, tables, folder).encode(errors="replace")}
 
 
 def render(data: PageData, folder: str = "report-tables") -> str:
-    """The page's HTML; every text of the data is escaped. folder: where its CSV files are."""
+    """Return the page's HTML; every text of the data is escaped. folder: of its CSV files."""
     return _page(data, tables_of(data), folder)
 
 
 def tables_folder(page: Path) -> Path:
-    """The folder with the CSV files of a page in a file."""
+    """Return the folder for the CSV files of a page."""
     return page.with_name(f"{page.stem}-tables")
 
 
 def check_target(path: Path) -> None:
-    """Raises InputError if no page, or no CSV file beside it, can be written."""
+    """Raise InputError if the page, or the CSV files beside it, cannot be written."""
     if path.is_dir():
         raise InputError(f"{path}: a folder; expected the name of an HTML file")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not an ordinary file; a page would take its place")
+        raise InputError(f"{path}: not a regular file; the page would replace it")
     check_no_database(path, "the page")
     parent = path.absolute().parent
     if not parent.is_dir():
-        raise InputError(f"{path}: there is no folder {parent}; make it first")
+        raise InputError(f"{path}: there is no folder {parent}; create it first")
     tables = tables_folder(path)
     if tables.exists() and not tables.is_dir():
-        raise InputError(f"{path}: its tables go into the folder {tables}, which is a file")
+        raise InputError(f"{path}: its tables need the folder {tables}, which is a file")
     for folder in (parent, tables):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            raise InputError(f"{path}: the folder {folder} cannot be written to")
+            raise InputError(f"{path}: the folder {folder} is not writable")
 
 
 def write_page(path: Path, data: PageData) -> None:
-    """Write the page and the CSV files, the page last; each is there whole, or as it was before."""
+    """Write the CSV files and then the page, each file whole or not at all."""
     check_target(path)
     folder = tables_folder(path)
     folder.mkdir(exist_ok=True)
-    for left in folder.glob("what_if_*.csv"):  # by an earlier page, of a comparison
-        left.unlink()
+    for stale in folder.glob("what_if_*.csv"):  # of an earlier page with a comparison
+        stale.unlink()
     for name, content in report_files(data, path.name, folder.name).items():
         _write(path.absolute().parent / name, content)
 
 
-def _page(data: PageData, tables: dict[str, Table], folder: str) -> str:
+def _page(data: PageData, tables: dict[str, ReportTable], folder: str) -> str:
     script, style = _asset("page.js.j2"), _asset("page.css.j2")
     return (
         _environment()
@@ -114,7 +114,7 @@ def _page(data: PageData, tables: dict[str, Table], folder: str) -> str:
     )
 
 
-def _shown(table: Table) -> ShownTable:
+def _shown(table: ReportTable) -> ShownTable:
     narrow = table.narrowed(MOST_TYPES)
     most = MOST_DAYS if table.name in ("days", "what_if_days") else MOST_ROWS
     return ShownTable(
@@ -141,7 +141,7 @@ def _environment() -> Environment:
 
 
 def _cell(value: Cell) -> str:
-    """A cell as the page shows it."""
+    """Return a cell as the page shows it."""
     match value:
         case None:
             return ""
@@ -153,23 +153,23 @@ def _cell(value: Cell) -> str:
 
 
 def _breakable(value: Cell) -> Markup:
-    """A cell as the page shows it; a name may be broken after an underscore."""
+    """Return a cell as the page shows it, with line breaks allowed after underscores."""
     return escape(_cell(value)).replace("_", Markup("_<wbr>"))
 
 
 @functools.cache
 def _asset(name: str) -> str:
-    """The text of a template without anything to fill in."""
+    """Return the text of a template that depends on no data."""
     return _environment().get_template(name).render(height=BAR_TOP + BAR_HEIGHT + DATES)
 
 
 def _digest(text: str) -> str:
-    """How a Content-Security-Policy names the only script, or style, that may be."""
+    """Return the hash by which a Content-Security-Policy allows one script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Either all of the file is there, or what was there before."""
+    """Write a file whole, or leave the earlier one as it is."""
     with neighbour(path) as partial:
         partial.write_bytes(content)
         partial.replace(path)

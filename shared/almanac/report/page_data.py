@@ -1,4 +1,4 @@
-"""What the report page shows, from a run's summary or from the rows of a file."""
+"""The data of the report page, from a run's summary or from the rows of a file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PageData(BaseModel):
     states: list[StateLine] = []
     campaigns: list[CampaignLine] = []
     changes: list[ChangeLine] = []
-    changes_since: str | None = None  # in words, what the changes are held against; None: unknown
+    changes_since: str | None = None  # what the plan is compared with, as text; None: unknown
     suppressions: list[SuppressionLine] = []
     issues: list[tuple[str, int, str]]  # kind, contacts, advice
     seconds: dict[str, float] = {}  # by step, and "total"
@@ -45,12 +45,12 @@ class PageData(BaseModel):
 
     @property
     def totals(self) -> dict[str, int]:
-        """Messages by day, whoever planned them."""
+        """Return all messages by day, planned and fixed."""
         return {day: sum(load.planned.values()) + load.fixed for day, load in self.days.items()}
 
     @property
     def planned(self) -> dict[str, int]:
-        """Pre-scheduled rows by email type."""
+        """Return the number of planned messages by email type."""
         counts: Counter[str] = Counter()
         for line in self.messages:
             if not line.reason:
@@ -59,7 +59,7 @@ class PageData(BaseModel):
 
     @property
     def skipped(self) -> dict[str, dict[str, int]]:
-        """Skipped rows by reason and email type."""
+        """Return the number of skipped rows by reason and email type."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for line in self.messages:
             if line.reason:
@@ -68,7 +68,7 @@ class PageData(BaseModel):
 
 
 class Numbers(BaseModel):
-    """What a page counts, of a whole database or of the contacts of a run."""
+    """The counts of a page, of a whole database or of the contacts of a run."""
 
     eligible: int  # contacts who can get messages
     days: dict[str, DayLoad]
@@ -80,17 +80,17 @@ class Numbers(BaseModel):
 
     @classmethod
     def of_summary(cls, summary: RunSummary) -> Numbers:
-        """Of the contacts in the run's scope."""
+        """Return the counts of the contacts in the run's scope."""
         return cls(eligible=summary.contacts_eligible, **{n: getattr(summary, n) for n in _SHARED})
 
     @property
     def skipped(self) -> int:
-        """Skipped rows."""
+        """Return the number of skipped rows."""
         return sum(line.count for line in self.messages if line.reason)
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Of the page."""
+        """Return the counts that the page lists under The run."""
         planned = sum(line.count for line in self.messages if not line.reason)
         return [
             ("Can get messages", f"{self.eligible:,}"),
@@ -99,7 +99,7 @@ class Numbers(BaseModel):
         ]
 
     def of_page(self, advice: Mapping[str, str]) -> dict[str, Any]:
-        """The fields of PageData that show them; advice by kind of issue."""
+        """Return the fields of PageData for these counts; advice is by kind of issue."""
         fields = {name: getattr(self, name) for name in _SHARED}
         return fields | {"issues": advised(self.issues, advice)}
 
@@ -116,10 +116,10 @@ def page_of_summary(
     whole: Numbers | None = None,
     version: tuple[int, int] | None = None,
 ) -> PageData:
-    """The page of a run that has just ended.
+    """Return the page of a run that has just finished.
 
-    whole: the numbers of the database as the run left it, where the run was over some contacts
-    only. version: in a store, that which the run has made, and the one that it was made from.
+    whole: the counts of the database after the run, if the run was over some contacts only.
+    version: in a store, the version that the run made, and its parent.
     """
     numbers = whole or Numbers.of_summary(summary)
     own = Numbers.of_summary(summary)
@@ -161,17 +161,17 @@ def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
     notes = ["A dry run: nothing was written."] if summary.dry_run else []
     some = f"The run planned {summary.contacts_in_scope:,} of the contacts"
     if is_whole:
-        notes.append(f"{some}; all numbers but the changes are those of the whole database.")
+        notes.append(f"{some}; all numbers except the changes are those of the whole database.")
     elif not summary.of_all_contacts:
         notes.append(f"{some}; the others are not counted here.")
     if summary.unknown_targets:
         notes.append(
-            f"{summary.unknown_targets:,} campaign targets name contacts that are not there."
+            f"{summary.unknown_targets:,} campaign targets name contacts that do not exist."
         )
     return notes
 
 
 def advised(issues: Mapping[str, int], advice: Mapping[str, str]) -> list[tuple[str, int, str]]:
-    """Kinds of issue with what to do about them, the most frequent first."""
+    """Return (issue, contacts, advice), the most frequent issue first."""
     ranked = sorted(issues.items(), key=lambda pair: (-pair[1], pair[0]))
     return [(issue, count, advice.get(issue, "")) for issue, count in ranked]

@@ -1,4 +1,4 @@
-"""A run's summary for people (semantics: what each number means)."""
+"""A run's summary as text (docs/semantics.md says what each number means)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from almanac.report.text import heading, listed, paragraph, shown, table
 PARTS_SHOWN = 4
 DAYS_SHOWN = 6
 PLACEMENT = {
-    "kept": "kept the day that they had",
-    "on target": "on the day that they aimed at",
+    "kept": "kept their day",
+    "on target": "on their target day",
     "waited for room": "waited for a day below the cap",
-    "late, above the cap": "on a day between cap and ceiling, for want of another",
+    "late, above the cap": "on a day between cap and ceiling, as no other had room",
 }
 
 
@@ -32,7 +32,7 @@ def print_summary(
     advice: Mapping[str, str],
     next_steps: Sequence[str] = (),
 ) -> None:
-    """The whole summary; `advice` says what to do about each kind of contact issue."""
+    """Print the whole summary; `advice` is by kind of contact issue."""
     _head(console, summary, database)
     _planned(console, summary)
     _skipped(console, summary)
@@ -45,18 +45,16 @@ def print_summary(
 
 
 def print_next(console: Console, steps: Sequence[str]) -> None:
-    """What one may do next, commands among it."""
+    """Print what the user may do next, with the commands for it."""
     if steps:
         heading(console, "Next")
         for step in steps:
-            # a command must stay in one piece
+            # so that a command stays on one line
             console.print(Text("  " + shown(step)), soft_wrap=True)
 
 
 def _head(console: Console, summary: RunSummary, database: str) -> None:
-    word = (
-        "Dry run: nothing was written. What a run would plan for" if summary.dry_run else "Planned"
-    )
+    word = "Dry run: nothing was written. The plan of a run for" if summary.dry_run else "Planned"
     first = ""
     if summary.first_send_date != summary.as_of:
         first = f", sending from {summary.first_send_date} on"
@@ -65,7 +63,7 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
     rows = [
         ("Contacts", summary.contacts_total, "in the file"),
         ("", summary.contacts_in_scope, "in this run"),
-        ("", summary.contacts_eligible, "of these can get messages"),
+        ("", summary.contacts_eligible, "can get messages"),
         ("Messages", summary.planned_total, "planned"),
         ("", summary.skipped_total, "skipped, each with its reason"),
     ]
@@ -132,13 +130,13 @@ def _number(count: int, noun: str) -> str:
 
 def _changes(console: Console, summary: RunSummary) -> None:
     heading(console, "What would change" if summary.dry_run else "Changes")
-    there = [name for name in CHANGES if summary.changes.get(name)]
-    table(console, ("", ">", ""), [(n, summary.changes[n], CHANGES[n]) for n in there])
-    if all(name == "unchanged" for name in there):
+    present = [name for name in CHANGES if summary.changes.get(name)]
+    table(console, ("", ">", ""), [(n, summary.changes[n], CHANGES[n]) for n in present])
+    if all(name == "unchanged" for name in present):
         paragraph(console, "No row changes.")
     elif summary.dry_run:
         heading(console, "What would change, by type")
-        changing = [name for name in there if name != "unchanged"]
+        changing = [name for name in present if name != "unchanged"]
         types = sorted({t for n in changing for t in summary.changes_by_type.get(n, {})})
         table(console, ("", *(f">{n}" for n in changing)), _by_type(summary, types, changing))
 
@@ -152,7 +150,7 @@ def _by_type(
 
 def _contacts(console: Console, summary: RunSummary, advice: Mapping[str, str]) -> None:
     if summary.issues:
-        heading(console, "Contacts with something wrong (table contact_issues)")
+        heading(console, "Contacts with issues (table contact_issues)")
         ranked = sorted(summary.issues.items(), key=lambda pair: (-pair[1], pair[0]))
         table(console, ("", ">", ""), [(i, n, advice.get(i, "")) for i, n in ranked])
 
@@ -167,13 +165,13 @@ def _campaigns(console: Console, summary: RunSummary) -> None:
         paragraph(
             console,
             f"{_number(summary.unknown_targets, 'row')} of contact_campaigns name contacts that "
-            "are not in contacts: they are passed over.",
+            "are not in contacts: they are ignored.",
         )
 
 
 def _run(console: Console, summary: RunSummary) -> None:
     if summary.migrations:
-        heading(console, "Database brought up to date")
+        heading(console, "Database migrated")
         for line in summary.migrations:
             paragraph(console, line)
     heading(console, "This run")

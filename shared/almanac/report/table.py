@@ -1,4 +1,4 @@
-"""A table of the report: what the page shows, and what its CSV file holds."""
+"""A table of the report, for the page and for its CSV file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Row = tuple[Cell, ...]
 
 OTHER = "other types"
 
-# What a spreadsheet would take for a formula begins with one of these.
+# A spreadsheet takes a text that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column: of texts, of numbers, or of percentages that are drawn as well."""
+class ReportColumn:
+    """A column of texts, of numbers, or of percentages that the page also draws as bars."""
 
     label: str
     number: bool = False
@@ -26,41 +26,40 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows under columns; by_type is the first of the columns that there is one of for each email
-    type, None without such."""
+class ReportTable:
+    """Columns and rows. by_type: the position of the first column that belongs to an email type."""
 
     name: str  # of the CSV file, without its suffix
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[ReportColumn, ...]
     rows: list[Row]
     by_type: int | None = None
 
-    def narrowed(self, most: int) -> Table:
-        """With no more than `most` columns by type: the last of them adds up the rest."""
+    def narrowed(self, most: int) -> ReportTable:
+        """Return the table with at most `most` columns by type, the last the sum of the others."""
         if self.by_type is None or len(self.columns) - self.by_type <= most:
             return self
         kept = self.by_type + most - 1
         rest = len(self.columns) - kept
         return replace(
             self,
-            columns=(*self.columns[:kept], Column(f"{rest} {OTHER}", number=True)),
+            columns=(*self.columns[:kept], ReportColumn(f"{rest} {OTHER}", number=True)),
             rows=[(*row[:kept], _sum(row[kept:])) for row in self.rows],
         )
 
 
 def table_by_type(
-    name: str, title: str, columns: tuple[Column, ...], types: list[str], rows: Iterable[Row]
-) -> Table:
-    """A table with a column for each of the types behind the columns."""
-    by_type = tuple(Column(each or "(no type)", number=True) for each in types)
-    return Table(name, title, (*columns, *by_type), list(rows), by_type=len(columns))
+    name: str, title: str, columns: tuple[ReportColumn, ...], types: list[str], rows: Iterable[Row]
+) -> ReportTable:
+    """Return a table with the columns, and after them one for each of the types."""
+    by_type = tuple(ReportColumn(each or "(no type)", number=True) for each in types)
+    return ReportTable(name, title, (*columns, *by_type), list(rows), by_type=len(columns))
 
 
-def to_csv(table: Table) -> bytes:
-    """The table as RFC 4180 has it, in UTF-8, with a header.
+def to_csv(table: ReportTable) -> bytes:
+    """Return the table as CSV (RFC 4180, UTF-8, with a header).
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    A text that a spreadsheet would take for a formula is prefixed with an apostrophe.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -74,5 +73,5 @@ def _harmless(cell: Cell) -> Cell:
 
 
 def _sum(cells: Row) -> int | None:
-    """The sum of counts; None is none."""
+    """Return the sum of the counts, None if it is 0."""
     return sum(cell for cell in cells if isinstance(cell, int)) or None

@@ -1,4 +1,4 @@
-"""The tables of the report page: the one list of them, for the page and for the CSV files."""
+"""The tables of the report page and of its CSV files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from almanac.report.charts import series
 from almanac.report.lines import CHANGES, CampaignLine, split_reason
 from almanac.report.page_data import PageData
-from almanac.report.table import Cell, Column, Row, Table, table_by_type
+from almanac.report.table import Cell, ReportColumn, ReportTable, Row, table_by_type
 from almanac.report.what_if_page import what_if_tables
 
 NO_RULE = "no rule"
@@ -21,8 +21,8 @@ TABLES = (
 )
 
 
-def tables_of(data: PageData) -> dict[str, Table]:
-    """Every table by name, in the order of TABLES, and those of a comparison if there is one."""
+def tables_of(data: PageData) -> dict[str, ReportTable]:
+    """Return the tables by name, in the order of TABLES, then those of a comparison if any."""
     types = _types(data)
     days = _days(data, types)
     made = [
@@ -39,24 +39,30 @@ def tables_of(data: PageData) -> dict[str, Table]:
         _messages(data),
         _campaigns(data),
         _changes(data),
-        Table(
+        ReportTable(
             "suppressions",
-            "Suppressions in force",
+            "Active suppressions",
             (
-                Column("Reason"),
-                Column("Entries", number=True),
-                Column("Contacts", number=True),
-                Column("Messages skipped", number=True),
+                ReportColumn("Reason"),
+                ReportColumn("Entries", number=True),
+                ReportColumn("Contacts", number=True),
+                ReportColumn("Messages skipped", number=True),
             ),
             [(x.reason, x.entries, x.contacts, x.messages) for x in data.suppressions],
         ),
-        Table(
+        ReportTable(
             "issues",
-            "Contacts with something wrong",
-            (Column("Issue"), Column("Contacts", number=True), Column("What to do")),
+            "Contacts with issues",
+            (
+                ReportColumn("Issue"),
+                ReportColumn("Contacts", number=True),
+                ReportColumn("What to do"),
+            ),
             [*data.issues],
         ),
-        Table("facts", "The run", (Column("Fact"), Column("Value")), [*data.facts]),
+        ReportTable(
+            "facts", "The run", (ReportColumn("Fact"), ReportColumn("Value")), [*data.facts]
+        ),
         _seconds(data),
         *(what_if_tables(data.what_if) if data.what_if else []),
     ]
@@ -64,7 +70,7 @@ def tables_of(data: PageData) -> dict[str, Table]:
 
 
 def _types(data: PageData) -> list[str]:
-    """The email types of all days: those with a colour of their own, then the most frequent."""
+    """Return the email types of all days: those with their own colour first, then by frequency."""
     counts: Counter[str] = Counter()
     for load in data.days.values():
         counts.update(load.planned)
@@ -72,7 +78,7 @@ def _types(data: PageData) -> list[str]:
     return list(dict.fromkeys([*coloured, *_ranked(counts)]))
 
 
-def _days(data: PageData, types: list[str]) -> Table:
+def _days(data: PageData, types: list[str]) -> ReportTable:
     rows: list[Row] = []
     for day, total in data.totals.items():
         load = data.days[day]
@@ -81,17 +87,17 @@ def _days(data: PageData, types: list[str]) -> Table:
         share = _percent(total, data.daily_cap)
         rows.append((day, _weekday(day), total, share, full, load.fixed or None, *counts))
     columns = (
-        Column("Day"),
-        Column("Weekday"),
-        Column("Messages", number=True),
-        Column("Of the cap, %", number=True),
-        Column("Full"),
-        Column("Committed", number=True),
+        ReportColumn("Day"),
+        ReportColumn("Weekday"),
+        ReportColumn("Messages", number=True),
+        ReportColumn("Of the cap, %", number=True),
+        ReportColumn("Full"),
+        ReportColumn("Committed", number=True),
     )
     return table_by_type("days", "Messages by day", columns, types, rows)
 
 
-def _by_type(data: PageData) -> Table:
+def _by_type(data: PageData) -> ReportTable:
     planned = Counter(data.planned)
     skipped: Counter[str] = Counter()
     for types in data.skipped.values():
@@ -101,15 +107,15 @@ def _by_type(data: PageData) -> Table:
         for name in _ranked(planned + skipped)
     ]
     columns = (
-        Column("Email type"),
-        Column("Planned", number=True),
-        Column("Skipped", number=True),
-        Column("Skipped, %", number=True, share=True),
+        ReportColumn("Email type"),
+        ReportColumn("Planned", number=True),
+        ReportColumn("Skipped", number=True),
+        ReportColumn("Skipped, %", number=True, share=True),
     )
-    return Table("types", "Planned and skipped by type", columns, rows)
+    return ReportTable("types", "Planned and skipped by type", columns, rows)
 
 
-def _reasons(data: PageData) -> Table:
+def _reasons(data: PageData) -> ReportTable:
     skipped = data.skipped
     totals = Counter({reason: sum(types.values()) for reason, types in skipped.items()})
     by_type: Counter[str] = Counter()
@@ -122,14 +128,14 @@ def _reasons(data: PageData) -> Table:
         share = _percent(totals[reason], totals.total())
         rows.append((reason, totals[reason], share, *(counts.get(name) for name in types)))
     columns = (
-        Column("Reason"),
-        Column("Skipped", number=True),
-        Column("Of all skipped, %", number=True, share=True),
+        ReportColumn("Reason"),
+        ReportColumn("Skipped", number=True),
+        ReportColumn("Of all skipped, %", number=True, share=True),
     )
     return table_by_type("reasons", "Skipped by reason", columns, types, rows)
 
 
-def _states(data: PageData) -> Table:
+def _states(data: PageData) -> ReportTable:
     planned: Counter[str] = Counter()
     skipped: dict[str, Counter[str]] = defaultdict(Counter)
     for line in data.messages:
@@ -156,31 +162,31 @@ def _states(data: PageData) -> Table:
             )
         )
     columns = (
-        Column("State"),
-        Column("Contacts", number=True),
-        Column("Planned", number=True),
-        Column("Skipped", number=True),
-        Column("Checked", number=True),
-        Column("In a window", number=True),
-        Column("Hit rate, %", number=True, share=True),
-        Column("Rule"),
-        Column("Most skipped for"),
+        ReportColumn("State"),
+        ReportColumn("Contacts", number=True),
+        ReportColumn("Planned", number=True),
+        ReportColumn("Skipped", number=True),
+        ReportColumn("Checked", number=True),
+        ReportColumn("In a window", number=True),
+        ReportColumn("Hit rate, %", number=True, share=True),
+        ReportColumn("Rule"),
+        ReportColumn("Most skipped for"),
     )
     rows.sort(key=lambda row: (-_number(row[5]), -_number(row[2]), str(row[0])))
-    return Table("states", "States: windows, planned and skipped", columns, rows)
+    return ReportTable("states", "States: windows, planned and skipped", columns, rows)
 
 
-def _messages(data: PageData) -> Table:
+def _messages(data: PageData) -> ReportTable:
     lines = sorted(data.messages, key=lambda x: (-x.count, x.email_type, x.state, x.reason))
-    return Table(
+    return ReportTable(
         "messages",
         "Every combination of type, state and reason",
         (
-            Column("Email type"),
-            Column("State"),
-            Column("Status"),
-            Column("Reason"),
-            Column("Messages", number=True),
+            ReportColumn("Email type"),
+            ReportColumn("State"),
+            ReportColumn("Status"),
+            ReportColumn("Reason"),
+            ReportColumn("Messages", number=True),
         ),
         [
             (x.email_type, x.state, "skipped" if x.reason else "planned", x.reason, x.count)
@@ -189,7 +195,7 @@ def _messages(data: PageData) -> Table:
     )
 
 
-def _campaigns(data: PageData) -> Table:
+def _campaigns(data: PageData) -> ReportTable:
     lines = sorted(
         data.campaigns,
         key=lambda x: (not x.left_out, x.problem is not None, -x.planned, -x.reach, x.instance_id),
@@ -210,22 +216,22 @@ def _campaigns(data: PageData) -> Table:
         for x in lines
     ]
     columns = (
-        Column("Id", number=True),
-        Column("Name"),
-        Column("Reach", number=True),
-        Column("Sent", number=True),
-        Column("Planned", number=True),
-        Column("Skipped", number=True),
-        Column("Why not"),
-        Column("Type"),
-        Column("Start"),
-        Column("End"),
+        ReportColumn("Id", number=True),
+        ReportColumn("Name"),
+        ReportColumn("Reach", number=True),
+        ReportColumn("Sent", number=True),
+        ReportColumn("Planned", number=True),
+        ReportColumn("Skipped", number=True),
+        ReportColumn("Why not"),
+        ReportColumn("Type"),
+        ReportColumn("Start"),
+        ReportColumn("End"),
     )
-    return Table("campaigns", "Campaigns", columns, rows)
+    return ReportTable("campaigns", "Campaigns", columns, rows)
 
 
 def _why_not(line: CampaignLine) -> str:
-    """What keeps a campaign, or some of its messages, from being sent."""
+    """Return why a campaign, or some of its messages, is not sent."""
     groups: Counter[str] = Counter()
     for reason, count in line.skipped.items():
         groups[split_reason(reason)[0]] += count
@@ -233,7 +239,7 @@ def _why_not(line: CampaignLine) -> str:
     return "; ".join([line.problem, *reasons] if line.problem else reasons)
 
 
-def _changes(data: PageData) -> Table:
+def _changes(data: PageData) -> ReportTable:
     order = {change: number for number, change in enumerate(CHANGES)}
     by_type: Counter[str] = Counter()
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
@@ -248,27 +254,27 @@ def _changes(data: PageData) -> Table:
             key=lambda item: (order.get(item[0][0], len(order)), -item[1].total(), item[0]),
         )
     ]
-    columns = (Column("Change"), Column("Why"), Column("Messages", number=True))
-    return table_by_type("changes", "What has changed", columns, types, rows)
+    columns = (ReportColumn("Change"), ReportColumn("Why"), ReportColumn("Messages", number=True))
+    return table_by_type("changes", "Changes", columns, types, rows)
 
 
-def _seconds(data: PageData) -> Table:
+def _seconds(data: PageData) -> ReportTable:
     steps = {step: took for step, took in data.seconds.items() if step != "total"}
     total = data.seconds.get("total", sum(steps.values()))
-    return Table(
+    return ReportTable(
         "seconds",
         "Duration by step",
         (
-            Column("Step"),
-            Column("Seconds", number=True),
-            Column("Of the run, %", number=True, share=True),
+            ReportColumn("Step"),
+            ReportColumn("Seconds", number=True),
+            ReportColumn("Of the run, %", number=True, share=True),
         ),
         [(step, round(took, 1), _percent(took, total)) for step, took in steps.items()],
     )
 
 
 def _weekday(day: str) -> str | None:
-    """Mon to Sun; None of what old rows may have where a date should be."""
+    """Return Mon to Sun; None for a text of an old row that is not a date."""
     try:
         return f"{dt.date.fromisoformat(day):%a}"
     except ValueError:
@@ -276,7 +282,7 @@ def _weekday(day: str) -> str | None:
 
 
 def _ranked(counts: Counter[str]) -> list[str]:
-    """The names with the highest count first."""
+    """Return the names, the highest count first."""
     return sorted(counts, key=lambda name: (-counts[name], name))
 
 
@@ -285,5 +291,5 @@ def _number(cell: Cell) -> float:
 
 
 def _percent(part: float, whole: float) -> float | None:
-    """With one decimal; None of nothing."""
+    """Return a percentage with one decimal; None if the whole is 0."""
     return round(100 * part / whole, 1) if whole else None

@@ -16,9 +16,9 @@ INDENT = 2
 
 
 def console_for(stream: TextIO) -> Console:
-    """A console that takes text as it is: no markup, no highlighting, no more than WIDEST columns.
+    """Return a console that prints text unchanged: no markup, no highlighting, at most WIDEST wide.
 
-    In a pipe it is 80 columns wide (or COLUMNS) and without colours.
+    In a pipe it is 80 columns wide (or COLUMNS) and has no colours.
     """
     console = Console(file=stream, markup=False, highlight=False, emoji=False)
     if console.width > WIDEST:
@@ -27,18 +27,18 @@ def console_for(stream: TextIO) -> Console:
 
 
 def shown(text: object) -> str:
-    """A text from a database, on one line and without the characters that steer a terminal."""
+    """Return a text of a database on one line and without the control characters of a terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def heading(console: Console, text: str) -> None:
-    """An empty line and a heading."""
+    """Print an empty line and a heading."""
     console.print()
     console.print(Text(shown(text), style="bold"))
 
 
 def paragraph(console: Console, text: str, indent: int = INDENT, style: str = "") -> None:
-    """Text that is wrapped and indented as a whole."""
+    """Print text that is wrapped and indented as a whole."""
     width = max(20, console.width - indent)
     for line in textwrap.wrap(shown(text), width, break_on_hyphens=False):
         console.print(Text(" " * indent + line, style=style), soft_wrap=True)
@@ -50,10 +50,10 @@ def table(
     rows: Iterable[Sequence[object]],
     indent: int = INDENT,
 ) -> None:
-    """Rows under a header (none if all columns' names are empty).
+    """Print rows under a header, which is left out if all column names are empty.
 
-    A name that begins with `>` is a column of numbers: right-aligned and never wrapped, one that
-    begins with `!` a column that is never wrapped.
+    A column whose name begins with `>` holds numbers: right-aligned and never wrapped. One whose
+    name begins with `!` is never wrapped.
     """
     result = Table(
         box=None,
@@ -85,6 +85,6 @@ def _cell(value: object) -> str:
 
 
 def listed(items: Sequence[str], most: int) -> str:
-    """The items with commas; of more than `most` the first, and how many more there are."""
+    """Return the items joined by commas: the first `most`, and how many more there are."""
     some = ", ".join(items[:most])
     return some if len(items) <= most else f"{some} and {len(items) - most:,} more"

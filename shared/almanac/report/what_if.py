@@ -1,4 +1,4 @@
-"""What another configuration would change: two plans of one snapshot, held against each other."""
+"""What another configuration would change: the comparison of two plans of one snapshot."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pydantic import BaseModel, JsonValue, computed_field
 if TYPE_CHECKING:
     from almanac.config import Config
 
-# what becomes of a message: with the new configuration, and before that with the old one
+# the fates of a message: with the new configuration, then with the old one
 FATES_IN_WORDS = {
     "same day": "planned for the same day",
     "earlier": "planned for an earlier day",
     "later": "planned for a later day",
     "planned again": "planned, was skipped",
-    "added": "planned, was not there",
+    "added": "planned, did not exist",
     "skipped anew": "skipped, was planned",
-    "removed": "not there, was planned",
+    "removed": "does not exist, was planned",
 }
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -38,7 +38,7 @@ class Pair(BaseModel):
 
 
 class Setting(BaseModel):
-    """A key of the configuration that differs; null is a state rule that is not there."""
+    """A key of the configuration that differs; null for a state without a rule."""
 
     key: str  # such as timing.birthday_days_before
     old: JsonValue
@@ -46,16 +46,16 @@ class Setting(BaseModel):
 
 
 class Day(BaseModel):
-    """What stands on a day; planned: by email type, those that differ."""
+    """The messages of a day; planned: those that differ, by email type."""
 
     total: Pair
     planned: dict[str, Pair]
 
 
 class WhatIf(BaseModel):
-    """How the plan with one configuration, the new one, differs from that with another."""
+    """How the plan with the new configuration differs from the plan with the old one."""
 
-    old: str  # in words, where the old configuration comes from
+    old: str  # where the old configuration comes from, as text
     new: str
     settings: list[Setting]
     first_send_date_old: dt.date
@@ -68,7 +68,7 @@ class WhatIf(BaseModel):
     busiest_new: list[tuple[str, int]]
     days_at_cap: Pair
     days_above_ceiling: Pair
-    days: dict[str, Day]  # every day on which something stands with either of them
+    days: dict[str, Day]  # every day with a message in either plan
     fates: dict[str, dict[str, int]]  # by fate (FATES_IN_WORDS), then email type
     reasons: dict[str, dict[str, int]]  # of `planned again` and `skipped anew`: by skip reason
 
@@ -81,7 +81,7 @@ class WhatIf(BaseModel):
         return _sum({reason: _sum(types) for reason, types in self.skipped.items()})
 
     def differing_days(self) -> list[str]:
-        """The days whose messages differ, those that differ most first."""
+        """Return the days whose messages differ, the largest difference first."""
         by_day = {
             day: sum(abs(pair.difference) for pair in found.planned.values())
             for day, found in self.days.items()
@@ -89,7 +89,7 @@ class WhatIf(BaseModel):
         return sorted((day for day in by_day if by_day[day]), key=lambda day: (-by_day[day], day))
 
     def weeks(self) -> list[tuple[dt.date, Pair]]:
-        """Messages of each week, by its Monday, from the first week with any to the last."""
+        """Return the messages of each week by its Monday, from the first with any to the last."""
         totals: dict[dt.date, tuple[int, int]] = {}
         for text, day in self.days.items():
             date = dt.date.fromisoformat(text)
@@ -104,7 +104,7 @@ class WhatIf(BaseModel):
 
 
 def differing_settings(old: Config, new: Config) -> list[Setting]:
-    """The keys in which two configurations differ, as a configuration orders them."""
+    """Return the keys in which two configurations differ, in the order of a configuration."""
     return list(_differing("", old.model_dump(mode="json"), new.model_dump(mode="json")))
 
 
@@ -131,7 +131,7 @@ def _sum(pairs: Mapping[str, Pair]) -> Pair:
 
 
 def in_words(value: JsonValue) -> str:
-    """A value as YAML has it, on one line; what a rule leaves at its default is left out."""
+    """Return a value as in YAML on one line, without the keys of a rule that have defaults."""
     match value:
         case None:
             return "none"

@@ -1,21 +1,21 @@
-"""What another configuration would change, on the report page: its tables and its picture."""
+"""The comparison of two configurations on the report page: its tables and its chart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from almanac.report.charts import BAR_HEIGHT, BAR_TOP, Bar, Box, Chart, Mark, scale_of
-from almanac.report.table import Column, Row, Table
+from almanac.report.charts import BAR_HEIGHT, BAR_TOP, AxisLabel, Bar, Box, Chart, scale_of
+from almanac.report.table import ReportColumn, ReportTable, Row
 from almanac.report.what_if import FATES_IN_WORDS, Pair, WhatIf, in_words
 
 OLD, NEW = "s8", "s0"  # colours
-NUMBERS = tuple(Column(label, number=True) for label in ("Old", "New", "Difference"))
-WEEK_SHARE = 0.8  # of the room that a week has, for both of its bars
+NUMBERS = tuple(ReportColumn(label, number=True) for label in ("Old", "New", "Difference"))
+WEEK_SHARE = 0.8  # of the width of a week, for both of its bars
 WEEKS_A_DATE = 6
 
 
-def what_if_tables(found: WhatIf) -> list[Table]:
-    """Its tables, in the order of the page."""
+def what_if_tables(found: WhatIf) -> list[ReportTable]:
+    """Return the tables of the comparison, in the order of the page."""
     volume = (
         ("Cap", found.daily_cap),
         ("Ceiling", found.ceiling),
@@ -25,27 +25,31 @@ def what_if_tables(found: WhatIf) -> list[Table]:
     settings: list[Row] = [(x.key, in_words(x.old), in_words(x.new)) for x in found.settings]
     types = sorted(found.planned, key=lambda name: (-found.planned[name].new, name))
     return [
-        Table(
+        ReportTable(
             "what_if_settings",
             "Settings that differ",
-            (Column("Setting"), Column("Old"), Column("New")),
+            (ReportColumn("Setting"), ReportColumn("Old"), ReportColumn("New")),
             settings,
         ),
         _pairs("types", "Planned by type", "Email type", ((t, found.planned[t]) for t in types)),
-        Table(
+        ReportTable(
             "what_if_reasons",
             "Skipped by reason",
-            (Column("Reason"), Column("Email type"), *NUMBERS),
+            (ReportColumn("Reason"), ReportColumn("Email type"), *NUMBERS),
             [
                 (reason, email_type, *_numbers(pair))
                 for reason, by_type in found.skipped.items()
                 for email_type, pair in by_type.items()
             ],
         ),
-        Table(
+        ReportTable(
             "what_if_fates",
-            "What the new configuration makes of each message",
-            (Column("With the new one"), Column("Email type"), Column("Messages", number=True)),
+            "Each message with the new configuration",
+            (
+                ReportColumn("With the new configuration"),
+                ReportColumn("Email type"),
+                ReportColumn("Messages", number=True),
+            ),
             [
                 (FATES_IN_WORDS[fate], email_type, count)
                 for fate, by_type in found.fates.items()
@@ -53,10 +57,10 @@ def what_if_tables(found: WhatIf) -> list[Table]:
             ],
         ),
         _pairs("volume", "Daily volume", "What", volume),
-        Table(
+        ReportTable(
             "what_if_days",
             "Difference by day",
-            (Column("Day"), *NUMBERS, *(Column(name, number=True) for name in types)),
+            (ReportColumn("Day"), *NUMBERS, *(ReportColumn(name, number=True) for name in types)),
             [
                 (
                     day,
@@ -72,7 +76,7 @@ def what_if_tables(found: WhatIf) -> list[Table]:
 
 
 def weeks_chart(found: WhatIf) -> Chart:
-    """Two bars for each week, the old plan's and the new one's."""
+    """Return two bars for each week, for the old plan and for the new one."""
     weeks = found.weeks()
     top, step = scale_of(max((max(pair.old, pair.new) for _, pair in weeks), default=1))
     base = BAR_TOP + BAR_HEIGHT
@@ -83,7 +87,7 @@ def weeks_chart(found: WhatIf) -> Chart:
         return round(BAR_HEIGHT * count / top, 2)
 
     drawn: list[Bar] = []
-    dates: list[Mark] = []
+    dates: list[AxisLabel] = []
     for number, (monday, pair) in enumerate(weeks):
         start = number * room + (room - 2 * width) / 2
         words = (
@@ -95,14 +99,16 @@ def weeks_chart(found: WhatIf) -> Chart:
             drawn.append(Bar(monday, round(x, 3), round(width, 3), words, [box]))
         if number % WEEKS_A_DATE == 0 and number < len(weeks) - 3:
             minor = len(dates) % 2 == 1
-            dates.append(Mark(round(start, 3), f"{monday.day} {monday:%b}", minor=minor))
-    scale = [Mark(base - height(n), f"{n:,}") for n in range(0, top + 1, step)]
+            dates.append(AxisLabel(round(start, 3), f"{monday.day} {monday:%b}", minor=minor))
+    scale = [AxisLabel(base - height(n), f"{n:,}") for n in range(0, top + 1, step)]
     return Chart(drawn, ["old", "new"], scale, dates, cap=None, ceiling=None)
 
 
-def _pairs(name: str, title: str, label: str, pairs: Iterable[tuple[str, Pair]]) -> Table:
-    columns = (Column(label), *NUMBERS)
-    return Table(f"what_if_{name}", title, columns, [(what, *_numbers(p)) for what, p in pairs])
+def _pairs(name: str, title: str, label: str, pairs: Iterable[tuple[str, Pair]]) -> ReportTable:
+    columns = (ReportColumn(label), *NUMBERS)
+    return ReportTable(
+        f"what_if_{name}", title, columns, [(what, *_numbers(p)) for what, p in pairs]
+    )
 
 
 def _numbers(pair: Pair) -> tuple[int, int, int]:

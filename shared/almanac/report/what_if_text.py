@@ -1,4 +1,4 @@
-"""What another configuration would change, for people: tables, and a chart of the weeks."""
+"""The comparison of two configurations as text: tables, and a chart of the weeks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NUMBERS = (">old", ">new", ">difference")
 def print_what_if(
     console: Console, summary: RunSummary, *, database: str, next_steps: Sequence[str] = ()
 ) -> None:
-    """The difference of two dry runs; the summary is the new one, with its `what_if`."""
+    """Print the difference of two dry runs; the summary is of the new one and has `what_if`."""
     found = summary.what_if
-    assert found is not None, "the summary of a comparison has one"
+    assert found is not None, "the summary of a comparison has what_if"
     _head(console, found, summary, database)
     _types(console, found)
     _reasons(console, found)
@@ -49,8 +49,8 @@ def _head(console: Console, found: WhatIf, summary: RunSummary, database: str) -
     if old != new:
         paragraph(
             console,
-            f"The time of the run is before the send time of one and after that of the other: with "
-            f"the old configuration sending starts on {old}, with the new one on {new}.",
+            f"The run is before the send time of only one of them: with the old configuration "
+            f"sending starts on {old}, with the new one on {new}.",
         )
 
 
@@ -85,7 +85,7 @@ def _reasons(console: Console, found: WhatIf) -> None:
 
 
 def _fates(console: Console, found: WhatIf) -> None:
-    heading(console, "What the new configuration makes of each message")
+    heading(console, "Each message with the new configuration")
     rows = []
     for fate, words in FATES_IN_WORDS.items():
         types = found.fates.get(fate, {})
@@ -93,7 +93,7 @@ def _fates(console: Console, found: WhatIf) -> None:
         if count:
             most = "" if fate == "same day" else _most(found.reasons.get(fate, types))
             rows.append((words, count, most))
-    table(console, ("", ">", "of them"), rows) if rows else paragraph(console, "There is none.")
+    table(console, ("", ">", "of them"), rows) if rows else paragraph(console, "none")
 
 
 def _volume(console: Console, found: WhatIf) -> None:
@@ -123,9 +123,9 @@ def _weeks(console: Console, found: WhatIf) -> None:
 
 
 def bar(pair: Pair, most: int, width: int) -> str:
-    """What both have as #, and behind it what one has more; `most` messages fill the width.
+    """Return a bar: # for the messages of both plans, then + or - for the difference.
 
-    A difference is never so small that it does not show.
+    `most` messages fill the width. A difference always has at least one character.
     """
     common = min(pair.old, pair.new) * width // max(1, most)
     end = max(pair.old, pair.new) * width // max(1, most)
@@ -138,7 +138,7 @@ def _days(console: Console, found: WhatIf) -> None:
     heading(console, "Days that differ most")
     differing = found.differing_days()
     if not differing:
-        paragraph(console, "None does: on each day both have as many messages of each type.")
+        paragraph(console, "None: each day has as many messages of each type in both plans.")
         return
     rows = []
     for day in sorted(differing[:DAYS_SHOWN]):
@@ -160,9 +160,9 @@ def _signed(number: int) -> str:
 
 
 def _changes(differences: Mapping[str, int]) -> str:
-    """The largest differences with their signs."""
-    there = {name: n for name, n in differences.items() if n}
-    return _first(there, {name: _signed(n) for name, n in there.items()})
+    """Return the largest differences with their signs."""
+    changed = {name: n for name, n in differences.items() if n}
+    return _first(changed, {name: _signed(n) for name, n in changed.items()})
 
 
 def _most(counts: Mapping[str, int]) -> str:
