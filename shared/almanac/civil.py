@@ -16,8 +16,8 @@ import pyarrow as pa
 from almanac.frames import NO_DAY, Codes, Days
 
 EPOCH = dt.date(1970, 1, 1)
-FIRST_YEAR = -400
-LAST_YEAR = 10800
+_FIRST_YEAR = -400
+_LAST_YEAR = 10800
 
 _MONTH_LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
@@ -39,8 +39,8 @@ def text_of(day: int) -> str:
 
 @cache
 def _year_starts() -> npt.NDArray[np.int32]:
-    """Day number of 1 January of every year from FIRST_YEAR."""
-    years = np.arange(FIRST_YEAR, LAST_YEAR + 2, dtype=np.int64)
+    """Day number of 1 January of every year from _FIRST_YEAR."""
+    years = np.arange(_FIRST_YEAR, _LAST_YEAR + 2, dtype=np.int64)
     before = years - 1
     starts = before * 365 + before // 4 - before // 100 + before // 400 - 719162
     return starts.astype(np.int32)
@@ -70,18 +70,18 @@ def year_of(days: Days) -> Codes:
     """The civil year of each day."""
     starts = _year_starts()
     last = len(starts) - 2
-    guess = np.floor_divide(days.astype(np.int64) * 400, 146097) + (1970 - FIRST_YEAR)
+    guess = np.floor_divide(days.astype(np.int64) * 400, 146097) + (1970 - _FIRST_YEAR)
     index = np.clip(guess, 0, last).astype(np.int32)
     index += (days >= starts[np.minimum(index + 1, last)]) & (index < last)
     index -= (days < starts[index]) & (index > 0)
-    year: Codes = (index + FIRST_YEAR).astype(np.int32, copy=False)
+    year: Codes = (index + _FIRST_YEAR).astype(np.int32, copy=False)
     return year
 
 
 def anniversary(month_day: Codes, years: Codes) -> Days:
     """The day of `month_day` (see `month_day_of`) in each year; 29 February becomes the 28th."""
     years = np.asarray(years, np.int32)
-    index = np.clip(years - FIRST_YEAR, 0, LAST_YEAR - FIRST_YEAR)
+    index = np.clip(years - _FIRST_YEAR, 0, _LAST_YEAR - _FIRST_YEAR)
     day: Days = _year_starts()[index] + _day_in_year()[is_leap(years).astype(np.int8), month_day]
     return day
 
@@ -89,7 +89,7 @@ def anniversary(month_day: Codes, years: Codes) -> Days:
 def month_day_of(days: Days) -> Codes:
     """(month-1)*31 + day-1 of each day: the key under which `anniversary` finds it."""
     years = year_of(days)
-    within = days - _year_starts()[years - FIRST_YEAR]
+    within = days - _year_starts()[years - _FIRST_YEAR]
     month_day: Codes = _month_day_table()[is_leap(years).astype(np.int8), within]
     return month_day
 

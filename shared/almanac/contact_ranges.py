@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from almanac.frames import Ids
 
+MIN_ID, MAX_ID = -(1 << 63), (1 << 63) - 1  # of a row of SQLite
 MAX_SHARDS = 10_000
 
 
-def in_ranges(ids: Ids, ranges: Sequence[tuple[int, int]] | None) -> Ids:
-    """The sorted ids that lie in any of the ranges (inclusive); all of them without ranges."""
+class ContactRange(NamedTuple):
+    """The ids from first to last, both included. In JSON: [first, last]."""
+
+    first: int
+    last: int
+
+
+EVERYONE = ContactRange(MIN_ID, MAX_ID)
+
+
+def merged(ranges: Iterable[ContactRange]) -> list[ContactRange]:
+    """Return the ranges in order, those that overlap or adjoin as one."""
+    result: list[ContactRange] = []
+    for each in sorted(ranges):
+        if result and each.first <= result[-1].last + 1:
+            result[-1] = ContactRange(result[-1].first, max(result[-1].last, each.last))
+        else:
+            result.append(each)
+    return result
+
+
+def in_ranges(ids: Ids, ranges: Sequence[ContactRange] | None) -> Ids:
+    """Return the sorted ids that lie in any of the ranges; all of them without ranges."""
     if ranges is None:
         return ids
     chosen = np.zeros(len(ids), np.bool_)
@@ -21,17 +45,27 @@ def in_ranges(ids: Ids, ranges: Sequence[tuple[int, int]] | None) -> Ids:
     return ids[chosen]
 
 
-def cut(ids: Ids, contacts: int, shard_contacts: int, shards: int | None) -> list[tuple[int, int]]:
-    """First and last id of each shard: ranges that join, of as many of the ids as possible alike.
+def cut(ids: Ids, contacts: int, shard_contacts: int, shards: int | None) -> list[ContactRange]:
+    """Return the range of each shard: they adjoin, and have about equally many of the sorted ids.
 
     There is one shard for each `shard_contacts` of the contacts (of which the ids may be a sample)
     unless `shards` says how many, and always one, also for no contacts at all.
     """
     if len(ids) == 0:
-        return [(0, 0)]
+        return [ContactRange(0, 0)]
     wanted = shards if shards is not None else -(-contacts // shard_contacts)
     count = max(1, min(wanted, len(ids), MAX_SHARDS))
     bounds = np.linspace(0, len(ids), count + 1).astype(np.intp)[:-1]
     firsts = [int(ids[bound]) for bound in bounds]
-    lasts = [following - 1 for following in firsts[1:]] + [int(ids[-1])]
-    return list(zip(firsts, lasts, strict=True))
+    return list(ranges_between([*firsts, int(ids[-1]) + 1]))
+
+
+def ranges_between(starts: Sequence[int]) -> Iterator[ContactRange]:
+    """Yield the ranges from each start to the id before the next; the last start is only an end."""
+    for first, following in pairwise(starts):
+        yield ContactRange(first, following - 1)
+
+
+def covering(starts: Sequence[int]) -> Iterator[ContactRange]:
+    """Yield ranges that together hold every possible id and are divided at the ascending starts."""
+    return ranges_between([MIN_ID, *starts, MAX_ID + 1])

@@ -1,4 +1,4 @@
-"""The identifiers that make up object names and messages, and what each may look like."""
+"""The identifiers and dates that may come from outside, and what each may look like."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 
 from almanac.errors import RequestError
 
+# rules look some years back and ahead of a given day, and all of these must be dates
+FIRST_YEAR, LAST_YEAR = 1900, 9000
 ORG_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # An as_of date, a word and an event id at the longest, and the number of a further attempt

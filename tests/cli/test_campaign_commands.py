@@ -18,6 +18,7 @@ from almanac.campaigns.model import Done
 from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.commands import campaign
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange
 from almanac.database.changes import is_logged
 from almanac.errors import ConfigError, RequestError, Superseded
 from almanac.messaging.messages import CampaignChange, parse
@@ -435,7 +436,7 @@ def test_what_is_so_already_is_neither_written_nor_logged(path: Path) -> None:
 def test_replan_plans_those_whom_it_concerns_and_no_others(path: Path, tmp_path: Path) -> None:
     by_hand = Path(shutil.copy(path, tmp_path / "by-hand.sqlite3"))
     change(by_hand, "UPDATE campaign_instances SET target_states = 'FL' WHERE id = 2")
-    scope = [(n, n) for n in sorted(in_state("TX", "FL"))]
+    scope = [ContactRange(n, n) for n in sorted(in_state("TX", "FL"))]
     run_file(by_hand, Config(), RunOptions(as_of=TODAY, workers=1, scope=scope))
     done = told("campaign", "set", path, NEWS, "target_states=FL", "--replan", *AS_OF)
     assert done["replanned"]["contacts"] == done["affected"]["contacts"] == 16

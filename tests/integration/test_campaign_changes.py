@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.results import RunResult
 from almanac.storage import layout
@@ -145,7 +146,7 @@ def check_scope(
     assert scope == len(contacts)
     assert rows_of(after, contacts) == rows_of(before, contacts)
     by_hand = changed_by_hand(before, folder, instance, **changes)
-    ranges = [(n, n) for n in sorted(contacts)]
+    ranges = [ContactRange(n, n) for n in sorted(contacts)]
     run_file(by_hand, Config(), RunOptions(now=NOW, workers=1, scope=ranges))
     assert plan_in(after) == plan_in(by_hand)
     return after

@@ -12,6 +12,7 @@ import apsw
 import yaml
 
 from almanac.config import load_config
+from almanac.contact_ranges import ContactRange
 from almanac.report.summary import RunSummary
 from almanac.runs.local import RunOptions, run_file
 from tests import oracle
@@ -41,7 +42,8 @@ def run(
     text = yaml.safe_dump(dict(config))
     loaded = load_config(text)
     noon = dt.datetime.combine(as_of, dt.time(23, 59)) if t0 != as_of else None
-    options = RunOptions(as_of=as_of, now=noon, shards=shards, workers=workers, scope=scope)
+    ranges = None if scope is None else [ContactRange(*each) for each in scope]
+    options = RunOptions(as_of=as_of, now=noon, shards=shards, workers=workers, scope=ranges)
     return run_file(path, loaded, options)
 
 

@@ -12,7 +12,7 @@ from almanac.campaigns.model import Affected
 from almanac.campaigns.queries import CONTACTS
 from almanac.campaigns.repository import Campaigns
 from almanac.config import Config
-from almanac.contact_ranges import cut
+from almanac.contact_ranges import EVERYONE, ContactRange, cut
 from almanac.database import campaigns as tables
 from almanac.database import selects
 from almanac.database.opening import map_errors
@@ -23,8 +23,6 @@ from almanac.organizations.brief import run_context_of
 from almanac.planning.affected import affected
 from almanac.planning.plan import ShardData
 from almanac.progress import Progress
-
-EVERYONE = (-(1 << 63), (1 << 63) - 1)
 
 
 def concerned(
@@ -61,7 +59,7 @@ def concerned(
             suppressions=snapshot.suppressions(),
         )
         everyone: Ids = data.contacts["id"].to_numpy()
-        ranges: list[tuple[int, int]] = []
+        ranges: list[ContactRange] = []
         if any(each.target_all_contacts for each in [*before, *changed.values()]):
             ranges = cut(everyone, len(everyone), CONTACTS, None)
         parts = [] if ranges else [affected(data, context, before)]

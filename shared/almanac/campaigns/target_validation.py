@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.campaigns.target_file import TRIGGER, Batch, TargetFile
+from almanac.contact_ranges import MAX_ID
 from almanac.csv_input import REJECT_COLUMNS
 from almanac.database.target_import import TargetImport, addresses_of
 from almanac.frames import NO_DAY, Days, Ids, Index, Mask
-from almanac.messaging.messages import FIRST_YEAR, LAST_YEAR
+from almanac.names import FIRST_YEAR, LAST_YEAR
 
 EXAMPLES = 5  # rejects that are told at once
-_LAST_ID = (1 << 63) - 1
 _FIRST_DAY = civil.day_of(dt.date(FIRST_YEAR, 1, 1))
 _LAST_DAY = civil.day_of(dt.date(LAST_YEAR, 12, 31))
 
@@ -144,7 +144,7 @@ def _by_id(texts: pa.Array, targets: TargetImport, verdicts: _Verdicts) -> Ids:
     usable = is_id.to_numpy(zero_copy_only=False)
     for at in np.flatnonzero(~usable & ~_equal(texts, "")).tolist():
         text = texts[at].as_py()
-        if re.fullmatch(r"-?[0-9]{19,}", text) and -_LAST_ID <= int(text) <= _LAST_ID:
+        if re.fullmatch(r"-?[0-9]{19,}", text) and -MAX_ID <= int(text) <= MAX_ID:
             ids[at], usable[at] = int(text), True
     verdicts.reject_all(~usable, NO_ID, texts, "{} is not a contact id, a whole number")
     verdicts.reject_all(

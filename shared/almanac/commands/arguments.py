@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almanac.errors import InputError
+from almanac.names import FIRST_YEAR, LAST_YEAR
 
 if TYPE_CHECKING:
     from almanac.config import Config
+    from almanac.contact_ranges import ContactRange
 
-# rules look some years back and ahead, and all that must be dates
-FIRST_YEAR, LAST_YEAR = 1900, 9000
 _ITEM = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LARGEST = (1 << 63) - 1
-
-Ranges = list[tuple[int, int]]
 
 
 def read_date(text: str, option: str = "--as-of") -> dt.date:
@@ -67,11 +64,13 @@ def read_config(path: Path | None, option: str = "--config") -> Config:
     return load_config(_file_bytes(path, option), str(path))
 
 
-def read_ids(text: str) -> Ranges:
+def read_ids(text: str) -> list[ContactRange]:
     """Contact ids: `5,7,100-200`, or `@file` with such items on any number of lines.
 
-    The ranges come in order, without overlap; both ends belong to them.
+    The ranges come in order, without overlap.
     """
+    from almanac.contact_ranges import merged
+
     if text.startswith("@"):
         path = Path(text[1:])
         try:
@@ -84,10 +83,12 @@ def read_ids(text: str) -> Ranges:
         ranges = list(_items(text, ""))
     if not ranges:
         raise InputError("--contacts: no ids; expected ids and ranges such as 5,7,100-200")
-    return list(_joined(sorted(ranges)))
+    return merged(ranges)
 
 
-def _items(line: str, place: str) -> Iterator[tuple[int, int]]:
+def _items(line: str, place: str) -> Iterator[ContactRange]:
+    from almanac.contact_ranges import MAX_ID, ContactRange
+
     for item in line.split(","):
         if not item.strip():
             continue
@@ -101,23 +102,9 @@ def _items(line: str, place: str) -> Iterator[tuple[int, int]]:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise InputError(f"--contacts: {place}the range {first}-{last} ends before it begins")
-        if last > _LARGEST:
+        if last > MAX_ID:
             raise InputError(f"--contacts: {place}{last} is larger than any id can be")
-        yield first, last
-
-
-def _joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    current: tuple[int, int] | None = None
-    for first, last in ranges:
-        if current is None:
-            current = first, last
-        elif first <= current[1] + 1:
-            current = current[0], max(last, current[1])
-        else:
-            yield current
-            current = first, last
-    if current is not None:
-        yield current
+        yield ContactRange(first, last)
 
 
 def _file_bytes(path: Path, option: str) -> bytes:

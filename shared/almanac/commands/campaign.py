@@ -31,8 +31,8 @@ from almanac.commands.endings import OK, USAGE
 from almanac.commands.place import place_in
 from almanac.commands.progress import progress_bars
 from almanac.commands.request import publish_change
+from almanac.contact_ranges import MAX_ID
 from almanac.csv_input import STDIN, rejects_path
-from almanac.database.schema import LAST_ID
 from almanac.errors import InputError
 from almanac.messaging.bus import Bus
 from almanac.messaging.pubsub import PubSubBus
@@ -235,7 +235,7 @@ def _planner(
     Without --replan it does nothing, unless it is needed. What it takes is looked for at once.
     """
     wanted = (how.replan or needed) and not how.dry_run
-    check_event_id(request.anew(LAST_ID).event_id)  # another one will be made of it
+    check_event_id(request.anew(MAX_ID).event_id)  # another one will be made of it
     if not wanted:
         yield lambda changes: {}
     elif isinstance(agency, StoreDatabase):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import apsw
 
+from almanac.contact_ranges import MAX_ID
 from almanac.database.catalog import describe, quoted, records, scalar
 from almanac.database.schema import (
     CAMPAIGN_INSTANCES,
@@ -15,7 +16,6 @@ from almanac.database.schema import (
     EMAIL_SCHEDULES,
     FORBIDDEN_UNIQUE,
     IDENTITY_INDEX,
-    LAST_ID,
     LEGACY_CAMPAIGN,
     LEGACY_INSTANCE,
     LEGACY_TYPE,
@@ -116,8 +116,8 @@ def _require_ids(connection: apsw.Connection, table: str) -> None:
     sql = "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?"
     used = scalar(connection, sql, table) or 0
     highest = scalar(connection, f"SELECT max(id) FROM main.{quoted(table)}") or 0
-    if max(used, highest) > LAST_ID - _NEW_ROWS:
-        raise DatabaseError(f"table {table}: its ids have come to their end, {LAST_ID}")
+    if max(used, highest) > MAX_ID - _NEW_ROWS:
+        raise DatabaseError(f"table {table}: its ids have come to their end, {MAX_ID}")
 
 
 def _indexes(connection: apsw.Connection) -> list[dict[str, object]]:

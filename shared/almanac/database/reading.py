@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from almanac.contact_ranges import MAX_ID
 from almanac.database import selects
 from almanac.database.catalog import Record
 from almanac.database.config_versions import last_config
@@ -22,7 +23,6 @@ from almanac.database.schema import (
     COMMITTED_INDEX,
     IDENTIFIED,
     IDENTITY_INDEX,
-    LAST_ID,
     OLDER_INDEX,
     PLANNED,
     STATUS_INDEX,
@@ -207,7 +207,7 @@ class Snapshot:
         if self._tables.columns("sqlite_sequence").table is not None:
             sql = "SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE lower(name) = ?"
             used.append(self._tables.number(sql, "campaign_instances"))
-        if max(used) >= LAST_ID:
+        if max(used) >= MAX_ID:
             raise DatabaseError("table campaign_instances: no id is left for another instance")
         return max(used) + 1
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
+from almanac.contact_ranges import ContactRange, ranges_between
 from almanac.database import selects
 from almanac.database.columnar import CODES, coded
 from almanac.database.reading import Snapshot
@@ -81,22 +81,22 @@ class Scan(Snapshot):
         ]
         return pa.table(columns, fields)
 
-    def contact_ranges(self, contacts: int) -> list[tuple[int, int]]:
+    def contact_ranges(self, contacts: int) -> list[ContactRange]:
         """Ranges of the ids of all contacts, of about so many contacts each at most."""
         first, last = self._ends("contacts", "id", "WHERE typeof(id) = 'integer'")
         if last - first < contacts * DENSE:
             return _cut(first, last, contacts)
         ids = self.contact_ids()
         firsts = ids[::contacts].tolist()
-        return [(a, b - 1) for a, b in pairwise([*firsts, last + 1])]
+        return list(ranges_between([*firsts, last + 1]))
 
-    def row_ranges(self, rows: int) -> list[tuple[int, int]]:
+    def row_ranges(self, rows: int) -> list[ContactRange]:
         """Ranges of the ids of all rows, of about so many rows each where few ids are missing."""
         table = self._tables.columns("email_schedules").table
         if table is None:
             return []
         if not table.has_rowid:
-            return [(0, 0)]
+            return [ContactRange(0, 0)]
         return _cut(*self._ends("email_schedules", "rowid"), rows)
 
     def _ends(self, table: str, key: str, where: str = "") -> tuple[int, int]:
@@ -150,8 +150,8 @@ class Scan(Snapshot):
         return Rows(table["contact_id"].to_numpy(), kind_of, kinds)
 
 
-def _cut(first: int, last: int, size: int) -> list[tuple[int, int]]:
+def _cut(first: int, last: int, size: int) -> list[ContactRange]:
     """Ranges of about so many ids each, but no more than MOST."""
     count = max(1, min(MOST, -(-(last - first + 1) // size)))
     cuts = [first + (last - first + 1) * n // count for n in range(count + 1)]
-    return [(a, b - 1) for a, b in pairwise(cuts)]
+    return list(ranges_between(cuts))

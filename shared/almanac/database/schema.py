@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from almanac.schedule_status import Status
 
-LAST_ID = (1 << 63) - 1  # of a row of SQLite
-
 LEGACY_TYPE = "scheduled_rate_increase"
 LEGACY_CAMPAIGN = "rate_increase"
 LEGACY_INSTANCE = "legacy_rate_increase"

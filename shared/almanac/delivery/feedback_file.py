@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from almanac.contact_ranges import MAX_ID
 from almanac.csv_input import CsvRow, Rejects, csv_of_text
 from almanac.errors import RequestError
+from almanac.names import FIRST_YEAR, LAST_YEAR
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
 COLUMNS = (
@@ -28,7 +30,6 @@ COLUMNS = (
 COMPLAINT = "complaint"  # says nothing of the delivery, which was one
 STATUSES = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT)
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 
 class DeliveryMark(NamedTuple):
@@ -142,7 +143,7 @@ def _time(text: str, zone: ZoneInfo, now: dt.datetime) -> dt.datetime:
 
 def _integer(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if abs(value) < 1 << 63 else None
+        return value if abs(value) <= MAX_ID else None
     text = _text(value)
     return int(text) if _NUMBER.fullmatch(text) else None
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from almanac import civil
 from almanac.balancing.load import Limits as DayLimits
 from almanac.config import Config, first_send_date
+from almanac.contact_ranges import MAX_ID, MIN_ID
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
 from almanac.database.loads import DayLoads
@@ -108,7 +109,7 @@ def explain_contact(
     question = question or Question()
     with _opened(agency) as there:
         contact_id = contact if isinstance(contact, int) else _contact_with(there, contact)
-        if not -(1 << 63) <= contact_id < 1 << 63:
+        if not MIN_ID <= contact_id <= MAX_ID:
             raise RequestError(f"contact {contact_id}: ids are whole numbers of at most 64 bits")
         with map_errors(there.source.path):
             extract = extract_contact(there.source, contact_id)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeGuard
 
 from almanac.errors import RequestError
 from almanac.messaging.bus import Delivery
-from almanac.messaging.messages import FIRST_YEAR, LAST_YEAR
+from almanac.names import FIRST_YEAR, LAST_YEAR
 
 # Attributes of a request that was published again: the id and the publish time of the message
 # that first asked, which the run's id, as_of and T0 are made of.

@@ -25,12 +25,9 @@ from pydantic import (
 )
 
 from almanac.errors import RequestError
-from almanac.names import check_event_id, check_org_id, check_run_id
+from almanac.names import FIRST_YEAR, LAST_YEAR, check_event_id, check_org_id, check_run_id
 
 _INT64 = 2**63 - 1
-
-# Rules look some years back and ahead of a run's day, and all that must be dates.
-FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 # What a campaign change may set: the columns of campaign_instances that planning reads.
 TEXT_FIELDS = frozenset({"email_template", "sms_template", "target_states", "target_carriers"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.config import Config
+from almanac.contact_ranges import covering
 from almanac.database.backup import backup_file
 from almanac.database.inspection import inspect
 from almanac.database.reading import Snapshot
@@ -70,7 +70,7 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
     odd: Counter[str] = Counter()
     eligible = 0
     ids = snapshot.contact_ids()
-    ranges = list(_ranges([int(i) for i in ids[::CONTACTS]]))
+    ranges = list(covering([int(i) for i in ids[CONTACTS::CONTACTS]]))
     for done, (first, last) in enumerate(ranges):
         tell("contacts", done, len(ranges))
         batch = read_contacts(snapshot.contacts(first, last), suppressions, context, kind_table)
@@ -96,14 +96,6 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run else None,
     }
-
-
-def _ranges(starts: list[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of ids that begin with the given ones, and hold ids of no contact as well."""
-    lowest, highest = -(1 << 63), 1 << 63
-    firsts = [lowest, *starts[1:]]
-    for first, end in zip(firsts, [*firsts[1:], highest], strict=True):
-        yield first, end - 1
 
 
 def _odd(texts: pa.ChunkedArray, required: bool) -> int:

@@ -10,6 +10,7 @@ import apsw
 import numpy as np
 import pyarrow as pa
 
+from almanac.contact_ranges import ContactRange
 from almanac.database.changes import write_change
 from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
@@ -134,7 +135,7 @@ def _write_changes(connection: apsw.Connection, plan: RunPlan) -> None:
             raise BrokenChange(change, str(error)) from error
 
 
-def _check_owners(connection: apsw.Connection, outcome: Outcome, contacts: tuple[int, int]) -> None:
+def _check_owners(connection: apsw.Connection, outcome: Outcome, contacts: ContactRange) -> None:
     """The rows that are to be changed are those of the contacts that they are said to be of.
 
     A target that was sent comes without its contact: it must be one of the shard's. Corrupt.

@@ -11,6 +11,7 @@ import numpy as np
 from almanac import civil
 from almanac.balancing.load import Counts, Limits, Load, padded
 from almanac.balancing.place import SkipCodes, place
+from almanac.contact_ranges import EVERYONE
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt
 from almanac.frames import (
@@ -136,7 +137,7 @@ def _load(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int)
 
 def _converted_without_contact(snapshot: Snapshot) -> int:
     """Old rate increases of unknown contacts, which become targets by the migration."""
-    legacy = snapshot.legacy_rate_increases(-(1 << 63), (1 << 63) - 1)
+    legacy = snapshot.legacy_rate_increases(*EVERYONE)
     trigger = legacy_triggers(legacy)
     known = positions(snapshot.contact_ids(), legacy["contact_id"].to_numpy()) >= 0
     lost = (trigger != NO_DAY) & ~known

@@ -22,6 +22,7 @@ from typing import TypeVar
 import apsw
 
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange
 from almanac.database.backup import backup
 from almanac.database.opening import data_version, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
@@ -56,7 +57,7 @@ class RunOptions:
     now: dt.datetime | None = None  # aware, or in the organization's zone
     shards: int | None = None
     workers: int | None = None
-    scope: Sequence[tuple[int, int]] | None = None
+    scope: Sequence[ContactRange] | None = None
     changes: Sequence[PlannedChange] = ()  # of campaigns: only whom they concern is planned
     dry_run: bool = False
     busy_seconds: float = 5.0  # how long to wait for another program that holds the file

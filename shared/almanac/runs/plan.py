@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from almanac.config import Config, first_send_date
-from almanac.contact_ranges import cut, in_ranges
+from almanac.contact_ranges import ContactRange, cut, in_ranges
 from almanac.errors import PreconditionFailed
 from almanac.organizations.brief import run_context_of
 from almanac.organizations.organizations import census_of, snapshot_of
@@ -31,7 +31,7 @@ class PlanRequest:
     reason: Reason
     config: Config
     as_of: dt.date
-    scope: Sequence[tuple[int, int]] | None = None
+    scope: Sequence[ContactRange] | None = None
     shards: int | None = None  # by default one for each `shard_contacts`
     changes: Sequence[PlannedChange] = ()
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from almanac.contact_ranges import ContactRange
 from almanac.errors import Corrupt, RequestError
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.planning.brief import Instance, RunContext
@@ -55,12 +56,12 @@ class RunPlan(BaseModel):
     context: RunContext = Field(alias="brief")
     snapshot: SnapshotRef
     total_contacts: int  # all rows of `contacts`
-    scope: list[tuple[int, int]] | None  # ranges of contact ids; None: everyone
+    scope: list[ContactRange] | None  # ranges of contact ids; None: everyone
     # With changes only the contacts that they affect are in scope; before: the instances that
     # they change, as they were.
     changes: list[PlannedChange] = []
     before: list[Instance] = []
-    shards: list[tuple[int, int]]  # first and last contact id, inclusive
+    shards: list[ContactRange]
     started_at: dt.datetime  # UTC: the time that the rows of this run carry
 
     def fragment_mark(self, shard: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pyarrow as pa
 
-from almanac.contact_ranges import in_ranges
+from almanac.contact_ranges import ContactRange, in_ranges
 from almanac.database.reading import Snapshot
 from almanac.errors import RequestError
 from almanac.frames import Ids
@@ -84,7 +84,7 @@ def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Frag
 def read_range(
     snapshot: Snapshot,
     context: RunContext,
-    scope: Sequence[tuple[int, int]] | None,
+    scope: Sequence[ContactRange] | None,
     first: int,
     last: int,
 ) -> ShardData:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange, covering
 from almanac.database.backup import backup_file
 from almanac.database.columnar import coded
 from almanac.database.reading import Snapshot
@@ -48,7 +49,6 @@ from almanac.statistics.change_reasons import (
 )
 
 CONTACTS = 200_000  # that are compared at a time
-_FIRST_ID, _LAST_ID = -(1 << 63), (1 << 63) - 1
 
 
 def compare(old: Path, new: Path, progress: Progress | None = None) -> Difference:
@@ -72,12 +72,10 @@ def compare(old: Path, new: Path, progress: Progress | None = None) -> Differenc
     return tally.difference(str(old), str(new))
 
 
-def _ranges(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, int]]:
-    """Ranges of ids that hold every contact of either file, and ids that are in neither."""
+def _ranges(before: Snapshot, after: Snapshot) -> Iterator[ContactRange]:
+    """Yield ranges that hold every contact of either file, and ids that are in neither."""
     ids = np.union1d(before.contact_ids(), after.contact_ids())
-    cuts = [int(ids[at]) for at in range(CONTACTS, len(ids), CONTACTS)]
-    for first, end in zip([_FIRST_ID, *cuts], [*cuts, _LAST_ID + 1], strict=True):
-        yield first, end - 1
+    return covering([int(each) for each in ids[CONTACTS::CONTACTS]])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
+from almanac.contact_ranges import ContactRange
 from almanac.database import selects
 from almanac.database.columnar import ColumnarReader, RowReader
 from almanac.database.opening import open_database
@@ -85,11 +86,11 @@ class Surveyor:
         self._ids: Ids = np.empty(0, np.int64)
         self._states: Small = np.empty(0, np.int8)
 
-    def contact_ranges(self) -> list[tuple[int, int]]:
+    def contact_ranges(self) -> list[ContactRange]:
         """The arguments of `contacts` for all of the database."""
         return self._scan.contact_ranges(CONTACTS)
 
-    def row_ranges(self) -> list[tuple[int, int]]:
+    def row_ranges(self) -> list[ContactRange]:
         """The arguments of `rows` for all of the database."""
         return self._scan.row_ranges(ROWS)
 

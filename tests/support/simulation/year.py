@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from almanac.config import load_config
+from almanac.contact_ranges import ContactRange
 from almanac.runs.local import RunOptions, run_file
 from tests import oracle
 from tests.oracle.settings import Config
@@ -122,7 +123,7 @@ class Year:
             now=dt.datetime.combine(day, dt.time(23, 59)) if late else None,
             shards=3 if self._one_in(10) else 1,
             workers=1,
-            scope=None if scope is None else [(one, one) for one in sorted(scope)],
+            scope=None if scope is None else [ContactRange(one, one) for one in sorted(scope)],
         )
 
     def _run(self, day: dt.date, late: bool, compare: bool, scope: set[int] | None = None) -> None:
