@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO, TypeVar
 
 from almanac.errors import InputError
+
+T = TypeVar("T")
 
 _DATABASE = b"SQLite format 3\x00"
 
@@ -64,3 +67,15 @@ def partial_of(out: Path, option: str) -> Iterator[Path]:
         except OSError as error:
             raise InputError(f"{option}: {out}: cannot be written: {error.strerror}") from None
         yield partial
+
+
+def write_text(out: Path, option: str, write: Callable[[TextIO], T]) -> T:
+    """Write a text file whole or not at all, and return what `write` returns.
+
+    Raises as `partial_of`, and OSError.
+    """
+    with partial_of(out, option) as partial:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            result = write(file)
+        partial.replace(out)
+        return result

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from almanac.commands.endings import FAILURE, OK, failed
+from almanac.commands.exit_codes import FAILURE, OK, failed
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.errors import AlmanacError

@@ -614,7 +614,7 @@ def test_the_cloud_does_what_the_command_asks_for(
 ) -> None:
     cloud = Cloud(folder)
     cloud.push(ORG, path)
-    monkeypatch.setattr("almanac.commands.place.open_store", lambda url: cloud.store)
+    monkeypatch.setattr("almanac.commands.agency_arguments.open_store", lambda url: cloud.store)
     where = campaign.Where(["2", "target_states=FL"], ORG, "any")
     campaign.set_instance(where, how(event_id="e1"), cloud.bus)
     cloud.run()

@@ -16,7 +16,7 @@ import adbc_driver_manager
 import apsw
 import pytest
 
-from almanac.commands.endings import guarded
+from almanac.commands.exit_codes import guarded
 from almanac.errors import DatabaseError, InputError, SnapshotMoved
 from tests.support.cli_calls import (
     AS_OF,

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from almanac import __version__
-from almanac.commands import request
 from almanac.commands.main import app
 from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import AS_OF, ENVIRONMENT, Recorder, agency, almanac, almanac_apart
@@ -53,9 +51,7 @@ def commands(
             yield from commands(command, (*path, name))
 
 
-ROOT = typer.main.get_command(app)
-assert isinstance(ROOT, TyperGroup)
-COMMANDS = {"": ROOT, **dict(commands(ROOT))}
+COMMANDS = {"": app, **dict(commands(app))}
 LEAVES = [name for name, c in COMMANDS.items() if not isinstance(c, TyperGroup)]
 
 
@@ -130,7 +126,7 @@ def test_an_example_of_help_works(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ALMANAC_STORE", "store")
     monkeypatch.setenv("ALMANAC_PROJECT", "test")
-    monkeypatch.setattr(request, "PubSubBus", lambda project: Recorder())
+    monkeypatch.setattr("almanac.messaging.requests.PubSubBus", lambda project: Recorder())
     arguments = shlex.split(line)[1:]
     if any(" ".join(arguments).startswith(each) for each in MAKES_IT):
         (folder / "agency.sqlite3").unlink()
@@ -152,7 +148,7 @@ def test_help_loads_none_of_the_heavy_libraries() -> None:
         "    main(['--help'])\n"
         "except SystemExit:\n"
         "    pass\n"
-        "heavy = {'numpy', 'pyarrow', 'pydantic', 'apsw', 'jinja2'}\n"
+        "heavy = {'numpy', 'pyarrow', 'pydantic', 'apsw', 'jinja2', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     ended = subprocess.run(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from almanac.commands.sending import waiting
+from almanac.commands.sending import retry_while_busy
 from almanac.database.sending import DELIVERIES
 from almanac.delivery.feedback import NEXT
 from almanac.delivery.feedback_file import STATUSES
@@ -436,12 +436,12 @@ def test_what_a_run_holds_is_waited_for_and_that_is_said(
             raise DatabaseBusy("agency.sqlite3: locked by another program")
         return "done"
 
-    assert waiting(place, 60, work) == "done"
+    assert retry_while_busy(place, 60, work) == "done"
     expected = "Waiting for another program that holds agency.sqlite3 (60 seconds at most)\n"
     assert capsys.readouterr().err == expected
     tries = iter([True])
     with pytest.raises(DatabaseBusy):
-        waiting(place, 0, work)
+        retry_while_busy(place, 0, work)
 
 
 def test_in_a_store_marks_are_a_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

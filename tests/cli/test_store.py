@@ -99,7 +99,7 @@ def test_a_pushed_database_is_the_next_version(path: Path, store: FolderStore) -
     before = state_of(path.parent)
     answer = almanac("store", "push", ORG, path)
     assert (answer.code, answer.err) == (0, "")
-    assert "is version 1, now in force" in answer.out
+    assert "is version 1, now current" in answer.out
     told = json.loads(almanac("store", "push", ORG, path, "--json").out)
     assert told["version"] == in_force(store).version == 2
     manifest = manifest_of(store, in_force(store).folder)
@@ -304,9 +304,9 @@ def test_going_back_says_so_and_loses_nothing(path: Path, store: FolderStore) ->
     for _ in range(2):
         assert almanac("store", "push", ORG, path).code == 0
     answer = almanac("store", "rollback", ORG, 1)
-    assert answer.out == "Organization 206: version 1 is in force again, in place of 2.\n"
+    assert answer.out == "Organization 206: version 1 is current again, in place of 2.\n"
     assert in_force(store).version == 1
-    assert "in force already" in almanac("store", "rollback", ORG, 1).out
+    assert "is current already" in almanac("store", "rollback", ORG, 1).out
     assert json.loads(almanac("store", "rollback", ORG, 2, "--json").out) == {
         "org_id": "206",
         "version": 2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from almanac import civil
@@ -23,19 +23,6 @@ _LONGEST = 200  # characters of a name
 _TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
 _ORDERS = (("active_start_date", "active_end_date"), ("spread_start_date", "spread_end_date"))
-
-
-def read_changes(settings: Sequence[str]) -> Changes:
-    """FIELD=VALUE by field; a field that is to be cleared has no value. RequestError."""
-    changes: Changes = {}
-    for text in settings:
-        field, sign, value = text.partition("=")
-        if not sign or not field.strip():
-            raise RequestError(f"{text!r} is not FIELD=VALUE, such as active_end_date=2026-12-31")
-        if field.strip() in changes:
-            raise RequestError(f"{field.strip()} is given twice")
-        changes[field.strip()] = value or None
-    return changes
 
 
 def campaign_change(org_id: str, change: PlannedChange) -> CampaignChange:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almanac.errors import InputError
 from almanac.names import FIRST_YEAR, LAST_YEAR
+from almanac.outputs import check_out
 
 if TYPE_CHECKING:
     from almanac.config import Config
@@ -62,6 +63,31 @@ def read_config(path: Path | None, option: str = "--config") -> Config:
     if path is None:
         return Config()
     return load_config(_file_bytes(path, option), str(path))
+
+
+def file_or_stdout(out: Path | None) -> Path | None:
+    """Return the file of --out; None for standard output. Raises InputError for a bad name."""
+    if out is None or out == Path("-"):
+        return None
+    check_out(out, "--out")
+    return out
+
+
+def read_assignments(words: Sequence[str], option: str | None = None) -> dict[str, str | None]:
+    """Return the values of FIELD=VALUE by field; None for a field that is to be cleared."""
+    prefix = "" if option is None else f"{option}: "
+    values: dict[str, str | None] = {}
+    for word in words:
+        field, sign, value = word.partition("=")
+        field = field.strip()
+        if not sign or not field:
+            raise InputError(
+                f"{prefix}{word!r} is not FIELD=VALUE, such as active_end_date=2026-12-31"
+            )
+        if field in values:
+            raise InputError(f"{prefix}{field} is given twice")
+        values[field] = value or None
+    return values
 
 
 def read_ids(text: str) -> list[ContactRange]:

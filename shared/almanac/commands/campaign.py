@@ -25,17 +25,17 @@ from almanac.campaigns import target_import as importing
 from almanac.campaigns import text
 from almanac.campaigns.edit import ChangeRequest
 from almanac.campaigns.model import Done, Imported
-from almanac.campaigns.validation import campaign_change, read_changes
-from almanac.commands.arguments import read_date
-from almanac.commands.endings import OK, USAGE
-from almanac.commands.place import place_in
+from almanac.campaigns.validation import campaign_change
+from almanac.commands.agency_arguments import agency_and_words
+from almanac.commands.arguments import read_assignments, read_date
+from almanac.commands.exit_codes import OK, USAGE
 from almanac.commands.progress import progress_bars
-from almanac.commands.request import publish_change
 from almanac.contact_ranges import MAX_ID
 from almanac.csv_input import STDIN, rejects_path
 from almanac.errors import InputError
 from almanac.messaging.bus import Bus
-from almanac.messaging.pubsub import PubSubBus
+from almanac.messaging.requests import Requested, publish_request, request_bus
+from almanac.messaging.topics import Topics
 from almanac.names import change_run_id, check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.progress import Progress
@@ -64,7 +64,7 @@ class Where:
 
     def agency(self, *expected: str) -> tuple[AgencyDatabase, list[str]]:
         """The database, and the words behind it, of which these are expected and more may be."""
-        agency, words = place_in(self.words, self.org, self.store)
+        agency, words = agency_and_words(self.words, self.org, self.store)
         if len(words) < len(expected):
             missing = expected[len(words) :]
             raise InputError(
@@ -120,7 +120,7 @@ def add_type(where: Where, how: How) -> int:
     agency, (name, *settings) = where.agency("NAME")
     with progress_bars() as progress:
         done = changing.add_type(
-            agency, name, read_changes(settings), how.request(agency), how.dry_run, progress
+            agency, name, read_assignments(settings), how.request(agency), how.dry_run, progress
         )
     return _told(done, how, where)
 
@@ -128,7 +128,7 @@ def add_type(where: Where, how: How) -> int:
 def add(where: Where, how: How, bus: Bus | None = None) -> int:
     """Adds an instance."""
     agency, (type_name, name, *settings) = where.agency("TYPE", "NAME")
-    changes, request = read_changes(settings), how.request(agency)
+    changes, request = read_assignments(settings), how.request(agency)
     with progress_bars() as progress, _planner(agency, how, request, bus, progress) as plan:
         done = changing.add_instance(
             agency, type_name, name, changes, request, how.dry_run, progress
@@ -148,7 +148,7 @@ def set_instance(where: Where, how: How, bus: Bus | None = None) -> int:
             "FIELD=VALUE: is missing; expected such as active_end_date=2026-12-31, or --replan to "
             "plan anew without a change"
         )
-    changes, request = read_changes(settings), how.request(agency)
+    changes, request = read_assignments(settings), how.request(agency)
     ask = isinstance(agency, StoreDatabase) and not how.direct
     with (
         progress_bars() as progress,
@@ -186,7 +186,7 @@ def _set(
 def set_type(where: Where, how: How, bus: Bus | None = None) -> int:
     """Changes a type, directly: there is no message for it."""
     agency, (name, first, *settings) = where.agency("NAME", "FIELD=VALUE")
-    changes, request = read_changes([first, *settings]), how.request(agency)
+    changes, request = read_assignments([first, *settings]), how.request(agency)
     with progress_bars() as progress, _planner(agency, how, request, bus, progress) as plan:
         done, instances = changing.look_at_type(agency, name, changes, request, progress)
         if not how.dry_run:  # what was done before too: it may have died before it was planned
@@ -239,14 +239,16 @@ def _planner(
     if not wanted:
         yield lambda changes: {}
     elif isinstance(agency, StoreDatabase):
-        over = bus or PubSubBus(load_settings().required_project())
+        settings = load_settings()
+        over, topic = bus or request_bus(settings), Topics(settings.topic_prefix).campaign_changes
 
         def ask(changes: Sequence[PlannedChange]) -> dict[str, object]:
             zone, runs = agency.config().zone, []
             for change in changes:
                 message = campaign_change(agency.org, change)
-                asked = publish_change(message, load_settings(), over)
-                runs.append(change_run_id(asked.astimezone(zone).date(), message.event_id))
+                requested = Requested.now()
+                publish_request(over, topic, message, requested)
+                runs.append(change_run_id(requested.at.astimezone(zone).date(), message.event_id))
             return {"run_ids": runs}
 
         yield ask

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
+from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, MaybeOrg, Store
 
-app = typer.Typer(
+app = new_app(
     name="campaign",
-    short_help="Look at campaigns, and change them.",
     help="Look at campaigns, change them, and say whom they are for: in a file, or in a store.",
     epilog="The first argument is DATABASE, the agency's SQLite file, unless --org names an "
     "organization of a store: that of --store, else of the variable ALMANAC_STORE. "
     "Start with: almanac campaign list agency.sqlite3.",
-    rich_markup_mode=None,
     no_args_is_help=True,
 )
 

@@ -1,15 +1,42 @@
-"""`almanac emulate`: run the local cloud of the development tools, where they are installed."""
+"""`almanac emulate`: run the local cloud of the development tools, if they are installed."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from almanac.commands.groups import new_app
 from almanac.errors import ConfigError
 
+app = new_app()
 
-def emulate(contacts: int, functions: Path | None, keep: bool) -> int:
-    """Plan a generated agency on a local cloud; ConfigError if the emulators are missing."""
+
+@app.command(epilog="Example: almanac emulate --contacts 25000")
+def emulate(
+    contacts: Annotated[
+        int, typer.Option(metavar="N", min=0, help="The number of contacts of the agency.")
+    ] = 5000,
+    functions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the functions; that of the repository.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")
+    ] = False,
+) -> int:
+    """Run every function in a process of its own, with emulators of Pub/Sub and Cloud Storage.
+
+    A generated agency is pushed as organization demo, and one daily run is requested. Nothing
+    leaves this machine. It needs Java, Google's Pub/Sub emulator and almanac's extra cloud, and
+    says how to install what is missing.
+    """
     if importlib.util.find_spec("almanac_emulation") is None:
         raise ConfigError(
             "`almanac emulate` works only from a checkout of the repository: "

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have: one name, one meaning, the same words."""
+"""Arguments and options that several commands share, each with one name and one help text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ MaybeDatabase = Annotated[
     typer.Argument(
         metavar="[DATABASE]",
         help="The agency's SQLite database, or else --org.",
+        show_default=False,
+    ),
+]
+DatabaseAndFile = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[DATABASE] FILE",
+        help="The database, unless --org is given, and the file; - is standard input.",
         show_default=False,
     ),
 ]
@@ -45,6 +53,14 @@ Now = Annotated[
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="The organization's configuration, in YAML."),
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects",
+        metavar="FILE",
+        help="The file for rejected rows; FILE.rejects.csv beside the file.",
+    ),
 ]
 Wait = Annotated[
     int,

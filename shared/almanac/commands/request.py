@@ -6,15 +6,16 @@ import datetime as dt
 import json
 import sys
 import uuid
-from collections.abc import Sequence
+from typing import Annotated
 
-from almanac.commands.arguments import read_date
-from almanac.commands.endings import OK
-from almanac.errors import InputError
-from almanac.messaging.bus import Bus
-from almanac.messaging.envelope import REQUEST_ID, REQUESTED_AT
+import typer
+
+from almanac.commands.arguments import read_assignments, read_date
+from almanac.commands.exit_codes import OK
+from almanac.commands.groups import new_app
+from almanac.commands.options import AsJson
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, parse, to_json
-from almanac.messaging.pubsub import PubSubBus
+from almanac.messaging.requests import Requested, publish_request, request_bus
 from almanac.messaging.topics import Topics
 from almanac.names import change_run_id, daily_run_id, manual_run_id
 from almanac.organizations.organizations import read_config
@@ -22,96 +23,105 @@ from almanac.report.text import console_for, table
 from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
 
+app = new_app(
+    name="request",
+    help="Request a run, or a change of a campaign, from the functions in the cloud.",
+    epilog="The request is published in the project ALMANAC_PROJECT, to a topic whose name begins "
+    "with ALMANAC_TOPIC_PREFIX. Start with: almanac request run --org 206.",
+    no_args_is_help=True,
+)
 
+
+@app.command(
+    short_help="Request a run.",
+    epilog="Example: almanac request run --org 206 --as-of 2026-11-21",
+)
 def run(
-    org: str | None,
-    as_of: str | None,
-    reason: str,
-    force: bool,
-    as_json: bool,
-    bus: Bus | None = None,
+    org: Annotated[
+        str | None, typer.Option(metavar="ORG", help="Only this organization, else all.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="The day to plan on; today.")
+    ] = None,
+    reason: Annotated[
+        str,
+        typer.Option(
+            metavar="daily|manual", help="daily: the one run of the day, unless it is done."
+        ),
+    ] = "manual",
+    force: Annotated[
+        bool, typer.Option("--force", help="Plan again what is planned already.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> int:
-    """Publishes a RunRequest; over `bus` rather than Pub/Sub where that is given."""
+    """Request a run over all contacts of an organization, or of every organization."""
     given = {"org_id": org, "as_of": as_of, "reason": reason, "force": force}
     request = parse(RunRequest, json.dumps(given).encode())
-    settings, asked, request_id = load_settings(), dt.datetime.now(dt.UTC), uuid.uuid4().hex
-    day = read_date(as_of) if as_of else _today(settings, org, asked)
+    settings, requested = load_settings(), Requested.now()
+    day = read_date(as_of) if as_of else _day_of_run(settings, org, requested)
     topic = Topics(settings.topic_prefix).run_requests
-    _publish(bus, settings, topic, request, request_id, asked)
+    publish_request(request_bus(settings), topic, request, requested)
     if day is None:
-        return _tell(request, None, as_json)
-    run_id = daily_run_id(day) if reason == "daily" else manual_run_id(day, request_id)
-    return _tell(request, run_id, as_json)
+        return _print(request, None, as_json)
+    run_id = daily_run_id(day) if reason == "daily" else manual_run_id(day, requested.request_id)
+    return _print(request, run_id, as_json)
 
 
+@app.command(
+    short_help="Request a change of a campaign.",
+    epilog="Example: almanac request change --org 206 --instance 7 "
+    "--set active_end_date=2026-12-31",
+)
 def change(
-    org: str,
-    instance: int,
-    settings: Sequence[str],
-    event_id: str | None,
-    changed_by: str | None,
-    as_json: bool,
-    bus: Bus | None = None,
+    org: Annotated[str, typer.Option(metavar="ORG", help="The organization's id.")],
+    instance: Annotated[int, typer.Option(min=0, metavar="ID", help="The campaign instance's id.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="The new value of a field, nothing behind the sign to clear it; repeatable.",
+        ),
+    ] = None,
+    event_id: Annotated[
+        str | None,
+        typer.Option(
+            "--event-id", metavar="ID", help="Changes with the same id are made once; a new one."
+        ),
+    ] = None,
+    changed_by: Annotated[
+        str | None, typer.Option("--changed-by", metavar="WHO", help="For the log of changes.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Publishes a CampaignChange; over `bus` rather than Pub/Sub where that is given."""
+    """Request a change of a campaign instance, and a plan of the contacts that it affects.
+
+    Without --set only these contacts are planned again: the database has the change already.
+    """
     given = {
         "event_id": uuid.uuid4().hex if event_id is None else event_id,
         "org_id": org,
         "campaign_instance_id": instance,
-        "changes": _changes(settings),
+        "changes": read_assignments(settings or [], "--set"),
         "changed_by": changed_by,
     }
     request = parse(CampaignChange, json.dumps(given).encode())
-    ours = load_settings()
-    day = _today(ours, org, publish_change(request, ours, bus))
-    return _tell(request, change_run_id(day, request.event_id) if day else None, as_json)
+    ours, requested = load_settings(), Requested.now()
+    topic = Topics(ours.topic_prefix).campaign_changes
+    publish_request(request_bus(ours), topic, request, requested)
+    day = _day_of_run(ours, org, requested)
+    return _print(request, change_run_id(day, request.event_id) if day else None, as_json)
 
 
-def publish_change(message: CampaignChange, settings: Settings, bus: Bus | None) -> dt.datetime:
-    """Publish the change; when that was, which tells the day of its run."""
-    asked = dt.datetime.now(dt.UTC)
-    topic = Topics(settings.topic_prefix).campaign_changes
-    _publish(bus, settings, topic, message, uuid.uuid4().hex, asked)
-    return asked
-
-
-def _changes(settings: Sequence[str]) -> dict[str, str | None]:
-    """FIELD=VALUE by field; a field that is to be cleared has no value."""
-    changes: dict[str, str | None] = {}
-    for text in settings:
-        field, sign, value = text.partition("=")
-        if not sign or not field.strip():
-            raise InputError(
-                f"--set: {text!r} is not FIELD=VALUE, such as active_end_date=2026-12-31"
-            )
-        if field.strip() in changes:
-            raise InputError(f"--set: {field.strip()} is given twice")
-        changes[field.strip()] = value or None
-    return changes
-
-
-def _publish(
-    bus: Bus | None,
-    settings: Settings,
-    topic: str,
-    message: Message,
-    request_id: str,
-    asked: dt.datetime,
-) -> None:
-    """Publish it with an id and a time of our own: the id of its run is known beforehand then."""
-    attributes = {REQUEST_ID: request_id, REQUESTED_AT: asked.isoformat()}
-    (bus or PubSubBus(settings.required_project())).publish(topic, [to_json(message)], attributes)
-
-
-def _today(settings: Settings, org: str | None, asked: dt.datetime) -> dt.date | None:
-    """The day that the run is planned on; None where the organization's zone is not known here."""
+def _day_of_run(settings: Settings, org: str | None, requested: Requested) -> dt.date | None:
+    """Return the day that the run plans on; None if the organization's time zone is unknown."""
     if org is None or settings.store is None:
         return None
     zone = read_config(open_store(settings.store), org).zone
-    return asked.astimezone(zone).date()
+    return requested.at.astimezone(zone).date()
 
 
-def _tell(request: Message, run_id: str | None, as_json: bool) -> int:
+def _print(request: Message, run_id: str | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"message": request.model_dump(mode="json"), "run_id": run_id}))
         return OK

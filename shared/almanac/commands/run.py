@@ -8,9 +8,14 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
-from almanac.commands.endings import FAILURE, OK, failed
+from almanac.commands.exit_codes import FAILURE, OK, failed
+from almanac.commands.groups import new_app
+from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Now
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.errors import ConfigError, InputError
@@ -25,6 +30,8 @@ from almanac.report.what_if_text import print_what_if
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.what_if import Named, compare_plans
 from almanac.statistics.file_report import a_contact_without_messages, numbers_of
+
+app = new_app()
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,62 @@ class RunArguments:
     as_json: bool
 
 
-def run(arguments: RunArguments) -> int:
+@app.command(
+    epilog="Example: almanac run agency.sqlite3 --as-of 2026-11-21 --report report.html\n\n"
+    "Example: almanac run agency.sqlite3 --dry-run --config other.yaml",
+)
+def run(
+    database: Database,
+    as_of: AsOf = None,
+    now: Now = None,
+    config: ConfigFile = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Ranges to cut the contacts into.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes to plan in; one for each core."),
+    ] = None,
+    contacts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IDS", help="Plan these contacts only: 5,7,100-200, or @FILE with ids in it."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --dry-run: the configuration to compare with, instead of that of the "
+            "file's last run.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Plan a database in place: every message of the next year, or why it is skipped.
+
+    The day is today in the organization's time zone unless --as-of names another; without --config
+    the defaults hold. Other programs may use the file meanwhile. It is changed in one transaction;
+    on any error it is as it was.
+
+    A --dry-run with another configuration than that of the file's last run shows how the two
+    plans differ, by day and by type.
+    """
+    return _run(
+        RunArguments(
+            *(database, as_of, now, config, shards, workers, contacts),
+            *(dry_run, against, report, as_json),
+        )
+    )
+
+
+def _run(arguments: RunArguments) -> int:
     """Plan the file, write the report page, print the summary."""
     if arguments.against is not None and not arguments.dry_run:
         raise InputError("--against: compares two plans, and writes none; add --dry-run")

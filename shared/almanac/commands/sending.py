@@ -1,4 +1,4 @@
-"""`almanac due` and `almanac mark`: what a sender takes, and what it hands back."""
+"""`almanac due` and `almanac mark`: what a sender takes, and what it reports back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,25 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, get_args
+from typing import Annotated, TextIO, get_args
 
+import typer
 from rich.console import Console
 
-from almanac.commands.arguments import read_date
-from almanac.commands.endings import OK
-from almanac.commands.place import place_and_file, place_of
+from almanac.commands.agency_arguments import agency_and_file, agency_of
+from almanac.commands.arguments import file_or_stdout, read_date
+from almanac.commands.exit_codes import OK
+from almanac.commands.groups import new_app
+from almanac.commands.options import (
+    AsJson,
+    DatabaseAndFile,
+    MaybeDatabase,
+    MaybeOrg,
+    Rejects,
+    Store,
+    Wait,
+)
+from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.csv_input import STDIN, read_text, rejects_path
 from almanac.database.opening import map_errors
@@ -24,34 +36,63 @@ from almanac.delivery.feedback_file import parse
 from almanac.delivery.outbox import DueMessages, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
 from almanac.organizations.agency_database import AgencyDatabase, T
-from almanac.outputs import check_out, partial_of
+from almanac.outputs import write_text
 from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph, table
 
-SHOWN = 5
+app = new_app()
+
+REFUSED_SHOWN = 5
 
 
+@app.command(
+    epilog="Example: almanac due agency.sqlite3 --on 2026-11-23 --columns first_name "
+    "--out due.jsonl",
+)
 def due(
-    database: Path | None,
-    org: str | None,
-    store: str | None,
-    on: str | None,
-    format_: str,
-    columns: str,
-    claimed: bool,
-    out: Path | None,
-    wait: int,
-    as_json: bool,
+    database: MaybeDatabase = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DATE", help="The day, YYYY-MM-DD; today.")
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="jsonl|csv", help="JSON lines or CSV.")
+    ] = "jsonl",
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="Columns of contacts to write too: first_name,last_name."
+        ),
+    ] = "",
+    claimed: Annotated[
+        bool,
+        typer.Option(
+            "--claimed",
+            help="Instead, the messages of this day or earlier that are claimed and not yet "
+            "marked.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; standard output.")
+    ] = None,
+    wait: Wait = 120,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the counts as one JSON object.")
+    ] = False,
 ) -> int:
-    """Writes the messages of a day."""
-    out = None if out == Path("-") else out
-    if out is not None:
-        check_out(out, "--out")
-    agency = place_of(database, org, store)
+    """Write the messages that a sender sends on a day, one a line, in the order of sending.
+
+    These are the messages planned for exactly this day, without those of contacts who are
+    suppressed, missing or no longer active: they are counted on standard error. The database does
+    not change: see almanac mark.
+    """
+    out = file_or_stdout(out)
+    agency = agency_of(database, org, store)
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
     chosen: Format = "csv" if format_ == "csv" else "jsonl"
-    zone = waiting(agency, wait, lambda: agency.config().zone)
+    zone = retry_while_busy(agency, wait, lambda: agency.config().zone)
     today = dt.datetime.now(zone).date()
     day = read_date(on, "--on") if on is not None else today
     names = columns.split(",")
@@ -60,30 +101,28 @@ def due(
         with agency.open(whole=True) as source, map_errors(source.path):
             return hand_out(source.connection, day, today, claimed, names, chosen, file)
 
-    def take() -> DueMessages:
-        if out is None:
-            # whoever reads at leisure, and marks what it has read, must not find the file held
-            with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as spool:
-                found = write(spool)
-                spool.seek(0)
-                shutil.copyfileobj(spool, sys.stdout)
-            return found
-        # a sender must never take half a file for the whole
-        with partial_of(out, "--out") as partial:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                found = write(file)
-            partial.replace(out)
-            return found
-
-    found = waiting(agency, wait, take)
+    found = retry_while_busy(agency, wait, lambda: _write_messages(out, write))
     if as_json:
         print(found.model_dump_json(), file=sys.stderr if out is None else sys.stdout)
     else:
-        _tell_due(console_for(sys.stderr), found, claimed)
+        _print_due(console_for(sys.stderr), found, claimed)
     return OK
 
 
-def _tell_due(console: Console, found: DueMessages, claimed: bool) -> None:
+def _write_messages(out: Path | None, write: Callable[[TextIO], DueMessages]) -> DueMessages:
+    """Write the messages to a file, whole or not at all, or to standard output."""
+    if out is None:
+        # a slow reader, which may mark what it has read, must not keep the database locked
+        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as spool:
+            found = write(spool)
+            spool.seek(0)
+            shutil.copyfileobj(spool, sys.stdout)
+        return found
+    # a sender must never take half a file for the whole
+    return write_text(out, "--out", write)
+
+
+def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:
     what = "claimed until" if claimed else "due on"
     paragraph(console, f"{plural(found.messages, 'message')} {what} {found.day}", indent=0)
     for reason, count in found.left_out.items():
@@ -93,24 +132,34 @@ def _tell_due(console: Console, found: DueMessages, claimed: bool) -> None:
         paragraph(console, text)
 
 
+@app.command(epilog="Example: almanac mark agency.sqlite3 sent.jsonl")
 def mark(
-    names: list[Path],
-    org: str | None,
-    store: str | None,
-    no_suppress: bool,
-    rejects: Path | None,
-    wait: int,
-    as_json: bool,
+    names: DatabaseAndFile,
+    no_suppress: Annotated[
+        bool, typer.Option("--no-suppress", help="Add no suppressions for bounces and complaints.")
+    ] = False,
+    rejects: Rejects = None,
+    wait: Wait = 120,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Takes back what became of messages."""
-    agency, file = place_and_file(names, org, store)
+    """Record what became of messages: claimed (processing), sent, delivered, failed, bounced.
+
+    The file is CSV or JSON lines. A line has the id of the row and its status. It may have at,
+    message_id, detail, and contact_id
+    and scheduled_send_date, which are compared with the row. Lines that cannot be true are refused,
+    each with its reason; all others are written in one transaction. Marking is idempotent. An
+    address that bounced or complained is suppressed.
+    """
+    agency, file = agency_and_file(names, org, store)
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
-    zone = waiting(agency, wait, lambda: agency.config().zone)
+    zone = retry_while_busy(agency, wait, lambda: agency.config().zone)
     name = "standard input" if file == STDIN else str(file)
     parsed = parse(read_text(file), name, zone, now)
     with progress_bars() as progress:
-        found, refused = waiting(
+        found, refused = retry_while_busy(
             agency,
             wait,
             lambda: agency.edit(
@@ -120,39 +169,39 @@ def mark(
                 progress,
             ),
         )
-    if as_json:
-        print(found.model_dump_json())
-    else:
-        _tell_marked(console_for(sys.stdout), found, path)
-    refused.write(path)  # last: where it fails, what was changed is told
+    print_result(found, as_json, lambda console, found: _print_marked(console, found, path))
+    refused.write(path)  # last: if it fails, the changes have been reported
     return OK
 
 
-def _tell_marked(console: Console, found: Marked, rejects: Path) -> None:
+def _print_marked(console: Console, found: Marked, rejects: Path) -> None:
     counts = [*found.changed.items(), ("unchanged", found.unchanged)]
     counts.append(("refused", len(found.refused)))
     table(console, ("", ">"), counts, indent=0)
     if found.suppressed:
         many = plural(found.suppressed, "address", "addresses")
         paragraph(console, f"Suppressed from now on: {many}", indent=0)
-    for each in found.refused[:SHOWN]:
+    for each in found.refused[:REFUSED_SHOWN]:
         row = "" if each.id is None else f", row {each.id}"
         paragraph(console, f"line {each.line}{row}: {each.why}")
     if found.refused:
-        paragraph(console, f"All refused lines, each with why: {rejects}", indent=0)
+        paragraph(console, f"All refused lines, with reasons: {rejects}", indent=0)
 
 
-def waiting(agency: AgencyDatabase, seconds: int, work: Callable[[], T]) -> T:
-    """What the work gives, tried again for so long while another program holds the file."""
+def retry_while_busy(agency: AgencyDatabase, seconds: int, work: Callable[[], T]) -> T:
+    """Return what the work returns; retry it for some seconds while the file is locked.
+
+    Raises DatabaseBusy after that.
+    """
     until = time.monotonic() + seconds
-    told = False
+    announced = False
     while True:
         try:
             return work()
         except DatabaseBusy:
             if time.monotonic() >= until:
                 raise
-            if not told:
+            if not announced:
                 text = f"Waiting for another program that holds {agency.name}"
                 print(f"{text} ({seconds} seconds at most)", file=sys.stderr, flush=True)
-                told = True
+                announced = True

@@ -6,18 +6,23 @@ import datetime as dt
 import shlex
 import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from pydantic import TypeAdapter
 
 from almanac.commands.arguments import read_config
-from almanac.commands.endings import FAILURE, OK
+from almanac.commands.exit_codes import FAILURE, OK
+from almanac.commands.groups import new_app
+from almanac.commands.options import AsJson, Store
+from almanac.commands.output import print_json, print_result
 from almanac.commands.progress import progress_bars
 from almanac.errors import RequestError
 from almanac.names import check_org_id
-from almanac.organizations import organizations as orgs
-from almanac.organizations import transfer as exchange
+from almanac.organizations import organizations, transfer
 from almanac.report.text import console_for, shown, table
-from almanac.runs import rollback as kept
+from almanac.runs.rollback import VersionRow, go_back
+from almanac.runs.rollback import versions as kept_versions
 from almanac.settings import load_settings
 from almanac.status.endpoint import store_status
 from almanac.status.organization import organization_status
@@ -27,58 +32,128 @@ from almanac.storage.opening import open_store
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import current
 
-_ROWS = TypeAdapter(list[kept.VersionRow])
+app = new_app(
+    name="store",
+    help="Manage the organizations of a store: their databases, version by version.",
+    epilog="The store is that of --store, else of the variable ALMANAC_STORE: gs://bucket[/prefix] "
+    "or a folder. Start with: almanac store init 206, then almanac store push 206 agency.sqlite3.",
+    no_args_is_help=True,
+)
+
+_VERSIONS = TypeAdapter(list[VersionRow])
+
+Org = Annotated[
+    str, typer.Argument(metavar="ORG", help="The organization's id.", show_default=False)
+]
 
 
-def init(url: str | None, org: str, config: Path | None, as_json: bool) -> int:
-    """Puts an organization's configuration into the store."""
+@app.command(
+    short_help="Prepare an organization.",
+    epilog="Example: almanac store init 206 --config 206.yaml",
+)
+def init(
+    org: Org,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Its configuration, in YAML; replaces the one that it has."
+        ),
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Prepare an organization: check its id and configuration, and write that to the store.
+
+    Without --config it gets the defaults, unless it has a configuration already.
+    """
     check_org_id(org)
     read_config(config)
-    store = _open(url)
-    written = orgs.initialize(store, org, config.read_bytes() if config else None)
-    has_database = current(store, org) is not None
+    objects = _open(store)
+    written = organizations.initialize(objects, org, config.read_bytes() if config else None)
+    has_database = current(objects, org) is not None
     if as_json:
-        _print_json(org_id=org, config=layout.config(org), written=written)
+        print_json(org_id=org, config=layout.config(org), written=written)
         return OK
     verb = "is written" if written else "stays as it is"
     _say(f"Organization {org}: {layout.config(org)} {verb}.")
     if not has_database:
-        at = f" --store {shlex.quote(url)}" if url else ""
-        _say(f"Next, give it its database: almanac store push {org} DATABASE{at}")
+        at = f" --store {shlex.quote(store)}" if store else ""
+        _say(f"Next, publish its database: almanac store push {org} DATABASE{at}")
     return OK
 
 
-def push(url: str | None, org: str, database: Path, expect: int | None, as_json: bool) -> int:
-    """Publishes a file as the next version."""
+@app.command(
+    short_help="Publish a database as the next version.",
+    epilog="Example: almanac store push 206 agency.sqlite3 --expect 2",
+)
+def push(
+    org: Org,
+    database: Annotated[
+        Path, typer.Argument(metavar="DATABASE", help="The SQLite file.", show_default=False)
+    ],
+    expect: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Only if version N is current; 0: only if there is none."
+        ),
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Publish a consistent copy of a database as the organization's next version.
+
+    Other programs may use the file meanwhile. If another version is published first, nothing is
+    overwritten and the command fails.
+    """
     with progress_bars() as progress:
-        done = exchange.push(
-            _open(url), org, database, expect=expect, now=_now(), progress=progress
+        done = transfer.push(
+            _open(store), org, database, expect=expect, now=_now(), progress=progress
         )
     if as_json:
         print(done.model_dump_json())
     else:
-        _say(f"Organization {org}: {database} is version {done.version}, now in force.")
+        _say(f"Organization {org}: {database} is version {done.version}, now current.")
     return OK
 
 
+@app.command(
+    short_help="Fetch the database of a version.",
+    epilog="Example: almanac store pull 206 --out agency.sqlite3",
+)
 def pull(
-    url: str | None, org: str, out: Path, version: int | None, force: bool, as_json: bool
+    org: Org,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Another version than the current one."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    store: Store = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Fetches a version into a file."""
+    """Fetch the database of the current version, or of another one, into a file.
+
+    The file is written whole and verified, or not at all.
+    """
     with progress_bars() as progress:
-        found = exchange.pull(_open(url), org, out, version=version, force=force, progress=progress)
+        found = transfer.pull(
+            _open(store), org, out, version=version, force=force, progress=progress
+        )
     if as_json:
-        _print_json(org_id=org, version=found.version, run_id=found.run_id, out=str(out))
+        print_json(org_id=org, version=found.version, run_id=found.run_id, out=str(out))
     else:
         _say(f"Organization {org}: version {found.version} (run {found.run_id}) is in {out}.")
     return OK
 
 
-def versions(url: str | None, org: str, as_json: bool) -> int:
-    """Lists the versions that are kept."""
-    found = kept.versions(_open(url), check_org_id(org), _now())
+@app.command(
+    short_help="List an organization's versions.", epilog="Example: almanac store versions 206"
+)
+def versions(org: Org, store: Store = None, as_json: AsJson = False) -> int:
+    """List the versions that are kept, and why; a star marks the current one."""
+    found = kept_versions(_open(store), check_org_id(org), _now())
     if as_json:
-        print(f'{{"org_id":"{org}","versions":{_ROWS.dump_json(found).decode()}}}')
+        print(f'{{"org_id":"{org}","versions":{_VERSIONS.dump_json(found).decode()}}}')
         return OK
     columns = ("", ">version", "!as of", "!committed (UTC)", ">MB", ">planned", "kept", "run")
     rows = [
@@ -98,38 +173,54 @@ def versions(url: str | None, org: str, as_json: bool) -> int:
     return OK
 
 
-def rollback(url: str | None, org: str, version: int, as_json: bool) -> int:
-    """Puts a kept version in force again."""
-    now_in_force, before = kept.go_back(_open(url), org, version, _now())
+@app.command(
+    short_help="Make a kept version current again.", epilog="Example: almanac store rollback 206 1"
+)
+def rollback(
+    org: Org,
+    version: Annotated[
+        int, typer.Argument(min=1, metavar="VERSION", help="Its number.", show_default=False)
+    ],
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make a kept version current again; no version is lost. Fails while a run is active."""
+    now_current, before = go_back(_open(store), org, version, _now())
     if as_json:
-        _print_json(org_id=org, version=now_in_force.version, before=before)
-    elif before == now_in_force.version:
-        _say(f"Organization {org}: version {version} is in force already.")
+        print_json(org_id=org, version=now_current.version, before=before)
+    elif before == now_current.version:
+        _say(f"Organization {org}: version {version} is current already.")
     else:
-        _say(f"Organization {org}: version {version} is in force again, in place of {before}.")
+        _say(f"Organization {org}: version {version} is current again, in place of {before}.")
     return OK
 
 
-def status(url: str | None, org: str | None, as_json: bool) -> int:
-    """Tells how organizations are doing; FAILURE if one has a problem."""
-    store, now = _open(url), _now()
-    console = console_for(sys.stdout)
-    if org is not None:
-        if not orgs.is_there(store, org):
-            there = ", ".join(orgs.organizations(store)) or "no organization"
-            raise RequestError(f"organization {org}: is not in this store, which has {there}")
-        one = organization_status(store, org, now)
-        if as_json:
-            print(one.model_dump_json())
-        else:
-            print_organization(console, one)
-        return OK if one.ok else FAILURE
-    found = store_status(store, now)
-    if as_json:
-        print(found.model_dump_json())
-    else:
-        print_store(console, found)
-    return OK if found.ok else FAILURE
+@app.command(
+    short_help="Show the state of the organizations.", epilog="Example: almanac store status 206"
+)
+def status(
+    org: Annotated[
+        str | None,
+        typer.Argument(metavar="[ORG]", help="Only this organization.", show_default=False),
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the state of all organizations, or of one: version, runs, backlog, errors, data.
+
+    Exits with 1 if one has a problem, such as no successful run within 26 hours.
+    """
+    objects, now = _open(store), _now()
+    if org is None:
+        found = store_status(objects, now)
+        print_result(found, as_json, print_store)
+        return OK if found.ok else FAILURE
+    if not organizations.is_there(objects, org):
+        there = ", ".join(organizations.organizations(objects)) or "no organization"
+        raise RequestError(f"organization {org}: is not in this store, which has {there}")
+    one = organization_status(objects, org, now)
+    print_result(one, as_json, print_organization)
+    return OK if one.ok else FAILURE
 
 
 def _open(url: str | None) -> ObjectStore:
@@ -141,9 +232,5 @@ def _now() -> dt.datetime:
 
 
 def _say(text: str) -> None:
-    """One line, however long it is: a path must stay in one piece."""
+    """Print one line, however long: a path must stay in one piece."""
     print(shown(text))
-
-
-def _print_json(**values: object) -> None:
-    print(TypeAdapter(dict[str, object]).dump_json(values).decode())

@@ -202,6 +202,21 @@ def export(connection: apsw.Connection, out: TextIO) -> int:
     return count
 
 
+def find(
+    connection: apsw.Connection, email: str | None, contact: int | None, day: dt.date
+) -> list[Suppression]:
+    """Return the suppressions of an address, or else of a contact, in any state on the day."""
+    if email is not None:
+        return list(table.of_address(connection, email, day.isoformat()))
+    return list(table.of_contact(connection, contact or 0, day.isoformat()))
+
+
+def record(row: Suppression) -> dict[str, object]:
+    """Return a suppression by column, empty cells as None, and its state if it is known."""
+    found = {name: value or None for name, value in zip(COLUMNS, row, strict=False)}
+    return found | ({"state": row.state} if row.state else {})
+
+
 def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
     """How many of the ids are no contact's."""
     if not contacts:

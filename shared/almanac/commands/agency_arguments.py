@@ -1,4 +1,4 @@
-"""Which database a command means: DATABASE, or --org (and --store)."""
+"""The arguments that name an agency's database: DATABASE, or --org (and --store)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from almanac.settings import load_settings
 from almanac.storage.opening import open_store
 
 
-def place_of(database: Path | None, org: str | None, store: str | None) -> AgencyDatabase:
-    """The database that the arguments name; InputError unless they name exactly one."""
+def agency_of(database: Path | None, org: str | None, store: str | None) -> AgencyDatabase:
+    """Return the database that the arguments name; raise InputError unless it is exactly one."""
     if database is not None:
         if org is not None or store is not None:
             raise InputError("DATABASE or --org: expected one of them, found both")
@@ -26,21 +26,23 @@ def place_of(database: Path | None, org: str | None, store: str | None) -> Agenc
     return StoreDatabase(open_store(store or load_settings().required_store()), org)
 
 
-def place_in(
+def agency_and_words(
     words: Sequence[str], org: str | None, store: str | None
 ) -> tuple[AgencyDatabase, list[str]]:
-    """The database that the arguments name, of which the first is DATABASE unless there is an
-    organization, and the other arguments. InputError as `place_of`."""
+    """Return the database and the other arguments.
+
+    The first word is DATABASE unless there is an organization. Raises as `agency_of`.
+    """
     if org is not None:
-        return place_of(None, org, store), list(words)
-    return place_of(Path(words[0]) if words else None, org, store), list(words[1:])
+        return agency_of(None, org, store), list(words)
+    return agency_of(Path(words[0]) if words else None, org, store), list(words[1:])
 
 
-def place_and_file(
+def agency_and_file(
     names: Sequence[Path], org: str | None, store: str | None
 ) -> tuple[AgencyDatabase, Path]:
-    """The same, of a command that takes one file besides."""
-    agency, words = place_in(list(map(str, names)), org, store)
+    """Return the database and the one file that a command takes; raise as `agency_of`."""
+    agency, words = agency_and_words(list(map(str, names)), org, store)
     if len(words) != 1:
         expected = "FILE" if org is not None else "DATABASE and FILE"
         raise InputError(f"expected {expected}, found {' '.join(map(str, names))}")

@@ -1,0 +1,31 @@
+"""`almanac diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from almanac.commands.exit_codes import OK
+from almanac.commands.groups import new_app
+from almanac.commands.options import AsJson
+from almanac.commands.output import print_result
+from almanac.commands.progress import progress_bars
+from almanac.report.other_text import print_difference
+from almanac.statistics.diff import compare
+
+app = new_app()
+
+
+@app.command(epilog="Example: almanac diff yesterday.sqlite3 today.sqlite3")
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier database.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later database.")],
+    as_json: AsJson = False,
+) -> int:
+    """Compare the planned messages of two databases, by type and by day."""
+    with progress_bars() as progress:
+        found = compare(old, new, progress)
+    print_result(found, as_json, print_difference)
+    return OK

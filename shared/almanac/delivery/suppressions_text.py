@@ -1,0 +1,115 @@
+"""Suppressions as text for a terminal or a pipe."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from almanac.csv_input import Rejects
+from almanac.database.suppressions import IN_FORCE, Suppression
+from almanac.delivery.suppressions import Effect, Line, Loaded
+from almanac.plurals import plural
+from almanac.report.text import listed, paragraph, table
+
+REJECTS_SHOWN = 5
+COLUMNS_SHOWN = 8
+
+
+def print_lines(console: Console, lines: Sequence[Line], effect: Effect) -> None:
+    """Print the counts of all suppressions."""
+    total = sum(line.rows for line in lines)
+    active = sum(line.rows for line in lines if line.state == IN_FORCE)
+    text = f"{plural(total, 'suppression')}, {active:,} of them in force on {effect.day}"
+    paragraph(console, text, indent=0)
+    if lines:
+        cells = [(x.reason or "unspecified", x.source, x.state, x.rows) for x in lines]
+        table(console, ("reason", "source", "!state", ">rows"), cells)
+    print_effect(console, effect)
+
+
+def print_lookup(console: Console, who: str, day: dt.date, found: Sequence[Suppression]) -> None:
+    """Print whether a contact or an address is suppressed on the day, and by what."""
+    active = any(row.state == IN_FORCE for row in found)
+    verdict = "suppressed" if active else "not suppressed"
+    paragraph(console, f"{who} is {verdict} on {day}.", indent=0)
+    _print_rows(console, found)
+
+
+def print_added(console: Console, new: Suppression, added: bool, effect: Effect) -> None:
+    """Print one suppression that was added, or existed already."""
+    who = " and ".join(_names(new))
+    span = f"from {new.since}" + (f" to {new.until}" if new.until else " on")
+    what = f"suppressed {span if added else 'already'}, reason {new.reason or 'unspecified'}"
+    paragraph(console, f"{who}: {what}.", indent=0)
+    print_effect(console, effect)
+
+
+def print_ended(
+    console: Console, day: dt.date, ended: Sequence[Suppression], active: Sequence[Suppression]
+) -> None:
+    """Print the suppressions that were ended, as they were before, and those still active."""
+    paragraph(console, f"{plural(len(ended), 'suppression')} ended; before:", indent=0)
+    _print_rows(console, ended)
+    if active:
+        paragraph(console, f"Still in force on {day}:", indent=0)
+        _print_rows(console, active)
+    else:
+        text = "The next run plans the messages that they have held back."
+        paragraph(console, text, indent=0)
+
+
+def print_loaded(
+    console: Console,
+    found: Loaded,
+    ignored: Sequence[str],
+    rejects: Rejects,
+    path: Path,
+    effect: Effect,
+) -> None:
+    """Print what became of the rows of a file; the rejects are in the file at `path`."""
+    counts = [
+        ("added", found.added),
+        ("ended", found.ended),
+        ("unchanged", found.unchanged),
+        ("rejected", len(rejects)),
+    ]
+    table(console, ("", ">"), counts, indent=0)
+    if ignored:
+        paragraph(console, f"Columns not read: {listed(ignored, COLUMNS_SHOWN)}", indent=0)
+    if found.unknown_contacts:
+        many = plural(found.unknown_contacts, "contact id")
+        paragraph(console, f"Not in this database: {many}", indent=0)
+    for line, why, _ in rejects.rows[:REJECTS_SHOWN]:
+        paragraph(console, f"line {line}: {why}")
+    if len(rejects):
+        paragraph(console, f"All rejected rows, with reasons: {path}", indent=0)
+    print_effect(console, effect)
+
+
+def print_effect(console: Console, effect: Effect) -> None:
+    """Print which planned messages the suppressions stop."""
+    if not effect.messages:
+        text = f"No suppressed contact has messages planned from {effect.day} on."
+    else:
+        text = (
+            f"{plural(effect.messages, 'planned message')} of "
+            f"{plural(effect.contacts, 'contact')} will be skipped by the next run for what is in "
+            f"force on {effect.day}; almanac due leaves them out from now on."
+        )
+    paragraph(console, text, indent=0)
+
+
+def _print_rows(console: Console, rows: Sequence[Suppression]) -> None:
+    for row in rows:
+        source = f" ({row.source})" if row.source else ""
+        bounds = [f"{w} {x}" for w, x in (("from", row.since), ("to", row.until)) if x]
+        what = f"{row.reason or 'unspecified'}{source}, {' '.join(bounds) or 'always'}"
+        paragraph(console, f"{row.state}: {what}: {' and '.join(_names(row))}")
+
+
+def _names(row: Suppression) -> list[str]:
+    contact = f"contact {row.contact_id}" if row.contact_id else ""
+    return [name for name in (row.email, contact) if name]
