@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,14 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import Corrupt, DatabaseError, NotFound, SnapshotMoved, TransientError
-from almanac.organizations.snapshots import FileSnapshots, RangedSnapshots, SnapshotRef
-from almanac.storage.folder import FolderStore
+from almanac.organizations.snapshots import (
+    FileSnapshots,
+    RangedSnapshots,
+    SnapshotRef,
+    reference_to,
+)
 from almanac.storage.memory import MemoryStore
-from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac.storage.store import ObjectInfo
 from tests.support.database_agencies import ALL_IDS, change, make
 
 NAME = "orgs/206/versions/00000001-first/database.sqlite3"
@@ -73,22 +78,6 @@ def store() -> CountingStore:
     return CountingStore()
 
 
-def open_folder(store: ObjectStore, folder: Path) -> Opened:
-    return FileSnapshots(store, folder)
-
-
-def open_ranges(store: ObjectStore, folder: Path) -> Opened:
-    return RangedSnapshots(store)
-
-
-@pytest.fixture(params=[open_folder, open_ranges], ids=["files", "ranges"])
-def snapshots(
-    request: pytest.FixtureRequest, store: CountingStore, tmp_path: Path
-) -> Iterator[Opened]:
-    with closing(request.param(store, tmp_path)) as opened:
-        yield opened
-
-
 @pytest.fixture
 def ranges(store: CountingStore) -> Iterator[RangedSnapshots]:
     with closing(RangedSnapshots(store)) as opened:
@@ -103,91 +92,127 @@ def states(
         return set(snapshot.contacts(first, last).column("state").to_pylist())
 
 
-# Both ways
-
-
-def test_the_snapshot_is_what_the_reference_names(
-    snapshots: Opened, store: CountingStore, texas: bytes
-) -> None:
-    ref = ref_of(store.write(NAME, texas, 0))
-    assert states(snapshots, ref) == {"TX"}
-    assert states(snapshots, ref) == {"TX"}
-
-
-def test_another_object_is_another_snapshot(
-    snapshots: Opened, store: CountingStore, texas: bytes, nevada: bytes
-) -> None:
-    one, two = ref_of(store.write(NAME, texas, 0)), ref_of(store.write("other", nevada, 0))
-    assert [states(snapshots, ref) for ref in (one, two, one)] == [{"TX"}, {"NV"}, {"TX"}]
-
-
-def test_no_object_is_an_error_that_names_it(snapshots: Opened, store: CountingStore) -> None:
-    ref = ref_of(store.write(NAME, b"x", 0))
-    store.delete(NAME, None)
-    with pytest.raises(NotFound, match=NAME):
-        states(snapshots, ref)
-
-
-def test_other_content_under_the_name_is_corrupt(
-    snapshots: Opened, store: CountingStore, texas: bytes, nevada: bytes
-) -> None:
-    ref = ref_of(store.write(NAME, texas, 0))
-    assert states(snapshots, ref) == {"TX"}
-    store.write(NAME, nevada, None)
-    with pytest.raises(Corrupt, match=f"{NAME}: has other content than the run was planned on"):
-        states(snapshots, ref)
-
-
-def test_the_same_content_at_another_generation_is_the_snapshot(
-    snapshots: Opened, store: CountingStore, texas: bytes
-) -> None:
-    ref = ref_of(store.write(NAME, texas, 0))
-    assert states(snapshots, ref) == {"TX"}
-    store.write(NAME, texas, None)
-    assert states(snapshots, ref) == {"TX"}
-
-
-def test_what_is_no_database_is_an_error_that_names_it(
-    snapshots: Opened, store: CountingStore
-) -> None:
-    ref = ref_of(store.write(NAME, b"no database at all" * 100, 0))
-    with pytest.raises(DatabaseError, match="not an SQLite database"):
-        states(snapshots, ref)
-
-
-def test_an_error_of_the_reader_leaves_the_snapshot_to_the_next_one(
-    snapshots: Opened, store: CountingStore, texas: bytes
-) -> None:
-    ref = ref_of(store.write(NAME, texas, 0))
-    with pytest.raises(ZeroDivisionError), snapshots.open(ref):
-        _ = 1 / 0
-    assert states(snapshots, ref) == {"TX"}
-
-
 # Files
 
 
-def test_a_file_of_the_store_is_read_in_place(tmp_path: Path, texas: bytes) -> None:
-    store = FolderStore(tmp_path / "store", durable=False)
-    ref = ref_of(store.write(NAME, texas, 0))
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    with closing(FileSnapshots(store, workspace)) as snapshots:
-        assert states(snapshots, ref) == {"TX"}
-    assert list(workspace.iterdir()) == []
+@pytest.fixture
+def copy(tmp_path: Path, texas: bytes) -> Path:
+    path = tmp_path / "copy.sqlite3"
+    path.write_bytes(texas)
+    return path
 
 
-def test_a_file_is_fetched_once(store: CountingStore, tmp_path: Path, texas: bytes) -> None:
-    ref = ref_of(store.write(NAME, texas, 0))
-    with closing(FileSnapshots(store, tmp_path)) as snapshots:
-        with snapshots.open(ref) as first:
-            pass
-        with snapshots.open(ref) as second:
-            assert second is first
-    assert len(list(tmp_path.iterdir())) == 1
+@pytest.fixture
+def files(copy: Path) -> Iterator[FileSnapshots]:
+    with closing(FileSnapshots(copy)) as opened:
+        yield opened
+
+
+def test_a_private_file_is_read_in_place_and_opened_once(files: FileSnapshots, copy: Path) -> None:
+    ref = reference_to(copy)
+    with files.open(ref) as first:
+        pass
+    assert states(files, ref) == {"TX"}
+    with files.open(ref) as second:
+        assert second is first
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_a_private_file_that_is_gone_is_an_error_that_names_it(
+    files: FileSnapshots, copy: Path
+) -> None:
+    ref = reference_to(copy)
+    copy.unlink()
+    with pytest.raises(NotFound, match=copy.name):
+        states(files, ref)
+
+
+def test_a_private_file_that_was_changed_is_corrupt(
+    files: FileSnapshots, copy: Path, nevada: bytes
+) -> None:
+    ref = reference_to(copy)
+    assert states(files, ref) == {"TX"}
+    copy.write_bytes(nevada)
+    os.utime(copy, ns=(0, (ref.generation + 1) * 1000))
+    with pytest.raises(Corrupt, match=f"{copy.name}: was changed"):
+        states(files, ref)
+
+
+def test_a_private_file_that_is_no_database_is_an_error_that_names_it(
+    files: FileSnapshots, copy: Path
+) -> None:
+    copy.write_bytes(b"no database at all" * 100)
+    with pytest.raises(DatabaseError, match=f"{copy.name}: not an SQLite database"):
+        states(files, reference_to(copy))
+
+
+def test_an_error_of_the_reader_leaves_the_private_file_to_the_next_one(
+    files: FileSnapshots, copy: Path
+) -> None:
+    with pytest.raises(ZeroDivisionError), files.open(reference_to(copy)):
+        _ = 1 / 0
+    assert states(files, reference_to(copy)) == {"TX"}
 
 
 # Ranges
+
+
+def test_the_snapshot_is_what_the_reference_names(
+    ranges: RangedSnapshots, store: CountingStore, texas: bytes
+) -> None:
+    ref = ref_of(store.write(NAME, texas, 0))
+    assert states(ranges, ref) == {"TX"}
+    assert states(ranges, ref) == {"TX"}
+
+
+def test_another_object_is_another_snapshot(
+    ranges: RangedSnapshots, store: CountingStore, texas: bytes, nevada: bytes
+) -> None:
+    one, two = ref_of(store.write(NAME, texas, 0)), ref_of(store.write("other", nevada, 0))
+    assert [states(ranges, ref) for ref in (one, two, one)] == [{"TX"}, {"NV"}, {"TX"}]
+
+
+def test_no_object_is_an_error_that_names_it(ranges: RangedSnapshots, store: CountingStore) -> None:
+    ref = ref_of(store.write(NAME, b"x", 0))
+    store.delete(NAME, None)
+    with pytest.raises(NotFound, match=NAME):
+        states(ranges, ref)
+
+
+def test_other_content_under_the_name_is_corrupt(
+    ranges: RangedSnapshots, store: CountingStore, texas: bytes, nevada: bytes
+) -> None:
+    ref = ref_of(store.write(NAME, texas, 0))
+    assert states(ranges, ref) == {"TX"}
+    store.write(NAME, nevada, None)
+    with pytest.raises(Corrupt, match=f"{NAME}: has other content than the run was planned on"):
+        states(ranges, ref)
+
+
+def test_the_same_content_at_another_generation_is_the_snapshot(
+    ranges: RangedSnapshots, store: CountingStore, texas: bytes
+) -> None:
+    ref = ref_of(store.write(NAME, texas, 0))
+    assert states(ranges, ref) == {"TX"}
+    store.write(NAME, texas, None)
+    assert states(ranges, ref) == {"TX"}
+
+
+def test_what_is_no_database_is_an_error_that_names_it(
+    ranges: RangedSnapshots, store: CountingStore
+) -> None:
+    ref = ref_of(store.write(NAME, b"no database at all" * 100, 0))
+    with pytest.raises(DatabaseError, match="not an SQLite database"):
+        states(ranges, ref)
+
+
+def test_an_error_of_the_reader_leaves_the_snapshot_to_the_next_one(
+    ranges: RangedSnapshots, store: CountingStore, texas: bytes
+) -> None:
+    ref = ref_of(store.write(NAME, texas, 0))
+    with pytest.raises(ZeroDivisionError), ranges.open(ref):
+        _ = 1 / 0
+    assert states(ranges, ref) == {"TX"}
 
 
 def test_only_what_is_read_is_fetched(

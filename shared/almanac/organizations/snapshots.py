@@ -43,29 +43,26 @@ class Snapshots(Protocol):
 
 
 class FileSnapshots:
-    """Snapshots in local files: in place where the store has files, else fetched as a whole.
+    """Snapshots of one private file that no other program writes to.
 
-    The one opened last stays open: what has been read of its small tables serves the next step
-    too. Not for several threads at once.
+    The file stays open: what has been read of its small tables serves the next step too. Not for
+    several threads at once.
     """
 
-    def __init__(self, store: ObjectStore, workspace: Path) -> None:
-        self._store = store
-        self._workspace = workspace
-        self._path: Path | None = None
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._snapshot: Snapshot | None = None
 
     @contextmanager
     def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
         """See `Snapshots`."""
-        path = snapshot_file(self._store, ref, self._workspace)
-        if self._snapshot is None or path != self._path:
-            self.close()
-            self._path, self._snapshot = path, Snapshot(path)
+        check_unchanged(self._path, ref)
+        if self._snapshot is None:
+            self._snapshot = Snapshot(self._path)
         yield self._snapshot
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Close the file if it is open."""
         if self._snapshot is not None:
             self._snapshot.close()
             self._snapshot = None
@@ -172,16 +169,30 @@ class _Version:
             ) from error
 
 
-def snapshot_file(store: ObjectStore, ref: SnapshotRef, workspace: Path) -> Path:
-    """A local file with the snapshot's database, verified: in place where the store has files."""
-    generation = located(store, ref)
-    local = store.open_local(ref.name)
-    if local is not None:
-        return local
-    path = workspace / f"{ref.crc32c.encode().hex()}-{generation}.sqlite3"
-    if not path.exists():
-        store.fetch_file(ref.name, path, generation)
-    return path
+def reference_to(path: Path) -> SnapshotRef:
+    """Return the reference to a private file, which its size and modification time identify.
+
+    It has no checksum: computing one would read the whole file once more.
+    """
+    status = path.stat()
+    return SnapshotRef(
+        name=path.name,
+        generation=status.st_mtime_ns // 1000,
+        size=status.st_size,
+        crc32c="",
+        version=1,
+        pointer=1,
+    )
+
+
+def check_unchanged(path: Path, ref: SnapshotRef) -> None:
+    """Check that the private file is the one that was referred to; raise NotFound, Corrupt."""
+    try:
+        now = reference_to(path)
+    except FileNotFoundError:
+        raise NotFound(f"{path}: no such file; the run was planned on it") from None
+    if now != ref:
+        raise Corrupt(f"{path}: was changed after the run had been planned on it")
 
 
 def located(store: ObjectStore, ref: SnapshotRef) -> int:

@@ -8,14 +8,14 @@ result and goes through the rest again.
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import suppress
 from dataclasses import dataclass
 
-from almanac.errors import Corrupt, NotFound, PreconditionFailed
+from almanac.errors import Corrupt
 from almanac.logs import get_log
 from almanac.messaging.messages import CampaignChange, RunRequest, to_json
 from almanac.names import attempt_run_id, change_run_id
 from almanac.report.summary import RunSummary
+from almanac.runs.campaign_change import forget_change
 from almanac.runs.plan import PlanRequest
 from almanac.runs.results import RunResult, attempt_at, record_result, result_of, superseded_before
 from almanac.runs.run_plan import PlannedChange, RunPlan, plan_or_none
@@ -43,7 +43,7 @@ class Ended:
         return cls(plan.org_id, plan.run_id, plan.asked.request_id, plan.as_of, plan.started_at)
 
     @classmethod
-    def of_ask(cls, plan_request: PlanRequest) -> Ended:
+    def of_request(cls, plan_request: PlanRequest) -> Ended:
         return cls(
             plan_request.org_id,
             plan_request.run_id,
@@ -102,7 +102,7 @@ def end_broken(services: Services, plan: RunPlan, change: PlannedChange, reason:
             finished_at=services.clock(),
         )
         record_result(services.store, alone)
-    forget_change(services, plan.org_id, change.event_id)
+    forget_change(services.store, plan.org_id, change.event_id)
     return end_failed(services, ended, plan, f"a change that came along: {reason}", again=True)
 
 
@@ -166,16 +166,7 @@ def _settle_changes(services: Services, plan: RunPlan, result: RunResult) -> Non
                     services.store,
                     result.model_copy(update={"run_id": attempt.run_id, "by_run": plan.run_id}),
                 )
-        forget_change(services, plan.org_id, change.event_id)
-
-
-def forget_change(services: Services, org_id: str, event_id: str) -> None:
-    """The change no longer waits for a run."""
-    name = layout.change(org_id, event_id)
-    there = services.store.stat(name)
-    if there is not None:
-        with suppress(NotFound, PreconditionFailed):  # another delivery did it
-            services.store.delete(name, if_generation=there.generation)
+        forget_change(services.store, plan.org_id, change.event_id)
 
 
 def _ask_again(services: Services, plan: RunPlan) -> None:

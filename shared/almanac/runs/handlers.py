@@ -14,7 +14,6 @@ from almanac.errors import RequestError
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardDone, ShardTask, parse
-from almanac.runs.campaign_change import change_campaign
 from almanac.runs.finish import Ended, after_end, end_failed
 from almanac.runs.merge import merge
 from almanac.runs.merge_job import hand_over
@@ -23,7 +22,7 @@ from almanac.runs.results import is_final, result_of
 from almanac.runs.run_plan import read_plan
 from almanac.runs.services import Services
 from almanac.runs.shard import run_shard
-from almanac.runs.start import orchestrate
+from almanac.runs.start import change_campaign, orchestrate
 from almanac.runs.tasks import announce
 
 Handler = Callable[[Services, Delivery], None]

@@ -1,23 +1,23 @@
-"""The pipeline on one machine, over a plain SQLite file: `almanac run`.
+"""A run on one machine over a plain SQLite file: `almanac run`.
 
-The same steps as in the cloud, with a folder as the store, delivery within the process, shards
-in worker processes, and a commit that changes the user's file in one transaction.
+The same steps as in the cloud: a folder holds plan and fragments, worker processes plan the
+shards, and the commit changes the user's file in one transaction.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import apsw
 
@@ -28,21 +28,18 @@ from almanac.database.opening import data_version, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
-from almanac.messaging.messages import ShardTask, parse
 from almanac.names import change_run_id, manual_run_id
+from almanac.organizations.snapshots import SnapshotRef, check_unchanged, reference_to
 from almanac.processes import worker_pool
 from almanac.progress import Progress, Stopwatch
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write, merge_run
 from almanac.runs.plan import PlanRequest, plan_run
-from almanac.runs.run_plan import Asked, PlannedChange, RunPlan
+from almanac.runs.run_plan import PlannedChange, RequestOrigin, RunPlan
 from almanac.runs.services import Services
-from almanac.runs.tasks import announce, is_complete, publish_tasks
+from almanac.runs.tasks import ask_for_shards
 from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up
 from almanac.storage.folder import FolderStore
-from almanac.storage.versions import publish
-
-T = TypeVar("T")
 
 ORG = "local"
 ATTEMPTS = 5
@@ -51,22 +48,22 @@ SMALL = 5_000  # contacts that are not worth starting worker processes for
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run; what is None is decided by the run."""
+    """Options of a run; the run chooses what is None."""
 
     as_of: dt.date | None = None
     now: dt.datetime | None = None  # aware, or in the organization's zone
     shards: int | None = None
     workers: int | None = None
     scope: Sequence[ContactRange] | None = None
-    changes: Sequence[PlannedChange] = ()  # of campaigns: only whom they concern is planned
+    changes: Sequence[PlannedChange] = ()  # of campaigns: only contacts they affect are planned
     dry_run: bool = False
-    busy_seconds: float = 5.0  # how long to wait for another program that holds the file
+    busy_seconds: float = 5.0  # how long to wait for a lock on the file
     shard_contacts: int = 50_000
 
 
 @dataclass(frozen=True)
 class FileCommitter:
-    """Changes the user's file in one transaction, if nobody wrote to it since the snapshot."""
+    """Changes the user's file in one transaction if no other program wrote to it since the copy."""
 
     path: Path
     connection: apsw.Connection
@@ -95,9 +92,10 @@ class DryCommitter:
 def run_file(
     path: Path, config: Config, options: RunOptions, progress: Progress | None = None
 ) -> RunSummary:
-    """Plan the database file in place; on any error it is as it was.
+    """Plan the database file in place; after any error it is unchanged.
 
-    Raises DatabaseError, DatabaseBusy, SnapshotMoved (others wrote during each of 5 attempts).
+    Raises DatabaseError, DatabaseBusy, SnapshotMoved (other programs wrote to it during each of 5
+    attempts).
     """
     report = progress or (lambda step, done, total: None)
     for _ in range(ATTEMPTS):
@@ -119,100 +117,80 @@ def _run_once(path: Path, config: Config, options: RunOptions, progress: Progres
             if options.dry_run
             else FileCommitter(path, copy.connection, copy.data_version)
         )
-        summary = copy.plan(
-            config,
-            options,
-            lambda plan, database: merge_run(copy.store, plan, database, committer, watch),
-            watch,
-        )
+        plan = copy.planned(config, options, watch)
+        summary = merge_run(copy.store, plan, copy.database, committer, watch)
         return summary.model_copy(update={"seconds": watch.seconds()})
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of a file as the snapshot of a store of its own, and what plans on it."""
+    """A private copy of a file, and what plans on it."""
 
     connection: apsw.Connection  # to the file itself
     data_version: int  # of the file when it was copied
-    folder: Path
-    store: FolderStore
-    pool: Executor | None  # None: in this process
+    database: Path  # the copy
+    reference: SnapshotRef  # to the copy
+    store: FolderStore  # of plans and fragments
+    pool: Executor | None  # None: shards are planned in this process
 
-    def plan(
-        self,
-        config: Config,
-        options: RunOptions,
-        finish: Callable[[RunPlan, Path], T],
-        progress: Progress,
-    ) -> T:
-        """Have every shard planned, and then what `finish` makes of the run.
-
-        finish gets the plan, of which all fragments are in the store, and the snapshot's file.
-        """
+    def planned(self, config: Config, options: RunOptions, progress: Progress) -> RunPlan:
+        """Plan a run and all its shards; return the plan, whose fragments are in the store."""
         bus = LocalBus(max_attempts=1)
         services = Services(
             store=self.store,
             bus=bus,
-            snapshots=snapshots_at(self.store.root, self.folder),
-            workspace=self.folder,
+            snapshots=snapshots_at(self.database),
+            workspace=self.database.parent,
             shard_contacts=options.shard_contacts,
-            progress=progress,
         )
-        work = ShardWorker(self.store.root, self.folder)
-        return _run(services, bus, work, self.pool, _ask(config, options), finish)
+        plan = plan_run(services, _request(config, options), self.reference, None)
+        finished = itertools.count(1)
+
+        def count(_: Delivery, __: object) -> None:
+            progress("plan contacts", next(finished), len(plan.shards))
+
+        work = ShardWorker(self.store.root, self.database)
+        bus.subscribe(services.topics.shard_tasks, work, executor=self.pool, then=count)
+        ask_for_shards(services, plan, range(len(plan.shards)))
+        progress("plan contacts", 0, len(plan.shards))
+        try:
+            bus.run_until_idle()
+        except BrokenProcessPool as error:
+            raise AlmanacError(
+                "a worker process ended unexpectedly, perhaps for lack of memory; nothing was "
+                "changed; try --workers 1"
+            ) from error
+        check_unchanged(self.database, self.reference)
+        return plan
 
 
 @contextmanager
 def copied(path: Path, config: Config, options: RunOptions, progress: Progress) -> Iterator[Copy]:
-    """A copy of the file, as it is now; it goes with the context, and errors name the file."""
+    """Copy the file as it is now; the copy is deleted at the end, and errors name the file."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
         connection = open_database(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
         stack.callback(connection.close)
-        pool = _pool(stack, connection, folder, options)
+        pool = _pool(stack, connection, options)
+        version = data_version(connection)
+        database = folder / "snapshot.sqlite3"
+        stack.callback(snapshots_at(database).close)
+        progress("snapshot", 0, 1)
+        backup(connection, database, lambda done, total: progress("snapshot", done, total))
+        progress("snapshot", 1, 1)
         store = store_at(folder / "store")
-        stack.callback(snapshots_at(store.root, folder).close)
-        version = _take_snapshot(store, connection, folder, as_of(config, options), progress)
         try:
-            yield Copy(connection, version, folder, store, pool)
+            yield Copy(connection, version, database, reference_to(database), store, pool)
         except DatabaseError as error:
-            # what is wrong with the copy is wrong with the file; the copy is gone in a moment
+            # what is wrong with the copy is wrong with the file; the copy is about to be deleted
             text = re.sub(re.escape(str(folder)) + r"[^:]*", str(path), str(error))
             raise DatabaseError(text) from error
 
 
-def _take_snapshot(
-    store: FolderStore,
-    connection: apsw.Connection,
-    folder: Path,
-    as_of: dt.date,
-    progress: Progress,
-) -> int:
-    """Publish a copy of the file as the store's first version; the file's data version."""
-    version = data_version(connection)
-    copy = folder / "snapshot.sqlite3"
-    progress("snapshot", 0, 1)
-    backup(connection, copy, lambda done, total: progress("snapshot", done, total))
-    publish(
-        store,
-        ORG,
-        copy,
-        run_id="snapshot",
-        parent=None,
-        as_of=as_of,
-        now=dt.datetime.now(dt.UTC),
-        manifest_extra={},
-        attachments={},
-        move=True,
-    )
-    progress("snapshot", 1, 1)
-    return version
-
-
 def as_of(config: Config, options: RunOptions) -> dt.date:
-    """The day that a run with these options plans on."""
+    """Return the date that a run with these options plans on."""
     return options.as_of or _now(config, options).astimezone(config.zone).date()
 
 
@@ -224,54 +202,14 @@ def _now(config: Config, options: RunOptions) -> dt.datetime:
 
 
 def _clock(config: Config, options: RunOptions) -> dt.datetime:
-    """The run's clock: as asked for, else just before the send time, so that T0 is as_of."""
+    """Return options.now, or by default the minute before the send time, so that T0 is as_of."""
     if options.now is not None:
         return _now(config, options)
     send = dt.datetime.combine(as_of(config, options), config.send_clock, config.zone)
     return send - dt.timedelta(minutes=1)
 
 
-def _run(
-    services: Services,
-    bus: LocalBus,
-    work: ShardWorker,
-    pool: Executor | None,
-    request: PlanRequest,
-    finish: Callable[[RunPlan, Path], T],
-) -> T:
-    results: list[T] = []
-    finished = 0
-
-    def on_task_done(delivery: Delivery, _: object) -> None:
-        nonlocal finished
-        finished += 1
-        services.progress("plan contacts", finished, len(plan.shards))
-        task = parse(ShardTask, delivery.data)
-        announce(services, task.org_id, task.run_id, task.shard)
-
-    def on_shard_done(_: Delivery) -> None:
-        if results or not is_complete(services.store, plan):
-            return
-        database = services.store.open_local(plan.snapshot.name)
-        assert database is not None, "a folder has files"
-        results.append(finish(plan, database))
-
-    bus.subscribe(services.topics.shard_tasks, work, executor=pool, then=on_task_done)
-    bus.subscribe(services.topics.shard_results, on_shard_done)
-    plan = plan_run(services, request)
-    publish_tasks(services, plan)
-    services.progress("plan contacts", 0, len(plan.shards))
-    try:
-        bus.run_until_idle()
-    except BrokenProcessPool as error:
-        raise AlmanacError(
-            "a worker process ended without a word, perhaps for lack of memory; nothing was "
-            "changed; try --workers 1"
-        ) from error
-    return results[0]
-
-
-def _ask(config: Config, options: RunOptions) -> PlanRequest:
+def _request(config: Config, options: RunOptions) -> PlanRequest:
     day, request_id = as_of(config, options), uuid.uuid4().hex[:12]
     run_id = manual_run_id(day, request_id)
     if options.changes:
@@ -279,7 +217,9 @@ def _ask(config: Config, options: RunOptions) -> PlanRequest:
     return PlanRequest(
         org_id=ORG,
         run_id=run_id,
-        asked=Asked(base=run_id, request_id=request_id, requested_at=_clock(config, options)),
+        asked=RequestOrigin(
+            base=run_id, request_id=request_id, requested_at=_clock(config, options)
+        ),
         reason="change" if options.changes else "manual",
         config=config,
         as_of=day,
@@ -289,10 +229,8 @@ def _ask(config: Config, options: RunOptions) -> PlanRequest:
     )
 
 
-def _pool(
-    stack: ExitStack, connection: apsw.Connection, folder: Path, options: RunOptions
-) -> Executor | None:
-    """Worker processes, warming up while the snapshot is taken; None where they do not pay."""
+def _pool(stack: ExitStack, connection: apsw.Connection, options: RunOptions) -> Executor | None:
+    """Start worker processes, which warm up during the copy; None if they are not worth it."""
     workers = options.workers if options.workers is not None else os.cpu_count() or 1
     contacts = sum(count for (count,) in connection.execute("SELECT count(*) FROM contacts"))
     shards = options.shards or -(-contacts // options.shard_contacts)

@@ -1,4 +1,4 @@
-"""The first step of a run: what holds for all contacts, and which shard plans which of them."""
+"""The first step of a run: write plan.json, which holds what is common to all shards."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 
 from almanac.config import Config, first_send_date
 from almanac.contact_ranges import ContactRange, cut, in_ranges
+from almanac.database.census import Census
 from almanac.errors import PreconditionFailed
 from almanac.organizations.brief import run_context_of
-from almanac.organizations.organizations import census_of, snapshot_of
-from almanac.runs.run_plan import Asked, PlannedChange, Reason, RunPlan, plan_or_none, read_plan
+from almanac.organizations.snapshots import SnapshotRef
+from almanac.runs.run_plan import PlannedChange, Reason, RequestOrigin, RunPlan, read_plan
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.store import write_once
-from almanac.storage.versions import manifest_of
 
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What is asked of an organization: a run, not yet planned."""
+    """A run of an organization that is requested and not yet planned."""
 
     org_id: str
     run_id: str
-    asked: Asked
+    asked: RequestOrigin
     reason: Reason
     config: Config
     as_of: dt.date
@@ -36,31 +36,29 @@ class PlanRequest:
     changes: Sequence[PlannedChange] = ()
 
 
-def plan_run(services: Services, request: PlanRequest) -> RunPlan:
-    """Write plan.json for a run on the organization's current version, and return it.
+def plan_run(
+    services: Services, request: PlanRequest, snapshot: SnapshotRef, census: Census | None
+) -> RunPlan:
+    """Plan a run on the snapshot, write its plan.json, and return the plan.
 
-    A run that is planned already goes on with the plan that it has.
+    census: the counts of the snapshot's rows if they are known; without them the snapshot is
+    counted, which over ranges may fetch half of it. If another delivery of the same request wrote
+    plan.json first, return that plan.
     """
-    if (plan := plan_or_none(services.store, request.org_id, request.run_id)) is not None:
-        return plan
-    version, reference = snapshot_of(services.store, request.org_id)
     t0 = first_send_date(request.as_of, request.asked.requested_at, request.config)
-    manifest = manifest_of(services.store, version.folder)
-    # the version was counted when it was published; over ranges, counting may fetch half of it
-    census = census_of(manifest) if manifest and manifest.crc32c == version.crc32c else None
     known = census.rate_increases if census else None
-    with services.snapshots.open(reference) as snapshot:
-        new_values = _new_values(request.changes)
-        context = run_context_of(snapshot, request.config, request.as_of, t0, new_values, known)
+    new_values = _new_values(request.changes)
+    with services.snapshots.open(snapshot) as opened:
+        context = run_context_of(opened, request.config, request.as_of, t0, new_values, known)
         before = (
-            run_context_of(snapshot, request.config, request.as_of, t0, None, known)
+            run_context_of(opened, request.config, request.as_of, t0, None, known)
             if new_values
             else context
         )
         if census is not None and request.scope is None:
             total, count, ids = census.contacts, census.ids, np.array(census.bounds, np.int64)
         else:
-            total, ids = snapshot.total_contacts(), in_ranges(snapshot.contact_ids(), request.scope)
+            total, ids = opened.total_contacts(), in_ranges(opened.contact_ids(), request.scope)
             count = len(ids)
     plan = RunPlan(
         org_id=request.org_id,
@@ -68,7 +66,7 @@ def plan_run(services: Services, request: PlanRequest) -> RunPlan:
         reason=request.reason,
         asked=request.asked,
         context=context,
-        snapshot=reference,
+        snapshot=snapshot,
         total_contacts=total,
         scope=None if request.scope is None else list(request.scope),
         changes=list(request.changes),
@@ -79,13 +77,13 @@ def plan_run(services: Services, request: PlanRequest) -> RunPlan:
     name = layout.plan(request.org_id, request.run_id)
     try:
         write_once(services.store, name, plan.model_dump_json().encode())
-    except PreconditionFailed:  # another delivery was first, and its plan holds
+    except PreconditionFailed:  # another delivery was first: its plan is the run's
         return read_plan(services.store, request.org_id, request.run_id)
     return plan
 
 
 def _new_values(changes: Sequence[PlannedChange]) -> Mapping[int, Mapping[str, Any]]:
-    """By instance the columns as they will be, the last change of each standing."""
+    """Return the new columns by campaign instance; of several changes of a column the last wins."""
     values: dict[int, dict[str, Any]] = {}
     for change in changes:
         values.setdefault(change.campaign_instance_id, {}).update(change.changes)

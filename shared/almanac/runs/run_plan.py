@@ -18,7 +18,7 @@ from almanac.storage.store import ObjectStore, read_or_none
 Reason = Literal["daily", "manual", "change"]
 
 
-class Asked(BaseModel):
+class RequestOrigin(BaseModel):
     """Who asked for the run, and when: it travels on if the run must be asked for again."""
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +51,7 @@ class RunPlan(BaseModel):
     org_id: str
     run_id: str
     reason: Reason
-    asked: Asked
+    asked: RequestOrigin
     # with the changes applied; "brief" in plan.json
     context: RunContext = Field(alias="brief")
     snapshot: SnapshotRef

@@ -1,46 +1,49 @@
-"""How runs start: the lease, the plan, the tasks."""
+"""The start of a run: the lease, the plan, the tasks of its shards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from almanac.config import Config
+from almanac.database.census import Census
 from almanac.errors import ConfigError, RequestError
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
-from almanac.messaging.messages import RunRequest, parse, to_json
-from almanac.names import daily_run_id, manual_run_id
-from almanac.organizations.organizations import organizations, read_config
+from almanac.messaging.messages import CampaignChange, RunRequest, parse, to_json
+from almanac.names import change_run_id, daily_run_id, manual_run_id
+from almanac.organizations.organizations import census_of, organizations, read_config, snapshot_of
+from almanac.organizations.snapshots import SnapshotRef
+from almanac.runs.campaign_change import (
+    WaitingChange,
+    check_same,
+    forget_change,
+    gather,
+    wait_for_run,
+)
 from almanac.runs.finish import Ended, after_end, end_failed, take_lease
 from almanac.runs.plan import PlanRequest, plan_run
-from almanac.runs.results import RunResult, attempt_at, is_final, result_of
-from almanac.runs.run_plan import Asked, RunPlan, plan_or_none
+from almanac.runs.results import attempt_at, is_final, result_of
+from almanac.runs.run_plan import PlannedChange, RequestOrigin, RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.runs.tasks import publish_tasks
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
+from almanac.storage.versions import manifest_of
 
 
 def orchestrate(services: Services, delivery: Delivery) -> None:
-    """RunRequest: start the organization's run, or ask for one of each organization."""
+    """Handle a RunRequest: start the organization's run, or request one of each organization."""
     request = parse(RunRequest, delivery.data)
     if request.org_id is None:
         ask_for_all(services, request, delivery)
         return
     with bound(org_id=request.org_id):
-        require_organization(services.store, request.org_id)
+        _require_organization(services.store, request.org_id)
         start_run(services, request.org_id, request, delivery)
 
 
-def require_organization(store: ObjectStore, org_id: str) -> None:
-    """Raises RequestError if the store does not know the organization."""
-    if store.stat(layout.current(org_id)) is None:
-        raise RequestError(f"organization {org_id}: it has no database in this store")
-
-
 def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> None:
-    """One request an organization, so that none waits for another or fails with it."""
+    """Publish one request per organization, so that none waits for another or fails with it."""
     everyone = [
         org for org in organizations(services.store) if services.store.stat(layout.current(org))
     ]
@@ -52,78 +55,116 @@ def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> 
     services.bus.publish(
         services.topics.run_requests, [to_json(each) for each in requests], attributes
     )
-    get_log().info("all organizations asked for", organizations=len(everyone))
+    get_log().info("all organizations requested", organizations=len(everyone))
 
 
 def start_run(services: Services, org_id: str, request: RunRequest, delivery: Delivery) -> None:
-    """Start the run that is asked for, or go on with it; one that has ended stays ended."""
+    """Start the requested run, or continue it; a run that has ended is not started again."""
     clock = request.requested_at or delivery.publish_time
-    try:
-        config, problem = read_config(services.store, org_id), None
-    except ConfigError as error:
-        config, problem = Config(), str(error)
+    config, problem = _config_of(services.store, org_id)
     as_of = request.as_of or clock.astimezone(config.zone).date()
     daily = request.reason == "daily"
     base = daily_run_id(as_of) if daily else manual_run_id(as_of, delivery.message_id)
-    asked = Asked(
+    origin = RequestOrigin(
         base=base, request_id=delivery.message_id, requested_at=clock, force=request.force
     )
-    plan_request = PlanRequest(org_id, base, asked, request.reason, config, as_of)
-    begin(services, plan_request, problem=problem)
+    _begin(services, PlanRequest(org_id, base, origin, request.reason, config, as_of), problem)
 
 
-def begin(
-    services: Services,
-    plan_request: PlanRequest,
-    *,
-    problem: str | None = None,
-    gather: Callable[[PlanRequest], PlanRequest | None] = lambda plan_request: plan_request,
-) -> RunPlan | None:
-    """Take the lease, plan the run, publish its tasks; None if it has ended.
+def change_campaign(services: Services, delivery: Delivery) -> None:
+    """Handle a CampaignChange: start the run that applies it, unless it was applied already."""
+    message = parse(CampaignChange, delivery.data)
+    org = message.org_id
+    with bound(org_id=org, event_id=message.event_id):
+        _require_organization(services.store, org)
+        config, problem = _config_of(services.store, org)
+        own = WaitingChange(
+            change=PlannedChange.model_validate(message.model_dump(exclude={"org_id"})),
+            request_id=delivery.message_id,
+            requested_at=delivery.publish_time,
+        )
+        as_of = own.requested_at.astimezone(config.zone).date()
+        base = change_run_id(as_of, message.event_id)
+        if (ended := attempt_at(services.store, org, base, own.request_id).ended) is None:
+            wait_for_run(services.store, org, own)
+        else:
+            check_same(services.store, own, ended)
+        origin = RequestOrigin(base=base, request_id=own.request_id, requested_at=own.requested_at)
+        _begin(services, PlanRequest(org, base, origin, "change", config, as_of), problem, own)
+        if attempt_at(services.store, org, base, own.request_id).ended is not None:
+            forget_change(services.store, org, message.event_id)
 
-    problem: why the run cannot succeed, if that is known already. gather completes the request
-    once the lease is there, or ends it. Raises LeaseTaken while another run is in flight.
+
+def _require_organization(store: ObjectStore, org_id: str) -> None:
+    """Raise RequestError if the store has no database of the organization."""
+    if store.stat(layout.current(org_id)) is None:
+        raise RequestError(f"organization {org_id}: it has no database in this store")
+
+
+def _config_of(store: ObjectStore, org_id: str) -> tuple[Config, str | None]:
+    """Return the configuration; if it is not valid, the defaults and the reason."""
+    try:
+        return read_config(store, org_id), None
+    except ConfigError as error:
+        return Config(), str(error)
+
+
+def _begin(
+    services: Services, request: PlanRequest, problem: str | None, own: WaitingChange | None = None
+) -> None:
+    """Take the lease, plan the run, publish its tasks; do nothing more if the run has ended.
+
+    problem: why the run cannot succeed, if that is already known. own: the campaign change that
+    requests the run. Raises LeaseTaken while another run is in flight.
     """
-    asked = plan_request.asked
-    attempt = attempt_at(
-        services.store, plan_request.org_id, asked.base, asked.request_id, force=asked.force
-    )
-    asked = asked.model_copy(update={"attempt": attempt.number})
-    plan_request = replace(plan_request, run_id=attempt.run_id, asked=asked)
-    with bound(run_id=plan_request.run_id):
-        if attempt.ended is not None:
-            _stay_ended(services, attempt.ended)
-            return None
-        take_lease(services, plan_request.org_id, plan_request.run_id)
-        if (
-            ended := result_of(services.store, plan_request.org_id, plan_request.run_id)
-        ) is not None:
-            _stay_ended(services, ended)
-            return None
+    org, origin = request.org_id, request.asked
+    attempt = attempt_at(services.store, org, origin.base, origin.request_id, force=origin.force)
+    origin = origin.model_copy(update={"attempt": attempt.number})
+    request = replace(request, run_id=attempt.run_id, asked=origin)
+    with bound(run_id=request.run_id):
+        ended = attempt.ended
+        if ended is None:
+            take_lease(services, org, request.run_id)
+            ended = result_of(services.store, org, request.run_id)
+        if ended is not None:
+            get_log().info("run has ended already", state=ended.state)
+            # the steps that follow an end may have been interrupted
+            after_end(services, plan_or_none(services.store, org, request.run_id), ended)
+            return
         if problem is not None:
-            end_failed(services, Ended.of_ask(plan_request), None, problem)
-            return None
-        # a plan that cannot be read may be so only now, and to us: no reason to end its run
-        plan = plan_or_none(services.store, plan_request.org_id, plan_request.run_id)
-        try:
-            if plan is None:
-                complete = gather(plan_request)
-                plan = plan_run(services, complete) if complete is not None else None
-        except Exception as error:
-            if isinstance(error, RequestError) or not is_final(error):
-                raise
-            end_failed(services, Ended.of_ask(plan_request), None, str(error))
-            return None
+            end_failed(services, Ended.of_request(request), None, problem)
+            return
+        # Not below: a plan that this delivery cannot read may be readable for the next one.
+        plan = plan_or_none(services.store, org, request.run_id)
         if plan is None:
-            return None
+            try:
+                plan = _plan(services, request, own)
+            except Exception as error:
+                if isinstance(error, RequestError) or not is_final(error):
+                    raise
+                end_failed(services, Ended.of_request(request), None, str(error))
+        if plan is None:
+            return
         publish_tasks(services, plan)
         get_log().info(
             "run started", as_of=str(plan.as_of), shards=len(plan.shards), reason=plan.reason
         )
-        return plan
 
 
-def _stay_ended(services: Services, result: RunResult) -> None:
-    """A request for a run that has ended; what followed its end may have been cut short."""
-    get_log().info("run has ended already", state=result.state)
-    after_end(services, plan_or_none(services.store, result.org_id, result.run_id), result)
+def _plan(services: Services, request: PlanRequest, own: WaitingChange | None) -> RunPlan | None:
+    """Plan the run on the current version; None if its campaign change turns out to need no run."""
+    snapshot, census = _current_snapshot(services.store, request.org_id)
+    if own is not None:
+        changes = gather(services, request, own, snapshot)
+        if changes is None:
+            return None
+        request = replace(request, changes=changes)
+    return plan_run(services, request, snapshot, census)
+
+
+def _current_snapshot(store: ObjectStore, org_id: str) -> tuple[SnapshotRef, Census | None]:
+    """Return the current version's database, and its rows as counted when it was published."""
+    version, snapshot = snapshot_of(store, org_id)
+    manifest = manifest_of(store, version.folder)
+    counted = manifest is not None and manifest.crc32c == version.crc32c
+    return snapshot, census_of(manifest) if manifest is not None and counted else None

@@ -48,15 +48,11 @@ def compare_plans(
     with copied(path, new.config, options, watch) as copy:
 
         def balanced(config: Config, which: str) -> Balanced:
-            def tell(step: str, done: int, total: int) -> None:
+            def progress_of(step: str, done: int, total: int) -> None:
                 watch(f"{which}: {step}", done, total)
 
-            return copy.plan(
-                config,
-                options,
-                lambda plan, database: balance(copy.store, plan, database, tell),
-                tell,
-            )
+            plan = copy.planned(config, options, progress_of)
+            return balance(copy.store, plan, copy.database, progress_of)
 
         before, after = balanced(old.config, "old"), balanced(new.config, "new")
         tallies, fates = (Tally(before), Tally(after)), Fates(after)

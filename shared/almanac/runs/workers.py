@@ -15,27 +15,27 @@ from almanac.storage.folder import FolderStore
 
 @functools.lru_cache(maxsize=1)
 def store_at(root: Path) -> FolderStore:
-    """One store a process, since a store verifies a database once only."""
+    """Return the store of plan and fragments, one per process."""
     return FolderStore(root, durable=False)
 
 
 @functools.lru_cache(maxsize=1)
-def snapshots_at(root: Path, workspace: Path) -> FileSnapshots:
-    """The snapshots of the store, one open at a time."""
-    return FileSnapshots(store_at(root), workspace)
+def snapshots_at(database: Path) -> FileSnapshots:
+    """Return the snapshots of the private copy, one per process."""
+    return FileSnapshots(database)
 
 
 @dataclass(frozen=True)
 class ShardWorker:
-    """Plans shards in whichever process it is called."""
+    """Plans shards, in this process or in a worker process."""
 
-    root: Path
-    workspace: Path
+    root: Path  # of the store
+    database: Path
 
     def __call__(self, delivery: Delivery) -> None:
         task = parse(ShardTask, delivery.data)
-        run_shard(store_at(self.root), task, snapshots_at(self.root, self.workspace))
+        run_shard(store_at(self.root), task, snapshots_at(self.database))
 
 
 def warm_up() -> None:
-    """Importing this module is what takes time in a new process."""
+    """Do nothing: importing this module is what takes time in a new process."""
