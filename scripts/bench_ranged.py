@@ -25,6 +25,8 @@ import apsw
 import numpy as np
 
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange
+from almanac.database.range_tables import ISSUES
 from almanac.database.reading import Snapshot
 from almanac.generation import generate
 from almanac.organizations.brief import run_context_of
@@ -97,7 +99,7 @@ def _in_new_process(folder: Path, ranges: list[tuple[int, int]]) -> list[dict[st
     return found
 
 
-def _measure(folder: Path, ranges: list[tuple[int, int]]) -> None:
+def _measure(folder: Path, ranges: list[ContactRange]) -> None:
     """What planning each of the ranges takes, one after the other."""
     store = FolderStore(folder / "store", durable=False)
     info = store.stat(NAME)
@@ -113,11 +115,11 @@ def _measure(folder: Path, ranges: list[tuple[int, int]]) -> None:
     context = RunContext.model_validate_json((folder / "brief.json").read_text())
     snapshots = RangedSnapshots(store)
     found = []
-    for first, last in ranges:
+    for contacts in ranges:
         started = time.perf_counter()
         with snapshots.open(ref) as snapshot:
-            data = read_range(snapshot, context, None, first, last)
-            snapshot.issues(first, last)
+            data = read_range(snapshot, context, None, contacts)
+            snapshot.read(ISSUES, contacts)
             plan_shard(data, context, KindTable(context))
             found.append(
                 {

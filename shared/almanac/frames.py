@@ -184,6 +184,20 @@ class ScheduleRows(Frame):
 
 
 @dataclass(frozen=True)
+class ShardData:
+    """The rows of a range of contacts that planning reads, by the schemas of `database.selects`."""
+
+    contacts: pa.Table
+    committed: pa.Table
+    planned: pa.Table
+    targets: pa.Table
+    legacy: pa.Table  # PRE_SCHEDULED rate increases of an older scheduler
+    clicks: pa.Table
+    answers: pa.Table
+    suppressions: pa.Table
+
+
+@dataclass(frozen=True)
 class Kind:
     """What all messages of one type and campaign instance have in common.
 

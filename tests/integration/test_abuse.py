@@ -19,6 +19,8 @@ import pytest
 
 from almanac import logs
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange
+from almanac.database import range_tables
 from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
@@ -759,9 +761,9 @@ def test_five_gigabytes_in_a_store_are_read_by_the_few_pages_that_matter(
         blocks = Blocks("large", path.stat().st_size, fetch)
         with Snapshot(ranged_source(path, blocks)) as snapshot:
             assert snapshot.contact_ids().tolist() == [1, 2, 3, 4, 5, 6]
-            assert snapshot.contacts(1, 6).num_rows == 6
-            assert snapshot.planned(1, 6).num_rows == 0
-            assert snapshot.committed(1, 6).num_rows == 1
+            assert snapshot.read(range_tables.CONTACTS, ContactRange(1, 6)).num_rows == 6
+            assert snapshot.read(range_tables.PLANNED, ContactRange(1, 6)).num_rows == 0
+            assert snapshot.read(range_tables.COMMITTED, ContactRange(1, 6)).num_rows == 1
         assert sum(fetched) < CACHE_BYTES // 16
 
 
@@ -784,4 +786,4 @@ def test_a_page_that_points_anywhere_is_an_error_and_no_walk_without_end(
             Snapshot(ranged_source(path, blocks)) as snapshot,
             pytest.raises(DatabaseError, match=r"large.sqlite3: the database is damaged"),
         ):
-            snapshot.contacts(1, 5000)
+            snapshot.read(range_tables.CONTACTS, ContactRange(1, 5000))

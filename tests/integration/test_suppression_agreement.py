@@ -13,6 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from almanac.config import Config
+from almanac.contact_ranges import EVERYONE
+from almanac.database import range_tables
 from almanac.database.reading import Snapshot
 from almanac.database.suppressions import IN_FORCE, of_contact, suppressed
 from almanac.frames import Ids
@@ -105,7 +107,7 @@ def by_planning(path: Path) -> tuple[Ids, Ids]:
     """The contacts who can get messages, and those of them whom the planning has suppressed."""
     with Snapshot(path) as snapshot:
         context = run_context_of(snapshot, Config(), AS_OF, AS_OF)
-        people = snapshot.contacts(-(1 << 63), (1 << 63) - 1)
+        people = snapshot.read(range_tables.CONTACTS, EVERYONE)
         held = read_contacts(people, snapshot.suppressions(), context, KindTable(context)).contacts
     return held.id, held.id[held.suppressed > 0]
 

@@ -36,7 +36,6 @@ CREATE INDEX by_status ON email_schedules (status);
 CREATE TRIGGER touched AFTER UPDATE ON email_schedules FOR EACH ROW BEGIN
     UPDATE email_schedules SET updated_at = CURRENT_TIMESTAMP WHERE id = OLD.id; END;
 """
-ALL_IDS = (-(2**63), 2**63 - 1)
 NOBODY = 65534
 
 

@@ -10,10 +10,12 @@ import apsw
 import pyarrow as pa
 import pytest
 
+from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database import range_tables
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import FOREIGN_LIMIT, Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
-from tests.support.database_agencies import ALL_IDS, OPENERS, make
+from tests.support.database_agencies import OPENERS, make
 
 Open = Callable[..., Snapshot]
 STAGES = ["old", "indexed"]
@@ -57,7 +59,7 @@ INSERT INTO contact_campaigns VALUES (1, 7, 2, '2026-12-24', 'pending'), (2, 1, 
 
 
 def test_targets_come_by_contact_and_id(open_with: Open) -> None:
-    assert rows(open_with(TARGETS).targets(1, 7)) == [
+    assert rows(open_with(TARGETS).read(range_tables.TARGETS, ContactRange(1, 7))) == [
         (2, 1, 2, "", ""),
         (4, 1, 1, "20261224", "pending"),
         (1, 7, 2, "2026-12-24", "pending"),
@@ -98,11 +100,13 @@ def test_clicks_are_those_of_the_range_since_a_date(open_with: Open, index: str)
     snapshot = open_with(CLICKS + index)
     since = "2026-11-01"
     recent = [(1, "2026-11-01"), (7, "2026-11-20 09:00:00"), (8, "2026-11-20")]
-    assert rows(snapshot.clicks(*ALL_IDS, since)) == recent
-    assert rows(snapshot.clicks(1, 7, since)) == recent[:2]
-    assert rows(snapshot.clicks(2, 8, since)) == recent[1:]
-    assert rows(snapshot.clicks(9, 20, since)) == []
-    assert rows(snapshot.clicks(1, 7, "2026-11-02")) == [(7, "2026-11-20 09:00:00")]
+    assert rows(snapshot.read(range_tables.CLICKS, EVERYONE, since)) == recent
+    assert rows(snapshot.read(range_tables.CLICKS, ContactRange(1, 7), since)) == recent[:2]
+    assert rows(snapshot.read(range_tables.CLICKS, ContactRange(2, 8), since)) == recent[1:]
+    assert rows(snapshot.read(range_tables.CLICKS, ContactRange(9, 20), since)) == []
+    assert rows(snapshot.read(range_tables.CLICKS, ContactRange(1, 7), "2026-11-02")) == [
+        (7, "2026-11-20 09:00:00")
+    ]
 
 
 @pytest.mark.parametrize("missing", ["contact_id", "clicked_at"])
@@ -111,7 +115,7 @@ def test_clicks_without_a_needed_column_are_none(open_with: Open, missing: str) 
     sql = (
         f"CREATE TABLE tracking_clicks ({other}); INSERT INTO tracking_clicks VALUES ('2026-11-20')"
     )
-    assert rows(open_with(sql).clicks(*ALL_IDS, "2026-01-01")) == []
+    assert rows(open_with(sql).read(range_tables.CLICKS, EVERYONE, "2026-01-01")) == []
 
 
 @pytest.mark.parametrize(
@@ -146,21 +150,23 @@ def test_answers_are_judged_by_their_metadata(
     connection.execute(sql, ("page_viewed", metadata))
     connection.close()
     with OPENERS[way](path) as snapshot:
-        answers = rows(snapshot.answers(*ALL_IDS, "2026-11-20"))
+        answers = rows(snapshot.read(range_tables.ANSWERS, EVERYONE, "2026-11-20"))
     assert answers == [(7, "2026-11-20T10:00:00", yes, medical)]
 
 
 def test_events_without_metadata_are_answers_that_say_nothing(open_with: Open) -> None:
     sql = """CREATE TABLE contact_events (contact_id, event_type, created_at);
         INSERT INTO contact_events VALUES (1, 'eligibility_answered', '2026-11-20')"""
-    assert rows(open_with(sql).answers(1, 1, "2026-01-01")) == [(1, "2026-11-20", 0, 0)]
+    assert rows(open_with(sql).read(range_tables.ANSWERS, ContactRange(1, 1), "2026-01-01")) == [
+        (1, "2026-11-20", 0, 0)
+    ]
 
 
 def test_issues_come_with_when_they_were_first_seen(open_with: Open) -> None:
     sql = """CREATE TABLE contact_issues (contact_id INTEGER, issue, detail, first_seen);
         INSERT INTO contact_issues VALUES (7, 'invalid_zip', 'abc', '2026-01-01'),
             (1, 'invalid_email', NULL, NULL)"""
-    assert rows(open_with(sql).issues(1, 7)) == [
+    assert rows(open_with(sql).read(range_tables.ISSUES, ContactRange(1, 7))) == [
         (1, "invalid_email", "", ""),
         (7, "invalid_zip", "abc", "2026-01-01"),
     ]
@@ -251,7 +257,7 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(open_with: Open, 
         (1, "birthday", "sent", "2026-11-20"),
         (1, "birthday", "pre-scheduled", "2026-11-20"),
     )
-    table = open_with(sql, stage).standing("2026-11-21")
+    table = open_with(sql, stage).occupancy("2026-11-21")
     assert table.column_names == ["scheduled_send_date", "committed", "effective_date", "count"]
     assert sorted(rows(table)) == [
         ("2026-11-21", 0, 0, 1),
@@ -287,16 +293,16 @@ def test_rows_of_the_replaced_type_are_found_in_any_case(open_with: Open, stage:
     )
     snapshot = open_with(sql, stage)
     assert snapshot.has_legacy_rate_increases()
-    found = snapshot.legacy_rate_increases(*ALL_IDS)
+    found = snapshot.read(range_tables.LEGACY, EVERYONE)
     assert [(r["id"], r["contact_id"], r["scheduled_send_date"]) for r in found.to_pylist()] == [
         (2, 1, "2026-12-01"),
         (1, 7, "2026-11-21"),
     ]
-    assert snapshot.legacy_rate_increases(2, 6).num_rows == 0
+    assert snapshot.read(range_tables.LEGACY, ContactRange(2, 6)).num_rows == 0
 
 
 def test_after_the_migration_no_row_of_the_replaced_type_is_left(open_with: Open) -> None:
     sql = schedule((7, "SCHEDULED_RATE_INCREASE", "pre-scheduled", "2026-11-21"))
     snapshot = open_with(sql, "indexed")
     assert not snapshot.has_legacy_rate_increases()
-    assert snapshot.legacy_rate_increases(*ALL_IDS).num_rows == 0
+    assert snapshot.read(range_tables.LEGACY, EVERYONE).num_rows == 0

@@ -10,9 +10,12 @@ from typing import Any
 import apsw
 import pytest
 
+from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database import range_tables
 from almanac.database.catalog import describe
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.opening import open_database, transaction
+from almanac.database.range_tables import RangeTable
 from almanac.database.reading import Snapshot
 from almanac.database.schema import (
     COMMITTED_INDEX,
@@ -23,7 +26,7 @@ from almanac.database.schema import (
     TABLES,
 )
 from almanac.errors import DatabaseError
-from tests.support.database_agencies import ALL_IDS, OLD_SCHEDULES, change, make
+from tests.support.database_agencies import OLD_SCHEDULES, change, make
 
 NOW = "2026-11-21 10:00:00"
 OURS = {i.name for i in (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX, STATUS_INDEX)}
@@ -111,8 +114,8 @@ def test_a_table_with_nothing_but_an_id_is_completed(tmp_path: Path, table: Any)
     path = make(tmp_path / "a.sqlite3", sql)
     migrated(path)
     with Snapshot(path) as snapshot:
-        snapshot.planned(*ALL_IDS)
-        snapshot.targets(*ALL_IDS)
+        snapshot.read(range_tables.PLANNED, EVERYONE)
+        snapshot.read(range_tables.TARGETS, EVERYONE)
     assert migrated(path) == []
 
 
@@ -231,15 +234,16 @@ def test_two_rows_of_one_identity_that_are_there_are_an_error_in_words(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("method", "index"),
+    ("what", "index"),
     [
-        ("committed", COMMITTED_INDEX),
-        ("planned", IDENTITY_INDEX),
-        ("legacy_rate_increases", OLDER_INDEX),
+        (range_tables.COMMITTED, COMMITTED_INDEX),
+        (range_tables.PLANNED, IDENTITY_INDEX),
+        (range_tables.LEGACY, OLDER_INDEX),
     ],
+    ids=["committed", "planned", "legacy"],
 )
 def test_ranges_are_read_through_our_indexes(
-    indexed: Path, method: str, index: Any, monkeypatch: pytest.MonkeyPatch
+    indexed: Path, what: RangeTable, index: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from almanac.database.columnar import ColumnarReader
 
@@ -253,9 +257,9 @@ def test_ranges_are_read_through_our_indexes(
 
     monkeypatch.setattr(ColumnarReader, "read", spy)
     with Snapshot(indexed) as snapshot:
-        getattr(snapshot, method)(1, 7)
+        snapshot.read(what, ContactRange(1, 7))
     assert f"USING INDEX {index.name} (contact_id>? AND contact_id<?)" in asked[0]
-    assert "TEMP B-TREE" not in asked[0] or method != "planned"
+    assert "TEMP B-TREE" not in asked[0] or what is not range_tables.PLANNED
 
 
 # Rows of the type that a campaign has replaced

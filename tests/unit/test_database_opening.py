@@ -11,6 +11,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from almanac.contact_ranges import ContactRange
+from almanac.database import range_tables
 from almanac.database.backup import backup
 from almanac.database.opening import (
     map_errors,
@@ -92,7 +94,9 @@ def test_odd_names_of_files_and_folders_are_taken_as_they_are(tmp_path: Path) ->
     connection.close()
     assert change(path, "SELECT DISTINCT state FROM contacts") == [("TX",)]
     with Snapshot(folder / "copy?.sqlite3") as snapshot:
-        assert snapshot.contacts(1, 1).column("state").to_pylist() == ["TX"]
+        assert snapshot.read(range_tables.CONTACTS, ContactRange(1, 1)).column(
+            "state"
+        ).to_pylist() == ["TX"]
     assert beside(path) == sorted([path.name, "copy?.sqlite3"])
 
 

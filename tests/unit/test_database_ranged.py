@@ -11,7 +11,8 @@ from typing import Any
 import apsw
 import pytest
 
-from almanac.database import columnar
+from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database import columnar, range_tables
 from almanac.database.blocks import Blocks
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.ranged import ranged_source
@@ -19,24 +20,24 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Traffic
 from almanac.errors import AlmanacError, Corrupt, NotFound, PreconditionFailed, TransientError
 from tests.support import agencies
-from tests.support.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, change, over_ranges
+from tests.support.database_agencies import CONTACTS, OLD_SCHEDULES, change, over_ranges
 
 SINCE = "2020-01-01"
 BLOCK = 4096
 
 
-def answers(snapshot: Snapshot, first: int, last: int) -> dict[str, Any]:
+def answers(snapshot: Snapshot, contacts: ContactRange) -> dict[str, Any]:
     """Whatever a snapshot can say."""
     instances = snapshot.next_instance_id()
     return {
-        "contacts": snapshot.contacts(first, last),
-        "committed": snapshot.committed(first, last),
-        "planned": snapshot.planned(first, last),
-        "legacy": snapshot.legacy_rate_increases(first, last),
-        "targets": snapshot.targets(first, last),
-        "clicks": snapshot.clicks(first, last, SINCE),
-        "answers": snapshot.answers(first, last, SINCE),
-        "issues": snapshot.issues(first, last),
+        "contacts": snapshot.read(range_tables.CONTACTS, contacts),
+        "committed": snapshot.read(range_tables.COMMITTED, contacts),
+        "planned": snapshot.read(range_tables.PLANNED, contacts),
+        "legacy": snapshot.read(range_tables.LEGACY, contacts),
+        "targets": snapshot.read(range_tables.TARGETS, contacts),
+        "clicks": snapshot.read(range_tables.CLICKS, contacts, SINCE),
+        "answers": snapshot.read(range_tables.ANSWERS, contacts, SINCE),
+        "issues": snapshot.read(range_tables.ISSUES, contacts),
         "suppressions": snapshot.suppressions(),
         "ids": snapshot.contact_ids().tolist(),
         "total": snapshot.total_contacts(),
@@ -47,15 +48,15 @@ def answers(snapshot: Snapshot, first: int, last: int) -> dict[str, Any]:
         "has legacy": snapshot.has_legacy_rate_increases(),
         "config": snapshot.last_config(),
         "last run": snapshot.last_run(),
-        "standing": snapshot.standing(SINCE),
+        "occupancy": snapshot.occupancy(SINCE),
         "campaigns": snapshot.committed_campaigns(SINCE),
     }
 
 
-def assert_both_ways_agree(path: Path, first: int = ALL_IDS[0], last: int = ALL_IDS[1]) -> None:
+def assert_both_ways_agree(path: Path, contacts: ContactRange = EVERYONE) -> None:
     """A file and ranges of it give the same tables, of the same types and in the same order."""
     with Snapshot(path) as file, over_ranges(path) as ranges:
-        assert answers(ranges, first, last) == answers(file, first, last)
+        assert answers(ranges, contacts) == answers(file, contacts)
 
 
 @pytest.mark.parametrize("indexed", [False, True])
@@ -71,7 +72,7 @@ def test_ranges_give_what_the_file_gives(
         create_indexes(connection)
         connection.close()
     assert_both_ways_agree(path)
-    assert_both_ways_agree(path, 3, 17)
+    assert_both_ways_agree(path, ContactRange(3, 17))
 
 
 @pytest.fixture
@@ -109,7 +110,9 @@ def test_pages_of_any_size_are_read(tmp_path: Path, page_size: int) -> None:
 def test_blocks_need_not_match_the_pages(tmp_path: Path, block_bytes: int) -> None:
     path = make(tmp_path / "a.sqlite3")
     with Snapshot(path) as file, over_ranges(path, block_bytes=block_bytes) as ranges:
-        assert ranges.contacts(*ALL_IDS) == file.contacts(*ALL_IDS)
+        assert ranges.read(range_tables.CONTACTS, EVERYONE) == file.read(
+            range_tables.CONTACTS, EVERYONE
+        )
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
@@ -119,14 +122,18 @@ def test_text_comes_as_it_is(tmp_path: Path, encoding: str, text: str) -> None:
     change(path, "UPDATE contacts SET state = ? WHERE id = 7", text)
     assert_both_ways_agree(path)
     with over_ranges(path) as ranges:
-        assert ranges.contacts(7, 7).column("state").to_pylist() == [text]
+        assert ranges.read(range_tables.CONTACTS, ContactRange(7, 7)).column(
+            "state"
+        ).to_pylist() == [text]
 
 
 def test_broken_utf_16_is_read_with_replacements(tmp_path: Path) -> None:
     path = make(tmp_path / "a.sqlite3", "encoding = 'UTF-16le'")
     change(path, "UPDATE contacts SET state = CAST(x'540000d8' AS TEXT) WHERE id = 7")
     with over_ranges(path) as ranges:
-        assert ranges.contacts(7, 7).column("state").to_pylist() == ["T\ufffd"]
+        assert ranges.read(range_tables.CONTACTS, ContactRange(7, 7)).column(
+            "state"
+        ).to_pylist() == ["T\ufffd"]
 
 
 def test_a_file_left_in_wal_mode_is_read_with_nothing_beside_it(tmp_path: Path) -> None:
@@ -141,7 +148,9 @@ def test_a_sort_that_needs_temporary_files_finds_room_for_them(tmp_path: Path) -
     change(path, "DROP TABLE contacts")
     change(path, "ALTER TABLE copy RENAME TO contacts")
     with Snapshot(path) as file, over_ranges(path) as ranges:
-        assert ranges.contacts(*ALL_IDS) == file.contacts(*ALL_IDS)
+        assert ranges.read(range_tables.CONTACTS, EVERYONE) == file.read(
+            range_tables.CONTACTS, EVERYONE
+        )
 
 
 def test_a_small_range_of_a_database_moves_a_small_share_of_it(tmp_path: Path) -> None:
@@ -149,11 +158,11 @@ def test_a_small_range_of_a_database_moves_a_small_share_of_it(tmp_path: Path) -
     size = path.stat().st_size
     assert size > 90e6
     with over_ranges(path) as snapshot:
-        snapshot.contacts(100_001, 100_000 + 200_000 // 64)
+        snapshot.read(range_tables.CONTACTS, ContactRange(100_001, 100_000 + 200_000 // 64))
         assert snapshot.traffic.bytes < size * 0.03
         assert snapshot.traffic.requests < 12
         snapshot.traffic.clear()
-        snapshot.contacts(100_001, 100_000 + 200_000 // 64)
+        snapshot.read(range_tables.CONTACTS, ContactRange(100_001, 100_000 + 200_000 // 64))
         assert snapshot.traffic == Traffic(0, 0)
 
 
@@ -167,9 +176,9 @@ def test_no_query_for_a_range_looks_at_all_rows_of_a_status(tmp_path: Path) -> N
         "FROM contacts",
     )
     with over_ranges(path, block_bytes=BLOCK, ahead_bytes=BLOCK) as snapshot:
-        snapshot.committed(10_000, 10_100)
-        snapshot.planned(10_000, 10_100)
-        snapshot.legacy_rate_increases(10_000, 10_100)
+        snapshot.read(range_tables.COMMITTED, ContactRange(10_000, 10_100))
+        snapshot.read(range_tables.PLANNED, ContactRange(10_000, 10_100))
+        snapshot.read(range_tables.LEGACY, ContactRange(10_000, 10_100))
         assert snapshot.traffic.bytes < path.stat().st_size * 0.03
 
 
@@ -270,9 +279,12 @@ def test_threads_share_one_cache_and_fetch_every_block_once(tmp_path: Path) -> N
     def read(thread: int) -> bool:
         started.wait()
         with Snapshot(ranged_source(path, blocks)) as ranges, Snapshot(path) as file:
-            spans = [(n * 250 + 1, n * 250 + 400) for n in range(thread, thread + 12)]
-            spans = [(first % 3000, last % 3000 + 300) for first, last in spans]
-            return all(ranges.contacts(*span) == file.contacts(*span) for span in spans)
+            firsts = [n * 250 + 1 for n in range(thread, thread + 12)]
+            spans = [ContactRange(n % 3000, (n + 399) % 3000 + 300) for n in firsts]
+            return all(
+                ranges.read(range_tables.CONTACTS, span) == file.read(range_tables.CONTACTS, span)
+                for span in spans
+            )
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, range(8)))
@@ -368,7 +380,7 @@ def test_an_answer_that_falls_short_is_corrupt(database: Path, requests: int) ->
 def read_contacts(path: Path, blocks: Blocks) -> None:
     with Snapshot(ranged_source(path, blocks)) as snapshot:
         snapshot.total_contacts()
-        snapshot.contacts(*ALL_IDS)
+        snapshot.read(range_tables.CONTACTS, EVERYONE)
 
 
 def test_a_snapshot_can_be_read_again_after_a_passing_error(database: Path) -> None:
@@ -385,12 +397,12 @@ def test_a_snapshot_can_be_read_again_after_a_passing_error(database: Path) -> N
     with Snapshot(database) as file, Snapshot(ranged_source(database, blocks)) as ranges:
         while True:
             try:
-                found = ranges.contacts(*ALL_IDS)
+                found = ranges.read(range_tables.CONTACTS, EVERYONE)
                 break
             except AlmanacError:
                 failures += 1
         assert failures == 2
-        assert found == file.contacts(*ALL_IDS)
+        assert found == file.read(range_tables.CONTACTS, EVERYONE)
 
 
 def test_nothing_of_a_closed_snapshot_stays_registered(database: Path) -> None:

@@ -10,13 +10,14 @@ import apsw
 import pyarrow as pa
 import pytest
 
-from almanac.database import columnar, selects
+from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database import columnar, range_tables, selects
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
 from almanac.errors import DatabaseError
 from almanac.frames import Kind
-from tests.support.database_agencies import ALL_IDS, CONTACTS, OLD_SCHEDULES, OPENERS, change, make
+from tests.support.database_agencies import CONTACTS, OLD_SCHEDULES, OPENERS, change, make
 
 Open = Callable[..., Snapshot]
 STAGES = ["old", "migrated", "indexed"]
@@ -70,7 +71,7 @@ def modern_schedules() -> str:
 
 
 def test_contacts_come_with_every_column_as_declared(open_with: Open) -> None:
-    table = open_with().contacts(*ALL_IDS)
+    table = open_with().read(range_tables.CONTACTS, EVERYONE)
     assert table.schema == selects.CONTACTS_SCHEMA
     assert column(table, "id") == [1, 7]
     assert column(table, "birth_date") == ["1950-02-03", "1949-12-31"]
@@ -83,7 +84,7 @@ def test_contacts_come_with_every_column_as_declared(open_with: Open) -> None:
     [(1, 7, [1, 7]), (1, 6, [1]), (2, 6, []), (7, 7, [7]), (8, 2**63 - 1, [])],
 )
 def test_a_range_includes_both_ends(open_with: Open, first: int, last: int, ids: list[int]) -> None:
-    table = open_with().contacts(first, last)
+    table = open_with().read(range_tables.CONTACTS, ContactRange(first, last))
     assert column(table, "id") == ids
     assert table.schema == selects.CONTACTS_SCHEMA
 
@@ -91,7 +92,7 @@ def test_a_range_includes_both_ends(open_with: Open, first: int, last: int, ids:
 def test_contacts_with_two_columns_alone_are_enough(open_with: Open) -> None:
     sql = """DROP TABLE contacts; CREATE TABLE contacts (id, email);
         INSERT INTO contacts VALUES (3, 'x')"""
-    table = open_with(sql).contacts(*ALL_IDS)
+    table = open_with(sql).read(range_tables.CONTACTS, EVERYONE)
     assert table.to_pylist() == [
         dict.fromkeys(table.column_names, "") | {"id": 3, "email": "x", "failed_underwriting": 0}
     ]
@@ -114,20 +115,22 @@ def test_the_first_of_two_names_counts_where_it_is_not_blank(
     sql = f"""ALTER TABLE contacts ADD COLUMN birthday; ALTER TABLE contacts ADD COLUMN carrier;
         UPDATE contacts SET birth_date = {new}, birthday = {old},
             carrier = {new}, current_carrier = {old}"""
-    table = open_with(sql).contacts(1, 1)
+    table = open_with(sql).read(range_tables.CONTACTS, ContactRange(1, 1))
     assert (column(table, "birth_date"), column(table, "carrier")) == ([read], [read])
 
 
 def test_an_old_name_alone_is_read(open_with: Open) -> None:
     sql = "UPDATE contacts SET current_carrier = 'Aetna'"
-    assert column(open_with(sql).contacts(1, 1), "carrier") == ["Aetna"]
+    assert column(open_with(sql).read(range_tables.CONTACTS, ContactRange(1, 1)), "carrier") == [
+        "Aetna"
+    ]
 
 
 def test_columns_of_numbers_are_read_as_text(open_with: Open) -> None:
     sql = """DROP TABLE contacts; CREATE TABLE contacts (id INTEGER, email, zip_code INTEGER,
         birth_date INTEGER, phone_number REAL);
         INSERT INTO contacts VALUES (1, 5, 2139, 19500101, 5.5), (2, 'a@b.co', 'abc', NULL, 'x')"""
-    table = open_with(sql).contacts(*ALL_IDS)
+    table = open_with(sql).read(range_tables.CONTACTS, EVERYONE)
     assert column(table, "email") == ["5", "a@b.co"]
     assert column(table, "zip_code") == ["2139", "abc"]
     assert column(table, "birth_date") == ["19500101", ""]
@@ -142,7 +145,7 @@ def test_a_column_may_change_its_type_after_many_rows(
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
         INSERT INTO contacts SELECT i, iif(i > 50, 'a' || i, NULL), iif(i > 50, 'z', i),
             iif(i > 50, 'yes', NULL) FROM n"""
-    table = open_with(sql).contacts(*ALL_IDS)
+    table = open_with(sql).read(range_tables.CONTACTS, EVERYONE)
     assert column(table, "email")[49:51] == ["", "a51"]
     assert column(table, "zip_code")[49:51] == ["50", "z"]
     assert column(table, "failed_underwriting")[49:51] == [0, 1]
@@ -158,7 +161,9 @@ def test_a_column_may_change_its_type_after_many_rows(
 def test_failed_underwriting_is_a_number_or_a_word(open_with: Open, stored: str, flag: int) -> None:
     sql = f"""DROP TABLE contacts; CREATE TABLE contacts (id, email, failed_underwriting);
         INSERT INTO contacts VALUES (1, '', {stored})"""
-    assert column(open_with(sql).contacts(1, 1), "failed_underwriting") == [flag]
+    assert column(
+        open_with(sql).read(range_tables.CONTACTS, ContactRange(1, 1)), "failed_underwriting"
+    ) == [flag]
 
 
 def test_rows_without_an_integer_id_are_left_out_and_the_first_of_equal_ids_counts(
@@ -168,7 +173,7 @@ def test_rows_without_an_integer_id_are_left_out_and_the_first_of_equal_ids_coun
         INSERT INTO contacts VALUES ('second', 2), ('first', 1), ('again', 2), ('none', NULL),
             ('text', '3'), ('real', 4.0), ('blob', x'05')"""
     snapshot = open_with(sql)
-    assert column(snapshot.contacts(*ALL_IDS), "email") == ["first", "second"]
+    assert column(snapshot.read(range_tables.CONTACTS, EVERYONE), "email") == ["first", "second"]
     assert snapshot.contact_ids().tolist() == [1, 2]
     assert snapshot.total_contacts() == 7
 
@@ -177,12 +182,12 @@ def test_contacts_without_a_rowid_are_read(open_with: Open) -> None:
     sql = """DROP TABLE contacts;
         CREATE TABLE contacts (email, id INTEGER PRIMARY KEY) WITHOUT ROWID;
         INSERT INTO contacts VALUES ('b', 9), ('a', -3)"""
-    assert column(open_with(sql).contacts(*ALL_IDS), "id") == [-3, 9]
+    assert column(open_with(sql).read(range_tables.CONTACTS, EVERYONE), "id") == [-3, 9]
 
 
 def test_no_contacts_are_an_empty_table_of_the_same_schema(open_with: Open) -> None:
     snapshot = open_with("DELETE FROM contacts")
-    assert snapshot.contacts(*ALL_IDS).schema == selects.CONTACTS_SCHEMA
+    assert snapshot.read(range_tables.CONTACTS, EVERYONE).schema == selects.CONTACTS_SCHEMA
     assert snapshot.contact_ids().tolist() == []
     assert snapshot.total_contacts() == 0
 
@@ -196,7 +201,9 @@ def test_the_extreme_ids_are_read(open_with: Open) -> None:
 def test_hostile_texts_come_through(open_with: Open) -> None:
     hostile = "a'b\"c;--\x1f\x00d\u00e9\U0001f600\n"
     snapshot_path = make_with_text(open_with, hostile.encode())
-    assert column(snapshot_path.contacts(1, 1), "carrier") == [hostile]
+    assert column(snapshot_path.read(range_tables.CONTACTS, ContactRange(1, 1)), "carrier") == [
+        hostile
+    ]
 
 
 def make_with_text(open_with: Open, octets: bytes) -> Snapshot:
@@ -207,14 +214,16 @@ def make_with_text(open_with: Open, octets: bytes) -> Snapshot:
     "octets", [b"Aet\xffna", b"\xed\xa0\x80", b"\xc3", b"\xf8\x88\x80\x80\x80"]
 )
 def test_text_that_is_no_utf_8_is_read_with_replacements(open_with: Open, octets: bytes) -> None:
-    table = make_with_text(open_with, octets).contacts(*ALL_IDS)
+    table = make_with_text(open_with, octets).read(range_tables.CONTACTS, EVERYONE)
     assert column(table, "carrier") == [octets.decode("utf-8", "replace")] * 2
     assert "\ufffd" in column(table, "carrier")[0]
 
 
 def test_blobs_are_read_as_text(open_with: Open) -> None:
     sql = f"UPDATE contacts SET email = id || x'{b'@x.co'.hex()}', zip_code = x'3930323130'"
-    assert column(open_with(sql).contacts(1, 1), "zip_code") == ["90210"]
+    assert column(open_with(sql).read(range_tables.CONTACTS, ContactRange(1, 1)), "zip_code") == [
+        "90210"
+    ]
 
 
 def test_a_database_in_utf_16_is_read(tmp_path: Path, way: str) -> None:
@@ -228,7 +237,7 @@ def test_a_database_in_utf_16_is_read(tmp_path: Path, way: str) -> None:
     )
     connection.close()
     with OPENERS[way](path) as snapshot:
-        assert column(snapshot.contacts(*ALL_IDS), "email") == ["\u00e9@x.co"]
+        assert column(snapshot.read(range_tables.CONTACTS, EVERYONE), "email") == ["\u00e9@x.co"]
         assert snapshot.campaign_types() == [{"name": "\u00e9"}]
 
 
@@ -250,7 +259,10 @@ def test_rows_are_committed_unless_their_status_is_exactly_a_planned_one(
     open_with: Open, stage: str
 ) -> None:
     snapshot = open_with(SOME_ROWS, stage)
-    committed, planned = snapshot.committed(*ALL_IDS), snapshot.planned(*ALL_IDS)
+    committed, planned = (
+        snapshot.read(range_tables.COMMITTED, EVERYONE),
+        snapshot.read(range_tables.PLANNED, EVERYONE),
+    )
     assert committed.schema == selects.COMMITTED_SCHEMA
     assert planned.schema == selects.PLANNED_SCHEMA
     assert column(committed, "id") == [2, 5, 1]
@@ -259,8 +271,8 @@ def test_rows_are_committed_unless_their_status_is_exactly_a_planned_one(
     assert column(planned, "id") == [4, 3]
     assert column(planned, "scheduled") == [0, 1]
     assert column(planned, "skip_reason") == ["why", ""]
-    assert column(snapshot.committed(1, 6), "contact_id") == [1, 1]
-    assert column(snapshot.planned(2, 7), "contact_id") == [7]
+    assert column(snapshot.read(range_tables.COMMITTED, ContactRange(1, 6)), "contact_id") == [1, 1]
+    assert column(snapshot.read(range_tables.PLANNED, ContactRange(2, 7)), "contact_id") == [7]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -269,8 +281,8 @@ def test_a_status_of_null_is_committed(open_with: Open, stage: str) -> None:
         email_type, scheduled_send_date);
         INSERT INTO email_schedules (contact_id, status) VALUES (1, NULL), (1, 'skipped')"""
     snapshot = open_with(sql, stage)
-    assert column(snapshot.committed(*ALL_IDS), "id") == [1]
-    assert column(snapshot.planned(*ALL_IDS), "id") == [2]
+    assert column(snapshot.read(range_tables.COMMITTED, EVERYONE), "id") == [1]
+    assert column(snapshot.read(range_tables.PLANNED, EVERYONE), "id") == [2]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -283,7 +295,10 @@ def test_event_columns_that_are_no_integers_are_zero(open_with: Open, stage: str
         for status in ("sent", "skipped")
     )
     snapshot = open_with(sql, stage)
-    for table in (snapshot.committed(*ALL_IDS), snapshot.planned(*ALL_IDS)):
+    for table in (
+        snapshot.read(range_tables.COMMITTED, EVERYONE),
+        snapshot.read(range_tables.PLANNED, EVERYONE),
+    ):
         assert column(table, "event_year") == [2025, 0, 0, 0, 0, 0]
         assert column(table, "event_month") == [2] * 6
         assert column(table, "event_day") == [0] * 6
@@ -309,7 +324,11 @@ def test_the_content_of_a_planned_row_is_what_its_kind_says(open_with: Open, sms
         metadata='{"a": 1}',
     )
     for stage in ("old", "indexed"):
-        (read,) = open_with(modern_schedules() + row, stage).planned(*ALL_IDS).to_pylist()
+        (read,) = (
+            open_with(modern_schedules() + row, stage)
+            .read(range_tables.PLANNED, EVERYONE)
+            .to_pylist()
+        )
         assert read == {
             "id": 1,
             "contact_id": 1,
@@ -335,7 +354,7 @@ def test_planned_rows_of_ours_and_of_older_schedulers_come_in_contact_order(
         for c, t, ideal in [(7, "a", "2026-01-01"), (1, "b", None), (7, "c", None), (1, "d", "x")]
     )
     for stage in ("old", "indexed"):
-        table = open_with(sql, stage).planned(*ALL_IDS)
+        table = open_with(sql, stage).read(range_tables.PLANNED, EVERYONE)
         assert column(table, "contact_id") == [1, 1, 7, 7]
         assert sorted(column(table, "email_type")) == ["a", "b", "c", "d"]
         by_type = dict(
@@ -351,7 +370,9 @@ def test_few_texts_are_read_as_codes_over_many_batches(
     sql = modern_schedules() + "".join(
         planned_row(n, f"type_{n % 3}", "2026-12-01", ideal_send_date="x") for n in range(50)
     )
-    table = open_with(sql, "indexed").planned(0, 49).combine_chunks()
+    table = (
+        open_with(sql, "indexed").read(range_tables.PLANNED, ContactRange(0, 49)).combine_chunks()
+    )
     assert column(table, "email_type") == [f"type_{n % 3}" for n in range(50)]
     assert len(table.column("email_type").chunk(0).dictionary) == 3
 
@@ -368,9 +389,9 @@ def test_a_missing_column_of_email_schedules_reads_as_nothing(
         'x' AS email_type, '2026-01-01' AS scheduled_send_date, 'skipped' AS status,
         NULL AS ideal_send_date, 2026 AS event_year, NULL AS metadata)"""
     snapshot = open_with(sql)
-    (row,) = snapshot.planned(*ALL_IDS).to_pylist()
+    (row,) = snapshot.read(range_tables.PLANNED, EVERYONE).to_pylist()
     assert row["scheduled"] == (column_name == "status")
-    assert snapshot.committed(*ALL_IDS).num_rows == 0
+    assert snapshot.read(range_tables.COMMITTED, EVERYONE).num_rows == 0
 
 
 def test_a_table_of_text_ids_is_read_by_number(open_with: Open) -> None:
@@ -378,29 +399,38 @@ def test_a_table_of_text_ids_is_read_by_number(open_with: Open) -> None:
         INSERT INTO email_schedules (contact_id, status)
         VALUES ('7', 'sent'), ('10', 'sent'), ('1', 'skipped'), ('abc', 'sent')"""
     snapshot = open_with(sql)
-    assert column(snapshot.committed(5, 20), "contact_id") == [7, 10]
-    assert column(snapshot.planned(1, 5), "contact_id") == [1]
+    assert column(snapshot.read(range_tables.COMMITTED, ContactRange(5, 20)), "contact_id") == [
+        7,
+        10,
+    ]
+    assert column(snapshot.read(range_tables.PLANNED, ContactRange(1, 5)), "contact_id") == [1]
 
 
 def test_an_index_of_our_name_that_is_not_ours_is_not_relied_on(open_with: Open) -> None:
     sql = SOME_ROWS + "CREATE INDEX almanac_committed ON email_schedules (status)"
-    assert column(open_with(sql).committed(*ALL_IDS), "id") == [2, 5, 1]
+    assert column(open_with(sql).read(range_tables.COMMITTED, EVERYONE), "id") == [2, 5, 1]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stage: str) -> None:
     snapshot = open_with("", stage)
-    assert snapshot.committed(*ALL_IDS) == selects.COMMITTED_SCHEMA.empty_table()
-    assert snapshot.planned(*ALL_IDS).num_rows == 0
-    assert snapshot.planned(*ALL_IDS).schema == selects.PLANNED_SCHEMA
-    assert snapshot.targets(*ALL_IDS) == selects.TARGETS_SCHEMA.empty_table()
-    assert snapshot.clicks(*ALL_IDS, "2026-01-01") == selects.CLICKS_SCHEMA.empty_table()
-    assert snapshot.answers(*ALL_IDS, "2026-01-01") == selects.ANSWERS_SCHEMA.empty_table()
-    assert snapshot.issues(*ALL_IDS) == selects.ISSUES_SCHEMA.empty_table()
+    assert snapshot.read(range_tables.COMMITTED, EVERYONE) == selects.COMMITTED_SCHEMA.empty_table()
+    assert snapshot.read(range_tables.PLANNED, EVERYONE).num_rows == 0
+    assert snapshot.read(range_tables.PLANNED, EVERYONE).schema == selects.PLANNED_SCHEMA
+    assert snapshot.read(range_tables.TARGETS, EVERYONE) == selects.TARGETS_SCHEMA.empty_table()
+    assert (
+        snapshot.read(range_tables.CLICKS, EVERYONE, "2026-01-01")
+        == selects.CLICKS_SCHEMA.empty_table()
+    )
+    assert (
+        snapshot.read(range_tables.ANSWERS, EVERYONE, "2026-01-01")
+        == selects.ANSWERS_SCHEMA.empty_table()
+    )
+    assert snapshot.read(range_tables.ISSUES, EVERYONE) == selects.ISSUES_SCHEMA.empty_table()
     assert snapshot.suppressions() == selects.SUPPRESSIONS_SCHEMA.empty_table()
-    assert snapshot.legacy_rate_increases(*ALL_IDS).num_rows == 0
+    assert snapshot.read(range_tables.LEGACY, EVERYONE).num_rows == 0
     assert not snapshot.has_legacy_rate_increases()
-    assert snapshot.standing("2026-01-01").num_rows == 0
+    assert snapshot.occupancy("2026-01-01").num_rows == 0
     assert snapshot.committed_campaigns("2026-01-01").num_rows == 0
     assert snapshot.campaign_types() == snapshot.campaign_instances() == []
     assert snapshot.foreign_targets() == ([], 0)
@@ -422,7 +452,7 @@ def test_damaged_pages_are_an_error_that_names_the_file(
     octets[page * 4096 : page * 4096 + 4096] = b"\x55" * 4096
     path.write_bytes(octets)
     with OPENERS[way](path) as snapshot, pytest.raises(DatabaseError, match=r"agency\.sqlite3"):
-        snapshot.committed(*ALL_IDS)
+        snapshot.read(range_tables.COMMITTED, EVERYONE)
 
 
 def test_a_snapshot_that_is_no_database_is_an_error(tmp_path: Path, way: str) -> None:

@@ -15,21 +15,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from almanac.civil import day_of
-from almanac.database import writing
+from almanac.contact_ranges import EVERYONE
+from almanac.database import range_tables, run_records, writing
 from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import Snapshot
-from almanac.database.writing import (
-    ScheduleWriter,
+from almanac.database.run_records import (
     settle_new_targets,
     write_checkpoint,
     write_issues,
     write_target_statuses,
 )
+from almanac.database.writing import (
+    ScheduleWriter,
+)
 from almanac.errors import SnapshotMoved
 from almanac.frames import NO_DAY, Kind, ScheduleRows
 from almanac.schedule_status import SkipCode
-from tests.support.database_agencies import ALL_IDS, OLD_SCHEDULES, make
+from tests.support.database_agencies import OLD_SCHEDULES, make
 
 KINDS = [
     Kind("aep", 0, 30, "aep_template", "aep_sms"),
@@ -324,7 +327,7 @@ def test_what_is_written_is_what_is_read(
         rows = [r | {"row_id": n} for n, r in enumerate(rows, 1)]
     many.write(frame(*rows), ["{}", "[1]"])
     with Snapshot(path) as snapshot:
-        found = snapshot.planned(*ALL_IDS).to_pylist()
+        found = snapshot.read(range_tables.PLANNED, EVERYONE).to_pylist()
     expected = [
         {
             "id": n,
@@ -430,7 +433,9 @@ def test_no_statement_looks_at_more_rows_than_it_changes(
     array = apsw.carray(np.array([1]))
     named = dict.fromkeys(("base", "bits", "mask", "send_time", "run", "now"), 1)
     values: Any = (1, NOW) if statement == "_SETTLE" else named | {"words": array, "ids": array}
-    sql = "EXPLAIN QUERY PLAN " + getattr(writing, statement)
+    sql = "EXPLAIN QUERY PLAN " + getattr(
+        run_records if statement == "_SETTLE" else writing, statement
+    )
     plan = [str(step[3]) for step in connection.execute(sql, values)]
     assert not any("status_date" in step or "SCAN row" in step for step in plan)
     assert not any(step.startswith("SCAN email_schedules") for step in plan)

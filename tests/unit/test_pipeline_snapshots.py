@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database import range_tables
 from almanac.errors import Corrupt, DatabaseError, NotFound, SnapshotMoved, TransientError
 from almanac.organizations.snapshots import (
     FileSnapshots,
@@ -21,7 +23,7 @@ from almanac.organizations.snapshots import (
 )
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import ObjectInfo
-from tests.support.database_agencies import ALL_IDS, change, make
+from tests.support.database_agencies import change, make
 
 NAME = "orgs/206/versions/00000001-first/database.sqlite3"
 Opened = FileSnapshots | RangedSnapshots
@@ -84,12 +86,10 @@ def ranges(store: CountingStore) -> Iterator[RangedSnapshots]:
         yield opened
 
 
-def states(
-    snapshots: Opened, ref: SnapshotRef, first: int = ALL_IDS[0], last: int = ALL_IDS[1]
-) -> set[str]:
+def states(snapshots: Opened, ref: SnapshotRef, contacts: ContactRange = EVERYONE) -> set[str]:
     """What the contacts of a range say, on a snapshot opened for it."""
     with snapshots.open(ref) as snapshot:
-        return set(snapshot.contacts(first, last).column("state").to_pylist())
+        return set(snapshot.read(range_tables.CONTACTS, contacts).column("state").to_pylist())
 
 
 # Files
@@ -220,7 +220,7 @@ def test_only_what_is_read_is_fetched(
 ) -> None:
     ref = ref_of(store.write(NAME, texas, 0))
     with ranges.open(ref) as snapshot:
-        assert snapshot.contacts(100, 200).num_rows == 101
+        assert snapshot.read(range_tables.CONTACTS, ContactRange(100, 200)).num_rows == 101
         assert snapshot.traffic.requests == store.requests
         assert 0 < snapshot.traffic.bytes < len(texas) * 0.6
 
@@ -230,11 +230,11 @@ def test_the_next_step_finds_open_what_the_last_one_read(
 ) -> None:
     ref = ref_of(store.write(NAME, texas, 0))
     with ranges.open(ref) as first:
-        first.contacts(*ALL_IDS)
+        first.read(range_tables.CONTACTS, EVERYONE)
     asked = store.requests
     with ranges.open(ref) as second:
         assert second is first
-        second.contacts(*ALL_IDS)
+        second.read(range_tables.CONTACTS, EVERYONE)
         assert second.traffic.requests == 0
     assert store.requests == asked
 
@@ -245,7 +245,9 @@ def test_two_steps_at_once_have_a_snapshot_each_and_fetch_what_both_read_once(
     ref = ref_of(store.write(NAME, texas, 0))
     with ranges.open(ref) as first, ranges.open(ref) as second:
         assert first is not second
-        assert first.contacts(*ALL_IDS) == second.contacts(*ALL_IDS)
+        assert first.read(range_tables.CONTACTS, EVERYONE) == second.read(
+            range_tables.CONTACTS, EVERYONE
+        )
         assert first.traffic.bytes == len(texas)
         assert second.traffic.requests == 0
 
@@ -257,7 +259,9 @@ def test_a_newer_version_takes_the_place_of_the_older_one(
     with ranges.open(old) as snapshot:
         assert states(ranges, new) == {"NV"}
         # who has begun on the old one goes on with it
-        assert set(snapshot.contacts(*ALL_IDS).column("state").to_pylist()) == {"TX"}
+        assert set(snapshot.read(range_tables.CONTACTS, EVERYONE).column("state").to_pylist()) == {
+            "TX"
+        }
     asked = store.requests
     assert states(ranges, old) == {"TX"}
     assert store.requests > asked
@@ -277,7 +281,7 @@ def test_an_object_that_changes_while_it_is_read_has_moved(
             store.write(NAME, nevada if kind == "replaced" else texas, None)
 
     with ranges.open(ref) as snapshot:
-        snapshot.contacts(1, 9)
+        snapshot.read(range_tables.CONTACTS, ContactRange(1, 9))
     store.before = strike
     with pytest.raises(SnapshotMoved, match=NAME):
         states(ranges, ref)
@@ -302,7 +306,7 @@ def test_every_answer_is_wholly_of_one_content_whenever_it_is_replaced(
 
     def read_on() -> None:
         for first in range(1, 3000, 100):
-            assert states(ranges, old, first, first + 300) == {"TX"}
+            assert states(ranges, old, ContactRange(first, first + 300)) == {"TX"}
 
     store.before = strike
     with pytest.raises((SnapshotMoved, Corrupt)):
@@ -323,7 +327,7 @@ def test_a_failing_request_is_what_the_store_says_and_the_next_try_succeeds(
     with pytest.raises(TransientError, match="503"):
         states(ranges, ref)
     store.before = lambda: None
-    assert states(ranges, ref, 1, 9) == {"TX"}
+    assert states(ranges, ref, ContactRange(1, 9)) == {"TX"}
     store.before = fail
     with pytest.raises(TransientError, match="503"):
         states(ranges, ref)

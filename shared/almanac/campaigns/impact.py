@@ -14,14 +14,13 @@ from almanac.campaigns.repository import Campaigns
 from almanac.config import Config
 from almanac.contact_ranges import EVERYONE, ContactRange, cut
 from almanac.database import campaigns as tables
-from almanac.database import selects
+from almanac.database import range_tables, selects
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
-from almanac.frames import Ids
+from almanac.frames import Ids, ShardData
 from almanac.organizations.brief import run_context_of
 from almanac.planning.affected import affected
-from almanac.planning.plan import ShardData
 from almanac.progress import Progress
 
 
@@ -51,7 +50,7 @@ def concerned(
             committed=selects.COMMITTED_SCHEMA.empty_table(),
             planned=tables.planned_of(source, numbers),
             targets=tables.targets_of(source, numbers),
-            legacy=snapshot.legacy_rate_increases(*EVERYONE)
+            legacy=snapshot.read(range_tables.LEGACY, EVERYONE)
             if context.legacy_instance is not None
             else selects.PLANNED_SCHEMA.empty_table(),
             clicks=selects.CLICKS_SCHEMA.empty_table(),
@@ -63,9 +62,9 @@ def concerned(
         if any(each.target_all_contacts for each in [*before, *changed.values()]):
             ranges = cut(everyone, len(everyone), CONTACTS, None)
         parts = [] if ranges else [affected(data, context, before)]
-        for done, (first, last) in enumerate(ranges):
+        for done, each in enumerate(ranges):
             progress("contacts", done, len(ranges))
-            part = replace(data, contacts=snapshot.contacts(first, last))
+            part = replace(data, contacts=snapshot.read(range_tables.CONTACTS, each))
             parts.append(affected(part, context, before))
         ids = np.concatenate(parts)
         progress("planned rows", 0, 1)

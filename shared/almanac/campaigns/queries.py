@@ -19,6 +19,7 @@ from almanac.campaigns.model import (
 from almanac.campaigns.repository import Campaigns
 from almanac.contact_ranges import cut
 from almanac.database import campaigns as tables
+from almanac.database import range_tables
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
@@ -188,11 +189,16 @@ def _reach(
     states: Counter[int] = Counter()
     suppressed = 0
     ranges = cut(ids, len(ids), CONTACTS, None)
-    for done, (first, last) in enumerate(ranges):
+    for done, each in enumerate(ranges):
         progress("reach", done, len(ranges))
-        if wanted is not None and not _any_between(wanted, first, last):
+        if wanted is not None and not _any_between(wanted, *each):
             continue
-        batch = read_contacts(snapshot.contacts(first, last), suppressions, context, kind_table)
+        batch = read_contacts(
+            snapshot.read(range_tables.CONTACTS, each),
+            suppressions,
+            context,
+            kind_table,
+        )
         reached = targeted(batch, instance)
         if wanted is not None:
             reached &= np.isin(batch.contacts.id, wanted)

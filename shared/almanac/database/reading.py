@@ -6,7 +6,6 @@ ids, numbers and flags 0. The Arrow schemas are those of `almanac.database.selec
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -14,28 +13,30 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from almanac.contact_ranges import MAX_ID
+from almanac.contact_ranges import MAX_ID, ContactRange
 from almanac.database import selects
 from almanac.database.catalog import Record
 from almanac.database.config_versions import last_config
+from almanac.database.occupancy import count_occupancy
 from almanac.database.opening import map_errors
-from almanac.database.schema import (
-    COMMITTED_INDEX,
-    IDENTIFIED,
-    IDENTITY_INDEX,
-    OLDER_INDEX,
+from almanac.database.range_tables import (
+    ANSWERS,
+    CLICKS,
+    COMMITTED,
+    CONTACTS,
+    LEGACY,
     PLANNED,
-    STATUS_INDEX,
-    UNIDENTIFIED,
+    TARGETS,
+    RangeTable,
 )
+from almanac.database.schema import COMMITTED_INDEX, OLDER_INDEX
 from almanac.database.sources import Source, file_source
 from almanac.database.sql import trimmed
-from almanac.database.tables import Tables, by_contact, distinct, listed
+from almanac.database.tables import Tables, distinct, listed
 from almanac.errors import DatabaseError
-from almanac.frames import Ids
+from almanac.frames import Ids, ShardData
 
 FOREIGN_LIMIT = 1000
-ANSWERED = "eligibility_answered"
 
 
 class Snapshot:
@@ -65,92 +66,27 @@ class Snapshot:
 
     # By range of contacts
 
-    def contacts(self, first: int, last: int) -> pa.Table:
-        """CONTACTS_SCHEMA; only rows whose id is an integer, of equal ids the first row."""
-        select = selects.contact_columns(self._tables.columns("contacts"))
-        return self._contacts(select, selects.CONTACTS_SCHEMA, first, last)
+    def read(self, what: RangeTable, contacts: ContactRange, since: str = "") -> pa.Table:
+        """Return the rows of the contacts, by contact and then by id or in table order.
 
-    def _contacts(
-        self, select: selects.Select, schema: pa.Schema, first: int, last: int
-    ) -> pa.Table:
-        where = "typeof(id) = 'integer'"
-        rows = self._tables.range("contacts", select, schema, first, last, where, key="id")
-        return distinct(rows, "id")
+        what: one of `almanac.database.range_tables`; since: an ISO date, for rows that are read
+        from a date on. Of contacts with the same id only the first is returned.
+        """
+        rows = self._tables.read_range(what, contacts, since)
+        return distinct(rows, "id") if what.key == "id" else rows
 
-    def committed(self, first: int, last: int) -> pa.Table:
-        """COMMITTED_SCHEMA, by contact and id: the rows that the sender owns."""
-        schema = selects.COMMITTED_SCHEMA
-        columns = self._tables.columns("email_schedules")
-        select, where = selects.plain(columns, schema), selects.committed(columns)
-        return self._tables.range(
-            "email_schedules", select, schema, first, last, where, index=COMMITTED_INDEX
+    def shard_rows(self, contacts: ContactRange, since: str) -> ShardData:
+        """Return all rows that planning the contacts needs, clicks and answers from `since` on."""
+        return ShardData(
+            contacts=self.read(CONTACTS, contacts),
+            committed=self.read(COMMITTED, contacts),
+            planned=self.read(PLANNED, contacts),
+            targets=self.read(TARGETS, contacts),
+            legacy=self.read(LEGACY, contacts),
+            clicks=self.read(CLICKS, contacts, since),
+            answers=self.read(ANSWERS, contacts, since),
+            suppressions=self.suppressions(),
         )
-
-    def planned(self, first: int, last: int) -> pa.Table:
-        """PLANNED_SCHEMA: the rows that the scheduler owns."""
-        schema = selects.PLANNED_SCHEMA
-        columns = self._tables.columns("email_schedules")
-        select = selects.planned_columns(columns)
-        if not all(map(self._tables.has_index, (IDENTITY_INDEX, OLDER_INDEX))):
-            # the plus sign keeps SQLite from an index by status, under which nearly all rows are
-            where = f"+{PLANNED}" if columns.has("status") else "1"
-            return self._tables.range("email_schedules", select, schema, first, last, where)
-        return by_contact(
-            [
-                self._tables.read(
-                    f"SELECT {listed(select)} FROM email_schedules {self._tables.by(index)} "
-                    f"WHERE contact_id BETWEEN ? AND ? AND {PLANNED} AND {ideal} "
-                    f"ORDER BY contact_id",
-                    (first, last),
-                    schema,
-                )
-                for index, ideal in ((IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED))
-            ]
-        )
-
-    def legacy_rate_increases(self, first: int, last: int) -> pa.Table:
-        """PLANNED_SCHEMA: PRE_SCHEDULED rows of the type that a campaign has replaced."""
-        schema = selects.PLANNED_SCHEMA
-        columns = self._tables.columns("email_schedules")
-        select, where = selects.planned_columns(columns), selects.legacy(columns)
-        if not self._tables.has_index(OLDER_INDEX):
-            where = f"+({where})"  # as for planned rows
-        return self._tables.range(
-            "email_schedules", select, schema, first, last, where, index=OLDER_INDEX
-        )
-
-    def targets(self, first: int, last: int) -> pa.Table:
-        """TARGETS_SCHEMA, by contact and id: contact_campaigns."""
-        schema = selects.TARGETS_SCHEMA
-        select = selects.plain(self._tables.columns("contact_campaigns"), schema)
-        return self._tables.range("contact_campaigns", select, schema, first, last)
-
-    def clicks(self, first: int, last: int, since: str) -> pa.Table:
-        """CLICKS_SCHEMA: clicks on or after the ISO date `since`."""
-        schema = selects.CLICKS_SCHEMA
-        columns = self._tables.columns("tracking_clicks")
-        if not columns.has("contact_id", "clicked_at"):
-            return schema.empty_table()
-        select = selects.plain(columns, schema)
-        scope = (first, last, "clicked_at", since)
-        return self._tables.recent("tracking_clicks", select, schema, *scope)
-
-    def answers(self, first: int, last: int, since: str) -> pa.Table:
-        """ANSWERS_SCHEMA: answered eligibility questions on or after the ISO date `since`."""
-        schema = selects.ANSWERS_SCHEMA
-        columns = self._tables.columns("contact_events")
-        if not columns.has("contact_id", "event_type", "created_at"):
-            return schema.empty_table()
-        select = selects.answer_columns(columns)
-        scope = (first, last, "created_at", since)
-        where = f"event_type = '{ANSWERED}'"
-        return self._tables.recent("contact_events", select, schema, *scope, where)
-
-    def issues(self, first: int, last: int) -> pa.Table:
-        """ISSUES_SCHEMA: contact_issues."""
-        schema = selects.ISSUES_SCHEMA
-        select = selects.plain(self._tables.columns("contact_issues"), schema)
-        return self._tables.range("contact_issues", select, schema, first, last)
 
     # Of the whole organization
 
@@ -249,51 +185,9 @@ class Snapshot:
         rows = self._tables.records("scheduler_checkpoints", f"{where} ORDER BY id DESC LIMIT 1")
         return rows[0] if rows else None
 
-    def standing(self, since: str) -> pa.Table:
-        """STANDING_SCHEMA: committed and PRE_SCHEDULED rows from the ISO date on, counted by day.
-
-        The type of a committed row is compared in lower case, that of a PRE_SCHEDULED one exactly.
-        Old rate increases, which the migration turns into targets, do not stand.
-        """
-        schema = selects.STANDING_SCHEMA
-        columns = self._tables.columns("email_schedules")
-        if columns.table is None or not columns.has("scheduled_send_date"):
-            return schema.empty_table()
-        kind = columns.text("email_type")
-        exact, lower = f"{kind} = 'effective_date'", f"lower({kind}) = 'effective_date'"
-        # Nearly all rows are PRE_SCHEDULED. All of them can be counted within the index by status;
-        # for their type the rows themselves are needed, faster in their own order than by index.
-        scan = "NOT INDEXED" if columns.table.kind == "table" else ""
-        scheduled, committed = selects.scheduled(columns), selects.committed(columns)
-        if self.has_legacy_rate_increases():  # a look at the type costs the index its use
-            scheduled = f"{scheduled} AND NOT ({selects.legacy(columns)})"
-        by_committed = self._tables.by(COMMITTED_INDEX)
-        parts = (
-            (0, self._tables.by(STATUS_INDEX), scheduled, scan, f"{scheduled} AND {exact}"),
-            (1, by_committed, committed, by_committed, f"{committed} AND {lower}"),
-        )
-        found: list[dict[str, str | int]] = []
-        for whose, all_by, all_where, dated_by, dated_where in parts:
-            dated = self._count_by_day(dated_by, dated_where, since)
-            for day, count in self._count_by_day(all_by, all_where, since).items():
-                for effective, number in ((0, count - dated[day]), (1, dated[day])):
-                    row = (day, whose, effective, number)
-                    if number:
-                        found.append(dict(zip(schema.names, row, strict=True)))
-        return pa.Table.from_pylist(found, schema)
-
-    def _count_by_day(self, by: str, where: str, since: str) -> Counter[str]:
-        columns = self._tables.columns("email_schedules")
-        rows = self._tables.read(
-            f"SELECT {columns.text('scheduled_send_date')}, count(*) FROM email_schedules {by} "
-            f"WHERE {where} AND scheduled_send_date >= ? GROUP BY scheduled_send_date",
-            (since,),
-            pa.schema({"day": pa.string(), "count": pa.int64()}),
-        )
-        counts: Counter[str] = Counter()
-        for row in rows.to_pylist():
-            counts[row["day"]] += row["count"]
-        return counts
+    def occupancy(self, since: str) -> pa.Table:
+        """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
+        return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())
 
     def committed_campaigns(self, since: str) -> pa.Table:
         """COMMITTED_CAMPAIGNS_SCHEMA: committed campaign rows on or after the ISO date."""

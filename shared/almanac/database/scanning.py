@@ -7,7 +7,7 @@ times as fast as by contact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow as pa
 from almanac.contact_ranges import ContactRange, ranges_between
 from almanac.database import selects
 from almanac.database.columnar import CODES, coded
+from almanac.database.range_tables import CONTACTS
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Columnar
 from almanac.database.sql import SEPARATED, SEPARATOR
@@ -66,13 +67,14 @@ class Scan(Snapshot):
         """Read through this from now on; if the tables are described, the connection may go."""
         self._tables.read_through(columnar)
 
-    def who(self, first: int, last: int, *, carriers: bool) -> pa.Table:
-        """As `contacts`, with only what tells who can get messages: all else is empty."""
+    def who(self, contacts: ContactRange, *, carriers: bool) -> pa.Table:
+        """Return CONTACTS with only the columns that decide who gets messages; others are empty."""
         wanted = (*_WHO, "carrier") if carriers else _WHO
         select = selects.contact_columns(self._tables.columns("contacts"))
-        fields = selects.CONTACTS_SCHEMA
+        fields = CONTACTS.schema
         schema = pa.schema([field for field in fields if field.name in wanted])
-        found = self._contacts({name: select[name] for name in schema.names}, schema, first, last)
+        chosen = {name: select[name] for name in schema.names}
+        found = self.read(replace(CONTACTS, schema=schema, select=lambda _: chosen), contacts)
         columns = [
             found[f.name]
             if f.name in wanted

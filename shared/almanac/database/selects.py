@@ -90,7 +90,7 @@ SUPPRESSIONS_SCHEMA = pa.schema(
         "until": pa.string(),
     }
 )
-STANDING_SCHEMA = pa.schema(
+OCCUPANCY_SCHEMA = pa.schema(
     {
         "scheduled_send_date": pa.string(),
         "committed": pa.int8(),

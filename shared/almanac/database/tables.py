@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.database.catalog import Record, describe, raw_records, records, scalar
+from almanac.contact_ranges import ContactRange
+from almanac.database.catalog import Record, TableInfo, describe, raw_records, records, scalar
 from almanac.database.columnar import Value
 from almanac.database.opening import map_errors
+from almanac.database.range_tables import RangeTable
 from almanac.database.schema import Index
 from almanac.database.selects import Select
 from almanac.database.sources import Columnar, Source
@@ -83,66 +85,67 @@ class Tables:
         with map_errors(self._path):
             return raw_records(self._connection, found, tail or order)
 
-    def range(
-        self,
-        table: str,
-        select: Select,
-        schema: pa.Schema,
-        first: int,
-        last: int,
-        where: str = "1",
-        key: str = "contact_id",
-        index: Index | None = None,
-    ) -> pa.Table:
-        """The rows with a key from `first` to `last`, by key and then by id or in table order.
+    def read_range(self, what: RangeTable, contacts: ContactRange, since: str = "") -> pa.Table:
+        """Return the rows of the contacts, by contact and then by id or in table order.
 
-        `index` is one that SQLite must use if it is there.
+        since: an ISO date, for rows that are read from a date on. Rows that are read by more than
+        one index come in the order of the index within a contact, those with a date in any.
         """
-        columns = self.columns(table)
-        if columns.table is None or not columns.has(key):
-            return schema.empty_table()
-        by = columns.key(key)
-        order = [by]
-        if key != "id" and columns.has("id"):
-            order.append("id")
-        elif columns.table.has_rowid and columns.table.rowid_alias != key:
-            order.append("rowid")
-        return self.read(
-            f"SELECT {listed(select)} FROM {table} {self.by(index)} "
-            f"WHERE {by} BETWEEN ? AND ? AND {where} ORDER BY {', '.join(order)}",
-            (first, last),
-            schema,
+        columns = self.columns(what.table)
+        if columns.table is None or not columns.has(what.key, *what.required):
+            return what.schema.empty_table()
+        if what.since is not None:
+            return self._read_recent(what, columns, contacts, since)
+        key, where = columns.key(what.key), what.where(columns)
+        parts = [("", f"+({where})" if what.indexes else where)]
+        if what.indexes and all(self.has_index(index) for index, _ in what.indexes):
+            parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
+        order = key if len(parts) > 1 else ", ".join([key, *_order_within(what, columns.table)])
+        return by_contact(
+            [
+                self.read(
+                    f"SELECT {listed(what.select(columns))} FROM {what.table} {by} "
+                    f"WHERE {key} BETWEEN ? AND ? AND {condition} ORDER BY {order}",
+                    contacts,
+                    what.schema,
+                )
+                for by, condition in parts
+            ]
         )
 
-    def recent(
-        self,
-        table: str,
-        select: Select,
-        schema: pa.Schema,
-        first: int,
-        last: int,
-        when: str,
-        since: str,
-        where: str = "1",
+    def _read_recent(
+        self, what: RangeTable, columns: Columns, contacts: ContactRange, since: str
     ) -> pa.Table:
-        """The rows of a range whose column `when` is not before the ISO date `since`.
+        """Return the contacts' rows from the ISO date `since` on.
 
-        Without an index by contact the whole table is read for the first range, and what is recent
-        enough is kept for the next ones.
+        Without an index by contact the whole table is read for the first range, and the rows that
+        are recent enough are kept for the next ones.
         """
-        columns = self.columns(table)
-        by = columns.key("contact_id")
-        sql = f"SELECT {listed(select)} FROM {table} WHERE {columns.text(when)} >= ? AND {where}"
-        if columns.table is not None and "contact_id" in columns.table.leading:
-            return self.read(
-                f"{sql} AND {by} BETWEEN ? AND ? ORDER BY {by}", (since, first, last), schema
-            )
-        if (table, since) not in self._recent:
-            self._recent[table, since] = self.read(f"{sql} ORDER BY {by}", (since,), schema)
-        rows = self._recent[table, since]
-        ids = rows.column("contact_id").to_numpy()
-        start, stop = np.searchsorted(ids, first, "left"), np.searchsorted(ids, last, "right")
-        return rows.slice(start, stop - start)
+        assert columns.table is not None
+        assert what.since is not None
+        key = columns.key(what.key)
+        sql = (
+            f"SELECT {listed(what.select(columns))} FROM {what.table} "
+            f"WHERE {columns.text(what.since)} >= ? AND {what.where(columns)}"
+        )
+        if what.key in columns.table.leading:
+            sql = f"{sql} AND {key} BETWEEN ? AND ? ORDER BY {key}"
+            return self.read(sql, (since, *contacts), what.schema)
+        if (what.table, since) not in self._recent:
+            rows = self.read(f"{sql} ORDER BY {key}", (since,), what.schema)
+            self._recent[what.table, since] = rows
+        rows = self._recent[what.table, since]
+        ids = rows.column(what.key).to_numpy()
+        start = np.searchsorted(ids, contacts.first, "left")
+        return rows.slice(start, np.searchsorted(ids, contacts.last, "right") - start)
+
+
+def _order_within(what: RangeTable, table: TableInfo) -> list[str]:
+    """The order of rows with the same key."""
+    columns = Columns(table)
+    if what.key != "id" and columns.has("id"):
+        return ["id"]
+    return ["rowid"] if table.has_rowid and table.rowid_alias != what.key else []
 
 
 def listed(select: Select) -> str:

@@ -1,25 +1,20 @@
-"""The change-only write: only rows that differ are touched.
+"""Write the rows of email_schedules that differ, and no others, in the caller's transaction.
 
-Rows of email_schedules go to SQLite as arrays (`carray`) of one integer a row and are unpacked in
-SQL, where no Python runs. Everything happens inside the caller's transaction.
+Rows go to SQLite as arrays (`carray`) of one integer a row and are unpacked in SQL, where no Python
+runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import apsw
 import numpy as np
 import pyarrow as pa
 
-from almanac.database.catalog import scalar
 from almanac.database.schema import (
-    IDENTIFIED,
-    IDENTITY_INDEX,
-    LEGACY_CAMPAIGN,
     PLANNED,
     PRE_SCHEDULED,
-    SCHEDULER_CHECKPOINTS,
 )
 from almanac.database.shapes import (
     Packed,
@@ -95,7 +90,7 @@ _EXPIRE = f"""
 
 
 class ScheduleWriter:
-    """Writes one run's rows; may be called many times, once a fragment, in one transaction."""
+    """Writes the rows of one run, in any number of calls within one transaction."""
 
     def __init__(
         self,
@@ -114,26 +109,26 @@ class ScheduleWriter:
             connection.execute(sql)
 
     def close(self) -> None:
-        """Drops the writer's temporary tables."""
+        """Drop the writer's temporary tables."""
         for sql in _DROP:
             self._connection.execute(sql)
 
     def write(self, rows: ScheduleRows, details: Sequence[str] | pa.Array = ()) -> None:
-        """Inserts the rows with row_id 0 in their order, and updates the others in place.
+        """Insert the rows with row_id 0 in their order, and update the others in place.
 
-        `details` are the metadata texts that `rows.details` points into. Raises SnapshotMoved if a
-        row to update is no planned row.
+        details: the metadata texts that `rows.details` points into. Raises SnapshotMoved if a row
+        to update is not a planned row.
         """
         new = rows.row_id == 0
         self._apply(_INSERT, rows.take(new), details, inserting=True)
         self._apply(_UPDATE, rows.take(~new), details, inserting=False)
 
     def remove(self, row_ids: Ids) -> None:
-        """Deletes planned rows."""
+        """Delete planned rows; SnapshotMoved if one of them is not a planned row."""
         self._change(_DELETE, row_ids, {})
 
     def expire(self, row_ids: Ids) -> None:
-        """Skip PRE_SCHEDULED rows that were not sent by their deadline."""
+        """Skip PRE_SCHEDULED rows whose deadline has passed; SnapshotMoved if one is none."""
         self._change(_EXPIRE, row_ids, {"run": self._run["run"], "now": self._run["now"]})
 
     def _apply(
@@ -191,95 +186,3 @@ def _texts(details: Sequence[str] | pa.Array, rows: list[int]) -> Iterator[str]:
         yield from details.take(pa.array(rows, pa.int64())).to_pylist()
     else:
         yield from (details[row] for row in rows)
-
-
-_KEEP_ISSUE = """
-    UPDATE main.contact_issues SET detail = ?3
-    WHERE contact_id = ?1 AND issue = ?2 AND detail IS NOT ?3
-"""
-_ADD_ISSUE = """
-    INSERT INTO main.contact_issues (contact_id, issue, detail, first_seen)
-    SELECT ?1, ?2, ?3, ?4
-    WHERE NOT EXISTS (SELECT 1 FROM main.contact_issues WHERE contact_id = ?1 AND issue = ?2)
-"""
-
-
-def write_issues(
-    connection: apsw.Connection,
-    removed: Iterable[tuple[int, str]],
-    rows: Iterable[tuple[int, str, str]],
-    now: str,
-) -> None:
-    """Removes (contact_id, issue), then adds (contact_id, issue, detail), first seen `now`.
-
-    Of an issue that is there already only the detail changes.
-    """
-    delete = "DELETE FROM main.contact_issues WHERE contact_id = ? AND issue = ?"
-    connection.executemany(delete, removed)
-    rows = list(rows)
-    connection.executemany(_KEEP_ISSUE, rows)
-    connection.executemany(_ADD_ISSUE, [(*row, now) for row in rows])
-
-
-def write_target_statuses(
-    connection: apsw.Connection, ids: Ids, statuses: Sequence[str], now: str | None = None
-) -> None:
-    """Sets contact_campaigns.status by id where it differs; `now` is the new updated_at."""
-    stamp = scalar(connection, "SELECT datetime('now')") if now is None else now
-    texts = np.asarray(statuses, np.str_)
-    for status in np.unique(texts).tolist():
-        targets = np.ascontiguousarray(ids[texts == status], np.int64)
-        connection.execute(
-            "UPDATE main.contact_campaigns SET status = ?1, updated_at = ?2 "
-            "WHERE id IN (SELECT value FROM carray(?3)) AND status IS NOT ?1",
-            (status, stamp, apsw.carray(targets)),
-        )
-
-
-# CROSS JOIN: from the few new targets to their rows, and not through all rows by status
-_SETTLE = f"""
-    WITH settled AS (
-        SELECT target.id AS id, row.status AS status
-        FROM main.contact_campaigns AS target
-        CROSS JOIN main.email_schedules AS row INDEXED BY {IDENTITY_INDEX.name}
-        WHERE target.campaign_instance_id = ?1 AND target.status = 'pending'
-          AND row.contact_id = target.contact_id
-          AND row.email_type = 'campaign_{LEGACY_CAMPAIGN}'
-          AND COALESCE(row.campaign_instance_id, 0) = ?1
-          AND row.{PLANNED} AND row.{IDENTIFIED}
-          AND printf('%04d-%02d-%02d', row.event_year, row.event_month, row.event_day)
-              = substr(target.trigger_date, 1, 10))
-    UPDATE main.contact_campaigns
-    SET status = CASE settled.status
-            WHEN '{Status.PRE_SCHEDULED}' THEN 'scheduled' ELSE 'skipped' END,
-        updated_at = ?2
-    FROM settled WHERE contact_campaigns.id = settled.id
-"""
-
-
-def settle_new_targets(connection: apsw.Connection, instance: int, now: str) -> None:
-    """Gives the targets that the migration made of old rate increases the status of their plan.
-
-    They have no id before the migration, so that they are found by what they are. Needs the
-    indexes of `create_indexes`.
-    """
-    connection.execute(_SETTLE, (instance, now))
-
-
-def write_checkpoint(connection: apsw.Connection, **columns: str | int | None) -> None:
-    """Writes the run's row of scheduler_checkpoints; that of an earlier try is overwritten.
-
-    Takes the columns of the table by name, `scheduler_run_id` among them.
-    """
-    unknown = columns.keys() - {c.name for c in SCHEDULER_CHECKPOINTS.columns}
-    if unknown or not columns.get("scheduler_run_id"):
-        raise ValueError(f"not a checkpoint: {sorted(columns)}")
-    connection.execute(
-        "DELETE FROM main.scheduler_checkpoints WHERE scheduler_run_id = ?",
-        (columns["scheduler_run_id"],),
-    )
-    names, places = ", ".join(columns), ", ".join("?" * len(columns))
-    connection.execute(
-        f"INSERT INTO main.scheduler_checkpoints ({names}) VALUES ({places})",
-        tuple(columns.values()),
-    )

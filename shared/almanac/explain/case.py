@@ -11,12 +11,12 @@ import numpy as np
 from almanac import civil
 from almanac.balancing.load import Limits
 from almanac.database.catalog import Record
-from almanac.database.loads import DayLoads
+from almanac.database.occupancy import DayOccupancy
 from almanac.explain.model import PlannedRow
-from almanac.frames import NO_DAY, Kind
+from almanac.frames import NO_DAY, Kind, ShardData
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.kinds import KindTable
-from almanac.planning.plan import ContactPlan, ShardData
+from almanac.planning.plan import ContactPlan
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, causes, window_in_year
 from almanac.schedule_status import SkipCode, SkipReason
@@ -34,7 +34,7 @@ class Case:
     plan: ContactPlan
     data: ShardData
     limits: Limits
-    loads: DayLoads
+    loads: DayOccupancy
     suppressions: list[Record]  # of the contact, in the order of the table
     rows: list[PlannedRow | None]  # by candidate: the row of the database with its identity
 

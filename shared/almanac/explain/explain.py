@@ -17,10 +17,10 @@ import pyarrow as pa
 from almanac import civil
 from almanac.balancing.load import Limits as DayLimits
 from almanac.config import Config, first_send_date
-from almanac.contact_ranges import MAX_ID, MIN_ID
+from almanac.contact_ranges import MAX_ID, MIN_ID, ContactRange
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
-from almanac.database.loads import DayLoads
+from almanac.database.occupancy import DayOccupancy
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
@@ -200,7 +200,7 @@ def _explain(
 ) -> Explanation:
     context = run_context_of(snapshot, moment.config, moment.as_of, moment.t0)
     kind_table = KindTable(context)
-    data = read_range(snapshot, context, None, contact_id, contact_id)
+    data = read_range(snapshot, context, None, ContactRange(contact_id, contact_id))
     plan = plan_contacts(data, context, kind_table)
     limits = DayLimits.of(
         context.config, civil.day_of(moment.t0), there.total_contacts(), kind_table.kinds
@@ -214,7 +214,7 @@ def _explain(
         plan=plan,
         data=data,
         limits=limits,
-        loads=DayLoads(there.source.connection, there.source.path, near=near),
+        loads=DayOccupancy(there.source.connection, there.source.path, near=near),
         suppressions=extract.suppressions,
         rows=[rows.get(int(row)) for row in match.columns["previous_id"]],
     )

@@ -17,6 +17,7 @@ from almanac.config import Config
 from almanac.contact_ranges import covering
 from almanac.database.backup import backup_file
 from almanac.database.inspection import inspect
+from almanac.database.range_tables import COMMITTED, CONTACTS, PLANNED, TARGETS
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
 from almanac.organizations.brief import left_out, run_context_of
@@ -26,7 +27,7 @@ from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
 from almanac.report.findings import Findings
 
-CONTACTS = 100_000  # that are looked at at a time
+BATCH = 100_000  # contacts that are read at a time
 _INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", "spread_end_date")
 
 
@@ -70,16 +71,16 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
     odd: Counter[str] = Counter()
     eligible = 0
     ids = snapshot.contact_ids()
-    ranges = list(covering([int(i) for i in ids[CONTACTS::CONTACTS]]))
-    for done, (first, last) in enumerate(ranges):
+    ranges = list(covering([int(i) for i in ids[BATCH::BATCH]]))
+    for done, each in enumerate(ranges):
         tell("contacts", done, len(ranges))
-        batch = read_contacts(snapshot.contacts(first, last), suppressions, context, kind_table)
+        batch = read_contacts(snapshot.read(CONTACTS, each), suppressions, context, kind_table)
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
         for name, table in (
-            ("email_schedules.scheduled_send_date", snapshot.planned(first, last)),
-            ("email_schedules.scheduled_send_date", snapshot.committed(first, last)),
-            ("contact_campaigns.trigger_date", snapshot.targets(first, last)),
+            ("email_schedules.scheduled_send_date", snapshot.read(PLANNED, each)),
+            ("email_schedules.scheduled_send_date", snapshot.read(COMMITTED, each)),
+            ("contact_campaigns.trigger_date", snapshot.read(TARGETS, each)),
         ):
             odd[name] += _odd(table[name.partition(".")[2]], name.startswith("email"))
     tell("contacts", len(ranges), len(ranges))

@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.frames import Ids, Mask
+from almanac.frames import Ids, Mask, ShardData
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.campaigns import targeted
 from almanac.planning.contacts import read_contacts
 from almanac.planning.kinds import KindTable
-from almanac.planning.plan import ShardData
 
 
 def affected(data: ShardData, context: RunContext, before: Sequence[Instance]) -> Ids:

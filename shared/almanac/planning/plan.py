@@ -13,7 +13,15 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.checksums import row_checksums, table_checksum, text_checksums
-from almanac.frames import Candidates, Ids, Index, Removals, ScheduledDays, TargetStatuses
+from almanac.frames import (
+    Candidates,
+    Ids,
+    Index,
+    Removals,
+    ScheduledDays,
+    ShardData,
+    TargetStatuses,
+)
 from almanac.planning.anniversaries import (
     birthdays,
     draft_aep,
@@ -38,20 +46,6 @@ from almanac.planning.post_window import draft_post_windows
 from almanac.planning.previous import Match, PreviousRows, match_previous
 from almanac.planning.removed import WhyRemoved
 from almanac.planning.sifting import Sifted, sift
-
-
-@dataclass(frozen=True)
-class ShardData:
-    """The rows of a range of contact ids, as `database.reading.Snapshot` gives them."""
-
-    contacts: pa.Table
-    committed: pa.Table
-    planned: pa.Table
-    targets: pa.Table
-    legacy: pa.Table  # PRE_SCHEDULED rate increases of an older scheduler
-    clicks: pa.Table
-    answers: pa.Table
-    suppressions: pa.Table
 
 
 @dataclass(frozen=True)

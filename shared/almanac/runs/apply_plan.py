@@ -15,12 +15,14 @@ from almanac.database.changes import write_change
 from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.owners import owners
-from almanac.database.writing import (
-    ScheduleWriter,
+from almanac.database.run_records import (
     settle_new_targets,
     write_checkpoint,
     write_issues,
     write_target_statuses,
+)
+from almanac.database.writing import (
+    ScheduleWriter,
 )
 from almanac.errors import Corrupt, DatabaseError
 from almanac.frames import Ids, ScheduleRows

@@ -12,6 +12,7 @@ from almanac import civil
 from almanac.balancing.load import Counts, Limits, Load, padded
 from almanac.balancing.place import SkipCodes, place
 from almanac.contact_ranges import EVERYONE
+from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt
 from almanac.frames import (
@@ -104,10 +105,10 @@ def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Co
     """What stands on each day from as_of on whatever the run decides, and the effective_date
     messages among it: all committed and PRE_SCHEDULED rows of the database, less the
     PRE_SCHEDULED ones of contacts in scope, which the run places anew."""
-    standing = snapshot.standing(civil.text_of(as_of))
-    days = civil.parse_dates(standing["scheduled_send_date"])
-    count = standing["count"].to_numpy()
-    effective = standing["effective_date"].to_numpy() != 0
+    rows = snapshot.occupancy(civil.text_of(as_of))
+    days = civil.parse_dates(rows["scheduled_send_date"])
+    count = rows["count"].to_numpy()
+    effective = rows["effective_date"].to_numpy() != 0
     known = days >= as_of
     total = _by_day(days[known], count[known], as_of)
     effective_total = _by_day(days[known & effective], count[known & effective], as_of)
@@ -137,7 +138,7 @@ def _load(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int)
 
 def _converted_without_contact(snapshot: Snapshot) -> int:
     """Old rate increases of unknown contacts, which become targets by the migration."""
-    legacy = snapshot.legacy_rate_increases(*EVERYONE)
+    legacy = snapshot.read(LEGACY, EVERYONE)
     trigger = legacy_triggers(legacy)
     known = positions(snapshot.contact_ids(), legacy["contact_id"].to_numpy()) >= 0
     lost = (trigger != NO_DAY) & ~known

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from almanac.contact_ranges import ContactRange, in_ranges
+from almanac.database.range_tables import ISSUES
 from almanac.database.reading import Snapshot
 from almanac.errors import RequestError
-from almanac.frames import Ids
+from almanac.frames import Ids, ShardData
 from almanac.logs import get_log
 from almanac.messaging.messages import ShardTask
 from almanac.organizations.snapshots import Snapshots
@@ -21,7 +22,7 @@ from almanac.planning.affected import affected
 from almanac.planning.brief import RunContext
 from almanac.planning.issues import count_by_issue, issue_changes
 from almanac.planning.kinds import KindTable
-from almanac.planning.plan import ShardData, plan_shard
+from almanac.planning.plan import plan_shard
 from almanac.runs.fragments import Fragment
 from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.storage import layout
@@ -46,7 +47,8 @@ def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
         get_log().info("fragment is there already")
         return name
     with snapshots.open(plan.snapshot) as snapshot:
-        fragment = plan_range(snapshot, plan, task.first_id, task.last_id)
+        contacts = ContactRange(task.first_id, task.last_id)
+        fragment = plan_range(snapshot, plan, contacts)
         fetched = asdict(snapshot.traffic)
     data = fragment.to_parquet(plan.fragment_mark(task.shard))
     write_once(store, name, data)
@@ -55,9 +57,9 @@ def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
     return name
 
 
-def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Fragment:
-    """The fragment of the contacts in scope with ids from first to last."""
-    data = read_range(snapshot, plan.context, plan.scope, first, last)
+def plan_range(snapshot: Snapshot, plan: RunPlan, contacts: ContactRange) -> Fragment:
+    """Return the fragment of the contacts in scope that are in the range."""
+    data = read_range(snapshot, plan.context, plan.scope, contacts)
     if plan.changes:
         data = of_contacts(data, affected(data, plan.context, plan.before))
     shard = plan_shard(data, plan.context, KindTable(plan.context))
@@ -68,7 +70,7 @@ def plan_range(snapshot: Snapshot, plan: RunPlan, first: int, last: int) -> Frag
         statuses=shard.statuses,
         scheduled=shard.scheduled,
         metadata=shard.metadata,
-        issues=issue_changes(snapshot.issues(first, last), shard.issues, scope),
+        issues=issue_changes(snapshot.read(ISSUES, contacts), shard.issues, scope),
         facts={
             **shard.counts,
             "contacts_checksum": shard.contacts_checksum,
@@ -85,26 +87,14 @@ def read_range(
     snapshot: Snapshot,
     context: RunContext,
     scope: Sequence[ContactRange] | None,
-    first: int,
-    last: int,
+    contacts: ContactRange,
 ) -> ShardData:
-    """All rows that planning the contacts in scope from first to last needs."""
-    contacts = snapshot.contacts(first, last)
+    """Return all rows that planning the contacts in scope that are in the range needs."""
     lookback = context.config.timing.followup_lookback_days
-    since = (context.as_of - dt.timedelta(days=lookback)).isoformat()
-    data = ShardData(
-        contacts=contacts,
-        committed=snapshot.committed(first, last),
-        planned=snapshot.planned(first, last),
-        targets=snapshot.targets(first, last),
-        legacy=snapshot.legacy_rate_increases(first, last),
-        clicks=snapshot.clicks(first, last, since),
-        answers=snapshot.answers(first, last, since),
-        suppressions=snapshot.suppressions(),
-    )
+    data = snapshot.shard_rows(contacts, (context.as_of - dt.timedelta(days=lookback)).isoformat())
     if scope is None:
         return data
-    return of_contacts(data, in_ranges(contacts["id"].to_numpy(), scope))
+    return of_contacts(data, in_ranges(data.contacts["id"].to_numpy(), scope))
 
 
 def of_contacts(data: ShardData, ids: Ids) -> ShardData:

@@ -21,6 +21,7 @@ from almanac.config import Config
 from almanac.contact_ranges import ContactRange, covering
 from almanac.database.backup import backup_file
 from almanac.database.columnar import coded
+from almanac.database.range_tables import COMMITTED, PLANNED
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
 from almanac.names import date_of_run
@@ -64,10 +65,10 @@ def compare(old: Path, new: Path, progress: Progress | None = None) -> Differenc
         with Snapshot(copies[0]) as before, Snapshot(copies[1]) as after:
             tally = _Tally(before, after)
             ranges = list(_ranges(before, after))
-            for done, (first, last) in enumerate(ranges):
+            for done, each in enumerate(ranges):
                 tell("compare", done, len(ranges))
-                taken = after.committed(first, last)["id"].to_numpy()
-                tally.add(before.planned(first, last), after.planned(first, last), taken)
+                taken = after.read(COMMITTED, each)["id"].to_numpy()
+                tally.add(before.read(PLANNED, each), after.read(PLANNED, each), taken)
             tell("compare", len(ranges), len(ranges))
     return tally.difference(str(old), str(new))
 

@@ -19,6 +19,7 @@ from almanac.contact_ranges import ContactRange
 from almanac.database import selects
 from almanac.database.columnar import ColumnarReader, RowReader
 from almanac.database.opening import open_database
+from almanac.database.range_tables import ISSUES, TARGETS
 from almanac.database.scanning import Scan
 from almanac.database.sources import Source
 from almanac.frames import Ids, Small
@@ -100,12 +101,13 @@ class Surveyor:
 
     def contacts(self, first: int, last: int) -> tuple[Ids, Small, Found]:
         """The id and the state code of each contact of the range, in order, and their counts."""
-        table = self._scan.who(first, last, carriers=self._carriers)
+        contacts = ContactRange(first, last)
+        table = self._scan.who(contacts, carriers=self._carriers)
         batch = read_contacts(table, self._scan.suppressions(), self._context, self._kind_table)
-        targets = self._scan.targets(first, last)
+        targets = self._scan.read(TARGETS, contacts)
         no_legacy = selects.PLANNED_SCHEMA.empty_table()
         audience = Audience.of(batch, targets, no_legacy, self._context, self._kind_table)
-        issues = self._scan.issues(first, last)
+        issues = self._scan.read(ISSUES, contacts)
         mine = positions(batch.scope, issues["contact_id"].to_numpy()) >= 0
         found = Found(issues=Counter(issues.filter(pa.array(mine))["issue"].to_pylist()))
         for state, count in audience.states.items():

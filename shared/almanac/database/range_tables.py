@@ -1,0 +1,108 @@
+"""What is read of a range of contacts: one declaration for each kind of rows.
+
+`Tables.read_range` makes the query. A table or column that does not exist gives no rows, or the
+empty value of the column's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pyarrow as pa
+
+from almanac.database import selects
+from almanac.database.schema import (
+    COMMITTED_INDEX,
+    IDENTIFIED,
+    IDENTITY_INDEX,
+    OLDER_INDEX,
+    UNIDENTIFIED,
+    Index,
+)
+from almanac.database.selects import Select
+from almanac.database.sql import Columns
+
+ANSWERED = "eligibility_answered"
+
+
+def _all(_: Columns) -> str:
+    return "1"
+
+
+@dataclass(frozen=True)
+class RangeTable:
+    """Rows of one table, and how those of a range of contacts are found.
+
+    indexes: those that a query must use if all of them exist; then it reads for each the rows that
+    also meet its condition, which repeats that of the partial index. Otherwise SQLite is kept from
+    the index by status, which has nearly all rows under one key. since: the column with a date, of
+    rows that are only read from a date on.
+    """
+
+    table: str
+    schema: pa.Schema
+    select: Callable[[Columns], Select]
+    where: Callable[[Columns], str] = _all
+    key: str = "contact_id"
+    required: tuple[str, ...] = ()  # columns without which there are no rows
+    indexes: tuple[tuple[Index, str], ...] = ()
+    since: str | None = None
+
+
+def _plain(table: str, schema: pa.Schema) -> RangeTable:
+    """Every column as it is."""
+    return RangeTable(table, schema, partial(selects.plain, schema=schema))
+
+
+# only rows whose id is an integer
+CONTACTS = RangeTable(
+    "contacts",
+    selects.CONTACTS_SCHEMA,
+    selects.contact_columns,
+    where=lambda _: "typeof(id) = 'integer'",
+    key="id",
+)
+# the rows that the sender owns
+COMMITTED = RangeTable(
+    "email_schedules",
+    selects.COMMITTED_SCHEMA,
+    partial(selects.plain, schema=selects.COMMITTED_SCHEMA),
+    where=selects.committed,
+    indexes=((COMMITTED_INDEX, "1"),),
+)
+# the rows that the scheduler owns
+PLANNED = RangeTable(
+    "email_schedules",
+    selects.PLANNED_SCHEMA,
+    selects.planned_columns,
+    where=selects.planned,
+    indexes=((IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED)),
+)
+# PRE_SCHEDULED rows of the type that a campaign has replaced
+LEGACY = RangeTable(
+    "email_schedules",
+    selects.PLANNED_SCHEMA,
+    selects.planned_columns,
+    where=selects.legacy,
+    indexes=((OLDER_INDEX, "1"),),
+)
+TARGETS = _plain("contact_campaigns", selects.TARGETS_SCHEMA)
+ISSUES = _plain("contact_issues", selects.ISSUES_SCHEMA)
+CLICKS = RangeTable(
+    "tracking_clicks",
+    selects.CLICKS_SCHEMA,
+    partial(selects.plain, schema=selects.CLICKS_SCHEMA),
+    required=("contact_id", "clicked_at"),
+    since="clicked_at",
+)
+# answered eligibility questions
+ANSWERS = RangeTable(
+    "contact_events",
+    selects.ANSWERS_SCHEMA,
+    selects.answer_columns,
+    where=lambda _: f"event_type = '{ANSWERED}'",
+    required=("contact_id", "event_type", "created_at"),
+    since="created_at",
+)
