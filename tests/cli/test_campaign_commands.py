@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
-from almanac.campaigns.edit import ChangeRequest, look_at_instance, look_at_type, write_instance
-from almanac.campaigns.model import Done
+from almanac.campaigns.change_request import ChangeRequest
+from almanac.campaigns.edit import (
+    preview_instance_change,
+    preview_type_change,
+    write_instance_change,
+)
+from almanac.campaigns.model import ChangeResult
 from almanac.campaigns.queries import list_campaigns, show_campaign
-from almanac.commands import campaign
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange
 from almanac.database.changes import is_logged
@@ -27,8 +31,8 @@ from almanac.organizations.agency_database import FileDatabase, StoreDatabase
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
-from tests.support.campaign_calls import NOW, ORG, TODAY, how, put, version
-from tests.support.cli_calls import Recorder, almanac
+from tests.support.campaign_calls import NOW, ORG, TODAY, put, version
+from tests.support.cli_calls import almanac, record_requests
 from tests.support.clouds import Cloud, plan_in, query
 from tests.support.storage_stores import cloud_store
 from tests.support.tiny import Agency
@@ -228,7 +232,7 @@ def test_an_instance_is_shown_by_id_and_by_name(path: Path) -> None:
         "AND status = 'pre-scheduled' GROUP BY 1",
     )
     assert found["busiest_days"] == dict(days)
-    assert "8 contacts who can get messages" in almanac("campaign", "show", path, NEWS, *AS_OF).out
+    assert "8 contacts that can get messages" in almanac("campaign", "show", path, NEWS, *AS_OF).out
 
 
 def test_the_reach_of_targets_is_that_of_contacts_who_can_get_messages_sent_to_or_not(
@@ -243,7 +247,7 @@ def test_the_reach_of_targets_is_that_of_contacts_who_can_get_messages_sent_to_o
 def test_an_instance_that_is_left_out_is_shown_with_why(path: Path) -> None:
     answer = almanac("campaign", "show", path, BROKEN, *AS_OF)
     assert "It takes no part: its type 'lost' is not in campaign_types" in answer.out
-    assert "nobody, since it is left out" in answer.out
+    assert "no contact, since it is left out" in answer.out
 
 
 def test_the_last_changes_are_shown(path: Path) -> None:
@@ -423,7 +427,7 @@ def test_a_change_of_a_type_that_died_before_it_was_planned_is_planned_when_it_c
     assert again["replanned"]["contacts"] == len(in_state("TX"))
     once_more = told(*arguments, "--replan")["replanned"]["changes"]
     assert once_more.keys() == {"unchanged"}
-    assert "was done before, and it is planned anew." in almanac(*arguments, "--replan").out
+    assert "was made before, and it is replanned." in almanac(*arguments, "--replan").out
 
 
 def test_what_is_so_already_is_neither_written_nor_logged(path: Path) -> None:
@@ -473,9 +477,9 @@ def test_a_type_is_changed_for_all_its_instances(path: Path) -> None:
 
 def test_another_writer_between_look_and_change_is_heeded(path: Path) -> None:
     place = FileDatabase(path)
-    looked = look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly)
+    looked = preview_instance_change(place, "2", {"target_states": "FL"}, request(), quietly)
     change(path, "UPDATE campaign_instances SET target_states = 'CA' WHERE id = 2")
-    done = write_instance(place, looked, request(), quietly)
+    done = write_instance_change(place, looked, request(), quietly)
     assert [(each.old, each.new) for each in done.changes] == [("CA", "FL")]
     assert query(path, LOG) == [("e1", NEWS, "target_states", "CA", "FL", "tester")]
 
@@ -492,8 +496,10 @@ def test_a_store_shows_what_a_file_shows(path: Path, kind: str) -> None:
         lambda place: list_campaigns(place, TODAY, True, quietly),
         lambda place: show_campaign(place, "news 2", TODAY, quietly),
         lambda place: show_campaign(place, "1", TODAY, quietly),
-        lambda place: look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly),
-        lambda place: look_at_type(place, "news", {"priority": "3"}, request(), quietly)[0],
+        lambda place: preview_instance_change(
+            place, "2", {"target_states": "FL"}, request(), quietly
+        ),
+        lambda place: preview_type_change(place, "news", {"priority": "3"}, request(), quietly)[0],
     )
     for look in looks:
         here, there = (look(place).model_dump(exclude={"database"}) for place in places)
@@ -519,14 +525,14 @@ def test_a_version_that_another_writer_publishes_meanwhile_is_changed_too(path: 
     store = MemoryStore()
     put(store, path)
     place = StoreDatabase(store, ORG)
-    looked = look_at_instance(place, "2", {"target_states": "FL"}, request(), quietly)
+    looked = preview_instance_change(place, "2", {"target_states": "FL"}, request(), quietly)
 
     def interfere(step: str, done: int, total: int) -> None:
         if (step, done) == ("check", 1) and version(store) == 1:
             change(path, "UPDATE campaign_instances SET sms_template = 'theirs' WHERE id = 2")
             put(store, path, NOW + dt.timedelta(microseconds=1))
 
-    assert write_instance(place, looked, request(), interfere).outcome == "written"
+    assert write_instance_change(place, looked, request(), interfere).outcome == "written"
     assert version(store) == 3
     with place.open() as source:
         sql = "SELECT sms_template, target_states FROM campaign_instances WHERE id = 2"
@@ -537,7 +543,7 @@ def test_a_version_that_another_writer_publishes_meanwhile_is_changed_too(path: 
 def test_writers_who_are_always_first_leave_everything_as_it_is(path: Path) -> None:
     store = MemoryStore()
     put(store, path)
-    looked = look_at_instance(
+    looked = preview_instance_change(
         StoreDatabase(store, ORG), "2", {"target_states": "FL"}, request(), quietly
     )
 
@@ -546,19 +552,21 @@ def test_writers_who_are_always_first_leave_everything_as_it_is(path: Path) -> N
             put(store, path, NOW + dt.timedelta(microseconds=version(store)))
 
     with pytest.raises(Superseded, match="nothing was changed"):
-        write_instance(StoreDatabase(store, ORG), looked, request(), interfere)
+        write_instance_change(StoreDatabase(store, ORG), looked, request(), interfere)
     with StoreDatabase(store, ORG).open() as source:
         assert not is_logged(source.connection, "e1")
 
 
-def test_in_a_store_a_change_is_asked_for(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store, bus = FolderStore(Path("store")), Recorder()
+SET_STATES = ("campaign", "set", "--org", ORG, "2", "target_states=FL", "--event-id", "e1", *AS_OF)
+
+
+def test_in_a_store_a_change_is_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, bus = FolderStore(Path("store")), record_requests(monkeypatch)
     put(store, path)
-    where = campaign.Where(["2", "target_states=FL"], ORG, None)
-    campaign.set_instance(where, how(event_id="e1", changed_by="ann", dry_run=True), bus)
-    assert json.loads(capsys.readouterr().out)["affected"]["contacts"] == 16
+    found = told(*SET_STATES, "--changed-by", "ann", "--dry-run")
+    assert found["affected"]["contacts"] == 16
     assert bus.published == []
-    campaign.set_instance(where, how(event_id="e1", changed_by="ann"), bus)
+    done = ChangeResult.model_validate(told(*SET_STATES, "--changed-by", "ann"))
     ((topic, data, _),) = bus.published
     assert topic == Topics().campaign_changes
     assert parse(CampaignChange, data) == CampaignChange(
@@ -568,21 +576,19 @@ def test_in_a_store_a_change_is_asked_for(path: Path, capsys: pytest.CaptureFixt
         changes={"target_states": "FL"},
         changed_by="ann",
     )
-    done = Done.model_validate_json(capsys.readouterr().out)
     assert done.outcome == "published"
     assert [run.partition("-change-")[2] for run in done.run_ids] == ["e1"]
     assert version(store) == 1
 
 
 def test_what_was_written_directly_is_planned_by_a_change_without_changes(
-    path: Path, capsys: pytest.CaptureFixture[str]
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, bus = FolderStore(Path("store")), Recorder()
+    store, bus = FolderStore(Path("store")), record_requests(monkeypatch)
     put(store, path)
-    where = campaign.Where(["2", "target_states=FL"], ORG, None)
-    campaign.set_instance(where, how(event_id="e1", direct=True, replan=True), bus)
-    campaign.set_type(campaign.Where(["news", "priority=3"], ORG, None), how(replan=True), bus)
-    campaign.add(campaign.Where(["news", "spring"], ORG, None), how(replan=True), bus)
+    told(*SET_STATES, "--direct", "--replan")
+    told("campaign", "set-type", "--org", ORG, "news", "priority=3", "--replan", *AS_OF)
+    told("campaign", "add", "--org", ORG, "news", "spring", "--replan", *AS_OF)
     assert version(store) == 4
     changes = [parse(CampaignChange, data) for _, data, _ in bus.published]
     assert [(each.campaign_instance_id, dict(each.changes)) for each in changes] == [
@@ -592,7 +598,7 @@ def test_what_was_written_directly_is_planned_by_a_change_without_changes(
     ]
     assert changes[0].event_id == "e1.2"
     # as if it had died in between
-    campaign.set_instance(where, how(event_id="e1", direct=True, replan=True), bus)
+    told(*SET_STATES, "--direct", "--replan")
     assert bus.published[3][1] == bus.published[0][1]
     assert version(store) == 4
 
@@ -610,22 +616,18 @@ def test_without_a_project_nothing_is_written_that_could_not_be_planned(path: Pa
 
 
 def test_the_cloud_does_what_the_command_asks_for(
-    path: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = Cloud(folder)
     cloud.push(ORG, path)
     monkeypatch.setattr("almanac.commands.agency_arguments.open_store", lambda url: cloud.store)
-    where = campaign.Where(["2", "target_states=FL"], ORG, "any")
-    campaign.set_instance(where, how(event_id="e1"), cloud.bus)
+    monkeypatch.setattr("almanac.campaigns.apply.request_bus", lambda settings: cloud.bus)
+    assert told(*SET_STATES)["outcome"] == "published"
     cloud.run()
     after = cloud.pull(ORG)
     assert query(after, "SELECT target_states FROM campaign_instances WHERE id = 2") == [("FL",)]
     assert len(query(after, LOG)) == 1
-    campaign.set_instance(where, how(event_id="e1"), cloud.bus)
-    outcomes = [
-        Done.model_validate_json(line).outcome for line in capsys.readouterr().out.splitlines()
-    ]
-    assert outcomes == ["published", "done before"]
+    assert told(*SET_STATES)["outcome"] == "done before"
     cloud.close()
 
 

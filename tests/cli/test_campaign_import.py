@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 
 from almanac.campaigns import target_file as target_rows
 from almanac.campaigns import target_validation as judging
-from almanac.commands import campaign
 from almanac.config import Config
 from almanac.database.schema import CONTACT_CAMPAIGNS
 from almanac.messaging.messages import CampaignChange, parse
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
-from tests.support.campaign_calls import how, put, version
-from tests.support.cli_calls import Answer, Recorder, almanac, state_of
+from tests.support.campaign_calls import put, version
+from tests.support.cli_calls import Answer, almanac, record_requests, state_of
 from tests.support.clouds import query
 from tests.support.tiny import Agency
 
@@ -306,17 +305,16 @@ def test_an_old_table_without_a_unique_key_and_with_a_missing_column_will_do(pat
 
 
 def test_in_a_store_an_import_is_the_next_version(
-    path: Path, capsys: pytest.CaptureFixture[str]
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, bus = FolderStore(Path("store")), Recorder()
+    store, bus = FolderStore(Path("store")), record_requests(monkeypatch)
     put(store, path)
     Path("targets.csv").write_text(f"contact_id,trigger_date\n1,{DAY}\n77,{DAY}\n")
-    where = campaign.Where(["1", "targets.csv"], "206", None)
+    given = ("campaign", "import", "--org", "206", "1", "targets.csv", "--as-of", TODAY, "--json")
     for added in (1, 0):
-        campaign.import_targets(where, how(replan=True), None, False, bus)
-        assert json.loads(capsys.readouterr().out)["added"] == added
+        assert json.loads(almanac(*given, "--replan").out)["added"] == added
         assert version(store) == 2, "an import that adds nothing makes no version"
-    assert campaign.import_targets(where, how(), None, True) == 2
+    assert almanac(*given, "--strict").code == 2
     (_, data, _), _ = bus.published
     message = parse(CampaignChange, data)
     assert (message.campaign_instance_id, dict(message.changes)) == (PROMO, {})

@@ -16,7 +16,14 @@ from typer.core import TyperCommand, TyperGroup
 from almanac import __version__
 from almanac.commands.main import app
 from almanac.storage.folder import FolderStore
-from tests.support.cli_calls import AS_OF, ENVIRONMENT, Recorder, agency, almanac, almanac_apart
+from tests.support.cli_calls import (
+    AS_OF,
+    ENVIRONMENT,
+    agency,
+    almanac,
+    almanac_apart,
+    record_requests,
+)
 from tests.support.database_agencies import change
 from tests.support.storage_stores import run_of_today
 
@@ -125,8 +132,7 @@ def test_an_example_of_help_works(
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ALMANAC_STORE", "store")
-    monkeypatch.setenv("ALMANAC_PROJECT", "test")
-    monkeypatch.setattr("almanac.messaging.requests.PubSubBus", lambda project: Recorder())
+    record_requests(monkeypatch)
     arguments = shlex.split(line)[1:]
     if any(" ".join(arguments).startswith(each) for each in MAKES_IT):
         (folder / "agency.sqlite3").unlink()

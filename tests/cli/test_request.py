@@ -13,7 +13,7 @@ import pytest
 from almanac.messaging.messages import CampaignChange, RunRequest, parse
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
-from tests.support.cli_calls import Recorder, almanac
+from tests.support.cli_calls import Recorder, almanac, record_requests
 
 CHANGE = ("change", "--org", "206", "--instance", 7)
 
@@ -22,10 +22,7 @@ CHANGE = ("change", "--org", "206", "--instance", 7)
 def bus(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     monkeypatch.setenv("ALMANAC_TOPIC_PREFIX", "test-")
     monkeypatch.delenv("ALMANAC_STORE", raising=False)
-    monkeypatch.setenv("ALMANAC_PROJECT", "test")
-    recorder = Recorder()
-    monkeypatch.setattr("almanac.messaging.requests.PubSubBus", lambda project: recorder)
-    return recorder
+    return record_requests(monkeypatch)
 
 
 def told(*arguments: object) -> dict[str, Any]:

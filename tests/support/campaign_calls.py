@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from pathlib import Path
-from typing import Any
 
-from almanac.commands import campaign
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import current, publish
 
@@ -41,9 +39,3 @@ def version(store: ObjectStore) -> int:
     there = current(store, ORG)
     assert there is not None
     return there[0].version
-
-
-def how(**options: Any) -> campaign.How:
-    given: dict[str, Any] = dict.fromkeys(("changed_by", "event_id"))
-    flags = {"dry_run": False, "replan": False, "as_json": True, "as_of": str(TODAY)}
-    return campaign.How(**given | flags | options)

@@ -13,6 +13,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from almanac import __file__ as package
 from almanac.commands.main import main
 from almanac.generation import generate
@@ -71,7 +73,7 @@ def state_of(folder: Path) -> dict[str, str]:
 
 
 class Recorder:
-    """A bus that nobody listens to."""
+    """A bus without subscribers; it keeps what is published."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes, dict[str, str]]] = []
@@ -80,3 +82,11 @@ class Recorder:
         self, topic: str, messages: Sequence[bytes], attributes: Mapping[str, str] | None = None
     ) -> None:
         self.published += [(topic, data, dict(attributes or {})) for data in messages]
+
+
+def record_requests(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Have commands publish their requests to a recorder instead of Pub/Sub."""
+    recorder = Recorder()
+    monkeypatch.setenv("ALMANAC_PROJECT", "test")
+    monkeypatch.setattr("almanac.messaging.requests.PubSubBus", lambda project: recorder)
+    return recorder

@@ -217,7 +217,7 @@ def test_the_statuses_that_the_page_names_are_those_that_are_counted() -> None:
 JSON_OF = {
     "campaigns.md": (
         *(campaigns.CampaignList, campaigns.TypeLine, campaigns.InstanceLine, campaigns.Reach),
-        *(campaigns.CampaignShown, campaigns.Field, campaigns.LoggedChange, campaigns.Done),
+        *(campaigns.CampaignShown, campaigns.Field, campaigns.LoggedChange, campaigns.ChangeResult),
         *(campaigns.FieldChange, campaigns.Affected, campaigns.Replanned, campaigns.Imported),
     ),
     "suppression.md": (suppression.Line, suppression.Effect, suppression.Loaded),

@@ -1,4 +1,4 @@
-"""Whom a change of campaigns concerns in a whole database, before any run."""
+"""The contacts of a database that a campaign change affects, counted before any run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac.campaigns.model import Affected
-from almanac.campaigns.queries import CONTACTS
+from almanac.campaigns.queries import CONTACTS_PER_BATCH
 from almanac.campaigns.repository import Campaigns
 from almanac.config import Config
 from almanac.contact_ranges import EVERYONE, ContactRange, cut
@@ -24,7 +24,7 @@ from almanac.planning.affected import affected
 from almanac.progress import Progress
 
 
-def concerned(
+def impact_of(
     source: Source,
     config: Config,
     as_of: dt.date,
@@ -32,10 +32,10 @@ def concerned(
     instances: list[int],
     progress: Progress,
 ) -> Affected:
-    """Contacts that a change concerns, and the planned rows that they have.
+    """Return how many contacts a change affects, and how many planned rows they have.
 
-    after: the campaigns as they will be; instances: those that are changed, which are in the
-    database as they were.
+    after: the campaigns as they will be; instances: the ids of the changed ones, which the
+    database has as they were.
     """
     with map_errors(source.path), Snapshot(source) as snapshot:
         context = run_context_of(snapshot, config, as_of, as_of)
@@ -60,7 +60,7 @@ def concerned(
         everyone: Ids = data.contacts["id"].to_numpy()
         ranges: list[ContactRange] = []
         if any(each.target_all_contacts for each in [*before, *changed.values()]):
-            ranges = cut(everyone, len(everyone), CONTACTS, None)
+            ranges = cut(everyone, len(everyone), CONTACTS_PER_BATCH, None)
         parts = [] if ranges else [affected(data, context, before)]
         for done, each in enumerate(ranges):
             progress("contacts", done, len(ranges))

@@ -119,7 +119,7 @@ class Replanned(BaseModel):
     changes: dict[str, int]  # rows added, moved, updated, removed, ...
 
 
-class Done(BaseModel):
+class ChangeResult(BaseModel):
     """What was done to campaigns, or would be."""
 
     database: str

@@ -36,7 +36,7 @@ from almanac.report.lines import UNKNOWN
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import SENT_STATUSES, Status
 
-CONTACTS = 100_000  # that are looked at at a time
+CONTACTS_PER_BATCH = 100_000
 DAYS_SHOWN = 10
 CHANGES_SHOWN = 10
 COLUMNS = (
@@ -188,7 +188,7 @@ def _reach(
     wanted = None if instance.target_all_contacts else _target_contacts(source, instance.id)
     states: Counter[int] = Counter()
     suppressed = 0
-    ranges = cut(ids, len(ids), CONTACTS, None)
+    ranges = cut(ids, len(ids), CONTACTS_PER_BATCH, None)
     for done, each in enumerate(ranges):
         progress("reach", done, len(ranges))
         if wanted is not None and not _any_between(wanted, *each):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from almanac.campaigns.edit import ChangeRequest
+from almanac.campaigns.change_request import ChangeRequest
 from almanac.campaigns.model import Imported
 from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile

@@ -1,4 +1,4 @@
-"""Campaigns for a terminal or a pipe."""
+"""Campaigns as text for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from rich.console import Console
 from almanac.campaigns.model import (
     CampaignList,
     CampaignShown,
-    Done,
+    ChangeResult,
     Field,
     Imported,
     InstanceLine,
     Replanned,
     TypeLine,
 )
+from almanac.plurals import plural
 from almanac.report.text import heading, paragraph, table
 
 STATES_SHOWN = 12
@@ -21,7 +22,7 @@ _NOTHING = "-"
 
 
 def print_list(console: Console, found: CampaignList) -> None:
-    """Types, instances and their states, and what comes of them."""
+    """Print types and instances with their states, and the counts of targets and messages."""
     if not found.types and not found.instances:
         paragraph(console, f"{found.database}: no campaigns yet.", indent=0)
         return
@@ -37,7 +38,7 @@ def print_list(console: Console, found: CampaignList) -> None:
         )
         for each in found.types
     ]
-    table(console, ("type", ">used", ">priority", ">days before", "for whom, and how"), rows)
+    table(console, ("type", ">used", ">priority", ">days before", "audience and options"), rows)
     heading(console, "Instances")
     columns = (">id", "name", "type", "!from", "!until", "state")
     table(console, columns, [_dates(each) for each in found.instances])
@@ -96,13 +97,13 @@ def _by_status(line: InstanceLine) -> str:
 
 
 def print_campaign(console: Console, found: CampaignShown) -> None:
-    """One instance: what it is, whom it reaches, what comes of it, and what was changed."""
+    """Print an instance: its fields, its reach, its messages and its last changes."""
     line = found.instance
     title = f"Campaign {line.instance_id} {line.name}, of type {line.campaign_type}"
     paragraph(console, f"{title}: {line.state_words} on {found.as_of}.", indent=0, style="bold")
     if line.problem:
         paragraph(console, f"It takes no part: {line.problem}.", indent=0)
-    heading(console, "As it is")
+    heading(console, "Columns")
     table(console, ("!", ""), [(name, value or _NOTHING) for name, value in found.columns.items()])
     if found.fields:
         heading(console, "Fields of its type")
@@ -135,7 +136,7 @@ def print_campaign(console: Console, found: CampaignShown) -> None:
         (
             each.changed_at,
             each.changed_by,
-            each.field or "planned anew",
+            each.field or "replanned",
             "" if each.field is None else f"{each.old or _NOTHING} -> {each.new or _NOTHING}",
         )
         for each in found.changes
@@ -144,16 +145,16 @@ def print_campaign(console: Console, found: CampaignShown) -> None:
 
 
 def _reach(console: Console, found: CampaignShown) -> None:
-    heading(console, "Whom it reaches")
+    heading(console, "Reach")
     if found.instance.targets:
         paragraph(console, f"targets: {_by_status(found.instance)}")
     reach = found.reach
     if reach is None:
-        paragraph(console, "nobody, since it is left out")
+        paragraph(console, "no contact, since it is left out")
         return
-    paragraph(console, f"{reach.contacts:,} contacts who can get messages and whom it targets")
+    paragraph(console, f"{reach.contacts:,} contacts that can get messages and that it targets")
     if reach.suppressed:
-        paragraph(console, f"suppressed of them, who get nothing: {reach.suppressed:,}")
+        paragraph(console, f"suppressed contacts among them: {reach.suppressed:,}")
     if reach.contacts:
         states = [f"{state} {count:,}" for state, count in reach.by_state.items()]
         rest = sum(list(reach.by_state.values())[STATES_SHOWN:])
@@ -167,17 +168,17 @@ def _value(value: Field | int | bool | str | None) -> str:
     return _NOTHING if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def print_done(console: Console, done: Done, where: str) -> None:
-    """What was added or changed, whom it concerns, and what to do next.
+def print_change(console: Console, done: ChangeResult, where: str) -> None:
+    """Print what was added or changed, the contacts that it affects, and the next step.
 
-    where: the database as the next command names it.
+    where: the arguments that name the database in another command.
     """
     name = f"Campaign type {done.name}"
     if done.what == "instance":
         number = f"{done.instance_id} " if done.instance_id is not None else ""
         name = f"Campaign {number}{done.name}, of type {done.campaign_type}"
     paragraph(console, f"{name}: {_outcome(done)}.", indent=0, style="bold")
-    if done.outcome in ("done before", "nothing to change") and not _asked(done):
+    if done.outcome in ("done before", "nothing to change") and not _replanned(done):
         return
     if done.added:
         table(console, ("!", ""), [(each.field, each.new) for each in done.changes])
@@ -187,46 +188,42 @@ def print_done(console: Console, done: Done, where: str) -> None:
     if done.state is not None:
         paragraph(console, f"State: {done.state}.", indent=0)
     if done.affected is not None:
-        contacts = _number(done.affected.contacts, "contact")
-        rows = _number(done.affected.planned_rows, "planned or skipped message")
-        paragraph(console, f"It concerns {contacts} with {rows}.", indent=0)
+        contacts = plural(done.affected.contacts, "contact")
+        rows = plural(done.affected.planned_rows, "planned or skipped message")
+        paragraph(console, f"It affects {contacts} with {rows}.", indent=0)
     _planned(console, done.replanned, done.run_ids)
-    if done.outcome == "written" and not _asked(done):
+    if done.outcome == "written" and not _replanned(done):
         _next(console, where, done)
 
 
-def _asked(done: Done | Imported) -> bool:
+def _replanned(done: ChangeResult | Imported) -> bool:
     return done.replanned is not None or bool(done.run_ids)
 
 
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
-
-
-def _outcome(done: Done) -> str:
+def _outcome(done: ChangeResult) -> str:
     if done.outcome == "written":
         return "added" if done.added else "changed"
     if done.outcome == "dry run":
         return "would be added (--dry-run)" if done.added else "would be changed (--dry-run)"
     if done.outcome == "published":
-        return "the functions are asked to change it and to plan whom it concerns"
+        return "requested from the functions: the change, and a plan of the affected contacts"
     if done.outcome == "done before":
-        now = "it is planned anew" if _asked(done) else "nothing is done now"
-        return f"the change {done.event_id} was done before, and {now}"
-    return "planned anew" if _asked(done) else "nothing to change"
+        now = "it is replanned" if _replanned(done) else "nothing is done now"
+        return f"the change {done.event_id} was made before, and {now}"
+    return "replanned" if _replanned(done) else "nothing to change"
 
 
 def print_import(console: Console, done: Imported, where: str) -> None:
-    """How many targets were added, and what was wrong with the others; where as `print_done`."""
+    """Print how many targets were added, and the errors of the others; see `print_change`."""
     name = f"Campaign {done.instance_id} {done.name}, of type {done.campaign_type}"
     words = {
-        "written": f"{_number(done.added, 'target')} added",
-        "dry run": f"{_number(done.added, 'target')} would be added (--dry-run)",
-        "refused": f"nothing imported, for {_number(done.rejected_total, 'bad row')} (--strict)",
+        "written": f"{plural(done.added, 'target')} added",
+        "dry run": f"{plural(done.added, 'target')} would be added (--dry-run)",
+        "refused": f"nothing imported, for {plural(done.rejected_total, 'bad row')} (--strict)",
     }
     paragraph(console, f"{name}: {words[done.outcome]}.", indent=0, style="bold")
     rows = [(f"rows in {done.file}", done.read), ("added", done.added)]
-    rows += [("there already", done.there_already), ("rejected", done.rejected_total)]
+    rows += [("existed already", done.there_already), ("rejected", done.rejected_total)]
     rows += [(f"  {reason}", count) for reason, count in done.rejected.items()]
     table(console, ("", ">"), rows)
     for note in done.notes:
@@ -235,7 +232,7 @@ def print_import(console: Console, done: Imported, where: str) -> None:
         heading(console, f"Rejected, all of them in {done.rejects_file}")
         table(console, (">line", "why"), [(str(line), why) for line, why in done.examples])
     _planned(console, done.replanned, done.run_ids)
-    if done.outcome == "written" and done.added and not _asked(done):
+    if done.outcome == "written" and done.added and not _replanned(done):
         console.print()
         _next(console, where, done)
 
@@ -245,20 +242,19 @@ def _planned(console: Console, replanned: Replanned | None, run_ids: list[str]) 
         changes = ", ".join(f"{n:,} {what}" for what, n in replanned.changes.items() if n)
         paragraph(
             console,
-            f"Planned anew: {_number(replanned.contacts, 'contact')}; messages: "
-            f"{changes or 'none'}.",
+            f"Replanned: {plural(replanned.contacts, 'contact')}; messages: {changes or 'none'}.",
             indent=0,
         )
     for run_id in run_ids:
-        paragraph(console, f"Asked for the run {run_id}.", indent=0)
+        paragraph(console, f"Requested the run {run_id}.", indent=0)
 
 
-def _next(console: Console, where: str, done: Done | Imported) -> None:
-    """What to do now."""
-    if isinstance(done, Done) and done.what == "type" and done.added:
+def _next(console: Console, where: str, done: ChangeResult | Imported) -> None:
+    """Print the next step."""
+    if isinstance(done, ChangeResult) and done.what == "type" and done.added:
         paragraph(console, f"Next: almanac campaign add {where} {done.name} NAME", indent=0)
         return
-    paragraph(console, "It is planned with the next run.", indent=0)
+    paragraph(console, "The next run plans it.", indent=0)
     if done.instance_id is not None:
         command = f"almanac campaign set {where} {done.instance_id} --replan"
-        paragraph(console, f"At once: {command}", indent=0)
+        paragraph(console, f"To plan it at once: {command}", indent=0)

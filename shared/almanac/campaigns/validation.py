@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from almanac import civil
+from almanac.campaigns.change_request import Changes
 from almanac.campaigns.repository import Campaigns
 from almanac.database.catalog import Record
 from almanac.errors import RequestError
@@ -16,8 +17,6 @@ from almanac.messaging.messages import CHANGE_FIELDS, CampaignChange, parse
 from almanac.planning.brief import TYPE_DEFAULTS, overrides_of, type_fields
 from almanac.rules.states import USPS_STATES
 from almanac.runs.run_plan import PlannedChange
-
-Changes = dict[str, str | None]
 
 _LONGEST = 200  # characters of a name
 _TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

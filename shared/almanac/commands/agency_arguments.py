@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from almanac.errors import InputError
@@ -36,6 +38,38 @@ def agency_and_words(
     if org is not None:
         return agency_of(None, org, store), list(words)
     return agency_of(Path(words[0]) if words else None, org, store), list(words[1:])
+
+
+@dataclass(frozen=True)
+class CampaignArguments:
+    """The arguments as they were given: DATABASE is the first word unless there is --org."""
+
+    words: Sequence[str]
+    org: str | None
+    store: str | None
+
+    @property
+    def as_typed(self) -> str:
+        """The arguments that name the same database in another command."""
+        if self.org is None:
+            return shlex.quote(self.words[0])
+        at = f" --store {shlex.quote(self.store)}" if self.store else ""
+        return f"--org {self.org}{at}"
+
+    def agency(self, *expected: str) -> tuple[AgencyDatabase, list[str]]:
+        """Return the database and the words after it.
+
+        Raises InputError if there are fewer words than expected; there may be more.
+        """
+        agency, words = agency_and_words(self.words, self.org, self.store)
+        if len(words) < len(expected):
+            missing = expected[len(words) :]
+            raise InputError(
+                f"{' '.join(missing)}: is missing; expected "
+                f"{'' if self.org else 'DATABASE '}{' '.join(expected)}, "
+                f"found {' '.join(self.words) or 'nothing'}"
+            )
+        return agency, words
 
 
 def agency_and_file(

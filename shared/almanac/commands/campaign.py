@@ -3,312 +3,291 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import pwd
-import shlex
-import shutil
-import sys
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel
-from rich.console import Console
+import typer
 
-from almanac.campaigns import edit as changing
-from almanac.campaigns import queries as looking
-from almanac.campaigns import target_import as importing
-from almanac.campaigns import text
-from almanac.campaigns.edit import ChangeRequest
-from almanac.campaigns.model import Done, Imported
-from almanac.campaigns.validation import campaign_change
-from almanac.commands.agency_arguments import agency_and_words
-from almanac.commands.arguments import read_assignments, read_date
+from almanac.campaigns import edit, text
+from almanac.campaigns.apply import ApplyOptions, change_instance, change_type, replanner
+from almanac.campaigns.change_request import new_request
+from almanac.campaigns.model import ChangeResult
+from almanac.campaigns.queries import list_campaigns, show_campaign, today_at
+from almanac.campaigns.target_import import Options, import_targets
+from almanac.commands.agency_arguments import CampaignArguments
+from almanac.commands.arguments import read_assignments, read_date, readable_twice
 from almanac.commands.exit_codes import OK, USAGE
+from almanac.commands.groups import new_app
+from almanac.commands.options import AsJson, AsOf, ChangedBy, EventId, MaybeOrg, Rejects, Store
+from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
-from almanac.contact_ranges import MAX_ID
 from almanac.csv_input import STDIN, rejects_path
 from almanac.errors import InputError
-from almanac.messaging.bus import Bus
-from almanac.messaging.requests import Requested, publish_request, request_bus
-from almanac.messaging.topics import Topics
-from almanac.names import change_run_id, check_event_id
-from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
-from almanac.progress import Progress
-from almanac.report.text import console_for
-from almanac.runs.run_plan import PlannedChange
-from almanac.settings import load_settings
+from almanac.organizations.agency_database import AgencyDatabase, FileDatabase
 
-M = TypeVar("M", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Where:
-    """The arguments as they were typed: DATABASE is among the words unless there is --org."""
-
-    words: Sequence[str]
-    org: str | None
-    store: str | None
-
-    @property
-    def again(self) -> str:
-        """The same database in another command."""
-        if self.org is None:
-            return shlex.quote(self.words[0])
-        at = f" --store {shlex.quote(self.store)}" if self.store else ""
-        return f"--org {self.org}{at}"
-
-    def agency(self, *expected: str) -> tuple[AgencyDatabase, list[str]]:
-        """The database, and the words behind it, of which these are expected and more may be."""
-        agency, words = agency_and_words(self.words, self.org, self.store)
-        if len(words) < len(expected):
-            missing = expected[len(words) :]
-            raise InputError(
-                f"{' '.join(missing)}: is missing; expected "
-                f"{'' if self.org else 'DATABASE '}{' '.join(expected)}, "
-                f"found {' '.join(self.words) or 'nothing'}"
-            )
-        return agency, words
+app = new_app(
+    name="campaign",
+    help="Show campaigns, change them, and import their targets: in a file, or in a store.",
+    epilog="The first argument is DATABASE, the agency's SQLite file, unless --org names an "
+    "organization of a store: that of --store, else of the variable ALMANAC_STORE. "
+    "Start with: almanac campaign list agency.sqlite3.",
+    no_args_is_help=True,
+)
 
 
-@dataclass(frozen=True)
-class How:
-    """What is common to the commands that change something."""
-
-    dry_run: bool
-    replan: bool
-    changed_by: str | None
-    event_id: str | None
-    as_of: str | None
-    as_json: bool
-    direct: bool = False
-
-    def request(self, agency: AgencyDatabase) -> ChangeRequest:
-        """Who wants it, and when."""
-        return ChangeRequest(
-            event_id=uuid.uuid4().hex if self.event_id is None else check_event_id(self.event_id),
-            changed_by=self.changed_by or _user(),
-            as_of=_day(agency, self.as_of),
-            now=dt.datetime.now(dt.UTC),
-        )
+def _words(metavar: str) -> typer.models.ArgumentInfo:
+    what = "The agency's SQLite database, or else --org."
+    if metavar != "[DATABASE]":
+        what = "In this order; DATABASE, the agency's SQLite file, unless --org is given."
+    return typer.Argument(  # type: ignore[no-any-return]
+        metavar=metavar, help=what, show_default=False
+    )
 
 
-def list_all(where: Where, as_of: str | None, quick: bool, as_json: bool) -> int:
-    """Prints types and instances."""
-    agency, words = where.agency()
-    _no_more(words)
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
+Replan = Annotated[
+    bool,
+    typer.Option(
+        "--replan", help="Replan the affected contacts at once; in a store, request that."
+    ),
+]
+Direct = Annotated[
+    bool,
+    typer.Option(
+        "--direct",
+        help="In a store: publish a version with the change, instead of requesting it.",
+    ),
+]
+
+
+@app.command(
+    "list",
+    short_help="List types and instances.",
+    epilog="Example: almanac campaign list agency.sqlite3",
+)
+def list_(
+    words: Annotated[list[str] | None, _words("[DATABASE]")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not count targets and messages.")
+    ] = False,
+    as_of: AsOf = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """List campaign types and instances: dates, state, targets, messages planned and skipped."""
+    agency, more = CampaignArguments(words or [], org, store).agency()
+    _check_no_more(more)
     with progress_bars() as progress:
-        found = looking.list_campaigns(agency, _day(agency, as_of), not quick, progress)
-    return _tell(found, as_json, text.print_list)
+        found = list_campaigns(agency, _day(agency, as_of), not quick, progress)
+    print_result(found, as_json, text.print_list)
+    return OK
 
 
-def show(where: Where, as_of: str | None, as_json: bool) -> int:
-    """Prints an instance in full."""
-    agency, (which, *more) = where.agency("INSTANCE")
-    _no_more(more)
+@app.command(
+    short_help="Show an instance in full.",
+    epilog="Example: almanac campaign show agency.sqlite3 2",
+)
+def show(
+    words: Annotated[list[str], _words("[DATABASE] INSTANCE")],
+    as_of: AsOf = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show an instance, by id or name: its fields, its reach, what is planned and skipped.
+
+    The reach is counted over all contacts by the rules of planning.
+    """
+    agency, (which, *more) = CampaignArguments(words, org, store).agency("INSTANCE")
+    _check_no_more(more)
     with progress_bars() as progress:
-        found = looking.show_campaign(agency, which, _day(agency, as_of), progress)
-    return _tell(found, as_json, text.print_campaign)
+        found = show_campaign(agency, which, _day(agency, as_of), progress)
+    print_result(found, as_json, text.print_campaign)
+    return OK
 
 
-def add_type(where: Where, how: How) -> int:
-    """Adds a type."""
-    agency, (name, *settings) = where.agency("NAME")
+@app.command(
+    short_help="Add an instance of a type.",
+    epilog="Example: almanac campaign add agency.sqlite3 newsletter spring_news "
+    "active_start_date=2027-03-01 target_states=TX,FL email_template=spring_mail",
+)
+def add(
+    words: Annotated[list[str], _words("[DATABASE] TYPE NAME [FIELD=VALUE]...")],
+    dry_run: DryRun = False,
+    replan: Replan = False,
+    changed_by: ChangedBy = None,
+    as_of: AsOf = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Add an instance of a campaign type.
+
+    Fields: active_start_date, active_end_date, spread_start_date, spread_end_date (YYYY-MM-DD),
+    target_states, target_carriers (lists with commas), email_template, sms_template, and metadata
+    (a JSON object). A field that is not given is empty: no bound, all contacts.
+    """
+    arguments = CampaignArguments(words, org, store)
+    agency, (type_name, name, *fields) = arguments.agency("TYPE", "NAME")
+    changes, request = read_assignments(fields), new_request(_day(agency, as_of), changed_by)
     with progress_bars() as progress:
-        done = changing.add_type(
-            agency, name, read_assignments(settings), how.request(agency), how.dry_run, progress
-        )
-    return _told(done, how, where)
+        plan = replanner(agency, request, ApplyOptions(dry_run, replan), progress)
+        result = edit.add_instance(agency, type_name, name, changes, request, dry_run, progress)
+        if result.instance_id is not None:
+            result = result.model_copy(update=plan([request.replan(result.instance_id)]))
+    return _print(result, as_json, arguments)
 
 
-def add(where: Where, how: How, bus: Bus | None = None) -> int:
-    """Adds an instance."""
-    agency, (type_name, name, *settings) = where.agency("TYPE", "NAME")
-    changes, request = read_assignments(settings), how.request(agency)
-    with progress_bars() as progress, _planner(agency, how, request, bus, progress) as plan:
-        done = changing.add_instance(
-            agency, type_name, name, changes, request, how.dry_run, progress
-        )
-        if done.instance_id is not None:
-            done = done.model_copy(update=plan([request.anew(done.instance_id)]))
-    return _told(done, how, where)
+@app.command(
+    "add-type",
+    short_help="Add a campaign type.",
+    epilog="Example: almanac campaign add-type agency.sqlite3 webinar priority=5 "
+    "days_before_event=14",
+)
+def add_type(
+    words: Annotated[list[str], _words("[DATABASE] NAME [FIELD=VALUE]...")],
+    dry_run: DryRun = False,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Add a campaign type.
+
+    Fields, with their defaults: priority (10), days_before_event (0), respect_exclusion_windows
+    (true), enable_followups (true), target_all_contacts (false), active (true), spread_evenly
+    (false), skip_failed_underwriting (false).
+    """
+    arguments = CampaignArguments(words, org, store)
+    agency, (name, *fields) = arguments.agency("NAME")
+    changes, request = read_assignments(fields), new_request(_day(agency, None))
+    with progress_bars() as progress:
+        result = edit.add_type(agency, name, changes, request, dry_run, progress)
+    return _print(result, as_json, arguments)
 
 
-def set_instance(where: Where, how: How, bus: Bus | None = None) -> int:
-    """Changes an instance: in a store by asking for it, unless it is to be done directly."""
-    agency, (which, *settings) = where.agency("INSTANCE")
-    if how.direct and isinstance(agency, FileDatabase):
+@app.command(
+    "set",
+    short_help="Change an instance.",
+    epilog="Example: almanac campaign set agency.sqlite3 2 active_end_date=2027-06-30 --replan",
+)
+def set_(
+    words: Annotated[list[str], _words("[DATABASE] INSTANCE [FIELD=VALUE]...")],
+    dry_run: DryRun = False,
+    replan: Replan = False,
+    direct: Direct = False,
+    changed_by: ChangedBy = None,
+    event_id: EventId = None,
+    as_of: AsOf = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Change an instance, by id or name, log the change, and show which contacts it affects.
+
+    The fields are those of add; nothing behind the sign clears one. Without any, --replan replans
+    the contacts that the instance affects. In a store the functions are requested to do both, in
+    one step.
+    """
+    arguments = CampaignArguments(words, org, store)
+    agency, (which, *fields) = arguments.agency("INSTANCE")
+    if direct and isinstance(agency, FileDatabase):
         raise InputError("--direct: is for an organization of a store; a file is always changed so")
-    if not settings and not how.replan:
+    if not fields and not replan:
         raise InputError(
             "FIELD=VALUE: is missing; expected such as active_end_date=2026-12-31, or --replan to "
-            "plan anew without a change"
+            "replan without a change"
         )
-    changes, request = read_assignments(settings), how.request(agency)
-    ask = isinstance(agency, StoreDatabase) and not how.direct
-    with (
-        progress_bars() as progress,
-        _planner(agency, how, request, bus, progress, needed=ask) as plan,
-    ):
-        done = changing.look_at_instance(agency, which, changes, request, progress)
-        if not how.dry_run and ((how.direct and how.replan) or done.outcome != "done before"):
-            done = _set(agency, done, how, request, ask, plan, progress)
-    return _told(done, how, where)
+    changes, request = (
+        read_assignments(fields),
+        new_request(_day(agency, as_of), changed_by, event_id),
+    )
+    options = ApplyOptions(dry_run, replan, direct)
+    with progress_bars() as progress:
+        result = change_instance(agency, which, changes, request, options, progress)
+    return _print(result, as_json, arguments)
 
 
-def _set(
-    agency: AgencyDatabase,
-    done: Done,
-    how: How,
-    request: ChangeRequest,
-    ask: bool,
-    plan: _Plan,
-    progress: Progress,
-) -> Done:
-    """Do what was looked at: written and planned in one step where a run does both."""
-    if not done.changes and not how.replan:
-        return done.model_copy(update={"outcome": "nothing to change"})
-    instance = int(done.instance_id or 0)
-    if ask or (how.replan and not how.direct):
-        changes = {each.field: each.new for each in done.changes}
-        outcome = "published" if ask else "written" if changes else "nothing to change"
-        return done.model_copy(
-            update={"outcome": outcome, **plan([request.change(instance, changes)])}
-        )
-    done = changing.write_instance(agency, done, request, progress)
-    return done.model_copy(update=plan([request.anew(instance)]))
-
-
-def set_type(where: Where, how: How, bus: Bus | None = None) -> int:
-    """Changes a type, directly: there is no message for it."""
-    agency, (name, first, *settings) = where.agency("NAME", "FIELD=VALUE")
-    changes, request = read_assignments([first, *settings]), how.request(agency)
-    with progress_bars() as progress, _planner(agency, how, request, bus, progress) as plan:
-        done, instances = changing.look_at_type(agency, name, changes, request, progress)
-        if not how.dry_run:  # what was done before too: it may have died before it was planned
-            done = changing.write_type(agency, done, request, progress)
-            done = done.model_copy(update=plan([request.anew(each) for each in instances]))
-    return _told(done, how, where)
-
-
-def import_targets(
-    where: Where, how: How, rejects: Path | None, strict: bool, bus: Bus | None = None
+@app.command(
+    "set-type",
+    short_help="Change a campaign type.",
+    epilog="Example: almanac campaign set-type agency.sqlite3 newsletter priority=20 --dry-run",
+)
+def set_type(
+    words: Annotated[list[str], _words("[DATABASE] NAME FIELD=VALUE...")],
+    dry_run: DryRun = False,
+    replan: Replan = False,
+    changed_by: ChangedBy = None,
+    event_id: EventId = None,
+    as_of: AsOf = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Imports targets from a CSV file; USAGE if a strict import is refused."""
-    agency, (which, name, *more) = where.agency("INSTANCE", "FILE")
-    _no_more(more)
-    request = how.request(agency)
-    with (
-        progress_bars() as progress,
-        _planner(agency, how, request, bus, progress) as plan,
-        _file(Path(name)) as file,
-    ):
-        options = importing.Options(rejects_path(Path(name), rejects), strict, how.dry_run)
-        shown = "standard input" if Path(name) == STDIN else name
-        done: Imported = importing.import_targets(
-            agency, which, file, shown, options, request, progress
-        )
-        if done.outcome == "written":
-            done = done.model_copy(update=plan([request.anew(done.instance_id)]))
-    _tell(done, how.as_json, lambda console, found: text.print_import(console, found, where.again))
-    return USAGE if done.outcome == "refused" else OK
+    """Change a campaign type, and with it all its instances. The fields are those of add-type."""
+    arguments = CampaignArguments(words, org, store)
+    agency, (name, *fields) = arguments.agency("NAME", "FIELD=VALUE")
+    changes, request = (
+        read_assignments(fields),
+        new_request(_day(agency, as_of), changed_by, event_id),
+    )
+    options = ApplyOptions(dry_run, replan)
+    with progress_bars() as progress:
+        result = change_type(agency, name, changes, request, options, progress)
+    return _print(result, as_json, arguments)
 
 
-_Plan = Callable[[Sequence[PlannedChange]], dict[str, object]]
+@app.command(
+    "import",
+    short_help="Import targets from CSV.",
+    epilog="Example: almanac campaign import agency.sqlite3 2 targets.csv",
+)
+def import_(
+    words: Annotated[list[str], _words("[DATABASE] INSTANCE FILE")],
+    rejects: Rejects = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Import nothing if any row is invalid.")
+    ] = False,
+    dry_run: DryRun = False,
+    replan: Replan = False,
+    changed_by: ChangedBy = None,
+    as_of: AsOf = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Import targets of an instance from a CSV file, or from standard input (-).
 
-
-@contextmanager
-def _planner(
-    agency: AgencyDatabase,
-    how: How,
-    request: ChangeRequest,
-    bus: Bus | None,
-    progress: Progress,
-    needed: bool = False,
-) -> Iterator[_Plan]:
-    """What has changes applied and planned: by a run in the file, or by asking for one.
-
-    Without --replan it does nothing, unless it is needed. What it takes is looked for at once.
+    The header names contact_id or email, and optionally trigger_date; UTF-8, with commas,
+    semicolons or tabs. Invalid rows go to a file with line and reason, the others are imported.
     """
-    wanted = (how.replan or needed) and not how.dry_run
-    check_event_id(request.anew(MAX_ID).event_id)  # another one will be made of it
-    if not wanted:
-        yield lambda changes: {}
-    elif isinstance(agency, StoreDatabase):
-        settings = load_settings()
-        over, topic = bus or request_bus(settings), Topics(settings.topic_prefix).campaign_changes
-
-        def ask(changes: Sequence[PlannedChange]) -> dict[str, object]:
-            zone, runs = agency.config().zone, []
-            for change in changes:
-                message = campaign_change(agency.org, change)
-                requested = Requested.now()
-                publish_request(over, topic, message, requested)
-                runs.append(change_run_id(requested.at.astimezone(zone).date(), message.event_id))
-            return {"run_ids": runs}
-
-        yield ask
-    else:
-        assert isinstance(agency, FileDatabase)
-
-        def run(changes: Sequence[PlannedChange]) -> dict[str, object]:
-            if not changes:  # of a type without instances
-                return {}
-            found = changing.plan_file(
-                agency.path, agency.config(), changes, request.as_of, progress
-            )
-            return {"replanned": found}
-
-        yield run
-
-
-@contextmanager
-def _file(path: Path) -> Iterator[Path]:
-    """The file, or a copy of what comes only once: an import may have to read it again."""
-    if path == STDIN or path.is_fifo():
-        with tempfile.NamedTemporaryFile(prefix="almanac-", suffix=".csv") as copy:
-            with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as stream:
-                shutil.copyfileobj(stream, copy)
-            copy.flush()
-            yield Path(copy.name)
-        return
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; expected a CSV file")
-    if not path.exists():
-        raise InputError(f"{path}: no such file; expected a CSV file, or - for standard input")
-    yield path
+    arguments = CampaignArguments(words, org, store)
+    agency, (which, name, *more) = arguments.agency("INSTANCE", "FILE")
+    _check_no_more(more)
+    path, request = Path(name), new_request(_day(agency, as_of), changed_by)
+    shown = "standard input" if path == STDIN else name
+    with progress_bars() as progress:
+        plan = replanner(agency, request, ApplyOptions(dry_run, replan), progress)
+        with readable_twice(path) as file:
+            options = Options(rejects_path(path, rejects), strict, dry_run)
+            result = import_targets(agency, which, file, shown, options, request, progress)
+            if result.outcome == "written":
+                result = result.model_copy(update=plan([request.replan(result.instance_id)]))
+    print_result(result, as_json, partial(text.print_import, where=arguments.as_typed))
+    return USAGE if result.outcome == "refused" else OK
 
 
 def _day(agency: AgencyDatabase, as_of: str | None) -> dt.date:
-    return read_date(as_of) if as_of else looking.today_at(agency)
+    return read_date(as_of) if as_of else today_at(agency)
 
 
-def _user() -> str | None:
-    """The name of the user who calls, as the system knows it."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return None
-
-
-def _no_more(words: Sequence[str]) -> None:
+def _check_no_more(words: Sequence[str]) -> None:
     if words:
         raise InputError(f"{words[0]!r}: one argument too many")
 
 
-def _told(done: Done, how: How, where: Where) -> int:
-    return _tell(
-        done, how.as_json, lambda console, found: text.print_done(console, found, where.again)
-    )
-
-
-def _tell(found: M, as_json: bool, show: Callable[[Console, M], None]) -> int:
-    if as_json:
-        print(found.model_dump_json())
-    else:
-        show(console_for(sys.stdout), found)
+def _print(result: ChangeResult, as_json: bool, arguments: CampaignArguments) -> int:
+    print_result(result, as_json, partial(text.print_change, where=arguments.as_typed))
     return OK

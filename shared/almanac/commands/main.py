@@ -25,7 +25,7 @@ COMMANDS = {
     "explain": CommandEntry("explain", "Explain what a contact gets, and why."),
     "report": CommandEntry("report", "Write the report page of a database."),
     "diff": CommandEntry("diff", "Compare the plans of two databases."),
-    "campaign": CommandEntry("campaign_app", "Show campaigns, and change them."),
+    "campaign": CommandEntry("campaign", "Show campaigns, and change them."),
     "suppression": CommandEntry("suppression", "Maintain the list of suppressed contacts."),
     "due": CommandEntry("sending", "Write the messages of a day for a sender."),
     "mark": CommandEntry("sending", "Record what became of messages."),

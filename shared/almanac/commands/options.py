@@ -68,4 +68,14 @@ Wait = Annotated[
         min=0, metavar="SECONDS", help="How long to wait for another program, such as a run."
     ),
 ]
+ChangedBy = Annotated[
+    str | None,
+    typer.Option("--changed-by", metavar="WHO", help="For the log of changes; your user name."),
+]
+EventId = Annotated[
+    str | None,
+    typer.Option(
+        "--event-id", metavar="ID", help="Changes with the same id are made once; a new one."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

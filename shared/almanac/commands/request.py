@@ -13,7 +13,7 @@ import typer
 from almanac.commands.arguments import read_assignments, read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson
+from almanac.commands.options import AsJson, EventId
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, parse, to_json
 from almanac.messaging.requests import Requested, publish_request, request_bus
 from almanac.messaging.topics import Topics
@@ -83,12 +83,7 @@ def change(
             help="The new value of a field, nothing behind the sign to clear it; repeatable.",
         ),
     ] = None,
-    event_id: Annotated[
-        str | None,
-        typer.Option(
-            "--event-id", metavar="ID", help="Changes with the same id are made once; a new one."
-        ),
-    ] = None,
+    event_id: EventId = None,
     changed_by: Annotated[
         str | None, typer.Option("--changed-by", metavar="WHO", help="For the log of changes.")
     ] = None,
