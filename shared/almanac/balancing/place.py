@@ -14,6 +14,7 @@ import numpy.typing as npt
 from almanac.balancing.load import Limits, Load, padded
 from almanac.balancing.targets import choose_targets, rank
 from almanac.frames import PLACEMENT_STEPS, Contenders, Days, Ids, Index, Mask, Placement
+from almanac.joins import group_starts, positions, rank_in_group
 
 BLOCK = 200_000  # late messages that are looked at together
 KEPT, ON_TARGET, WAITED, LATE, SKIPPED = range(len(PLACEMENT_STEPS))
@@ -68,8 +69,7 @@ class _Standing:
         found = np.zeros(len(keys), np.bool_)
         for known in (self._keys, self._recent):
             if len(known):
-                at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-                found |= known[at] == keys
+                found |= positions(known, keys) >= 0
         return found
 
 
@@ -88,15 +88,15 @@ class _Board:
         self.step = np.zeros(size, np.int8)
         self.campaign = limits.is_campaign[contenders.kind]
         ids = contenders.contact_id
-        first = np.r_[True, ids[1:] != ids[:-1]]
+        first = group_starts(ids)
         self.contact = np.cumsum(first, dtype=np.int32) - np.int32(1)
         self.standing = self._committed_campaigns(ids[first], load)
         self.late = np.empty(0, np.intp)
 
     def _committed_campaigns(self, ids: Ids, load: Load) -> _Standing:
-        at = np.minimum(np.searchsorted(ids, load.campaign_contacts), len(ids) - 1)
+        at = positions(ids, load.campaign_contacts)
         day = load.campaign_days - self.limits.t0
-        mine = (ids[at] == load.campaign_contacts) & (day >= 0) & (day < self.days)
+        mine = (at >= 0) & (day >= 0) & (day < self.days)
         return _Standing(np.sort(self._keys(at[mine], day[mine])))
 
     def _keys(self, contact: Index, day: Days) -> Ids:
@@ -163,7 +163,7 @@ class _Board:
         if len(crowd):
             crowd = self._ranked(crowd)
             crowd = crowd[np.argsort(self.target[crowd], kind="stable")]
-            place_on_day = _rank_within(self.target[crowd])
+            place_on_day = rank_in_group(self.target[crowd])
             stays = np.sort(np.r_[stays, crowd[place_on_day < room[self.target[crowd]]]])
         self._stand(stays, self.target[stays], KEPT)
 
@@ -238,7 +238,7 @@ class _Board:
             room = np.append(self.limits.ceiling - self.load, len(block) + 1)
             order = np.argsort(want, kind="stable")
             nth = np.empty(len(block), np.int64)
-            nth[order] = _rank_within(want[order])
+            nth[order] = rank_in_group(want[order])
             full = nth >= room[want]
             length = int(np.argmax(full)) if full.any() else len(block)
             shut_out.append(block[:length][barred[:length]])
@@ -277,10 +277,3 @@ class _Board:
         days = np.where(self.load < self.limits.ceiling, np.arange(self.days), none)
         first = np.minimum.accumulate(days[::-1])[::-1]
         return np.append(first, [none, none]).astype(np.int32)
-
-
-def _rank_within(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """0, 1, 2, ... within each run of equal groups."""
-    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])[: len(groups)]
-    lengths = np.diff(np.r_[starts, len(groups)])
-    return np.arange(len(groups)) - np.repeat(starts, lengths)

@@ -23,6 +23,7 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.database.sql import Columns, trimmed
 from almanac.frames import NO_DAY, Days, Ids
+from almanac.joins import positions
 
 ROWS_AT_ONCE = 50_000  # of those that are there already, as Python objects
 
@@ -81,10 +82,8 @@ class TargetImport:
 
     def known(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Which of the ids a contact has."""
-        at = np.searchsorted(self._ids, ids)
-        at[at == len(self._ids)] = 0
-        found: npt.NDArray[np.bool_] = self._ids[at] == ids if len(self._ids) else ids != ids
-        return found
+        known: npt.NDArray[np.bool_] = positions(self._ids, ids) >= 0
+        return known
 
     def owners(self, addresses: Sequence[str]) -> tuple[Ids, Ids, Ids]:
         """For each address, trimmed and in lower case: how many contacts have it, and the lowest

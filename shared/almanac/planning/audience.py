@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.frames import NO_DAY, Ids
+from almanac.joins import positions
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.campaigns import legacy_triggers, targeted
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.history import CAMPAIGN, read_committed
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import positions
 from almanac.rules.states import USPS_STATES
 
 

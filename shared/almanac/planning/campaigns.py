@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
+from almanac.joins import DaysByGroup, positions
 from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import DaysByGroup, positions
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import SkipCode
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import FOLLOWUP_TYPES
 from almanac.frames import NO_DAY, Ids, Mask
+from almanac.joins import DaysByGroup, group_starts, positions
 from almanac.planning.brief import RunContext
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import (
@@ -22,7 +23,6 @@ from almanac.planning.history import (
     History,
 )
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import DaysByGroup, positions
 from almanac.rules.windows import FAR
 
 
@@ -81,8 +81,7 @@ def _may_have_followups(rows: Committed, context: RunContext) -> Mask:
 def _latest(rows: Committed) -> Committed:
     """The row sent last of each contact, of equals the one with the highest id."""
     rows = rows.take(np.lexsort((rows.row_id, rows.sent, rows.contact)))
-    last = np.ones(len(rows), np.bool_)
-    last[:-1] = rows.contact[1:] != rows.contact[:-1]
+    last = group_starts(rows.contact[::-1])[::-1]
     # a row that is no campaign may carry an instance id: its follow-up has none
     latest = rows.take(last)
     instance = np.where(latest.type == CAMPAIGN, latest.instance, -1)

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
+from almanac.joins import DaysByGroup, positions
 from almanac.planning.brief import Instance, RunContext
-from almanac.planning.lookup import DaysByGroup, positions
 from almanac.schedule_status import SENT_STATUSES, Status
 
 OTHER, BIRTHDAY, EFFECTIVE_DATE, AEP, POST_WINDOW, CAMPAIGN, FOLLOWUP = range(7)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.frames import Ids
-from almanac.planning.lookup import positions
+from almanac.joins import positions
 
 
 @dataclass(frozen=True)

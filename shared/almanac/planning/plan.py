@@ -22,6 +22,7 @@ from almanac.frames import (
     ShardData,
     TargetStatuses,
 )
+from almanac.joins import Identity, identity_keys, positions
 from almanac.planning.anniversaries import (
     birthdays,
     draft_aep,
@@ -184,30 +185,12 @@ def _statuses(links: TargetLinks, drafts: Drafts, contact_ids: Ids) -> TargetSta
 
 
 def find_identity(drafts: Drafts, links: TargetLinks) -> Index:
-    """Row of the draft with each link's identity, -1 without; drafts are sorted by identity."""
-    order = np.lexsort(
-        (
-            np.r_[np.zeros(len(drafts), np.int8), np.ones(len(links), np.int8)],
-            np.r_[drafts.event, links.event],
-            np.r_[drafts.kind, links.kind],
-            np.r_[drafts.contact, links.contact],
-        )
+    """Return the row of the draft with each link's identity, -1 without.
+
+    Drafts are sorted by identity.
+    """
+    there, wanted = identity_keys(
+        Identity(drafts.contact, drafts.kind, drafts.event),
+        Identity(links.contact, links.kind, links.event),
     )
-    size = len(drafts)
-    is_draft = order < size
-    last_draft = np.maximum.accumulate(np.where(is_draft, order, -1)) if len(order) else order
-    asked = ~is_draft
-    found = np.full(len(links), -1, np.intp)
-    link, draft = order[asked] - size, last_draft[asked]
-    same = (
-        (draft >= 0)
-        & (
-            (drafts.contact[draft] == links.contact[link])
-            & (drafts.kind[draft] == links.kind[link])
-            & (drafts.event[draft] == links.event[link])
-        )
-        if size
-        else np.zeros(len(link), np.bool_)
-    )
-    found[link[same]] = draft[same]
-    return found
+    return positions(there, wanted)

@@ -8,6 +8,7 @@ import numpy as np
 
 from almanac import civil
 from almanac.frames import Index, Mask
+from almanac.joins import DaysByGroup, positions
 from almanac.planning.anniversaries import AnniversaryDays, aep_days
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
@@ -16,7 +17,6 @@ from almanac.planning.history import ANNIVERSARY_DAYS, POST_WINDOW, History
 from almanac.planning.kinds import (
     KindTable,
 )
-from almanac.planning.lookup import DaysByGroup
 from almanac.rules.windows import causes, rows_with_windows, window_in_year
 from almanac.schedule_status import INELIGIBLE_SKIPS
 
@@ -76,11 +76,8 @@ class _KeptBack:
             return np.zeros(0, np.bool_)
         found = self.campaigns.any_between(contact, first, last)
         for days in self.yearly:
-            where = np.searchsorted(days.contact, contact)
-            where = np.minimum(where, max(0, len(days.contact) - 1))
-            if len(days.contact) == 0:
-                continue
-            have = np.flatnonzero(days.contact[where] == contact)
+            where = positions(days.contact, contact)
+            have = np.flatnonzero(where >= 0)
             at = where[have]
             one = AnniversaryDays(contact[have], days.month_day[at], days.first_year[at], days.lead)
             ideal = one.first_event(first[have] + np.int32(days.lead)) - np.int32(days.lead)

@@ -1,4 +1,4 @@
-"""Planned rows of the snapshot, held against the candidates by identity (semantics: Writing)."""
+"""Planned rows of the snapshot, matched with the candidates by identity (semantics: Writing)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.checksums import Hashes, row_checksums, table_checksum, text_checksums
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Removals, ScheduledDays
+from almanac.joins import Identity, Pairs, all_but, identity_keys, match, positions
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import positions
 from almanac.planning.removed import WhyRemoved
 from almanac.schedule_status import SkipCode
 
@@ -135,9 +135,7 @@ def match_previous(
 ) -> Match:
     """Find each candidate's planned row; of rows with one identity the oldest is it."""
     rows = previous.rows
-    found = _find(rows, contact_id, drafts)
-    have = found >= 0
-    at = found[have]
+    have, at = _find(rows, contact_id, drafts)
     row_id = np.zeros(len(drafts), np.int64)
     day = np.full(len(drafts), NO_DAY, np.int32)
     reason = np.zeros(len(drafts), np.int32)
@@ -152,9 +150,7 @@ def match_previous(
     same[have] &= _same_content(previous, at, matched, sms, context, kind_table)
     same[have] &= _same_metadata(previous, at, matched, metadata)
 
-    gone = np.ones(len(rows), np.bool_)
-    gone[at] = False
-    left = rows.take(gone)
+    left = rows.take(all_but(len(rows), at))
     past = left.day < civil.day_of(context.as_of)
     return Match(
         columns={
@@ -185,29 +181,15 @@ def _history_checksum(previous: PreviousRows, kept: Index) -> int:
     return table_checksum(rows._checksums(np.zeros(len(kept), np.bool_), expired))
 
 
-def _find(rows: _Rows, contact_id: Ids, drafts: Drafts) -> Index:
-    """Position of the planned row of each draft's identity, -1 without."""
+def _find(rows: _Rows, contact_id: Ids, drafts: Drafts) -> Pairs:
+    """Match the drafts with the planned rows of their identity; the rows are positions."""
     owned = rows.take((rows.ideal != NO_DAY) & (rows.kind >= 0) & (rows.event != NO_DAY))
-    found = np.full(len(drafts), -1, np.intp)
-    if len(owned) == 0 or len(drafts) == 0:
-        return found
-    low = min(int(owned.event.min()), int(drafts.event.min()))
-    days = max(int(owned.event.max()), int(drafts.event.max())) - low + 1
-    span = days * (max(int(owned.kind.max()), int(drafts.kind.max())) + 1)
-    contacts = np.unique(np.concatenate([owned.contact_id, contact_id]))
-
-    def keys(who: Ids, kind: Codes, event: Days) -> Ids:
-        within = kind.astype(np.int64) * days + (event.astype(np.int64) - low)
-        return np.searchsorted(contacts, who).astype(np.int64) * span + within
-
-    owned_keys = keys(owned.contact_id, owned.kind, owned.event)
-    order = np.lexsort((owned.row_id, owned_keys))
-    owned_keys = owned_keys[order]
-    wanted = keys(contact_id, drafts.kind, drafts.event)
-    at = np.minimum(np.searchsorted(owned_keys, wanted), len(owned_keys) - 1)
-    hit = owned_keys[at] == wanted
-    found[hit] = owned.position[order[at[hit]]]
-    return found
+    wanted, there = identity_keys(
+        Identity(contact_id, drafts.kind, drafts.event),
+        Identity(owned.contact_id, owned.kind, owned.event),
+    )
+    draft, row = match(wanted, there, owned.row_id)
+    return Pairs(draft, owned.position[row])
 
 
 def _same_content(

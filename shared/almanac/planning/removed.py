@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask, Small
+from almanac.joins import positions
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.history import ANNIVERSARY_DAYS, TYPE_CODES, History
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import positions
 from almanac.rules.windows import FAR
 
 NOT_DUE, NO_MESSAGES, OLDER, NO_PART, SENT, OTHER_FOLLOWUP = range(6)

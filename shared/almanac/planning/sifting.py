@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from almanac import civil
 from almanac.frames import Codes, Days, Frame, Index, Mask
+from almanac.joins import day_keys, group_starts, groups_of, rank_in_group
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import day_keys, groups_of
 from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day
 from almanac.schedule_status import SkipCode
 
@@ -95,8 +95,7 @@ def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindT
     order = np.lexsort(
         (drafts.event[rows], instance, kind_table.priority[drafts.kind[rows]], group)
     )
-    worse = np.zeros(len(rows), np.bool_)
-    worse[order[1:]] = group[order][1:] == group[order][:-1]
+    worse = order[~group_starts(group[order])]
     reason[rows[worse]] = kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
 
 
@@ -175,8 +174,8 @@ def _refused(
     contacts, limit, period = sizes
     order = np.argsort(standing_contact, kind="stable")
     standing_contact, standing_day = standing_contact[order], standing_day[order]
-    standing_slot = _rank_in_group(standing_contact)
-    round_of = _rank_in_group(contact)
+    standing_slot = rank_in_group(standing_contact)
+    round_of = rank_in_group(contact)
     width = int(standing_slot.max(initial=-1)) + int(round_of.max(initial=-1)) + 2
     days = np.full((contacts, width), _NOWHERE, np.int32)
     days[standing_contact, standing_slot] = standing_day
@@ -199,15 +198,6 @@ def _refused(
         days[who[stays], filled[who[stays]]] = day[stays]
         filled[who[stays]] += 1
     return refused
-
-
-def _rank_in_group(groups: Index) -> Index:
-    """0, 1, 2, ... within each run of equal groups."""
-    if len(groups) == 0:
-        return np.empty(0, np.intp)
-    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-    lengths = np.diff(np.r_[starts, len(groups)])
-    return np.arange(len(groups)) - np.repeat(starts, lengths)
 
 
 def _ranges(

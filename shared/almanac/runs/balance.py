@@ -22,9 +22,9 @@ from almanac.frames import (
     Placement,
     ScheduledDays,
 )
+from almanac.joins import positions
 from almanac.planning.campaigns import legacy_triggers
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import positions
 from almanac.progress import Progress
 from almanac.runs.fragment_validation import check_contenders, judged
 from almanac.runs.fragments import read_contenders

@@ -21,8 +21,8 @@ from almanac.frames import (
     Mask,
     Small,
 )
+from almanac.joins import positions
 from almanac.organizations.brief import left_out
-from almanac.planning.lookup import positions
 from almanac.planning.removed import WHYS
 from almanac.report.lines import UNKNOWN, ChangeLine
 from almanac.report.summary import Checksums, DayLoad, RunSummary

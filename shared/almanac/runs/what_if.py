@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from almanac.config import Config
-from almanac.frames import Ids, Index, Mask
+from almanac.joins import Identity, all_but, identity_keys, match
 from almanac.progress import Progress, Stopwatch
 from almanac.report.summary import RunSummary
 from almanac.report.what_if import (
@@ -89,8 +89,9 @@ class Fates:
 
     def add(self, old: Outcome, new: Outcome) -> None:
         """Count the messages of one shard."""
-        a, b = _matched(*_identities(old, new))
-        lost, gained = _without(len(old.day), a), _without(len(new.day), b)
+        sides = (old.fragment.candidates, new.fragment.candidates)
+        a, b = match(*identity_keys(*(Identity(x.contact_id, x.kind, x.event) for x in sides)))
+        lost, gained = all_but(len(old.day), a), all_but(len(new.day), b)
         stood, stands = old.reason == 0, new.reason == 0
         both = stood[a] & stands[b]
         shift = new.day[b] - old.day[a]
@@ -117,32 +118,6 @@ def _add(counter: Counter[str], names: list[str], codes: np.ndarray) -> None:
     counts = np.bincount(codes)
     for code in np.flatnonzero(counts):
         counter[names[code]] += int(counts[code])
-
-
-def _identities(old: Outcome, new: Outcome) -> tuple[Ids, Ids]:
-    """One number for the identity of each candidate, the same in both."""
-    sides = [outcome.fragment.candidates for outcome in (old, new)]
-    contacts = np.unique(np.concatenate([side.contact_id for side in sides]))
-    low = min(int(side.event.min(initial=0)) for side in sides)
-    days = max(int(side.event.max(initial=0)) for side in sides) - low + 1
-    kinds = max(int(side.kind.max(initial=0)) for side in sides) + 1
-    first, second = (
-        (np.searchsorted(contacts, side.contact_id) * kinds + side.kind) * days + (side.event - low)
-        for side in sides
-    )
-    return first, second
-
-
-def _matched(old: Ids, new: Ids) -> tuple[Index, Index]:
-    """Where the numbers that are in both stand in either."""
-    _, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    return a, b
-
-
-def _without(size: int, rows: Index) -> Mask:
-    mask = np.ones(size, np.bool_)
-    mask[rows] = False
-    return mask
 
 
 def what_if(

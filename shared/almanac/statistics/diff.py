@@ -1,4 +1,4 @@
-"""The planned rows of two database files, held against each other by identity.
+"""The planned rows of two database files, compared by identity.
 
 Both are read from private copies, range by range of contacts, in vectors.
 """
@@ -24,6 +24,7 @@ from almanac.database.columnar import coded
 from almanac.database.range_tables import COMMITTED, PLANNED
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
+from almanac.joins import Identity, all_but, dense, identity_keys, match, numbered, packed
 from almanac.names import date_of_run
 from almanac.organizations.recorded_config import recorded_config_or_none
 from almanac.progress import Progress
@@ -84,7 +85,7 @@ class _Side:
     """Planned rows of one file in a range of contacts; texts are codes that both files share."""
 
     row_id: Ids
-    key: Ids  # identity; of rows with the same one the n-th is told from the others
+    key: Ids  # identity, and the number of the row among those of its side with the same one
     kind: Codes
     contact: Ids
     event: Days
@@ -120,14 +121,9 @@ class _Tally:
         self.rows[0] += old.num_rows
         self.rows[1] += new.num_rows
         before, after = self._sides(old, new)
-        order = np.argsort(after.key, kind="stable")
-        found = _find(after.key[order], before.key)
-        pairs = np.flatnonzero(found >= 0)
-        a, b = pairs, order[found[pairs]]
-        gone = np.flatnonzero(found < 0)
-        fresh = np.ones(len(after.key), np.bool_)
-        fresh[b] = False
-        new_rows = np.flatnonzero(fresh)
+        a, b = match(before.key, after.key)
+        gone = np.flatnonzero(all_but(len(before.key), a))
+        new_rows = np.flatnonzero(all_but(len(after.key), b))
 
         stood, stands = before.scheduled[a], after.scheduled[b]
         same_day = before.day_text[a] == after.day_text[b]
@@ -164,47 +160,32 @@ class _Tally:
 
     def _sides(self, old: pa.Table, new: pa.Table) -> tuple[_Side, _Side]:
         both = pa.concat_tables([old, new]).unify_dictionaries()
-        self._types, kinds = coded(both["email_type"])
-        contact = _ranks(both["contact_id"].to_numpy())
-        instance = _ranks(both["campaign_instance_id"].to_numpy())
-        year, month, day = (
-            both[f"event_{part}"].to_numpy().astype(np.int64) for part in ("year", "month", "day")
-        )
-        event = _ranks((year * 10_000 + month) * 10_000 + day)
-        key = contact
-        for part in (kinds.astype(np.int64), instance, event):
-            key = key * (int(part.max(initial=0)) + 1) + part
-        ideal = civil.parse_dates(both["ideal_send_date"])
+        self._types, types = coded(both["email_type"])
         reasons, reason = coded(both["skip_reason"])
         self._reasons = [text or NO_REASON for text in reasons]
-        content = coded(both["content"])[1]
-        rest = (_ranks(ideal) * (int(reason.max(initial=0)) + 1) + reason) * (
-            int(content.max(initial=0)) + 1
-        ) + content
-        day_text = _ranks(coded(both["scheduled_send_date"])[1])
-        cut = old.num_rows
+        year, month, day = (both[f"event_{part}"].to_numpy() for part in ("year", "month", "day"))
+        # events are compared as they are written, also those that make no date
+        event = dense(packed(year, month, day))
+        kind = packed(types, dense(both["campaign_instance_id"].to_numpy()))
+        row_id, contact = both["id"].to_numpy(), both["contact_id"].to_numpy()
+        (key,) = identity_keys(Identity(contact, kind, event))
+        is_new = (np.arange(both.num_rows) >= old.num_rows).astype(np.int64)
+        ideal = civil.parse_dates(both["ideal_send_date"])
         whole = _Side(
-            row_id=both["id"].to_numpy(),
-            key=key,
-            kind=kinds,
-            contact=both["contact_id"].to_numpy(),
+            row_id=row_id,
+            key=packed(key, numbered(packed(is_new, key), row_id)),
+            kind=types,
+            contact=contact,
             event=civil.days_of_parts(year, month, day),
             ideal=ideal,
             day=civil.parse_dates(both["scheduled_send_date"]),
-            day_text=day_text.astype(np.int32),
+            day_text=coded(both["scheduled_send_date"])[1],
             scheduled=both["scheduled"].to_numpy() != 0,
             reason=reason,
-            rest=rest,
+            rest=packed(dense(ideal), reason, coded(both["content"])[1]),
             metadata=both["metadata"].combine_chunks(),
         )
-        sides = [_slice(whole, slice(0, cut)), _slice(whole, slice(cut, None))]
-        numbered = [_nth(side.key, side.row_id) for side in sides]
-        most = max(int(n.max(initial=0)) for n in numbered) + 1
-        before, after = (
-            _Side(**{**side.__dict__, "key": side.key * most + n})
-            for side, n in zip(sides, numbered, strict=True)
-        )
-        return before, after
+        return _slice(whole, slice(0, old.num_rows)), _slice(whole, slice(old.num_rows, None))
 
     def _count(
         self, change: str, side: _Side, rows: Index, why: Integers, texts: Sequence[str]
@@ -242,30 +223,6 @@ class _Tally:
 
 def _slice(side: _Side, rows: slice) -> _Side:
     return _Side(**{name: column[rows] for name, column in side.__dict__.items()})
-
-
-def _ranks(values: Ids | Days | Codes) -> Ids:
-    """Each value as its place among the distinct ones."""
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
-
-
-def _nth(keys: Ids, row_ids: Ids) -> Ids:
-    """0, 1, 2, ... among the rows with equal keys, in the order of their ids."""
-    order = np.lexsort((row_ids, keys))
-    ordered = keys[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(keys)]
-    lengths = np.diff(np.r_[starts, len(keys)])
-    result = np.empty(len(keys), np.int64)
-    result[order] = np.arange(len(keys)) - np.repeat(starts, lengths)
-    return result
-
-
-def _find(sorted_keys: Ids, wanted: Ids) -> Index:
-    """Position of each wanted key, -1 where it is not there."""
-    if len(sorted_keys) == 0:
-        return np.full(len(wanted), -1, np.intp)
-    at = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
-    return np.where(sorted_keys[at] == wanted, at, -1)
 
 
 def _equal(left: pa.Array, right: pa.Array) -> Mask:

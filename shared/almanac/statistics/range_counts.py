@@ -23,12 +23,12 @@ from almanac.database.range_tables import ISSUES, TARGETS
 from almanac.database.scanning import Scan
 from almanac.database.sources import Source
 from almanac.frames import Ids, Small
+from almanac.joins import positions
 from almanac.planning.audience import Audience
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import read_contacts, states_of
 from almanac.planning.history import CAMPAIGN, classify, instance_named
 from almanac.planning.kinds import KindTable
-from almanac.planning.lookup import positions
 from almanac.report.lines import UNKNOWN
 from almanac.report.summary import DayLoad
 from almanac.schedule_status import PLANNED_STATUSES, SENT_STATUSES, Status

@@ -1,0 +1,149 @@
+"""Joins of frames by sorted integer keys, without hash tables and independent of row order.
+
+Several columns become one integer by mixed radix, as hours, minutes and seconds become seconds:
+((hour * 60) + minute) * 60 + second. Two such keys are equal if and only if all parts are, and
+they are ordered as the tuples of their parts are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
+
+_DAY_BITS = 24
+_DAY_OFFSET = 1 << 20  # days before 1970 are negative; dates of the years 1 to 9999 fit easily
+
+Integers = npt.NDArray[np.integer[Any]]
+
+
+def positions(haystack: Integers, needles: Integers) -> Index:
+    """Return the index of each needle in the sorted haystack, -1 where it is missing.
+
+    Of equal values in the haystack the first counts.
+    """
+    if len(haystack) == 0:
+        return np.full(len(needles), -1, np.intp)
+    found = np.searchsorted(haystack, needles)
+    found = np.minimum(found, len(haystack) - 1)
+    return np.where(haystack[found] == needles, found, -1)
+
+
+def group_starts(groups: Integers) -> Mask:
+    """Return which rows begin a run of equal groups."""
+    starts = np.ones(len(groups), np.bool_)
+    starts[1:] = groups[1:] != groups[:-1]
+    return starts
+
+
+def rank_in_group(groups: Integers) -> Index:
+    """Return 0, 1, 2, ... within each run of equal groups."""
+    starts = np.flatnonzero(group_starts(groups))
+    lengths = np.diff(starts, append=len(groups))
+    return np.arange(len(groups)) - np.repeat(starts, lengths)
+
+
+def numbered(keys: Ids, ties: Ids) -> Index:
+    """Return 0, 1, 2, ... among the rows with equal keys, in the order of `ties`."""
+    order = np.lexsort((ties, keys))
+    result = np.empty(len(keys), np.intp)
+    result[order] = rank_in_group(keys[order])
+    return result
+
+
+def dense(values: Integers) -> Ids:
+    """Return each value's rank among the distinct values."""
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def packed(*columns: Integers) -> Ids:
+    """Return one key for each row of the columns of codes, which are not negative."""
+    keys, size = columns[0].astype(np.int64), int(columns[0].max(initial=0)) + 1
+    for codes in columns[1:]:
+        radix = int(codes.max(initial=0)) + 1
+        keys, size = keys * radix + codes, size * radix
+    if size > 1 << 63:
+        raise OverflowError("the keys of a join do not fit into 64 bits")
+    return keys
+
+
+class Identity(NamedTuple):
+    """What identifies a planned message (semantics: Writing), row by row."""
+
+    contact: Integers  # id, or position among the contacts
+    kind: Codes | Ids  # not negative
+    event: Days | Ids  # not NO_DAY
+
+
+def identity_keys(*sides: Identity) -> list[Ids]:
+    """Return one key for each row of each side: equal keys, equal identities."""
+    contacts = np.unique(np.concatenate([side.contact for side in sides]))
+    events = [side.event for side in sides if len(side.event)]
+    low = min((int(each.min()) for each in events), default=0)
+    days = max((int(each.max()) for each in events), default=0) - low + 1
+    kinds = max(int(side.kind.max(initial=0)) for side in sides) + 1
+    if len(contacts) * kinds * days > 1 << 63:
+        raise OverflowError("the keys of a join do not fit into 64 bits")
+    return [
+        (np.searchsorted(contacts, side.contact) * kinds + side.kind) * days
+        + (side.event.astype(np.int64) - low)
+        for side in sides
+    ]
+
+
+class Pairs(NamedTuple):
+    """Rows of two sides that have the same key, pair by pair, in the order of the left side."""
+
+    left: Index
+    right: Index
+
+
+def match(left: Ids, right: Ids, ties: Ids | None = None) -> Pairs:
+    """Match the rows of two sides by key.
+
+    Of equal keys on the right the first row counts, or with `ties` the one with the lowest.
+    """
+    order = np.argsort(right, kind="stable") if ties is None else np.lexsort((ties, right))
+    found = positions(right[order], left)
+    rows = np.flatnonzero(found >= 0)
+    return Pairs(rows, order[found[rows]])
+
+
+def all_but(size: int, rows: Index) -> Mask:
+    """Return a mask of that size that is false for the given rows."""
+    mask = np.ones(size, np.bool_)
+    mask[rows] = False
+    return mask
+
+
+def day_keys(groups: Integers, days: Days) -> Ids:
+    """Return one key for each (group, day); days are not NO_DAY."""
+    return (groups.astype(np.int64) << _DAY_BITS) + (days.astype(np.int64) + _DAY_OFFSET)
+
+
+def groups_of(keys: Ids) -> Ids:
+    """Return the groups of keys that `day_keys` made."""
+    return keys >> _DAY_BITS
+
+
+class DaysByGroup:
+    """Days by group number, for the question whether a group has any in a span."""
+
+    def __init__(self, groups: Integers, days: Days) -> None:
+        known = (groups >= 0) & (days != NO_DAY)
+        self._keys = np.sort(day_keys(groups[known], days[known]))
+
+    def any_between(self, groups: Integers, first: Days, last: Days) -> Mask:
+        """Return whether each group has a day in [first, last]."""
+        if len(self._keys) == 0:
+            return np.zeros(len(groups), np.bool_)
+        limit = 1 << (_DAY_BITS - 1)
+        low = day_keys(groups, np.maximum(first, -_DAY_OFFSET))
+        high = day_keys(groups, np.minimum(last, limit))
+        at = np.searchsorted(self._keys, low)
+        return self._keys[np.minimum(at, len(self._keys) - 1)] <= np.where(
+            at < len(self._keys), high, np.int64(-1) << 62
+        )
