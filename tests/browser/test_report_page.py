@@ -22,7 +22,7 @@ from almanac.report.tables import TABLES, tables_of
 from almanac.status.endpoint import status_response
 from almanac.storage import layout
 from almanac.storage.memory import MemoryStore
-from almanac.storage.versions import publish
+from almanac.storage.publish import NewVersion, publish
 from tests.browser.conftest import PAGES, Opener
 from tests.support.cli_calls import agency, almanac
 from tests.support.report_pages import AS_OF, CAP, HOSTILE, TYPES, full_page
@@ -475,12 +475,13 @@ def served(tmp_path: Path) -> Iterator[str]:
         store,
         "206",
         database,
-        run_id="2026-11-21-daily",
-        parent=None,
-        as_of=AS_OF,
-        now=NOW,
-        manifest_extra={},
-        attachments=report_files(FULL, layout.REPORT_HTML, layout.REPORT_TABLES),
+        NewVersion(
+            run_id="2026-11-21-daily",
+            parent=None,
+            as_of=AS_OF,
+            now=NOW,
+            attachments=lambda _: report_files(FULL, layout.REPORT_HTML, layout.REPORT_TABLES),
+        ),
     )
 
     class Handler(BaseHTTPRequestHandler):

@@ -18,7 +18,8 @@ from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from almanac.storage.lease import acquire
 from almanac.storage.memory import MemoryStore
-from almanac.storage.versions import Current, current, manifest_of, publish
+from almanac.storage.publish import NewVersion, publish
+from almanac.storage.versions import Current, current, manifest_of
 from tests.support.cli_calls import agency, almanac, state_of
 from tests.support.database_agencies import OtherProgram, beside, change, make
 from tests.support.storage_stores import run_of_today
@@ -263,12 +264,12 @@ def test_versions_say_why_they_are_kept(tmp_path: Path) -> None:
             store,
             ORG,
             file,
-            run_id=f"{at.date()}-daily",
-            parent=current(store, ORG),
-            as_of=at.date(),
-            now=at,
-            manifest_extra={},
-            attachments={},
+            NewVersion(
+                run_id=f"{at.date()}-daily",
+                parent=current(store, ORG),
+                as_of=at.date(),
+                now=at,
+            ),
         )
     found = versions(store, ORG, now)
     assert [each.kept for each in found] == [

@@ -13,7 +13,7 @@ import pytest
 
 from almanac.messaging.messages import ShardDone, ShardTask
 from almanac.storage import layout
-from almanac.storage.versions import publish
+from almanac.storage.publish import NewVersion, publish
 from almanac_emulation.cloud_storage.faults import Fault
 from tests.support import agencies
 from tests.support.clouds import TOPIC_OF, TOPICS, plan_in, query
@@ -72,12 +72,12 @@ def push_garbage(place: Organization, folder: Path) -> None:
         place.store,
         place.org,
         path,
-        run_id="push-garbage",
-        parent=None,
-        as_of=now.date(),
-        now=now,
-        manifest_extra={},
-        attachments={},
+        NewVersion(
+            run_id="push-garbage",
+            parent=None,
+            as_of=now.date(),
+            now=now,
+        ),
     )
 
 

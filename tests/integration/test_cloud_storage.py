@@ -25,6 +25,8 @@ from almanac.errors import (
 from almanac.storage import lease, versions
 from almanac.storage.checksums import crc32c_of
 from almanac.storage.cloud import CloudStore
+from almanac.storage.publish import NewVersion
+from almanac.storage.publish import publish as publish_version
 from almanac.storage.store import put_file_once, write_once
 from almanac_emulation.cloud_storage.faults import Fault, Faults, Operation
 from tests.support.storage_stores import cloud_store, storage_emulator
@@ -74,16 +76,16 @@ def void(_: object) -> None:
 def publish(store: CloudStore, folder: Path, run_id: str = RUN) -> versions.Current:
     database = folder / "new.sqlite3"
     database.write_bytes(run_id.encode() * 1000)
-    return versions.publish(
+    return publish_version(
         store,
         ORG,
         database,
-        run_id=run_id,
-        parent=versions.current(store, ORG),
-        as_of=dt.date(2026, 11, 21),
-        now=NOW,
-        manifest_extra={},
-        attachments={},
+        NewVersion(
+            run_id=run_id,
+            parent=versions.current(store, ORG),
+            as_of=dt.date(2026, 11, 21),
+            now=NOW,
+        ),
     )
 
 

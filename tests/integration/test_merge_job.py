@@ -31,8 +31,9 @@ from almanac.runs.merge_job import Merging, main, merge_as
 from almanac.runs.results import result_of
 from almanac.runs.services import Services
 from almanac.storage.folder import FolderStore
+from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectInfo
-from almanac.storage.versions import current, publish
+from almanac.storage.versions import current
 from tests.support import agencies
 from tests.support.clouds import NOW, TOPICS, Cloud, plan_in
 from tests.support.emulators import wait_until
@@ -281,12 +282,12 @@ def test_a_process_of_its_own_merges_the_run(api: CloudRun, folder: Path, databa
         store,
         ORG,
         copy,
-        run_id="push",
-        parent=None,
-        as_of=now.date(),
-        now=now,
-        manifest_extra={},
-        attachments={},
+        NewVersion(
+            run_id="push",
+            parent=None,
+            as_of=now.date(),
+            now=now,
+        ),
     )
     bus = LocalBus()
     words: list[Delivery] = []

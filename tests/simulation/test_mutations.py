@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from almanac.runs import handlers, shard, tasks
 from almanac.runs import merge as merging
 from almanac.runs import start as starts
 from almanac.runs.services import Services
-from almanac.storage import layout, lease, store, versions
+from almanac.storage import layout, lease, publish, store, versions
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
 from tests.support.simulation.crash_points import ASKS, FAULTS, points_of, survive
 from tests.support.simulation.medium import SimulatedStore
@@ -85,12 +86,12 @@ def the_lease_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 @mutation
 def an_update_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pointer is swung from whatever it is now, not from what the run began with."""
-    swing = versions._swing
+    swing = publish._swing
 
     def late(store: ObjectStore, org: str, to: Any, parent: Any) -> Any:
         return swing(store, org, to, versions.current(store, org))
 
-    monkeypatch.setattr(versions, "_swing", late)
+    monkeypatch.setattr(publish, "_swing", late)
 
 
 @mutation
@@ -174,15 +175,15 @@ def a_superseded_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> 
 @mutation
 def a_run_is_committed_before_its_database_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pointer first, then the objects: a crash in between leaves a version without them."""
-    publish = versions.publish
 
-    def hasty(store: ObjectStore, org: str, database: Path, **how: Any) -> Any:
-        parent = how["parent"]
-        if parent is not None:
-            ahead = parent[0].model_copy(update={"version": parent[0].version + 1})
-            versions._swing(store, org, ahead, parent)
-            how["parent"] = versions.current(store, org)
-        return publish(store, org, database, **how)
+    def hasty(
+        store: ObjectStore, org: str, database: Path, new: publish.NewVersion, *, move: bool
+    ) -> Any:
+        if new.parent is not None:
+            ahead = new.parent[0].model_copy(update={"version": new.parent[0].version + 1})
+            publish._swing(store, org, ahead, new.parent)
+            new = replace(new, parent=versions.current(store, org))
+        return publish.publish(store, org, database, new, move=move)
 
     monkeypatch.setattr(commit, "publish", hasty)
 

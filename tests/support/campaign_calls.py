@@ -6,8 +6,9 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
+from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectStore
-from almanac.storage.versions import current, publish
+from almanac.storage.versions import current
 
 ORG = "206"
 
@@ -26,12 +27,12 @@ def put(store: ObjectStore, path: Path, now: dt.datetime = NOW) -> None:
         store,
         ORG,
         copy,
-        run_id=f"push-{now.microsecond}",
-        parent=current(store, ORG),
-        as_of=TODAY,
-        now=now,
-        manifest_extra={},
-        attachments={},
+        NewVersion(
+            run_id=f"push-{now.microsecond}",
+            parent=current(store, ORG),
+            as_of=TODAY,
+            now=now,
+        ),
     )
 
 

@@ -29,7 +29,8 @@ from almanac.runs.handlers import HANDLERS
 from almanac.runs.results import RunResult, result_of
 from almanac.runs.services import Services
 from almanac.storage import layout
-from almanac.storage.versions import Current, current, publish
+from almanac.storage.publish import NewVersion, publish
+from almanac.storage.versions import Current, current
 from tests.support.perils import Death, Fault, PerilousBus, PerilousStore, Perils
 
 NOW = dt.datetime(2027, 3, 1, 9, 0, tzinfo=dt.UTC)  # before the send time in Chicago
@@ -146,12 +147,12 @@ class Cloud:
             self.store,
             org,
             copy,
-            run_id=run_id,
-            parent=current(self.store, org),
-            as_of=self.now.date(),
-            now=self.now,
-            manifest_extra={},
-            attachments={},
+            NewVersion(
+                run_id=run_id,
+                parent=current(self.store, org),
+                as_of=self.now.date(),
+                now=self.now,
+            ),
         )
 
     def configure(self, org: str, text: str) -> None:

@@ -14,8 +14,9 @@ from almanac.errors import OutcomeUnknown
 from almanac.storage.cloud import CloudStore
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
+from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectInfo, ObjectStore
-from almanac.storage.versions import Current, current, publish
+from almanac.storage.versions import Current, current
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
 
 _BUCKETS = itertools.count(1)
@@ -100,10 +101,10 @@ def run_of_today(store: FolderStore, path: Path) -> Current:
         store,
         "206",
         path,
-        run_id=f"{now.date()}-daily",
-        parent=current(store, "206"),
-        as_of=now.date(),
-        now=now,
-        manifest_extra={},
-        attachments={},
+        NewVersion(
+            run_id=f"{now.date()}-daily",
+            parent=current(store, "206"),
+            as_of=now.date(),
+            now=now,
+        ),
     )

@@ -20,8 +20,9 @@ from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.lease import acquire
 from almanac.storage.memory import MemoryStore
+from almanac.storage.publish import NewVersion, publish, rollback
 from almanac.storage.store import StoredObject
-from almanac.storage.versions import Current, current, publish, rollback
+from almanac.storage.versions import Current, current
 
 ORG = "206"
 NOW = dt.datetime(2026, 11, 21, 14, 0, tzinfo=dt.UTC)
@@ -110,13 +111,15 @@ def put(
         store,
         org,
         file,
-        run_id=run_id,
-        parent=current(store, org),
-        as_of=at.date(),
-        now=at,
-        manifest_extra={"census": census(sent=97, failed=3).model_dump(mode="json")}
-        | (extra or {}),
-        attachments=reports if own else {},
+        NewVersion(
+            run_id=run_id,
+            parent=current(store, org),
+            as_of=at.date(),
+            now=at,
+            manifest_extra={"census": census(sent=97, failed=3).model_dump(mode="json")}
+            | (extra or {}),
+            attachments=lambda _: reports if own else {},
+        ),
     )
     if own:
         end(store, run_id, "committed", at, org=org)

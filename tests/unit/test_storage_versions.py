@@ -12,6 +12,7 @@ from almanac.errors import Corrupt, OutcomeUnknown, RequestError, Superseded
 from almanac.storage import layout
 from almanac.storage.collection import collect_versions
 from almanac.storage.memory import MemoryStore
+from almanac.storage.publish import NewVersion, publish, rollback
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,
@@ -20,8 +21,6 @@ from almanac.storage.versions import (
     folders,
     list_versions,
     manifest_of,
-    publish,
-    rollback,
 )
 from tests.support.storage_stores import FAULTS, STORES, Death, Fault, FaultyStore
 
@@ -54,17 +53,19 @@ def put(
         store,
         ORG,
         file,
-        run_id=run_id,
-        parent=current(store, ORG) if isinstance(parent, str) else parent,
-        as_of=now.date(),
-        now=now,
-        manifest_extra={"rows": {"pre-scheduled": 5}, "t0": now.date(), "seconds": 1.5},
-        attachments={
-            "report.json": f"report of {run_id}".encode(),
-            "report-tables/days.csv": b"Day,Messages\r\n",
-            "report.html": f"made at {now}".encode(),
-        },
-        timed=["report.html"],
+        NewVersion(
+            run_id=run_id,
+            parent=current(store, ORG) if isinstance(parent, str) else parent,
+            as_of=now.date(),
+            now=now,
+            manifest_extra={"rows": {"pre-scheduled": 5}, "t0": now.date(), "seconds": 1.5},
+            attachments=lambda _: {
+                "report.json": f"report of {run_id}".encode(),
+                "report-tables/days.csv": b"Day,Messages\r\n",
+                "report.html": f"made at {now}".encode(),
+            },
+            timed=["report.html"],
+        ),
     )
 
 

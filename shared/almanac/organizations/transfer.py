@@ -15,6 +15,7 @@ from almanac.names import check_org_id
 from almanac.organizations.organizations import last_whole_run, own_id, read_config
 from almanac.outputs import check_folder, partial_of
 from almanac.progress import Progress
+from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,
@@ -22,7 +23,6 @@ from almanac.storage.versions import (
     current,
     database_of,
     list_versions,
-    publish,
     require_current,
 )
 
@@ -95,12 +95,13 @@ def publish_copy(
         store,
         org,
         copy,
-        run_id=own_id(word, now),
-        parent=parent,
-        as_of=census.as_of,
-        now=now,
-        manifest_extra=extra,
-        attachments={},
+        NewVersion(
+            run_id=own_id(word, now),
+            parent=parent,
+            as_of=census.as_of,
+            now=now,
+            manifest_extra=extra,
+        ),
         move=True,
     )
     progress("store", 1, 1)

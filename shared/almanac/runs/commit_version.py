@@ -26,7 +26,8 @@ from almanac.runs.services import Services
 from almanac.schedule_status import PLANNED_STATUSES, Status
 from almanac.statistics.database_counts import survey
 from almanac.storage import layout
-from almanac.storage.versions import Current, current, manifest_of, publish
+from almanac.storage.publish import NewVersion, publish
+from almanac.storage.versions import Current, current, manifest_of
 
 # A change set is recorded in memory; a run that changes more goes without one.
 CHANGES_BYTES = 64 << 20
@@ -177,13 +178,15 @@ class StoreCommitter:
             self.services.store,
             plan.org_id,
             self.database,
-            run_id=plan.run_id,
-            parent=parent,
-            as_of=plan.as_of,
-            now=self.services.clock(),
-            manifest_extra=extra,
-            attachments=attachments,
-            timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
+            NewVersion(
+                run_id=plan.run_id,
+                parent=parent,
+                as_of=plan.as_of,
+                now=self.services.clock(),
+                manifest_extra=extra,
+                attachments=attachments,
+                timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
+            ),
             move=True,
         )
 

@@ -12,6 +12,7 @@ from almanac.runs.results import RunResult, record_result
 from almanac.schedule_status import Status
 from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.lease import acquire, close_dead_runs, release
+from almanac.storage.publish import rollback
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,
@@ -20,7 +21,6 @@ from almanac.storage.versions import (
     current,
     list_versions,
     require_current,
-    rollback,
 )
 
 ROLLBACK_SECONDS = 600

@@ -6,11 +6,10 @@ import datetime as dt
 
 from almanac.errors import NotFound, OutcomeUnknown
 from almanac.storage import layout
-from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac.storage.store import LOST_ANSWERS, ObjectInfo, ObjectStore
 from almanac.storage.versions import Manifest, current, folders, manifest_of
 
 KEEP_DAYS = 7
-_LOST_ANSWERS = 3
 
 
 def collect_versions(
@@ -95,7 +94,7 @@ def why_kept(manifest: Manifest | None, now: dt.datetime, monthly: int = 12) -> 
 
 
 def _delete(store: ObjectStore, info: ObjectInfo) -> None:
-    for _ in range(_LOST_ANSWERS):
+    for _ in range(LOST_ANSWERS):
         try:
             store.delete(info.name, if_generation=info.generation)
             return

@@ -8,7 +8,7 @@ whole of one generation or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from almanac.storage.checksums import Checksum, checksum_of_file, crc32c_of
 
 _NAME_BYTES = 1024
 _PART_BYTES = 250
-_LOST_ANSWERS = 3  # writes in a row whose answers may be lost before the caller is told
+LOST_ANSWERS = 3  # attempts at a change before its lost answers become OutcomeUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,40 +167,44 @@ def check_content(info: ObjectInfo, size: int, crc32c: str) -> None:
 
 
 def write_once(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
-    """Put an object that is never overwritten; the same content there already is success.
+    """Write an object that is never overwritten; the same content there already is success.
 
     A lost answer is resolved by reading back. Raises PreconditionFailed if the name holds
     other content, OutcomeUnknown if one answer after the other is lost.
     """
-    for _ in range(_LOST_ANSWERS):
-        try:
-            return store.write(name, data, if_generation=0)
-        except OutcomeUnknown as error:
-            lost = error
-            there = store.stat(name)
-            if there is None:
-                continue
-        except PreconditionFailed:
-            there = _found(store, name)
-        content = Checksum()
-        content.update(data)
-        return _same(there, content)
-    raise lost
+
+    def content() -> Checksum:
+        checksum = Checksum()
+        checksum.update(data)
+        return checksum
+
+    return _put_once(store, name, lambda: store.write(name, data, if_generation=0), content)
 
 
 def put_file_once(store: ObjectStore, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
-    """put_file for an object that is never overwritten, with the answers of write_once."""
-    for _ in range(_LOST_ANSWERS):
+    """Put a file as an object that is never overwritten; results and errors as of write_once."""
+    return _put_once(
+        store, name, lambda: store.put_file(name, path, move=move), lambda: checksum_of_file(path)
+    )
+
+
+def _put_once(
+    store: ObjectStore,
+    name: str,
+    put: Callable[[], ObjectInfo],
+    content: Callable[[], Checksum],
+) -> ObjectInfo:
+    for _ in range(LOST_ANSWERS):
         try:
-            return store.put_file(name, path, move=move)
+            return put()
         except OutcomeUnknown as error:
             lost = error
             there = store.stat(name)
             if there is None:
-                continue
+                continue  # nothing was written
         except PreconditionFailed:
             there = _found(store, name)
-        return _same(there, checksum_of_file(path))
+        return _same(there, content())
     raise lost
 
 

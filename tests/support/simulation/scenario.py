@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from almanac.messaging.messages import CampaignChange, Message, RunRequest
-from almanac.storage.versions import current, publish
+from almanac.storage.publish import NewVersion, publish
+from almanac.storage.versions import current
 from tests.support import agencies
 from tests.support.outside import opened
 from tests.support.simulation.inspector import Inspector
@@ -88,12 +89,12 @@ class Scenario:
             self.world.medium,
             org,
             path,
-            run_id=f"push-{self._pushes}",
-            parent=current(self.world.medium, org),
-            as_of=self.world.now.date(),
-            now=self.world.now,
-            manifest_extra={},
-            attachments={},
+            NewVersion(
+                run_id=f"push-{self._pushes}",
+                parent=current(self.world.medium, org),
+                as_of=self.world.now.date(),
+                now=self.world.now,
+            ),
         )
         self.world.tell(f"another writer publishes version {version.version} of {org}")
 
