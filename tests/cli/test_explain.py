@@ -194,7 +194,7 @@ def test_what_is_handled_already_names_the_row(tiny: Agency) -> None:
     row = tiny.sent("BIRTHDAY", "2026-11-10")
     found = explain(tiny)
     absent = {a.name: a.why for a in found.absent}
-    assert f"handled already by row {row}, sent on 2026-11-10" in absent["birthday"]
+    assert f"already handled by row {row}, sent on 2026-11-10" in absent["birthday"]
     assert absent["effective_date"] == "the contact has no usable effective date"
     assert "aep.enabled" in absent["aep"]
     assert [c.row_id for c in found.committed] == [row]
@@ -227,7 +227,7 @@ def test_a_plan_that_is_older_than_the_rules_is_pointed_out(tiny: Agency) -> Non
     message = one(found, "birthday")
     assert message.outcome == "skipped"
     assert message.note == "The database still has it planned on 2027-05-18; the next run skips it."
-    assert any("older than what the rules give now" in note for note in found.notes)
+    assert any("differs from what the rules say now" in note for note in found.notes)
 
 
 def test_the_configuration_of_the_last_run_is_used(tiny: Agency) -> None:

@@ -121,7 +121,7 @@ def test_an_excluded_day_names_its_window_and_what_was_due(tiny: Agency) -> None
     [
         ("2026-11-20", "T0", "The day is past"),
         ("2027-05-17", "Range", "It is due on 2027-05-18, and not sent earlier."),
-        ("2027-06-01", "Deadline", "It is of no use after its deadline, 2027-05-31."),
+        ("2027-06-01", "Deadline", "The day is after its deadline, 2027-05-31."),
     ],
 )
 def test_the_first_rule_in_the_way_is_named(tiny: Agency, day: str, step: str, why: str) -> None:
@@ -155,8 +155,8 @@ def test_room_for_a_later_message_is_named(tiny: Agency) -> None:
     found = answer(asked(tiny, "2026-12-14", frequency=limit), "birthday")
     assert (found.step, found.section) == ("Range", "Sifting")
     assert found.why == (
-        "It has to go by 2026-12-10, to leave room for effective_date, due on 2027-01-11: at most "
-        "1 message in 30 days."
+        "It must be sent by 2026-12-10, to leave room for effective_date, due on 2027-01-11: at "
+        "most 1 message in 30 days."
     )
     assert [each.message for each in found.inputs["hi set by"]] == ["effective_date"]  # type: ignore[union-attr]
 
@@ -169,7 +169,7 @@ def test_two_campaigns_never_share_a_day(tiny: Agency) -> None:
     tiny.target(2, "2026-12-05")
     found = answer(asked(tiny, "2026-12-05"), "campaign_first")
     assert (found.answer, found.step) == ("not allowed", "Campaigns on one day")
-    assert found.why.startswith("campaign_second 'second 2' stands on that day")
+    assert found.why.startswith("campaign_second 'second 2' is on that day")
 
 
 def test_a_full_day_says_how_full_it_is(tiny: Agency) -> None:
@@ -188,7 +188,7 @@ def test_a_day_that_was_free_tells_why_the_run_chose_another(tiny: Agency) -> No
     tiny.contact(birth_date="1950-06-01")
     found = answer(asked(tiny, "2027-05-20"), "birthday")
     assert found.answer == "allowed"
-    assert found.why == "It could be sent then; the run chose 2027-05-18. On its ideal date."
+    assert found.why == "It could be sent on that day; the run chose 2027-05-18. On its ideal date."
 
 
 def test_what_was_sent_on_the_day_is_told(tiny: Agency) -> None:
@@ -211,14 +211,16 @@ def test_a_type_chooses_the_message(tiny: Agency) -> None:
     )
     on = day_of(asked(tiny, "2027-01-01", "followup_1_cold"))
     assert on.verdict.endswith("nothing was sent to the contact in the last 35 days.")
-    with pytest.raises(RequestError, match=r"--type: 'bithday' is no type .* aep, birthday, "):
+    with pytest.raises(
+        RequestError, match=r"--type: 'bithday' is not a message type .* aep, birthday, "
+    ):
         asked(tiny, "2027-01-01", "bithday")
 
 
 def test_a_day_on_which_nothing_can_be_due_names_what_is_near(tiny: Agency) -> None:
     tiny.contact(birth_date="1950-06-01", effective_date="2020-03-29")
     assert day_of(asked(tiny, "2027-04-15")).verdict == (
-        "Contact 1 gets nothing on 2027-04-15: no message can be due then; the last before is "
+        "Contact 1 gets nothing on 2027-04-15: no message is due on that day; the last before is "
         "effective_date on 2027-02-27, the next is birthday on 2027-05-18."
     )
     assert "the plan goes up to 2027-11-21" in day_of(asked(tiny, "2029-01-01")).verdict

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from almanac.explain.model import Standing
+from almanac.explain.model import MessageOnDay
 from tests.support.cli_calls import almanac
 from tests.support.explanations import explain, explain_contact, one
 from tests.support.tiny import Agency
@@ -61,8 +61,8 @@ def test_a_crowded_span_tells_what_fills_it(tiny: Agency) -> None:
         "span from": date("2026-11-20"),
         "span to": date("2026-12-19"),
         "filled by": [
-            Standing(message="invoice", day=date("2026-11-20"), status="sent"),
-            Standing(message="birthday", day=date("2026-12-06"), status="planned"),
+            MessageOnDay(message="invoice", day=date("2026-11-20"), status="sent"),
+            MessageOnDay(message="birthday", day=date("2026-12-06"), status="planned"),
         ],
     }
 
@@ -71,14 +71,15 @@ def test_a_range_tells_which_later_message_ends_it(tiny: Agency) -> None:
     tiny.contact(birth_date="1950-12-20", effective_date="2020-02-10")
     found = explain(tiny, frequency={"max_emails": 1})
     (range_of,) = (d for d in one(found, "birthday").decisions if d.step == "Range")
-    later = Standing(message="effective_date", day=date("2027-01-11"), status="planned")
+    later = MessageOnDay(message="effective_date", day=date("2027-01-11"), status="planned")
     assert range_of.inputs["hi set by"] == [later]
     assert range_of.inputs["its lo"] == date("2027-01-09")
     assert range_of.inputs["hi"] == date("2026-12-10")
     (range_of,) = (d for d in one(found, "effective_date").decisions if d.step == "Range")
     assert "hi set by" not in range_of.inputs
     assert (
-        range_of.why == "It may be sent from 2027-01-09 to 2027-02-09; then its deadline has come."
+        range_of.why
+        == "It may be sent from 2027-01-09 to 2027-02-09; the last day is its deadline."
     )
 
 
@@ -99,7 +100,7 @@ def test_a_follow_up_tells_its_parent_and_what_the_contact_did(tiny: Agency) -> 
 def test_a_make_up_message_tells_what_its_window_kept_back(tiny: Agency) -> None:
     tiny.contact(state="CA", birth_date="1950-06-01")
     origin = one(explain(tiny), "post_window").decisions[0]
-    birthday = Standing(message="birthday", day=date("2027-05-18"), status="kept back")
+    birthday = MessageOnDay(message="birthday", day=date("2027-05-18"), status="kept back")
     assert origin.inputs["kept back"] == [birthday]
     assert origin.inputs["window start"] == date("2027-03-03")
 

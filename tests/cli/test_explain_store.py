@@ -10,8 +10,8 @@ import apsw
 import pytest
 
 from almanac.errors import RequestError
-from almanac.explain.explain import Question
 from almanac.explain.explain import explain_contact as explain_in
+from almanac.explain.lookup import Question
 from almanac.explain.model import Explanation
 from almanac.organizations.agency_database import StoreDatabase
 from almanac.organizations.transfer import push

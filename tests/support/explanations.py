@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from almanac.explain.explain import Question
 from almanac.explain.explain import explain_contact as explain_in
-from almanac.explain.model import DayFound, Decision, Explanation, Message
+from almanac.explain.lookup import Question
+from almanac.explain.model import DayExplanation, Decision, ExplainedMessage, Explanation
 from almanac.organizations.agency_database import FileDatabase
 from tests.support.cli_calls import AS_OF
 from tests.support.tiny import Agency
@@ -28,13 +28,13 @@ def explain(tiny: Agency, contact: int = 1, **config: Any) -> Explanation:
     return explain_contact(tiny.path, contact)
 
 
-def one(found: Explanation, email_type: str) -> Message:
+def one(found: Explanation, email_type: str) -> ExplainedMessage:
     """The only message of a type."""
     (message,) = (m for m in found.messages if m.email_type == email_type)
     return message
 
 
-def day_of(found: Explanation) -> DayFound:
+def day_of(found: Explanation) -> DayExplanation:
     """What was found of the day that was asked for."""
     assert found.on is not None
     return found.on

@@ -16,7 +16,8 @@ from almanac.commands.options import AsJson, AsOf, ConfigFile, MaybeDatabase, Ma
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.errors import InputError
-from almanac.explain.explain import Question, explain_contact
+from almanac.explain.explain import explain_contact
+from almanac.explain.lookup import Question
 from almanac.explain.text import print_explanation
 
 app = new_app()

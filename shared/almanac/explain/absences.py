@@ -1,4 +1,4 @@
-"""Messages that a contact could expect and that are no candidates now, and why not
+"""Messages that the contact could expect but that are not candidates now, and why not
 (semantics: Candidates, Post-window, Campaigns, Follow-ups)."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import numpy as np
 
 from almanac import civil
 from almanac.explain.case import Case
+from almanac.explain.messages import targeting_mismatch
 from almanac.explain.model import Absence, Decision, Input
-from almanac.explain.skips import wishes
 from almanac.frames import NO_DAY
 from almanac.planning.anniversaries import AnniversaryDays, aep_days, birthdays, effective_dates
 from almanac.planning.brief import Instance
@@ -30,11 +30,11 @@ NOT_DUE = "Not due"
 
 
 def absences(case: Case) -> list[Absence]:
-    """Built-in messages and the contact's campaigns that have no candidate, each with why."""
+    """Return the built-in messages and the contact's campaigns without a candidate, with why."""
     if not case.eligible:
         return []
     drafts = case.plan.drafts
-    there = {case.kind(row).email_type for row in range(len(drafts))}
+    present = {case.kind(row).email_type for row in range(len(drafts))}
     campaigns = np.flatnonzero(case.kind_table.is_campaign[drafts.kind])
     instances = {case.kind(int(row)).instance for row in campaigns}
     found = []
@@ -45,7 +45,7 @@ def absences(case: Case) -> list[Absence]:
         ("post_window", _post_window),
         ("followup", _followup),
     ):
-        if not any(each.startswith(name) for each in there):
+        if not any(each.startswith(name) for each in present):
             found.append(_absence(find(case), name, name))
     return found + _campaigns(case, instances)
 
@@ -80,17 +80,18 @@ def _yearly(case: Case, days: AnniversaryDays, code: int, remark: str) -> Decisi
 
 
 def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") -> Decision:
-    """Why there is no candidate for an event that can still be met: it is handled, or far off."""
+    """Return why a future event has no candidate: it is handled, or too far in the future."""
     near = _committed_near(case, code, ideal)
     if near is not None:
         return Decision(
             step=HANDLED,
             section="Candidates",
-            why=f"that of {civil.text_of(event)} is handled already by {_row_in_words(case, near)}",
+            why=f"the one of {civil.text_of(event)} is already handled by "
+            f"{_row_in_words(case, near)}",
             inputs=_handled(case, near, ideal),
         )
     return _not_due(
-        f"the next one is due on {civil.text_of(ideal)}, after the last day planned for, "
+        f"the next one is due on {civil.text_of(ideal)}, after the horizon "
         f"{case.context.horizon}{remark}",
         event=civil.date_of(event),
         **{"ideal date": civil.date_of(ideal), "horizon": case.context.horizon},
@@ -103,12 +104,12 @@ def _aep(case: Case) -> Decision:
         why = "a campaign type named aep replaces it"
         return Decision(step="Replaced", section="Campaigns", why=why)
     if not aep.enabled:
-        return _not_due("the configuration switches it off (aep.enabled)", **{"aep.enabled": False})
+        return _not_due("the configuration disables it (aep.enabled)", **{"aep.enabled": False})
     earliest = context.t0 - dt.timedelta(days=aep.valid_days)
     days = aep_days(context, earliest, context.horizon + dt.timedelta(days=366))
     day = next((day for day in days if day >= civil.day_of(earliest)), None)
     if day is None:
-        return _not_due("no year that the configuration allows is within reach (aep.years)")
+        return _not_due("no year that the configuration allows is near enough (aep.years)")
     return _due_later(case, AEP, day, day)
 
 
@@ -119,7 +120,7 @@ def _post_window(case: Case) -> Decision:
         return _no_make_up("the contact has no exclusion window to make up for")
     if not organization.enable_post_window_emails:
         return _no_make_up(
-            "the configuration switches it off (organization.enable_post_window_emails)",
+            "the configuration disables it (organization.enable_post_window_emails)",
             enable_post_window_emails=False,
         )
     if organization.exclude_failed_underwriting_global and failed:
@@ -132,24 +133,24 @@ def _post_window(case: Case) -> Decision:
 
 
 def _no_window(case: Case) -> Decision:
-    """Why none of the windows that end in reach has a make-up message; told of the last one."""
+    """Return why no window that ends up to the horizon has a post-window message: the last one."""
     valid = case.context.config.timing.post_window_valid_days
     earliest = case.context.t0 - dt.timedelta(days=valid + 1)
     windows = case.windows_about(case.context.as_of.year)
-    reach = [window for window in windows if earliest <= window[1] < case.context.horizon]
-    if not reach:
-        return _no_make_up("no window ends within reach")
-    start, end = reach[-1]
+    near_ones = [window for window in windows if earliest <= window[1] < case.context.horizon]
+    if not near_ones:
+        return _no_make_up("no window ends before the horizon")
+    start, end = near_ones[-1]
     after = civil.day_of(end) + 1
     near = _committed_near(case, POST_WINDOW, after)
     if near is not None:
         return Decision(
             step=HANDLED,
             section="Candidates",
-            why=f"that after {end} is handled already by {_row_in_words(case, near)}",
+            why=f"the one after {end} is already handled by {_row_in_words(case, near)}",
             inputs=_handled(case, near, after),
         )
-    why = f"no message falls in the window {start} to {end}"
+    why = f"no message is due in the window {start} to {end}"
     if case.cause(after):
         why = f"the day after the window that ends on {end} is excluded too"
     return _no_make_up(why, **{"window start": start, "window end": end})
@@ -164,7 +165,7 @@ def _followup(case: Case) -> Decision:
     lookback = case.context.config.timing.followup_lookback_days
     since = civil.day_of(case.context.as_of) - lookback
     recent = rows.is_sent & (rows.sent >= since) & (rows.type != FOLLOWUP)
-    why = "what was sent has been followed up, or its campaign wants no follow-ups"
+    why = "what was sent has a follow-up, or its campaign has no follow-ups"
     if not recent.any():
         why = f"nothing was sent to the contact in the last {plural(lookback, 'day')}"
     inputs: dict[str, Input] = {"followup_lookback_days": lookback, "since": civil.date_of(since)}
@@ -172,7 +173,7 @@ def _followup(case: Case) -> Decision:
 
 
 def _committed_near(case: Case, code: int, ideal: int) -> int | None:
-    """Position of the committed row of the type that handles what is due on the ideal day."""
+    """Return the position of the committed row that handles what is due on the ideal day."""
     rows = case.plan.history.rows
     apart = np.abs(rows.day.astype(np.int64) - ideal)
     near = (rows.type == code) & (rows.day != NO_DAY) & (apart <= ANNIVERSARY_DAYS)
@@ -195,7 +196,7 @@ def _row_in_words(case: Case, position: int) -> str:
 
 
 def _handled(case: Case, position: int, ideal: int | None = None) -> dict[str, Input]:
-    """The row that handles a message, and how near it has to be."""
+    """Return the row that handles a message, and how near it has to be."""
     rows = case.plan.history.rows
     day = int(rows.day[position])
     inputs: dict[str, Input] = {
@@ -212,7 +213,7 @@ def _handled(case: Case, position: int, ideal: int | None = None) -> dict[str, I
     return inputs
 
 
-def _campaigns(case: Case, there: set[int]) -> list[Absence]:
+def _campaigns(case: Case, present: set[int]) -> list[Absence]:
     targets = case.data.targets.to_pylist()
     statuses: dict[int, list[str]] = {}
     for target in targets:
@@ -221,7 +222,7 @@ def _campaigns(case: Case, there: set[int]) -> list[Absence]:
     found = []
     for instance in case.context.instances:
         wanted = instance.id in statuses or (instance.takes_part and instance.target_all_contacts)
-        if wanted and instance.id not in there:
+        if wanted and instance.id not in present:
             why = _campaign(case, instance, statuses.get(instance.id, []))
             name = f"{instance.email_type} '{instance.name}'"
             found.append(_absence(why, instance.email_type, name))
@@ -233,7 +234,7 @@ def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
     position = case.context.instances.index(instance)
     rows = case.plan.history.rows
     handled = np.flatnonzero((rows.type == CAMPAIGN) & (rows.instance == position))
-    mismatch, of_targeting = wishes(case, instance)
+    mismatch, of_targeting = targeting_mismatch(case, instance)
     step = NOT_DUE
     if instance.problem is not None:
         step, why = "Left out", f"the campaign is left out: {instance.problem}"
@@ -252,10 +253,10 @@ def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
         step, why = "Targeting", f"the campaign {mismatch}"
         inputs = of_targeting
     elif not instance.target_all_contacts and all(status == "sent" for status in statuses):
-        step, why = HANDLED, "it was sent: contact_campaigns says so"
+        step, why = HANDLED, "it was sent according to contact_campaigns"
     elif len(handled):
         step = HANDLED
-        why = f"it is handled already by {_row_in_words(case, int(handled[-1]))}"
+        why = f"it is already handled by {_row_in_words(case, int(handled[-1]))}"
         inputs |= _handled(case, int(handled[-1]))
     else:
         why = f"it is past its deadline, or due after {case.context.horizon}"

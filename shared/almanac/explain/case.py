@@ -1,4 +1,4 @@
-"""One contact, planned by the rules of a run: what all parts of an explanation look at."""
+"""The case of one contact: its rows and its plan, which all parts of an explanation use."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from almanac import civil
 from almanac.balancing.load import Limits
+from almanac.contact_ranges import ContactRange
 from almanac.database.catalog import Record
+from almanac.database.extract import Extract
 from almanac.database.occupancy import DayOccupancy
-from almanac.explain.model import PlannedRow
+from almanac.database.reading import Snapshot
+from almanac.explain.lookup import Basis, OpenDatabase
+from almanac.explain.model import CommittedMessage, PlannedRow
 from almanac.frames import NO_DAY, Kind, ShardData
+from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.kinds import KindTable
-from almanac.planning.plan import ContactPlan
+from almanac.planning.plan import ContactPlan, hold_against_snapshot, plan_contacts
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, causes, window_in_year
-from almanac.schedule_status import SkipCode, SkipReason
+from almanac.runs.shard import read_range
+from almanac.schedule_status import SkipCode, SkipReason, Status
 
-# a window and the days before it last two years at the most
+# a window with the days before it lasts at most two years
 _YEARS_ABOUT = 3
 
 
 @dataclass(frozen=True)
 class Case:
-    """The rows of one contact and the plan of it; frames have its rows only."""
+    """The rows of one contact and their plan; the frames hold no other rows."""
 
+    contact_id: int
     context: RunContext
     kind_table: KindTable
     plan: ContactPlan
@@ -37,48 +45,49 @@ class Case:
     loads: DayOccupancy
     suppressions: list[Record]  # of the contact, in the order of the table
     rows: list[PlannedRow | None]  # by candidate: the row of the database with its identity
+    other_rows: list[PlannedRow]  # those with the identity of no candidate
 
     @property
     def eligible(self) -> bool:
-        """Whether the contact can get messages at all."""
+        """Return whether the contact can get messages at all."""
         return len(self.plan.batch.contacts) > 0
 
     @property
     def state(self) -> str | None:
-        """USPS code of an eligible contact."""
+        """Return the USPS code of an eligible contact."""
         code = int(self.plan.batch.contacts.state[0])
         return USPS_STATES[code] if code >= 0 else None
 
     @property
     def exclusions(self) -> Exclusions:
-        """Its one row of exclusions."""
+        """Return the contact's one row of exclusions."""
         return self.plan.batch.exclusions
 
     @cached_property
     def committed(self) -> list[Record]:
-        """The rows that the sender owns."""
+        """Return the committed rows."""
         rows: list[Record] = self.data.committed.to_pylist()
         return rows
 
     @cached_property
     def instances(self) -> dict[int, Instance]:
-        """Campaign instances by id."""
+        """Return the campaign instances by id."""
         return {instance.id: instance for instance in self.context.instances}
 
     def kind(self, row: int) -> Kind:
-        """What kind of message a candidate is."""
+        """Return the kind of a candidate."""
         return self.kind_table.kinds[int(self.plan.drafts.kind[row])]
 
     def name(self, row: int) -> str:
-        """A candidate's type, with its campaign's name."""
+        """Return the type of a candidate, with the name of its campaign if it has one."""
         return named(self.kind(row), self.instances)
 
     def respects_windows(self, row: int) -> bool:
-        """Whether exclusion windows apply to a candidate."""
+        """Return whether exclusion windows apply to a candidate."""
         return bool(self.kind_table.respects_windows[self.plan.drafts.kind[row]])
 
     def cause(self, day: int) -> int:
-        """Why the day is excluded for the contact: a cause of `rules.windows`, 0 if it is not."""
+        """Return why the day is excluded: a cause of `rules.windows`, 0 if it is not."""
         return int(causes(self.exclusions, np.array([day], np.int32))[0])
 
     def reason(self, row: int) -> SkipReason | None:
@@ -91,39 +100,104 @@ class Case:
         return reason.code if reason else None
 
     def window(self, day: int) -> tuple[dt.date, dt.date] | None:
-        """The window that contains the day, if any."""
+        """Return the window that contains the day, if any."""
         date = civil.date_of(day)
         return next((w for w in self.windows_about(date.year) if w[0] <= date <= w[1]), None)
 
     def windows_about(self, year: int) -> list[tuple[dt.date, dt.date]]:
-        """All windows that share a day with the year, and some more, in the order of years."""
+        """Return all windows that share a day with the year, and some more, in order."""
         years = range(year - _YEARS_ABOUT, year + _YEARS_ABOUT + 1)
         return [window for each in years if (window := self.window_of(each))]
 
     def window_of(self, year: int) -> tuple[dt.date, dt.date] | None:
-        """The window that belongs to the anniversary in a year, if the contact has windows."""
+        """Return the window of the anniversary in a year, if the contact has windows."""
         if not self.eligible or int(self.exclusions.anchor[0]) < 0:
             return None
         start, end = window_in_year(self.exclusions, year)
         first, last = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
         if end[0] < first or start[0] > last:
-            return None  # of a year that is no date's
+            return None  # outside the years of dates
         return civil.date_of(max(first, int(start[0]))), civil.date_of(min(last, int(end[0])))
 
 
+def plan_case(
+    database: OpenDatabase, snapshot: Snapshot, extract: Extract, basis: Basis, contact_id: int
+) -> Case:
+    """Plan the contact as a shard does, and match its candidates with the rows of the database."""
+    context = run_context_of(snapshot, basis.config, basis.as_of, basis.t0)
+    kind_table = KindTable(context)
+    data = read_range(snapshot, context, None, ContactRange(contact_id, contact_id))
+    plan = plan_contacts(data, context, kind_table)
+    _, match = hold_against_snapshot(data, plan, context, kind_table)
+    rows = _planned_rows(data.planned, extract.run_ids)
+    matched = [int(row) for row in match.columns["previous_id"]]
+    t0, total = civil.day_of(basis.t0), database.total_contacts()
+    return Case(
+        contact_id=contact_id,
+        context=context,
+        kind_table=kind_table,
+        plan=plan,
+        data=data,
+        limits=Limits.of(context.config, t0, total, kind_table.kinds),
+        loads=database.loads(),
+        suppressions=extract.suppressions,
+        rows=[rows.get(row) for row in matched],
+        other_rows=[row for row_id, row in rows.items() if row_id not in matched],
+    )
+
+
+def _planned_rows(table: pa.Table, run_ids: dict[int, str]) -> dict[int, PlannedRow]:
+    """Return the planned rows of the database by id."""
+    days = civil.parse_dates(table["scheduled_send_date"])
+    return {
+        row["id"]: PlannedRow(
+            row_id=row["id"],
+            email_type=row["email_type"],
+            campaign_instance_id=row["campaign_instance_id"] or None,
+            status=Status.PRE_SCHEDULED if row["scheduled"] else Status.SKIPPED,
+            scheduled_send_date=date_or_none(int(day)),
+            skip_reason=row["skip_reason"] or None,
+            scheduler_run_id=run_ids.get(row["id"]) or None,
+        )
+        for row, day in zip(table.to_pylist(), days, strict=True)
+    }
+
+
+def committed_messages(case: Case) -> list[CommittedMessage]:
+    """Return the committed rows of the database, oldest first."""
+    table = case.data.committed
+    days = civil.parse_dates(table["scheduled_send_date"])
+    actual = civil.parse_dates(table["actual_send_datetime"])
+    history = case.plan.history.rows
+    counted = set(history.row_id[history.counted].tolist())
+    messages = [
+        CommittedMessage(
+            row_id=row["id"],
+            email_type=row["email_type"],
+            campaign_instance_id=row["campaign_instance_id"] or None,
+            status=row["status"],
+            scheduled_send_date=date_or_none(int(day)),
+            sent_date=date_or_none(int(sent)),
+            counted=row["id"] in counted,
+        )
+        for row, day, sent in zip(case.committed, days, actual, strict=True)
+    ]
+    return sorted(messages, key=lambda m: (m.scheduled_send_date or dt.date.min, m.row_id))
+
+
 def named(kind: Kind, instances: dict[int, Instance]) -> str:
-    """The type of a message, with the campaign that it belongs to."""
+    """Return the type of a message, with the name of its campaign if it has one."""
     if not kind.instance:
         return kind.email_type
     return f"{kind.email_type} '{instances[kind.instance].name}'"
 
 
 def date_or_none(day: int) -> dt.date | None:
-    """The date of a day number, None for no date."""
+    """Return the date of a day number, None for no date."""
     return None if day == NO_DAY else civil.date_of(day)
 
 
 def lowered(sentence: str) -> str:
-    """A sentence as it stands behind a colon: a plain word in front loses its capital."""
+    """Return a sentence as it follows a colon: without the capital of a plain first word."""
     first = sentence.split(" ", 1)[0]
     return sentence[:1].lower() + sentence[1:] if first.isalpha() and first.istitle() else sentence

@@ -1,4 +1,4 @@
-"""What the rules see of the contact (semantics: Contacts)."""
+"""The contact as the rules see it (semantics: Contacts, Windows)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.explain.case import Case, date_or_none
 from almanac.explain.model import ContactFacts, IssueNote
-from almanac.explain.windows import rule_in_words
 from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.planning.rule_text import rule_in_words
 from almanac.rules.states import USPS_STATES
 from almanac.rules.zip import state_codes_of
 
 
 def contact_facts(case: Case) -> ContactFacts:
-    """The contact's columns as the rules read them, and whether it can get messages."""
+    """Return the contact's columns as the rules read them, and whether it can get messages."""
     table = case.data.contacts
     row: dict[str, Any] = table.to_pylist()[0]
     state, source = _state(case)
@@ -39,7 +39,7 @@ def contact_facts(case: Case) -> ContactFacts:
         eligible=case.eligible,
         why_not=None if case.eligible else _why_not(row, [i.issue for i in issues]),
         suppression=case.kind_table.reasons[suppressed] or None,
-        rule=rule_in_words(case, state),
+        rule=_rule(case, state),
         issues=issues,
     )
 
@@ -50,13 +50,13 @@ def _why_not(row: dict[str, Any], issues: list[str]) -> str:
     if "invalid_email" in issues:
         return f"its e-mail address {row['email'].strip()!r} is not valid"
     return (
-        "its state is unknown, and the configuration sends nothing then "
+        "its state is unknown, and the configuration sends nothing in that case "
         "(organization.send_without_zipcode_for_universal)"
     )
 
 
 def _state(case: Case) -> tuple[str | None, str]:
-    """The contact's state and where it comes from."""
+    """Return the contact's state and where it comes from."""
     row = case.data.contacts.to_pylist()[0]
     column, zip_code = row["state"].strip().upper(), row["zip_code"].strip()
     if column in USPS_STATES:
@@ -65,4 +65,17 @@ def _state(case: Case) -> tuple[str | None, str]:
     code = int(state_codes_of(zips)[0])
     if code >= 0:
         return USPS_STATES[code], f"from the ZIP code {zip_code}"
-    return None, "neither its state nor its ZIP code tells it"
+    return None, "neither the column state nor the ZIP code is valid"
+
+
+def _rule(case: Case, state: str | None) -> str:
+    """Return the state's rule as text."""
+    config = case.context.config
+    if state is None:
+        return "the state is unknown: no state rule applies"
+    rule = config.state_rules.get(state)
+    if rule is None:
+        return f"{state} has no exclusion"
+    if rule.kind == "year_round":
+        return f"{state} is excluded all year"
+    return f"{state} excludes {rule_in_words(state, config)}"

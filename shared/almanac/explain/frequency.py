@@ -1,4 +1,4 @@
-"""In words: what a contact's messages do to each other (semantics: Sifting, steps 3 to 6)."""
+"""How the messages of a contact limit each other (semantics: Sifting, steps 3 to 6)."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ import numpy as np
 
 from almanac import civil
 from almanac.explain.case import Case
-from almanac.explain.model import Decision, Input, Standing
+from almanac.explain.model import Decision, Input, MessageOnDay
 from almanac.explain.windows import excluded_day
 from almanac.plurals import plural
 from almanac.schedule_status import SkipCode
 
-SHOWN = 6  # messages of a crowded span that a sentence names
+SHOWN = 6  # messages of a full span that a sentence names
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A message that counts in the frequency limit."""
+    """A message that the frequency limit counts."""
 
     day: int
     low: int  # the first day that it may be moved to
-    row: int  # of the candidate, -1 for a row that the sender owns
-    standing: Standing
+    row: int  # of the candidate, -1 for a committed row
+    message: MessageOnDay
 
 
 def counted_messages(case: Case) -> list[Counted]:
-    """All of the contact's, in the order of step 6."""
+    """Return all counted messages of the contact, in the order of step 6."""
     drafts, sifted, history = case.plan.drafts, case.plan.sifted, case.plan.history.rows
     texts = {row["id"]: (row["email_type"], row["status"]) for row in case.committed}
     found: list[tuple[Counted, tuple[int, ...]]] = []
     for at in np.flatnonzero(history.counted):
         email_type, status = texts[int(history.row_id[at])]
         day = int(history.day[at])
-        standing = Standing(message=email_type, day=civil.date_of(day), status=status)
-        found.append((Counted(day, day, -1, standing), (0,)))
+        message = MessageOnDay(message=email_type, day=civil.date_of(day), status=status)
+        found.append((Counted(day, day, -1, message), (0,)))
     for row in range(len(drafts)):
-        # what has no room for want of days stood here all the same
-        stood = not case.reason(row) or sifted.hi[row] < sifted.start[row]
-        if stood and not case.kind(row).is_followup:
+        # a candidate whose range is empty was counted before it was skipped
+        counts = not case.reason(row) or sifted.hi[row] < sifted.start[row]
+        if counts and not case.kind(row).is_followup:
             day = int(drafts.ideal[row])
-            standing = Standing(message=case.name(row), day=civil.date_of(day), status="planned")
-            counted = Counted(day, int(sifted.lo[row]), row, standing)
+            message = MessageOnDay(message=case.name(row), day=civil.date_of(day), status="planned")
+            counted = Counted(day, int(sifted.lo[row]), row, message)
             found.append((counted, (1, *_order(case, row))))
     found.sort(key=lambda pair: (pair[0].day, pair[1]))
     return [counted for counted, _ in found]
 
 
 def _order(case: Case, row: int) -> tuple[int, ...]:
-    """The order in which candidates are judged (step 5)."""
+    """Return the sort key of step 5, by which candidates are admitted."""
     drafts = case.plan.drafts
     columns = (drafts.ideal, drafts.kind, drafts.event)
     return (case.kind(row).priority, *(int(column[row]) for column in columns))
 
 
 def limits_of(case: Case) -> dict[str, Input]:
-    """The settings of the frequency limit."""
+    """Return the settings of the frequency limit."""
     frequency = case.context.config.frequency
     return {"max_emails": frequency.max_emails, "period_days": frequency.period_days}
 
@@ -67,7 +67,7 @@ def _most(case: Case) -> str:
 
 
 def too_frequent(case: Case, row: int) -> Decision:
-    """Why the frequency limit skips a candidate."""
+    """Return why the frequency limit skips a candidate."""
     sifted = case.plan.sifted
     if case.skip_code(row) is SkipCode.FREQUENCY and sifted.hi[row] < sifted.start[row]:
         return _no_range(case, row)
@@ -80,7 +80,7 @@ def too_frequent(case: Case, row: int) -> Decision:
     starts = sorted({each.day for each in before if 0 <= ideal - each.day < limit.period_days})
     for first in (*starts, ideal):
         last = first + limit.period_days - 1
-        within = [each.standing for each in before if first <= each.day <= last]
+        within = [each.message for each in before if first <= each.day <= last]
         if len(within) >= limit.max_emails:
             break
     names = [
@@ -93,7 +93,7 @@ def too_frequent(case: Case, row: int) -> Decision:
     return Decision(
         step="Frequency",
         section="Sifting",
-        why=f"At most {_most(case)}: on {civil.text_of(ideal)} it would be one too many, beside "
+        why=f"At most {_most(case)}: on {civil.text_of(ideal)} it would be one too many, with "
         f"{others}.",
         inputs={
             **limits_of(case),
@@ -110,26 +110,26 @@ def _no_range(case: Case, row: int) -> Decision:
     return Decision(
         step="Range",
         section="Sifting",
-        why=f"It could go from {civil.text_of(sifted.start[row])} on, but to leave room for the "
-        f"contact's later messages it would have to go by {civil.text_of(sifted.hi[row])}: "
+        why=f"It could be sent from {civil.text_of(sifted.start[row])} on, but to leave room for "
+        f"later messages of the contact it must be sent by {civil.text_of(sifted.hi[row])}: "
         f"at most {_most(case)}.",
         inputs=_range_inputs(case, row),
     )
 
 
 def range_of(case: Case, row: int) -> Decision:
-    """Between which days a candidate may be sent, and what sets the last of them."""
+    """Return the days on which a candidate may be sent, and what sets the last of them."""
     sifted = case.plan.sifted
     floor, hi = civil.text_of(sifted.floor[row]), civil.text_of(sifted.hi[row])
     days = f"from {floor} to {hi}" if floor != hi else f"on {floor} only"
     later = sets_hi(case, row)
     if later is not None:
-        why = f"{later.standing.message}, due on {later.standing.day}, needs room: {_most(case)}"
+        why = f"{later.message.message}, due on {later.message.day}, needs room: {_most(case)}"
     elif sifted.latest[row] < case.plan.drafts.deadline[row]:
         day = int(sifted.latest[row]) + 1
         why = f"{civil.text_of(day)} is excluded"
     else:
-        why = "then its deadline has come"
+        why = "the last day is its deadline"
     return Decision(
         step="Range",
         section="Sifting",
@@ -151,7 +151,7 @@ def _range_inputs(case: Case, row: int) -> dict[str, Input]:
         inputs["latest set by"] = excluded_day(case, latest + 1)
     if later is not None:
         inputs |= {
-            "hi set by": [later.standing],
+            "hi set by": [later.message],
             "its lo": civil.date_of(later.low),
             **limits_of(case),
         }
@@ -159,22 +159,22 @@ def _range_inputs(case: Case, row: int) -> dict[str, Input]:
 
 
 def sets_hi(case: Case, row: int) -> Counted | None:
-    """The later message for whose sake the candidate must go before its latest day, if any."""
+    """Return the later message for which the candidate must leave room, if any."""
     limit = case.context.config.frequency
     messages = counted_messages(case)
     at = next((i for i, each in enumerate(messages) if each.row == row), None)
     if at is None or at + limit.max_emails >= len(messages):
         return None
     later = messages[at + limit.max_emails]
-    tight = later.low - limit.period_days < case.plan.sifted.latest[row]
-    return later if tight else None
+    binding = later.low - limit.period_days < case.plan.sifted.latest[row]
+    return later if binding else None
 
 
 def campaign_conflict(case: Case, row: int) -> Decision:
-    """Which other campaign of the same ideal date goes first."""
+    """Return which other campaign with the same ideal date goes first."""
     drafts = case.plan.drafts
     same = (drafts.ideal == drafts.ideal[row]) & case.kind_table.is_campaign[drafts.kind]
-    # those that reached this step and passed it: the winner alone
+    # of those that reached this step only the winner passed it
     rows = [
         int(r) for r in np.flatnonzero(same) if case.skip_code(int(r)) in (None, SkipCode.FREQUENCY)
     ]

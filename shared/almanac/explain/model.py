@@ -1,4 +1,4 @@
-"""Everything about one contact's plan and why it is so, as `almanac explain` gives it."""
+"""The explanation of one contact's plan, as `almanac explain` returns it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, Strict, StrictBool, StrictInt
 
 
-class Standing(BaseModel):
-    """A message and the day that it counts on."""
+class MessageOnDay(BaseModel):
+    """A message and the day on which it counts."""
 
-    message: str  # its type, of a campaign with the name
+    message: str  # its type, with the name of a campaign
     day: dt.date
-    status: str  # of a row that the sender owns; "planned" for a candidate
+    status: str  # of a committed row; "planned" for a candidate
 
 
 Input = Annotated[
     StrictBool
     | StrictInt
     | Annotated[dt.date, Strict()]
-    | list[Standing]
+    | list[MessageOnDay]
     | dict[dt.date, int]
     | str
     | None,
@@ -29,16 +29,16 @@ Input = Annotated[
 
 
 class Decision(BaseModel):
-    """One step of the rules for one message: what it decided, by what, and where that is told."""
+    """The decision of one step of the rules on one message."""
 
     step: str
     section: str  # of docs/semantics.md
     why: str
-    inputs: dict[str, Input] = {}  # in the order in which one would tell them
+    inputs: dict[str, Input] = {}  # what it is based on, in the order to be read
 
 
 class IssueNote(BaseModel):
-    """Something wrong with the contact's own data."""
+    """An issue of the contact's own data."""
 
     issue: str
     detail: str
@@ -46,12 +46,12 @@ class IssueNote(BaseModel):
 
 
 class ContactFacts(BaseModel):
-    """What the rules see of the contact."""
+    """The contact as the rules see it."""
 
     email: str
     status: str
-    state: str | None  # USPS code, None where it is unknown
-    state_source: str  # in words: where the state comes from
+    state: str | None  # USPS code, None if unknown
+    state_source: str  # where the state comes from, as text
     zip_code: str
     birth_date: dt.date | None
     effective_date: dt.date | None
@@ -59,23 +59,23 @@ class ContactFacts(BaseModel):
     phone: bool
     failed_underwriting: bool
     eligible: bool  # can get messages at all
-    why_not: str | None = None  # if not
-    suppression: str | None = None  # the skip reason that it gives every message
-    rule: str  # the state's rule in words
+    why_not: str | None = None  # if not eligible
+    suppression: str | None = None  # the skip reason of every message
+    rule: str  # the state's rule as text
     issues: list[IssueNote] = []
 
 
 class WindowSpan(BaseModel):
-    """Days on which the state's rule allows no message, both included."""
+    """A window in which the state's rule allows no message, both ends included."""
 
-    year: int  # of the anniversary that it belongs to
+    year: int  # of its anniversary
     start: dt.date
     end: dt.date
     kind: str
 
 
 class ExcludedSpan(BaseModel):
-    """Days in a row that are excluded for the same reason, both ends included."""
+    """Consecutive days that are excluded for the same reason, both ends included."""
 
     start: dt.date
     end: dt.date
@@ -83,7 +83,7 @@ class ExcludedSpan(BaseModel):
 
 
 class CommittedMessage(BaseModel):
-    """A row that the sender owns."""
+    """A committed row."""
 
     row_id: int
     email_type: str
@@ -91,11 +91,11 @@ class CommittedMessage(BaseModel):
     status: str
     scheduled_send_date: dt.date | None
     sent_date: dt.date | None
-    counted: bool  # in the frequency limit
+    counted: bool  # by the frequency limit
 
 
 class PlannedRow(BaseModel):
-    """A row of the file that the scheduler owns."""
+    """A planned row of the database."""
 
     row_id: int
     email_type: str
@@ -106,8 +106,8 @@ class PlannedRow(BaseModel):
     scheduler_run_id: str | None
 
 
-class Message(BaseModel):
-    """A candidate and what became of it."""
+class ExplainedMessage(BaseModel):
+    """A candidate and its outcome."""
 
     email_type: str
     campaign_instance_id: int | None
@@ -117,39 +117,39 @@ class Message(BaseModel):
     deadline: dt.date
     priority: int
     start: dt.date  # first day that can be sent
-    latest: dt.date | None = None  # last day without an excluded day since start
-    lo: dt.date | None = None  # it may be moved to [lo, hi]; None if it is skipped before
+    latest: dt.date | None = None  # last day up to which no day is excluded
+    lo: dt.date | None = None  # it may be moved to [lo, hi]; None if it is skipped earlier
     hi: dt.date | None = None
-    floor: dt.date | None = None  # first day of [lo, hi] that can be sent
+    floor: dt.date | None = None  # first day of [lo, hi] that can still be sent
     outcome: Literal["planned", "skipped", "not in the plan yet"]
-    day: dt.date | None  # the day that it is planned on
+    day: dt.date | None  # the day for which it is planned
     skip_reason: str | None
-    decisions: list[Decision]  # in the order of the steps; the last one settled it
-    row: PlannedRow | None  # what the database says
-    note: str | None = None  # where the database says something else than the rules do now
+    decisions: list[Decision]  # in the order of the steps; the last is decisive
+    row: PlannedRow | None  # its row in the database
+    note: str | None = None  # how the database differs from what the rules say now
 
     @property
     def last(self) -> Decision:
-        """What settled it."""
+        """Return the decisive decision."""
         return self.decisions[-1]
 
     @property
     def name(self) -> str:
-        """Its type, of a campaign with the name."""
+        """Return its type, with the name of a campaign."""
         return (
             f"{self.email_type} '{self.campaign_name}'" if self.campaign_name else self.email_type
         )
 
 
 class Absence(Decision):
-    """A message that a contact could expect and that is no candidate now."""
+    """A message that the contact could expect but that is not a candidate now."""
 
     email_type: str  # "followup" for all of these
     name: str
 
 
 class DayAnswer(Decision):
-    """What keeps a message from being sent on a day, or that nothing does."""
+    """Why a message is not sent on a day, or that it can be."""
 
     email_type: str
     name: str
@@ -157,20 +157,20 @@ class DayAnswer(Decision):
     answer: Literal["planned", "allowed", "no room", "not allowed"]
 
 
-class DayFound(BaseModel):
-    """A contact on one day: why not on this day, or what."""
+class DayExplanation(BaseModel):
+    """What a contact gets on one day, and why not more."""
 
     day: dt.date
     verdict: str
-    excluded: Decision | None  # why the rules exclude the day, with the skip reason that it makes
-    load: int | None  # messages of all contacts that stand on it; None where that is not known
+    excluded: Decision | None  # why the rules exclude the day, with the skip reason
+    load: int | None  # messages of all contacts on it; None if not known
     committed: list[CommittedMessage] = []
     messages: list[DayAnswer] = []
     absent: list[Absence] = []
 
 
-class Limits(BaseModel):
-    """The numbers that bound a day and a contact."""
+class SendLimits(BaseModel):
+    """The limits of a day and of a contact."""
 
     daily_cap: int
     ceiling: int
@@ -180,25 +180,25 @@ class Limits(BaseModel):
 
 
 class Explanation(BaseModel):
-    """What `explain_contact` found."""
+    """The explanation of a contact's plan."""
 
     contact_id: int
-    database: str  # in words: which one
+    database: str  # its name for messages
     as_of: dt.date
-    as_of_from: str  # in words: where as_of comes from
+    as_of_from: str  # where as_of comes from, as text
     first_send_date: dt.date
     horizon: dt.date
-    configuration: str  # in words: which one was used
+    configuration: str  # where the configuration comes from, as text
     last_run: str | None
     verdict: str
-    on: DayFound | None = None  # the day that was asked for
+    on: DayExplanation | None = None  # the day of the question
     contact: ContactFacts
-    year: tuple[dt.date, dt.date]  # the days that a timeline shows
+    year: tuple[dt.date, dt.date]  # the days that the timeline shows
     excluded: list[ExcludedSpan] = []  # of these days, for messages that respect windows
     windows: list[WindowSpan] = []
     committed: list[CommittedMessage] = []
-    messages: list[Message] = []
+    messages: list[ExplainedMessage] = []
     absent: list[Absence] = []
-    other_rows: list[PlannedRow] = []  # planned rows that no candidate claims
-    limits: Limits
+    other_rows: list[PlannedRow] = []  # planned rows without a candidate
+    limits: SendLimits
     notes: list[str] = []

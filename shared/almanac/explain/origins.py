@@ -1,5 +1,5 @@
-"""In words: what a candidate is for, and where its ideal date and deadline come from (semantics:
-Candidates to Follow-ups)."""
+"""What a candidate is for, and where its ideal date and deadline come from (semantics: Candidates
+to Follow-ups)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from almanac import civil
 from almanac.explain.case import Case
-from almanac.explain.model import Decision, Input, Standing
+from almanac.explain.model import Decision, Input, MessageOnDay
 from almanac.planning.anniversaries import aep_days, birthdays, effective_dates
 from almanac.plurals import plural
 from almanac.schedule_status import INELIGIBLE_SKIPS
 
 
 def origin(case: Case, row: int) -> Decision:
-    """Why there is a candidate in the row of the plan's drafts, and why then."""
+    """Return why the plan has the candidate, and why on its ideal date."""
     kind, drafts = case.kind(row), case.plan.drafts
     if kind.is_followup:
         found = _followup(case, row)
@@ -77,7 +77,7 @@ def _aep(case: Case, row: int) -> Decision:
     return Decision(
         step="Candidate",
         section="Candidates",
-        why=f"Annual enrollment's message is due on {_event(case, row)}, for everybody.",
+        why=f"The annual enrollment message is due on {_event(case, row)} for all contacts.",
         inputs={"aep.date": aep.date, "aep.valid_days": aep.valid_days},
     )
 
@@ -90,7 +90,7 @@ def _post_window(case: Case, row: int) -> Decision:
     return Decision(
         step="Candidate",
         section="Post-window",
-        why=f"The window {start} to {end} keeps back {names or 'a message'}; this makes up for it.",
+        why=f"The window {start} to {end} blocks {names or 'a message'}; this makes up for it.",
         inputs={
             "window start": start,
             "window end": end,
@@ -100,8 +100,8 @@ def _post_window(case: Case, row: int) -> Decision:
     )
 
 
-def _kept_back(case: Case, first: int, last: int) -> list[Standing]:
-    """The messages with an ideal date in the window, in order of their days."""
+def _kept_back(case: Case, first: int, last: int) -> list[MessageOnDay]:
+    """Return the messages with an ideal date in the window, in order of their days."""
     contacts, context, drafts = case.plan.batch.contacts, case.context, case.plan.drafts
     found = []
     yearly = {"birthday": birthdays, "effective_date": effective_dates}
@@ -119,7 +119,7 @@ def _kept_back(case: Case, first: int, last: int) -> list[Standing]:
         and case.skip_code(r) not in INELIGIBLE_SKIPS
     ]
     return [
-        Standing(message=name, day=civil.date_of(day), status="kept back")
+        MessageOnDay(message=name, day=civil.date_of(day), status="kept back")
         for day, name in sorted(found)
         if first <= day <= last
     ]
@@ -150,7 +150,7 @@ def _campaign(case: Case, row: int) -> Decision:
             why += ", but not before the campaign begins"
             inputs["active_start_date"] = instance.active_start
     if not instance.respect_exclusion_windows:
-        why += "; it goes on excluded days too"
+        why += "; it is sent on excluded days too"
         inputs["respect_exclusion_windows"] = False
     inputs["campaign_valid_days"] = case.context.config.timing.campaign_valid_days
     if instance.active_end is not None:
@@ -166,7 +166,7 @@ def _followup(case: Case, row: int) -> Decision:
     did = [
         words
         for name, words in (
-            ("medical_conditions", "told of medical conditions"),
+            ("medical_conditions", "reported medical conditions"),
             ("answered", "answered the questions"),
             ("clicked", "clicked"),
         )

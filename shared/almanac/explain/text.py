@@ -1,4 +1,4 @@
-"""An explanation for people: first in a sentence, then the year drawn and listed, then what decided
+"""An explanation as text: the answer in a sentence, the year drawn and listed, then the decisions
 on each message."""
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from rich.text import Text
 from almanac.explain.model import (
     Absence,
     DayAnswer,
-    DayFound,
+    DayExplanation,
     Decision,
+    ExplainedMessage,
     Explanation,
     Input,
-    Message,
+    MessageOnDay,
     PlannedRow,
-    Standing,
 )
 from almanac.explain.timeline import draw
 from almanac.report.text import INDENT, heading, listed, paragraph, shown, table
@@ -26,20 +26,20 @@ from almanac.report.text import INDENT, heading, listed, paragraph, shown, table
 COMMITTED_SHOWN = 12
 ANSWERS = {
     "planned": "planned",
-    "not allowed": "not then",
-    "no room": "no room then",
-    "allowed": "could be then",
+    "not allowed": "not on that day",
+    "no room": "no room",
+    "allowed": "possible",
 }
 
 
 def print_explanation(console: Console, found: Explanation) -> None:
-    """The whole explanation, or what is asked of one day."""
+    """Print the whole explanation, or the answer for one day."""
     on = found.on
     paragraph(console, on.verdict if on else found.verdict, indent=0, style="bold")
     paragraph(
         console,
-        f"As of {found.as_of} ({found.as_of_from}); the first day that can still be sent is "
-        f"{found.first_send_date}; by the configuration ({found.configuration}).",
+        f"As of {found.as_of} ({found.as_of_from}); first send date {found.first_send_date}; "
+        f"configuration: {found.configuration}.",
         indent=0,
     )
     for note in found.notes:
@@ -58,7 +58,7 @@ def print_explanation(console: Console, found: Explanation) -> None:
 
 
 def _year(console: Console, found: Explanation) -> None:
-    """The year as a drawing."""
+    """Print the year as a drawing."""
     heading(console, "The year")
     plain = not (console.encoding or "").lower().startswith("utf")
     for line in draw(found, console.width - INDENT, plain):
@@ -66,7 +66,7 @@ def _year(console: Console, found: Explanation) -> None:
 
 
 def _timeline(console: Console, found: Explanation) -> None:
-    """What was sent, what is planned and skipped, and the windows, in order of days."""
+    """Print committed, planned and skipped messages and the windows, in order of days."""
     limits = found.limits
     earlier = len(found.committed) - COMMITTED_SHOWN
     events: list[tuple[dt.date, str, str, str]] = [
@@ -79,13 +79,13 @@ def _timeline(console: Console, found: Explanation) -> None:
     events.append((found.as_of, "", "today", ""))
     heading(console, "Timeline")
     if earlier > 0:
-        paragraph(console, f"({earlier} earlier messages are left out here)")
+        paragraph(console, f"({earlier} earlier messages are not shown)")
     events.sort(key=lambda event: (event[0], event[2] != "today", event[3]))
     table(console, ("!", "!", "!", ""), events)
     paragraph(
         console,
-        f"At most {limits.max_emails} messages in {limits.period_days} days for a contact; "
-        f"{limits.daily_cap:,} messages a day for all, {limits.ceiling:,} at the very most.",
+        f"At most {limits.max_emails} messages in {limits.period_days} days per contact; daily cap "
+        f"{limits.daily_cap:,} messages, ceiling {limits.ceiling:,}.",
     )
 
 
@@ -109,18 +109,18 @@ def _contact(console: Console, found: Explanation) -> None:
     table(console, ("!", ""), rows)
 
 
-def _word(message: Message) -> str:
+def _word(message: ExplainedMessage) -> str:
     return "to be planned" if message.outcome == "not in the plan yet" else message.outcome
 
 
-def _tail(message: Message) -> str:
+def _tail(message: ExplainedMessage) -> str:
     return f": {message.skip_reason}" if message.skip_reason else ""
 
 
 def _messages(console: Console, found: Explanation) -> None:
     if not found.messages:
         return
-    heading(console, "Messages, and what decided (sections are those of docs/semantics.md)")
+    heading(console, "Messages and decisions (sections of docs/semantics.md)")
     for message in found.messages:
         when = f" on {message.day}" if message.day else ""
         title = f"{message.name} for {message.event_date}: {_word(message)}{when}{_tail(message)}"
@@ -138,7 +138,7 @@ def _decision(decision: Decision) -> tuple[str, str, str]:
 
 
 def in_words(inputs: Mapping[str, Input]) -> str:
-    """What a decision was made by, in one line."""
+    """Return what a decision is based on, in one line."""
     return "; ".join(f"{name} = {_value(value)}" for name, value in inputs.items())
 
 
@@ -148,28 +148,27 @@ def _value(value: Input) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(_standing, value))
+        return ", ".join(map(_message_on_day, value))
     if isinstance(value, dict):
         return ", ".join(f"{count:,} on {day}" for day, count in value.items())
     return str(value)
 
 
-def _standing(each: Standing) -> str:
+def _message_on_day(each: MessageOnDay) -> str:
     status = "" if each.status in ("planned", "kept back") else f" ({each.status})"
     return f"{each.message}{status} on {each.day}"
 
 
-def _day(console: Console, found: Explanation, on: DayFound) -> None:
-    """The day that was asked for, message by message."""
-    heading(console, f"On {on.day} (sections are those of docs/semantics.md)")
+def _day(console: Console, found: Explanation, on: DayExplanation) -> None:
+    """Print the answer for one day, message by message."""
+    heading(console, f"On {on.day} (sections of docs/semantics.md)")
     rows = [("excluded", f"{on.excluded.why}" if on.excluded else "no")]
     if on.load is not None:
         limits = found.limits
         rows.append(
             (
-                "messages to all",
-                f"{on.load:,} stand on it now; daily cap {limits.daily_cap:,}, ceiling "
-                f"{limits.ceiling:,}",
+                "all messages",
+                f"{on.load:,} now; daily cap {limits.daily_cap:,}, ceiling {limits.ceiling:,}",
             )
         )
     rows += [

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from almanac.explain.model import CommittedMessage, Explanation, Message
+from almanac.explain.model import CommittedMessage, ExplainedMessage, Explanation
 from almanac.schedule_status import SENT_STATUSES
 
 LABEL = 18  # columns for the name of a line
@@ -34,7 +34,7 @@ class _Line:
 
 
 class _Scale:
-    """Which column a day is in."""
+    """The mapping from days to columns."""
 
     def __init__(self, found: Explanation, columns: int) -> None:
         self.first, self.last = found.year
@@ -42,11 +42,11 @@ class _Scale:
         self.columns = self.at(self.last) + 1
 
     def at(self, day: dt.date) -> int:
-        """The column of a day, which may be outside."""
+        """Return the column of a day, which may be outside the drawing."""
         return (day - self.first).days // self.days
 
     def span(self, first: dt.date, last: dt.date) -> range:
-        """The columns of a span, as far as they are drawn."""
+        """Return the columns of a span that are drawn."""
         return range(max(0, self.at(first)), min(self.columns - 1, self.at(last)) + 1)
 
     def inside(self, day: dt.date | None) -> bool:
@@ -55,7 +55,7 @@ class _Scale:
 
 
 def draw(found: Explanation, width: int, plain: bool) -> list[str]:
-    """The lines of the drawing, none longer than `width`; with `plain` in ASCII only."""
+    """Return the lines of the drawing, none longer than `width`; with `plain` in ASCII only."""
     scale = _Scale(found, max(12, width - LABEL - 1))
     lines = [_excluded(found, scale), _committed(found.committed, scale)]
     lines += [_message(message, scale) for message in found.messages[:LINES]]
@@ -85,20 +85,20 @@ def _shortened(name: str) -> str:
 
 
 def _years(scale: _Scale) -> str:
-    """The years where they begin, the first at the left."""
+    """Return the years at their first days, the first year at the left."""
     years = range(scale.first.year + 1, scale.last.year + 1)
     starts = [(scale.at(dt.date(year, 1, 1)), str(year)) for year in years]
     return _labels([(0, str(scale.first.year)), *starts], scale)
 
 
 def _months(scale: _Scale) -> str:
-    """The names of months where they begin."""
+    """Return the names of months at their first days."""
     starts = _month_starts(scale.first, scale.last)
     return _labels([(scale.at(day), f"{day:%b}") for day in starts], scale)
 
 
 def _labels(labels: list[tuple[int, str]], scale: _Scale) -> str:
-    """Those of the labels for which there is room, at their columns."""
+    """Return the labels that have room, at their columns."""
     text = ""
     for at, label in labels:
         if at >= len(text) + bool(text) and at + len(label) <= scale.columns:
@@ -122,7 +122,7 @@ def _excluded(found: Explanation, scale: _Scale) -> _Line:
 
 
 def _committed(rows: Iterable[CommittedMessage], scale: _Scale) -> _Line:
-    """What was handed to the sender; of several in a column their number."""
+    """Return the committed rows; several in a column as their number."""
     count: Counter[int] = Counter()
     line = _Line("sent, committed")
     for row in rows:
@@ -137,7 +137,7 @@ def _committed(rows: Iterable[CommittedMessage], scale: _Scale) -> _Line:
     return line
 
 
-def _message(message: Message, scale: _Scale) -> _Line:
+def _message(message: ExplainedMessage, scale: _Scale) -> _Line:
     line = _Line(message.campaign_name or message.email_type)
     if message.floor and message.hi and message.outcome != "skipped":
         line.cells |= dict.fromkeys(scale.span(message.floor, message.hi), SPAN)
@@ -156,7 +156,7 @@ def _legend(used: set[str], scale: _Scale) -> list[str]:
 
 
 def _wrapped(parts: list[str], width: int) -> Iterator[str]:
-    """The parts with commas, on as many lines as they need."""
+    """Join the parts by commas on as many lines as they need."""
     line = parts[0]
     for part in parts[1:]:
         if len(line) + len(part) + 3 > width:

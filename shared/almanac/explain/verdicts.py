@@ -1,15 +1,15 @@
-"""What an explanation comes to, in a sentence that can be said on the telephone."""
+"""The answers of an explanation in one sentence, short enough for the telephone."""
 
 from __future__ import annotations
 
 from almanac.explain.case import lowered
-from almanac.explain.model import DayFound, Explanation
+from almanac.explain.model import DayExplanation, Explanation
 from almanac.names import date_of_run
 from almanac.plurals import plural
 
 
 def verdict(found: Explanation) -> str:
-    """What the contact gets in the year to come."""
+    """Return what the contact gets up to the horizon."""
     who = f"Contact {found.contact_id}"
     if not found.contact.eligible:
         return f"{who} gets nothing: {found.contact.why_not}."
@@ -28,24 +28,24 @@ def verdict(found: Explanation) -> str:
 
 
 def notes(found: Explanation) -> list[str]:
-    """What one must know to believe the rest."""
+    """Return what the reader must know to understand the rest."""
     result = []
     if found.last_run is None:
-        result.append("No run has planned this database yet: the days are still to be chosen.")
+        result.append("No run has planned this database yet: no day is chosen.")
     elif date_of_run(found.last_run) not in (None, found.as_of):
         result.append(
-            f"The database's last run was {found.last_run}; this is what the rules give as of "
+            f"The last run of the database was {found.last_run}; this explanation is as of "
             f"{found.as_of}."
         )
     if any(m.note for m in found.messages):
         result.append(
-            "The plan in the database is older than what the rules give now: see the messages."
+            "The plan in the database differs from what the rules say now: see the messages."
         )
     return result
 
 
-def day_verdict(found: Explanation, on: DayFound, email_type: str | None) -> str:
-    """What the contact gets on the day, or why nothing."""
+def day_verdict(found: Explanation, on: DayExplanation, email_type: str | None) -> str:
+    """Return what the contact gets on the day, or why nothing."""
     contact = f"contact {found.contact_id}"
     planned = [each.name for each in on.messages if each.answer == "planned"]
     has = [f"{row.email_type} ({row.status or 'no status'})" for row in on.committed]
@@ -57,15 +57,15 @@ def day_verdict(found: Explanation, on: DayFound, email_type: str | None) -> str
     return f"C{contact[1:]} {nothing} on {on.day}: {_why_nothing(found, on)}"
 
 
-def _why_nothing(found: Explanation, on: DayFound) -> str:
-    """The one reason that holds for all messages, or what comes of them."""
+def _why_nothing(found: Explanation, on: DayExplanation) -> str:
+    """Return the reason that is common to all messages, or that of the nearest one."""
     if not found.contact.eligible:
         return f"{found.contact.why_not}."
     if on.day < found.first_send_date:
-        return f"the day is past, and the first that can still be sent is {found.first_send_date}."
+        return f"the day is past; the first send date is {found.first_send_date}."
     possible = [each for each in on.messages if each.answer != "not allowed"]
     if possible:
-        # the first sentence says it on the telephone; why the other day was chosen comes below
+        # the first sentence is enough here; the reason for the other day follows below
         first = lowered(possible[0].why.partition(". ")[0].rstrip("."))
         return f"{first}." if len(on.messages) == 1 else f"{possible[0].name}: {first}."
     reasons = {each.why for each in on.messages}
@@ -83,13 +83,13 @@ def _why_nothing(found: Explanation, on: DayFound) -> str:
     return _nothing_due(found, on)
 
 
-def _nothing_due(found: Explanation, on: DayFound) -> str:
-    """The messages before and after the day."""
+def _nothing_due(found: Explanation, on: DayExplanation) -> str:
+    """Return the messages before and after the day."""
     days = sorted((m.day, m.name) for m in found.messages if m.day)
     before = [f"{name} on {day}" for day, name in days if day < on.day][-1:]
     after = [f"{name} on {day}" for day, name in days if day > on.day][:1]
     around = [f"the last before is {x}" for x in before] + [f"the next is {x}" for x in after]
-    why = "no message can be due then"
+    why = "no message is due on that day"
     if on.day > found.horizon:
-        why = f"the plan goes up to {found.horizon}, and what is due later is not decided yet"
+        why = f"the plan goes up to {found.horizon}, and later messages are not decided yet"
     return f"{'; '.join([why, ', '.join(around)]) if around else why}."

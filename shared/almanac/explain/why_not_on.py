@@ -1,5 +1,5 @@
-"""Why not on this day: each message held against a day, by the first rule that keeps it from being
-sent then (semantics: Contacts, Windows, Sifting, Target, Daily cap)."""
+"""Why not on this day: for each message, the first rule that prevents it from being sent on the day
+(semantics: Contacts, Windows, Sifting, Target, Daily cap)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Literal
 from almanac import civil
 from almanac.errors import RequestError
 from almanac.explain.case import Case, lowered
-from almanac.explain.days import caps_of
+from almanac.explain.chosen_day import caps_of
 from almanac.explain.frequency import limits_of, sets_hi
 from almanac.explain.model import (
     Absence,
     CommittedMessage,
     DayAnswer,
-    DayFound,
+    DayExplanation,
     Decision,
+    ExplainedMessage,
     Input,
-    Message,
 )
-from almanac.explain.skips import SUPPRESSION
 from almanac.explain.windows import excluded_day, excluded_inputs
 from almanac.plurals import plural
 from almanac.rules.windows import exclusion_reason
+from almanac.schedule_status import SkipCode
 
 Answer = tuple[Literal["planned", "allowed", "no room", "not allowed"], Decision]
 NEAREST_FIRST = ("planned", "allowed", "no room", "not allowed")
@@ -34,14 +34,14 @@ def on_day(
     case: Case,
     date: dt.date,
     email_type: str | None,
-    messages: Sequence[Message],
+    messages: Sequence[ExplainedMessage],
     committed: Sequence[CommittedMessage],
     absent: Sequence[Absence],
-) -> DayFound:
-    """What the contact gets on the day and what not, what comes nearest first; no verdict yet.
+) -> DayExplanation:
+    """Return what the contact gets on the day and what not, the nearest first; without a verdict.
 
-    `messages` in the order of the plan's drafts; with `email_type` those of that type only, which
-    RequestError says if there is no such type.
+    `messages` are in the order of the plan's drafts. `email_type` selects those of one type;
+    RequestError if no such type exists.
     """
     if email_type is not None:
         _check_type(case, email_type, absent)
@@ -58,7 +58,7 @@ def on_day(
             )
             answers.append((abs((message.ideal_date - date).days), found))
     answers.sort(key=lambda pair: (NEAREST_FIRST.index(pair[1].answer), pair[0]))
-    return DayFound(
+    return DayExplanation(
         day=date,
         verdict="",
         excluded=_excluded(case, civil.day_of(date)),
@@ -75,7 +75,7 @@ def on_day(
 
 
 def _excluded(case: Case, day: int) -> Decision | None:
-    """Why the rules exclude the day for whatever respects windows, if they do."""
+    """Return why the rules exclude the day for messages that respect windows, if they do."""
     cause = case.cause(day) if case.eligible else 0
     if not cause:
         return None
@@ -94,7 +94,7 @@ def _check_type(case: Case, email_type: str, absent: Sequence[Absence]) -> None:
     )
     if email_type not in known:
         raise RequestError(
-            f"--type: {email_type!r} is no type of message here; expected one of {', '.join(known)}"
+            f"--type: {email_type!r} is not a message type here; expected one of {', '.join(known)}"
         )
 
 
@@ -104,7 +104,11 @@ def _is_of(absence: Absence, email_type: str | None) -> bool:
 
 
 def _answer(
-    case: Case, row: int, message: Message, date: dt.date, messages: Sequence[Message]
+    case: Case,
+    row: int,
+    message: ExplainedMessage,
+    date: dt.date,
+    messages: Sequence[ExplainedMessage],
 ) -> Answer:
     if message.day == date:
         return "planned", message.last
@@ -114,30 +118,34 @@ def _answer(
 
 
 def _obstacles(
-    case: Case, row: int, message: Message, date: dt.date, messages: Sequence[Message]
+    case: Case,
+    row: int,
+    message: ExplainedMessage,
+    date: dt.date,
+    messages: Sequence[ExplainedMessage],
 ) -> Iterator[Decision]:
-    """What keeps the message from being sent on the day, the first rule first."""
+    """Yield the rules that prevent the message on the day, in their order."""
     day, sifted = civil.day_of(date), case.plan.sifted
     deadline = int(case.plan.drafts.deadline[row])
-    if message.last.step == SUPPRESSION:
+    if case.skip_code(row) is SkipCode.SUPPRESSED:
         yield message.last
     if day < case.limits.t0:
         first = civil.date_of(case.limits.t0)
-        why = f"The day is past: the first day that can still be sent is {first}."
+        why = f"The day is past: the first send date is {first}."
         yield Decision(step="T0", section="Sifting", why=why, inputs={"T0": first})
     if day > deadline:
         last = civil.date_of(deadline)
-        why = f"It is of no use after its deadline, {last}."
+        why = f"The day is after its deadline, {last}."
         yield Decision(step="Deadline", section="Candidates", why=why, inputs={"deadline": last})
     if case.reason(row):
-        why = f"It is skipped, whatever the day: {lowered(message.last.why)}"
+        why = f"It is skipped on every day: {lowered(message.last.why)}"
         yield message.last.model_copy(update={"why": why})
     respects = case.respects_windows(row)
     if respects and case.cause(day):
         yield Decision(
             step="Exclusion",
             section="Windows",
-            why=f"Nothing is sent then: {excluded_day(case, day)}.",
+            why=f"It is not sent on that day: {excluded_day(case, day)}.",
             inputs=excluded_inputs(case, day),
         )
     start, latest, lo = int(sifted.start[row]), int(sifted.latest[row]), int(sifted.lo[row])
@@ -157,14 +165,14 @@ def _obstacles(
         yield Decision(
             step="Daily cap",
             section="Daily cap",
-            why=f"The day is full: {plural(load, 'message')} stand on it, and "
-            f"{case.limits.ceiling:,} is the most that may.",
+            why=f"The day is full: it has {plural(load, 'message')}, and the ceiling is "
+            f"{case.limits.ceiling:,}.",
             inputs=caps_of(case) | {"load now": load},
         )
 
 
 def _excluded_before(case: Case, day: int, start: int) -> int:
-    """The last excluded day between a day and the start, which is later."""
+    """Return the last excluded day between a day and the start, which is later."""
     return next((each for each in range(start - 1, day, -1) if case.cause(each)), day)
 
 
@@ -174,7 +182,7 @@ def _between(case: Case, excluded: int, start: int, day: int) -> Decision:
         step="Exclusion between",
         section="Sifting",
         why=f"Excluded days lie between {first} and {last}: {excluded_day(case, excluded)}, and a "
-        "message does not move across such days.",
+        "message is not moved across such days.",
         inputs={**excluded_inputs(case, excluded), "start": civil.date_of(start)},
     )
 
@@ -195,20 +203,20 @@ def _too_early(case: Case, row: int, lo: int) -> Decision:
 def _after_hi(case: Case, row: int) -> Decision:
     hi, later = civil.date_of(case.plan.sifted.hi[row]), sets_hi(case, row)
     limits, inputs = case.context.config.frequency, limits_of(case) | {"hi": hi}
-    why = f"It has to go by {hi}"
+    why = f"It must be sent by {hi}"
     if later is not None:
         why += (
-            f", to leave room for {later.standing.message}, due on {later.standing.day}: at most "
+            f", to leave room for {later.message.message}, due on {later.message.day}: at most "
             f"{plural(limits.max_emails, 'message')} in {plural(limits.period_days, 'day')}"
         )
-        inputs["hi set by"] = [later.standing]
+        inputs["hi set by"] = [later.message]
     return Decision(step="Range", section="Sifting", why=f"{why}.", inputs=inputs)
 
 
 def _other_campaign(
-    case: Case, row: int, date: dt.date, messages: Sequence[Message]
+    case: Case, row: int, date: dt.date, messages: Sequence[ExplainedMessage]
 ) -> Decision | None:
-    """Another campaign message of the contact that stands on the day, if this is one."""
+    """Return that another campaign message of the contact is on the day, if this is one."""
     if not case.kind(row).is_campaign:
         return None
     names = [
@@ -228,14 +236,13 @@ def _other_campaign(
     return Decision(
         step="Campaigns on one day",
         section="Daily cap",
-        why=f"{names[0]} stands on that day, and two campaign messages of a contact never share "
-        "one.",
+        why=f"{names[0]} is on that day, and two campaign messages of a contact never share a day.",
         inputs=inputs,
     )
 
 
-def _allowed(case: Case, message: Message, date: dt.date) -> Answer:
-    """No rule keeps the message from the day: then why it stands on another, or on none."""
+def _allowed(case: Case, message: ExplainedMessage, date: dt.date) -> Answer:
+    """Return why a message that may be sent on the day is on another, or on none."""
     load = case.loads.on(str(date))
     inputs: dict[str, Input] = {**caps_of(case), "load now": load}
     last = message.last.model_copy(update={"inputs": message.last.inputs | inputs})
@@ -247,9 +254,9 @@ def _allowed(case: Case, message: Message, date: dt.date) -> Answer:
         chosen = "the next run chooses the day."
     if load is not None and load >= case.limits.cap:
         why = (
-            f"There is no room then: {plural(load, 'message')} stand on the day, and the daily "
-            f"cap is {case.limits.cap:,}; {chosen}"
+            f"There is no room on that day: it has {plural(load, 'message')}, and the daily cap is "
+            f"{case.limits.cap:,}; {chosen}"
         )
         update = {"why": why, "step": "Daily cap", "section": "Daily cap"}
         return "no room", last.model_copy(update=update)
-    return "allowed", last.model_copy(update={"why": f"It could be sent then; {chosen}"})
+    return "allowed", last.model_copy(update={"why": f"It could be sent on that day; {chosen}"})

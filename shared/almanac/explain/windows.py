@@ -1,4 +1,4 @@
-"""In words and numbers: which days a state's rule excludes for the contact (semantics: Windows)."""
+"""The days that a state's rule excludes for the contact, and why (semantics: Windows)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,12 @@ from almanac.config import StateRule
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, ExcludedSpan, Input, WindowSpan
 from almanac.frames import NO_DAY
-from almanac.planning.rule_text import ANCHORS, span_in_words
+from almanac.planning.rule_text import ANCHORS
 from almanac.rules.windows import AGE, YEAR_ROUND, causes, exclusion_reason
 
 
-def rule_in_words(case: Case, state: str | None) -> str:
-    """What the state's rule forbids."""
-    if state is None:
-        return "the state is unknown: no state rule applies"
-    rule = case.context.config.state_rules.get(state)
-    if rule is None:
-        return f"{state} has no exclusion"
-    if rule.kind == "year_round":
-        return f"{state} is excluded all year"
-    text = f"{state} excludes {span_in_words(rule, case.context.config.timing.pre_window_days)}"
-    if rule.year_round_from_age is not None:
-        text += f"; all year from the age of {rule.year_round_from_age}"
-    return text
-
-
 def window_spans(case: Case) -> list[WindowSpan]:
-    """The windows of the year of as_of and of the next, and one from before that still lasts."""
+    """Return the windows of the year of as_of and of the next, and an earlier one not yet over."""
     year = case.context.as_of.year
     rule = _rule(case)
     if rule is None or rule.kind == "year_round":
@@ -46,7 +31,7 @@ def window_spans(case: Case) -> list[WindowSpan]:
 
 
 def excluded_spans(case: Case, first: dt.date, last: dt.date) -> list[ExcludedSpan]:
-    """The excluded days of [first, last] as spans, in order."""
+    """Return the excluded days of [first, last] as spans, in order."""
     if not case.eligible:
         return []
     days = np.arange(civil.day_of(first), civil.day_of(last) + 1, dtype=np.int32)
@@ -64,20 +49,20 @@ def excluded_spans(case: Case, first: dt.date, last: dt.date) -> list[ExcludedSp
 
 
 def excluded_day(case: Case, day: int) -> str:
-    """Why the day, which is excluded, is so: with the days of the window."""
+    """Return why an excluded day is excluded, with the days of the window."""
     text, cause, window = civil.text_of(day), case.cause(day), case.window(day)
     if cause == YEAR_ROUND:
-        return f"{case.state} is excluded all year, {text} like any other day"
+        return f"{case.state} is excluded all year, including {text}"
     if cause == AGE:
         since = civil.text_of(case.exclusions.age_from[0])
-        return f"{text} is excluded: from {since} on {case.state} excludes the contact by age"
+        return f"{text} is excluded: from {since} on, {case.state} excludes the contact by age"
     if window is None:
         return f"{text} is excluded"
     return f"{text} lies in the window {window[0]} to {window[1]} of {case.state}"
 
 
 def excluded_inputs(case: Case, day: int) -> dict[str, Input]:
-    """What the exclusion of the day follows from."""
+    """Return what the exclusion of the day is based on."""
     cause, window, rule = case.cause(day), case.window(day), _rule(case)
     inputs: dict[str, Input] = {"state": case.state}
     if rule is None:
@@ -110,7 +95,7 @@ def excluded_inputs(case: Case, day: int) -> dict[str, Input]:
 
 
 def exclusion(case: Case, row: int) -> Decision:
-    """Why a candidate is skipped whose ideal date, or else its start, is excluded."""
+    """Return why a candidate is skipped whose ideal date, or else its start, is excluded."""
     drafts, sifted = case.plan.drafts, case.plan.sifted
     what, day = "ideal date", int(drafts.ideal[row])
     if not case.cause(day):
@@ -132,12 +117,12 @@ def exclusion(case: Case, row: int) -> Decision:
 
 
 def _makes_up(case: Case, end: dt.date) -> str:
-    """The make-up message of a window, if there is one."""
+    """Return the part of a sentence on the post-window message, if there is one."""
     drafts, code = case.plan.drafts, case.kind_table.kind("post_window")
     if ((drafts.kind == code) & (drafts.event == civil.day_of(end))).any():
         return f": the post_window message after {end} makes up for it"
     if end >= case.context.horizon and case.context.config.organization.enable_post_window_emails:
-        return f": what makes up for it comes after {end}, later than is planned for now"
+        return f": the message that makes up for it is due after {end}, beyond the horizon"
     return ""
 
 

@@ -1,7 +1,7 @@
-"""In words: why a message has the day that the database gives it (semantics: Target to Daily cap).
+"""Why a message has the day that the database gives it (semantics: Target to Daily cap).
 
-The day was chosen by the run that wrote the row, with the load of all contacts. From the contact's
-side one can work out what it aimed at; where it then ended up tells what happened.
+The run that wrote the row chose the day with the occupancy of all contacts' messages. The target
+follows from the contact alone, and comparing it with the day shows what the run did.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from almanac.names import date_of_run
 from almanac.plurals import plural
 from almanac.schedule_status import SkipCode
 
-LOADS_SHOWN = 10  # days of a span of which the load is fetched
+LOADS_SHOWN = 10  # most days of a span for which the messages are counted
 
 
 def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
-    """Why a PRE_SCHEDULED row of the database has its day."""
+    """Return why a PRE_SCHEDULED row of the database has its day."""
     drafts = case.plan.drafts
     if found.scheduled_send_date is None:
         why = "Its day in the database cannot be read."
@@ -40,22 +40,22 @@ def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
     aimed = max((t for t in _targets(case, row, found) if t < day), default=None)
     if aimed is not None:
         return _waited(case, row, aimed, day, kept, inputs)
-    why = f"It keeps the day that it has, {plural(abs(day - ideal), 'day')} from its ideal date."
+    why = f"It keeps its day, {plural(abs(day - ideal), 'day')} from its ideal date."
     return Decision(step="Kept", section="Target", why=why, inputs=inputs)
 
 
 def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
-    """Why the last run found no day for a candidate."""
+    """Return why the last run found no day for a candidate."""
     sifted = case.plan.sifted
     first, last = int(sifted.floor[row]), int(sifted.hi[row])
     days = f"{civil.text_of(first)} to {civil.text_of(last)}"
     ceiling = plural(case.limits.ceiling, "message")
     if code is SkipCode.DAILY_CAP:
-        why = f"Every day it may be sent on, of {days}, had reached the ceiling of {ceiling}."
+        why = f"Every day from {days} on which it may be sent had reached the ceiling of {ceiling}."
     else:
         why = (
-            f"On every day of {days} with room left, another campaign message of the contact "
-            "stands, and two never share a day."
+            f"On every day from {days} with room, the contact has another campaign message, and "
+            "two never share a day."
         )
     return Decision(
         step="Daily cap",
@@ -66,13 +66,15 @@ def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
 
 
 def caps_of(case: Case) -> dict[str, Input]:
-    """The limits of a day."""
+    """Return the limits of a day."""
     return {"daily cap": case.limits.cap, "ceiling": case.limits.ceiling}
 
 
 def loads_between(case: Case, first: int, last: int) -> Input:
-    """The load of the days of a span as it is now, of many or far ones of the first and the last;
-    None where that is not known."""
+    """Return how many messages the days of a span have now; None if that is not known.
+
+    Of a long span, or in a store, only the first and the last day.
+    """
     days = list(range(first, last + 1))
     if not case.loads.near or len(days) > LOADS_SHOWN:
         days = sorted({first, last})
@@ -99,7 +101,7 @@ def _kept(case: Case, found: PlannedRow) -> str:
 
 
 def _first_days(case: Case, found: PlannedRow) -> list[int]:
-    """What T0 can have been in the run that wrote the row."""
+    """Return the possible T0 of the run that wrote the row."""
     date = date_of_run(found.scheduler_run_id)
     if date is None or date == case.context.as_of:
         return [case.limits.t0]
@@ -114,12 +116,12 @@ def _hash(case: Case, row: int) -> int:
 
 
 def _spread(case: Case, row: int, t0: int) -> int:
-    """The days over which what is late is spread."""
+    """Return the number of days over which late messages are spread."""
     return max(1, min(case.limits.catch_up_days, int(case.plan.sifted.hi[row]) - t0 + 1))
 
 
 def _target(case: Case, row: int, t0: int) -> int:
-    """The day that a new candidate aims at in a run with that first day, before smoothing."""
+    """Return the target of a new candidate in a run with that T0, before smoothing."""
     ideal = int(case.plan.drafts.ideal[row])
     if ideal >= t0:
         return ideal
@@ -131,12 +133,12 @@ def _target(case: Case, row: int, t0: int) -> int:
 def _caught_up(case: Case, row: int, t0: int, kept: str, inputs: dict[str, Input]) -> Decision:
     ideal, first = civil.text_of(case.plan.drafts.ideal[row]), civil.date_of(t0)
     if case.kind(row).is_followup:
-        why = f"Its ideal date {ideal} was past, so it goes on the first day that can be sent"
+        why = f"Its ideal date {ideal} was past, so it is sent on the first send date"
     else:
         days = plural(case.limits.catch_up_days, "day")
         why = (
-            f"Its ideal date {ideal} was past on {first}; what is late is spread over the next "
-            f"{days}, or up to the last day allowed"
+            f"Its ideal date {ideal} was past on {first}; late messages are spread over the next "
+            f"{days}, or up to the last allowed day"
         )
         inputs = inputs | {
             "catch_up_spread_days": case.limits.catch_up_days,
@@ -181,7 +183,7 @@ def _smoothed(case: Case, row: int, day: int, kept: str, inputs: dict[str, Input
 
 
 def _targets(case: Case, row: int, found: PlannedRow) -> list[int]:
-    """The days that it can have aimed at."""
+    """Return the possible targets of the message."""
     targets = [_target(case, row, t0) for t0 in _first_days(case, found)]
     if case.kind(row).is_effective_date:
         targets.append(int(case.plan.drafts.ideal[row]) + _shift(case, row))
@@ -193,11 +195,11 @@ def _waited(
 ) -> Decision:
     start, end = civil.text_of(aimed), civil.text_of(day)
     why = (
-        f"It waited for room from {start} to {end}: the days before had reached the cap of "
+        f"It waited for room from {start} to {end}: the days before that had reached the cap of "
         f"{plural(case.limits.cap, 'message')}"
     )
     if case.kind(row).is_campaign:
-        why += " or held another campaign message of the contact"
+        why += " or had another campaign message of the contact"
     load = case.loads.on(end)
     if load is not None:
         why += f" ({plural(load, 'message')} on {end} now)"
