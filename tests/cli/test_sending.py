@@ -305,7 +305,7 @@ def test_what_a_run_has_moved_or_taken_away_cannot_be_claimed(small: Path) -> No
     assert why(small, *claims) == [
         "a run has moved it to 2026-12-01, not 2026-11-23",
         "is of contact 1, not 7",
-        "no such row: a run has removed it, or it never was",
+        "no such row: a run has removed it, or it never existed",
     ]
     assert why(small, {"id": 15, "status": "processing"}) == [
         "is skipped and cannot become processing"
@@ -356,7 +356,7 @@ def test_unusable_lines_are_refused_with_why_and_the_others_taken(small: Path) -
         "3,id: 'x' is not the id of a row,x,sent,,",
         f"4,\"status: 'gone' is not one of {', '.join(STATUSES)}\",12,gone,,",
         "5,at: '8:31' is not a time; expected such as 2026-11-21T08:30:00-06:00,12,sent,8:31,",
-        '6,"no such row: a run has removed it, or it never was",99,failed,,no',
+        '6,"no such row: a run has removed it, or it never existed",99,failed,,no',
         "8,at: 0001-01-01 is out of range,13,sent,0001-01-01,",
     ]
     assert [status(small, row) for row in (11, 12, 13)] == ["sent", "pre-scheduled", "failed"]

@@ -137,7 +137,7 @@ def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
     ("arguments", "words"),
     [
         (("add",), "expected --email ADDRESS or --contact ID"),
-        (("add", "--contact", 9), "contact 9: is not there"),
+        (("add", "--contact", 9), "contact 9: does not exist"),
         (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
         (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
         (("add", "--contact", 7, "--reason", "a\0b"), "'a\\x00b': with a NUL character"),
@@ -214,7 +214,7 @@ def test_every_unusable_line_is_in_the_rejects_with_why(empty: Path) -> None:
     assert told["rejects"] == str(empty.parent / "list.csv.rejects.csv")
     assert rejects(empty) == [
         "line,rejected_because,email,contact_id,since,until,name",
-        "4,names nobody: neither an e-mail address nor the id of a contact,,,,,Nobody",
+        "4,no contact: neither an e-mail address nor the id of a contact,,,,,Nobody",
         "5,email: 'b at x.org' is not an e-mail address,b at x.org,,,,Bob",
         "7,contact_id: 'seven' is not the id of a contact,c@x.org,seven,,,Cid",
         "8,since: '01/02/2026' is not a date; expected YYYY-MM-DD,d@x.org,,01/02/2026,,Dan",
@@ -266,8 +266,8 @@ def test_encodings_separators_and_line_ends_are_found_out(empty: Path, octets: b
 @pytest.mark.parametrize(
     ("octets", "words"),
     [
-        (b"", "empty; expected CSV with a header such as email,contact_id"),
-        (b"name,address\nAnn,a@x.org\n", "expected a header with email, contact_id; found name"),
+        (b"", "empty; expected a header with email or contact_id"),
+        (b"name,address\nAnn,a@x.org\n", "expected a header with email or contact_id; found 'name"),
         (b"email,email\na,b\n", "the column email is there more than once"),
         (b"PK\x03\x04 and so on", "a workbook or an archive; save the sheet as CSV"),
     ],

@@ -220,7 +220,7 @@ JSON_OF = {
         *(campaigns.CampaignShown, campaigns.Field, campaigns.LoggedChange, campaigns.ChangeResult),
         *(campaigns.FieldChange, campaigns.Affected, campaigns.Replanned, campaigns.Imported),
     ),
-    "suppression.md": (suppression.Line, suppression.Effect, suppression.Loaded),
+    "suppression.md": (suppression.SuppressionCount, suppression.Effect, suppression.Loaded),
     "senders.md": (sending.DueMessages, marking.Marked, marks.RefusedLine),
 }
 

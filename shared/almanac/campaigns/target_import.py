@@ -1,7 +1,8 @@
-"""`almanac campaign import`: targets of an instance from a CSV file, the bad rows told by line."""
+"""`almanac campaign import`: add targets of an instance from a CSV file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,43 +13,47 @@ from almanac.campaigns.model import Imported
 from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile
 from almanac.campaigns.target_validation import ImportCounts
+from almanac.csv_input.rejects import ENCODING, ERRORS
+from almanac.csv_input.source import InputFile
 from almanac.database import campaigns as tables
 from almanac.database.target_import import TargetImport
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.outputs import check_out, partial_of
+from almanac.planning.brief import Instance
 from almanac.progress import Progress
+from almanac.report.text import listed
 
 
-class _Undone(Exception):
-    """Ends the transaction without a change; carries what it would have been."""
+class _RolledBack(Exception):
+    """Ends the transaction without a change; carries the result."""
 
     def __init__(self, imported: Imported) -> None:
-        super().__init__("undone")
+        super().__init__("rolled back")
         self.imported = imported
 
 
 @dataclass(frozen=True)
-class Options:
+class ImportOptions:
     """How to import."""
 
     rejects: Path
-    strict: bool = False  # one bad row refuses all
+    strict: bool = False  # one invalid row rejects the whole file
     dry_run: bool = False
+    pairs: Sequence[str] = ()  # the values of --map
 
 
 def import_targets(
     agency: AgencyDatabase,
     which: str,
-    file: Path,
-    name: str,
-    options: Options,
+    file: InputFile,
+    options: ImportOptions,
     request: ChangeRequest,
     progress: Progress,
 ) -> Imported:
     """Add the rows of a CSV file to the targets of an instance, in one transaction.
 
-    name: what messages call the file. Raises InputError for a file that is no CSV of targets,
-    RequestError for an unknown instance, and what `AgencyDatabase.edit` raises.
+    Raise InputError for a file that is not a CSV of targets, RequestError for an unknown instance,
+    and what `AgencyDatabase.edit` raises.
     """
     check_out(options.rejects, "--rejects")
     with agency.open() as source:
@@ -56,75 +61,92 @@ def import_targets(
     with partial_of(options.rejects, "--rejects") as partial:
 
         def edit(connection: apsw.Connection) -> Imported:
-            return _import(
-                connection, agency, which, file, name, partial, options, request, progress
+            tables.complete_tables(connection)
+            campaigns = Campaigns.read(connection)
+            row = campaigns.instance(which)
+            (instance,) = (
+                each for each in campaigns.instances(request.as_of) if each.id == row["id"]
             )
+            counts = _read(connection, instance.id, file, partial, options, request, progress)
+            result = _result(campaigns, instance, agency.name, file.name, counts, options, request)
+            if result.outcome != "written":
+                raise _RolledBack(result)
+            return result
 
         try:
             done = agency.edit(edit, "campaign-import", request.now, progress)
-        except _Undone as undone:
-            done = undone.imported
+        except _RolledBack as rolled_back:
+            done = rolled_back.imported
         if done.rejected_total:
             partial.replace(options.rejects)
     return done
 
 
-def _import(
+def _read(
     connection: apsw.Connection,
-    agency: AgencyDatabase,
-    which: str,
-    file: Path,
-    name: str,
-    partial: Path,
-    options: Options,
+    instance: int,
+    file: InputFile,
+    rejects: Path,
+    options: ImportOptions,
     request: ChangeRequest,
     progress: Progress,
-) -> Imported:
-    tables.complete_tables(connection)
-    found = Campaigns.read(connection)
-    row = found.instance(which)
-    (instance,) = (each for each in found.instances(request.as_of) if each.id == row["id"])
+) -> ImportCounts:
+    """Read the whole file, and write its targets unless the options say otherwise."""
     with (
-        file.open("rb") as stream,
-        partial.open("w", encoding="utf-8", newline="", errors="surrogateescape") as out,
+        file.path.open("rb") as stream,
+        rejects.open("w", encoding=ENCODING, errors=ERRORS, newline="") as report,
     ):
-        source = TargetFile(stream, name)
+        source = TargetFile(stream, file.name, options.pairs)
         progress("look up contacts", 0, 1)
-        targets = TargetImport(connection, instance.id, source.by_email)
+        targets = TargetImport(connection, instance, source.by_email)
         progress("look up contacts", 1, 1)
-        tally = ImportCounts(source, out)
-        size = max(1, file.stat().st_size)
+        counts = ImportCounts(source, report)
+        size = max(1, file.path.stat().st_size)
         for batch in source.batches():
-            tally.judge(batch, targets)
+            counts.take(batch, targets)
             progress("read", min(source.position(), size), size)
-    if not (options.dry_run or (options.strict and tally.rejected)):
+    if not (options.dry_run or (options.strict and counts.rejected)):
         progress("write", 0, 1)
         targets.write(request.timestamp)
         progress("write", 1, 1)
     targets.close()
-    line = found.line(instance, request.as_of)
+    return counts
+
+
+def _result(
+    campaigns: Campaigns,
+    instance: Instance,
+    database: str,
+    file: str,
+    counts: ImportCounts,
+    options: ImportOptions,
+    request: ChangeRequest,
+) -> Imported:
     notes = []
+    if ignored := counts.ignored_columns:
+        notes.append(f"columns that are not read: {listed(ignored, 8)}")
     if instance.target_all_contacts:
         notes.append("its type targets all contacts: rows of targets play no part in it")
+    line = campaigns.line(instance, request.as_of)
     if line.state != "active":
         notes.append(f"the campaign is not active on {request.as_of}: {line.state_words}")
-    imported = Imported(
-        database=agency.name,
+    result = Imported(
+        database=database,
         instance_id=instance.id,
         name=instance.name,
         campaign_type=instance.type_name,
-        file=name,
+        file=file,
         outcome="written",
-        read=tally.read,
-        added=tally.added,
-        there_already=tally.there,
-        rejected=dict(tally.rejected.most_common()),
-        rejects_file=str(options.rejects) if tally.rejected else None,
-        examples=tally.examples,
+        read=counts.read,
+        added=counts.added,
+        there_already=counts.there,
+        rejected=dict(counts.rejected.most_common()),
+        rejects_file=str(options.rejects) if counts.rejected else None,
+        examples=counts.examples,
         notes=notes,
     )
-    if options.strict and tally.rejected:
-        raise _Undone(imported.model_copy(update={"outcome": "refused", "added": 0}))
+    if options.strict and counts.rejected:
+        return result.model_copy(update={"outcome": "refused", "added": 0})
     if options.dry_run:
-        raise _Undone(imported.model_copy(update={"outcome": "dry run"}))
-    return imported
+        return result.model_copy(update={"outcome": "dry run"})
+    return result

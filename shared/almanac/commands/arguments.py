@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from almanac.csv_input import STDIN
 from almanac.errors import InputError
 from almanac.names import FIRST_YEAR, LAST_YEAR
 from almanac.outputs import check_out
@@ -93,23 +88,6 @@ def read_assignments(words: Sequence[str], option: str | None = None) -> dict[st
             raise InputError(f"{prefix}{field} is given twice")
         values[field] = value or None
     return values
-
-
-@contextmanager
-def readable_twice(path: Path) -> Iterator[Path]:
-    """Yield the file, or a copy of a stream: an import may have to read it again."""
-    if path == STDIN or path.is_fifo():
-        with tempfile.NamedTemporaryFile(prefix="almanac-", suffix=".csv") as copy:
-            with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as stream:
-                shutil.copyfileobj(stream, copy)
-            copy.flush()
-            yield Path(copy.name)
-        return
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; expected a CSV file")
-    if not path.exists():
-        raise InputError(f"{path}: no such file; expected a CSV file, or - for standard input")
-    yield path
 
 
 def read_ids(text: str) -> list[ContactRange]:

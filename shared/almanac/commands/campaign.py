@@ -15,15 +15,16 @@ from almanac.campaigns.apply import ApplyOptions, change_instance, change_type, 
 from almanac.campaigns.change_request import new_request
 from almanac.campaigns.model import ChangeResult
 from almanac.campaigns.queries import list_campaigns, show_campaign, today_at
-from almanac.campaigns.target_import import Options, import_targets
+from almanac.campaigns.target_import import ImportOptions, import_targets
 from almanac.commands.agency_arguments import CampaignArguments
-from almanac.commands.arguments import read_assignments, read_date, readable_twice
+from almanac.commands.arguments import read_assignments, read_date
 from almanac.commands.exit_codes import OK, USAGE
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson, AsOf, ChangedBy, EventId, MaybeOrg, Rejects, Store
+from almanac.commands.options import AsJson, AsOf, ChangedBy, EventId, Map, MaybeOrg, Rejects, Store
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
-from almanac.csv_input import STDIN, rejects_path
+from almanac.csv_input.rejects import rejects_path
+from almanac.csv_input.source import input_file
 from almanac.errors import InputError
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase
 
@@ -247,6 +248,7 @@ def set_type(
 def import_(
     words: Annotated[list[str], _words("[DATABASE] INSTANCE FILE")],
     rejects: Rejects = None,
+    map_: Map = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Import nothing if any row is invalid.")
     ] = False,
@@ -260,19 +262,18 @@ def import_(
 ) -> int:
     """Import targets of an instance from a CSV file, or from standard input (-).
 
-    The header names contact_id or email, and optionally trigger_date; UTF-8, with commas,
-    semicolons or tabs. Invalid rows go to a file with line and reason, the others are imported.
+    The header names contact_id or email, and optionally trigger_date; other columns are not read.
+    Invalid rows go to a file with line and reason, the others are imported.
     """
     arguments = CampaignArguments(words, org, store)
     agency, (which, name, *more) = arguments.agency("INSTANCE", "FILE")
     _check_no_more(more)
     path, request = Path(name), new_request(_day(agency, as_of), changed_by)
-    shown = "standard input" if path == STDIN else name
     with progress_bars() as progress:
         plan = replanner(agency, request, ApplyOptions(dry_run, replan), progress)
-        with readable_twice(path) as file:
-            options = Options(rejects_path(path, rejects), strict, dry_run)
-            result = import_targets(agency, which, file, shown, options, request, progress)
+        with input_file(path) as file:
+            options = ImportOptions(rejects_path(path, rejects), strict, dry_run, map_ or [])
+            result = import_targets(agency, which, file, options, request, progress)
             if result.outcome == "written":
                 result = result.model_copy(update=plan([request.replan(result.instance_id)]))
     print_result(result, as_json, partial(text.print_import, where=arguments.as_typed))

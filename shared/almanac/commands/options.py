@@ -78,4 +78,12 @@ EventId = Annotated[
         "--event-id", metavar="ID", help="Changes with the same id are made once; a new one."
     ),
 ]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="THEIRS=OURS",
+        help="Which column of the file is which of ours, if the name does not say; repeatable.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -21,6 +21,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import (
     AsJson,
     DatabaseAndFile,
+    Map,
     MaybeDatabase,
     MaybeOrg,
     Rejects,
@@ -29,10 +30,11 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
-from almanac.csv_input import STDIN, read_text, rejects_path
+from almanac.csv_input.rejects import rejects_path
+from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors
 from almanac.delivery.feedback import Marked, apply
-from almanac.delivery.feedback_file import parse
+from almanac.delivery.feedback_file import read_marks
 from almanac.delivery.outbox import DueMessages, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
 from almanac.organizations.agency_database import AgencyDatabase, T
@@ -139,6 +141,7 @@ def mark(
         bool, typer.Option("--no-suppress", help="Add no suppressions for bounces and complaints.")
     ] = False,
     rejects: Rejects = None,
+    map_: Map = None,
     wait: Wait = 120,
     org: MaybeOrg = None,
     store: Store = None,
@@ -156,8 +159,8 @@ def mark(
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
     zone = retry_while_busy(agency, wait, lambda: agency.config().zone)
-    name = "standard input" if file == STDIN else str(file)
-    parsed = parse(read_text(file), name, zone, now)
+    with input_file(file) as source:
+        parsed = read_marks(source, map_ or [], zone, now)
     with progress_bars() as progress:
         found, refused = retry_while_busy(
             agency,

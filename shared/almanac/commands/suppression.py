@@ -18,6 +18,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import (
     AsJson,
     DatabaseAndFile,
+    Map,
     MaybeDatabase,
     MaybeOrg,
     Rejects,
@@ -25,7 +26,8 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_json
 from almanac.commands.progress import progress_bars
-from almanac.csv_input import read_csv, rejects_path
+from almanac.csv_input.rejects import rejects_path
+from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors
 from almanac.database.suppressions import IN_FORCE, Suppression
 from almanac.delivery import suppressions, suppressions_text
@@ -79,7 +81,7 @@ def list_(
     with agency.open() as source, map_errors(source.path):
         connection = source.connection
         if email is None and contact is None:
-            lines = suppressions.lines(connection, day)
+            lines = suppressions.counts(connection, day)
             effect = suppressions.effect(connection, day)
             if as_json:
                 print_json(day=day, lines=lines, effect=effect)
@@ -136,7 +138,7 @@ def add(
     _require_one(email, contact, both=True)
     number = "" if contact is None else str(contact)
     words = (email or "", number, reason, source, since or str(day), until or "")
-    new = suppressions.made(*(word.strip() for word in words))
+    new = suppressions.from_texts(*(word.strip() for word in words))
 
     def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect]:
         return suppressions.add(connection, new, day), suppressions.effect(connection, day)
@@ -201,6 +203,7 @@ def end(
 def import_(
     names: DatabaseAndFile,
     rejects: Rejects = None,
+    map_: Map = None,
     on: On = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -216,7 +219,8 @@ def import_(
     agency, file = agency_and_file(names, org, store)
     day = _day(agency, on)
     path = rejects_path(file, rejects)
-    parsed = suppressions.parse(read_csv(file, ("email", "contact_id")))
+    with input_file(file) as source:
+        parsed = suppressions.read_suppressions(source, map_ or [])
     parsed.rejects.write(path)  # first: if it fails, nothing has changed
 
     def edit(connection: apsw.Connection) -> tuple[suppressions.Loaded, suppressions.Effect]:

@@ -1,7 +1,7 @@
-"""What a sender hands back: what became of messages, row by row.
+"""Apply a sender's marks to the rows of email_schedules, and suppress after bounces.
 
-A row goes one way only, from planned by way of claimed to its end. What cannot be true of a row, or
-comes too late to be claimed, is refused by line; what the row says already changes nothing.
+Statuses are monotonic: planned, claimed, sent, ended. A mark that contradicts its row, or claims a
+row too late, is refused by line; a mark that repeats the row's status changes nothing.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import apsw
 import numpy as np
 from pydantic import BaseModel
 
-from almanac.csv_input import Rejects
+from almanac.csv_input.rejects import Rejects
 from almanac.database import sending as rows
 from almanac.database import suppressions
 from almanac.database.sending import Delivery, Standing
 from almanac.database.suppressions import ENDED, Suppression
-from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine, refuse
+from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine
 from almanac.errors import RequestError
 from almanac.schedule_status import SENT_STATUSES, Status
 
 _ENDS = {Status.DELIVERED, Status.FAILED, Status.BOUNCED}
-# what a row of each status may be next
+# the statuses that may follow each status
 NEXT: dict[str, set[Status]] = {
     Status.PRE_SCHEDULED: {Status.SCHEDULED, Status.PROCESSING, Status.SENT, *_ENDS},
     Status.SCHEDULED: {Status.PROCESSING, Status.SENT, *_ENDS},
     Status.PROCESSING: {Status.SENT, *_ENDS},
     Status.SENT: _ENDS,
-    Status.DELIVERED: {Status.BOUNCED},  # some mail comes back days later
+    Status.DELIVERED: {Status.BOUNCED},  # some bounces arrive days later
     Status.FAILED: set(),
     Status.BOUNCED: set(),
 }
-# of these a row that is further on already has nothing to fear, and nothing to learn
+# marks that arrive after a later status, and change nothing
 _OVERTAKEN: dict[str, set[Status]] = {Status.SENT: {Status.DELIVERED, Status.BOUNCED}}
 _GONE = SENT_STATUSES
 _SUPPRESSING: dict[str, str] = {Status.BOUNCED: "bounce", COMPLAINT: "complaint"}
@@ -44,10 +44,10 @@ _STAMP = "%Y-%m-%d %H:%M:%S"
 class Marked(BaseModel):
     """What became of the marks."""
 
-    changed: dict[str, int]  # rows by their new status; complaints, which change no row, too
-    unchanged: int  # said what the row says already
+    changed: dict[str, int]  # marks by status; complaints too, which change no row
+    unchanged: int  # repeat what the row has
     refused: list[RefusedLine]
-    suppressed: int  # addresses that get nothing any more
+    suppressed: int  # new suppressions
 
 
 def apply(
@@ -57,9 +57,10 @@ def apply(
     now: dt.datetime,
     suppress: bool,
 ) -> tuple[Marked, Rejects]:
-    """Write all marks that can be true, inside the caller's transaction.
+    """Write all valid marks, inside the caller's transaction.
 
-    suppress: addresses of bounces and complaints are suppressed.
+    zone: of actual_send_datetime. suppress: whether to suppress the addresses of bounces and
+    complaints. Return the counts, and the reject report's rows in the order of the file.
     """
     rows.prepare(connection)
     rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
@@ -73,7 +74,7 @@ def apply(
             else:
                 unchanged += 1
         except RequestError as error:
-            refuse(result, mark.line, mark.row_id, str(error), mark.cells)
+            result.refuse(mark.line, mark.row_id, str(error), mark.cells)
     stamp = now.astimezone(dt.UTC).strftime(_STAMP)
     changes = (
         (m.row_id, m.status, m.at.astimezone(zone).strftime(_STAMP) if m.status in _GONE else None)
@@ -93,7 +94,7 @@ def apply(
 
 
 class _Ledger:
-    """What the rows are that marks are about, as it changes mark by mark."""
+    """The current state of the rows that marks name, updated mark by mark."""
 
     def __init__(self, connection: apsw.Connection, marks: list[DeliveryMark]) -> None:
         ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
@@ -102,10 +103,10 @@ class _Ledger:
         self._complaints = self._recorded(connection, marks, COMPLAINT)
 
     def take(self, mark: DeliveryMark) -> bool:
-        """Note a mark; False if it says nothing new. RequestError if it cannot be."""
+        """Apply a mark; return False if it changes nothing. Raise RequestError if it is wrong."""
         row = self.rows.get(mark.row_id)
         if row is None:
-            raise RequestError("no such row: a run has removed it, or it never was")
+            raise RequestError("no such row: a run has removed it, or it never existed")
         _check_same(mark, row)
         if mark.status == COMPLAINT:
             if row.status not in (*_GONE, Status.BOUNCED):
@@ -136,7 +137,7 @@ class _Ledger:
 
 
 def _check_same(mark: DeliveryMark, row: Standing) -> None:
-    """RequestError if the row is not what the mark takes it for."""
+    """Raise RequestError if contact or date of the row differ from those of the mark."""
     if mark.contact_id is not None and mark.contact_id != row.contact_id:
         raise RequestError(f"is of contact {row.contact_id}, not {mark.contact_id}")
     if mark.day and mark.day[:10] != row.day:
@@ -156,7 +157,7 @@ def _suppress(
     zone: ZoneInfo,
     now: dt.datetime,
 ) -> int:
-    """Suppress the addresses of those who bounced or complained; how many are new."""
+    """Suppress the addresses of bounces and complaints. Return how many are new."""
     bad = [mark for mark in marks if mark.status in _SUPPRESSING]
     if not bad:
         return 0

@@ -1,42 +1,51 @@
-"""Marks as a sender writes them: CSV with a header, or JSON lines."""
+"""Read the marks that a sender returns: CSV with a header, or JSON lines."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 from almanac.contact_ranges import MAX_ID
-from almanac.csv_input import CsvRow, Rejects, csv_of_text
+from almanac.csv_input.header import ImportColumns, read_mapping
+from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, at_most
+from almanac.csv_input.rejects import Rejects
+from almanac.csv_input.source import InputFile
+from almanac.csv_input.text import Lines
 from almanac.errors import RequestError
 from almanac.names import FIRST_YEAR, LAST_YEAR
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
-COLUMNS = (
-    "id",
-    "status",
-    "at",
-    "message_id",
-    "detail",
-    "reason",  # another name for detail
-    "contact_id",
-    "scheduled_send_date",
+COLUMNS = ImportColumns(
+    (
+        "id",
+        "status",
+        "at",
+        "message_id",
+        "detail",
+        "reason",  # another name for detail
+        "contact_id",
+        "scheduled_send_date",
+    ),
+    required=("id", "status"),
 )
-COMPLAINT = "complaint"  # says nothing of the delivery, which was one
+COMPLAINT = "complaint"  # about a message that was delivered, so it does not change the row
 STATUSES = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT)
+
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
+_Line = tuple[CsvRow, dict[str, Any]]  # and its values by column
 
 
 class DeliveryMark(NamedTuple):
-    """What a line says of a row."""
+    """What a line says about a row of email_schedules."""
 
     line: int
-    cells: list[str]  # as they were, for the rejects
+    cells: list[str]  # as they were, for the reject report
     row_id: int
     status: str
     at: dt.datetime  # aware
@@ -47,7 +56,7 @@ class DeliveryMark(NamedTuple):
 
 
 class RefusedLine(BaseModel):
-    """A line that was not taken."""
+    """A line that is refused."""
 
     line: int
     id: int | None  # of the row that it names, if it names one
@@ -55,57 +64,69 @@ class RefusedLine(BaseModel):
 
 
 class ParsedMarks(NamedTuple):
-    """The marks of a file, and the lines that are none."""
+    """The marks of a file, and the lines that are not marks."""
 
     marks: list[DeliveryMark]
     rejects: Rejects
     refused: list[RefusedLine]
 
+    def refuse(self, line: int, row_id: int | None, why: str, cells: list[str]) -> None:
+        """Add a line that is refused."""
+        self.rejects.add(line, why, cells)
+        self.refused.append(RefusedLine(line=line, id=row_id, why=why))
 
-def parse(text: str, name: str, zone: ZoneInfo, now: dt.datetime) -> ParsedMarks:
-    """Marks from CSV with a header, or from JSON lines; `now` where a line has no time.
 
-    zone: that of times without an offset. Raises RequestError where it is neither.
+def read_marks(
+    file: InputFile, pairs: Sequence[str], zone: ZoneInfo, now: dt.datetime
+) -> ParsedMarks:
+    """Read the marks of a CSV file with a header, or of JSON lines.
+
+    pairs: the values of `--map`. zone: of times without an offset; `now` where a line has no time.
+    Raise InputError for a file that is neither.
     """
-    if text.lstrip("\ufeff").lstrip().startswith("{"):
-        columns: tuple[str, ...] = ("input",)
-        lines = _json_lines(text)
-    else:
-        file = csv_of_text(text, name, ("id", "status"))
-        if missing := [c for c in ("id", "status") if c not in file.columns]:
-            raise RequestError(f"{name}: the header has no column {missing[0]}")
-        columns = file.columns
-        pick = file.picker(*COLUMNS)
-        lines = ((row, dict(zip(COLUMNS, pick(row), strict=True))) for row in file.rows())
-    parsed = ParsedMarks([], Rejects(columns), [])
-    for row, values in lines:
-        try:
-            if row.problem:
-                raise RequestError(row.problem)
-            parsed.marks.append(_mark(row, values, zone, now))
-        except RequestError as error:
-            refuse(parsed, row.line, _integer(values.get("id")), str(error), row.cells)
+    with file.path.open("rb") as stream:
+        columns, lines = _open(stream, file.name, pairs)
+        parsed = ParsedMarks([], Rejects(columns), [])
+        for row, values in at_most(lines, MAX_ROWS, file.name):
+            try:
+                if row.problem:
+                    raise RequestError(row.problem)
+                parsed.marks.append(_mark(row, values, zone, now))
+            except RequestError as error:
+                parsed.refuse(row.line, _integer(values.get("id")), str(error), row.cells)
     return parsed
 
 
-def _json_lines(text: str) -> Iterator[tuple[CsvRow, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        problem, values = "", {}
+def _open(
+    stream: BinaryIO, name: str, pairs: Sequence[str]
+) -> tuple[tuple[str, ...], Iterator[_Line]]:
+    """Return the columns of the reject report, and the lines of the file."""
+    lines = Lines(stream)
+    if lines.peek().lstrip().startswith("{"):
+        return ("input",), _json_lines(lines, read_mapping(pairs, COLUMNS))
+    file = CsvFile(lines, name, COLUMNS, pairs)
+    rows = ((row, dict(zip(COLUMNS.names, file.pick(row), strict=True))) for row in file.rows())
+    return file.header.columns, rows
+
+
+def _json_lines(lines: Lines, mapping: dict[str, str]) -> Iterator[_Line]:
+    """Yield the object of each line; mapping: their key by ours."""
+    for number, line, problem in lines.singly():
+        values: dict[str, Any] = {}
         try:
-            found = json.loads(line)
+            found = {} if problem else json.loads(line)
             if isinstance(found, dict):
-                values = found
+                named = {our: found[their] for our, their in mapping.items() if their in found}
+                values = found | named
             else:
                 problem = "not a JSON object"
         except (ValueError, RecursionError) as error:
             problem = f"not JSON: {error}"
-        yield CsvRow(number, [line], problem), values
+        yield CsvRow(number, [line.rstrip("\r\n")], "not JSON", problem), values
 
 
 def _mark(row: CsvRow, values: dict[str, Any], zone: ZoneInfo, now: dt.datetime) -> DeliveryMark:
-    """A line as a mark; RequestError if it is none."""
+    """Return the mark that a line contains. Raise RequestError if it is not one."""
     row_id, status = _integer(values.get("id")), _text(values.get("status")).lower()
     if row_id is None:
         raise RequestError(f"id: {_text(values.get('id'))!r} is not the id of a row")
@@ -149,11 +170,8 @@ def _integer(value: object) -> int | None:
 
 
 def _text(value: object) -> str:
-    """Half a character, which JSON can name and a database cannot hold, becomes a question mark."""
+    """Return a value as text.
+
+    A lone surrogate, which JSON can name and a database cannot hold, becomes a question mark.
+    """
     return "" if value is None else str(value).strip().encode("utf-8", "replace").decode()
-
-
-def refuse(parsed: ParsedMarks, line: int, row_id: int | None, why: str, cells: list[str]) -> None:
-    """One more line that is not taken."""
-    parsed.rejects.add(line, why, cells)
-    parsed.refused.append(RefusedLine(line=line, id=row_id, why=why))

@@ -1,6 +1,6 @@
-"""Suppressions as an operator keeps them: looked up, added, ended, brought in and out as CSV.
+"""What an operator does with suppressions: count, add, end, import and export them.
 
-None is ever deleted: one that is over has an end.
+A suppression is never deleted: one that no longer holds has an end.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -15,22 +16,26 @@ import apsw
 import numpy as np
 from pydantic import BaseModel
 
-from almanac.csv_input import REJECT_COLUMNS, CsvFile, Rejects
+from almanac.csv_input.header import ImportColumns
+from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
+from almanac.csv_input.rejects import Rejects
+from almanac.csv_input.source import InputFile
 from almanac.database import suppressions as table
 from almanac.database.catalog import describe, scalar
 from almanac.database.sql import Columns
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
 from almanac.errors import RequestError
 
-Key = tuple[str, int, str, str]
+Key = tuple[str, int, str, str]  # address, contact id, reason, since
 
+_COLUMNS = ImportColumns(COLUMNS, one_of=("email", "contact_id"))
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]|\Z)")
 
 
-class Line(BaseModel):
-    """How many rows have these in common."""
+class SuppressionCount(BaseModel):
+    """How many suppressions have a reason, a source and a state in common."""
 
     reason: str
     source: str
@@ -39,20 +44,20 @@ class Line(BaseModel):
 
 
 class Effect(BaseModel):
-    """What the suppressions in force will change that the last run did not know of."""
+    """What the next run will skip for the suppressions in force."""
 
     day: dt.date
-    contacts: int  # who are suppressed and have messages planned
-    messages: int  # of theirs, dated that day or later: the next run skips them
+    contacts: int  # that are suppressed and have messages planned
+    messages: int  # of these contacts, dated that day or later
 
 
 class Loaded(BaseModel):
     """What became of the rows of a file."""
 
     added: int
-    ended: int  # were there without an end, and have one now
+    ended: int  # had no end, and have one now
     unchanged: int
-    unknown_contacts: int  # ids in the file that are no contact's
+    unknown_contacts: int  # ids in the file that no contact has
 
 
 @dataclass
@@ -61,27 +66,27 @@ class ParsedSuppressions:
 
     rows: list[Suppression]
     rejects: Rejects
-    ignored: list[str]  # columns that mean nothing here
-    repeated: int = 0  # usable rows that the file has already had
+    ignored: list[str]  # columns that are not read
+    repeated: int = 0  # usable rows that the file has more than once
 
 
-def lines(connection: apsw.Connection, day: dt.date) -> list[Line]:
-    """Counts of the rows by reason, source and state on the day."""
+def counts(connection: apsw.Connection, day: dt.date) -> list[SuppressionCount]:
+    """Count the rows by reason, source and state on the day."""
     found = table.count_by_state(connection, day.isoformat())
-    return [Line(reason=r, source=f, state=s, rows=n) for r, f, s, n in found]
+    return [SuppressionCount(reason=r, source=f, state=s, rows=n) for r, f, s, n in found]
 
 
 def effect(connection: apsw.Connection, day: dt.date) -> Effect:
-    """What the next run, on the day, will find anew."""
+    """Count the planned messages that the next run, on the day, will skip."""
     contacts = table.suppressed(connection, day.isoformat())
     planned = [contact for contact, _ in table.planned(connection, contacts, day.isoformat())]
     return Effect(day=day, contacts=len(set(planned)), messages=len(planned))
 
 
-def made(
+def from_texts(
     email: str, contact_id: str, reason: str, source: str, since: str, until: str
 ) -> Suppression:
-    """A suppression from texts, which are trimmed; RequestError where they make none."""
+    """Return a suppression from trimmed texts. Raise RequestError if they are not one."""
     if contact_id and (not _NUMBER.fullmatch(contact_id)):
         raise RequestError(f"contact_id: {contact_id!r} is not the id of a contact")
     if email and not _ADDRESS.fullmatch(email):
@@ -89,21 +94,21 @@ def made(
     number = int(contact_id or 0)
     _check_text(email, reason, source)
     if not email and not number:
-        raise RequestError("names nobody: neither an e-mail address nor the id of a contact")
+        raise RequestError("no contact: neither an e-mail address nor the id of a contact")
     first, last = _date("since", since), _date("until", until)
-    # the day before: it was ended on the day on which it began
+    # the day before is allowed: a suppression can be ended on its first day
     if first and last and last < first - dt.timedelta(days=1):
         raise RequestError(f"until: {until} is before its beginning, {since}")
     return Suppression(email, number, reason, source, since, until)
 
 
 def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
-    """Add a row; False if one in force on the day names the same for the same reason.
+    """Add a row; return False if one in force on the day has the same contact and reason.
 
-    Raises RequestError where its contact is not there.
+    Raise RequestError if no contact has its id.
     """
     if new.contact_id and _unknown(connection, {new.contact_id}):
-        raise RequestError(f"contact {new.contact_id}: is not there")
+        raise RequestError(f"contact {new.contact_id}: does not exist")
     for row in table.naming(connection, new.email, new.contact_id, day.isoformat()):
         if row.state == IN_FORCE and _same_word(row.reason, new.reason) and not new.until:
             return False
@@ -115,10 +120,10 @@ def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
 def end(
     connection: apsw.Connection, email: str, contact: int, reason: str | None, day: dt.date
 ) -> list[Suppression]:
-    """Let the day be the first on which the rows that name the address, or the id, hold no more.
+    """End the rows that name the address, or the id, before the day. Return them as they were.
 
-    reason: only rows with this one. Returns the rows as they were; those that begin later never
-    will. Raises RequestError where there is nothing to end.
+    reason: only rows with this one. Rows that begin later end before they begin. Raise
+    RequestError if there is nothing to end.
     """
     rows = [
         row
@@ -133,33 +138,36 @@ def end(
     return rows
 
 
-def parse(file: CsvFile) -> ParsedSuppressions:
-    """The rows of a CSV file; those that make no suppression are rejects."""
-    pick = file.picker(*COLUMNS)
-    ignored = [c for c in file.columns if c and c not in (*COLUMNS, *REJECT_COLUMNS)]
-    parsed = ParsedSuppressions([], Rejects(file.columns), ignored)
-    seen: set[Suppression] = set()
-    for row in file.rows():
-        try:
-            if row.problem:
-                raise RequestError(row.problem)
-            new = made(*pick(row))
-        except RequestError as error:
-            parsed.rejects.add(row.line, str(error), row.cells)
-            continue
-        if new in seen:
-            parsed.repeated += 1
-        else:
-            seen.add(new)
-            parsed.rows.append(new)
+def read_suppressions(file: InputFile, pairs: Sequence[str]) -> ParsedSuppressions:
+    """Read the rows of a CSV file; those that are not suppressions are rejects.
+
+    pairs: the values of `--map`. Raise InputError for a file that is not a CSV of suppressions.
+    """
+    with file.path.open("rb") as stream:
+        source = CsvFile(stream, file.name, _COLUMNS, pairs)
+        parsed = ParsedSuppressions([], Rejects(source.header.columns), source.header.ignored)
+        seen: set[Suppression] = set()
+        for row in at_most(source.rows(), MAX_ROWS, file.name):
+            try:
+                if row.problem:
+                    raise RequestError(row.problem)
+                new = from_texts(*source.pick(row))
+            except RequestError as error:
+                parsed.rejects.add(row.line, str(error), row.cells)
+                continue
+            if new in seen:
+                parsed.repeated += 1
+            else:
+                seen.add(new)
+                parsed.rows.append(new)
     return parsed
 
 
 def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
-    """Add the rows that are not there yet; the same file again changes nothing.
+    """Add the rows that the table does not have; the same file again changes nothing.
 
-    A row that is there without an end gets the end that the file has; one that has ended here is
-    not begun anew by a file that knows of no end.
+    A row without an end gets the end that the file has. A row with an end keeps it if the file
+    has none.
     """
     table.prepare(connection)
     known: set[Key] = set()
@@ -192,7 +200,7 @@ def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
 
 
 def export(connection: apsw.Connection, out: TextIO) -> int:
-    """Write all rows as CSV that `parse` takes back; how many there are."""
+    """Write all rows as CSV that can be imported. Return how many there are."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
@@ -218,7 +226,7 @@ def record(row: Suppression) -> dict[str, object]:
 
 
 def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
-    """How many of the ids are no contact's."""
+    """Count the ids that no contact has."""
     if not contacts:
         return 0
     ids = apsw.carray(np.fromiter(sorted(contacts), np.int64, len(contacts)))
@@ -228,12 +236,12 @@ def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
 
 
 def _key(row: Suppression) -> Key:
-    """What tells a suppression from others, whenever it ends and whoever brought it."""
+    """Return what distinguishes a suppression, whatever its end and its source."""
     return row.email.strip().lower(), row.contact_id, row.reason.strip(), row.since.strip()
 
 
 def _check_text(*texts: str) -> None:
-    """RequestError for what a database cannot hold."""
+    """Raise RequestError for text that a database cannot hold."""
     for text in texts:
         if "\0" in text:
             raise RequestError(f"{text!r}: with a NUL character")
@@ -248,13 +256,13 @@ def _same_word(one: str, other: str) -> bool:
 
 
 def _end_before(day: dt.date, row: Suppression) -> str:
-    """The last day of a row that is to hold no more from the day on."""
+    """Return the last day of a row that ends before the day."""
     since = _date_of(row.since)
     return str(max(day, since or day) - dt.timedelta(days=1))
 
 
 def _date(name: str, text: str) -> dt.date | None:
-    """The date of a text, None for an empty one; RequestError for any other without a date."""
+    """Return the date of a text, None for an empty one. Raise RequestError if it is not a date."""
     date = _date_of(text)
     if text and date is None:
         raise RequestError(f"{name}: {text!r} is not a date; expected YYYY-MM-DD")

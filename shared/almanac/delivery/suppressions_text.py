@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from almanac.csv_input import Rejects
+from almanac.csv_input.rejects import Rejects
 from almanac.database.suppressions import IN_FORCE, Suppression
-from almanac.delivery.suppressions import Effect, Line, Loaded
+from almanac.delivery.suppressions import Effect, Loaded, SuppressionCount
 from almanac.plurals import plural
 from almanac.report.text import listed, paragraph, table
 
@@ -18,7 +18,7 @@ REJECTS_SHOWN = 5
 COLUMNS_SHOWN = 8
 
 
-def print_lines(console: Console, lines: Sequence[Line], effect: Effect) -> None:
+def print_lines(console: Console, lines: Sequence[SuppressionCount], effect: Effect) -> None:
     """Print the counts of all suppressions."""
     total = sum(line.rows for line in lines)
     active = sum(line.rows for line in lines if line.state == IN_FORCE)

@@ -1,0 +1,1 @@
+"""Read CSV files that other programs wrote: one reader for every import (docs/imports.md)."""
