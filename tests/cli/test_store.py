@@ -365,7 +365,7 @@ def test_status_of_one_organization_is_of_that_one_only(path: Path, store: Folde
     run_of_today(store, path)
     answer = almanac("store", "status", ORG)
     assert answer.code == 0
-    assert "Organization 206 is well" in answer.out
+    assert "Organization 206 has no problems" in answer.out
     assert "207" not in answer.out
     told = almanac("store", "status", "207", "--json")
     assert told.code == 1

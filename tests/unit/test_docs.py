@@ -32,8 +32,8 @@ from almanac.delivery import suppressions as suppression
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.summary import RunSummary
 from almanac.schedule_status import SkipCode
-from almanac.status.model import Due, OrganizationStatus, Outcomes, RunStatus
-from almanac.status.organization import FAILED, LOOK, STALE, WITH_SENDER
+from almanac.status.model import Backlog, OrganizationStatus, Outcomes, RunStatus
+from almanac.status.organization import FAILED, RUNS_READ, STALE, WITH_SENDER
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -189,7 +189,7 @@ def test_every_setting_that_the_page_names_exists() -> None:
 # --- what store.md lists --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", [OrganizationStatus, Due, Outcomes])
+@pytest.mark.parametrize("model", [OrganizationStatus, Backlog, Outcomes])
 def test_every_field_of_a_status_has_a_row(model: type[BaseModel]) -> None:
     text = (DOCS / "store.md").read_text("utf-8")
     rows = first_cells(text)
@@ -209,7 +209,7 @@ def test_the_statuses_that_the_page_names_are_those_that_are_counted() -> None:
         (row,) = re.findall(rf"^\| `{field}` \| (.*status.*) \|$", text, re.MULTILINE)
         assert set(re.findall(r"`(\w+)`", row)) - {"as_of"} == statuses
     assert f"older than {STALE.total_seconds() / 3600:g} hours" in text
-    assert f"the last {LOOK} runs" in text
+    assert f"the last {RUNS_READ} runs" in text
 
 
 # --- what commands print as JSON ------------------------------------------------------------------

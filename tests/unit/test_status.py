@@ -193,7 +193,7 @@ def test_an_organization_without_a_database_has_no_problem(store: MemoryStore) -
 def test_a_database_that_was_never_planned_is_a_problem(store: MemoryStore, tmp_path: Path) -> None:
     put(store, tmp_path, "push-20261121T130000Z-abcdef", NOW - HOUR)
     found = look(store)
-    assert found.problems == ["no run has planned it, as far back as its versions are kept"]
+    assert found.problems == ["no run has planned it in any version that is kept"]
     assert found.last_success is None
 
 
@@ -482,7 +482,7 @@ def test_a_mistake_of_ours_hides_no_other_organization(
     monkeypatch.setattr(store, "read", read)
     code, found = answer(store, "/")
     assert code == 503
-    assert found["problems"] == ["206: its status cannot be told (ZeroDivisionError)"]
+    assert found["problems"] == ["206: its status cannot be determined (ZeroDivisionError)"]
     assert found["organizations"][1]["ok"]
 
 

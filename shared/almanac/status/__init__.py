@@ -1,1 +1,1 @@
-"""The state of the organizations in a store: the last run and the version in force."""
+"""The status of the organizations of a store: current version, runs, backlog, errors, data."""

@@ -1,4 +1,4 @@
-"""How the organizations of a store are doing, over HTTP and for the command line."""
+"""The status of all organizations of a store, and what the HTTP function `status` answers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from almanac.errors import AlmanacError, RequestError
 from almanac.logs import clean, get_log
 from almanac.organizations.organizations import is_there, last_whole_run, organizations
 from almanac.report.tables import TABLES
-from almanac.status.model import OrganizationStatus, StoreStatus, Trouble
+from almanac.status.model import OrganizationStatus, StatusProblem, StoreStatus
 from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import current
 
-THREADS = 8  # organizations that are looked at at a time
+THREADS = 8  # organizations that are read at the same time
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
@@ -34,11 +34,11 @@ class StatusAnswer:
 
 
 def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAnswer:
-    """What the HTTP function `status` answers to a path.
+    """Return what the HTTP function `status` answers to a path.
 
-    `/`: every organization; `/orgs/<org>`: one; `/orgs/<org>/report`: the report page of its last
-    run; `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/healthz`: this process
-    lives, and no more. 503 where something is not well, else 200; 404 for what is not there.
+    `/`: all organizations; `/orgs/<org>`: one; `/orgs/<org>/report`: the report page of its last
+    run; `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/healthz`: only that this
+    process runs. The code is 200, 503 if there is a problem, or 404 for an unknown path.
     """
     try:
         match path.partition("?")[0].strip("/").split("/"):
@@ -56,10 +56,10 @@ def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAn
                 if file.removesuffix(".csv") in TABLES:
                     return _report(store, org, f"{layout.REPORT_TABLES}/{file}", CSV)
     except RequestError as error:
-        return _json(404, Trouble(problems=[clean(str(error))]))
+        return _json(404, StatusProblem(problems=[clean(str(error))]))
     except AlmanacError as error:
-        return _json(503, Trouble(problems=[clean(str(error))]))
-    return _json(404, Trouble(problems=["there is nothing of this name"]))
+        return _json(503, StatusProblem(problems=[clean(str(error))]))
+    return _json(404, StatusProblem(problems=["there is nothing at this path"]))
 
 
 def _json(code: int, document: BaseModel) -> StatusAnswer:
@@ -67,19 +67,20 @@ def _json(code: int, document: BaseModel) -> StatusAnswer:
 
 
 def _report(store: ObjectStore, org: str, file: str, content_type: str) -> StatusAnswer:
-    """A file of the report of the version in force, or of the last run that it builds on."""
-    there = current(store, org)
-    last = last_whole_run(store, there[0].folder) if there else None
-    for folder in [each.folder for each in (there and there[0], last) if each]:
-        if found := read_or_none(store, f"{folder}/{file}"):
-            return StatusAnswer(200, content_type, found.data)
-    return _json(404, Trouble(problems=[f"organization {org}: no run has written a report yet"]))
+    """Answer with a file of the report of the current version, or of its last whole run."""
+    found = current(store, org)
+    version = found[0] if found else None
+    last = last_whole_run(store, version.folder) if version else None
+    for folder in [each.folder for each in (version, last) if each]:
+        if content := read_or_none(store, f"{folder}/{file}"):
+            return StatusAnswer(200, content_type, content.data)
+    return _json(404, StatusProblem(problems=[f"organization {org}: has no report yet"]))
 
 
 def store_status(store: ObjectStore, now: dt.datetime) -> StoreStatus:
-    """Every organization's status; what is broken in one says nothing of the others.
+    """Return the status of all organizations; an error in one does not affect the others.
 
-    Raises AlmanacError where the store cannot even name its organizations.
+    Raises AlmanacError if the organizations cannot be listed.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(lambda org: _guarded(store, org, now), organizations(store)))
@@ -90,7 +91,7 @@ def store_status(store: ObjectStore, now: dt.datetime) -> StoreStatus:
 def _guarded(store: ObjectStore, org: str, now: dt.datetime) -> OrganizationStatus:
     try:
         return organization_status(store, org, now)
-    except Exception as error:  # a mistake of ours must not hide the other organizations either
+    except Exception as error:  # a bug must not hide the other organizations
         get_log().exception("status failed", org_id=org)
-        problem = f"its status cannot be told ({type(error).__name__})"
+        problem = f"its status cannot be determined ({type(error).__name__})"
         return OrganizationStatus(org_id=org, ok=False, problems=[problem], warnings=[])

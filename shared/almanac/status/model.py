@@ -1,4 +1,4 @@
-"""How organizations are doing, as the HTTP function `status` and `almanac store status` tell it."""
+"""The status of organizations, as the function `status` and `almanac store status` return it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import BaseModel
 from almanac.report.summary import LeftOut
 
 
-class Trouble(BaseModel):
-    """Why there is nothing else to tell."""
+class StatusProblem(BaseModel):
+    """The answer if there is no status: why not."""
 
     ok: bool = False
     problems: list[str]
 
 
-class VersionInForce(BaseModel):
+class CurrentVersion(BaseModel):
     """The version that current.json names. hours: since its database was committed."""
 
     version: int
@@ -30,7 +30,7 @@ class VersionInForce(BaseModel):
 
 
 class LastSuccess(BaseModel):
-    """The last run over all contacts that the version in force builds on."""
+    """The last run over all contacts that the current version builds on."""
 
     run_id: str
     version: int
@@ -39,7 +39,7 @@ class LastSuccess(BaseModel):
 
 
 class RunStatus(BaseModel):
-    """A run. running: it has the lease, until then; dead: it has neither a lease nor an end."""
+    """A run. running: it holds the lease; dead: it has neither a lease nor a result."""
 
     run_id: str
     as_of: dt.date | None
@@ -49,12 +49,12 @@ class RunStatus(BaseModel):
     lease_until: dt.datetime | None = None
 
 
-class Due(BaseModel):
-    """Rows that should have been sent, as the version in force has them.
+class Backlog(BaseModel):
+    """Messages that should have been sent, as the current version has them.
 
     overdue: PRE_SCHEDULED and dated before today in the organization's zone; today: PRE_SCHEDULED
-    for today; with_sender: taken by the sender, dated within the 30 days before the day of the
-    version, and not tried.
+    for today; with_sender: claimed by the sender, dated within the 30 days before the version's
+    as_of, and not tried.
     """
 
     overdue: int
@@ -63,7 +63,7 @@ class Due(BaseModel):
 
 
 class Outcomes(BaseModel):
-    """Messages that the sender tried within the 30 days before the day of the version."""
+    """Messages that the sender tried to send within the 30 days before the version's as_of."""
 
     tried: int
     failed: int
@@ -71,7 +71,7 @@ class Outcomes(BaseModel):
 
 
 class DataQuality(BaseModel):
-    """What the last run over all contacts said of the data."""
+    """The contacts and campaigns as the last run over all contacts found them."""
 
     contacts: int
     eligible: int
@@ -80,17 +80,17 @@ class DataQuality(BaseModel):
 
 
 class OrganizationStatus(BaseModel):
-    """An organization. problems: why it is not well; warnings: what is worth a look."""
+    """An organization. problems: what makes it not ok; warnings: what to inspect."""
 
     org_id: str
     ok: bool
     problems: list[str]
     warnings: list[str]
-    version: VersionInForce | None = None
+    version: CurrentVersion | None = None
     last_success: LastSuccess | None = None
     last_run: RunStatus | None = None
     last_failure: RunStatus | None = None
-    due: Due | None = None
+    due: Backlog | None = None
     outcomes: Outcomes | None = None
     data: DataQuality | None = None
 

@@ -1,13 +1,14 @@
-"""How one organization is doing, from a few small objects.
+"""The status of one organization, read from a few small objects.
 
-No database is opened and nothing is listed but the names of runs. There is no personal data in
-it: counts, ids of runs and campaigns, and reasons without addresses.
+It opens no database and lists only the names of runs. It contains no personal data: only counts,
+ids of runs and campaigns, and reasons without addresses.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -21,13 +22,13 @@ from almanac.organizations.organizations import LastRun, census_of, last_whole_r
 from almanac.report.summary import RunSummary
 from almanac.runs.results import RunResult, result_of
 from almanac.status.model import (
+    Backlog,
+    CurrentVersion,
     DataQuality,
-    Due,
     LastSuccess,
     OrganizationStatus,
     Outcomes,
     RunStatus,
-    VersionInForce,
 )
 from almanac.storage import layout
 from almanac.storage.documents import read_document
@@ -36,8 +37,8 @@ from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import Current, Manifest, current, manifest_of
 
 STALE = dt.timedelta(hours=26)
-LOOK = 10  # runs of an organization whose results are read, the newest as_of first
-# what a sender may write; in any case, with blanks around
+RUNS_READ = 10  # of an organization, the newest as_of first
+# statuses that a sender may write, compared without case and blanks
 NOT_TRIED = frozenset({"", "scheduled", "processing", "queued", "pending", "cancelled", "canceled"})
 WITH_SENDER = frozenset({"scheduled", "processing", "queued", "pending"})
 FAILED = frozenset({"failed", "bounced", "error", "rejected", "dropped", "undelivered"})
@@ -46,30 +47,30 @@ T = TypeVar("T")
 
 
 def organization_status(store: ObjectStore, org: str, now: dt.datetime) -> OrganizationStatus:
-    """One organization's status, whatever of its documents is missing or broken.
+    """Return the status of one organization, also if documents of it are missing or invalid.
 
-    RequestError for what is no organization's id.
+    Raises RequestError for an invalid organization id.
     """
-    look = _Look(store, org)
-    there = look.at(lambda: current(store, org), None)
-    found = there[0] if there else None
-    config = look.at(lambda: read_config(store, org), Config())
-    manifest = look.at(lambda: _manifest(store, found), None)
-    last = look.at(lambda: last_whole_run(store, manifest.folder) if manifest else None, None)
-    census = look.at(lambda: census_of(manifest) if manifest else None, None)
-    data = look.at(lambda: _data(store, last), None)
-    runs = _runs(look, now)
-    today = now.astimezone(config.zone).date()
-    due = _due(census, today)
-    problems = [*look.problems]
-    if found and (last or not look.problems):
+    documents = _Documents(store, org)
+    read = documents.read
+    found = read(lambda: current(store, org), None)
+    version = found[0] if found else None
+    config = read(lambda: read_config(store, org), Config())
+    manifest = read(lambda: _manifest(store, version), None)
+    last = read(lambda: last_whole_run(store, manifest.folder) if manifest else None, None)
+    census = read(lambda: census_of(manifest) if manifest else None, None)
+    data = read(lambda: _data(store, last), None)
+    runs = _runs(documents, now)
+    due = _backlog(census, now.astimezone(config.zone).date())
+    problems = [*documents.problems]
+    if version and (last or not documents.problems):
         problems += _staleness(last, now)
     status = OrganizationStatus(
         org_id=org,
         ok=not problems,
         problems=problems,
         warnings=_warnings(runs, due),
-        version=_in_force(found, manifest, now) if found else None,
+        version=_current_version(version, manifest, now) if version else None,
         last_success=_success(last, now) if last else None,
         last_run=runs[0] if runs else None,
         last_failure=next((r for r in runs if r.state in ("failed", "rejected")), None),
@@ -80,8 +81,8 @@ def organization_status(store: ObjectStore, org: str, now: dt.datetime) -> Organ
     return OrganizationStatus.model_validate(clean(status.model_dump(mode="json")))
 
 
-class _Look:
-    """Reads of one organization's documents; those that fail become problems."""
+class _Documents:
+    """Reads the documents of one organization; a failed read becomes a problem."""
 
     def __init__(self, store: ObjectStore, org: str) -> None:
         self.store = store
@@ -89,7 +90,8 @@ class _Look:
         self.problems: list[str] = []
         layout.organization(org)
 
-    def at(self, read: Callable[[], T], otherwise: T) -> T:
+    def read(self, read: Callable[[], T], default: T) -> T:
+        """Return what `read` returns, or the default if it fails."""
         try:
             return read()
         except ValidationError as error:
@@ -98,15 +100,15 @@ class _Look:
             self.problems.append(f"{error.title} cannot be read: {where}: {first['msg']}")
         except AlmanacError as error:
             self.problems.append(" ".join(str(error).split()))
-        return otherwise
+        return default
 
 
-def _manifest(store: ObjectStore, found: Current | None) -> Manifest | None:
-    if found is None:
+def _manifest(store: ObjectStore, version: Current | None) -> Manifest | None:
+    if version is None:
         return None
-    manifest = manifest_of(store, found.folder)
+    manifest = manifest_of(store, version.folder)
     if manifest is None:
-        raise NotFound(f"{found.folder}/{layout.MANIFEST}: no such object")
+        raise NotFound(f"{version.folder}/{layout.MANIFEST}: no such object")
     return manifest
 
 
@@ -123,20 +125,20 @@ def _data(store: ObjectStore, last: LastRun | None) -> DataQuality | None:
     )
 
 
-def _runs(look: _Look, now: dt.datetime) -> list[RunStatus]:
-    """The newest runs, the last one first: the newest as_of, and of that what ended last."""
-    store, org = look.store, look.org
-    names: list[str] = look.at(lambda: store.subfolders(layout.runs(org)), [])
-    held = look.at(lambda: read_document(store, layout.lease(org), LeaseDocument), None)
+def _runs(documents: _Documents, now: dt.datetime) -> list[RunStatus]:
+    """Return the newest runs, the last one first: by as_of, then by the time of their end."""
+    store, org = documents.store, documents.org
+    names: list[str] = documents.read(lambda: store.subfolders(layout.runs(org)), [])
+    held = documents.read(lambda: read_document(store, layout.lease(org), LeaseDocument), None)
     lease = held[0] if held else None
-    newest = sorted((name for name in names if date_of_run(name)), reverse=True)[:LOOK]
+    newest = sorted((name for name in names if date_of_run(name)), reverse=True)[:RUNS_READ]
     if lease and lease.run_id in names and lease.run_id not in newest:
         newest.append(lease.run_id)
     found = []
     for run_id in newest:
-        broken = len(look.problems)
-        result = look.at(lambda name=run_id: result_of(store, org, name), None)  # type: ignore[misc]
-        if len(look.problems) == broken:
+        problems = len(documents.problems)
+        result = documents.read(partial(result_of, store, org, run_id), None)
+        if len(documents.problems) == problems:
             found.append(_run(run_id, result, lease, now))
     latest = dt.datetime.max.replace(tzinfo=dt.UTC)
     return sorted(
@@ -159,23 +161,23 @@ def _run(
     until = lease.expires_at if lease and lease.run_id == run_id else None
     if until and until > now:
         return RunStatus(run_id=run_id, as_of=as_of, state="running", lease_until=until)
-    reason = "it ended without a word: its lease ran out" if until else "it ended without a word"
+    reason = (
+        "it ended without a result: its lease expired" if until else "it ended without a result"
+    )
     return RunStatus(run_id=run_id, as_of=as_of, state="dead", reason=reason, lease_until=until)
 
 
 def _staleness(last: LastRun | None, now: dt.datetime) -> list[str]:
     limit = int(STALE.total_seconds() // 3600)
     if last is None:
-        return ["no run has planned it, as far back as its versions are kept"]
+        return ["no run has planned it in any version that is kept"]
     if now - last.committed_at <= STALE:
         return []
     hours = _hours(last.committed_at, now)
-    return [
-        f"the last successful run, {last.run_id}, is {hours} hours old; at most {limit} is well"
-    ]
+    return [f"the last successful run, {last.run_id}, is {hours} hours old; the limit is {limit}"]
 
 
-def _warnings(runs: list[RunStatus], due: Due | None) -> list[str]:
+def _warnings(runs: list[RunStatus], due: Backlog | None) -> list[str]:
     warnings = []
     if runs and runs[0].state in ("failed", "rejected", "dead"):
         reason = f": {runs[0].reason}" if runs[0].reason else ""
@@ -185,9 +187,9 @@ def _warnings(runs: list[RunStatus], due: Due | None) -> list[str]:
     return warnings
 
 
-def _in_force(found: Current, manifest: Manifest | None, now: dt.datetime) -> VersionInForce:
+def _current_version(found: Current, manifest: Manifest | None, now: dt.datetime) -> CurrentVersion:
     committed_at = manifest.created_at if manifest else found.committed_at
-    return VersionInForce(
+    return CurrentVersion(
         version=found.version,
         run_id=found.run_id,
         as_of=found.as_of,
@@ -207,10 +209,10 @@ def _success(last: LastRun, now: dt.datetime) -> LastSuccess:
     )
 
 
-def _due(census: Census | None, today: dt.date) -> Due | None:
+def _backlog(census: Census | None, today: dt.date) -> Backlog | None:
     if census is None:
         return None
-    return Due(
+    return Backlog(
         overdue=sum(count for day, count in census.due.items() if day < today),
         today=census.due.get(today, 0),
         with_sender=_sum(census.outcomes, WITH_SENDER),

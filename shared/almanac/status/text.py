@@ -1,4 +1,4 @@
-"""How organizations are doing, for people."""
+"""The status of organizations as text for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from almanac.status.model import OrganizationStatus, RunStatus, StoreStatus
 
 
 def print_store(console: Console, found: StoreStatus) -> None:
-    """A line for each organization, then what is not well."""
+    """Print a line for each organization, then problems and warnings."""
     if not found.organizations:
         paragraph(console, "No organization is in this store.", indent=0)
         return
@@ -29,20 +29,20 @@ def print_store(console: Console, found: StoreStatus) -> None:
         for each in found.organizations
     ]
     table(console, columns, rows, indent=0)
-    _told(console, "Problems", found.problems)
+    _print_lines(console, "Problems", found.problems)
     warnings = [f"{each.org_id}: {text}" for each in found.organizations for text in each.warnings]
-    _told(console, "Worth a look", warnings)
+    _print_lines(console, "Warnings", warnings)
 
 
 def print_organization(console: Console, found: OrganizationStatus) -> None:
-    """All that is known of one organization."""
-    well = "is well" if found.ok else "is not well"
-    paragraph(console, f"Organization {found.org_id} {well}", indent=0, style="bold")
+    """Print the status of one organization in full."""
+    state = "has no problems" if found.ok else "has problems"
+    paragraph(console, f"Organization {found.org_id} {state}", indent=0, style="bold")
     table(console, ("!", ""), _facts(found))
-    _told(console, "Problems", found.problems)
-    _told(console, "Worth a look", found.warnings)
+    _print_lines(console, "Problems", found.problems)
+    _print_lines(console, "Warnings", found.warnings)
     if found.data and found.data.issues:
-        heading(console, "Contacts with something wrong")
+        heading(console, "Contact issues")
         ranked = sorted(found.data.issues.items(), key=lambda pair: (-pair[1], pair[0]))
         table(console, ("", ">"), ranked)
     if found.data and found.data.left_out:
@@ -55,9 +55,9 @@ def _facts(found: OrganizationStatus) -> list[tuple[str, str]]:
     facts = []
     if version := found.version:
         text = f"{version.version}, of {version.run_id}, {version.hours:,.1f} hours old"
-        facts.append(("version in force", text))
+        facts.append(("current version", text))
     else:
-        facts.append(("version in force", "none: it has no database yet"))
+        facts.append(("current version", "none: it has no database yet"))
     if success := found.last_success:
         facts.append(("last success", f"{success.run_id}, {success.hours:,.1f} hours ago"))
     facts.append(("last run", _run(found.last_run)))
@@ -89,7 +89,7 @@ def _rate(found: OrganizationStatus) -> str | None:
     return None if rate is None else f"{rate:.1%}"
 
 
-def _told(console: Console, title: str, lines: list[str]) -> None:
+def _print_lines(console: Console, title: str, lines: list[str]) -> None:
     if lines:
         heading(console, title)
         for line in lines:
