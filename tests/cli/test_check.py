@@ -72,7 +72,7 @@ def test_ranges_of_contacts_make_no_difference(
 ) -> None:
     path = agency(tmp_path / "agency.sqlite3", 500)
     whole = check_file(path, Config())
-    monkeypatch.setattr(module, "CONTACTS", 13)
+    monkeypatch.setattr(module, "BATCH", 13)
     assert check_file(path, Config()) == whole
 
 

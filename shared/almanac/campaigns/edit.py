@@ -20,9 +20,9 @@ from almanac.campaigns.validation import (
 )
 from almanac.database import changes as log
 from almanac.database.campaigns import add_row, complete_tables
-from almanac.database.catalog import Record, describe
+from almanac.database.catalog import Record
 from almanac.database.opening import map_errors
-from almanac.database.sql import Columns
+from almanac.database.sql import columns_of
 from almanac.names import check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, Edit
 from almanac.planning.brief import TYPE_DEFAULTS
@@ -262,7 +262,7 @@ def _differing(row: Record, wanted: Mapping[str, str | int | None]) -> list[Fiel
 
 def _is_logged(connection: apsw.Connection, request: ChangeRequest) -> bool:
     """Return whether the event was applied; an older database has no column for it."""
-    has_column = Columns(describe(connection, "campaign_change_log")).has("event_id")
+    has_column = columns_of(connection, "campaign_change_log").has("event_id")
     return has_column and log.is_logged(connection, request.event_id)
 
 

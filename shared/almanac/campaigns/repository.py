@@ -12,8 +12,7 @@ import apsw
 
 from almanac.campaigns.model import InstanceLine, State
 from almanac.config import Config
-from almanac.database.aggregates import small_table
-from almanac.database.catalog import Record
+from almanac.database.catalog import Record, small_table
 from almanac.errors import RequestError
 from almanac.planning.brief import Instance, make_run_context, type_fields
 from almanac.report.text import listed

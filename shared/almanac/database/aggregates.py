@@ -1,34 +1,54 @@
-"""Counts of the rows in a user's file, by SQL over a connection that only reads."""
+"""What a few rows or an index say of a whole database, over a connection that only reads."""
 
 from __future__ import annotations
 
 import apsw
 
-from almanac.database.catalog import Record, describe, raw_records, scalar
-from almanac.database.schema import IDENTIFIED, IDENTITY_INDEX, PLANNED, PRE_SCHEDULED, STATUS_INDEX
+from almanac.database import selects
+from almanac.database.catalog import describe, scalar
+from almanac.database.indexes import indexed_by
+from almanac.database.schema import (
+    IDENTIFIED,
+    IDENTITY_INDEX,
+    OLDER_INDEX,
+    PLANNED,
+    PRE_SCHEDULED,
+    STATUS_INDEX,
+)
+from almanac.database.sql import columns_of
 from almanac.schedule_status import Status
 
-LOOK = 5_000  # skipped rows among which a contact without messages is sought
+LOOK = 5_000  # skipped rows that are searched for a contact without messages
 
 
 def total_contacts(connection: apsw.Connection) -> int:
-    """All rows of contacts."""
+    """Return the number of all rows of contacts; 0 without the table."""
+    if describe(connection, "contacts") is None:
+        return 0
     return int(scalar(connection, "SELECT count(*) FROM contacts"))
 
 
-def small_table(connection: apsw.Connection, name: str, tail: str = "") -> list[Record]:
-    """The rows of a small table; none where there is no such table."""
-    table = describe(connection, name)
-    return [] if table is None else raw_records(connection, table, tail)
+def has_rate_increases(connection: apsw.Connection) -> bool:
+    """Return whether there are rows of the replaced type, which the migration turns into targets.
+
+    Over ranges of an object this may fetch half of it, unless the index by contact exists.
+    """
+    columns = columns_of(connection, "email_schedules")
+    if not columns.has("contact_id"):
+        return False
+    rows = f"email_schedules {indexed_by(connection, OLDER_INDEX)} WHERE {selects.legacy(columns)}"
+    return bool(scalar(connection, f"SELECT EXISTS (SELECT 1 FROM {rows})"))
 
 
 def contact_without_messages(connection: apsw.Connection, since: str) -> int | None:
-    """A contact whose messages are all skipped, for as many reasons as are found among the first
-    skipped rows from the ISO date on; None if there is none among them."""
+    """Return a contact whose messages are all skipped, for as many reasons as possible.
+
+    Only the first LOOK skipped rows from the ISO date on are searched; None if none has one.
+    """
     there = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name IN (?, ?)"
     if scalar(connection, there, STATUS_INDEX.name, IDENTITY_INDEX.name) != 2:
         return None
-    # which index is used is not left to chance: the wrong one takes hours
+    # the indexes are forced: with the wrong one this takes hours
     sql = f"""
         WITH first AS (
             SELECT contact_id, skip_reason
@@ -44,8 +64,3 @@ def contact_without_messages(connection: apsw.Connection, since: str) -> int | N
     """
     found = scalar(connection, sql, since)
     return None if found is None else int(found)
-
-
-def as_text(value: bytes | None, encoding: str) -> str:
-    """A text that came as a blob; '' for NULL, U+FFFD for what is not of the encoding."""
-    return "" if value is None else bytes(value).decode(encoding, "replace")

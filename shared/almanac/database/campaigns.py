@@ -14,9 +14,8 @@ import apsw
 import numpy as np
 import pyarrow as pa
 
-from almanac.database.aggregates import as_text
-from almanac.database.catalog import Record, describe, quoted, raw_records, scalar
-from almanac.database.census import indexed_by
+from almanac.database.catalog import Record, as_text, describe, quoted, raw_records, scalar
+from almanac.database.indexes import planned_parts
 from almanac.database.migrations import complete
 from almanac.database.schema import (
     CAMPAIGN_CHANGE_LOG,
@@ -24,14 +23,10 @@ from almanac.database.schema import (
     CAMPAIGN_TYPES,
     COMMITTED,
     CONTACT_CAMPAIGNS,
-    IDENTIFIED,
-    IDENTITY_INDEX,
-    OLDER_INDEX,
     PLANNED,
-    UNIDENTIFIED,
 )
 from almanac.database.sources import Source
-from almanac.database.sql import Columns, trimmed
+from almanac.database.sql import Columns, columns_of, trimmed
 from almanac.frames import Ids
 from almanac.progress import Progress
 
@@ -59,7 +54,7 @@ def complete_tables(connection: apsw.Connection) -> None:
 
 def target_counts(connection: apsw.Connection) -> dict[int, dict[str, int]]:
     """Rows of contact_campaigns by instance and status (trimmed, in lower case)."""
-    there = Columns(describe(connection, "contact_campaigns"))
+    there = columns_of(connection, "contact_campaigns")
     counts: dict[int, dict[str, int]] = {}
     if not there.has("campaign_instance_id"):
         return counts
@@ -80,7 +75,7 @@ def campaign_messages(
 
     By day only where one instance is asked for; rows that name no instance may be of any.
     """
-    there = Columns(describe(connection, "email_schedules"))
+    there = columns_of(connection, "email_schedules")
     if there.table is None or not there.table.has_rowid:
         return []
     if not there.has("email_type", "status", "scheduled_send_date"):
@@ -133,7 +128,7 @@ _PLANNED_SCHEMA = pa.schema({"contact_id": pa.int64(), "campaign_instance_id": p
 
 def planned_of(source: Source, instances: Ids) -> pa.Table:
     """(contact_id, campaign_instance_id) of the planned rows of some instances, one for each."""
-    there = Columns(describe(source.connection, "email_schedules"))
+    there = columns_of(source.connection, "email_schedules")
     if not there.has("contact_id", "campaign_instance_id", "status"):
         return _PLANNED_SCHEMA.empty_table()
     listed = ", ".join(str(int(each)) for each in instances)
@@ -152,7 +147,7 @@ def planned_of(source: Source, instances: Ids) -> pa.Table:
 
 def count_planned(connection: apsw.Connection, contacts: Ids) -> int:
     """How many planned rows the contacts have."""
-    there = Columns(describe(connection, "email_schedules"))
+    there = columns_of(connection, "email_schedules")
     if len(contacts) == 0 or not there.has("contact_id", "status"):
         return 0
     ids = np.ascontiguousarray(contacts, np.int64)
@@ -169,14 +164,9 @@ def count_planned(connection: apsw.Connection, contacts: Ids) -> int:
 
 
 def _planned_parts(connection: apsw.Connection) -> list[tuple[str, str]]:
-    """How to come by all planned rows: (index to use, condition)."""
-    indexes = (
-        (IDENTITY_INDEX, f"{PLANNED} AND {IDENTIFIED}"),
-        (OLDER_INDEX, f"{PLANNED} AND {UNIDENTIFIED}"),
-    )
-    parts = [(indexed_by(connection, index), where) for index, where in indexes]
-    # the plus sign keeps SQLite from an index by status, under which nearly all rows are
-    return parts if all(by for by, _ in parts) else [("", f"+{PLANNED}")]
+    """Return (index clause, condition) of the queries that together find all planned rows."""
+    # the plus sign keeps SQLite from an index by status, which has nearly all rows under one key
+    return planned_parts(connection) or [("", f"+{PLANNED}")]
 
 
 _TARGETS_SCHEMA = pa.schema(
@@ -191,7 +181,7 @@ _TARGETS_SCHEMA = pa.schema(
 
 def targets_of(source: Source, instances: Ids) -> pa.Table:
     """contact_id, campaign_instance_id, trigger_date, status: the targets of some instances."""
-    there = Columns(describe(source.connection, "contact_campaigns"))
+    there = columns_of(source.connection, "contact_campaigns")
     if not there.has("contact_id", "campaign_instance_id"):
         return _TARGETS_SCHEMA.empty_table()
     of = there.integer("campaign_instance_id")

@@ -1,4 +1,4 @@
-"""What is in a database file: its tables, their columns and what those columns can hold."""
+"""The tables and columns of a database file, and the rows of its small tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class TableInfo:
-    """A table as it is found, its column names in lower case."""
+    """A table as it was found, its column names in lower case."""
 
     name: str
     kind: str  # table, view, virtual or shadow
@@ -23,7 +23,7 @@ class TableInfo:
 
 
 def records(connection: apsw.Connection, sql: str, *values: Any) -> list[Record]:
-    """The rows of a small query as mappings of lower-case column names to raw values."""
+    """Return the rows of a small query as mappings of lower-case column names to raw values."""
     cursor = connection.execute(sql, values)
     names: list[str] = []
     rows = []
@@ -34,18 +34,18 @@ def records(connection: apsw.Connection, sql: str, *values: Any) -> list[Record]
 
 
 def scalar(connection: apsw.Connection, sql: str, *values: Any) -> Any:
-    """The first value of a query's first row."""
+    """Return the first value of a query's first row; None without rows."""
     row = connection.execute(sql, values).fetchone()
     return None if row is None else row[0]
 
 
 def quoted(name: str) -> str:
-    """An identifier as SQL."""
+    """Return an identifier as SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def describe(connection: apsw.Connection, name: str) -> TableInfo | None:
-    """The table or view of that name (in any case), None if there is none."""
+    """Return the table or view of that name in any case; None if it does not exist."""
     found = records(
         connection,
         "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND lower(name) = ?",
@@ -76,7 +76,7 @@ def describe(connection: apsw.Connection, name: str) -> TableInfo | None:
 
 
 def _is_rowid(connection: apsw.Connection, table: str, key: str) -> bool:
-    """Whether a table's only key column is the rowid: then, and only then, it needs no index."""
+    """Return whether a table's only key column is the rowid: only then it needs no index."""
     kinds = records(connection, "SELECT origin FROM pragma_index_list(?)", table)
     return bool(key) and not any(k["origin"] == "pk" for k in kinds)
 
@@ -91,18 +91,31 @@ def _leading(connection: apsw.Connection, table: str) -> frozenset[str]:
     return frozenset(f["name"] for f in found if f["name"] is not None)
 
 
-def raw_records(connection: apsw.Connection, table: TableInfo, tail: str = "") -> list[Record]:
-    """Rows of a small table as mappings of lower-case column names to raw values.
+def as_text(value: bytes | None, encoding: str) -> str:
+    """Return a text that came as a blob; '' for NULL, U+FFFD for bytes that are not valid."""
+    return "" if value is None else bytes(value).decode(encoding, "replace")
 
-    `tail` is SQL behind the FROM clause. Text comes as str even where it is not valid in the
-    database's encoding (U+FFFD stands for what is wrong); a blob is taken for text.
+
+def text_as_blob(value: str) -> str:
+    """Return SQL of a value as it is, but of a text its bytes, which may not be valid."""
+    return f"CASE WHEN typeof({value}) = 'text' THEN CAST({value} AS BLOB) ELSE {value} END"
+
+
+def small_table(connection: apsw.Connection, name: str, tail: str = "") -> list[Record]:
+    """Return the rows of a small table as `raw_records`; none if it does not exist."""
+    table = describe(connection, name)
+    return [] if table is None else raw_records(connection, table, tail)
+
+
+def raw_records(connection: apsw.Connection, table: TableInfo, tail: str = "") -> list[Record]:
+    """Return rows of a small table as mappings of lower-case column names to raw values.
+
+    tail: SQL after the FROM clause. Text that is not valid in the database's encoding gets U+FFFD
+    for what is invalid; a blob is decoded like text.
     """
     encoding = scalar(connection, "PRAGMA encoding")
     names = list(table.columns)
-    columns = ", ".join(
-        f"CASE WHEN typeof({n}) = 'text' THEN CAST({n} AS BLOB) ELSE {n} END"
-        for n in map(quoted, names)
-    )
+    columns = ", ".join(text_as_blob(quoted(name)) for name in names)
     rows = connection.execute(f"SELECT {columns} FROM main.{quoted(table.name)} {tail}")
     return [
         {

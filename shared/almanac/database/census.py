@@ -15,11 +15,11 @@ import apsw
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from almanac.database import selects
-from almanac.database.aggregates import as_text
-from almanac.database.catalog import describe, scalar
-from almanac.database.schema import OLDER_INDEX, STATUS_INDEX, Index
-from almanac.database.sql import Columns
+from almanac.database.aggregates import has_rate_increases, total_contacts
+from almanac.database.catalog import as_text, scalar
+from almanac.database.indexes import indexed_by
+from almanac.database.schema import STATUS_INDEX
+from almanac.database.sql import columns_of
 from almanac.frames import Ids
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
@@ -76,25 +76,19 @@ def take_census(connection: apsw.Connection, as_of: dt.date) -> Census:
             outcomes[status] += count
     return Census(
         as_of=as_of,
-        contacts=_contacts(connection),
+        contacts=total_contacts(connection),
         ids=len(ids),
         bounds=_bounds(ids),
         statuses=dict(sorted(statuses.items())),
         due=dict(sorted(due.items())),
         outcomes=dict(sorted(outcomes.items())),
-        rate_increases=_has_rate_increases(connection),
+        rate_increases=has_rate_increases(connection),
     )
-
-
-def _contacts(connection: apsw.Connection) -> int:
-    if describe(connection, "contacts") is None:
-        return 0
-    return int(scalar(connection, "SELECT count(*) FROM contacts"))
 
 
 def _ids(connection: apsw.Connection) -> Ids:
     """The different integer ids of contacts, in order."""
-    if not Columns(describe(connection, "contacts")).has("id"):
+    if not columns_of(connection, "contacts").has("id"):
         return np.empty(0, np.int64)
     sql = "SELECT DISTINCT id FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
     return np.fromiter((row[0] for row in connection.execute(sql)), np.int64)
@@ -109,7 +103,7 @@ def _bounds(ids: Ids) -> list[int]:
 
 def _by_status_and_date(connection: apsw.Connection) -> Iterator[tuple[str, str, int]]:
     """(status, send date, rows), with a few more entries than there are statuses and days."""
-    if not Columns(describe(connection, "email_schedules")).has("status", "scheduled_send_date"):
+    if not columns_of(connection, "email_schedules").has("status", "scheduled_send_date"):
         return
     # in the order of the index nothing has to be sorted; as blobs, since old rows may hold bytes
     # that are no text
@@ -121,21 +115,6 @@ def _by_status_and_date(connection: apsw.Connection) -> Iterator[tuple[str, str,
     encoding = str(scalar(connection, "PRAGMA encoding"))
     for status, date, count in connection.execute(sql):
         yield as_text(status, encoding), as_text(date, encoding), int(count)
-
-
-def _has_rate_increases(connection: apsw.Connection) -> bool:
-    """As Snapshot.has_legacy_rate_increases tells it, which over ranges may fetch half the file."""
-    columns = Columns(describe(connection, "email_schedules"))
-    if not columns.has("contact_id", "email_type"):
-        return False
-    rows = f"email_schedules {indexed_by(connection, OLDER_INDEX)} WHERE {selects.legacy(columns)}"
-    return bool(scalar(connection, f"SELECT EXISTS (SELECT 1 FROM {rows})"))
-
-
-def indexed_by(connection: apsw.Connection, index: Index) -> str:
-    """The clause that makes a query use the index, if it is there as we create it."""
-    there = scalar(connection, "SELECT sql FROM sqlite_schema WHERE name = ?", index.name)
-    return f"INDEXED BY {index.name}" if there == index.create_sql() else ""
 
 
 def _day(text: str) -> dt.date | None:

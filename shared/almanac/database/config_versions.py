@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import apsw
 
-from almanac.database.catalog import describe, raw_records, scalar
-from almanac.database.sql import Columns
+from almanac.database.catalog import raw_records, scalar
+from almanac.database.sql import columns_of
 
 OPEN = "config_type = 'organization' AND valid_to IS NULL"
 
@@ -15,7 +15,7 @@ def last_config(connection: apsw.Connection) -> str | None:
 
     A table of that name without the columns of ours belongs to another program.
     """
-    columns = Columns(describe(connection, "config_versions"))
+    columns = columns_of(connection, "config_versions")
     table = columns.table
     if table is None or not columns.has("config_type", "config_data", "valid_to"):
         return None

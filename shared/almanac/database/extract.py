@@ -12,21 +12,24 @@ from dataclasses import dataclass
 
 import apsw
 
-from almanac.database.aggregates import as_text
-from almanac.database.catalog import Record, TableInfo, describe, quoted, raw_records, scalar
-from almanac.database.census import indexed_by
+from almanac.database.catalog import (
+    Record,
+    TableInfo,
+    as_text,
+    describe,
+    quoted,
+    raw_records,
+    scalar,
+    text_as_blob,
+)
 from almanac.database.columnar import RowReader
+from almanac.database.indexes import indexed_by, planned_parts
 from almanac.database.schema import (
     COMMITTED,
     COMMITTED_INDEX,
-    IDENTIFIED,
-    IDENTITY_INDEX,
-    OLDER_INDEX,
-    PLANNED,
-    UNIDENTIFIED,
 )
 from almanac.database.sources import Source
-from almanac.database.sql import Columns, trimmed
+from almanac.database.sql import columns_of, trimmed
 
 NEAREST = 4
 _WHOLE = ("campaign_types", "campaign_instances", "scheduler_checkpoints", "config_versions")
@@ -79,10 +82,10 @@ class _Copier:
         who: Values = {"id": contact_id}
         for name in _WHOLE:
             self.rows(name, "1", {})
-        contacts = Columns(describe(self._whole, "contacts"))
+        contacts = columns_of(self._whole, "contacts")
         self.rows("contacts", f"{contacts.key('id')} = :id", who)
         for name in _OF_CONTACT:
-            columns = Columns(describe(self._whole, name))
+            columns = columns_of(self._whole, name)
             if columns.has("contact_id"):
                 self.rows(name, f"{columns.key('contact_id')} = :id", who)
         self._schedules(who)
@@ -96,10 +99,7 @@ class _Copier:
         self._copy.execute(_create_sql(table))
         # a text may be broken, so it goes over as what it is made of
         columns = list(map(quoted, table.columns))
-        select = ", ".join(
-            f"typeof({c}), CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END"
-            for c in columns
-        )
+        select = ", ".join(f"typeof({c}), {text_as_blob(c)}" for c in columns)
         insert = ", ".join(
             f"CASE ?{n} WHEN 'text' THEN CAST(?{n + 1} AS TEXT) ELSE ?{n + 1} END"
             for n in range(1, 2 * len(columns), 2)
@@ -113,31 +113,26 @@ class _Copier:
         )
 
     def _schedules(self, who: Values) -> None:
-        columns = Columns(describe(self._whole, "email_schedules"))
+        columns = columns_of(self._whole, "email_schedules")
         if not columns.has("contact_id"):
             return
         mine = f"{columns.key('contact_id')} = :id"
-        parts = {
-            COMMITTED_INDEX: COMMITTED,
-            IDENTITY_INDEX: f"{PLANNED} AND {IDENTIFIED}",
-            OLDER_INDEX: f"{PLANNED} AND {UNIDENTIFIED}",
-        }
-        by = {index: indexed_by(self._whole, index) for index in parts}
-        if not all(by.values()):
+        planned = planned_parts(self._whole)
+        committed = indexed_by(self._whole, COMMITTED_INDEX)
+        if not planned or not committed:
             self.rows("email_schedules", mine, who)
             return
-        # each condition repeats that of a partial index, so that no search reads the whole table
-        for index, condition in parts.items():
-            self.rows("email_schedules", f"{mine} AND {condition}", who, by[index])
+        for by, condition in [(committed, COMMITTED), *planned]:
+            self.rows("email_schedules", f"{mine} AND {condition}", who, by)
 
     def _suppressions(self, who: Values) -> None:
         """Those of the contact, by the rules' own comparison: id 0 and no address name nobody."""
-        columns = Columns(describe(self._whole, "suppressions"))
+        columns = columns_of(self._whole, "suppressions")
         conditions = []
         if columns.has("contact_id"):
             conditions.append(f"{columns.key('contact_id')} = :id AND :id <> 0")
         if columns.has("email") and describe(self._copy, "contacts"):
-            email = Columns(describe(self._copy, "contacts")).text("email")
+            email = columns_of(self._copy, "contacts").text("email")
             sql = f"SELECT CAST(lower({trimmed(email)}) AS BLOB) FROM contacts LIMIT 1"
             address = scalar(self._copy, sql) or b""
             conditions.append(
@@ -159,7 +154,7 @@ def _create_sql(table: TableInfo) -> str:
 
 
 def _run_ids(copy: apsw.Connection) -> dict[int, str]:
-    columns = Columns(describe(copy, "email_schedules"))
+    columns = columns_of(copy, "email_schedules")
     if not columns.has("id", "scheduler_run_id", "contact_id"):
         return {}
     rows = copy.execute(
@@ -172,7 +167,7 @@ def _run_ids(copy: apsw.Connection) -> dict[int, str]:
 
 def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
     """The ids of contacts that are closest to an id which none of them has, in order."""
-    key = Columns(describe(connection, "contacts")).key("id")
+    key = columns_of(connection, "contacts").key("id")
     whole = f"FROM main.contacts WHERE typeof({key}) = 'integer' AND {key}"
     below = connection.execute(
         f"SELECT DISTINCT {key} {whole} < ? ORDER BY 1 DESC LIMIT {NEAREST}", (contact_id,)
@@ -189,7 +184,7 @@ def ids_with_address(connection: apsw.Connection, address: str) -> list[int]:
 
     All contacts are looked at, or an index of all addresses if there is one.
     """
-    columns = Columns(describe(connection, "contacts"))
+    columns = columns_of(connection, "contacts")
     found = connection.execute(
         f"SELECT DISTINCT {columns.key('id')} FROM main.contacts WHERE "
         f"lower({trimmed(columns.text('email'))}) = lower({trimmed('?')}) "

@@ -10,11 +10,11 @@ import apsw
 import pyarrow as pa
 
 from almanac.database import selects
-from almanac.database.catalog import describe, scalar
-from almanac.database.census import indexed_by
+from almanac.database.catalog import scalar
+from almanac.database.indexes import indexed_by
 from almanac.database.opening import map_errors
 from almanac.database.schema import COMMITTED_INDEX, PRE_SCHEDULED, STATUS_INDEX
-from almanac.database.sql import Columns
+from almanac.database.sql import columns_of
 from almanac.database.tables import Tables
 from almanac.schedule_status import Status
 
@@ -110,7 +110,7 @@ class DayOccupancy:
     @cached_property
     def _by(self) -> str:
         with map_errors(self._path):
-            columns = Columns(describe(self._connection, "email_schedules"))
+            columns = columns_of(self._connection, "email_schedules")
             there = columns.has("ideal_send_date")
             return indexed_by(self._connection, STATUS_INDEX) if there else ""
 

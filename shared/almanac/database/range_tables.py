@@ -15,10 +15,8 @@ import pyarrow as pa
 from almanac.database import selects
 from almanac.database.schema import (
     COMMITTED_INDEX,
-    IDENTIFIED,
-    IDENTITY_INDEX,
     OLDER_INDEX,
-    UNIDENTIFIED,
+    PLANNED_INDEXES,
     Index,
 )
 from almanac.database.selects import Select
@@ -78,7 +76,7 @@ PLANNED = RangeTable(
     selects.PLANNED_SCHEMA,
     selects.planned_columns,
     where=selects.planned,
-    indexes=((IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED)),
+    indexes=PLANNED_INDEXES,
 )
 # PRE_SCHEDULED rows of the type that a campaign has replaced
 LEGACY = RangeTable(

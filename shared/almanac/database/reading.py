@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from almanac.contact_ranges import MAX_ID, ContactRange
 from almanac.database import selects
+from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record
 from almanac.database.config_versions import last_config
 from almanac.database.occupancy import count_occupancy
@@ -29,7 +30,7 @@ from almanac.database.range_tables import (
     TARGETS,
     RangeTable,
 )
-from almanac.database.schema import COMMITTED_INDEX, OLDER_INDEX
+from almanac.database.schema import COMMITTED_INDEX
 from almanac.database.sources import Source, file_source
 from almanac.database.sql import trimmed
 from almanac.database.tables import Tables, distinct, listed
@@ -53,6 +54,7 @@ class Snapshot:
         self._source = source
         self._tables = Tables(source)
         self._suppressions: pa.Table | None = None
+        self._rate_increases: bool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -164,12 +166,11 @@ class Snapshot:
         return list(pairs), self._tables.number(f"SELECT count(*) {rows}")
 
     def has_legacy_rate_increases(self) -> bool:
-        """Whether migration has rows of the replaced type to turn into targets."""
-        columns = self._tables.columns("email_schedules")
-        if not columns.has("contact_id"):
-            return False
-        rows = f"email_schedules {self._tables.by(OLDER_INDEX)} WHERE {selects.legacy(columns)}"
-        return bool(self._tables.number(f"SELECT EXISTS (SELECT 1 FROM {rows})"))
+        """Return whether the migration has rows of the replaced type to turn into targets."""
+        if self._rate_increases is None:
+            with map_errors(self._source.path):
+                self._rate_increases = has_rate_increases(self._source.connection)
+        return self._rate_increases
 
     def last_config(self) -> str | None:
         """Return the configuration that the last run recorded, as JSON; None without one."""

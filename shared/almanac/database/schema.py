@@ -249,6 +249,8 @@ IDENTITY_INDEX = Index(
 COMMITTED_INDEX = Index("almanac_committed", "contact_id, scheduled_send_date", COMMITTED)
 OLDER_INDEX = Index("almanac_planned_by_others", "contact_id", f"{PLANNED} AND {UNIDENTIFIED}")
 STATUS_INDEX = Index("almanac_status_date", "status, scheduled_send_date")
+# under which all planned rows are, and the condition of each besides PLANNED
+PLANNED_INDEXES = ((IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED))
 
 # the column sets whose uniqueness forbids two instances of a campaign type in a year
 FORBIDDEN_UNIQUE = (

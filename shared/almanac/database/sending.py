@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import apsw
 import numpy as np
 
-from almanac.database.aggregates import as_text
-from almanac.database.catalog import Record, describe, quoted, scalar
-from almanac.database.census import indexed_by
+from almanac.database.catalog import Record, as_text, describe, quoted, scalar, text_as_blob
+from almanac.database.indexes import indexed_by
 from almanac.database.migrations import complete
 from almanac.database.schema import EMAIL_SCHEDULES, PRE_SCHEDULED, STATUS_INDEX, Column, Table
-from almanac.database.sql import Columns, civil_date
+from almanac.database.sql import Columns, civil_date, columns_of
 from almanac.frames import Ids
 from almanac.schedule_status import Status
 
@@ -92,17 +91,17 @@ def rows_to_send(
     Columns: ROW_COLUMNS, campaign_name, and of the contact contact.id (None: it is not there),
     contact.email, contact.phone_number, contact.status and those chosen, which must be there.
     """
-    rows, contacts = _columns(connection, "email_schedules"), _columns(connection, "contacts")
+    rows, contacts = columns_of(connection, "email_schedules"), columns_of(connection, "contacts")
     if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
         return
     where = f"row.{PRE_SCHEDULED} AND row.scheduled_send_date >= :day"
     if claimed:
         where = f"row.{_PROCESSING} AND row.id IN ({_CLAIMED})"
-        if not _columns(connection, DELIVERIES.name).has("schedule_id", "status"):
+        if not columns_of(connection, DELIVERIES.name).has("schedule_id", "status"):
             return
     values = {name: _value(rows, "row", name) for name in ROW_COLUMNS}
     values |= {f"contact.{n}": _value(contacts, "person", n) for n in (*_CONTACT_COLUMNS, *chosen)}
-    instances = _columns(connection, "campaign_instances")
+    instances = columns_of(connection, "campaign_instances")
     join = ""
     if instances.has("id", "instance_name") and rows.has("campaign_instance_id"):
         values["campaign_name"] = _value(instances, "instance", "instance_name")
@@ -131,7 +130,7 @@ def rows_to_send(
 
 def count_before(connection: apsw.Connection, day: str) -> int:
     """PRE_SCHEDULED rows dated before the ISO date."""
-    if not _columns(connection, "email_schedules").has("status", "scheduled_send_date"):
+    if not columns_of(connection, "email_schedules").has("status", "scheduled_send_date"):
         return 0
     by = indexed_by(connection, STATUS_INDEX)
     rows = f"main.email_schedules {by} WHERE {PRE_SCHEDULED}"
@@ -157,7 +156,7 @@ def standing(connection: apsw.Connection, row_ids: Ids) -> dict[int, Standing]:
     """What the rows are; those that are not there are left out. `prepare` has been called."""
     if not len(row_ids):
         return {}
-    rows = _columns(connection, "email_schedules")
+    rows = columns_of(connection, "email_schedules")
     encoding = str(scalar(connection, "PRAGMA encoding"))
     texts = (rows.text("status"), civil_date(rows.text("scheduled_send_date")))
     blobs = ", ".join(f"CAST({text} AS BLOB)" for text in (*texts, rows.text("skip_reason")))
@@ -205,7 +204,7 @@ def write_deliveries(connection: apsw.Connection, deliveries: Iterable[Delivery]
 
 def addresses(connection: apsw.Connection, contacts: Iterable[int]) -> dict[int, str]:
     """The e-mail address of each of the contacts, where it has one."""
-    columns = _columns(connection, "contacts")
+    columns = columns_of(connection, "contacts")
     encoding = str(scalar(connection, "PRAGMA encoding"))
     sql = (
         f"SELECT CAST({columns.text('email')} AS BLOB) FROM main.contacts "
@@ -215,16 +214,11 @@ def addresses(connection: apsw.Connection, contacts: Iterable[int]) -> dict[int,
     return {contact: address for contact, address in found.items() if address}
 
 
-def _columns(connection: apsw.Connection, table: str) -> Columns:
-    return Columns(describe(connection, table))
-
-
 def _value(columns: Columns, alias: str, name: str) -> str:
     """SQL of a column as it is, text as what it is made of; NULL where it is missing."""
     if not columns.has(name):
         return "NULL"
-    value = f"{alias}.{quoted(name)}"
-    return f"CASE WHEN typeof({value}) = 'text' THEN CAST({value} AS BLOB) ELSE {value} END"
+    return text_as_blob(f"{alias}.{quoted(name)}")
 
 
 def _plain(value: Any, encoding: str) -> Any:

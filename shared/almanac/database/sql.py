@@ -1,16 +1,18 @@
-"""SQL expressions that read a column of any old table as one type, or as nothing if it is missing.
+"""SQL that reads a column of any table as one type, or as an empty value if it is missing.
 
-ADBC takes a column's type from its first rows, so that every expression here has the same type in
-every row, whatever the user's column holds.
+ADBC takes a column's type from its first rows, so every expression here has the same type in every
+row, whatever the user's column holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from almanac.database.catalog import TableInfo, quoted
+import apsw
 
-# what Python's str.strip takes away
+from almanac.database.catalog import TableInfo, describe, quoted
+
+# what Python's str.strip removes
 _BLANKS = (
     "char(32,9,10,11,12,13,28,29,30,31,133,160,5760,8192,8193,8194,8195,8196,8197,8198,8199,8200,"
     "8201,8202,8232,8233,8239,8287,12288)"
@@ -21,31 +23,31 @@ SEPARATOR = f"char({ord(SEPARATED)})"
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that is there, or is not."""
+    """The columns of a table, which may not exist."""
 
     table: TableInfo | None
 
     def has(self, *names: str) -> bool:
-        """Whether the table has all of the columns."""
+        """Return whether the table exists and has all of the columns."""
         return self.table is not None and all(n in self.table.columns for n in names)
 
     def text(self, name: str) -> str:
-        """Text; '' for NULL."""
+        """Return SQL of a text; '' for NULL."""
         return f"COALESCE(CAST({quoted(name)} AS TEXT), '')" if self.has(name) else "''"
 
     def first_text(self, *names: str) -> str:
-        """The first of several text columns that is not blank."""
+        """Return SQL of the first of several text columns that is not blank."""
         there = [name for name in names if self.has(name)]
         choices = [f"WHEN {trimmed(self.text(n))} <> '' THEN {self.text(n)}" for n in there[:-1]]
         last = self.text(there[-1]) if there else "''"
         return f"CASE {' '.join(choices)} ELSE {last} END" if choices else last
 
     def integer(self, name: str) -> str:
-        """A 64-bit integer; 0 for NULL and for what is no number."""
+        """Return SQL of a 64-bit integer; 0 for NULL and for what is no number."""
         return f"COALESCE(CAST({quoted(name)} AS INTEGER), 0)" if self.has(name) else "0"
 
     def date_part(self, name: str) -> str:
-        """A year, month or day; 0 for NULL and for what is no integer of at most four digits."""
+        """Return SQL of a year, month or day; 0 for what is no integer of at most four digits."""
         if not self.has(name):
             return "0"
         column = quoted(name)
@@ -53,7 +55,7 @@ class Columns:
         return f"CASE WHEN {test} THEN {column} ELSE 0 END"
 
     def flag(self, name: str) -> str:
-        """1 for a number that is not 0 and for 1/true/yes/t/y in any case, else 0."""
+        """Return SQL: 1 for a number that is not 0 and for 1/true/yes/t/y in any case, else 0."""
         if not self.has(name):
             return "0"
         column = quoted(name)
@@ -64,9 +66,10 @@ class Columns:
         )
 
     def key(self, name: str) -> str:
-        """A column that holds ids, for comparing with integers: as it is where an index helps.
+        """Return SQL of a column of ids to compare with integers, so that an index is still used.
 
-        A column of another affinity than numeric may hold 5 as '5', which is not between 1 and 9.
+        A column of other than numeric affinity may hold 5 as '5', which is not between 1 and 9, so
+        it is cast.
         """
         if self.table is None:
             return "0"
@@ -74,16 +77,21 @@ class Columns:
         return column if _is_numeric(self.table.columns[name]) else f"CAST({column} AS INTEGER)"
 
 
+def columns_of(connection: apsw.Connection, table: str) -> Columns:
+    """Return the columns of a table, or of none."""
+    return Columns(describe(connection, table))
+
+
 def trimmed(text: str) -> str:
-    """Text without white space around it."""
+    """Return SQL of a text without white space around it."""
     return f"trim({text}, {_BLANKS})"
 
 
 def civil_date(text: str) -> str:
-    """The date that a text begins with, as `civil.parse_dates` reads it; NULL for no date."""
+    """Return SQL of the date a text begins with, as in `civil.parse_dates`; NULL for no date."""
     date, digits = f"substr({text}, 1, 10)", "-".join("[0-9]" * n for n in (4, 2, 2))
     return (
-        # GLOB takes a NUL for the end
+        # GLOB stops at a NUL
         f"CASE WHEN ({text} GLOB '{digits}' AND instr({text}, char(0)) = 0 "
         f"OR {text} GLOB '{digits}[ T]*') "
         f"AND date({date}) = {date} AND {date} >= '0001' THEN {date} END"
@@ -91,7 +99,7 @@ def civil_date(text: str) -> str:
 
 
 def _is_numeric(declared: str) -> bool:
-    """Whether a declared type gives a column numeric affinity, by SQLite's rules in their order."""
+    """Return whether a declared type has numeric affinity, by SQLite's rules in their order."""
     kind = declared.upper()
     others = ("CHAR", "CLOB", "TEXT", "BLOB")
     return "INT" in kind or (kind != "" and not any(word in kind for word in others))

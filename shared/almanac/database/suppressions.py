@@ -12,21 +12,15 @@ from typing import NamedTuple
 import apsw
 import numpy as np
 
-from almanac.database.aggregates import as_text
-from almanac.database.catalog import describe, scalar
-from almanac.database.census import indexed_by
+from almanac.database.catalog import as_text, describe, scalar
+from almanac.database.indexes import planned_parts
 from almanac.database.migrations import complete
 from almanac.database.schema import (
-    IDENTIFIED,
-    IDENTITY_INDEX,
-    OLDER_INDEX,
-    PLANNED,
     PRE_SCHEDULED,
-    UNIDENTIFIED,
     Column,
     Table,
 )
-from almanac.database.sql import Columns, civil_date, trimmed
+from almanac.database.sql import Columns, civil_date, columns_of, trimmed
 from almanac.errors import DatabaseError
 from almanac.frames import Ids
 
@@ -68,11 +62,6 @@ def prepare(connection: apsw.Connection) -> list[str]:
     return done
 
 
-def columns_of(connection: apsw.Connection) -> Columns:
-    """The columns of the table, or of none."""
-    return Columns(describe(connection, SUPPRESSIONS.name))
-
-
 def address(columns: Columns, name: str = "email") -> str:
     """SQL of an address as addresses are compared."""
     text = columns.text(name)
@@ -97,7 +86,7 @@ def rows(
     values: Mapping[str, object] | None = None,
 ) -> Iterator[Suppression]:
     """The rows that meet the condition, in the order of the table; `day` is an ISO date."""
-    columns = columns_of(connection)
+    columns = columns_of(connection, SUPPRESSIONS.name)
     if columns.table is None:
         return
     encoding = str(scalar(connection, "PRAGMA encoding"))
@@ -117,12 +106,17 @@ def rows(
 
 def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
     """The rows in force on the ISO date, in the order of the table."""
-    return rows(connection, day, f"{state(columns_of(connection))} = '{IN_FORCE}'")
+    return rows(
+        connection, day, f"{state(columns_of(connection, SUPPRESSIONS.name))} = '{IN_FORCE}'"
+    )
 
 
 def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[Suppression]:
     """The rows that name the contact by its id or by its address, whatever their state."""
-    columns, contacts = columns_of(connection), Columns(describe(connection, "contacts"))
+    columns, contacts = (
+        columns_of(connection, SUPPRESSIONS.name),
+        columns_of(connection, "contacts"),
+    )
     first = (
         f"SELECT {address(contacts)} FROM main.contacts "
         f"WHERE {contacts.key('id')} = ? AND typeof(id) = 'integer' LIMIT 1"
@@ -135,7 +129,10 @@ def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[
 
 def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Suppression]:
     """The rows that name the address, or by its id a contact who has it, whatever their state."""
-    columns, contacts = columns_of(connection), Columns(describe(connection, "contacts"))
+    columns, contacts = (
+        columns_of(connection, SUPPRESSIONS.name),
+        columns_of(connection, "contacts"),
+    )
     theirs = f"SELECT id FROM main.contacts WHERE {address(contacts)} = :mine"
     by = f"{address(columns)} = :mine OR {columns.integer('contact_id')} IN ({theirs})"
     return rows(connection, day, f":mine <> '' AND ({by})", {"mine": email.strip().lower()})
@@ -145,7 +142,7 @@ def naming(
     connection: apsw.Connection, email: str, contact: int, day: str
 ) -> Iterator[Suppression]:
     """The rows that name this very address or, without one, this very id."""
-    columns = columns_of(connection)
+    columns = columns_of(connection, SUPPRESSIONS.name)
     if email:
         values: dict[str, object] = {"mine": email.strip().lower()}
         return rows(connection, day, f"{address(columns)} = :mine", values)
@@ -154,7 +151,7 @@ def naming(
 
 def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str, str, str, int]]:
     """(reason, source, state on the ISO date, rows)."""
-    columns = columns_of(connection)
+    columns = columns_of(connection, SUPPRESSIONS.name)
     if columns.table is None:
         return
     encoding = str(scalar(connection, "PRAGMA encoding"))
@@ -172,7 +169,10 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
 
     Of contacts with the same id the first in the table counts, where the table has an order.
     """
-    columns, contacts = columns_of(connection), Columns(describe(connection, "contacts"))
+    columns, contacts = (
+        columns_of(connection, SUPPRESSIONS.name),
+        columns_of(connection, "contacts"),
+    )
     if columns.table is None or contacts.table is None:
         return np.empty(0, np.int64)
     held = f"FROM main.suppressions WHERE {state(columns)} = '{IN_FORCE}'"
@@ -194,17 +194,13 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
 
 def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[tuple[int, str]]:
     """(contact, date) of the contacts' PRE_SCHEDULED rows from the ISO date on."""
-    there = Columns(describe(connection, "email_schedules"))
+    there = columns_of(connection, "email_schedules")
     if not len(contacts) or not there.has("contact_id", "status", "scheduled_send_date"):
         return
     ids = apsw.carray(np.ascontiguousarray(contacts, np.int64))
     day = civil_date(there.text("scheduled_send_date"))
-    parts = [(IDENTITY_INDEX, IDENTIFIED), (OLDER_INDEX, UNIDENTIFIED)]
-    which = [(indexed_by(connection, index), f"{PLANNED} AND {w}") for index, w in parts]
-    if not all(by for by, _ in which):
-        which = [("", "1")]
-    for by, where in which:
-        # CROSS JOIN: by contact, and not through all rows by status
+    for by, where in planned_parts(connection) or [("", "1")]:
+        # CROSS JOIN: by contact, not over all rows by status
         yield from connection.execute(
             f"SELECT contact_id, {day} FROM carray(:ids) AS wanted "
             f"CROSS JOIN main.email_schedules {by} ON contact_id = wanted.value "

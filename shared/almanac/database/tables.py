@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.contact_ranges import ContactRange
-from almanac.database.catalog import Record, TableInfo, describe, raw_records, records, scalar
+from almanac.database.catalog import Record, TableInfo, raw_records, records, scalar
 from almanac.database.columnar import Value
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import RangeTable
 from almanac.database.schema import Index
 from almanac.database.selects import Select
 from almanac.database.sources import Columnar, Source
-from almanac.database.sql import Columns
+from almanac.database.sql import Columns, columns_of
 
 
 class Tables:
@@ -51,7 +51,7 @@ class Tables:
         """The columns of a table, or of none."""
         if table not in self._described:
             with map_errors(self._path):
-                self._described[table] = Columns(describe(self._connection, table))
+                self._described[table] = columns_of(self._connection, table)
         return self._described[table]
 
     def has_index(self, index: Index) -> bool:

@@ -17,11 +17,10 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.database.campaigns import targets_of
-from almanac.database.catalog import describe
 from almanac.database.columnar import RowReader
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
-from almanac.database.sql import Columns, trimmed
+from almanac.database.sql import columns_of, trimmed
 from almanac.frames import NO_DAY, Days, Ids
 from almanac.joins import positions
 
@@ -114,7 +113,7 @@ class TargetImport:
             self._connection.execute(f"DROP TABLE temp.{name}")
 
     def _read_addresses(self) -> None:
-        email = Columns(describe(self._connection, "contacts")).text("email")
+        email = columns_of(self._connection, "contacts").text("email")
         self._connection.execute(
             f"""INSERT INTO temp.almanac_addresses
             SELECT lower({trimmed(email)}) AS address, count(DISTINCT id), min(id), max(id)

@@ -21,8 +21,8 @@ from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
 from almanac.database import suppressions as table
-from almanac.database.catalog import describe, scalar
-from almanac.database.sql import Columns
+from almanac.database.catalog import scalar
+from almanac.database.sql import columns_of
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
 from almanac.errors import RequestError
 
@@ -230,7 +230,7 @@ def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
     if not contacts:
         return 0
     ids = apsw.carray(np.fromiter(sorted(contacts), np.int64, len(contacts)))
-    key = Columns(describe(connection, "contacts")).key("id")
+    key = columns_of(connection, "contacts").key("id")
     sql = f"SELECT count(*) FROM carray(?) WHERE value NOT IN (SELECT {key} FROM main.contacts)"
     return int(scalar(connection, sql, ids))
 

@@ -10,7 +10,8 @@ from typing import Any
 import apsw
 
 from almanac.database.catalog import describe, scalar
-from almanac.database.census import Census, indexed_by, take_census
+from almanac.database.census import Census, take_census
+from almanac.database.indexes import indexed_by
 from almanac.database.opening import map_errors, open_database, quick_check, transaction
 from almanac.database.scanning import Scan
 from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX

@@ -1,0 +1,27 @@
+"""Queries that must use one of our indexes, where it exists."""
+
+from __future__ import annotations
+
+import apsw
+
+from almanac.database.catalog import scalar
+from almanac.database.schema import PLANNED, PLANNED_INDEXES, Index
+
+
+def indexed_by(connection: apsw.Connection, index: Index) -> str:
+    """Return the clause that forces a query to use the index; '' if it is not as we create it."""
+    found = scalar(connection, "SELECT sql FROM sqlite_schema WHERE name = ?", index.name)
+    return f"INDEXED BY {index.name}" if found == index.create_sql() else ""
+
+
+def planned_parts(connection: apsw.Connection) -> list[tuple[str, str]]:
+    """Return (index clause, condition) of the queries that together find all planned rows.
+
+    Each repeats the condition of a partial index, so that none reads the whole table. [] unless
+    all of the indexes exist.
+    """
+    parts = [
+        (indexed_by(connection, index), f"{PLANNED} AND {condition}")
+        for index, condition in PLANNED_INDEXES
+    ]
+    return parts if all(clause for clause, _ in parts) else []
