@@ -1,7 +1,7 @@
 """Days for messages under the daily caps (semantics: Daily cap).
 
-Days are offsets from T0 here. Only what competes for room is ranked: on a day with room for all,
-nothing needs an order.
+Days are offsets from T0 here. Only messages that compete for room are ranked: on a day with room
+for all, the order has no effect.
 """
 
 from __future__ import annotations
@@ -11,25 +11,29 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from almanac.balancing.campaign_days import CampaignDays
 from almanac.balancing.load import Limits, Load, padded
 from almanac.balancing.targets import choose_targets, rank
 from almanac.frames import PLACEMENT_STEPS, Contenders, Days, Ids, Index, Mask, Placement
 from almanac.joins import group_starts, positions, rank_in_group
 
-BLOCK = 200_000  # late messages that are looked at together
+BLOCK = 200_000  # late messages that are placed together
 KEPT, ON_TARGET, WAITED, LATE, SKIPPED = range(len(PLACEMENT_STEPS))
 
 
 @dataclass(frozen=True)
 class SkipCodes:
-    """Reason codes that balancing gives."""
+    """The codes of the two skip reasons that balancing gives."""
 
     daily_cap: int
     conflict: int
 
 
 def place(contenders: Contenders, load: Load, limits: Limits, skip: SkipCodes) -> Placement:
-    """Steps 7 to 9 for all candidates that may be sent, sorted by contact."""
+    """Return the day of each contender, or why it has none; they are sorted by contact.
+
+    This is semantics from Target to Daily cap.
+    """
     if len(contenders) == 0:
         return Placement.empty()
     targets = choose_targets(contenders, load, limits)
@@ -46,35 +50,8 @@ def place(contenders: Contenders, load: Load, limits: Limits, skip: SkipCodes) -
     )
 
 
-class _Standing:
-    """The (contact, day) keys on which a campaign e-mail stands.
-
-    What has come lately is kept apart and merged now and then, so that adding a few keys to
-    millions stays cheap.
-    """
-
-    def __init__(self, keys: Ids) -> None:
-        self._keys = keys  # sorted
-        self._recent = np.empty(0, np.int64)  # sorted
-
-    def add(self, keys: Ids) -> None:
-        """The keys stand from now on."""
-        self._recent = np.sort(np.concatenate([self._recent, keys]))
-        if len(self._recent) > 20_000:
-            self._keys = np.sort(np.concatenate([self._keys, self._recent]), kind="stable")
-            self._recent = np.empty(0, np.int64)
-
-    def holds(self, keys: Ids) -> Mask:
-        """Which of the keys stand."""
-        found = np.zeros(len(keys), np.bool_)
-        for known in (self._keys, self._recent):
-            if len(known):
-                found |= positions(known, keys) >= 0
-        return found
-
-
 class _Board:
-    """The days of the plan, with what stands on each. Messages are rows of the contenders."""
+    """The days of the plan with their occupancy. Messages are rows of the contenders."""
 
     def __init__(self, contenders: Contenders, target: Days, load: Load, limits: Limits) -> None:
         self.contenders, self.limits = contenders, limits
@@ -90,42 +67,44 @@ class _Board:
         ids = contenders.contact_id
         first = group_starts(ids)
         self.contact = np.cumsum(first, dtype=np.int32) - np.int32(1)
-        self.standing = self._committed_campaigns(ids[first], load)
+        self.campaign_days = self._committed_campaigns(ids[first], load)
         self.late = np.empty(0, np.intp)
 
-    def _committed_campaigns(self, ids: Ids, load: Load) -> _Standing:
+    def _committed_campaigns(self, ids: Ids, load: Load) -> CampaignDays:
         at = positions(ids, load.campaign_contacts)
         day = load.campaign_days - self.limits.t0
         mine = (at >= 0) & (day >= 0) & (day < self.days)
-        return _Standing(np.sort(self._keys(at[mine], day[mine])))
+        return CampaignDays(np.sort(self._keys(at[mine], day[mine])))
 
     def _keys(self, contact: Index, day: Days) -> Ids:
         return contact.astype(np.int64) * self.days + day
 
     def _ranked(self, messages: Index) -> Index:
-        """The messages in rank order, best first."""
+        """Return the messages in rank order, best first."""
         return rank(self.contenders, messages, self.limits)
 
     def _stand(self, messages: Index, day: Days | int, step: int) -> None:
-        """Put the messages on their days."""
+        """Place the messages on their days."""
         self.placed[messages] = day
         self.step[messages] = step
         self.load += np.bincount(self.placed[messages], minlength=self.days)
         campaigns = messages[self.campaign[messages]]
         if len(campaigns):
-            self.standing.add(self._keys(self.contact[campaigns], self.placed[campaigns]))
+            self.campaign_days.add(self._keys(self.contact[campaigns], self.placed[campaigns]))
 
     def _barred(self, messages: Index, day: Days | int) -> Mask:
-        """Which are campaign e-mails whose contact has one standing on the day."""
+        """Return which are campaign messages whose contact has another one on the day."""
         barred = np.zeros(len(messages), np.bool_)
         asked = np.flatnonzero(self.campaign[messages])
         days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
-        barred[asked] = self.standing.holds(self._keys(self.contact[messages[asked]], days))
+        barred[asked] = self.campaign_days.holds(self._keys(self.contact[messages[asked]], days))
         return barred
 
     def _second_campaigns(self, messages: Index, day: Days | int) -> Mask:
-        """Which are campaign e-mails behind another of the same contact and day; the messages
-        come in rank order."""
+        """Return which are campaign messages behind another of the same contact and day.
+
+        The messages are in rank order.
+        """
         second = np.zeros(len(messages), np.bool_)
         asked = np.flatnonzero(self.campaign[messages])
         days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
@@ -135,14 +114,14 @@ class _Board:
         return second
 
     def _meeting(self, messages: Index) -> Index:
-        """Campaign e-mails that share contact and target with another of the messages."""
+        """Return the campaign messages that share contact and target with another one."""
         campaigns = messages[self.campaign[messages]]
         keys = self._keys(self.contact[campaigns], self.target[campaigns])
         _, where, counts = np.unique(keys, return_inverse=True, return_counts=True)
         return campaigns[counts[where] > 1]
 
     def _without_meeting(self, messages: Index) -> Mask:
-        """Which messages may stand on their target beside all the others, room aside."""
+        """Return which messages may be placed on their target with all the others, room aside."""
         free = ~self._barred(messages, self.target[messages])
         meeting = self._meeting(messages)
         if len(meeting):
@@ -152,7 +131,7 @@ class _Board:
         return free
 
     def place_kept(self, kept: Mask) -> None:
-        """What has its day stays on it, in rank order while the load is below X."""
+        """Step 2: kept messages stay on their day, in rank order while the occupancy is below X."""
         messages = np.flatnonzero(kept)
         stays = messages[self._without_meeting(messages)]
         count = np.bincount(self.target[stays], minlength=self.days)
@@ -168,7 +147,7 @@ class _Board:
         self._stand(stays, self.target[stays], KEPT)
 
     def place_new(self) -> None:
-        """New ones day by day; what finds no room waits for the next day, up to its ceiling."""
+        """Step 3: new messages, day by day; one without room waits, up to its ceiling."""
         cap, ceiling = self.limits.cap, self.limits.ceiling
         new = np.flatnonzero(self.placed < 0)
         own_count = np.bincount(self.target[new], minlength=self.days)
@@ -179,7 +158,7 @@ class _Board:
         rest = new[~at_ease]
         if len(rest) == 0:
             return
-        ranked = self._ranked(rest)  # from here on messages are their places in this order
+        ranked = self._ranked(rest)  # below, messages are positions in this order
         ceilings, targets = self.ceiling[ranked], self.target[ranked]
         may_stand = np.isin(ranked, new[free])
         by_day = np.argsort(targets, kind="stable")
@@ -190,7 +169,7 @@ class _Board:
             own = by_day[bounds[day] : bounds[day + 1]]
             if len(own) == 0 and len(waiting) == 0:
                 continue
-            # on a crowded day own come first; on another day those left were barred from it
+            # on a crowded day its own messages come first; on another only barred ones are left
             able = np.flatnonzero(may_stand[own])[: max(0, cap - int(self.load[day]))]
             self._stand(ranked[own[able]], day, ON_TARGET)
             left = np.delete(own, able)
@@ -203,12 +182,14 @@ class _Board:
         self.late = ranked[np.sort(np.concatenate(late))]
 
     def _let_stand(self, ranked: Index, waiting: Index, day: int) -> Index:
-        """Put as many of the waiting on the day as there is room for below the cap, best first;
-        their positions in `waiting`, which is in rank order."""
+        """Place as many of the waiting messages on the day as the cap has room for, best first.
+
+        `waiting` is in rank order. Returns the positions in it that were placed.
+        """
         taken = [np.empty(0, np.intp)]
         start = 0
         while (room := self.limits.cap - int(self.load[day])) > 0 and start < len(waiting):
-            stop = start + 2 * room  # more than a few are barred only in rare cases
+            stop = start + 2 * room  # it is rare that more than a few are barred
             messages = ranked[waiting[start:stop]]
             able = ~self._barred(messages, day)
             able[able] = ~self._second_campaigns(messages[able], day)
@@ -219,40 +200,52 @@ class _Board:
         return np.concatenate(taken)
 
     def place_late(self, skip: SkipCodes) -> None:
-        """What is left gets, in rank order, the first day from its target on with a load below X.
+        """Step 4: in rank order, each message gets the first day from its target on that is free.
 
-        Loads only grow, so a stretch of messages can be placed together as long as none of them
-        finds its day filled within the stretch.
+        A day is free while its occupancy is below X. Placing one message at a time would look for
+        a free day millions of times, so one look serves a stretch of messages:
+
+            in rank order    a   b   c   d   e
+            first free day   2   2   3   2   3      day 2 has room for two messages
+                             --stretch--            d is the third on day 2: it needs another look
+
+        Occupancies only grow, so a day before the first free one stays full. Within the stretch
+        no day fills up before the turn of a message that wants it: each gets the day that it
+        would get if it were placed by itself.
         """
-        left, shut_out = self.late, [np.empty(0, np.intp)]
+        left, without = self.late, [np.empty(0, np.intp)]
         while len(left):
-            free = self._next_free()
-            want = free[self.target[left]]
-            hopeless = want > self.ceiling[left]
-            shut_out.append(left[hopeless])
-            left, want = left[~hopeless], want[~hopeless]
-            block, rest = left[:BLOCK], left[BLOCK:]
-            want = self._unbarred(block, want[:BLOCK], free)
-            barred = want > self.ceiling[block]
-            want[barred] = self.days  # on no day
-            room = np.append(self.limits.ceiling - self.load, len(block) + 1)
-            order = np.argsort(want, kind="stable")
-            nth = np.empty(len(block), np.int64)
-            nth[order] = rank_in_group(want[order])
-            full = nth >= room[want]
-            length = int(np.argmax(full)) if full.any() else len(block)
-            shut_out.append(block[:length][barred[:length]])
-            stands = ~barred[:length]
-            self._stand(block[:length][stands], want[:length][stands], LATE)
-            left = np.concatenate([block[length:], rest])
-        self._explain(np.concatenate(shut_out), skip)
+            next_free = self._next_free()
+            hopeless = next_free[self.target[left]] > self.ceiling[left]
+            without.append(left[hopeless])
+            left = left[~hopeless]
+            block = left[:BLOCK]
+            want = self._wanted(block, next_free)
+            length = self._stretch(want)
+            stretch, day = block[:length], want[:length]
+            none = day == self.days
+            without.append(stretch[none])
+            self._stand(stretch[~none], day[~none], LATE)
+            left = left[length:]
+        self._explain(np.concatenate(without), skip)
 
-    def _unbarred(
-        self, block: Index, want: npt.NDArray[np.int32], free: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.int32]:
-        """The first day with room on which no campaign e-mail of the contact stands, nor one of
-        the block that is better ranked; past the ceiling if there is none."""
-        want = np.array(want)
+    def _stretch(self, want: Days) -> int:
+        """Return how many of the messages, in rank order, find room on the days that they want.
+
+        Those without a day, `self.days`, need none.
+        """
+        room = np.append(self.limits.ceiling - self.load, len(want))
+        order = np.argsort(want, kind="stable")
+        nth = np.empty(len(want), np.intp)  # of the messages that want the same day
+        nth[order] = rank_in_group(want[order])
+        full = nth >= room[want]
+        return int(np.argmax(full)) if full.any() else len(want)
+
+    def _wanted(self, block: Index, next_free: Days) -> Days:
+        """Return for each message of the block, in rank order, the first free day from its target
+        on from which no campaign message of its contact bars it, neither one that has been placed
+        nor a better one of the block; `self.days` where that is past its ceiling."""
+        want: Days = next_free[self.target[block]]
         campaigns = np.flatnonzero(self.campaign[block])
         while len(campaigns):
             messages, days = block[campaigns], want[campaigns]
@@ -260,20 +253,26 @@ class _Board:
             moving = campaigns[barred]
             if len(moving) == 0:
                 break
-            want[moving] = free[want[moving] + 1]
-            # what is past its ceiling stands in nobody's way
+            want[moving] = next_free[want[moving] + 1]
+            # one past its ceiling bars no other
             campaigns = campaigns[want[campaigns] <= self.ceiling[block[campaigns]]]
+        want[want > self.ceiling[block]] = self.days
         return want
 
     def _explain(self, messages: Index, skip: SkipCodes) -> None:
-        """Why these found no day: the days are full, or those with room have a campaign e-mail
-        of the contact. Judged by the final loads, so that the next run finds the same reason."""
+        """Step 5: record why these messages have no day: all days are full, or those with room
+        have another campaign message of the contact.
+
+        Final occupancies decide, so that the next run finds the same reason.
+        """
         room = self._next_free()[self.target[messages]] <= self.ceiling[messages]
         self.reason[messages] = np.where(room, skip.conflict, skip.daily_cap)
 
-    def _next_free(self) -> npt.NDArray[np.int32]:
-        """For each day the first from it on whose load is below X; a day past the end if none."""
+    def _next_free(self) -> Days:
+        """Return for each day the first from it on with an occupancy below X; past the end if
+        there is none. There are two more entries than days."""
         none = self.days
         days = np.where(self.load < self.limits.ceiling, np.arange(self.days), none)
         first = np.minimum.accumulate(days[::-1])[::-1]
-        return np.append(first, [none, none]).astype(np.int32)
+        free: Days = np.append(first, [none, none]).astype(np.int32)
+        return free

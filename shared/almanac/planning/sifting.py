@@ -1,19 +1,20 @@
-"""Which candidates may be sent, and from when to when (semantics: Sifting, steps 1 to 6).
+"""Which candidates may be sent, and in which range of days (semantics: Sifting, steps 1 to 6).
 
-Each step looks at one contact's candidates at a time; what is vectorised here is all contacts at
-once. Nothing in it knows the previous plan.
+Each step considers one contact at a time; here it is computed for all contacts at once. No step
+uses the previous plan.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from almanac import civil
-from almanac.frames import Codes, Days, Frame, Index, Mask
-from almanac.joins import day_keys, group_starts, groups_of, rank_in_group
+from almanac.frames import Codes, Days, Frame, Ids, Index, Mask
+from almanac.joins import day_keys, group_starts, groups_of, positions, rank_in_group
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
@@ -22,20 +23,20 @@ from almanac.planning.kinds import KindTable
 from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day
 from almanac.schedule_status import SkipCode
 
-CHUNK = 4_000  # contacts whose messages are counted against each other at a time
+CHUNK = 4_000  # contacts whose candidates are judged together
 _NOWHERE = -(1 << 28)  # a day that is in no span
 
 
 @dataclass(frozen=True)
 class Sifted(Frame):
-    """Where a candidate may be put; row by row with the drafts. Without meaning if skipped."""
+    """The range of days of each draft, row by row; without meaning for one that is skipped."""
 
     reason: Codes
-    start: Days  # first day that can be sent
+    start: Days  # the later of ideal date and T0
     latest: Days  # last day up to the deadline without an excluded day since the start
-    lo: Days  # it may be moved to [lo, hi] without breaking the frequency limit
+    lo: Days  # it may be moved to [lo, hi] and keeps the frequency limit
     hi: Days
-    floor: Days  # first day of [lo, hi] that can be sent, no excluded day between it and start
+    floor: Days  # first day of [lo, hi] from T0 on, no excluded day between it and start
 
 
 def sift(
@@ -45,7 +46,7 @@ def sift(
     context: RunContext,
     kind_table: KindTable,
 ) -> Sifted:
-    """Steps 1 to 6 for candidates of any order; those with a reason keep it."""
+    """Return the ranges of drafts in any order (steps 1 to 6); a draft with a reason keeps it."""
     t0 = np.int32(civil.day_of(context.t0))
     reason = drafts.reason.copy()
     start = np.maximum(drafts.ideal, t0)
@@ -65,9 +66,9 @@ def sift(
 
     _drop_conflicting_campaigns(drafts, reason, kind_table)
     counted = ~kind_table.is_followup[drafts.kind]
-    standing = _standing(drafts, history, context, counted)
-    _drop_too_frequent(drafts, reason, counted, standing, context, kind_table)
-    lo, hi = _ranges(drafts, reason, counted, standing, latest, context, kind_table)
+    committed = _committed(drafts, history, context)
+    _drop_too_frequent(drafts, reason, counted, committed, _Limit.of(context), kind_table)
+    lo, hi = _ranges(drafts, reason, counted, committed, latest, context, kind_table)
     reason[(reason == 0) & (hi < start)] = kind_table.reason(SkipCode.FREQUENCY)
 
     floor = np.maximum(lo, t0)
@@ -79,14 +80,14 @@ def sift(
 
 
 def _order(drafts: Drafts, kind_table: KindTable) -> Index:
-    """The order in which a contact's candidates are judged, for all contacts: by contact, then
-    (priority, ideal, email_type, instance, event)."""
+    """Return the order in which candidates are judged: by contact, then (priority, ideal date,
+    email type, instance, event date)."""
     priority = kind_table.priority[drafts.kind]
     return np.lexsort((drafts.event, drafts.kind, drafts.ideal, priority, drafts.contact))
 
 
 def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindTable) -> None:
-    """Step 4: of a contact's campaign e-mails of one ideal day the best stays."""
+    """Step 4: skip all but the best of a contact's campaign messages with one ideal date."""
     rows = np.flatnonzero((reason == 0) & kind_table.is_campaign[drafts.kind])
     if len(rows) < 2:
         return
@@ -100,145 +101,177 @@ def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindT
 
 
 @dataclass(frozen=True)
-class _Standing(Frame):
-    """Committed rows that count in the frequency limit."""
+class _Counted(Frame):
+    """Messages that count in the frequency limit, one a row."""
 
     contact: Index
     day: Days
 
 
-def _standing(drafts: Drafts, history: History, context: RunContext, counted: Mask) -> _Standing:
+class _Limit(NamedTuple):
+    """At most `emails` messages in any `period` consecutive days."""
+
+    emails: int
+    period: int
+
+    @classmethod
+    def of(cls, context: RunContext) -> _Limit:
+        frequency = context.config.frequency
+        return cls(frequency.max_emails, frequency.period_days)
+
+
+def _committed(drafts: Drafts, history: History, context: RunContext) -> _Counted:
+    """Return the committed rows that count and can share a span with a candidate."""
     rows = history.rows
     mine = rows.take(rows.counted)
     if len(drafts) and len(mine):
-        # one further back than this cannot share a span with any candidate, wherever it moves
+        # one further back cannot share a span with any candidate, wherever it moves
         reach = (
             context.config.frequency.period_days
             + context.config.load_balancing.ed_smoothing_window_days
         )
         mine = mine.take(mine.day >= int(drafts.ideal.min()) - reach)
-    return _Standing(mine.contact, mine.day)
+    return _Counted(mine.contact, mine.day)
 
 
 def _drop_too_frequent(
     drafts: Drafts,
     reason: Codes,
     counted: Mask,
-    standing: _Standing,
-    context: RunContext,
+    committed: _Counted,
+    limit: _Limit,
     kind_table: KindTable,
 ) -> None:
-    """Step 5: candidates are accepted in order unless a span of days would hold too many."""
-    limit, period = context.config.frequency.max_emails, context.config.frequency.period_days
+    """Step 5: accept candidates in order unless a span of days would hold too many messages."""
     rows = np.flatnonzero((reason == 0) & counted)
-    contact = np.concatenate([standing.contact, drafts.contact[rows]])
-    keys = np.sort(day_keys(contact, np.concatenate([standing.day, drafts.ideal[rows]])))
-    crowded_at = np.flatnonzero(keys[limit:] - keys[:-limit] < period)
-    crowded = np.unique(groups_of(keys[crowded_at]))
-    if len(crowded) == 0:
+    contacts = _crowded(committed, _Counted(drafts.contact[rows], drafts.ideal[rows]), limit)
+    if len(contacts) == 0:
         return
-    rows = rows[np.isin(drafts.contact[rows], crowded)]
+    rows = rows[np.isin(drafts.contact[rows], contacts)]
     rows = rows[_order(drafts.take(rows), kind_table)]
-    mine = standing.take(np.isin(standing.contact, crowded))
+    committed = committed.take(np.isin(committed.contact, contacts))
     frequency = kind_table.reason(SkipCode.FREQUENCY)
-    for first in range(0, len(crowded), CHUNK):
-        chunk = crowded[first : first + CHUNK]
+    for first in range(0, len(contacts), CHUNK):
+        chunk = contacts[first : first + CHUNK]
         some = rows[_within(drafts.contact[rows], chunk)]
-        committed = mine.take(_within(mine.contact, chunk))
+        known = committed.take(_within(committed.contact, chunk))
         refused = _refused(
-            np.searchsorted(chunk, drafts.contact[some]),
-            drafts.ideal[some],
-            np.searchsorted(chunk, committed.contact),
-            committed.day,
-            (len(chunk), limit, period),
+            _Counted(positions(chunk, drafts.contact[some]), drafts.ideal[some]),
+            _Counted(positions(chunk, known.contact), known.day),
+            limit,
         )
         reason[some[refused]] = frequency
 
 
-def _within(contact: Index, chunk: npt.NDArray[np.int64]) -> Mask:
+def _crowded(committed: _Counted, candidates: _Counted, limit: _Limit) -> Ids:
+    """Return the contacts for whom some span would hold too many if all candidates were accepted.
+
+    In the sorted days of a contact, `emails` + 1 messages share a span where the first and the
+    last of them are less than a period apart.
+    """
+    both = _Counted.concat([committed, candidates])
+    keys = np.sort(day_keys(both.contact, both.day))
+    apart = keys[limit.emails :] - keys[: -limit.emails]
+    return np.unique(groups_of(keys[np.flatnonzero(apart < limit.period)]))
+
+
+def _within(contact: Index, chunk: Ids) -> Mask:
     within: Mask = (contact >= chunk[0]) & (contact <= chunk[-1])
     return within
 
 
-def _refused(
-    contact: Index,
-    ideal: Days,
-    standing_contact: Index,
-    standing_day: Days,
-    sizes: tuple[int, int, int],
-) -> Mask:
-    """Which candidates find a span full; they come by contact and in order of judgement.
+def _refused(candidates: _Counted, committed: _Counted, limit: _Limit) -> Mask:
+    """Return which candidates are refused; they are sorted by contact, then by their order.
 
-    Round k judges the k-th candidate of every contact against those that stand by then.
+    A contact's order is sequential, but contacts are independent: round k judges the k-th
+    candidate of every contact. The contacts, numbered from 0, are rows of a table:
+
+        contact 0 | 12  40  47   .   . |    committed days, then those accepted so far
+        contact 1 | 13   .   .   .   . |    . is an empty slot, a day that is in no span
+
+    Invariant: when round k begins, a contact's row holds its committed days and the days of those
+    of its first k candidates that were accepted.
     """
-    contacts, limit, period = sizes
-    order = np.argsort(standing_contact, kind="stable")
-    standing_contact, standing_day = standing_contact[order], standing_day[order]
-    standing_slot = rank_in_group(standing_contact)
-    round_of = rank_in_group(contact)
-    width = int(standing_slot.max(initial=-1)) + int(round_of.max(initial=-1)) + 2
-    days = np.full((contacts, width), _NOWHERE, np.int32)
-    days[standing_contact, standing_slot] = standing_day
-    filled = np.bincount(standing_contact, minlength=contacts)
-    refused = np.zeros(len(contact), np.bool_)
-    for number in range(int(round_of.max(initial=-1)) + 1):
+    order = np.argsort(committed.contact, kind="stable")
+    committed = committed.take(order)
+    slot, round_of = rank_in_group(committed.contact), rank_in_group(candidates.contact)
+    rounds = int(round_of.max(initial=-1)) + 1
+    width = int(slot.max(initial=-1)) + 1 + rounds
+    contacts = 1 + max(
+        int(committed.contact.max(initial=-1)), int(candidates.contact.max(initial=-1))
+    )
+    table = np.full((contacts, width), _NOWHERE, np.int32)
+    table[committed.contact, slot] = committed.day
+    filled = np.bincount(committed.contact, minlength=contacts)
+    refused = np.zeros(len(candidates), np.bool_)
+    for number in range(rounds):
         rows = np.flatnonzero(round_of == number)
-        who, day = contact[rows], ideal[rows]
-        others = days[who]
-        near = np.abs(others - day[:, None]) < period
-        # a span that holds the candidate starts at it or at a message up to a period before it
-        starts = np.where(near & (others <= day[:, None]), others, day[:, None])
-        full = np.zeros(len(rows), np.bool_)
-        for column in range(starts.shape[1]):
-            begin = starts[:, column : column + 1]
-            held = ((others >= begin) & (others < begin + period)).sum(axis=1)
-            full |= held + 1 > limit
+        contact, day = candidates.contact[rows], candidates.day[rows]
+        full = _in_full_span(table[contact], day, limit)
         refused[rows] = full
-        stays = ~full
-        days[who[stays], filled[who[stays]]] = day[stays]
-        filled[who[stays]] += 1
+        contact, day = contact[~full], day[~full]
+        table[contact, filled[contact]] = day
+        filled[contact] += 1
     return refused
+
+
+def _in_full_span(others: npt.NDArray[np.int32], day: Days, limit: _Limit) -> Mask:
+    """Return whether a span that contains the day holds `limit.emails` others; row by row.
+
+    Of the spans that contain the day, only those matter that begin at the day itself or at one of
+    the others: a span between two of these can begin later without losing a message.
+    """
+    day = day[:, None]
+    before = (others > day - limit.period) & (others <= day)
+    full = np.zeros(len(day), np.bool_)
+    for begin in np.where(before, others, day).T[:, :, None]:
+        held = ((others >= begin) & (others < begin + limit.period)).sum(axis=1)
+        full |= held >= limit.emails
+    return full
 
 
 def _ranges(
     drafts: Drafts,
     reason: Codes,
     counted: Mask,
-    standing: _Standing,
+    committed: _Counted,
     latest: Days,
     context: RunContext,
     kind_table: KindTable,
 ) -> tuple[Days, Days]:
-    """Step 6: how far each e-mail can move without any move breaking the frequency limit."""
-    limit, period = context.config.frequency.max_emails, context.config.frequency.period_days
+    """Step 6: return lo and hi, how far each e-mail can move and keep the frequency limit.
+
+    With m = limit.emails, x_i the sorted days of a contact and lo_i, hi_i as in semantics:
+
+        ... x_(i-m) ....... lo_i .. x_i .. hi_i ....... lo_(i+m) .. x_(i+m) ...
+              at least a period            at least a period
+
+    so that of any m + 1 messages the first and the last stay a period apart.
+    """
+    emails, period = _Limit.of(context)
     half = context.config.load_balancing.ed_smoothing_window_days // 2
     lo, hi = drafts.ideal.copy(), latest.copy()
     rows = np.flatnonzero((reason == 0) & counted)
     if len(rows) == 0:
         return lo, hi
     rows = rows[_order(drafts.take(rows), kind_table)]
-    fixed = len(standing)
-    contact = np.concatenate([standing.contact, drafts.contact[rows]])
-    day = np.concatenate([standing.day, drafts.ideal[rows]])
-    # committed rows come first in the concatenation, so the stable sort puts them first of equals
-    order = np.argsort(day_keys(contact, day), kind="stable")
-    contact, day = contact[order], day[order].astype(np.int64)
-    source = np.where(order < fixed, -1, order - fixed)
-    movable = np.flatnonzero(source >= 0)
-    movable = movable[kind_table.is_effective_date[drafts.kind[rows[source[movable]]]]]
+    both = _Counted.concat([committed, _Counted(drafts.contact[rows], drafts.ideal[rows])])
+    # committed rows come first in `both`, so the stable sort puts them first of equals
+    order = np.argsort(day_keys(both.contact, both.day), kind="stable")
+    contact, x = both.contact[order], both.day[order].astype(np.int64)
+    is_candidate = order >= len(committed)
+    row = rows[order[is_candidate] - len(committed)]  # of the drafts
+    movable = is_candidate.copy()
+    movable[is_candidate] = kind_table.is_effective_date[drafts.kind[row]]
 
-    low = day.copy()
-    before = movable - limit
-    has_before = (before >= 0) & (contact[np.maximum(before, 0)] == contact[movable])
-    roomy = ~has_before | (day[movable] - half - day[np.maximum(before, 0)] >= period)
-    low[movable[roomy]] -= half
+    # pairs (i, i + m) of one contact, by the first of the two
+    pair = contact[emails:] == contact[:-emails]
+    x_before = np.full(len(x), _NOWHERE, np.int64)  # x_(i-m)
+    x_before[emails:][pair] = x[:-emails][pair]
+    low = np.where(movable & (x - half - x_before >= period), x - half, x)
+    high = np.full(len(x), FAR, np.int64)
+    high[:-emails][pair] = low[emails:][pair] - period
 
-    high = np.full(len(day), FAR, np.int64)
-    if len(day) > limit:
-        same = contact[limit:] == contact[:-limit]
-        high[:-limit][same] = low[limit:][same] - period
-    planned = source >= 0
-    target = rows[source[planned]]
-    lo[target] = low[planned]
-    hi[target] = np.minimum(latest[target], high[planned])
+    lo[row] = low[is_candidate]
+    hi[row] = np.minimum(latest[row], high[is_candidate])
     return lo, hi
