@@ -146,7 +146,9 @@ def test_a_push_can_insist_on_the_version_in_force(
     assert answer.code == code
     assert in_force(store).version == (2 if code == 0 else 1)
     if code:
-        assert answer.err.startswith("Error: organization 206: version 1 is in force, expected was")
+        assert answer.err.startswith(
+            "Error: organization 206: the current version is 1, expected was"
+        )
         assert answer.err.count("\n") == 1
 
 
@@ -220,7 +222,7 @@ def test_nothing_is_put_beside_anothers_journal(
     (path.parent / f"out.sqlite3{suffix}").write_text("pages")
     answer = almanac("store", "pull", ORG, "--out", "out.sqlite3", "--force")
     assert answer.code == 2
-    assert f"out.sqlite3{suffix} lies there" in answer.err
+    assert f"out.sqlite3{suffix} exists" in answer.err
     assert not (path.parent / "out.sqlite3").exists()
 
 

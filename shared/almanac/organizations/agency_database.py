@@ -1,6 +1,6 @@
-"""Where an agency's database is: in a file, or in a store as an organization's version in force.
+"""An agency's database: a file, or the current version of an organization in a store.
 
-Whoever looks at one, or changes a few of its rows, need not know which of the two it is.
+A command that reads one, or changes a few of its rows, does not need to know which of the two.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
-from almanac.errors import InputError, Superseded
+from almanac.errors import Superseded
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import recorded_config
-from almanac.organizations.transfer import checked, publish_copy
+from almanac.organizations.transfer import checked, errors_naming, publish_copy
 from almanac.progress import Progress
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, database_of, require_current
@@ -34,45 +34,45 @@ T = TypeVar("T")
 
 Edit = Callable[[apsw.Connection], T]
 
-EDIT_ATTEMPTS = 5  # at a change in a store where others publish versions meanwhile
+EDIT_ATTEMPTS = 5  # at a change in a store while other processes publish versions
 
 
 class AgencyDatabase(Protocol):
-    """An agency's database, wherever it is."""
+    """An agency's database, in a file or in a store."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Return what messages call it."""
         ...
 
     def config(self) -> Config:
-        """Its configuration: the one that its next run would have by default."""
+        """Return the configuration that its next run has by default."""
         ...
 
     def open(self, *, whole: bool = False, steady: bool = True) -> AbstractContextManager[Source]:
-        """The database as it is at one moment, for reading; the context alone closes it.
+        """Open the database for reading, in the state of one moment; the context closes it.
 
-        whole: rows all over it will be read, so that fetching pages one by one would not pay.
-        Where it is not to be steady, each query is of its own moment: nobody who writes to a file
-        has to wait while a long look lasts.
+        whole: rows all over it will be read, so that it is fetched whole and not page by page.
+        Unless it is steady, each query sees the state of its own moment, so that programs that
+        write to a file do not wait for a long read.
 
         Raises DatabaseError, DatabaseBusy, RequestError (no version yet), StorageError.
         """
         ...
 
     def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
-        """What `edit` gives, having changed the database in one transaction, or not at all.
+        """Change the database in one transaction, or not at all; return what `edit` returns.
 
-        In a store the result is the next version, whose run id begins with `word`; where another
-        version gets in force meanwhile, `edit` is called again with that one, EDIT_ATTEMPTS times.
-        An edit that changes nothing makes no version. Raises as `open` does, and Superseded.
+        In a store this publishes the next version, whose run id begins with `word`. If another
+        version is published meanwhile, `edit` runs again on that one, at most EDIT_ATTEMPTS times.
+        An edit that changes nothing publishes nothing. Raises as `open`, and Superseded.
         """
         ...
 
 
 @dataclass(frozen=True)
 class FileDatabase:
-    """A database in a file of its own, which other programs may hold open."""
+    """A database in a file, which other programs may have open."""
 
     path: Path
 
@@ -81,11 +81,11 @@ class FileDatabase:
         return str(self.path)
 
     def config(self) -> Config:
-        """That which the file's last run recorded; else the defaults."""
+        """Return the configuration that the file's last run recorded; else the defaults."""
         return self.recorded_config() or Config()
 
     def recorded_config(self) -> Config | None:
-        """That which the file's last run recorded, if any. Raises as `open`, and ConfigError."""
+        """Return the recorded configuration, if any. Raises as `open`, and ConfigError."""
         with self.open() as source:
             return recorded_config(Snapshot(source), self.name)
 
@@ -101,17 +101,12 @@ class FileDatabase:
             connection.close()
 
     def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
-        connection = open_database(self.path, writable=True)
-        try:
-            with transaction(connection, self.path):
-                return edit(connection)
-        finally:
-            connection.close()
+        return _edit_file(self.path, edit)
 
 
 @dataclass(frozen=True)
 class StoreDatabase:
-    """The version in force of an organization in a store."""
+    """The current version of an organization in a store."""
 
     store: ObjectStore
     org: str
@@ -131,7 +126,7 @@ class StoreDatabase:
 
     @contextmanager
     def open_version(self, version: Current) -> Iterator[Source]:
-        """As `open`, of a version that is or was in force."""
+        """Open a version that is or was the current one, as `open`."""
         info = database_of(self.store, version)
         local = self.store.open_local(info.name)
         if local is not None:
@@ -152,7 +147,7 @@ class StoreDatabase:
 
     @contextmanager
     def _fetched(self, version: Current) -> Iterator[Source]:
-        """The version's database as a local file."""
+        """Fetch the version's database as a local file, and open that."""
         info = database_of(self.store, version)
         with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
             local = self.store.open_local(info.name)
@@ -172,7 +167,7 @@ class StoreDatabase:
             except Superseded as error:
                 moved = error
         raise Superseded(
-            f"{self.name}: other versions got in force during each of {EDIT_ATTEMPTS} attempts; "
+            f"{self.name}: other versions were published during each of {EDIT_ATTEMPTS} attempts; "
             "nothing was changed"
         ) from moved
 
@@ -189,15 +184,8 @@ class StoreDatabase:
             self.store.fetch_file(info.name, copy, info.generation)
             progress("fetch", 1, 1)
             before = _change_counter(copy)
-            try:
-                connection = open_database(copy, writable=True)
-                try:
-                    with transaction(connection, copy):
-                        result = edit(connection)
-                finally:
-                    connection.close()
-            except InputError as error:
-                raise type(error)(str(error).replace(str(copy), self.name)) from error
+            with errors_naming(self.name, copy):
+                result = _edit_file(copy, edit)
             if _change_counter(copy) == before:
                 return result
             as_of = now.astimezone(self.config().zone).date()
@@ -215,10 +203,19 @@ class StoreDatabase:
         return result
 
 
-def _change_counter(path: Path) -> bytes:
-    """What SQLite counts up in the header of a file with each transaction that changes it.
+def _edit_file(path: Path, edit: Edit[T]) -> T:
+    connection = open_database(path, writable=True)
+    try:
+        with transaction(connection, path):
+            return edit(connection)
+    finally:
+        connection.close()
 
-    Rows of temporary tables do not count there, as they would in the connection's total.
+
+def _change_counter(path: Path) -> bytes:
+    """Return the counter in a file's header that each transaction that changes the file raises.
+
+    Unlike the connection's total it does not count rows of temporary tables.
     """
     with path.open("rb") as file:
         file.seek(24)
@@ -226,4 +223,4 @@ def _change_counter(path: Path) -> bytes:
 
 
 def _nothing() -> None:
-    """Closes nothing."""
+    """Close nothing."""

@@ -1,4 +1,4 @@
-"""What holds for all contacts of a run, from the small tables of its snapshot or from its id."""
+"""The run context: what holds for all contacts of a run, from the small tables of its snapshot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run_context_of(
     changes: Mapping[int, Mapping[str, Any]] | None = None,
     rate_increases: bool | None = None,
 ) -> RunContext:
-    """The context of a run on the snapshot, with its campaigns and suppression reasons.
+    """Return the context of a run on the snapshot, with its campaigns and suppression reasons.
 
     changes: by instance the columns that the run will change, with their new values.
     rate_increases: whether there are rows to turn into targets, if that is known.
@@ -50,7 +50,7 @@ def run_context_of(
 
 
 def left_out(context: RunContext) -> list[LeftOut]:
-    """The campaign instances that take no part because they cannot be understood."""
+    """Return the campaign instances that take no part because their data is not valid."""
     return [
         LeftOut(instance_id=i.id, name=i.name, problem=i.problem)
         for i in context.instances

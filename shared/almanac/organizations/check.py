@@ -1,4 +1,4 @@
-"""A look at a database before it is planned: damage, gaps, and what the rules cannot read."""
+"""Check a database before it is planned: damage, gaps, and values that no rule can read."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", 
 
 
 def check_file(path: Path, config: Config, progress: Progress | None = None) -> Findings:
-    """Everything that is worth knowing before a run; the file is only read.
+    """Return all that an operator should know before a run; the file is only read.
 
-    Raises DatabaseError where the file is no agency's database at all.
+    Raises DatabaseError if the file is not an agency's database.
     """
     tell = progress or (lambda step, done, total: None)
     tell("integrity", 0, 1)
@@ -51,10 +51,10 @@ def check_file(path: Path, config: Config, progress: Progress | None = None) -> 
         duplicate_ids=inspection.duplicate_ids,
         non_integer_ids=inspection.non_integer_ids,
     )
-    return findings if inspection.integrity else _looked_into(path, config, findings, tell)
+    return findings if inspection.integrity else _with_contents(path, config, findings, tell)
 
 
-def _looked_into(path: Path, config: Config, findings: Findings, tell: Progress) -> Findings:
+def _with_contents(path: Path, config: Config, findings: Findings, tell: Progress) -> Findings:
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "snapshot.sqlite3"
         backup_file(path, copy, partial(tell, "copy"))
@@ -100,7 +100,7 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
 
 
 def _odd(texts: pa.ChunkedArray, required: bool) -> int:
-    """How many texts are no date; an empty one counts where there must be a date."""
+    """Return how many texts are no date; an empty one counts if a date is required."""
     bad = civil.parse_dates(texts) == NO_DAY
     if not required:
         bad &= pc.not_equal(texts, "").to_numpy()

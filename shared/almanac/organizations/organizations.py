@@ -1,4 +1,4 @@
-"""The organizations of a store: which there are, their configuration and the version in force."""
+"""The organizations of a store: their ids, configurations and current versions."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from almanac.storage.versions import (
     manifest_of,
 )
 
-WALK = 200  # versions, from one to the one before
+WALK = 200  # versions, each the parent of the one before
 _WHOLE_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily(~[0-9]+)?|manual-.*)")
 
 
 class LastRun(BaseModel):
-    """The last run over all contacts that a version builds on."""
+    """The last run over all contacts that a version is based on."""
 
     run_id: str
     version: int
@@ -38,12 +38,12 @@ class LastRun(BaseModel):
 
 
 def organizations(store: ObjectStore) -> list[str]:
-    """The ids of the organizations that have anything in the store, sorted."""
+    """Return the ids of the organizations that have any object in the store, sorted."""
     return [name for name in store.subfolders(layout.ORGANIZATIONS) if ORG_ID.fullmatch(name)]
 
 
 def is_there(store: ObjectStore, org: str) -> bool:
-    """Whether the store has anything of the organization; RequestError for what is no id."""
+    """Return whether the store has any object of the organization; RequestError for no id."""
     names = (layout.current(org), layout.config(org))
     return any(store.stat(name) for name in names) or bool(
         store.subfolders(layout.organization(org))
@@ -51,15 +51,15 @@ def is_there(store: ObjectStore, org: str) -> bool:
 
 
 def is_whole_run(run_id: str) -> bool:
-    """Whether it is a run of Almanac over all contacts: neither of a campaign change nor a push."""
+    """Return whether it is a run over all contacts: no campaign change and no push."""
     return _WHOLE_RUN.fullmatch(run_id) is not None
 
 
 def last_whole_run(store: ObjectStore, folder: str) -> LastRun | None:
-    """The last run over all contacts among a version, given its folder, and those before it.
+    """Return the last run over all contacts among the version of the folder and its parents.
 
-    None if there is none as far back as versions are kept. The manifest of a version by somebody
-    else may name it under `last_run`, which spares the way back.
+    None if no kept version is of such a run. The manifest of a version that no run has written may
+    name it under `last_run`, which saves reading its parents.
     """
     for _ in range(WALK):
         manifest = manifest_of(store, folder)
@@ -82,16 +82,16 @@ def last_whole_run(store: ObjectStore, folder: str) -> LastRun | None:
 
 
 def census_of(manifest: Manifest) -> Census | None:
-    """What the version's manifest says of its rows; None in a version that has no census."""
+    """Return the census in the version's manifest; None if it has none."""
     found = (manifest.model_extra or {}).get("census")
     return Census.model_validate(found) if found else None
 
 
 def initialize(store: ObjectStore, org: str, config: bytes | None) -> bool:
-    """Give an organization its configuration; whether anything was written.
+    """Write the configuration of an organization; return whether anything was written.
 
-    Without one it gets the defaults, unless it has a configuration already. Raises ConfigError,
-    PreconditionFailed (somebody else wrote it meanwhile).
+    config: None for the defaults, unless it has a configuration already. Raises ConfigError,
+    PreconditionFailed (another process wrote it meanwhile).
     """
     name = layout.config(org)
     there = read_or_none(store, name)
@@ -110,19 +110,19 @@ def initialize(store: ObjectStore, org: str, config: bytes | None) -> bool:
 
 
 def own_id(word: str, now: dt.datetime) -> str:
-    """The run id of something that is no run: unlike those it does not begin with a date."""
+    """Return the run id of a version that no run has written: it does not begin with a date."""
     return f"{word}-{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}-{os.urandom(3).hex()}"
 
 
 def read_config(store: ObjectStore, org_id: str) -> Config:
-    """The organization's configuration; the defaults where it has none."""
+    """Return the organization's configuration; the defaults if it has none."""
     name = layout.config(org_id)
     found = read_or_none(store, name)
     return load_config(found.data, name) if found else Config()
 
 
 def snapshot_of(store: ObjectStore, org_id: str) -> tuple[Current, SnapshotRef]:
-    """The organization's version in force; RequestError if it has none."""
+    """Return the organization's current version; RequestError if it has none."""
     there = current(store, org_id)
     if there is None:
         raise RequestError(f"organization {org_id}: it has no database in this store")

@@ -1,4 +1,4 @@
-"""The databases that the steps of a run read, opened for a step and kept warm for the next one."""
+"""The databases that the steps of a run read, opened for a step and kept open for the next one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from almanac.storage.store import ObjectStore
 
 
 class SnapshotRef(BaseModel):
-    """The database that the run plans on: one generation of one object."""
+    """The database that a run plans on: one generation of one object, or a private file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,10 +34,10 @@ class Snapshots(Protocol):
     """Opens the database that a run plans on."""
 
     def open(self, ref: SnapshotRef) -> AbstractContextManager[Snapshot]:
-        """The snapshot's database; it is the caller's alone within the context, and never after.
+        """Return the snapshot's database, for the caller alone and only within the context.
 
-        Its `traffic` counts what is fetched by ranges within the context. Raises NotFound, Corrupt
-        where the store has not what the reference names, DatabaseError where that is no database.
+        Its `traffic` counts what is fetched by ranges within the context. Raises NotFound or
+        Corrupt if the content differs from the reference, DatabaseError if it is no database.
         """
         ...
 
@@ -45,8 +45,8 @@ class Snapshots(Protocol):
 class FileSnapshots:
     """Snapshots of one private file that no other program writes to.
 
-    The file stays open: what has been read of its small tables serves the next step too. Not for
-    several threads at once.
+    The file stays open: what was read of its small tables is kept for the next step. Not safe for
+    several threads.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,11 +71,11 @@ class FileSnapshots:
 class RangedSnapshots:
     """Snapshots that stay in the store: what a step reads is fetched by ranges of one generation.
 
-    Safe for many threads at once: those who read the same version share its cache of blocks, which
-    holds `cache_bytes`. What is open of the version asked for last is kept for the next step.
+    Safe for many threads: readers of the same version share its cache of blocks, which holds
+    `cache_bytes`. The version that was requested last stays open for the next step.
 
-    An object that is replaced while it is read makes reading fail with SnapshotMoved, and the
-    step's next delivery starts anew; what was read before is wholly of the old content.
+    If an object is replaced while it is read, reading fails with SnapshotMoved, and the next
+    delivery of the step starts from scratch; all that was read before is of the old content.
     """
 
     def __init__(self, store: ObjectStore, cache_bytes: int = CACHE_BYTES) -> None:
@@ -97,14 +97,14 @@ class RangedSnapshots:
         version.give_back(snapshot)
 
     def close(self) -> None:
-        """Closes what is open and idle."""
+        """Close the snapshots that are open and idle."""
         with self._lock:
             version, self._latest = self._latest, None
         if version is not None:
             version.retire()
 
     def _version(self, ref: SnapshotRef, generation: int) -> _Version:
-        """The version, from now on the latest. The one before goes when its last reader is done."""
+        """Return the version, from now on the latest; close the one before with its last reader."""
         with self._lock:
             latest = self._latest
             if latest is not None and latest.is_of(ref.name, generation):
@@ -117,7 +117,7 @@ class RangedSnapshots:
 
 
 class _Version:
-    """One generation of an object: its blocks, and the snapshots of it that nobody is using."""
+    """One generation of an object: its blocks, and its idle snapshots."""
 
     def __init__(
         self, store: ObjectStore, name: str, generation: int, size: int, cache_bytes: int
@@ -131,11 +131,11 @@ class _Version:
         self._retired = False
 
     def is_of(self, name: str, generation: int) -> bool:
-        """Whether it is that generation, and still there as far as anybody has noticed."""
+        """Return whether it is that generation, and no reader has found it gone."""
         return (self._name, self._generation, self._retired) == (name, generation, False)
 
     def take(self) -> Snapshot:
-        """A snapshot for one user, the one used last if there is any; its traffic is 0."""
+        """Return a snapshot for one reader, the one used last if any is idle; its traffic is 0."""
         with self._lock:
             snapshot = self._idle.pop() if self._idle else None
         if snapshot is None:
@@ -144,7 +144,7 @@ class _Version:
         return snapshot
 
     def give_back(self, snapshot: Snapshot) -> None:
-        """The snapshot is for the next user, unless there will be none."""
+        """Keep the snapshot for the next reader; close it if the version is retired."""
         with self._lock:
             if not self._retired:
                 self._idle.append(snapshot)
@@ -152,7 +152,7 @@ class _Version:
         snapshot.close()
 
     def retire(self) -> None:
-        """Nobody asks for it any more; with the last snapshot in use its blocks go too."""
+        """Close the idle snapshots; the blocks are freed with the last snapshot in use."""
         with self._lock:
             self._retired = True
             idle, self._idle = self._idle, []
@@ -196,10 +196,10 @@ def check_unchanged(path: Path, ref: SnapshotRef) -> None:
 
 
 def located(store: ObjectStore, ref: SnapshotRef) -> int:
-    """The generation under which the store has the snapshot's content now.
+    """Return the generation under which the store has the snapshot's content now.
 
-    Another one than the reference's where somebody put the same content there again.
-    Raises NotFound, Corrupt (other content).
+    It differs from the reference's if the same content was written again. Raises NotFound, Corrupt
+    (other content).
     """
     there = store.stat(ref.name)
     if there is None:

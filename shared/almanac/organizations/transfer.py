@@ -1,9 +1,11 @@
-"""A version out of a plain file, and a plain file out of a version."""
+"""Publish a file as a version of an organization, and fetch a version as a file."""
 
 from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -38,15 +40,16 @@ def push(
 ) -> Current:
     """Publish a consistent copy of the file as the organization's next version.
 
-    expect: the version that must be in force; 0 for none. Raises DatabaseError, ConfigError,
-    Superseded (another version was in force, or got in force meanwhile; nothing is overwritten).
+    expect: the number that the current version must have; 0 for none. Raises DatabaseError,
+    ConfigError, Superseded (another version is current or was published meanwhile; nothing is
+    overwritten).
     """
     check_org_id(org)
     parent = current(store, org)
     found = parent[0].version if parent else 0
     if expect is not None and found != expect:
         raise Superseded(
-            f"organization {org}: version {found or 'none'} is in force, expected was "
+            f"organization {org}: the current version is {found or 'none'}, expected was "
             f"{expect or 'none'}; nothing was written"
         )
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
@@ -66,7 +69,7 @@ def push(
             )
         except Superseded as error:
             raise Superseded(
-                f"organization {org}: another version got in force while {database} was copied; "
+                f"organization {org}: another version was published while {database} was copied; "
                 "nothing was overwritten; pull that version, make your changes to it, push again"
             ) from error
 
@@ -82,9 +85,9 @@ def publish_copy(
     now: dt.datetime,
     progress: Progress,
 ) -> Current:
-    """Publish a private file that no run has written as the next version; the file is used up.
+    """Publish a private file that no run has written as the next version; the file is moved away.
 
-    word: what its run id begins with. Raises Superseded if parent is not in force any more.
+    word: what its run id begins with. Raises Superseded if parent is no longer the current version.
     """
     extra = {"census": census.model_dump(mode="json")}
     last = last_whole_run(store, parent[0].folder) if parent else None
@@ -109,16 +112,16 @@ def publish_copy(
 
 
 def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
-    """Copy the file with all that is in its log, look it over, and count its rows."""
+    """Copy the file with the content of its log, check the copy, and count its rows."""
     progress("copy", 0, 1)
     backup_file(database, copy, partial(progress, "copy"))
     return checked(copy, str(database), as_of, progress)
 
 
 def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:
-    """Look a private file over, and count its rows; DatabaseError calls it by `name`."""
+    """Check a private file, and count its rows; DatabaseError calls it `name`."""
     progress("check", 0, 1)
-    try:
+    with errors_naming(name, copy):
         quick_check(copy)
         connection = open_database(copy, writable=False)
         try:
@@ -126,10 +129,17 @@ def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census
                 census = take_census(connection, as_of)
         finally:
             connection.close()
-    except InputError as error:
-        raise type(error)(str(error).replace(str(copy), name)) from error
     progress("check", 1, 1)
     return census
+
+
+@contextmanager
+def errors_naming(name: str, copy: Path) -> Iterator[None]:
+    """Let errors about a private copy name the database that it is a copy of."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(str(error).replace(str(copy), name)) from error
 
 
 def pull(
@@ -141,10 +151,10 @@ def pull(
     force: bool,
     progress: Progress,
 ) -> Current | Manifest:
-    """Fetch the database of a version, by default that in force, into the file `out`.
+    """Fetch the database of a version, by default the current one, into the file `out`.
 
-    The file is there whole and verified, or as it was. Raises InputError (it exists already and
-    not force, or a journal lies beside it), RequestError (no such version), NotFound, Corrupt.
+    Afterwards the file is complete and verified, or unchanged. Raises InputError (it exists and not
+    force, or a journal is beside it), RequestError (no such version), NotFound, Corrupt.
     """
     _check_out(out, force)
     chosen = _version(store, org, version)
@@ -165,7 +175,7 @@ def _check_out(out: Path, force: bool) -> None:
     for suffix in ("-wal", "-journal"):
         if Path(f"{out}{suffix}").exists():
             raise InputError(
-                f"--out: {out}{suffix} lies there: SQLite would apply it to the fetched file; "
+                f"--out: {out}{suffix} exists: SQLite would apply it to the fetched file; "
                 "choose another name, or end the program that uses the file"
             )
 
@@ -179,5 +189,5 @@ def _version(store: ObjectStore, org: str, number: int | None) -> Current | Mani
     if len(chosen) == 1:
         return chosen[0]
     numbers = ", ".join(str(each.version) for each in kept)
-    what = "is of several runs, none in force" if chosen else "is not kept"
+    what = "is of several runs, none current" if chosen else "is not kept"
     raise RequestError(f"organization {org}: version {number} {what} (kept are {numbers})")
