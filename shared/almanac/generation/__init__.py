@@ -1,4 +1,4 @@
-"""Agencies to try things on: databases like those in the field, the same for the same seed."""
+"""Generated agencies: realistic databases, the same for the same seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaign types, instances around as_of, and the contacts that they are meant for."""
+"""Campaign types, instances around as_of, and their targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from almanac.generation.draws import Draws, constant, dates
 
 
 @dataclass(frozen=True)
-class Type:
+class CampaignTypeRow:
     """A row of campaign_types."""
 
     name: str
@@ -29,7 +29,7 @@ class Type:
 
 
 @dataclass(frozen=True)
-class Instance:
+class CampaignInstanceRow:
     """A row of campaign_instances; days count from as_of."""
 
     type: str
@@ -39,24 +39,26 @@ class Instance:
     states: str | None = None
     carriers: str | None = None
     metadata: str | None = None
-    targets: int = 0  # weight among the targets of contact_campaigns
-    triggers: tuple[int, int] = (0, 0)  # first and last trigger date of these
-    no_trigger: float = 0.0  # share of targets without a trigger date
+    targets: int = 0  # weight among the rows of contact_campaigns
+    triggers: tuple[int, int] = (0, 0)  # first and last trigger date of its targets
+    no_trigger: float = 0.0  # share of its targets without a trigger date
 
 
 TYPES = (
-    Type("rate_increase", 1, 1, 14, 0, 1, 1, 0, 0),
-    Type("seasonal_promo", 1, 1, 7, 0, 5, 1, 0, 1),
-    Type("initial_blast", 0, 0, 0, 1, 15, 1, 0, 0),
-    Type("newsletter", 1, 0, 0, 1, 25, 1, 1, 0),
-    Type("thank_you", 1, 0, -5, 0, 30, 1, 0, 0),
-    Type("referral_bonus", 1, 1, 0, 0, 20, 0, 0, 0),  # no longer in use
+    CampaignTypeRow("rate_increase", 1, 1, 14, 0, 1, 1, 0, 0),
+    CampaignTypeRow("seasonal_promo", 1, 1, 7, 0, 5, 1, 0, 1),
+    CampaignTypeRow("initial_blast", 0, 0, 0, 1, 15, 1, 0, 0),
+    CampaignTypeRow("newsletter", 1, 0, 0, 1, 25, 1, 1, 0),
+    CampaignTypeRow("thank_you", 1, 0, -5, 0, 30, 1, 0, 0),
+    CampaignTypeRow("referral_bonus", 1, 1, 0, 0, 20, 0, 0, 0),  # no longer in use
 )
-# Ids are 1, 2, ... in this order. An all-contacts campaign without dates or states would mail
-# everybody on one day, so each has its share of the agency.
+# Ids are 1, 2, ... in this order. An all-contacts campaign without dates or states would send to
+# all contacts on one day, so each of them is limited to a part of the agency.
 INSTANCES = (
-    Instance("rate_increase", "rates_this_half", (-60, 200), targets=36, triggers=(-5, 180)),
-    Instance(
+    CampaignInstanceRow(
+        "rate_increase", "rates_this_half", (-60, 200), targets=36, triggers=(-5, 180)
+    ),
+    CampaignInstanceRow(
         "rate_increase",
         "rates_next_half",
         (-10, 330),
@@ -65,7 +67,7 @@ INSTANCES = (
         triggers=(60, 320),
         no_trigger=0.03,
     ),
-    Instance(
+    CampaignInstanceRow(
         "seasonal_promo",
         "dental_promo",
         (-5, 120),
@@ -75,13 +77,15 @@ INSTANCES = (
         triggers=(5, 130),
         no_trigger=0.3,
     ),
-    Instance("initial_blast", "hello_small_states", (-2, 45), states="VT,WY,AK"),
-    Instance(
+    CampaignInstanceRow("initial_blast", "hello_small_states", (-2, 45), states="VT,WY,AK"),
+    CampaignInstanceRow(
         "newsletter", "quarterly_letter", (-20, 100), spread=(-10, 75), carriers="Cigna, Humana"
     ),
-    Instance("thank_you", "thanks_for_renewing", (-90, 300), targets=14, triggers=(-30, 90)),
-    # a quotation mark was lost when somebody edited it
-    Instance(
+    CampaignInstanceRow(
+        "thank_you", "thanks_for_renewing", (-90, 300), targets=14, triggers=(-30, 90)
+    ),
+    # its metadata has lost a quotation mark
+    CampaignInstanceRow(
         "seasonal_promo",
         "vision_promo",
         (-15, 60),
@@ -90,13 +94,13 @@ INSTANCES = (
         triggers=(5, 60),
     ),
     # its type was deleted
-    Instance("webinar_invite", "open_house", (-15, 90), targets=5, triggers=(5, 90)),
-    Instance("referral_bonus", "bring_a_friend", (None, -200), targets=0),
+    CampaignInstanceRow("webinar_invite", "open_house", (-15, 90), targets=5, triggers=(5, 90)),
+    CampaignInstanceRow("referral_bonus", "bring_a_friend", (None, -200), targets=0),
 )
 
 
 def campaign_tables(as_of: int) -> dict[str, pa.RecordBatch]:
-    """All rows of campaign_types and campaign_instances."""
+    """Return all rows of campaign_types and campaign_instances."""
     created = f"{text_of(as_of - 400)} 12:00:00"
     types = [vars(t) | {"created_at": created, "updated_at": created} for t in TYPES]
     instances = [
@@ -129,7 +133,7 @@ def _text(as_of: int, offset: int | None) -> str | None:
 
 
 def targets(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.RecordBatch:
-    """Rows of contact_campaigns of a chunk: no contact twice in one instance."""
+    """Return the contact_campaigns of a chunk: at most one row per contact and instance."""
     chosen = contacts.ids[draws.chance(facts.TARGET_SHARE, len(contacts.ids))]
     ids = np.repeat(chosen, 1 + draws.chance(facts.SECOND_TARGET_SHARE, len(chosen)))
     instance = draws.codes([i.targets for i in INSTANCES], len(ids))

@@ -17,7 +17,7 @@ from almanac.generation.draws import Draws, Mask, Numbers, constant, dates, join
 from almanac.generation.places import STATES
 
 CHUNK = 100_000  # contacts
-# Ids of a chunk begin at a multiple of this, whatever gaps the chunks before it have.
+# Ids of a chunk begin at a multiple of this, regardless of the gaps in earlier chunks.
 ID_STRIDE = CHUNK + CHUNK // facts.GAP_EVERY * (facts.GAP_LONGEST + 1)
 PHONE_NUMBERS = 100  # 555-0100 to 555-0199
 
@@ -26,19 +26,19 @@ _DAYS_A_YEAR = 365.2425
 
 @dataclass(frozen=True)
 class ContactChunk:
-    """Rows of `contacts` and what the other tables need to know about them."""
+    """Rows of `contacts`, and their data that the other tables need."""
 
     ids: Ids
-    birth: Days  # the true dates, whatever became of their text
+    birth: Days  # the true dates, even if the text is odd
     effective: Days
     email: pa.Array
     agent: Ids
-    first_free_id: int  # from here to the next chunk's first id there is no contact
+    first_free_id: int  # from here to the next chunk's first id no contact exists
     rows: pa.RecordBatch
 
 
 def contact_chunk(draws: Draws, number: int, count: int, total: int, as_of: int) -> ContactChunk:
-    """Contacts of chunk `number` (from 0), `count` of `total`; `as_of` is a day number."""
+    """Return chunk `number` (from 0) with `count` of `total` contacts; as_of is a day number."""
     ids = _ids(draws, number, count)
     women = draws.chance(facts.WOMEN_SHARE, count)
     first = np.where(women, _name_codes(draws, facts.WOMEN, count), 0)
@@ -83,7 +83,7 @@ def contact_chunk(draws: Draws, number: int, count: int, total: int, as_of: int)
 
 
 def _ids(draws: Draws, number: int, count: int) -> Ids:
-    """Ascending ids with a gap of some ids here and there."""
+    """Return ascending ids with some gaps."""
     steps = np.ones(count, np.int64)
     gaps = count // facts.GAP_EVERY
     steps[draws.below(count, gaps)] += draws.between(1, facts.GAP_LONGEST, gaps)
@@ -91,15 +91,15 @@ def _ids(draws: Draws, number: int, count: int) -> Ids:
 
 
 def _births(draws: Draws, count: int, as_of: int) -> Numbers:
-    """Birth dates of people of the ages in `facts.AGES` on the day as_of."""
+    """Return birth dates of people who have the ages of `facts.AGES` on as_of."""
     age = draws.spans(facts.AGES, count)
-    # less than any year on top of it, so that nobody is a year older than drawn
+    # less than a year more, so that no age is a year above the drawn one
     whole_years: Numbers = np.ceil(age * _DAYS_A_YEAR).astype(np.int64)
     return as_of - whole_years - draws.below(364, count)
 
 
 def _effective_dates(draws: Draws, birth: Numbers, as_of: int) -> Numbers:
-    """Effective dates by `facts.POLICY_MONTHS`, of adults, a good part on the 1st of a month."""
+    """Return effective dates by `facts.POLICY_MONTHS`, of adults, many on the 1st of a month."""
     count = len(birth)
     this_month = int(np.datetime64(as_of, "D").astype("datetime64[M]").astype(np.int64))
     adult = birth + round(facts.YOUNGEST_POLICY_YEARS * _DAYS_A_YEAR)
@@ -112,7 +112,7 @@ def _effective_dates(draws: Draws, birth: Numbers, as_of: int) -> Numbers:
 
 
 def _month_start(months: Numbers) -> Numbers:
-    """Day number of the 1st of each month, counted from January 1970."""
+    """Return the day number of the 1st of each month, counted from January 1970."""
     starts: Numbers = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     return starts
 
@@ -138,14 +138,14 @@ def _surnames() -> list[str]:
 
 @cache
 def _local_parts() -> tuple[list[str], list[str]]:
-    """How an address begins, in three styles of each first name, and how it goes on."""
+    """Return the first parts of addresses, three for each first name, and the second parts."""
     starts = [text for n in _first_names() for text in (f"{n.lower()}.", n[0].lower(), f"{n}_")]
     ends = ["".join(c for c in name.lower() if c.isalpha()) for name in _surnames()]
     return starts, ends
 
 
 def _emails(draws: Draws, ids: Ids, first: Numbers, last: Numbers) -> pa.Array:
-    """Addresses such as mary.smith4711@example.com: the id makes them unique."""
+    """Return addresses such as mary.smith4711@example.com, which the id makes unique."""
     starts, ends = _local_parts()
     style = draws.codes([60, 35, 5], len(ids))
     return join(
@@ -159,7 +159,7 @@ def _emails(draws: Draws, ids: Ids, first: Numbers, last: Numbers) -> pa.Array:
 
 @cache
 def _zip_table() -> tuple[list[str], Numbers, Numbers]:
-    """All ZIP codes, and where those of each state begin and how many they are."""
+    """Return all ZIP codes, and the start and the number of those of each state."""
     codes = [state.zip_codes for state in STATES]
     sizes = np.array([len(c) for c in codes], np.int64)
     return list(chain.from_iterable(codes)), np.cumsum(sizes) - sizes, sizes
@@ -172,7 +172,7 @@ def _zips(draws: Draws, state: Numbers) -> pa.Array:
 
 @cache
 def _phone_texts() -> list[str]:
-    """Every fictitious number of every state in two spellings, and at the end none."""
+    """Return the fictitious numbers of every state in two spellings, and "" at the end."""
     spellings = ("({area}) 555-01{n:02d}", "{area}55501{n:02d}")
     return [
         spelling.format(area=state.area_code, n=n)
@@ -215,7 +215,7 @@ _CHANGES: dict[str, Callable[[pa.Array], pa.Array]] = {
 
 
 def _make_odd(draws: Draws, columns: dict[str, pa.Array], count: int) -> None:
-    """Changes the columns in place as `facts.ODDITIES` says; at most one oddity a row."""
+    """Change the columns in place by `facts.ODDITIES`; at most one oddity per row."""
     shares = [share for _, _, share in facts.ODDITIES]
     kinds = draws.codes([*shares, 1 - sum(shares)], count)
     for kind, (column, change, _) in enumerate(facts.ODDITIES):

@@ -1,8 +1,8 @@
-"""What a generated agency is made of: every share, weight and list of words in one place.
+"""The shares, weights and words of a generated agency.
 
-Shares are of contacts unless said otherwise; weights need not add up to anything. All addresses are
-in the domains that RFC 2606 reserves and all phone numbers end in 555-0100 to 555-0199, which the
-North American Numbering Plan keeps for fiction: nobody real can be reached by a generated row.
+Shares are of contacts unless stated otherwise; weights need not have a given sum. All addresses are
+in domains that RFC 2606 reserves, and all phone numbers end in 555-0100 to 555-0199, which the
+North American Numbering Plan reserves for fiction: no generated row reaches a real person.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SURNAMES = (
     "Coleman Butler Henderson Barnes Fisher Vasquez Simmons Graham Murray Ford Hamilton West "
     "O'Brien Schmidt Kowalski McCarthy Olson Larson De-La-Cruz Meyer Weber Schneider Fitzgerald"
 )
-# A name's weight falls with its rank r as 1 / (r + NAME_FLATNESS), about as in the lists above.
+# The weight of the name of rank r is 1 / (r + NAME_FLATNESS), about as in the lists above.
 NAME_FLATNESS = 12
 WOMEN_SHARE = 0.55  # CMS, Medicare enrollment by sex
 
@@ -54,7 +54,7 @@ EMAIL_DOMAINS = {
     "my.example.org": 4,
 }
 
-# Age in years on the day of generation: (from, up to and without, weight). CMS, Medicare Current
+# Age in years on the day of generation: (from, before, weight). CMS, Medicare Current
 # Beneficiary Survey, with the agency's younger ACA and disability business below 65.
 AGES = ((40, 55, 6), (55, 65, 14), (65, 70, 24), (70, 75, 22), (75, 81, 19), (81, 96, 15))
 
@@ -93,17 +93,17 @@ CARRIERS = {
 # Standard plans by lives: AHIP, State of Medigap.
 PLAN_TYPES = {"G": 39, "F": 30, "N": 14, "HDG": 5, "C": 4, "D": 2, "K": 2, "A": 2, "B": 2}
 
-# Months since the policy's effective date: (from, up to and without, weight).
+# Months since the policy's effective date: (from, before, weight).
 POLICY_MONTHS = ((-2, 0, 2), (0, 11, 11), (11, 60, 45), (60, 120, 33), (120, 300, 9))
 FIRST_OF_MONTH_SHARE = 0.42
 YOUNGEST_POLICY_YEARS = 18
 
 # --- gaps and odd rows ----------------------------------------------------------------------------
 
-GAP_EVERY = 200  # contacts a gap in the ids
+GAP_EVERY = 200  # contacts per gap in the ids
 GAP_LONGEST = 7
 
-# Column, what happened to its text, share. What each name does is in `contacts`.
+# Column, change of its text, share. `contacts` defines the changes.
 ODDITIES = (
     ("effective_date", "empty", 0.0015),
     ("birth_date", "empty", 0.0015),
@@ -151,7 +151,7 @@ HISTORY_TYPES = {
 }
 HISTORY_STATUSES = {"sent": 58, "delivered": 30, "failed": 7, "scheduled": 5}
 MEANINGLESS_EVENT_SHARE = 0.5  # of the rows
-# Planned rows that the older scheduler left behind.
+# Planned rows of the older scheduler.
 LEFTOVER_SHARE = 0.03
 LEFTOVER_TYPES = {
     "birthday": 30,
@@ -182,7 +182,7 @@ EVENT_TYPES = {"eligibility_answered": 80, "page_view": 15, "quote_requested": 5
 
 TARGET_SHARE = 0.05
 SECOND_TARGET_SHARE = 0.1  # of the targeted contacts
-ORPHAN_SHARE = 0.002  # of the targets: rows of contacts that were deleted
+ORPHAN_SHARE = 0.002  # of the targets: rows of deleted contacts
 TARGET_STATUSES = {"pending": 90, "sent": 6, "scheduled": 4}
 
 # --- suppressions and the agency's own table ------------------------------------------------------

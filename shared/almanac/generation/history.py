@@ -1,4 +1,4 @@
-"""What happened to contacts before: an older scheduler's rows, clicks, answers, suppressions."""
+"""The history of contacts: an older scheduler's rows, clicks, answers and suppressions."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Batches = dict[str, pa.RecordBatch]
 
 
 def history(draws: Draws, contacts: ContactChunk, as_of: int) -> Batches:
-    """Rows of email_schedules, tracking_clicks and contact_events of a chunk of contacts.
+    """Return email_schedules, tracking_clicks and contact_events of a chunk of contacts.
 
-    Rows of email_schedules are in the order of contacts; no two of a contact are of the same type,
-    as the old unique indexes ask.
+    email_schedules is in the order of contacts; a contact has each type at most once, as the old
+    unique indexes require.
     """
     committed = _committed(draws, contacts, as_of)
     leftover = _leftover(draws, contacts, as_of)
@@ -40,7 +40,7 @@ def history(draws: Draws, contacts: ContactChunk, as_of: int) -> Batches:
 
 
 def _committed(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.Table:
-    """Rows of the past year that the sender has taken."""
+    """Return the committed rows of the past year."""
     per_contact = draws.codes(facts.HISTORY_ROWS, len(contacts.ids))
     row = np.repeat(np.arange(len(contacts.ids)), per_contact)
     types = list(facts.HISTORY_TYPES)
@@ -68,7 +68,7 @@ def _committed(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.Table:
 
 
 def _leftover(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.Table:
-    """Planned rows of the older scheduler: most of the year to come, some overdue."""
+    """Return planned rows of the older scheduler: most of the next year, some overdue."""
     ids = contacts.ids[draws.chance(facts.LEFTOVER_SHARE, len(contacts.ids))]
     overdue = draws.chance(0.1, len(ids))
     offset = np.where(overdue, -draws.between(1, 60, len(ids)), draws.between(0, 330, len(ids)))
@@ -82,13 +82,13 @@ def _leftover(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.Table:
 def _table(
     ids: Numbers, types: pa.Array, status: pa.Array, day: Numbers, lead: Numbers
 ) -> pa.Table:
-    """`lead` is the days from the mail to its event, 0 where there is no event to speak of."""
+    """Return the rows as a table; lead: days from the message to its event, 0 without an event."""
     columns = [pa.array(ids), types, status, pa.array(day), pa.array(lead)]
     return pa.table(columns, ["contact_id", "email_type", "status", "day", "lead"])
 
 
 def _last_mail(anchor: Days, days_before: int, as_of: int) -> Numbers:
-    """The latest day before as_of on which a mail for an anniversary was due."""
+    """Return the last day before as_of on which the message for an anniversary was due."""
     month_day = month_day_of(anchor)
     year = year_of(np.full(len(anchor), as_of + days_before, np.int32))
     mail = anniversary(month_day, year) - days_before
@@ -97,14 +97,14 @@ def _last_mail(anchor: Days, days_before: int, as_of: int) -> Numbers:
 
 
 def _last_aep(as_of: int) -> int:
-    """15 September of this year or the last, well before as_of."""
+    """Return the last 15 September that is at least 5 days before as_of."""
     date = date_of(as_of - 5)
     day = day_of(date.replace(month=9, day=15))
     return day if day <= as_of - 5 else day_of(date.replace(year=date.year - 1, month=9, day=15))
 
 
 def _one_of_a_type(rows: pa.Table) -> pa.Table:
-    """The rows in the order of contacts, without a second one of the same contact and type."""
+    """Return the rows in the order of contacts, one for each contact and type."""
     coded = rows.column("email_type").combine_chunks().dictionary_encode()
     kind = coded.indices.to_numpy().astype(np.int64)
     key = rows.column("contact_id").to_numpy() * 64 + kind
@@ -115,7 +115,7 @@ def _one_of_a_type(rows: pa.Table) -> pa.Table:
 
 
 def _schedules(draws: Draws, rows: pa.Table, as_of: int) -> pa.RecordBatch:
-    """The rows with all that the older scheduler wrote."""
+    """Return the rows with all columns of the older scheduler."""
     count = len(rows)
     rows = rows.combine_chunks()
     day = rows.column("day").to_numpy()
@@ -151,7 +151,7 @@ def _schedules(draws: Draws, rows: pa.Table, as_of: int) -> pa.RecordBatch:
 
 
 def _event_columns(draws: Draws, event: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Year, month and day of the event; for many rows 1 January of some year instead."""
+    """Return year, month and day of the event; for many rows 1 January of a year instead."""
     date = event.astype("datetime64[D]")
     month = date.astype("datetime64[M]")
     year = month.astype("datetime64[Y]").astype(np.int64) + 1970
@@ -169,7 +169,7 @@ def _recently_sent(rows: pa.Table, as_of: int) -> pa.Table:
 
 
 def _answered(draws: Draws, sent: pa.Table, share: float, as_of: int) -> tuple[pa.Array, Numbers]:
-    """Contacts who react to a sent mail, and the day: that of the mail or one of the next days."""
+    """Return contacts who react to a sent message, and the day: the same or one of the next."""
     some: Mask = draws.chance(share, len(sent))
     sent = sent.filter(pa.array(some))
     day = sent.column("day").to_numpy()
@@ -201,7 +201,7 @@ def _events(draws: Draws, sent: pa.Table, as_of: int) -> pa.RecordBatch:
 
 
 def side_tables(draws: Draws, contacts: ContactChunk, as_of: int) -> Batches:
-    """Rows of suppressions and of the agency's own call_notes of a chunk of contacts."""
+    """Return suppressions and the agency's own call_notes of a chunk of contacts."""
     chosen = pa.array(draws.chance(facts.SUPPRESSION_SHARE, len(contacts.ids)))
     ids = pa.array(contacts.ids).filter(chosen)
     by_address = draws.chance(0.5, len(ids))

@@ -1,9 +1,9 @@
-"""The states that contacts live in: how many, with which area code and ZIP codes.
+"""The states of the contacts: population, area code and ZIP codes.
 
 The resident population of 65 and older in thousands, rounded, is about that of the 2020 Census
 (Demographic and Housing Characteristics, table P12). The ZIP codes are an even sample of the
 standard (not PO box, not unique) delivery codes that USPS lists for the state, from three-digit
-prefixes that no other state uses. One area code a state, of the North American Numbering Plan.
+prefixes that no other state uses. Area codes are those of the North American Numbering Plan.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class State:
 
     @property
     def zip_codes(self) -> list[str]:
-        """The ZIP codes one by one."""
+        """Return the ZIP codes as a list."""
         return self.zips.split()
 
 

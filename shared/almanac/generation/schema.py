@@ -1,4 +1,4 @@
-"""The tables of an agency's database as it is found in the field, before any migration."""
+"""The tables of an agency's database in the field, before any migration."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ TABLES = (
     since TEXT,
     until TEXT
 )""",
-    # what no scheduler knows about: the agency's own
+    # the agency's own table, which no scheduler uses
     """CREATE TABLE call_notes (
     note_id INTEGER PRIMARY KEY,
     contact_id INTEGER,
@@ -123,7 +123,7 @@ TABLES = (
 )""",
 )
 
-# Made once all rows are in: several times faster than keeping them up row by row.
+# Created after all rows are inserted: several times faster than updating them row by row.
 INDEXES = (
     "CREATE UNIQUE INDEX idx_contacts_email ON contacts(email)",
     "CREATE INDEX idx_contacts_state ON contacts(state)",

@@ -1,7 +1,7 @@
-"""Writes a generated agency to a new SQLite file.
+"""Write a generated agency to a new SQLite file.
 
-One thread draws the next chunk of contacts while the main thread inserts the last one by ADBC's
-bulk ingest; indexes come when all rows are in. So memory holds a few chunks whatever the size.
+One thread draws the next chunk of contacts while the main thread inserts the previous one by ADBC's
+bulk ingest; indexes are created at the end. Memory holds a few chunks, regardless of the size.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ from almanac.generation.schema import INDEXES, TABLES
 from almanac.outputs import neighbour
 from almanac.progress import Progress
 
-"""Told what is being made, how much of it is done, and of how much: (what, done, total)."""
-
 CHUNKS_AHEAD = 2
-FIRST_YEAR, LAST_YEAR = 1000, 9000  # of as_of: with these, every date made is one of four digits
+FIRST_YEAR, LAST_YEAR = 1000, 9000  # of as_of: every generated year then has four digits
 
 Batches = dict[str, pa.RecordBatch]
 
@@ -54,19 +52,19 @@ class Summary:
 def generate(
     path: Path, contacts: int, seed: int, as_of: dt.date, progress: Progress | None = None
 ) -> Summary:
-    """Makes the database of an agency with so many contacts, as it would be found on `as_of`.
+    """Write the database of an agency with so many contacts, as it would be on `as_of`.
 
-    The content follows from contacts, seed and as_of alone. Nothing is at `path` before it is
-    complete. InputError: something is there already, its folder is missing, or an argument is out
-    of range; DatabaseError: the file could not be written.
+    The content depends on contacts, seed and as_of only. The file appears at `path` when it is
+    complete. Raises InputError if `path` exists, its folder does not, or an argument is out of
+    range; DatabaseError if the file could not be written.
     """
     _check(path, contacts, seed, as_of)
-    tell = progress or (lambda what, done, total: None)
+    show = progress or (lambda what, done, total: None)
     with _temporary_neighbour(path) as temporary:
         try:
-            summary = _write(temporary, contacts, seed, day_of(as_of), tell)
+            summary = _write(temporary, contacts, seed, day_of(as_of), show)
         except (sqlite.Error, OSError) as error:
-            # ADBC's message goes on with the whole statement
+            # without the statement that ADBC appends
             why = str(error).partition("query was:")[0].strip()
             raise DatabaseError(f"{path} could not be written: {why}") from error
         if path.exists():
@@ -94,7 +92,7 @@ def _exists(path: Path) -> InputError:
 
 @contextmanager
 def _temporary_neighbour(path: Path) -> Iterator[Path]:
-    """A new empty file beside `path`, which is gone afterwards unless it was renamed."""
+    """Yield a new empty file beside `path`; delete it afterwards unless it was renamed."""
     with ExitStack() as stack:
         try:
             temporary = stack.enter_context(neighbour(path))
@@ -103,12 +101,12 @@ def _temporary_neighbour(path: Path) -> Iterator[Path]:
         yield temporary
 
 
-def _write(path: Path, contacts: int, seed: int, as_of: int, tell: Progress) -> Summary:
-    # before anything is written: Arrow's first conversion looks for pandas, and while it does so
-    # Ctrl-C is lost
+def _write(path: Path, contacts: int, seed: int, as_of: int, show: Progress) -> Summary:
+    # before anything is written: Arrow's first conversion imports pandas if it can, and Ctrl-C is
+    # lost meanwhile
     campaigns = campaign_tables(as_of)
-    # PRAGMAs and DDL outside of any transaction; a file that is dropped on any error needs neither
-    # a journal nor to be on the disk in order
+    # PRAGMAs and DDL run outside of a transaction; a file that is deleted on any error needs no
+    # journal and no ordered writes
     with (
         closing(sqlite.connect(str(path), autocommit=True)) as connection,
         closing(connection.cursor()) as cursor,
@@ -117,31 +115,31 @@ def _write(path: Path, contacts: int, seed: int, as_of: int, tell: Progress) -> 
             _execute(cursor, statement)
         _execute(cursor, "BEGIN")
         chunks = itertools.chain([campaigns], _made_ahead(contacts, seed, as_of))
-        summary = _insert(cursor, chunks, contacts, tell)
+        summary = _insert(cursor, chunks, contacts, show)
         for done, statement in enumerate(INDEXES):
-            tell("indexes", done, len(INDEXES))
+            show("indexes", done, len(INDEXES))
             _execute(cursor, statement)
         _execute(cursor, "COMMIT")
-        tell("indexes", len(INDEXES), len(INDEXES))
+        show("indexes", len(INDEXES), len(INDEXES))
     return summary
 
 
 def _insert(
-    cursor: sqlite.Cursor, chunks: Iterable[Batches], contacts: int, tell: Progress
+    cursor: sqlite.Cursor, chunks: Iterable[Batches], contacts: int, show: Progress
 ) -> Summary:
     counts = {field.name: 0 for field in fields(Summary)}
-    tell("contacts", 0, contacts)
+    show("contacts", 0, contacts)
     for batches in chunks:
         for table, rows in batches.items():
             if len(rows):
                 _ingest(cursor, table, rows)
                 counts[table] += len(rows)
-        tell("contacts", counts["contacts"], contacts)
+        show("contacts", counts["contacts"], contacts)
     return Summary(**counts)
 
 
-# Both use the statement itself and not the cursor's methods. Those take Ctrl-C for themselves, to
-# cancel a statement, which the SQLite driver cannot do; then, as a rule, nobody hears of it.
+# Both use the statement instead of the cursor's methods: these catch Ctrl-C to cancel the
+# statement, which the SQLite driver cannot do, and then usually discard it.
 
 
 def _execute(cursor: sqlite.Cursor, sql: str) -> None:
@@ -160,7 +158,7 @@ def _ingest(cursor: sqlite.Cursor, table: str, rows: pa.RecordBatch) -> None:
 
 
 def _made_ahead(contacts: int, seed: int, as_of: int) -> Iterator[Batches]:
-    """The rows of the contacts, chunk by chunk, some chunks made ahead in a thread."""
+    """Yield the rows of all contacts chunk by chunk; a thread makes some chunks in advance."""
     with ThreadPoolExecutor(1) as pool:
         waiting: list[Future[Batches]] = []
         try:
@@ -176,7 +174,7 @@ def _made_ahead(contacts: int, seed: int, as_of: int) -> Iterator[Batches]:
 
 
 def _chunk(number: int, contacts: int, seed: int, as_of: int) -> Batches:
-    """All rows that belong to a chunk of contacts; its draws depend on no other chunk."""
+    """Return all rows of a chunk of contacts; its draws depend on no other chunk."""
     draws = Draws(seed, number)
     count = min(CHUNK, contacts - number * CHUNK)
     people = contact_chunk(draws, number, count, contacts, as_of)
