@@ -222,7 +222,7 @@ def test_it_warns_of_what_somebody_should_look_at() -> None:
         "1 day is above the ceiling of 2,100, by messages that a run may not move: Mon 30 Nov 2026."
     )
     assert found[1].text == "1 campaign is left out: Rate increase 2."
-    assert "to 48 contacts held back" in found[3].text
+    assert "to 48 contacts skipped" in found[3].text
     assert found[4].text.startswith("30 contacts have no e-mail address")
 
 

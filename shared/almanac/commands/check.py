@@ -11,8 +11,8 @@ from almanac.commands.options import AsJson, ConfigFile, Database
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.organizations.check import check_file
+from almanac.organizations.findings_text import print_findings
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.report.other_text import print_findings
 
 app = new_app()
 

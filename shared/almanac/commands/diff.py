@@ -12,8 +12,8 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
-from almanac.report.other_text import print_difference
 from almanac.statistics.diff import compare
+from almanac.statistics.difference_text import print_difference
 
 app = new_app()
 

@@ -21,11 +21,11 @@ from almanac.database.range_tables import COMMITTED, CONTACTS, PLANNED, TARGETS
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
 from almanac.organizations.brief import left_out, run_context_of
+from almanac.organizations.findings import Findings
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
-from almanac.report.findings import Findings
 
 BATCH = 100_000  # contacts that are read at a time
 _INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", "spread_end_date")

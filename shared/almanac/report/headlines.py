@@ -1,4 +1,4 @@
-"""What an operator should see first: the warnings and the cards on top of the report page."""
+"""The warnings and the cards at the top of the report page."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from almanac.report.lines import CHANGES
 from almanac.report.page_data import PageData
 from almanac.schedule_status import SkipCode, parse_code
 
-# What planning calls these, by which the page knows what they are about.
-INVALID_EMAIL = "invalid_email"  # an issue
+INVALID_EMAIL = "invalid_email"  # a kind of contact issue, as planning names it
 
-MANY = 0.01  # of all messages: from here on a number is worth a warning
+MANY = 0.01  # of all messages: a smaller share gives no warning
 WEEK = 7  # days
 FEW, LONG = 5, 60  # names in a warning, and characters of a name
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something to look at, and the section of the page that tells more."""
+    """A warning, and the section of the page with the details."""
 
     serious: bool
     text: str
@@ -30,7 +29,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Card:
-    """A number with what it counts."""
+    """A number, and what it counts."""
 
     value: str
     words: str
@@ -38,7 +37,7 @@ class Card:
 
 
 def short_day(day: str) -> str:
-    """Thu 3 Dec 2026; what is no date stays as it is."""
+    """Return a day as in Thu 3 Dec 2026; a text that is not a date is unchanged."""
     try:
         date = dt.date.fromisoformat(day)
     except ValueError:
@@ -47,7 +46,7 @@ def short_day(day: str) -> str:
 
 
 def alerts(data: PageData) -> list[Alert]:
-    """What needs somebody's attention, the serious first."""
+    """Return the warnings, the serious ones first."""
     found = []
     if above := [day for day, total in data.totals.items() if total > data.ceiling]:
         days = f"{plural(len(above), 'day is', 'days are')} above the ceiling of {data.ceiling:,}"
@@ -68,18 +67,18 @@ def alerts(data: PageData) -> list[Alert]:
     if suppressed := _skipped_for(data, SkipCode.SUPPRESSED):
         contacts = sum(line.contacts for line in data.suppressions)
         whose = f" to {plural(contacts, 'contact')}" if contacts else ""
-        text = f"{plural(suppressed, 'message')}{whose} held back by suppressions."
+        text = f"{plural(suppressed, 'message')}{whose} skipped for suppressions."
         found.append(Alert(False, text, "suppressions"))
     if unreachable := sum(count for issue, count, _ in data.issues if issue == INVALID_EMAIL):
         who = plural(unreachable, "contact has", "contacts have")
         found.append(
-            Alert(False, f"{who} no e-mail address that works, and can get nothing.", "issues")
+            Alert(False, f"{who} no valid e-mail address, and can get no message.", "issues")
         )
     return found
 
 
 def cards(data: PageData) -> list[Card]:
-    """The plan in a few numbers."""
+    """Return the main numbers of the plan."""
     totals = data.totals
     planned = sum(data.planned.values())
     skipped = sum(sum(types.values()) for types in data.skipped.values())
@@ -108,7 +107,7 @@ def cards(data: PageData) -> list[Card]:
 
 
 def changes_in_words(data: PageData) -> str:
-    """How many messages each kind of change has, as 40 added, 1,015 moved."""
+    """Return the messages of each kind of change, as in 40 added, 1,015 moved."""
     counts: Counter[str] = Counter()
     for line in data.changes:
         counts[line.change] += line.count
@@ -122,6 +121,6 @@ def _skipped_for(data: PageData, code: SkipCode) -> int:
 
 
 def _listed(names: list[str]) -> str:
-    """The first few names, none of them so long that it drowns the others."""
+    """Return the first few names, long ones cut."""
     some = ", ".join(name if len(name) <= LONG else f"{name[:LONG]}…" for name in names[:FEW])
     return some if len(names) <= FEW else f"{some} and {len(names) - FEW:,} more"

@@ -1,4 +1,4 @@
-"""Lines of a run's summary and of the report page."""
+"""The lines that a run's summary and the report page share."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pydantic import BaseModel
 
 from almanac.schedule_status import parse_reason
 
-UNKNOWN = "unknown"  # the state of a contact of which neither its column nor its ZIP code tells one
+UNKNOWN = "unknown"  # the state of a contact with neither a valid state nor a valid ZIP code
 
 
-# What a run does to a planned row, in the order in which it is told.
+# What a run does to a planned row, in the order of the report.
 CHANGES = {
     "added": "planned for the first time",
     "moved": "planned on another day than before",
     "planned again": "skipped before, planned now",
     "skipped anew": "skipped now, not before",
     "updated": "other templates, times or reasons",
-    "unchanged": "as they were, not touched",
-    "removed": "no longer wanted",
+    "unchanged": "not changed",
+    "removed": "no longer due",
     "expired": "not sent by their deadline, kept as history",
 }
 
@@ -34,17 +34,17 @@ class MessageCount(BaseModel):
 
 
 class StateLine(BaseModel):
-    """How much of what its contacts should get a state's rule holds back."""
+    """How many messages of its contacts a state's rule blocks."""
 
     state: str  # USPS code, or UNKNOWN
     contacts: int  # who can get messages
-    rule: str  # in words; "" for a state without one
-    checked: int  # messages that the rule was asked about
-    hits: int  # of them skipped for it
+    rule: str  # as text; "" for a state without one
+    checked: int  # messages checked against the rule
+    hits: int  # those skipped for it
 
 
 class CampaignLine(BaseModel):
-    """A campaign instance and what comes of it; follow-ups are not counted."""
+    """A campaign instance and its messages, without follow-ups."""
 
     instance_id: int
     name: str
@@ -56,7 +56,9 @@ class CampaignLine(BaseModel):
     planned: int = 0
     skipped: dict[str, int] = {}  # by reason
     problem: str | None = None  # why it takes no part, if it does not
-    left_out: bool = False  # the problem wants mending: it is not only its dates, or switched off
+    left_out: bool = (
+        False  # the problem must be fixed: it is not only inactive or outside its dates
+    )
 
 
 class ChangeLine(BaseModel):
@@ -69,11 +71,11 @@ class ChangeLine(BaseModel):
 
 
 class SuppressionLine(BaseModel):
-    """What the suppressions of one reason that are in force hold back."""
+    """The active suppressions of one reason, and what they block."""
 
     reason: str
-    entries: int  # rows of suppressions in force on as_of
-    contacts: int  # whom they are the reason for
+    entries: int  # rows of suppressions that are active on as_of
+    contacts: int  # those suppressed for this reason
     messages: int  # skipped rows dated as_of or later
 
 

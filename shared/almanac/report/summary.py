@@ -17,7 +17,7 @@ from almanac.report.what_if import WhatIf
 
 
 class LeftOut(BaseModel):
-    """A campaign instance that takes no part because it cannot be understood."""
+    """A campaign instance that takes no part because its data is not valid."""
 
     instance_id: int
     name: str
@@ -25,7 +25,7 @@ class LeftOut(BaseModel):
 
 
 class DayLoad(BaseModel):
-    """What stands on one day."""
+    """The messages of one day."""
 
     planned: dict[str, int]  # PRE_SCHEDULED by email type, of contacts in scope
     fixed: int = 0  # committed rows, and rows of contacts outside the scope
@@ -57,19 +57,19 @@ class RunSummary(BaseModel):
     daily_cap: int
     ceiling: int
     days_at_cap: list[str]  # planned and fixed messages at or above C
-    days_above_ceiling: list[str]  # only committed rows and rows outside the scope can do that
+    days_above_ceiling: list[str]  # by committed rows and rows outside the scope only
     changes: dict[str, int]  # added, moved, updated, unchanged, removed, expired
     changes_by_type: dict[str, dict[str, int]]
     # of each change but "unchanged", by why
     changes_by_reason: list[ChangeLine] = []
-    changes_since: str = ""  # what the changes are held against
+    changes_since: str = ""  # what the plan is compared with
     # rows dated as_of or later, of contacts in scope
     messages: list[MessageCount] = []
     states: list[StateLine] = []
     campaigns: list[CampaignLine] = []
     suppressions: list[SuppressionLine] = []
     shards: int = 0
-    of_all_contacts: bool = True  # not only of some ranges of ids, or of those a change concerns
+    of_all_contacts: bool = True  # not only of some ranges of ids, or those affected by a change
     issues: dict[str, int]
     left_out: list[LeftOut]
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
@@ -89,6 +89,6 @@ class RunSummary(BaseModel):
         return sum(sum(types.values()) for types in self.skipped.values())
 
     def busiest_days(self, count: int = 5) -> list[tuple[str, int]]:
-        """The days with the most messages, busiest first."""
+        """Return the days with the most messages, busiest first."""
         totals = [(day, sum(x.planned.values()) + x.fixed) for day, x in self.days.items()]
         return sorted(totals, key=lambda pair: (-pair[1], pair[0]))[:count]

@@ -28,7 +28,6 @@ from almanac.joins import Identity, all_but, dense, identity_keys, match, number
 from almanac.names import date_of_run
 from almanac.organizations.recorded_config import recorded_config_or_none
 from almanac.progress import Progress
-from almanac.report.difference import CHANGES, Difference
 from almanac.report.lines import ChangeLine
 from almanac.statistics.breakdowns import NO_REASON, Integers, combinations
 from almanac.statistics.change_reasons import (
@@ -49,6 +48,7 @@ from almanac.statistics.change_reasons import (
     plan_before,
     why_added,
 )
+from almanac.statistics.difference import CHANGES, Difference
 
 CONTACTS = 200_000  # that are compared at a time
 

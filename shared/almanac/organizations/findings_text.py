@@ -1,4 +1,4 @@
-"""The results of `almanac diff` and `almanac check` as text."""
+"""The result of `almanac check` as text."""
 
 from __future__ import annotations
 
@@ -6,40 +6,8 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from almanac.report.difference import CHANGES, Difference
-from almanac.report.findings import Findings
+from almanac.organizations.findings import Findings
 from almanac.report.text import heading, paragraph, table
-
-DAYS_SHOWN = 20
-
-
-def print_difference(console: Console, found: Difference) -> None:
-    """Print the rows that differ by type, and the days with the most of them."""
-    paragraph(
-        console,
-        f"{found.new} compared with {found.old}: {found.rows_new:,} planned rows, before "
-        f"{found.rows_old:,}; {found.unchanged:,} are the same.",
-        indent=0,
-        style="bold",
-    )
-    present = [name for name in CHANGES if found.changes[name]]
-    if not present:
-        paragraph(console, "No planned row differs.", indent=0)
-        return
-    heading(console, "By type")
-    types = sorted({email_type for name in present for email_type in found.by_type[name]})
-    rows: list[list[object]] = [[t, *(found.by_type[n].get(t) for n in present)] for t in types]
-    rows.append(["all", *(found.changes[n] for n in present)])
-    names = [f">{name}" for name in present]
-    table(console, ("", *names), rows)
-    heading(console, "By day")
-    totals = {day: sum(counts.values()) for day, counts in found.by_day.items()}
-    busiest = sorted(totals, key=lambda day: (-totals[day], day))[:DAYS_SHOWN]
-    days = [[day, *(found.by_day[day].get(n) for n in present)] for day in sorted(busiest)]
-    table(console, ("!", *names), days)
-    if len(totals) > DAYS_SHOWN:
-        more = len(totals) - DAYS_SHOWN
-        paragraph(console, f"and {more:,} days with fewer changes (all are in --json)")
 
 
 def print_findings(console: Console, found: Findings, advice: Mapping[str, str]) -> None:
