@@ -1,4 +1,4 @@
-"""An organization's configuration: its keys, defaults and bounds (semantics: Configuration)."""
+"""The configuration of an organization: keys, defaults and bounds (semantics: Configuration)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FOLLOWUP_TYPES = (
 )
 TEMPLATE_KEYS = BUILT_IN_TYPES + FOLLOWUP_TYPES
 
-# Zone names that say whatever the machine is set to, and so are no names.
+# Zone names that stand for the setting of the machine.
 _MACHINE_ZONES = {"localtime", "posixrules", "Factory"}
 
 MONTH_DAY = 'a day of the year as MM-DD, such as "09-15"'
@@ -94,7 +94,7 @@ def _template(text: str) -> str:
 
 
 class Section(BaseModel):
-    """A mapping of the YAML in which every key is known."""
+    """A mapping in the YAML; unknown keys are invalid."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -171,7 +171,7 @@ class Priorities(Section):
 
 
 class StateRule(Section):
-    """When contacts of a state must not be mailed."""
+    """When contacts of a state must not get messages."""
 
     kind: Literal["birthday_window", "effective_date_window", "year_round"]
     before: Days = 0
@@ -221,7 +221,7 @@ class Config(Section):
     @field_validator("state_rules", mode="before")
     @classmethod
     def _over_default_rules(cls, given: object) -> object:
-        """A state's rule replaces the default as a whole; null says that there is none."""
+        """Replace the default rules of the given states as a whole; null removes one."""
         if not isinstance(given, dict):
             return given
         removed = {state for state, rule in given.items() if rule is None and state in USPS_STATES}
@@ -237,51 +237,50 @@ class Config(Section):
         return dt.time.fromisoformat(self.send_time)
 
     def email_template(self, email_type: str) -> str:
-        """The e-mail template of a built-in or follow-up type."""
+        """Return the e-mail template of a built-in or follow-up type."""
         return self.templates.get(email_type, f"{email_type}_template")
 
     def sms_template(self, email_type: str) -> str:
-        """The SMS template of a built-in or follow-up type."""
+        """Return the SMS template of a built-in or follow-up type."""
         return self.sms.get(email_type, f"{email_type}_sms")
 
     def daily_cap(self, total_contacts: int) -> int:
-        """C: the number of messages a day that the plan aims at (semantics: Smoothing)."""
+        """Return C, the number of messages that a day aims at (semantics: Smoothing)."""
         share = Decimal(str(self.load_balancing.daily_send_percentage_cap))
         return max(1, int(total_contacts * share))
 
     def ceiling(self, total_contacts: int) -> int:
-        """X: the number of messages that no day exceeds (semantics: Daily cap)."""
+        """Return X, the number of messages that no day exceeds (semantics: Daily cap)."""
         cap = self.daily_cap(total_contacts)
         return max(cap, int(cap * Decimal(str(self.load_balancing.overage_threshold))))
 
     def effective_date_limit(self, total_contacts: int) -> int:
-        """Effective-date emails on a day above which the day is smoothed."""
+        """Return the number of effective-date messages above which a day is smoothed."""
         share = int(Decimal("0.3") * self.daily_cap(total_contacts))
         return max(1, min(self.load_balancing.ed_daily_soft_limit, share))
 
     @field_serializer("state_rules")
     def _with_removed_rules(self, rules: dict[str, StateRule]) -> dict[str, StateRule | None]:
-        """A default rule that was removed is null: whoever reads this removes it as well."""
+        """Write a removed default rule as null, so that reading the result removes it as well."""
         return dict.fromkeys(STATE_RULES) | rules
 
     def canonical(self) -> str:
-        """The whole configuration as JSON with sorted keys: equal text, equal configuration.
+        """Return the configuration as JSON with sorted keys, which `load_config` reads back.
 
-        `load_config` makes the same configuration of it: a default rule that was removed is null.
+        Equal configurations have equal texts.
         """
         settings = self.model_dump(mode="json")
         return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def digest(self) -> str:
-        """SHA-256 of `canonical`, in hex."""
+        """Return the SHA-256 of `canonical` in hex."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
 
 def load_config(text: str | bytes, source: str = "config.yaml") -> Config:
-    """The configuration in a YAML text; an empty text is the defaults.
+    """Return the configuration in a YAML text; an empty text gives the defaults.
 
-    Raises ConfigError with a line for each mistake: the source, the key, what was found and what
-    it takes.
+    Raises ConfigError with a line for each problem: source, key, found value and valid values.
     """
     settings, problems = read_mapping(text, source)
     config = None
@@ -295,7 +294,7 @@ def load_config(text: str | bytes, source: str = "config.yaml") -> Config:
 
 
 def first_send_date(as_of: dt.date, clock: dt.datetime, config: Config) -> dt.date:
-    """T0: as_of if the run's clock is before the send time of that day in the organization's
-    zone, else the day after."""
+    """Return T0: as_of if `clock` is before its send time in the organization's time zone, else
+    the day after."""
     send = dt.datetime.combine(as_of, config.send_clock, config.zone)
     return as_of if clock < send else as_of + dt.timedelta(days=1)

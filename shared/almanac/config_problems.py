@@ -1,7 +1,7 @@
-"""What a setting takes, in words, and what is wrong with one that was given: one line each.
+"""The valid values of a setting in words, and the problems of a given one: one line each.
 
-Both are told from the model itself, so that errors and documentation cannot differ from what is
-checked.
+Both are derived from the model, so that errors and documentation cannot differ from what is
+validated.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _RANGE_ERRORS = {"greater_than", "greater_than_equal", "less_than", "less_than_e
 
 @dataclass(frozen=True)
 class Takes:
-    """Says in a field's annotation what it takes, where its type alone does not tell."""
+    """States in a field's annotation what it takes, if its type does not say it."""
 
     text: str
 
 
 def settings_of(model: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
-    """Every setting of a model and of the sections in it, sections themselves left out."""
+    """Yield every setting of a model and of its sections, without the sections themselves."""
     for name, info in model.model_fields.items():
         section = info.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
@@ -43,7 +43,7 @@ def settings_of(model: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path,
 
 
 def takes(annotation: object, metadata: Iterable[object] = ()) -> str:
-    """What a value of the type takes, such as `a whole number between 0 and 366`."""
+    """Return what a value of the type takes, such as `a whole number between 0 and 366`."""
     metadata = list(metadata)
     for item in metadata:
         if isinstance(item, Takes):
@@ -67,7 +67,7 @@ def takes(annotation: object, metadata: Iterable[object] = ()) -> str:
 
 
 def bounds_of(metadata: Iterable[object]) -> str:
-    """`between 0 and 1 (more than 0, at most 1)` of a number's bounds; empty without."""
+    """Return the bounds of a number as `between 0 and 1 (more than 0, at most 1)`, or nothing."""
     low: Any = None
     high: Any = None
     strict = False
@@ -84,12 +84,12 @@ def bounds_of(metadata: Iterable[object]) -> str:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """What pydantic found wrong, as the path of each key and a sentence without it."""
+    """Return the errors of pydantic as problems: the path of a key, and a sentence without it."""
     return [_problem(details, model) for details in error.errors(include_url=False)]
 
 
 def lines(problems: Iterable[Problem], source: str) -> str:
-    """`config.yaml: path.of.key: what is wrong`, a line each; of several for one key the first."""
+    """Return a line `config.yaml: path.of.key: problem` for the first problem of each key."""
     first: dict[str, str] = {}
     for path, text in problems:
         first.setdefault(f"{path_text(path)}: " if path else "", text)
@@ -101,7 +101,7 @@ def lines(problems: Iterable[Problem], source: str) -> str:
 
 
 def near(word: str, words: Iterable[str], cutoff: float = 0.7) -> str:
-    """`; did you mean birthday?`, or nothing if no word is near."""
+    """Return `; did you mean birthday?`, or nothing if no word is similar."""
     by_lower = {known.lower(): known for known in words}
     close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=cutoff)
     return f"; did you mean {by_lower[close[0]]}?" if close else ""
@@ -130,7 +130,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
 
 
 def _unknown(key: str, section: Any, model: type[BaseModel]) -> str:
-    """Names the keys that are allowed here, and the one that was probably meant."""
+    """Return the allowed keys, and the one that was probably meant."""
     allowed = list(section.model_fields)
     elsewhere = [path_text(path) for path, _ in settings_of(model) if path[-1] == key]
     hint = near(key, allowed) or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
@@ -138,7 +138,7 @@ def _unknown(key: str, section: Any, model: type[BaseModel]) -> str:
 
 
 def _at(model: type[BaseModel], path: Path) -> tuple[Any, list[object]]:
-    """The type at a path of keys, and what its annotation says besides."""
+    """Return the type at a path of keys, and the metadata of its annotation."""
     annotation: Any = model
     metadata: list[object] = []
     for part in path:
@@ -153,7 +153,7 @@ def _at(model: type[BaseModel], path: Path) -> tuple[Any, list[object]]:
 
 
 def _unwrapped(annotation: Any, metadata: list[object]) -> tuple[Any, list[object]]:
-    """The type inside Annotated, with what is annotated."""
+    """Return the type inside Annotated, and the metadata."""
     if get_origin(annotation) is not Annotated:
         return annotation, metadata
     inner, *more = get_args(annotation)
@@ -163,14 +163,14 @@ def _unwrapped(annotation: Any, metadata: list[object]) -> tuple[Any, list[objec
 
 
 def _required(annotation: Any) -> Any:
-    """The type without `| None`."""
+    """Return the type without `| None`."""
     if get_origin(annotation) in (Union, types.UnionType):
         (annotation,) = (part for part in get_args(annotation) if part is not type(None))
     return annotation
 
 
 def _quotes(found: object, annotation: object) -> str:
-    """A hint where quotes, or their absence, made the difference."""
+    """Return a hint if quotes, or their absence, caused the problem."""
     if annotation is str and isinstance(found, bool | int | float):
         return "; put it in quotes"
     if annotation in (int, float) and isinstance(found, str):

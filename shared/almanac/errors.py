@@ -1,20 +1,20 @@
 """Every error that Almanac raises on purpose; each builds its own message.
 
 AlmanacError
-├── InputError                 the caller's mistake: exit code 2, the message is for a person
+├── InputError                 invalid input: exit code 2, the message is for the user
 │   ├── ConfigError            a key of a configuration
 │   ├── DatabaseError          not a database, damaged, no contacts table, ...
 │   └── RequestError           a message or argument that can never succeed
-├── TransientError             worth another try: locked, 5xx, lease taken
+├── TransientError             a retry may succeed: locked, 5xx, lease taken
 │   ├── DatabaseBusy
 │   ├── LeaseTaken
 │   └── SnapshotMoved          the database changed while it was planned
-├── StorageError               an object store said no, for good
+├── StorageError               a permanent error of an object store
 │   ├── NotFound
-│   ├── PreconditionFailed     somebody else was first
+│   ├── PreconditionFailed     another writer was first
 │   └── Corrupt                size or checksum differ from what was written
 ├── Superseded                 another writer published a version first
-└── OutcomeUnknown             a write whose answer was lost: read back and compare
+└── OutcomeUnknown             the answer to a write was lost: read back and compare
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class AlmanacError(Exception):
 
 
 class InputError(AlmanacError):
-    """The caller's mistake; the message names the thing, what was found and what is expected."""
+    """Invalid input; the message names it, what was found and what is expected."""
 
 
 class ConfigError(InputError):
-    """A configuration that cannot be used."""
+    """An invalid configuration."""
 
 
 class DatabaseError(InputError):
@@ -41,23 +41,23 @@ class RequestError(InputError):
 
 
 class TransientError(AlmanacError):
-    """Another try may succeed."""
+    """A retry may succeed."""
 
 
 class DatabaseBusy(TransientError):
-    """Another program holds the database."""
+    """Another program has locked the database."""
 
 
 class LeaseTaken(TransientError):
-    """Another run of the organization is in flight."""
+    """Another run of the organization is active."""
 
 
 class SnapshotMoved(TransientError):
-    """Somebody wrote to the database while it was being planned."""
+    """Another program wrote to the database while it was planned."""
 
 
 class StorageError(AlmanacError):
-    """An object store refused for good."""
+    """A permanent error of an object store."""
 
 
 class NotFound(StorageError):
@@ -65,11 +65,11 @@ class NotFound(StorageError):
 
 
 class PreconditionFailed(StorageError):
-    """The object is not at the generation that the caller named."""
+    """The object does not have the generation that the caller named."""
 
 
 class Corrupt(StorageError):
-    """An object's size or checksum differs from what was written."""
+    """The size or checksum of an object differs from what was written."""
 
 
 class Superseded(AlmanacError):
@@ -77,4 +77,4 @@ class Superseded(AlmanacError):
 
 
 class OutcomeUnknown(AlmanacError):
-    """The answer to a write was lost: read back and compare, never assume."""
+    """The answer to a write was lost: read back and compare, do not assume."""

@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line, as Cloud Logging reads it.
 
-Every line has severity, message and time, and whatever is bound (run_id, org_id, shard).
-No e-mail address ever gets into a log: whatever looks like one is replaced.
+Every line has severity, message and time, and the bound values (run_id, org_id, shard).
+No log contains an e-mail address: text that looks like one is replaced.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def configure(level: str | None = "INFO", stream: TextIO | None = None) -> None:
 
 
 def get_log() -> Log:
-    """A logger: log.info("shard planned", contacts=50_000, seconds=1.2).
+    """Return a logger: log.info("shard planned", contacts=50_000, seconds=1.2).
 
-    Until configure is called, in a worker process for instance, it writes nothing.
+    It writes nothing until `configure` is called, for instance in a worker process.
     """
     if not structlog.is_configured():
         configure(None)
@@ -50,19 +50,19 @@ def get_log() -> Log:
 
 
 def bound(**values: Any) -> AbstractContextManager[None]:
-    """While it lasts every line of this thread or task carries the values."""
+    """Add the values to every line of this thread or task inside the context."""
     return cast(AbstractContextManager[None], structlog.contextvars.bound_contextvars(**values))
 
 
 def without_addresses(
     logger: Any, method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Replace whatever looks like an e-mail address, at any depth and in keys as well."""
+    """Replace text that looks like an e-mail address, at any depth, also in keys."""
     return {clean(key): clean(value) for key, value in event.items()}
 
 
 def clean(value: Any) -> Any:
-    """The value as JSON has it, without e-mail addresses; texts end at some thousand characters."""
+    """Return the value as JSON has it, without e-mail addresses; long texts are cut off."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):

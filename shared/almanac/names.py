@@ -1,4 +1,4 @@
-"""The identifiers and dates that may come from outside, and what each may look like."""
+"""Identifiers and dates that may come from outside, and their valid forms."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from almanac.errors import RequestError
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 ORG_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# An as_of date, a word and an event id at the longest, and the number of a further attempt
-# behind a tilde, which no event id can have.
+# At the longest: an as_of date, a word, an event id, and the number of a further attempt
+# after a tilde, which no event id contains.
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,159}")
 
 
@@ -24,42 +24,42 @@ def _checked(kind: str, pattern: re.Pattern[str], text: str) -> str:
 
 
 def check_org_id(text: str) -> str:
-    """The organization's id as given; RequestError if it is not one."""
+    """Return the organization id; raise RequestError if it is invalid."""
     return _checked("org_id", ORG_ID, text)
 
 
 def check_run_id(text: str) -> str:
-    """The run's id as given; RequestError if it is not one."""
+    """Return the run id; raise RequestError if it is invalid."""
     return _checked("run_id", RUN_ID, text)
 
 
 def check_event_id(text: str) -> str:
-    """The event's id as given (it becomes part of a run id); RequestError if it is not one."""
+    """Return the event id, which becomes part of a run id; raise RequestError if it is invalid."""
     return _checked("event_id", EVENT_ID, text)
 
 
 def daily_run_id(as_of: dt.date) -> str:
-    """The one daily run of a day."""
+    """Return the id of the one daily run of a day."""
     return check_run_id(f"{as_of.isoformat()}-daily")
 
 
 def manual_run_id(as_of: dt.date, message_id: str) -> str:
-    """The run that a person asked for; a repeated delivery of the request is the same run."""
+    """Return the id of a requested run; a repeated delivery of the request is the same run."""
     return check_run_id(f"{as_of.isoformat()}-manual-{message_id}")
 
 
 def change_run_id(as_of: dt.date, event_id: str) -> str:
-    """The run of a campaign change."""
+    """Return the id of the run of a campaign change."""
     return check_run_id(f"{as_of.isoformat()}-change-{check_event_id(event_id)}")
 
 
 def attempt_run_id(run_id: str, attempt: int) -> str:
-    """The run of the n-th attempt (from 1) at what was asked for."""
+    """Return the id of the n-th attempt (from 1) at a request."""
     return run_id if attempt == 1 else check_run_id(f"{run_id}~{attempt}")
 
 
 def date_of_run(run_id: str | None) -> dt.date | None:
-    """The as_of that a run's id begins with; None for an id of another scheduler's."""
+    """Return the as_of at the start of a run id; None for the id of another scheduler."""
     match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", run_id or "")
     try:
         return dt.date.fromisoformat(match[0]) if match else None

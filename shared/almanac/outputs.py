@@ -1,4 +1,4 @@
-"""Files that a command writes for whoever calls it: there whole, or as they were."""
+"""Files that a command writes: whole, or not at all."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _DATABASE = b"SQLite format 3\x00"
 
 
 def check_out(out: Path, option: str) -> None:
-    """Raises InputError where no file of this name can be, or is to take a database's place.
+    """Raise InputError if no file of this name can be written, or if it is a database.
 
-    option: what it was given by.
+    option: the option that named the file.
     """
     check_folder(out, option)
     check_no_database(out, option)
 
 
 def check_folder(out: Path, option: str) -> None:
-    """Raises InputError where no file of this name can be."""
+    """Raise InputError if no file of this name can be written."""
     if out.is_dir() or not out.absolute().parent.is_dir():
         what = "is a folder" if out.is_dir() else "there is no folder to put it in"
         raise InputError(f"{option}: {out}: {what}; expected the name of a file")
 
 
 def check_no_database(out: Path, option: str) -> None:
-    """Raises InputError for a database, which somebody has named where an output goes."""
+    """Raise InputError for an existing database: an output must not replace it."""
     if not out.is_file():
         return
     try:
@@ -46,7 +46,7 @@ def check_no_database(out: Path, option: str) -> None:
 
 @contextmanager
 def neighbour(path: Path) -> Iterator[Path]:
-    """An empty file in the same folder; gone in the end unless it was renamed. Raises OSError."""
+    """Yield an empty file in the same folder, removed unless it is renamed. Raises OSError."""
     partial = path.absolute().with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
     partial.touch(exist_ok=False)
     try:
@@ -57,9 +57,9 @@ def neighbour(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def partial_of(out: Path, option: str) -> Iterator[Path]:
-    """A neighbour of the file to write.
+    """Yield a neighbour of the file to write.
 
-    Raises InputError where there can be none; option: what `out` was given by.
+    Raises InputError if it cannot be created; option: the option that named the file.
     """
     with ExitStack() as stack:
         try:

@@ -1,4 +1,4 @@
-"""The settings of an installation: the only place that reads the environment."""
+"""The settings of an installation; no other module reads the environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     """ALMANAC_STORE, ALMANAC_PROJECT and so on; an empty variable counts as not set.
 
     STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
-    MERGE_JOB is the full name of a Cloud Run job that merges runs in the merge function's place.
+    MERGE_JOB is the full name of a Cloud Run job that merges runs instead of the merge function.
     """
 
     model_config = SettingsConfigDict(
@@ -34,16 +34,16 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     def required_store(self) -> str:
-        """STORE; ConfigError if it is not set."""
+        """Return STORE; raise ConfigError if it is not set."""
         return _required("STORE", self.store, "gs://bucket[/prefix] or a folder")
 
     def required_project(self) -> str:
-        """PROJECT; ConfigError if it is not set."""
+        """Return PROJECT; raise ConfigError if it is not set."""
         return _required("PROJECT", self.project, "the Google Cloud project of the topics")
 
 
 def load_settings() -> Settings:
-    """The settings of this process; ConfigError names the variable that cannot be used."""
+    """Return the settings of this process; raise ConfigError that names an invalid variable."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,8 +1,8 @@
-"""YAML texts of people, read strictly: what they see is what they get.
+"""A strict reader of YAML that people write by hand.
 
-YAML takes `NO` for false, `010` for 8, `10:30` for 630 and the last of two equal keys for the only
-one; a few hundred bytes of aliases can stand for gigabytes. Here a key is always the text that was
-typed, a date stays text, and all of the rest is a problem that is named.
+YAML reads `NO` as false, `010` as 8, `10:30` as 630, and takes the last of two equal keys; a few
+hundred bytes of aliases can expand to gigabytes. Here a key is always the text as typed, a date
+stays text, and everything else of this kind is reported as a problem.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Problem = tuple[Path, str]
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-# YAML 1.1 wants a dot in these; people, JSON and YAML 1.2 do not
+# YAML 1.1 requires a dot in these; JSON and YAML 1.2 do not
 _EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[\w-]{1,60}")
@@ -33,13 +33,13 @@ _TRUE = {"yes", "true", "on"}
 
 
 def path_text(path: Path) -> str:
-    """`load_balancing.daily_send_percentage_cap` of the keys that lead to a value."""
+    """Return the keys that lead to a value, such as `load_balancing.daily_send_percentage_cap`."""
     keys = (str(key) for key in path)
     return ".".join(key if _PLAIN_KEY.fullmatch(key) else shown(key) for key in keys)
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: on one line, in YAML's words, and short."""
+    """Return a value as an error shows it: short, on one line, in the words of YAML."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
@@ -54,9 +54,9 @@ def shown(value: object) -> str:
 
 
 def read_mapping(text: str | bytes, source: str) -> tuple[dict[str, object], list[Problem]]:
-    """The mapping in a YAML text (an empty text is an empty one), and what is wrong with its keys.
+    """Return the mapping in a YAML text, empty for an empty text, and the problems of its keys.
 
-    Raises ConfigError, one line, if the text is too large, is not YAML or is no mapping.
+    Raises ConfigError, one line, if the text is too large, not YAML or not a mapping.
     """
     octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(octets) > MAX_BYTES:
@@ -72,7 +72,7 @@ def read_mapping(text: str | bytes, source: str) -> tuple[dict[str, object], lis
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{source}: {_where(error)}not YAML: {_why(error)}") from None
     except (OverflowError, ValueError):
-        # PyYAML's own answer to an escape such as "\UFFFFFFFF"
+        # what PyYAML raises for an escape such as "\UFFFFFFFF"
         raise ConfigError(f"{source}: not YAML: an escape that is no character") from None
     except yaml.reader.ReaderError as error:
         line = document.count("\n", 0, error.position) + 1
@@ -89,14 +89,14 @@ def read_mapping(text: str | bytes, source: str) -> tuple[dict[str, object], lis
 
 @dataclass
 class _Reader:
-    """Builds plain values from YAML nodes and collects what is wrong on the way."""
+    """Builds plain values from YAML nodes, and collects problems."""
 
     source: str
     problems: list[Problem] = field(default_factory=list)
     values: int = 0
 
     def check_depth(self, document: str) -> None:
-        """Raises ConfigError before anything recursive sees a text that is nested too deeply."""
+        """Raise ConfigError for a text that is nested too deeply, before it is read recursively."""
         depth = 0
         for event in yaml.parse(document, Loader=yaml.SafeLoader):
             self._count()
@@ -107,7 +107,7 @@ class _Reader:
         self.values = 0
 
     def value(self, node: yaml.Node, path: Path) -> object:
-        """The plain value of a node; an alias is followed each time that it is met."""
+        """Return the plain value of a node; every use of an alias is followed."""
         self._count()
         if len(path) > MAX_DEPTH:
             raise ConfigError(f"{self.source}: nested more than {MAX_DEPTH} levels deep")
@@ -164,7 +164,7 @@ class _Reader:
         if node.style is None and _EXPONENT.fullmatch(text):
             return float(text)
         if _SURROGATE.search(text):
-            self.problems.append((path, f"{shown(text)} holds half a character"))
+            self.problems.append((path, f"{shown(text)} contains half a character"))
         return text
 
     def _float(self, text: str, path: Path) -> float:

@@ -407,7 +407,7 @@ def test_a_number_that_yaml_reads_differently_than_people_is_a_mistake(
         ('"\\ud800": 1', "the key on line 1 is not a plain text"),
         ('a: "\\UFFFFFFFF"', "not YAML: an escape that is no character"),
         ("a: !!int [1]", 'line 1: the tag "tag:yaml.org,2002:int" is not allowed'),
-        ('aep: {date: "\\ud800"}', 'aep.date: "\\ud800" holds half a character'),
+        ('aep: {date: "\\ud800"}', 'aep.date: "\\ud800" contains half a character'),
     ],
 )
 def test_a_text_that_is_no_configuration_is_told_in_a_line(text: str, beginning: str) -> None:

@@ -1,1 +1,1 @@
-"""What the commands of `almanac` share: arguments, progress, errors."""
+"""The command line `almanac`: a module for each command or group, and what they share."""

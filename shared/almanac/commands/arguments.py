@@ -1,4 +1,4 @@
-"""Arguments of the command line, from text to values; each mistake is named."""
+"""Arguments of the command line, from text to values; errors name the argument."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def read_date(text: str, option: str = "--as-of") -> dt.date:
-    """A date `YYYY-MM-DD`."""
+    """Return the date of `YYYY-MM-DD`."""
     try:
         if not _DATE.fullmatch(text):
             raise ValueError
@@ -34,7 +34,7 @@ def read_date(text: str, option: str = "--as-of") -> dt.date:
 
 
 def read_datetime(text: str, option: str = "--now") -> dt.datetime:
-    """A date with a time of day, with or without an offset from UTC."""
+    """Return a date with a time of day, with or without an offset from UTC."""
     try:
         if len(text) <= len("2026-11-21"):
             raise ValueError
@@ -57,7 +57,7 @@ def _within_years(date: dt.date, option: str, text: str) -> dt.date:
 
 
 def read_config(path: Path | None, option: str = "--config") -> Config:
-    """The configuration in a file; the defaults without a file."""
+    """Return the configuration in a file; the defaults without a file."""
     from almanac.config import Config, load_config
 
     if path is None:
@@ -91,9 +91,9 @@ def read_assignments(words: Sequence[str], option: str | None = None) -> dict[st
 
 
 def read_ids(text: str) -> list[ContactRange]:
-    """Contact ids: `5,7,100-200`, or `@file` with such items on any number of lines.
+    """Return ranges of contact ids: of `5,7,100-200`, or of `@file` with any number of such lines.
 
-    The ranges come in order, without overlap.
+    The ranges are in order and do not overlap.
     """
     from almanac.contact_ranges import merged
 

@@ -1,4 +1,4 @@
-"""How `almanac` ends: exit codes, and errors in one sentence."""
+"""The exit codes of `almanac`, and its errors in one sentence."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import NoReturn
 from almanac.errors import AlmanacError, InputError
 
 OK, FAILURE, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-# errors of SQLite that no input causes, though they name the user's file
-_OF_THE_MACHINE = ("FullError", "IOError", "NoMemError")
+# errors of SQLite that no input causes, although they name the user's file
+_MACHINE_ERRORS = ("FullError", "IOError", "NoMemError")
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """The exit code of the work; what goes wrong is told on standard error."""
+    """Return the exit code of the work; print its errors on standard error."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = work()
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # whoever read our output has had enough; nothing more can be said to them
+        # the reader of our output is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     except KeyboardInterrupt:
@@ -45,30 +45,30 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def failed(message: str, code: int) -> int:
-    """Tells the error, and returns the code."""
+    """Print the error, and return the code."""
     print(f"Error: {message}", file=sys.stderr)
     return code
 
 
 def interrupted() -> int:
-    """A run changes its database in one step or not at all, so there is nothing to tidy up."""
+    """Say so, and return the code; a run commits in one transaction, so nothing is to be undone."""
     print("Interrupted", file=sys.stderr)
     return INTERRUPTED
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends as after Ctrl-C, with all temporary files removed."""
+    """Exit as after Ctrl-C, so that all temporary files are removed."""
     raise SystemExit(TERMINATED)
 
 
 def _code(error: AlmanacError) -> int:
-    if any(type(each).__name__ in _OF_THE_MACHINE for each in _causes(error)):
+    if any(type(each).__name__ in _MACHINE_ERRORS for each in _causes(error)):
         return FAILURE
     return USAGE if isinstance(error, InputError) else FAILURE
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C is behind it: ADBC raises an error of its own then."""
+    """Return whether Ctrl-C caused the error: ADBC then raises an error of its own."""
     return any(isinstance(each, KeyboardInterrupt) for each in _causes(error))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,23 +21,6 @@ from almanac.explain.text import print_explanation
 app = new_app()
 
 
-@dataclass(frozen=True)
-class ExplainArguments:
-    """What the command line said."""
-
-    database: Path | None
-    org: str | None
-    store: str | None
-    contact: int | None
-    email: str | None
-    on: str | None
-    email_type: str | None
-    as_of: str | None
-    now: str | None
-    config: Path | None
-    as_json: bool
-
-
 @app.command(
     epilog="Example: almanac explain agency.sqlite3 --contact 42 --on 2027-05-10",
 )
@@ -47,15 +28,17 @@ def explain(
     database: MaybeDatabase = None,
     contact: Annotated[int | None, typer.Option(metavar="ID", help="The contact's id.")] = None,
     email: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="The contact's address, instead.")
+        str | None, typer.Option(metavar="ADDRESS", help="Instead, the contact's address.")
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option("--on", metavar="DATE", help="Tell why each message is not sent on this day."),
+        typer.Option(
+            "--on", metavar="DATE", help="Explain why each message is not sent on this day."
+        ),
     ] = None,
     email_type: Annotated[
         str | None,
-        typer.Option("--type", metavar="TYPE", help="With --on: of messages of this type only."),
+        typer.Option("--type", metavar="TYPE", help="With --on: only messages of this type."),
     ] = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -64,36 +47,27 @@ def explain(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell what one contact gets, and why: the year, every message, and the steps that decided.
+    """Explain what one contact gets, and why: the year, every message, and the deciding steps.
 
-    Without --as-of it is the day of the last run, without --config the organization's
-    configuration, or that of the last run. Of a database in a store a few pages are fetched.
+    The default day is that of the last run; the default configuration is that of the organization,
+    or that of the last run. From a database in a store only a few pages are fetched.
     """
-    return _explain(
-        ExplainArguments(
-            *(database, org, store, contact, email, on, email_type, as_of, now, config, as_json)
-        )
-    )
-
-
-def _explain(arguments: ExplainArguments) -> int:
-    """Prints an explanation."""
-    who = arguments.contact if arguments.email is None else arguments.email
-    if who is None or (arguments.contact is not None and arguments.email is not None):
+    who = contact if email is None else email
+    if who is None or (contact is not None and email is not None):
         found = "none" if who is None else "both"
         raise InputError(f"--contact ID or --email ADDRESS: expected one of them, found {found}")
-    if arguments.email_type is not None and arguments.on is None:
-        raise InputError("--type goes with --on DATE: it chooses the message that the day is for")
+    if email_type is not None and on is None:
+        raise InputError("--type goes with --on DATE: it selects the messages that --on explains")
     question = Question(
-        config=read_config(arguments.config) if arguments.config else None,
-        as_of=read_date(arguments.as_of) if arguments.as_of else None,
-        now=read_datetime(arguments.now) if arguments.now else None,
-        on=read_date(arguments.on, "--on") if arguments.on else None,
-        email_type=arguments.email_type,
+        config=read_config(config) if config else None,
+        as_of=read_date(as_of) if as_of else None,
+        now=read_datetime(now) if now else None,
+        on=read_date(on, "--on") if on else None,
+        email_type=email_type,
     )
-    agency = agency_of(arguments.database, arguments.org, arguments.store)
+    agency = agency_of(database, org, store)
     with progress_bars() as progress:
         progress("look", 0, 1)
         explained = explain_contact(agency, who, question)
-    print_result(explained, arguments.as_json, print_explanation)
+    print_result(explained, as_json, print_explanation)
     return OK

@@ -29,7 +29,7 @@ DatabaseAndFile = Annotated[
 ]
 MaybeOrg = Annotated[
     str | None,
-    typer.Option("--org", metavar="ORG", help="An organization of the store, instead of DATABASE."),
+    typer.Option("--org", metavar="ORG", help="Instead of DATABASE, an organization of the store."),
 ]
 Store = Annotated[
     str | None,
@@ -46,8 +46,8 @@ Now = Annotated[
     typer.Option(
         "--now",
         metavar="DATETIME",
-        help="The time of the run, such as 2026-11-21T14:00, in the organization's zone unless it "
-        "has an offset; after the send time, sending starts the day after.",
+        help="The time of the run, such as 2026-11-21T14:00, in the organization's time zone or "
+        "with an offset; after the send time, sending starts on the next day.",
     ),
 ]
 ConfigFile = Annotated[
@@ -65,7 +65,9 @@ Rejects = Annotated[
 Wait = Annotated[
     int,
     typer.Option(
-        min=0, metavar="SECONDS", help="How long to wait for another program, such as a run."
+        min=0,
+        metavar="SECONDS",
+        help="How long to wait while another program, such as a run, locks the file.",
     ),
 ]
 ChangedBy = Annotated[

@@ -11,7 +11,7 @@ from almanac.progress import Progress
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Draws a bar for each step on standard error while it lasts: (step, done, of how much)."""
+    """Yield a function that draws a bar for each step on standard error."""
     if not sys.stderr.isatty():
         yield lambda step, done, total: None
         return

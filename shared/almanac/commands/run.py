@@ -36,7 +36,7 @@ app = new_app()
 
 @dataclass(frozen=True)
 class RunArguments:
-    """The arguments as they were typed."""
+    """The arguments as they were given."""
 
     database: Path
     as_of: str | None
@@ -61,27 +61,26 @@ def run(
     now: Now = None,
     config: ConfigFile = None,
     shards: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Ranges to cut the contacts into.")
+        int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Processes to plan in; one for each core."),
+        typer.Option(min=1, metavar="N", help="The number of processes; one for each core."),
     ] = None,
     contacts: Annotated[
         str | None,
         typer.Option(
-            metavar="IDS", help="Plan these contacts only: 5,7,100-200, or @FILE with ids in it."
+            metavar="IDS", help="Plan only these contacts: 5,7,100-200, or @FILE with ids in it."
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
+        bool, typer.Option("--dry-run", help="Show what would change; write nothing.")
     ] = False,
     against: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="With --dry-run: the configuration to compare with, instead of that of the "
-            "file's last run.",
+            help="With --dry-run: the configuration to compare with; that of the file's last run.",
         ),
     ] = None,
     report: Annotated[
@@ -91,12 +90,12 @@ def run(
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
-    The day is today in the organization's time zone unless --as-of names another; without --config
-    the defaults hold. Other programs may use the file meanwhile. It is changed in one transaction;
-    on any error it is as it was.
+    The default day is today in the organization's time zone; without --config the default
+    configuration applies. Other programs may use the file meanwhile. It changes in one transaction,
+    or after an error not at all.
 
-    A --dry-run with another configuration than that of the file's last run shows how the two
-    plans differ, by day and by type.
+    With another configuration than that of the file's last run, --dry-run shows how the two plans
+    differ, by day and by type.
     """
     return _run(
         RunArguments(
@@ -107,7 +106,7 @@ def run(
 
 
 def _run(arguments: RunArguments) -> int:
-    """Plan the file, write the report page, print the summary."""
+    """Plan the file, write the report page and print the summary."""
     if arguments.against is not None and not arguments.dry_run:
         raise InputError("--against: compares two plans, and writes none; add --dry-run")
     config = read_config(arguments.config)
@@ -137,7 +136,7 @@ def _run(arguments: RunArguments) -> int:
 
 
 def _compared(arguments: RunArguments, config: Config) -> tuple[Named | None, str | None]:
-    """The configuration to compare with, if there is one that differs; else perhaps a remark."""
+    """Return the configuration to compare with if it differs, else None and perhaps a remark."""
     if arguments.against is not None:
         against = read_config(arguments.against, "--against")
         old = Named(against, str(arguments.against))
@@ -170,7 +169,7 @@ def _print(arguments: RunArguments, summary: RunSummary, remark: str | None) -> 
 def _write_report(
     target: Path | None, summary: RunSummary, arguments: RunArguments, horizon_days: int
 ) -> str | None:
-    """What went wrong with the page, if anything did: by now the plan is written all the same."""
+    """Write the report page; return the error, if any, since the plan is committed already."""
     if target is None:
         return None
     horizon = summary.as_of + dt.timedelta(days=horizon_days)
@@ -199,12 +198,12 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
     if arguments.report is not None:
         steps.append(f"The report page: {arguments.report.absolute()}")
     elif not arguments.dry_run:
-        steps.append(f"To see all of it: {program} report {database} --out report.html")
+        steps.append(f"For all details: {program} report {database} --out report.html")
     return steps
 
 
 def _program() -> str:
-    """How this program can be called again."""
+    """Return the name by which this program can be called again."""
     called = sys.argv[0]
     found = shutil.which("almanac")
     if found and Path(found).resolve() == Path(called).resolve():
