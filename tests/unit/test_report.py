@@ -223,7 +223,7 @@ def test_it_warns_of_what_somebody_should_look_at() -> None:
     )
     assert found[1].text == "1 campaign is left out: Rate increase 2."
     assert "to 48 contacts skipped" in found[3].text
-    assert found[4].text.startswith("30 contacts have no e-mail address")
+    assert found[4].text.startswith("30 contacts have no valid e-mail address")
 
 
 def test_it_says_that_nothing_needs_attention() -> None:
