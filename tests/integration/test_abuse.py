@@ -334,11 +334,11 @@ FAILS = {
     ),
     "schedules whose ids have come to their end": (
         "UPDATE email_schedules SET id = 9223372036854775807",
-        "its ids have come to their end",
+        "its ids are used up: the highest is 9223372036854775807",
     ),
     "a sequence that has come to its end": (
         "UPDATE sqlite_sequence SET seq = 9223372036854775807",
-        "its ids have come to their end",
+        "its ids are used up: the highest is 9223372036854775807",
     ),
     "instances whose ids have come to their end": (
         "INSERT INTO sqlite_sequence VALUES ('campaign_instances', 9223372036854775807); "

@@ -15,16 +15,16 @@ CACHE_BYTES = 64 << 20
 AHEAD_BYTES = 2 << 20
 _STREAMS = 64
 
-Fetch = Callable[[int, int], bytes]  # (start, length) -> so many bytes
+Fetch = Callable[[int, int], bytes]  # (start, length) -> length bytes
 
 
 class Blocks:
-    """Safe between threads, which share what each of them fetches.
+    """A cache of an object's blocks, safe for threads, which share what each of them fetches.
 
-    A block that is on its way is waited for and not asked for again. Misses beside each other, in
-    either direction (SQLite fills pages that have become free from the last one on), are taken for
-    a scan: the third fetches two blocks, and so on up to `ahead_bytes` a request. Any other miss
-    fetches one. The blocks used least recently go first when there are more than `cache_bytes`.
+    A block that is being fetched is waited for and not requested again. Adjacent misses, in either
+    direction (SQLite reuses free pages from the last one on), are treated as a scan: the third
+    fetches two blocks, and so on up to `ahead_bytes` a request. Any other miss fetches one. The
+    least recently used blocks are dropped when there are more than `cache_bytes`.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Blocks:
         self._lock = threading.Lock()
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._coming: dict[int, Future[bytes]] = {}
-        # the block that would go on with a scan -> how many to fetch then, and which way
+        # the block that would continue a scan -> how many to fetch then, and in which direction
         self._streams: OrderedDict[int, tuple[int, int]] = OrderedDict()
 
     def read(self, start: int, length: int, traffic: Traffic) -> bytes:
-        """Bytes [start, start + length), fewer only at the end; what is fetched goes to `traffic`.
+        """Return bytes [start, start + length), fewer only at the end; count fetches in `traffic`.
 
-        Raises what the store raised, and Corrupt where it gave less than it was asked for.
+        Raises what the store raises, and Corrupt if it returns fewer bytes than requested.
         """
         stop = min(start + length, self.size)
         if start >= stop:
@@ -78,7 +78,7 @@ class Blocks:
         return coming.result()
 
     def _claim(self, number: int) -> range:
-        """The missing blocks to fetch in one request, `number` among them; others wait for them."""
+        """Claim the missing blocks to fetch in one request with `number`; other readers wait."""
         stream = self._streams.pop(number, None)
         wanted, step = stream or (1, 1)
         stop = number + step
@@ -101,7 +101,7 @@ class Blocks:
         return there and number not in self._held and number not in self._coming
 
     def _bring(self, claimed: range, traffic: Traffic) -> None:
-        """Fetch the blocks and hand them, or the error, to everyone who waits for one of them."""
+        """Fetch the blocks, and give them or the error to all readers that wait for them."""
         start = claimed.start * self._block_bytes
         length = min(claimed.stop * self._block_bytes, self.size) - start
         try:
@@ -111,7 +111,7 @@ class Blocks:
                     f"{self._name}: {len(data)} bytes came back where {length} were asked for"
                 )
         except BaseException as error:
-            # what stops this thread (Ctrl-C) is not the others' to stop for
+            # an interrupt of this thread (Ctrl-C) must not stop the other readers
             stopped = TransientError(f"{self._name}: reading it was interrupted")
             for waiting in self._release(claimed):
                 waiting.set_exception(error if isinstance(error, Exception) else stopped)
@@ -124,7 +124,7 @@ class Blocks:
             waiting.set_result(block)
 
     def _release(self, claimed: range, blocks: list[bytes] | None = None) -> list[Future[bytes]]:
-        """The blocks are no longer on their way: they are held, or missing again."""
+        """End the claim of blocks: they are held now, or missing again."""
         with self._lock:
             if blocks is not None:
                 self._held.update(zip(claimed, blocks, strict=True))

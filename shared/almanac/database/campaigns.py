@@ -1,6 +1,6 @@
-"""The campaign tables in SQL: counts of targets and messages, and rows that are added.
+"""The campaign tables in SQL: counts of targets and messages, and added rows.
 
-All of it works on tables of any age; what is missing counts as nothing.
+Works on tables of any age: a missing table or column counts as empty.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from almanac.database.sql import Columns, columns_of, trimmed
 from almanac.frames import Ids
 from almanac.progress import Progress
 
-STEPS = 50  # in which email_schedules is read, with a word of progress after each
+STEPS = 50  # in which email_schedules is read, with progress after each
 _WRITTEN = (CAMPAIGN_TYPES, CAMPAIGN_INSTANCES, CONTACT_CAMPAIGNS, CAMPAIGN_CHANGE_LOG)
 
 
 @dataclass(frozen=True)
 class Messages:
-    """Rows of email_schedules that have all of this in common."""
+    """A number of rows of email_schedules that are equal in all of this."""
 
     instance: int  # campaign_instance_id, 0 without
     email_type: str
     status: str
     reason: str
-    day: str  # "" where days are not told apart
+    day: str  # "" unless counted by day
     count: int
 
 
 def complete_tables(connection: apsw.Connection) -> None:
-    """Creates what is missing of the campaign tables, as a run's migration would."""
+    """Create what is missing of the campaign tables, as a run's migration would."""
     for table in _WRITTEN:
         complete(connection, table)
 
 
 def target_counts(connection: apsw.Connection) -> dict[int, dict[str, int]]:
-    """Rows of contact_campaigns by instance and status (trimmed, in lower case)."""
+    """Return the number of targets by instance and status (trimmed, in lower case)."""
     there = columns_of(connection, "contact_campaigns")
     counts: dict[int, dict[str, int]] = {}
     if not there.has("campaign_instance_id"):
@@ -71,9 +71,9 @@ def target_counts(connection: apsw.Connection) -> dict[int, dict[str, int]]:
 def campaign_messages(
     connection: apsw.Connection, since: str, progress: Progress, instance: int | None = None
 ) -> list[Messages]:
-    """Rows of campaigns and their follow-ups: planned ones from the ISO date on, and all others.
+    """Count rows of campaigns and their follow-ups: planned ones from the ISO date on, all others.
 
-    By day only where one instance is asked for; rows that name no instance may be of any.
+    By day only for one instance; rows without an instance may belong to any.
     """
     there = columns_of(connection, "email_schedules")
     if there.table is None or not there.table.has_rowid:
@@ -95,7 +95,7 @@ def campaign_messages(
     )
     encoding = str(scalar(connection, "PRAGMA encoding"))
     counts: Counter[tuple[Any, ...]] = Counter()
-    # each by itself is found at once
+    # as two queries each is one search
     first, last = (
         int(scalar(connection, f"SELECT {which}(rowid) FROM email_schedules") or 0)
         for which in ("min", "max")
@@ -115,7 +115,7 @@ def campaign_messages(
 
 
 def last_changes(connection: apsw.Connection, instance: int, most: int) -> list[Record]:
-    """The last rows of campaign_change_log of the instance, the latest first."""
+    """Return the last `most` rows of campaign_change_log of the instance, the latest first."""
     table = describe(connection, "campaign_change_log")
     if not Columns(table).has("id", "campaign_instance_id") or table is None:
         return []
@@ -127,7 +127,7 @@ _PLANNED_SCHEMA = pa.schema({"contact_id": pa.int64(), "campaign_instance_id": p
 
 
 def planned_of(source: Source, instances: Ids) -> pa.Table:
-    """(contact_id, campaign_instance_id) of the planned rows of some instances, one for each."""
+    """Return (contact_id, campaign_instance_id) of each planned row of some instances."""
     there = columns_of(source.connection, "email_schedules")
     if not there.has("contact_id", "campaign_instance_id", "status"):
         return _PLANNED_SCHEMA.empty_table()
@@ -146,14 +146,14 @@ def planned_of(source: Source, instances: Ids) -> pa.Table:
 
 
 def count_planned(connection: apsw.Connection, contacts: Ids) -> int:
-    """How many planned rows the contacts have."""
+    """Return the number of planned rows that the contacts have."""
     there = columns_of(connection, "email_schedules")
     if len(contacts) == 0 or not there.has("contact_id", "status"):
         return 0
     ids = np.ascontiguousarray(contacts, np.int64)
     total = 0
     for by, where in _planned_parts(connection):
-        # with an index each contact is looked up; without, the rows are read once
+        # with the indexes each contact is searched; without them the rows are read once
         join = "CROSS JOIN" if by else "JOIN"
         sql = (
             f"SELECT count(*) FROM carray(?) AS wanted {join} email_schedules {by} "
@@ -180,7 +180,7 @@ _TARGETS_SCHEMA = pa.schema(
 
 
 def targets_of(source: Source, instances: Ids) -> pa.Table:
-    """contact_id, campaign_instance_id, trigger_date, status: the targets of some instances."""
+    """Return contact_id, campaign_instance_id, trigger_date, status of the instances' targets."""
     there = columns_of(source.connection, "contact_campaigns")
     if not there.has("contact_id", "campaign_instance_id"):
         return _TARGETS_SCHEMA.empty_table()
@@ -194,7 +194,7 @@ def targets_of(source: Source, instances: Ids) -> pa.Table:
 
 
 def add_row(connection: apsw.Connection, table: str, values: Mapping[str, object]) -> int:
-    """Insert a row; its rowid."""
+    """Insert a row; return its rowid."""
     columns = ", ".join(map(quoted, values))
     places = ", ".join("?" * len(values))
     connection.execute(

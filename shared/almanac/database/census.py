@@ -1,7 +1,7 @@
-"""What a version of a database holds, in a few thousand numbers: it goes into its manifest.
+"""The census of a version: counts of its rows, a few thousand numbers in its manifest.
 
-With it the orchestrator cuts contacts into shards and `status` tells the backlog and the error
-rate, both without opening the database.
+From it a run cuts contacts into shards and `status` reports the backlog and the error rate, both
+without opening the database.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Census(BaseModel):
-    """Counts of one state of a database; what a table or column is missing for is empty or 0.
+    """Counts of one state of a database; empty or 0 if a table or column is missing.
 
     contacts: all rows of contacts; ids: their different integer ids, the only ones that can be
     planned. bounds: up to BOUNDS + 1 of these ids in ascending order, first and last among them,
-    with equally many ids between one and the next (all ids where they are not more than that).
+    with equally many ids between one and the next (all ids if there are no more than that).
     statuses: rows of email_schedules by status, '' for none. due: PRE_SCHEDULED rows by day, up
     to DUE_DAYS after as_of. outcomes: rows whose status is not one of PLANNED_STATUSES, of the
     OUTCOME_DAYS days before as_of, by status. rate_increases: whether there are rows that
-    the migration turns into campaign targets; None where it is not known.
+    the migration turns into campaign targets; None if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,9 +55,9 @@ class Census(BaseModel):
 
 
 def take_census(connection: apsw.Connection, as_of: dt.date) -> Census:
-    """The census of the connection's database as it stands; two passes, of which one over ids.
+    """Take the census of the connection's database, in one pass over ids and one over rows.
 
-    Takes about as long as reading 3 million ids and an index of 7.4 million rows does: seconds.
+    With 3 million contacts and an index of 7.4 million rows this takes seconds.
     """
     ids = _ids(connection)
     statuses: dict[str, int] = defaultdict(int)
@@ -87,7 +87,7 @@ def take_census(connection: apsw.Connection, as_of: dt.date) -> Census:
 
 
 def _ids(connection: apsw.Connection) -> Ids:
-    """The different integer ids of contacts, in order."""
+    """Return the different integer ids of contacts, sorted."""
     if not columns_of(connection, "contacts").has("id"):
         return np.empty(0, np.int64)
     sql = "SELECT DISTINCT id FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
@@ -102,11 +102,10 @@ def _bounds(ids: Ids) -> list[int]:
 
 
 def _by_status_and_date(connection: apsw.Connection) -> Iterator[tuple[str, str, int]]:
-    """(status, send date, rows), with a few more entries than there are statuses and days."""
+    """Yield (status, send date, rows), at least one for each status and day."""
     if not columns_of(connection, "email_schedules").has("status", "scheduled_send_date"):
         return
-    # in the order of the index nothing has to be sorted; as blobs, since old rows may hold bytes
-    # that are no text
+    # the order of the index saves sorting; as blobs, since old rows may hold invalid text
     sql = f"""
         SELECT CAST(status AS BLOB), CAST(scheduled_send_date AS BLOB), count(*)
         FROM email_schedules {indexed_by(connection, STATUS_INDEX)}
@@ -118,7 +117,7 @@ def _by_status_and_date(connection: apsw.Connection) -> Iterator[tuple[str, str,
 
 
 def _day(text: str) -> dt.date | None:
-    """The day of a date, whatever time stands behind it; None for what is no date."""
+    """Return the day of a date, with or without a time after it; None for no date."""
     try:
         return dt.date.fromisoformat(text[:10]) if _DATE.match(text) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Campaign changes as they are written: the instance, and a row of campaign_change_log a field."""
+"""Write campaign changes: the row, and one row of campaign_change_log for each field."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def write_change(
     changed_by: str | None,
     now: str,
 ) -> bool:
-    """Change the columns of a campaign instance, inside the caller's transaction; once an event.
+    """Change the columns of a campaign instance, inside the caller's transaction.
 
-    Every field is logged with its old and its new value, also one that stays what it was; an
-    event without fields is logged as one row without. False: the event is in the log already.
+    Idempotent by event: return False if it is in the log already. Every field is logged with its
+    old and new value, also an unchanged one; an event without fields is logged as one row without.
     Raises DatabaseError if there is no such instance.
     """
     if is_logged(connection, event_id):
@@ -61,10 +61,10 @@ def write_type_change(
     changed_by: str | None,
     now: str,
 ) -> bool:
-    """Change the columns of a campaign type, inside the caller's transaction; once an event.
+    """Change the columns of a campaign type, inside the caller's transaction.
 
-    The log has no column for a type: its rows are of no instance, and their field is
-    `campaign_types.<type>.<column>`. False: the event is in the log already.
+    Idempotent by event: return False if it is in the log already. The log has no column for a type:
+    its rows have no instance, and their field is `campaign_types.<type>.<column>`.
     """
     if is_logged(connection, event_id):
         return False
@@ -85,6 +85,6 @@ def write_type_change(
 
 
 def is_logged(connection: apsw.Connection, event_id: str) -> bool:
-    """Whether the event has been applied."""
+    """Return whether the event is in the log."""
     sql = "SELECT EXISTS (SELECT 1 FROM main.campaign_change_log WHERE event_id = ?)"
     return bool(scalar(connection, sql, event_id))

@@ -1,4 +1,4 @@
-"""Arrow tables from SQL over a database that nobody writes to: through ADBC, or row by row."""
+"""Arrow tables from SQL over a database that does not change: through ADBC, or row by row."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Value = int | str
 
 
 class ColumnarReader:
-    """Runs queries whose columns have one type each; immutable: no lock is taken, none is heeded.
+    """Runs queries whose columns have one type each, through ADBC; by default without any locks.
 
-    It must not be used on a file that any other program may change, unless it is told the file's
-    `uri` (see `opening.uri_of`): then locks are taken, and no other SQLite library may have the
-    file open in the process, since closing a file drops all locks that the process has on it.
+    A file that another program may change must be opened by its `uri` (see `opening.uri_of`): then
+    locks are taken, and no other SQLite library may have the file open in this process, since
+    closing a file drops all locks that the process has on it.
     """
 
     def __init__(self, path: Path, uri: str | None = None) -> None:
@@ -46,13 +46,13 @@ class ColumnarReader:
                 cursor.fetchall()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._connection.close()
 
     def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
-        """The rows of a query as a table of the schema, its columns taken in their order.
+        """Return the rows of a query as a table of the schema, its columns in their order.
 
-        Text that is no UTF-8 comes with U+FFFD in place of what is wrong.
+        Text that is no UTF-8 has U+FFFD in place of invalid bytes.
         """
         with _map_errors(self._path), closing(self._connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**{BATCH_OPTION: str(BATCH_ROWS)})
@@ -61,10 +61,10 @@ class ColumnarReader:
 
 
 class RowReader:
-    """Reads the same tables through an apsw connection, which is the caller's to close.
+    """Reads the same tables through an apsw connection, which the caller closes.
 
-    Half as fast as ADBC, which cannot read through a file system of ours. Only where
-    text in UTF-16 is broken may there be more or fewer U+FFFD.
+    Half as fast as ADBC, which cannot read through a VFS of ours. For invalid UTF-16 the number of
+    U+FFFD may differ.
     """
 
     def __init__(self, path: Path, connection: apsw.Connection) -> None:
@@ -88,14 +88,14 @@ class RowReader:
             yield pa.RecordBatch.from_arrays(columns, schema.names)
 
     def _texts(self, octets: tuple[bytes, ...]) -> pa.Array:
-        """Text as it is in the database; UTF-8 is not looked at here."""
+        """Return texts as they are in the database; UTF-8 is validated later."""
         if self._encoding == "UTF-8":
             return pa.array(octets, pa.binary()).view(pa.string())
         return pa.array([o.decode(self._encoding, "replace") for o in octets], pa.string())
 
 
 def coded(column: pa.ChunkedArray) -> tuple[list[str], Codes]:
-    """The distinct texts of a column and each row's index into them."""
+    """Return the distinct texts of a column and each row's index into them."""
     array = column.unify_dictionaries().combine_chunks()
     if not isinstance(array, pa.DictionaryArray):
         array = array.dictionary_encode()
@@ -104,7 +104,7 @@ def coded(column: pa.ChunkedArray) -> tuple[list[str], Codes]:
 
 
 def _with_octets(sql: str, schema: pa.Schema) -> str:
-    """The query with its texts as blobs, since apsw refuses text that is not valid."""
+    """Return the query with its texts as blobs, since apsw refuses invalid text."""
     names = ", ".join(f"c{n}" for n in range(len(schema)))
     columns = ", ".join(
         f"CAST(c{n} AS BLOB)" if _is_text(field) else f"c{n}" for n, field in enumerate(schema)
@@ -122,7 +122,7 @@ def _table(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with the schema's names and types."""
+    """Return the batch with the schema's names and types."""
     if batch.num_rows == 0:
         return pa.RecordBatch.from_pylist([], schema)
     pairs = zip(batch.columns, schema, strict=True)
@@ -139,7 +139,7 @@ def _column(column: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def _readable(texts: pa.Array) -> pa.Array:
-    """The texts as valid UTF-8."""
+    """Return the texts as valid UTF-8."""
     try:
         texts.validate(full=True)
     except pa.ArrowInvalid:
@@ -158,7 +158,7 @@ def _map_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _map_arrow_errors(path: Path) -> Iterator[None]:
-    """Arrow's errors only: any other comes from the store, and is the caller's to judge."""
+    """Map Arrow's errors only: any other comes from the store, and the caller handles it."""
     try:
         yield
     except pa.ArrowException as error:

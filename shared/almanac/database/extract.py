@@ -1,9 +1,8 @@
-"""One contact's rows, copied out of a database of any size into a small one in memory.
+"""Copy one contact's rows from a database of any size into a small one in memory.
 
-What comes out is read like any snapshot (`almanac.database.reading.Snapshot`). The database is only
-read, through a connection of the caller's, which may be one that fetches pages from a store: no
-table is read as a whole but small ones and those without an index by contact. Whatever is missing
-in the database is missing in the copy.
+The copy is read like any snapshot (`almanac.database.reading.Snapshot`). The database is only read,
+through a connection of the caller, which may fetch pages from a store: only small tables and those
+without an index by contact are read whole. What is missing in the database is missing in the copy.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ Values = dict[str, int | bytes]
 
 @dataclass(frozen=True)
 class Extract:
-    """What was copied, and what the copy cannot tell of the whole."""
+    """A contact's rows, and what the copy alone does not show."""
 
-    found: bool  # there is a contact with this id
+    found: bool  # whether a contact has this id
     source: Source  # the copy; the caller closes it
-    suppressions: list[Record]  # the contact's, as they are, in the order of the table
+    suppressions: list[Record]  # the contact's, as they are, in table order
     run_ids: dict[int, str]  # by id of the contact's rows: the run that wrote the row
 
 
 def extract_contact(source: Source, contact_id: int) -> Extract:
-    """Copy the contact's rows and the small tables. What SQLite or the store raises is raised."""
+    """Copy the contact's rows and the small tables. Raises what SQLite or the store raises."""
     copy = apsw.Connection(":memory:")
     try:
         copy.execute(f"PRAGMA encoding = '{scalar(source.connection, 'PRAGMA encoding')}'")
@@ -71,14 +70,14 @@ def extract_contact(source: Source, contact_id: int) -> Extract:
 
 
 class _Copier:
-    """From one connection to another, row by row: neither has to know the other's files."""
+    """Copies row by row from one connection to another."""
 
     def __init__(self, whole: apsw.Connection, copy: apsw.Connection) -> None:
         self._whole = whole
         self._copy = copy
 
     def contact(self, contact_id: int) -> None:
-        """All that planning reads of the contact."""
+        """Copy all that planning reads of the contact."""
         who: Values = {"id": contact_id}
         for name in _WHOLE:
             self.rows(name, "1", {})
@@ -92,12 +91,12 @@ class _Copier:
         self._suppressions(who)
 
     def rows(self, name: str, where: str, values: Values, by: str = "") -> None:
-        """Create the table in the copy, unless it is there, and add the rows in table order."""
+        """Create the table in the copy, unless it exists, and add the rows in table order."""
         table = describe(self._whole, name)
         if table is None:
             return
         self._copy.execute(_create_sql(table))
-        # a text may be broken, so it goes over as what it is made of
+        # a text may be invalid, so its bytes are copied
         columns = list(map(quoted, table.columns))
         select = ", ".join(f"typeof({c}), {text_as_blob(c)}" for c in columns)
         insert = ", ".join(
@@ -126,7 +125,7 @@ class _Copier:
             self.rows("email_schedules", f"{mine} AND {condition}", who, by)
 
     def _suppressions(self, who: Values) -> None:
-        """Those of the contact, by the rules' own comparison: id 0 and no address name nobody."""
+        """Copy the contact's suppressions, compared as in planning; id 0 and '' match none."""
         columns = columns_of(self._whole, "suppressions")
         conditions = []
         if columns.has("contact_id"):
@@ -145,7 +144,7 @@ class _Copier:
 
 
 def _create_sql(table: TableInfo) -> str:
-    """The same columns with the same types, but without constraints, defaults and indexes."""
+    """Return a statement for the same columns and types, without constraints, defaults, indexes."""
     columns = (
         f"{quoted(name)} {'INTEGER PRIMARY KEY' if name == table.rowid_alias else declared}"
         for name, declared in table.columns.items()
@@ -166,7 +165,7 @@ def _run_ids(copy: apsw.Connection) -> dict[int, str]:
 
 
 def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
-    """The ids of contacts that are closest to an id which none of them has, in order."""
+    """Return the sorted ids of the contacts closest to an id that no contact has."""
     key = columns_of(connection, "contacts").key("id")
     whole = f"FROM main.contacts WHERE typeof({key}) = 'integer' AND {key}"
     below = connection.execute(
@@ -180,9 +179,9 @@ def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
 
 
 def ids_with_address(connection: apsw.Connection, address: str) -> list[int]:
-    """The ids of the contacts with an e-mail address, in order; both trimmed, in lower case.
+    """Return the sorted ids of the contacts with an e-mail address, compared trimmed in lower case.
 
-    All contacts are looked at, or an index of all addresses if there is one.
+    Reads all contacts, or an index of all addresses if there is one.
     """
     columns = columns_of(connection, "contacts")
     found = connection.execute(

@@ -1,4 +1,4 @@
-"""A look at an agency's database for `almanac check`; nothing is changed."""
+"""Inspect an agency's database for `almanac check`; nothing is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found; all counts are 0 and all lists empty in a database in perfect order."""
+    """What was found; of a sound and complete database only `contacts` is not empty."""
 
     integrity: tuple[str, ...]  # SQLite's words, at most PROBLEMS
     missing_tables: tuple[str, ...]  # a run creates these
@@ -28,13 +28,13 @@ class Inspection:
 
     @property
     def sound(self) -> bool:
-        """Whether planning can go ahead and leaves no contact out."""
+        """Return whether the database can be planned, and no contact is left out."""
         troubles = (self.integrity, self.unusable_tables, self.duplicate_ids, self.non_integer_ids)
         return not any(troubles)
 
 
 def inspect(path: Path) -> Inspection:
-    """Looks at the whole file; raises as `open_database` does where it cannot be opened."""
+    """Inspect the whole file; raises as `open_database`."""
     connection = open_database(path, writable=False)
     try:
         with map_errors(path):
@@ -59,7 +59,7 @@ def _inspect(connection: apsw.Connection) -> Inspection:
     try:
         rows, integers, different = _count_ids(connection)
     except apsw.CorruptError as error:
-        damage.append(f"contacts cannot be read to the end: {error}")
+        damage.append(f"contacts cannot be read completely: {error}")
     return Inspection(
         integrity=tuple(damage),
         missing_tables=tuple(tables),
@@ -72,7 +72,7 @@ def _inspect(connection: apsw.Connection) -> Inspection:
 
 
 def _damage(connection: apsw.Connection) -> list[str]:
-    """What SQLite has to say against the file, in its words."""
+    """Return the damage that SQLite finds, in its words."""
     lines: list[str] = []
     try:
         for (line,) in connection.execute(f"PRAGMA integrity_check({PROBLEMS})"):
@@ -83,7 +83,7 @@ def _damage(connection: apsw.Connection) -> list[str]:
 
 
 def _count_ids(connection: apsw.Connection) -> tuple[int, int, int]:
-    """Rows of contacts, those with an integer id, and the different ids among them."""
+    """Return the rows of contacts, those with an integer id, and the different ids among them."""
     integers = "SELECT count(*) FROM contacts WHERE typeof(id) = 'integer'"
     different = "SELECT count(DISTINCT id) FROM contacts WHERE typeof(id) = 'integer'"
     return (

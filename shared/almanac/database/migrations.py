@@ -1,7 +1,6 @@
-"""Completing an agency's database: tables, columns and indexes that planning needs.
+"""Add the tables, columns and indexes that planning needs to an agency's database.
 
-Everything here only adds, and does nothing where it has been done before. It runs inside the
-caller's transaction (semantics: Input database).
+Idempotent, and inside the caller's transaction (semantics: Input database).
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ _NEW_ROWS = 1 << 32  # more than a run adds
 def migrate(
     connection: apsw.Connection, legacy_instance: int | None = None, now: str | None = None
 ) -> list[str]:
-    """Brings the tables up to date, without the indexes; says in words what it did.
+    """Bring the tables up to date, without the indexes; return what was done, in words.
 
-    `legacy_instance` is the id for the instance `legacy_rate_increase` if it must be created, `now`
-    the time that new rows carry (by default SQLite's clock). Raises DatabaseError where a table of
-    the user's stands in the way.
+    legacy_instance: the id for the instance `legacy_rate_increase` if it must be created. now: the
+    time that new rows get (by default SQLite's clock). Raises DatabaseError if a table of the user
+    cannot be completed.
     """
     done: list[str] = []
     for table in TABLES:
@@ -53,9 +52,9 @@ def migrate(
 
 
 def create_indexes(connection: apsw.Connection) -> list[str]:
-    """Creates the indexes of email_schedules that are missing; says in words what it did.
+    """Create the missing indexes of email_schedules; return what was done, in words.
 
-    Raises DatabaseError where two planned rows have the same identity.
+    Raises DatabaseError if two planned rows have the same identity.
     """
     there = {str(i["name"]).lower() for i in _indexes(connection)}
     cache = scalar(connection, "PRAGMA cache_size")
@@ -83,7 +82,7 @@ def _create_index(connection: apsw.Connection, index: Index) -> None:
 
 
 def complete(connection: apsw.Connection, table: Table) -> list[str]:
-    """Creates the table, or adds the columns that it lacks; says in words what it did."""
+    """Create the table, or add its missing columns; return what was done, in words."""
     found = describe(connection, table.name)
     if found is None:
         connection.execute(table.create_sql())
@@ -109,15 +108,15 @@ def complete(connection: apsw.Connection, table: Table) -> list[str]:
 
 
 def _require_ids(connection: apsw.Connection, table: str) -> None:
-    """DatabaseError where SQLite would call the disk full, since the ids have come to an end."""
+    """Raise DatabaseError if no ids are left, for which SQLite would report a full disk."""
     sql = "SELECT sql LIKE '%AUTOINCREMENT%' FROM main.sqlite_schema WHERE name = ?"
     if not scalar(connection, sql, table):
-        return  # it takes any id that is free
+        return  # SQLite then takes any free id
     sql = "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?"
     used = scalar(connection, sql, table) or 0
     highest = scalar(connection, f"SELECT max(id) FROM main.{quoted(table)}") or 0
     if max(used, highest) > MAX_ID - _NEW_ROWS:
-        raise DatabaseError(f"table {table}: its ids have come to their end, {MAX_ID}")
+        raise DatabaseError(f"table {table}: its ids are used up: the highest is {MAX_ID}")
 
 
 def _indexes(connection: apsw.Connection) -> list[dict[str, object]]:
@@ -126,13 +125,13 @@ def _indexes(connection: apsw.Connection) -> list[dict[str, object]]:
 
 
 def _index_columns(connection: apsw.Connection, index: object) -> list[object]:
-    """The columns of an index in order, None for an expression."""
+    """Return the columns of an index in order, None for an expression."""
     found = records(connection, "SELECT name FROM pragma_index_info(?) ORDER BY seqno", index)
     return [f["name"] and str(f["name"]).lower() for f in found]
 
 
 def _has_status_index(connection: apsw.Connection) -> bool:
-    """Whether some whole index begins with status and date."""
+    """Return whether an index without a condition begins with status and date."""
     return any(
         _index_columns(connection, i["name"])[:2] == ["status", "scheduled_send_date"]
         for i in _indexes(connection)
@@ -141,7 +140,7 @@ def _has_status_index(connection: apsw.Connection) -> bool:
 
 
 def _drop_forbidden(connection: apsw.Connection) -> list[str]:
-    """Drops the unique indexes under which two instances of a type in a year are impossible."""
+    """Drop the unique indexes that forbid two instances of a campaign type in a year."""
     done = []
     for index in _indexes(connection):
         columns = frozenset(_index_columns(connection, index["name"]))
@@ -158,7 +157,7 @@ def _drop_forbidden(connection: apsw.Connection) -> list[str]:
     return done
 
 
-# A date is the first ten characters, alone or before a space or T, if they make a date as such.
+# A date is the first ten characters, alone or before a space or T, if they are a valid date.
 _SEND = """
     CASE WHEN scheduled_send_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
            OR scheduled_send_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T]*'
@@ -218,9 +217,9 @@ _OLD_ROWS = """
 def _convert_rate_increases(
     connection: apsw.Connection, legacy_instance: int | None, now: str | None
 ) -> list[str]:
-    """Makes targets of a campaign from planned rows of the type that the campaign replaced.
+    """Turn planned rows of the type that a campaign has replaced into targets of the campaign.
 
-    A row without any readable date stays what it is: an older scheduler's planned row.
+    A row without a valid date stays a planned row of an older scheduler.
     """
     there = any(i["name"] == OLDER_INDEX.name for i in _indexes(connection))
     index = f"INDEXED BY {OLDER_INDEX.name}" if there else ""
@@ -243,7 +242,7 @@ def _convert_rate_increases(
 
 
 def _legacy_instance(connection: apsw.Connection, wanted: int | None, now: str) -> int:
-    """The id of the campaign instance that the old rows become targets of."""
+    """Return the id of the campaign instance whose targets the old rows become."""
     found = connection.execute(
         "SELECT id FROM campaign_instances WHERE campaign_type = ? AND instance_name = ?",
         (LEGACY_CAMPAIGN, LEGACY_INSTANCE),

@@ -1,4 +1,4 @@
-"""Whose rows are: asked before rows are written that somebody else has named by their ids."""
+"""The contacts that rows belong to, to check ids that another program wrote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AT_ONCE = 100_000
 
 
 def owners(connection: apsw.Connection, table: str, row_ids: Ids) -> Ids:
-    """The contact_id of each of the rows, in their order; those that are not there are left out."""
+    """Return the contact_id of each of the rows that exist, in their order."""
     found = [np.empty(0, np.int64), *_owners(connection, table, row_ids)]
     return np.concatenate(found)
 

@@ -50,7 +50,7 @@ class RangeTable:
 
 
 def _plain(table: str, schema: pa.Schema) -> RangeTable:
-    """Every column as it is."""
+    """Return a declaration that reads every column as it is."""
     return RangeTable(table, schema, partial(selects.plain, schema=schema))
 
 

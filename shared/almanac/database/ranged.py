@@ -1,4 +1,4 @@
-"""SQLite over an object of which only the pages that a query touches are fetched."""
+"""SQLite over an object in a store: only the pages that a query reads are fetched."""
 
 # ruff: noqa: N802 (the names of the methods are SQLite's)
 
@@ -18,16 +18,16 @@ _NUMBERS = itertools.count(1)
 
 
 def ranged_source(path: Path, blocks: Blocks) -> Source:
-    """The database in the blocks; `path` is what messages call it.
+    """Open the database in the blocks; `path` is what messages call it.
 
-    What the store raises while a query runs reaches whoever asked, and never as an SQLite error.
-    Raises DatabaseError where it cannot be opened as a database.
+    What the store raises while a query runs reaches the caller unchanged, not as an SQLite error.
+    Raises DatabaseError if it cannot be opened as a database.
     """
     traffic = Traffic()
     vfs = _Vfs(f"almanac-{next(_NUMBERS)}", blocks, traffic)
     try:
         with map_errors(path):
-            # immutable: no lock, no journal and no log is looked for, also for a file in WAL mode
+            # immutable: SQLite looks for no lock, journal or log, also in WAL mode
             uri = f"file:/snapshot?vfs={vfs.name}&immutable=1"
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             connection = apsw.Connection(uri, flags=flags)
@@ -47,7 +47,7 @@ def ranged_source(path: Path, blocks: Blocks) -> Source:
 
 
 class _Vfs(apsw.VFS):
-    """A file system with one file; SQLite's temporary files go where they always go."""
+    """A file system with one file; SQLite's temporary files go to the default one."""
 
     def __init__(self, name: str, blocks: Blocks, traffic: Traffic) -> None:
         super().__init__(name, base="")

@@ -1,7 +1,7 @@
-"""Reading a snapshot of an agency's database, column by column, whatever is missing in it.
+"""A snapshot of an agency's database, read column by column; any table or column may be missing.
 
-Ranges of ids include both ends; rows come in contact order. Texts are '' where there is nothing,
-ids, numbers and flags 0. The Arrow schemas are those of `almanac.database.selects`.
+Rows come in contact order. A missing text is '', a missing id, number or flag 0. The Arrow schemas
+are those of `almanac.database.selects`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ FOREIGN_LIMIT = 1000
 
 
 class Snapshot:
-    """A database that nobody writes to: a private copy (see `almanac.database.backup`),
-    or an object of a store that is read by ranges (`almanac.database.ranged`).
+    """A database that does not change: a private copy (see `almanac.database.backup`), or an
+    object in a store that is read by ranges (`almanac.database.ranged`).
 
-    Raises DatabaseError where it cannot be read, and whatever the store raises. Not for several
-    threads at once.
+    Raises DatabaseError if it cannot be read, and what the store raises. Not safe for several
+    threads.
     """
 
     def __init__(self, source: Path | Source) -> None:
@@ -63,7 +63,7 @@ class Snapshot:
         self.close()
 
     def close(self) -> None:
-        """Closes the source."""
+        """Close the source."""
         self._tables.close()
 
     # By range of contacts
@@ -93,8 +93,8 @@ class Snapshot:
     # Of the whole organization
 
     def suppressions(self) -> pa.Table:
-        """SUPPRESSIONS_SCHEMA, in the order of the table; addresses trimmed, in lower case."""
-        if self._suppressions is None:  # each range asks for all of them
+        """Return SUPPRESSIONS_SCHEMA in table order, addresses trimmed and in lower case."""
+        if self._suppressions is None:  # every range needs all of them
             self._suppressions = self._read_suppressions()
         return self._suppressions
 
@@ -109,7 +109,7 @@ class Snapshot:
         return self._tables.read(f"SELECT {listed(select)} FROM suppressions {order}", (), schema)
 
     def contact_ids(self) -> Ids:
-        """The ids of all contacts, each once, in order."""
+        """Return the ids of all contacts, each once, sorted."""
         # without ORDER BY SQLite reads them from the smallest index, if there is any
         sql = "SELECT id FROM contacts WHERE typeof(id) = 'integer'"
         rows = self._tables.read(sql, (), pa.schema({"id": pa.int64()}))
@@ -118,26 +118,26 @@ class Snapshot:
         return ids
 
     def total_contacts(self) -> int:
-        """The number of all rows of contacts."""
+        """Return the number of all rows of contacts."""
         return self._tables.number("SELECT count(*) FROM contacts")
 
     def campaign_types(self) -> list[Record]:
-        """All rows of campaign_types as they are; a column missing there is missing here."""
+        """Return all rows of campaign_types as they are, without missing columns."""
         return self._tables.records("campaign_types")
 
     def campaign_instances(self) -> list[Record]:
-        """All rows of campaign_instances as they are; a column missing there is missing here."""
+        """Return all rows of campaign_instances as they are, without missing columns."""
         return self._tables.records("campaign_instances")
 
     def logged_events(self, events: Iterable[str]) -> set[str]:
-        """Those of the events that are in campaign_change_log."""
+        """Return those of the events that are in campaign_change_log."""
         if not self._tables.columns("campaign_change_log").has("event_id"):
             return set()
         sql = "SELECT EXISTS (SELECT 1 FROM campaign_change_log WHERE event_id = ?)"
         return {event for event in events if self._tables.number(sql, event)}
 
     def next_instance_id(self) -> int:
-        """The id that SQLite would give the next row of campaign_instances."""
+        """Return the id that SQLite would give the next row of campaign_instances."""
         used = [0]
         if self._tables.columns("campaign_instances").has("id"):
             sql = "SELECT COALESCE(max(CAST(id AS INTEGER)), 0) FROM campaign_instances"
@@ -150,7 +150,7 @@ class Snapshot:
         return max(used) + 1
 
     def foreign_targets(self) -> tuple[list[tuple[int, int]], int]:
-        """(id, contact_id) of at most FOREIGN_LIMIT targets without a contact, and their number."""
+        """Return (id, contact_id) of FOREIGN_LIMIT targets without a contact, and their number."""
         columns = self._tables.columns("contact_campaigns")
         if not columns.has("id", "contact_id"):
             return [], 0
@@ -178,7 +178,7 @@ class Snapshot:
             return last_config(self._source.connection)
 
     def last_run(self, at_least: int = 0) -> Record | None:
-        """The latest row of scheduler_checkpoints, of runs over at least so many contacts."""
+        """Return the last row of scheduler_checkpoints, of runs over at least so many contacts."""
         columns = self._tables.columns("scheduler_checkpoints")
         where = f"WHERE {columns.integer('contacts_processed')} >= {at_least}" if at_least else ""
         if not columns.has("id"):
@@ -191,7 +191,7 @@ class Snapshot:
         return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())
 
     def committed_campaigns(self, since: str) -> pa.Table:
-        """COMMITTED_CAMPAIGNS_SCHEMA: committed campaign rows on or after the ISO date."""
+        """Return COMMITTED_CAMPAIGNS_SCHEMA: committed campaign rows from the ISO date on."""
         schema = selects.COMMITTED_CAMPAIGNS_SCHEMA
         columns = self._tables.columns("email_schedules")
         if not columns.has("contact_id", "email_type", "scheduled_send_date"):

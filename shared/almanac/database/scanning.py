@@ -1,7 +1,7 @@
-"""All of a database's schedule rows in the order in which they lie there, with few columns.
+"""All schedule rows of a database, in table order and with few columns, for counting.
 
-Nearly all of the table has to be read for counting it by type, and in its own order that goes three
-times as fast as by contact.
+Counting by type reads nearly all of the table, and in table order that is three times as fast as by
+contact.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from almanac.frames import Codes, Ids
 from almanac.schedule_status import SENT_STATUSES, Status
 
 MOST = 1000  # ranges of a table
-DENSE = 100  # ranges of contacts: if ids are so far apart that it would take more, they are counted
+DENSE = 100  # as many ids as contacts in a range on average; else the ids are read to cut ranges
 
 SCHEMA = pa.schema({"contact_id": pa.int64(), "kind": CODES})
 PARTS_SCHEMA = pa.schema(
@@ -48,7 +48,7 @@ RowKind = Sequence[str]
 
 @dataclass(frozen=True)
 class Rows:
-    """Schedule rows; there are far fewer kinds than rows."""
+    """Schedule rows, with far fewer kinds than rows."""
 
     contact_id: Ids
     kind: Codes  # index into kinds
@@ -56,15 +56,15 @@ class Rows:
 
 
 class Scan(Snapshot):
-    """What the report reads of a database."""
+    """A snapshot with what the report reads of a database."""
 
     def describe(self) -> None:
-        """Ask of the tables all that the methods here and by range will want to know of them."""
+        """Read the columns of all tables that the methods here and `read` need."""
         for name in _TABLES:
             self._tables.columns(name)
 
     def read_only_through(self, columnar: Columnar) -> None:
-        """Read through this from now on; if the tables are described, the connection may go."""
+        """Read through this from now on; after `describe` the connection may be closed."""
         self._tables.read_through(columnar)
 
     def who(self, contacts: ContactRange, *, carriers: bool) -> pa.Table:
@@ -84,7 +84,7 @@ class Scan(Snapshot):
         return pa.table(columns, fields)
 
     def contact_ranges(self, contacts: int) -> list[ContactRange]:
-        """Ranges of the ids of all contacts, of about so many contacts each at most."""
+        """Return ranges of the ids of all contacts, each of at most about so many contacts."""
         first, last = self._ends("contacts", "id", "WHERE typeof(id) = 'integer'")
         if last - first < contacts * DENSE:
             return _cut(first, last, contacts)
@@ -93,7 +93,7 @@ class Scan(Snapshot):
         return list(ranges_between([*firsts, last + 1]))
 
     def row_ranges(self, rows: int) -> list[ContactRange]:
-        """Ranges of the ids of all rows, of about so many rows each where few ids are missing."""
+        """Return ranges of the ids of all rows, each of about so many rows if ids are dense."""
         table = self._tables.columns("email_schedules").table
         if table is None:
             return []
@@ -102,16 +102,16 @@ class Scan(Snapshot):
         return _cut(*self._ends("email_schedules", "rowid"), rows)
 
     def _ends(self, table: str, key: str, where: str = "") -> tuple[int, int]:
-        """The lowest and the highest of a table's ids; 0 without any."""
+        """Return the lowest and the highest of a table's ids; 0 without rows."""
         ends = (f"(SELECT COALESCE({f}({key}), 0) FROM {table} {where})" for f in ("min", "max"))
         schema = pa.schema({"first": pa.int64(), "last": pa.int64()})
         found = self._tables.read(f"SELECT {', '.join(ends)}", (), schema).to_pylist()[0]
         return int(found["first"]), int(found["last"])
 
     def rows(self, first: int, last: int, since: str) -> Rows:
-        """Rows dated on or after the ISO date, and campaign messages that were sent.
+        """Return rows dated on or after the ISO date, and campaign messages that were sent.
 
-        first and last: as `row_ranges` gives them.
+        first and last: of a range that `row_ranges` returned.
         """
         columns = self._tables.columns("email_schedules")
         if columns.table is None or not columns.has("scheduled_send_date"):
@@ -137,12 +137,12 @@ class Scan(Snapshot):
             within = "rowid BETWEEN ? AND ?"
         tail = f"FROM email_schedules {by} WHERE {within} AND (scheduled_send_date >= ? OR {sent})"
         contact, values = columns.integer("contact_id"), (first, last, since)
-        # one text a row instead of five columns: handing over values is what takes time
+        # one text a row instead of five columns: most of the time goes into passing values
         whole = f" || {SEPARATOR} || ".join(parts.values())
         table = self._tables.read(f"SELECT {contact}, {whole} {tail}", values, SCHEMA)
         texts, kind_of = coded(table["kind"])
         kinds: list[RowKind] = [text.split(SEPARATED) for text in texts]
-        if any(len(kind) != len(parts) for kind in kinds):  # a text has the separator in it
+        if any(len(kind) != len(parts) for kind in kinds):  # a text contains the separator
             each = ", ".join(f"CAST({part} AS TEXT)" for part in parts.values())
             table = self._tables.read(f"SELECT {contact}, {each} {tail}", values, PARTS_SCHEMA)
             rows = zip(*(table[name].to_pylist() for name in parts), strict=True)
@@ -153,7 +153,7 @@ class Scan(Snapshot):
 
 
 def _cut(first: int, last: int, size: int) -> list[ContactRange]:
-    """Ranges of about so many ids each, but no more than MOST."""
+    """Return ranges of about so many ids each, at most MOST ranges."""
     count = max(1, min(MOST, -(-(last - first + 1) // size)))
     cuts = [first + (last - first + 1) * n // count for n in range(count + 1)]
     return list(ranges_between(cuts))

@@ -1,7 +1,7 @@
 """The tables, columns and indexes that Almanac needs in an agency's database, as data.
 
-Migrations only add: a table that is missing is created whole, a table that is there gets the
-columns that it lacks, each with the declaration under which SQLite can add it to existing rows.
+Migrations only add: a missing table is created, and an existing one gets its missing columns, each
+with a declaration with which SQLite can add it to existing rows.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ LEGACY_INSTANCE = "legacy_rate_increase"
 
 @dataclass(frozen=True)
 class Column:
-    """A column: how it is declared in a new table, and how it is added to an old one."""
+    """A column: its declaration in a new table, and that with which it is added to an old one."""
 
     name: str
     declaration: str
-    # None: as declared, which SQLite refuses for keys, NOT NULL without a default and defaults that
-    # have to be computed; "" where it cannot be added at all
+    # None: as declared, which SQLite refuses for keys, NOT NULL without a default and computed
+    # defaults; "" for a column that cannot be added
     added: str | None = None
 
     def addition(self) -> str:
-        """The declaration for ALTER TABLE ADD COLUMN; empty where that is impossible."""
+        """Return the declaration for ALTER TABLE ADD COLUMN; '' if it cannot be added."""
         return self.declaration if self.added is None else self.added
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of ours: its columns and the constraints over several of them."""
+    """A table that Almanac creates: its columns and the constraints over several of them."""
 
     name: str
     columns: tuple[Column, ...]
     constraints: tuple[str, ...] = ()
 
     def create_sql(self) -> str:
-        """The statement that creates the table."""
+        """Return the statement that creates the table."""
         parts = [f"{c.name} {c.declaration}" for c in self.columns] + list(self.constraints)
         return f"CREATE TABLE {self.name} (\n  " + ",\n  ".join(parts) + "\n)"
 
     def addition_sql(self, column: Column) -> str:
-        """The statement that adds a column to the table as it is."""
+        """Return the statement that adds a column to the existing table."""
         return f"ALTER TABLE {self.name} ADD COLUMN {column.name} {column.addition()}"
 
 
 @dataclass(frozen=True)
 class Index:
-    """An index of ours on email_schedules."""
+    """An index that Almanac creates on email_schedules."""
 
     name: str
     on: str
@@ -58,7 +58,7 @@ class Index:
     unique: bool = False
 
     def create_sql(self) -> str:
-        """The statement that creates the index, as SQLite keeps it in its schema."""
+        """Return the statement that creates the index, as SQLite keeps it in its schema."""
         where = f" WHERE {self.where}" if self.where else ""
         unique = "UNIQUE " if self.unique else ""
         return f"CREATE {unique}INDEX {self.name} ON email_schedules ({self.on}){where}"
@@ -216,7 +216,7 @@ TABLES = (
     CONTACT_ISSUES,
 )
 
-# `contacts` is the user's alone: what these columns are called is all that we ask of it
+# `contacts` belongs to the user: Almanac only expects these column names
 CONTACT_COLUMNS = (
     "id",
     "email",
@@ -231,7 +231,7 @@ CONTACT_COLUMNS = (
 )
 CONTACT_ALIASES = {"birth_date": "birthday", "carrier": "current_carrier"}
 
-# SQLite uses a partial index only where a query repeats its condition word for word
+# SQLite uses a partial index only for a query that repeats its condition word for word
 _PLANNED = f"('{Status.PRE_SCHEDULED}', '{Status.SKIPPED}')"
 PLANNED = f"status IN {_PLANNED}"
 COMMITTED = f"COALESCE(status, '') NOT IN {_PLANNED}"
@@ -245,7 +245,7 @@ IDENTITY_INDEX = Index(
     f"{PLANNED} AND {IDENTIFIED}",
     unique=True,
 )
-# the date behind the contact spares the rows themselves where only those from a day on are asked
+# with the date in the index, queries for rows from a day on do not read the rows themselves
 COMMITTED_INDEX = Index("almanac_committed", "contact_id, scheduled_send_date", COMMITTED)
 OLDER_INDEX = Index("almanac_planned_by_others", "contact_id", f"{PLANNED} AND {UNIDENTIFIED}")
 STATUS_INDEX = Index("almanac_status_date", "status, scheduled_send_date")

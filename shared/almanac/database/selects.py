@@ -1,4 +1,4 @@
-"""What a snapshot's tables are read as: for each its Arrow schema and the SQL of its columns."""
+"""The Arrow schemas of a snapshot's tables, and the SQL of their columns."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ COMMITTED_CAMPAIGNS_SCHEMA = pa.schema(
 
 
 def plain(columns: Columns, schema: pa.Schema) -> Select:
-    """Every column under its own name, by the type that the schema gives it."""
+    """Return SQL of every column under its own name, by its type in the schema."""
     readers = {pa.string(): columns.text, CODES: columns.text, pa.int64(): columns.integer}
     parts = {"event_year", "event_month", "event_day"}
     return {
@@ -115,7 +115,7 @@ def plain(columns: Columns, schema: pa.Schema) -> Select:
 
 
 def contact_columns(columns: Columns) -> Select:
-    """`contacts`, its old column names where the new ones are missing or blank."""
+    """Return the columns of contacts; an old column name if the new one is missing or blank."""
     select = plain(columns, CONTACTS_SCHEMA)
     for name, alias in CONTACT_ALIASES.items():
         select[name] = columns.first_text(name, alias)
@@ -123,7 +123,7 @@ def contact_columns(columns: Columns) -> Select:
 
 
 def planned_columns(columns: Columns) -> Select:
-    """Planned rows of email_schedules."""
+    """Return the columns of planned rows of email_schedules."""
     content = ("priority", "scheduled_send_time", "email_template", "sms_template")
     texts = f" || {SEPARATOR} || ".join(columns.text(name) for name in content)
     computed = {"scheduled": scheduled(columns), "content": texts}
@@ -131,7 +131,7 @@ def planned_columns(columns: Columns) -> Select:
 
 
 def answer_columns(columns: Columns) -> Select:
-    """Eligibility answers, their metadata judged as JSON; what is no JSON object says nothing."""
+    """Return the columns of eligibility answers; metadata that is no JSON object has no answer."""
     text = columns.text("metadata")
     count = f"json_type({text}, '$.main_questions_yes_count') IN ('integer', 'real')"
     tests = {
@@ -149,26 +149,26 @@ def _in_order(select: Select, schema: pa.Schema) -> Select:
     return {name: select[name] for name in schema.names}
 
 
-# A table without a status gets one by migration, with the default that makes all of it planned.
+# The migration adds a missing status, with the default that makes all rows planned.
 
 
 def committed(columns: Columns) -> str:
-    """The condition on committed rows."""
+    """Return the condition of committed rows."""
     return COMMITTED if columns.has("status") else "0"
 
 
 def planned(columns: Columns) -> str:
-    """The condition on planned rows."""
+    """Return the condition of planned rows."""
     return PLANNED if columns.has("status") else "1"
 
 
 def scheduled(columns: Columns) -> str:
-    """The condition on PRE_SCHEDULED rows."""
+    """Return the condition of PRE_SCHEDULED rows."""
     return PRE_SCHEDULED if columns.has("status") else "1"
 
 
 def legacy(columns: Columns) -> str:
-    """The condition on planned rows of the type that a campaign has replaced."""
+    """Return the condition of planned rows of the type that a campaign has replaced."""
     ideal = " AND ideal_send_date IS NULL" if columns.has("ideal_send_date") else ""
     text = columns.text("email_type")
     return f"{planned(columns)}{ideal} AND {scheduled(columns)} AND lower({text}) = '{LEGACY_TYPE}'"

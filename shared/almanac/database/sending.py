@@ -1,8 +1,8 @@
-"""What a sender takes from email_schedules, and what it gives back.
+"""The rows of email_schedules that a sender takes, and the marks that it reports.
 
-From the moment a row has another status than PRE_SCHEDULED or SKIPPED it is the sender's: no run
-touches it any more. What became of it is its status; how it came to that is in the table
-`message_deliveries`, since a row's other columns are the plan's.
+A row with any other status than PRE_SCHEDULED and SKIPPED belongs to the sender: no run changes it.
+Its status is the last mark; the marks themselves are in the table `message_deliveries`, since the
+other columns of a row belong to the plan.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DELIVERIES_INDEX = (
     "CREATE INDEX IF NOT EXISTS almanac_deliveries ON message_deliveries (schedule_id)"
 )
 
-# rows of other senders may say processing for ever
+# rows of other senders may have the status processing for ever
 _PROCESSING = f"status = '{Status.PROCESSING}'"
 _CLAIMED = f"SELECT schedule_id FROM main.message_deliveries WHERE {_PROCESSING}"
 
@@ -59,11 +59,11 @@ ROW_COLUMNS = (
 _CONTACT_COLUMNS = ("id", "email", "phone_number", "status")
 
 
-CACHE_KIB = 64 << 10  # marks touch pages all over the file
+CACHE_KIB = 64 << 10  # marks change pages all over the file
 
 
-class Standing(NamedTuple):
-    """What a row of email_schedules is now."""
+class RowState(NamedTuple):
+    """The current state of a row of email_schedules."""
 
     contact_id: int
     status: str
@@ -71,7 +71,7 @@ class Standing(NamedTuple):
     skip_reason: str
 
 
-class Delivery(NamedTuple):
+class DeliveryRow(NamedTuple):
     """A row of message_deliveries; times are UTC."""
 
     schedule_id: int
@@ -85,11 +85,11 @@ class Delivery(NamedTuple):
 def rows_to_send(
     connection: apsw.Connection, day: str, chosen: Sequence[str], *, claimed: bool
 ) -> Iterator[Record]:
-    """The PRE_SCHEDULED rows of the ISO date, by (time, priority, id).
+    """Yield the PRE_SCHEDULED rows of the ISO date, by (time, priority, id).
 
-    claimed: those that were marked processing, and nothing since, of the date and of earlier ones.
-    Columns: ROW_COLUMNS, campaign_name, and of the contact contact.id (None: it is not there),
-    contact.email, contact.phone_number, contact.status and those chosen, which must be there.
+    claimed: instead those whose last mark is processing, of the date and of earlier ones. Columns:
+    ROW_COLUMNS, campaign_name, and of the contact contact.id (None: no such contact),
+    contact.email, contact.phone_number, contact.status and the chosen ones, which must exist.
     """
     rows, contacts = columns_of(connection, "email_schedules"), columns_of(connection, "contacts")
     if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
@@ -123,13 +123,13 @@ def rows_to_send(
     )
     last = None
     for cells in found:
-        if cells[0] != last:  # else another contact with the same id: the first in the table counts
+        if cells[0] != last:  # else another contact with the same id: only the first counts
             last = cells[0]
             yield {n: _plain(v, encoding) for n, v in zip(values, cells, strict=True)}
 
 
 def count_before(connection: apsw.Connection, day: str) -> int:
-    """PRE_SCHEDULED rows dated before the ISO date."""
+    """Return the number of PRE_SCHEDULED rows dated before the ISO date."""
     if not columns_of(connection, "email_schedules").has("status", "scheduled_send_date"):
         return 0
     by = indexed_by(connection, STATUS_INDEX)
@@ -139,21 +139,21 @@ def count_before(connection: apsw.Connection, day: str) -> int:
 
 
 def contact_columns(connection: apsw.Connection) -> list[str]:
-    """The names of all columns of contacts, in lower case."""
+    """Return the names of all columns of contacts, in lower case."""
     table = describe(connection, "contacts")
     return list(table.columns) if table else []
 
 
 def prepare(connection: apsw.Connection) -> None:
-    """Creates what marks are written to, and adds the columns that are missing."""
+    """Create the table of marks, and add the columns that are missing."""
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     complete(connection, EMAIL_SCHEDULES)
     complete(connection, DELIVERIES)
     connection.execute(_DELIVERIES_INDEX)
 
 
-def standing(connection: apsw.Connection, row_ids: Ids) -> dict[int, Standing]:
-    """What the rows are; those that are not there are left out. `prepare` has been called."""
+def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]:
+    """Return the state of each row that exists. Requires `prepare`."""
     if not len(row_ids):
         return {}
     rows = columns_of(connection, "email_schedules")
@@ -166,13 +166,13 @@ def standing(connection: apsw.Connection, row_ids: Ids) -> dict[int, Standing]:
         (apsw.carray(np.ascontiguousarray(row_ids, np.int64)),),
     )
     return {
-        row_id: Standing(contact, *(as_text(blob, encoding) for blob in rest))
+        row_id: RowState(contact, *(as_text(blob, encoding) for blob in rest))
         for row_id, contact, *rest in found
     }
 
 
 def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -> dict[int, str]:
-    """Of the rows that were ever marked so, the message id of the last time, or ''."""
+    """Return the rows that were ever marked so, with the message id of the last such mark or ''."""
     sql = (
         "SELECT COALESCE(message_id, '') FROM main.message_deliveries "
         "INDEXED BY almanac_deliveries WHERE schedule_id = ? AND status = ? "
@@ -185,7 +185,7 @@ def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -
 def write_statuses(
     connection: apsw.Connection, changes: Iterable[tuple[int, str, str | None]], now: str
 ) -> None:
-    """Sets (row, status, when it was sent in the organization's zone, or None for as it is)."""
+    """Set status and sending time: (row, status, time in the organization's zone or None)."""
     connection.executemany(
         "UPDATE main.email_schedules SET status = ?2, updated_at = ?4, "
         "actual_send_datetime = COALESCE(actual_send_datetime, ?3) WHERE id = ?1",
@@ -193,17 +193,17 @@ def write_statuses(
     )
 
 
-def write_deliveries(connection: apsw.Connection, deliveries: Iterable[Delivery]) -> None:
-    """Adds rows to message_deliveries."""
-    names = ", ".join(Delivery._fields)
-    places = ", ".join("?" * len(Delivery._fields))
+def write_deliveries(connection: apsw.Connection, deliveries: Iterable[DeliveryRow]) -> None:
+    """Add rows to message_deliveries."""
+    names = ", ".join(DeliveryRow._fields)
+    places = ", ".join("?" * len(DeliveryRow._fields))
     connection.executemany(
         f"INSERT INTO main.message_deliveries ({names}) VALUES ({places})", deliveries
     )
 
 
 def addresses(connection: apsw.Connection, contacts: Iterable[int]) -> dict[int, str]:
-    """The e-mail address of each of the contacts, where it has one."""
+    """Return the e-mail address of each of the contacts that has one."""
     columns = columns_of(connection, "contacts")
     encoding = str(scalar(connection, "PRAGMA encoding"))
     sql = (
@@ -215,7 +215,7 @@ def addresses(connection: apsw.Connection, contacts: Iterable[int]) -> dict[int,
 
 
 def _value(columns: Columns, alias: str, name: str) -> str:
-    """SQL of a column as it is, text as what it is made of; NULL where it is missing."""
+    """Return SQL of a column as it is, a text as its bytes; NULL if it is missing."""
     if not columns.has(name):
         return "NULL"
     return text_as_blob(f"{alias}.{quoted(name)}")

@@ -1,4 +1,4 @@
-"""What rows of email_schedules have in common, told apart from whom they are for.
+"""What rows of email_schedules have in common, separated from the contacts they are for.
 
 A plan has millions of rows but few different combinations of kind, dates and reason. Such a
 combination is a *shape*: its texts are made once, and a row is then one integer, the contact
@@ -44,7 +44,7 @@ class Packed:
 
 
 def find_shapes(rows: ScheduleRows) -> Shapes:
-    """The shapes of the rows; a row with details of its own differs from one without."""
+    """Find the shapes of the rows; a row with details has another shape than one without."""
     key = np.zeros(len(rows), np.int64)
     span = 1
     dates = (rows.event, rows.ideal, rows.day)
@@ -63,13 +63,13 @@ def find_shapes(rows: ScheduleRows) -> Shapes:
 
 
 def _renumber(key: Ids) -> tuple[Ids, int]:
-    """The values as 0, 1, 2, ... in order of appearance, and how many there are."""
+    """Return the values as 0, 1, 2, ... in order of appearance, and their number."""
     encoded = pa.array(key).dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
 
 
 def pack(ids: Ids, shapes: Shapes, start: int = 0, stop: int | None = None) -> Iterator[Packed]:
-    """The rows' ids and shapes as integers; ids too far apart for that are cut into pieces."""
+    """Yield the rows' ids and shapes as integers; ids too far apart for that in several parts."""
     stop = len(ids) if stop is None else stop
     bits = max(1, (len(shapes.first) - 1).bit_length())
     part = ids[start:stop]
@@ -86,7 +86,7 @@ def pack(ids: Ids, shapes: Shapes, start: int = 0, stop: int | None = None) -> I
 def shape_values(
     rows: ScheduleRows, shapes: Shapes, kinds: Sequence[Kind], reasons: Sequence[str]
 ) -> Iterator[tuple[Value, ...]]:
-    """For each shape its number and its values in the order of writing.SHAPE_COLUMNS."""
+    """Yield each shape's number and its values in the order of writing.SHAPE_COLUMNS."""
     examples = rows.take(shapes.first)
     texts = _date_texts(examples.event, examples.ideal, examples.day)
     columns = (examples.kind, examples.event, examples.ideal, examples.day, examples.reason)
@@ -128,6 +128,6 @@ def _parts(day: int) -> tuple[Value, Value, Value]:
 
 
 def positions(mask: Mask) -> list[int]:
-    """The rows that the mask names, counted from 1 as SQLite counts the rows of an array."""
+    """Return the row numbers that the mask selects, from 1 as SQLite numbers rows of an array."""
     found: list[int] = (np.flatnonzero(mask) + 1).tolist()
     return found

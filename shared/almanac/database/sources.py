@@ -1,4 +1,4 @@
-"""What a snapshot is read through: a connection for small queries and a reader of columns."""
+"""What a snapshot is read through: a connection for small queries, and a reader of columns."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class Columnar(Protocol):
     """Runs queries whose columns have one type each."""
 
     def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
-        """The rows of a query as a table of the schema, its columns taken in their order.
+        """Return the rows of a query as a table of the schema, its columns in their order.
 
-        Text that is not valid in the database's encoding comes with U+FFFD for what is wrong.
+        Text that is not valid in the database's encoding has U+FFFD in place of invalid bytes.
         """
         ...
 
 
 @dataclass
 class Traffic:
-    """What was fetched from a store."""
+    """Requests to a store, and the bytes that they fetched."""
 
     requests: int = 0
     bytes: int = 0
 
     def clear(self) -> None:
-        """Counts from 0 again."""
+        """Reset the counts to 0."""
         self.requests = self.bytes = 0
 
 
 @dataclass(frozen=True)
 class Source:
-    """A database that nobody writes to, open for reading."""
+    """A database that does not change, open for reading."""
 
     path: Path  # what messages call it
     connection: apsw.Connection
@@ -49,9 +49,9 @@ class Source:
 
 
 def file_source(path: Path) -> Source:
-    """A local file, its columns read through ADBC; DatabaseError where it cannot be opened."""
+    """Open a local file, its columns read through ADBC; DatabaseError if that fails."""
     with map_errors(path):
-        # immutable: two SQLite libraries read this file, and neither may rely on locks
+        # immutable: two SQLite libraries read this file, so neither may rely on locks
         uri = f"{path.resolve().as_uri()}?immutable=1"
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         connection = apsw.Connection(uri, flags=flags)

@@ -1,7 +1,7 @@
-"""The table `suppressions`: who gets no messages, from when and until when, and why.
+"""The table `suppressions`: who gets no messages, since when, until when, and why.
 
-It may be the user's own, with whatever columns: those that are missing are added when something is
-written to it, all others are left as they are (semantics: Contacts).
+It may be the user's own table: missing columns are added when it is written to, and other columns
+are left as they are (semantics: Contacts).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ IN_FORCE, ENDED, TO_COME = "in force", "ended", "to come"
 
 
 class Suppression(NamedTuple):
-    """A row as it is; texts are '' and the id 0 where there is nothing."""
+    """A row as it is; '' for no text, 0 for no id."""
 
     email: str
     contact_id: int
@@ -49,12 +49,12 @@ class Suppression(NamedTuple):
     source: str
     since: str
     until: str
-    state: str = ""  # on the day that was asked about
+    state: str = ""  # on the requested day
     rowid: int = 0
 
 
 def prepare(connection: apsw.Connection) -> list[str]:
-    """Creates the table, or adds the columns that it lacks; says in words what it did."""
+    """Create the table, or add its missing columns; return what was done, in words."""
     done = complete(connection, SUPPRESSIONS)
     table = describe(connection, SUPPRESSIONS.name)
     if table is None or not table.has_rowid:
@@ -63,15 +63,15 @@ def prepare(connection: apsw.Connection) -> list[str]:
 
 
 def address(columns: Columns, name: str = "email") -> str:
-    """SQL of an address as addresses are compared."""
+    """Return SQL of an address in the form in which addresses are compared."""
     text = columns.text(name)
-    # of each contact this is asked, and trimming takes longer than all the rest
+    # computed for every contact, and trimming takes longer than everything else
     ends = (f"unicode({end}) BETWEEN 33 AND 126" for end in (text, f"substr({text}, -1)"))
     return f"CASE WHEN {' AND '.join(ends)} THEN lower({text}) ELSE lower({trimmed(text)}) END"
 
 
 def state(columns: Columns) -> str:
-    """SQL that says of a row what it is on :day; a bound that is no date is open."""
+    """Return SQL of a row's state on :day; a bound that is no date is open."""
     since, until = civil_date(columns.text("since")), civil_date(columns.text("until"))
     return (
         f"CASE WHEN {until} < :day OR {until} < {since} THEN '{ENDED}' "
@@ -85,7 +85,7 @@ def rows(
     where: str = "1",
     values: Mapping[str, object] | None = None,
 ) -> Iterator[Suppression]:
-    """The rows that meet the condition, in the order of the table; `day` is an ISO date."""
+    """Yield the rows that meet the condition, in table order; `day` is an ISO date."""
     columns = columns_of(connection, SUPPRESSIONS.name)
     if columns.table is None:
         return
@@ -105,14 +105,14 @@ def rows(
 
 
 def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
-    """The rows in force on the ISO date, in the order of the table."""
+    """Yield the rows in force on the ISO date, in table order."""
     return rows(
         connection, day, f"{state(columns_of(connection, SUPPRESSIONS.name))} = '{IN_FORCE}'"
     )
 
 
 def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[Suppression]:
-    """The rows that name the contact by its id or by its address, whatever their state."""
+    """Yield the rows in any state that name the contact by its id or its address."""
     columns, contacts = (
         columns_of(connection, SUPPRESSIONS.name),
         columns_of(connection, "contacts"),
@@ -128,7 +128,7 @@ def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[
 
 
 def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Suppression]:
-    """The rows that name the address, or by its id a contact who has it, whatever their state."""
+    """Yield the rows in any state that name the address, or the id of a contact who has it."""
     columns, contacts = (
         columns_of(connection, SUPPRESSIONS.name),
         columns_of(connection, "contacts"),
@@ -141,7 +141,7 @@ def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Su
 def naming(
     connection: apsw.Connection, email: str, contact: int, day: str
 ) -> Iterator[Suppression]:
-    """The rows that name this very address or, without one, this very id."""
+    """Yield the rows that name exactly this address or, without one, exactly this id."""
     columns = columns_of(connection, SUPPRESSIONS.name)
     if email:
         values: dict[str, object] = {"mine": email.strip().lower()}
@@ -150,7 +150,7 @@ def naming(
 
 
 def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str, str, str, int]]:
-    """(reason, source, state on the ISO date, rows)."""
+    """Yield (reason, source, state on the ISO date, number of rows)."""
     columns = columns_of(connection, SUPPRESSIONS.name)
     if columns.table is None:
         return
@@ -165,9 +165,9 @@ def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str,
 
 
 def suppressed(connection: apsw.Connection, day: str) -> Ids:
-    """The ids of all contacts whom a suppression in force on the ISO date names, in order.
+    """Return the sorted ids of all contacts whom a suppression in force on the ISO date names.
 
-    Of contacts with the same id the first in the table counts, where the table has an order.
+    Of contacts with the same id only the first in the table counts, if the table has an order.
     """
     columns, contacts = (
         columns_of(connection, SUPPRESSIONS.name),
@@ -193,7 +193,7 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
 
 
 def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[tuple[int, str]]:
-    """(contact, date) of the contacts' PRE_SCHEDULED rows from the ISO date on."""
+    """Yield (contact, date) of the contacts' PRE_SCHEDULED rows from the ISO date on."""
     there = columns_of(connection, "email_schedules")
     if not len(contacts) or not there.has("contact_id", "status", "scheduled_send_date"):
         return
@@ -210,7 +210,7 @@ def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[
 
 
 def insert(connection: apsw.Connection, new: Iterable[Suppression]) -> None:
-    """Adds rows; `prepare` has been called."""
+    """Add rows. Requires `prepare`."""
     connection.executemany(
         f"INSERT INTO main.suppressions ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)",
         (tuple(value or None for value in row[: len(COLUMNS)]) for row in new),
@@ -218,5 +218,5 @@ def insert(connection: apsw.Connection, new: Iterable[Suppression]) -> None:
 
 
 def set_until(connection: apsw.Connection, dates: Iterable[tuple[str, int]]) -> None:
-    """Sets (until, rowid); `prepare` has been called."""
+    """Set `until` by (until, rowid). Requires `prepare`."""
     connection.executemany("UPDATE main.suppressions SET until = ? WHERE rowid = ?", dates)

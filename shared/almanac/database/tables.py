@@ -1,4 +1,4 @@
-"""Access to the tables of a database that nobody writes to, of which any may be missing or odd."""
+"""Access to the tables of a database that does not change; any may be missing or odd."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from almanac.database.sql import Columns, columns_of
 
 
 class Tables:
-    """The tables by name, each read as columns or, where it is small, as records.
+    """The tables by name, each read as columns or, if it is small, as records.
 
-    The source is closed with it, or at once where it is no database.
+    Closes its source, also if it is no database.
     """
 
     def __init__(self, source: Source) -> None:
@@ -40,44 +40,45 @@ class Tables:
         self._numbers: dict[tuple[str, tuple[Value, ...]], int] = {}
 
     def read_through(self, columnar: Columnar) -> None:
-        """Columns are read through another reader from now on."""
+        """Read columns through another reader from now on."""
         self._source = replace(self._source, columnar=columnar)
 
     def close(self) -> None:
-        """Closes the source."""
+        """Close the source."""
         self._source.close()
 
     def columns(self, table: str) -> Columns:
-        """The columns of a table, or of none."""
+        """Return the columns of a table, or of none."""
         if table not in self._described:
             with map_errors(self._path):
                 self._described[table] = columns_of(self._connection, table)
         return self._described[table]
 
     def has_index(self, index: Index) -> bool:
-        """Whether the index is there as we create it; only then may a query insist on it."""
+        """Return whether the index exists as we create it; only then a query may force it."""
         return self._sql.get(index.name) == index.create_sql()
 
     def by(self, index: Index | None) -> str:
-        """The clause that makes a query use the index, if it is there.
+        """Return the clause that forces a query to use the index; '' if it does not exist.
 
-        Without statistics SQLite would take the index by status, under which nearly all rows are.
+        Without statistics SQLite would use the index by status, which has nearly all rows under one
+        key.
         """
         return f"INDEXED BY {index.name}" if index is not None and self.has_index(index) else ""
 
     def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
-        """The rows of a query as a table of the schema."""
+        """Return the rows of a query as a table of the schema."""
         return self._source.columnar.read(sql, values, schema)
 
     def number(self, sql: str, *values: Value) -> int:
-        """The only value of a query, which is run once: nobody writes to the database."""
+        """Return the only value of a query, which runs once: the database does not change."""
         if (sql, values) not in self._numbers:
             with map_errors(self._path):
                 self._numbers[sql, values] = int(scalar(self._connection, sql, *values))
         return self._numbers[sql, values]
 
     def records(self, table: str, tail: str = "") -> list[Record]:
-        """The rows of a small table, in its order unless `tail` says another."""
+        """Return the rows of a small table, in table order unless `tail` has another."""
         found = self.columns(table).table
         if found is None:
             return []
@@ -149,12 +150,12 @@ def _order_within(what: RangeTable, table: TableInfo) -> list[str]:
 
 
 def listed(select: Select) -> str:
-    """The column list of a SELECT; without names, since ORDER BY would mean those."""
+    """Return the column list of a SELECT; without names, which ORDER BY would refer to."""
     return ", ".join(select.values())
 
 
 def distinct(table: pa.Table, key: str) -> pa.Table:
-    """The first of the rows with equal keys, of a table sorted by the key."""
+    """Return the first of the rows with equal keys, of a table sorted by the key."""
     keys = table.column(key).to_numpy()
     fresh = np.ones(len(keys), np.bool_)
     fresh[1:] = keys[1:] != keys[:-1]
@@ -162,7 +163,7 @@ def distinct(table: pa.Table, key: str) -> pa.Table:
 
 
 def by_contact(parts: list[pa.Table]) -> pa.Table:
-    """Several tables, each in contact order, as one."""
+    """Merge several tables, each in contact order, into one."""
     filled = [part for part in parts if part.num_rows]
     if len(filled) <= 1:
         return filled[0] if filled else parts[0]

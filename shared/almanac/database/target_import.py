@@ -1,7 +1,7 @@
-"""New targets of a campaign instance: gathered and compared beside the database, written at once.
+"""Import targets of a campaign instance: collect and compare them, then write all new ones.
 
-Rows go to and fro as arrays (`carray`); what is gathered waits in temporary tables, which SQLite
-keeps on disk. Everything happens inside the caller's transaction.
+Rows are passed as arrays (`carray`), and collected in temporary tables, which SQLite keeps on disk.
+Everything happens inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from almanac.database.sql import columns_of, trimmed
 from almanac.frames import NO_DAY, Days, Ids
 from almanac.joins import positions
 
-ROWS_AT_ONCE = 50_000  # of those that are there already, as Python objects
+ROWS_AT_ONCE = 50_000  # existing targets, as Python objects
 
 _TABLES = {
     "almanac_batch": "n INTEGER PRIMARY KEY, contact_id INTEGER, day INTEGER, line INTEGER",
@@ -57,7 +57,7 @@ _WRITE = f"""
 
 
 class TargetImport:
-    """The targets of an instance, those that are there and those that come; one transaction's."""
+    """The targets of an instance, existing and new ones, within one transaction."""
 
     def __init__(self, connection: apsw.Connection, instance: int, by_email: bool) -> None:
         self._connection = connection
@@ -80,21 +80,21 @@ class TargetImport:
                 self._ids = snapshot.contact_ids()
 
     def known(self, ids: Ids) -> npt.NDArray[np.bool_]:
-        """Which of the ids a contact has."""
+        """Return which of the ids a contact has."""
         known: npt.NDArray[np.bool_] = positions(self._ids, ids) >= 0
         return known
 
     def owners(self, addresses: Sequence[str]) -> tuple[Ids, Ids, Ids]:
-        """For each address, trimmed and in lower case: how many contacts have it, and the lowest
-        and the highest of their ids."""
+        """Return for each address, trimmed and in lower case, the number of contacts that have it,
+        and the lowest and the highest of their ids."""
         found = self._connection.execute(_OWNERS, (apsw.carray(tuple(addresses)),)).fetchall()
         count, first, last = np.array(found, np.int64).T
         return count, first, last
 
     def gather(self, contacts: Ids, days: Days, lines: Ids) -> Ids:
-        """More targets, each with the line that it comes from; NO_DAY is no trigger date.
+        """Add targets, each with the line that it comes from; NO_DAY is no trigger date.
 
-        For each the line from which the same target came first, 0 for one of the database.
+        Return for each the line with the first of the same targets, 0 if it is in the database.
         """
         rows = zip(contacts.tolist(), days.tolist(), lines.tolist(), strict=True)
         self._connection.execute("DELETE FROM temp.almanac_batch")
@@ -104,11 +104,11 @@ class TargetImport:
         return np.fromiter((line for (line,) in firsts), np.int64, len(contacts))
 
     def write(self, now: str) -> None:
-        """Write the new ones into contact_campaigns, in contact order."""
+        """Write the new targets into contact_campaigns, in contact order."""
         self._connection.execute(_WRITE, (self._instance, now))
 
     def close(self) -> None:
-        """Forget what was gathered."""
+        """Drop the temporary tables."""
         for name in _TABLES:
             self._connection.execute(f"DROP TABLE temp.{name}")
 
@@ -123,5 +123,5 @@ class TargetImport:
 
 
 def addresses_of(texts: pa.Array) -> pa.Array:
-    """Addresses as they are compared."""
+    """Return addresses in the form in which they are compared."""
     return pc.ascii_lower(pc.utf8_trim_whitespace(texts))

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from almanac.csv_input.rejects import Rejects
 from almanac.database import sending as rows
 from almanac.database import suppressions
-from almanac.database.sending import Delivery, Standing
+from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
 from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine
 from almanac.errors import RequestError
@@ -98,7 +98,7 @@ class _Ledger:
 
     def __init__(self, connection: apsw.Connection, marks: list[DeliveryMark]) -> None:
         ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
-        self.rows = rows.standing(connection, ids)
+        self.rows = rows.row_states(connection, ids)
         self._claims = self._recorded(connection, marks, Status.PROCESSING)
         self._complaints = self._recorded(connection, marks, COMPLAINT)
 
@@ -136,7 +136,7 @@ class _Ledger:
         return rows.recorded(connection, ids, status)
 
 
-def _check_same(mark: DeliveryMark, row: Standing) -> None:
+def _check_same(mark: DeliveryMark, row: RowState) -> None:
     """Raise RequestError if contact or date of the row differ from those of the mark."""
     if mark.contact_id is not None and mark.contact_id != row.contact_id:
         raise RequestError(f"is of contact {row.contact_id}, not {mark.contact_id}")
@@ -145,9 +145,9 @@ def _check_same(mark: DeliveryMark, row: Standing) -> None:
         raise RequestError(f"{moved} {row.day or 'no date'}, not {mark.day}")
 
 
-def _delivery(mark: DeliveryMark, stamp: str) -> Delivery:
+def _delivery(mark: DeliveryMark, stamp: str) -> DeliveryRow:
     at = mark.at.astimezone(dt.UTC).strftime(_STAMP)
-    return Delivery(mark.row_id, mark.status, at, mark.message_id, mark.detail, stamp)
+    return DeliveryRow(mark.row_id, mark.status, at, mark.message_id, mark.detail, stamp)
 
 
 def _suppress(
