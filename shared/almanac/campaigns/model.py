@@ -1,4 +1,4 @@
-"""Campaigns as `almanac campaign` shows them, and what it did to them."""
+"""What `almanac campaign` returns: campaigns, and the results of changes and imports."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ State = Literal["active", "begins", "ended", "inactive", "left out"]
 
 
 class TypeLine(BaseModel):
-    """A row of campaign_types, its defaults filled in."""
+    """A row of campaign_types, with defaults for missing values."""
 
     name: str
-    fields: dict[str, int | bool] = {}  # empty where a number of it is not valid
+    fields: dict[str, int | bool] = {}  # empty if one of its numbers is invalid
     problem: str | None = None
     instances: int = 0
 
 
 class InstanceLine(BaseModel):
-    """A campaign instance and what comes of it; follow-ups are counted by themselves."""
+    """A campaign instance with its counts; follow-ups are counted separately."""
 
     instance_id: int
     name: str
@@ -30,14 +30,14 @@ class InstanceLine(BaseModel):
     state: State
     problem: str | None = None  # why it is left out
     targets: dict[str, int] = {}  # rows of contact_campaigns by status
-    planned: int = 0  # dated as_of or later, as skipped ones
+    planned: int = 0  # dated as_of or later, like the skipped ones
     skipped: dict[str, int] = {}  # by reason
     sent: int = 0  # sent or delivered so far
     followups: int = 0  # planned
 
     @property
     def state_words(self) -> str:
-        """The state, with its day where it has one."""
+        """Return the state in words, with its day if it has one."""
         if self.state == "begins":
             return f"begins {self.start}"
         if self.state == "ended":
@@ -56,15 +56,15 @@ class CampaignList(BaseModel):
 
 
 class Reach(BaseModel):
-    """Contacts who can get messages and whom an instance targets."""
+    """The contacts that can get messages and that an instance targets."""
 
     contacts: int
-    suppressed: int  # of them: they get nothing all the same
+    suppressed: int  # among them; they get no messages
     by_state: dict[str, int]  # USPS codes, or "unknown"; the most first
 
 
 class Field(BaseModel):
-    """A field of a type as it holds for an instance."""
+    """A field of a type, and its value for an instance."""
 
     name: str
     of_type: int | bool | None
@@ -76,7 +76,7 @@ class LoggedChange(BaseModel):
 
     changed_at: str | None
     changed_by: str | None
-    field: str | None  # None: planned anew without a change
+    field: str | None  # None: replanned without a change
     old: str | None
     new: str | None
 
@@ -89,7 +89,7 @@ class CampaignShown(BaseModel):
     instance: InstanceLine
     columns: dict[str, str | None]  # of campaign_instances
     fields: list[Field]
-    reach: Reach | None  # None: it is left out
+    reach: Reach | None  # None if it is left out
     busiest_days: dict[str, int]  # messages planned by day, the most first
     first_day: str | None
     last_day: str | None
@@ -105,14 +105,14 @@ class FieldChange(BaseModel):
 
 
 class Affected(BaseModel):
-    """Whom a change concerns."""
+    """The contacts that a change affects."""
 
     contacts: int
-    planned_rows: int  # that they have now
+    planned_rows: int  # of these contacts, before the change
 
 
 class Replanned(BaseModel):
-    """A run over the contacts that a change concerns."""
+    """A run over the contacts that a change affects."""
 
     run_id: str
     contacts: int
@@ -120,7 +120,7 @@ class Replanned(BaseModel):
 
 
 class ChangeResult(BaseModel):
-    """What was done to campaigns, or would be."""
+    """The result of a change, or of its preview."""
 
     database: str
     what: Literal["instance", "type"]
@@ -128,17 +128,17 @@ class ChangeResult(BaseModel):
     name: str
     campaign_type: str
     added: bool = False
-    changes: list[FieldChange] = []  # of a new one: its fields
+    changes: list[FieldChange] = []  # or the fields of a new type or instance
     event_id: str | None = None
     outcome: Literal["written", "nothing to change", "done before", "dry run", "published"]
     affected: Affected | None = None
     replanned: Replanned | None = None
-    run_ids: list[str] = []  # of the runs that were asked for
-    state: str | None = None  # of the instance now, in words
+    run_ids: list[str] = []  # of the requested runs
+    state: str | None = None  # of the instance after the change, in words
 
 
 class Imported(BaseModel):
-    """What an import of targets did."""
+    """The result of an import of targets."""
 
     database: str
     instance_id: int
@@ -146,7 +146,7 @@ class Imported(BaseModel):
     campaign_type: str
     file: str
     outcome: Literal["written", "dry run", "refused"]
-    read: int  # rows behind the header
+    read: int  # rows after the header
     added: int
     there_already: int
     rejected: dict[str, int]  # by reason

@@ -1,4 +1,4 @@
-"""`almanac campaign list` and `show`: campaigns, whom they reach, and what comes of them."""
+"""What `almanac campaign list` and `show` return: campaigns, their reach and their messages."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ COLUMNS = (
 
 
 def today_at(agency: AgencyDatabase) -> dt.date:
-    """Today in the time zone of the organization."""
+    """Return today's date in the time zone of the organization."""
     return dt.datetime.now(dt.UTC).astimezone(agency.config().zone).date()
 
 
 def list_campaigns(
     agency: AgencyDatabase, as_of: dt.date, counted: bool, progress: Progress
 ) -> CampaignList:
-    """All types and instances; with `counted` also their targets and messages."""
+    """Return all types and instances; `counted`: with counts of targets and messages."""
     with agency.open(whole=counted, steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         lines = _lines(found, as_of)
@@ -80,7 +80,7 @@ def list_campaigns(
 def show_campaign(
     agency: AgencyDatabase, which: str, as_of: dt.date, progress: Progress
 ) -> CampaignShown:
-    """One instance, by id or name, in full. RequestError where there is no such one."""
+    """Return one instance, by id or name, in full. Raises RequestError for an unknown one."""
     config = agency.config()
     with agency.open(whole=True, steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
@@ -149,7 +149,10 @@ def _count(
     as_of: dt.date,
     progress: Progress,
 ) -> Counter[str]:
-    """Fill in the lines' counts; the messages planned by day, where one line is asked for."""
+    """Fill in the counts of the lines; return the planned messages by day.
+
+    Of a single line only its messages are read.
+    """
     for number, counts in tables.target_counts(source.connection).items():
         if number in lines:
             lines[number].targets = dict(sorted(counts.items()))
@@ -182,16 +185,16 @@ def _count(
 def _reach(
     source: Source, snapshot: Snapshot, context: RunContext, instance: Instance, progress: Progress
 ) -> Reach:
-    """Whom the instance reaches, by the rules' own reading of contacts (semantics: Campaigns)."""
+    """Count the contacts that the instance reaches, as planning does (semantics: Campaigns)."""
     kind_table, suppressions = KindTable(context), snapshot.suppressions()
     ids = snapshot.contact_ids()
-    wanted = None if instance.target_all_contacts else _target_contacts(source, instance.id)
-    states: Counter[int] = Counter()
+    targets = None if instance.target_all_contacts else _target_contacts(source, instance.id)
+    states: Counter[int] = Counter()  # reached contacts by the number of their state
     suppressed = 0
     ranges = cut(ids, len(ids), CONTACTS_PER_BATCH, None)
     for done, each in enumerate(ranges):
         progress("reach", done, len(ranges))
-        if wanted is not None and not _any_between(wanted, *each):
+        if targets is not None and not _any_between(targets, *each):
             continue
         batch = read_contacts(
             snapshot.read(range_tables.CONTACTS, each),
@@ -200,8 +203,8 @@ def _reach(
             kind_table,
         )
         reached = targeted(batch, instance)
-        if wanted is not None:
-            reached &= np.isin(batch.contacts.id, wanted)
+        if targets is not None:
+            reached &= np.isin(batch.contacts.id, targets)
         codes, counts = np.unique(batch.contacts.state[reached], return_counts=True)
         states.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
         suppressed += int(np.count_nonzero(batch.contacts.suppressed[reached]))
@@ -215,7 +218,7 @@ def _reach(
 
 
 def _target_contacts(source: Source, instance: int) -> Ids:
-    """The contacts with targets of the instance, sent to already or not, sorted."""
+    """Return the ids of the contacts with targets of the instance, in any status, sorted."""
     rows = tables.targets_of(source, np.array([instance], np.int64))
     ids: Ids = np.unique(rows["contact_id"].to_numpy())
     return ids

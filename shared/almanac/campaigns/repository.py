@@ -1,4 +1,4 @@
-"""Campaign types and instances by the names that a person gives them."""
+"""The campaign types and instances of a database, found by name or id."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from almanac.errors import RequestError
 from almanac.planning.brief import Instance, make_run_context, type_fields
 from almanac.report.text import listed
 
-SHOWN = 10  # names, in an error
+NAMES_SHOWN = 10  # in an error
 
 
 @dataclass(frozen=True)
 class Campaigns:
-    """The rows of campaign_types and campaign_instances as they are."""
+    """The rows of campaign_types and campaign_instances."""
 
     types: list[Record]
     rows: list[Record]
 
     @classmethod
     def read(cls, connection: apsw.Connection) -> Campaigns:
-        """From a database."""
+        """Read both tables."""
         types, rows = (small_table(connection, f"campaign_{t}") for t in ("types", "instances"))
         return cls(types, rows)
 
     def with_row(self, row: Mapping[str, Any]) -> Campaigns:
-        """With this row in place of that with its id, or as one more."""
+        """Return the campaigns with this instance replaced by its id, or added."""
         others = [each for each in self.rows if each["id"] != row["id"]]
         return Campaigns(self.types, [*others, dict(row)])
 
     def with_type(self, row: Mapping[str, Any]) -> Campaigns:
-        """With this type in place of that with its name."""
+        """Return the campaigns with this type replaced by its name, or added."""
         others = [each for each in self.types if each["name"] != row["name"]]
         return Campaigns([*others, dict(row)], self.rows)
 
     def instances(self, as_of: dt.date) -> list[Instance]:
-        """The instances as planning understands them."""
+        """Return the instances as planning reads them."""
         return make_run_context(
             as_of=as_of,
             t0=as_of,
@@ -54,7 +54,7 @@ class Campaigns:
         ).instances
 
     def instance(self, text: str) -> Record:
-        """The row of the instance with this id, else with this name; RequestError."""
+        """Return the row of the instance with this id, or else this name; raise RequestError."""
         by_id = [row for row in self.rows if str(row["id"]) == text.strip()]
         found = by_id or [row for row in self.rows if row.get("instance_name") == text]
         if len(found) == 1:
@@ -64,26 +64,30 @@ class Campaigns:
             raise RequestError(f"campaign {text!r}: several have this name: {ids}; give the id")
         names = {f"{row['id']} {row.get('instance_name')}": row for row in self.rows}
         near = _near(text, {str(row.get("instance_name")) for row in self.rows})
-        hint = near or f"there are {listed(list(names), SHOWN)}" if names else "there is none yet"
+        hint = (
+            near or f"there are {listed(list(names), NAMES_SHOWN)}"
+            if names
+            else "there is none yet"
+        )
         raise RequestError(f"campaign {text!r}: no instance has this id or name; {hint}")
 
     def type(self, name: str) -> Record:
-        """The row of the type; RequestError."""
+        """Return the row of the type; raise RequestError if it is unknown."""
         for row in self.types:
             if row["name"] == name:
                 return row
         names = [str(row["name"]) for row in self.types]
         hint = _near(name, names) or (
-            f"there are {listed(names, SHOWN)}" if names else "there is none yet"
+            f"there are {listed(names, NAMES_SHOWN)}" if names else "there is none yet"
         )
         raise RequestError(f"campaign type {name!r}: there is no such type; {hint}")
 
     def of_type(self, name: str) -> list[Record]:
-        """The instances of a type."""
+        """Return the rows of the instances of a type."""
         return [row for row in self.rows if row.get("campaign_type") == name]
 
     def line(self, instance: Instance, as_of: dt.date) -> InstanceLine:
-        """An instance with its state on a day, its messages not counted yet."""
+        """Return an instance with its state on a day, and without counts."""
         return InstanceLine(
             instance_id=instance.id,
             name=instance.name,

@@ -1,4 +1,4 @@
-"""What a person may write into campaign types and instances; each mistake is named."""
+"""Validation of the fields of campaign types and instances; errors name the field."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from almanac.planning.brief import TYPE_DEFAULTS, overrides_of, type_fields
 from almanac.rules.states import USPS_STATES
 from almanac.runs.run_plan import PlannedChange
 
-_LONGEST = 200  # characters of a name
+_NAME_LENGTH = 200
 _TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
-_ORDERS = (("active_start_date", "active_end_date"), ("spread_start_date", "spread_end_date"))
+_DATE_RANGES = (("active_start_date", "active_end_date"), ("spread_start_date", "spread_end_date"))
 
 
 def campaign_change(org_id: str, change: PlannedChange) -> CampaignChange:
-    """The message for a change; RequestError as whoever gets it would have it."""
+    """Return the message for a change; raise RequestError as its receiver would."""
     _check_known(change.changes, CHANGE_FIELDS)
     given = change.model_dump() | {"org_id": org_id}
     try:
@@ -38,13 +38,13 @@ def campaign_change(org_id: str, change: PlannedChange) -> CampaignChange:
 
 
 def check_instance(row: Record, changed: Mapping[str, object]) -> None:
-    """RequestError where the instance, as it will be, makes no sense because of what is changed."""
-    for first, last in _ORDERS:
+    """Raise RequestError if the changed fields make the resulting row of the instance invalid."""
+    for first, last in _DATE_RANGES:
         if first in changed or last in changed:
             _check_order(row, first, last)
-    spread = [row.get(name) or None for name in _ORDERS[1]]
-    if not changed.keys().isdisjoint(_ORDERS[1]) and spread.count(None) == 1:
-        missing = _ORDERS[1][spread.index(None)]
+    spread = [row.get(name) or None for name in _DATE_RANGES[1]]
+    if not changed.keys().isdisjoint(_DATE_RANGES[1]) and spread.count(None) == 1:
+        missing = _DATE_RANGES[1][spread.index(None)]
         raise RequestError(f"{missing}: is missing; expected both spread dates or none")
     if changed.get("target_states"):
         _check_states(str(row["target_states"]))
@@ -70,7 +70,7 @@ def _check_states(text: str) -> None:
 
 
 def type_changes(changes: Changes) -> dict[str, int]:
-    """The columns of campaign_types as they are stored; a cleared one gets its default."""
+    """Return the changed columns of campaign_types as stored; a cleared one gets its default."""
     _check_known(changes, TYPE_DEFAULTS)
     return {field: _type_value(field, text) for field, text in changes.items()}
 
@@ -93,7 +93,7 @@ def _type_value(field: str, text: str | None) -> int:
 
 
 def check_new_type(found: Campaigns, name: str) -> None:
-    """RequestError for what is no name of a type, or is one already."""
+    """Raise RequestError for an invalid name of a type, or an existing one."""
     if not _TYPE_NAME.fullmatch(name):
         raise RequestError(
             f"campaign type {name!r}: expected letters, digits, _ and -, 63 at most; it becomes "
@@ -106,11 +106,11 @@ def check_new_type(found: Campaigns, name: str) -> None:
 
 
 def check_new_instance(found: Campaigns, type_name: str, name: str) -> None:
-    """RequestError for an unknown type, what is no name, and a name that the type has already."""
+    """Raise RequestError for an unknown type, or an invalid or existing name of an instance."""
     found.type(type_name)
-    if not name.strip() or len(name) > _LONGEST or not name.isprintable():
+    if not name.strip() or len(name) > _NAME_LENGTH or not name.isprintable():
         raise RequestError(
-            f"campaign {name!r}: expected a name of 1 to {_LONGEST} printable characters"
+            f"campaign {name!r}: expected a name of 1 to {_NAME_LENGTH} printable characters"
         )
     if name.strip().isdecimal():
         raise RequestError(f"campaign {name!r}: a number would be taken for an id; use a name")
