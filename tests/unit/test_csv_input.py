@@ -47,11 +47,13 @@ class Import:
 def targets(file: InputFile, pairs: Sequence[str]) -> Outcome:
     with file.path.open("rb") as stream:
         source = TargetFile(stream, file.name, pairs)
-        rows = [row for batch in source.batches() for row in batch]
-    usable = [row for row in rows if not row.problem]
-    contacts = [contact.strip() for contact in source.contacts(usable)]
-    found = list(zip(contacts, (day.strip() for day in source.triggers(usable)), strict=True))
-    return found, [(row.line, row.problem) for row in rows if row.problem]
+        batches = list(source.batches())
+    found = [
+        (contact.strip(), day.strip())
+        for batch in batches
+        for contact, day in zip(source.contacts(batch), source.triggers(batch), strict=True)
+    ]
+    return found, [(line, problem.why) for batch in batches for line, _, problem in batch.bad]
 
 
 def suppressions(file: InputFile, pairs: Sequence[str]) -> Outcome:
@@ -251,7 +253,7 @@ def test_lines_are_counted_over_all_line_ends_and_chunks(monkeypatch: pytest.Mon
     for size in range(1, len(octets) + 1):
         monkeypatch.setattr(text, "_CHUNK", size)
         file = CsvFile(io.BytesIO(octets), "file", ImportColumns(("id",), required=("id",)))
-        found = [(row.line, *file.pick(row)) for row in file.rows()]
+        found = [(line, *file.pick(cells)) for line, cells, _ in file.rows()]
         assert found == [(2, "1"), (3, "2"), (4, "3"), (7, "4")]
 
 
@@ -267,9 +269,8 @@ def test_any_bytes_give_rows_or_one_error(octets: bytes, size: int) -> None:
                 assert not start
                 continue
             rows = list(file.rows())
-            assert [row.line for row in rows] == sorted({row.line for row in rows})
-            for row in rows:
-                assert row.problem or len(file.pick(row)) == 2
+            assert [line for line, _, _ in rows] == sorted({line for line, _, _ in rows})
+            assert all(problem or len(file.pick(cells)) == 2 for _, cells, problem in rows)
 
 
 @given(st.lists(st.sampled_from(['"', '""', "a", ",", "\n", "x,y\n", '"a",b\n']), max_size=40))
@@ -277,7 +278,7 @@ def test_rows_are_in_the_order_of_their_lines(parts: list[str]) -> None:
     body = "".join(parts)
     file = CsvFile(io.BytesIO(f"id,x\n{body}".encode()), "f", ImportColumns(("id",), ("id",)))
     lines = body.split("\n")
-    starts = [row.line - 2 for row in file.rows()]
+    starts = [line - 2 for line, _, _ in file.rows()]
     assert starts == sorted(set(starts))
     assert all(lines[start].strip() for start in starts)
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from almanac.csv_input.header import ImportColumns
-from almanac.csv_input.reader import CsvFile, CsvRow
+from almanac.csv_input.reader import CsvFile, Problem
 from almanac.errors import InputError
 
 CONTACT, EMAIL, TRIGGER = "contact_id", "email", "trigger_date"
 BATCH_ROWS = 50_000
 
 _COLUMNS = ImportColumns((CONTACT, EMAIL, TRIGGER), one_of=(CONTACT, EMAIL))
+
+
+@dataclass
+class Batch:
+    """Some rows in the order of the file, and apart from them those that cannot be read."""
+
+    lines: list[int]
+    cells: list[list[str]]
+    bad: list[tuple[int, list[str], Problem]]
+
+    def __len__(self) -> int:
+        return len(self.lines) + len(self.bad)
 
 
 class TargetFile(CsvFile):
@@ -35,17 +47,25 @@ class TargetFile(CsvFile):
         self._contact = places[named[0]]
         self._trigger = places.get(TRIGGER)
 
-    def batches(self) -> Iterator[list[CsvRow]]:
-        """Yield all rows that are not blank, in order, at most BATCH_ROWS at once."""
-        rows = self.rows()
-        while batch := list(islice(rows, BATCH_ROWS)):
-            yield batch
+    def batches(self) -> Iterator[Batch]:
+        """Yield all rows that are not blank, at most BATCH_ROWS of each kind at once."""
+        batch = Batch([], [], [])
+        for line, cells, problem in self.rows():
+            if problem is None:
+                batch.lines.append(line)
+                batch.cells.append(cells)
+            else:
+                batch.bad.append((line, cells, problem))
+            if len(batch.lines) >= BATCH_ROWS or len(batch.bad) >= BATCH_ROWS:
+                yield batch
+                batch = Batch([], [], [])
+        yield batch
 
-    def contacts(self, rows: Sequence[CsvRow]) -> list[str]:
-        """Return the ids or addresses of rows without a problem, as they are in the file."""
-        return [row.cells[self._contact] for row in rows]
+    def contacts(self, batch: Batch) -> list[str]:
+        """Return the ids or addresses of a batch as they are in the file."""
+        return [cells[self._contact] for cells in batch.cells]
 
-    def triggers(self, rows: Sequence[CsvRow]) -> list[str]:
-        """Return the trigger dates of rows without a problem, as they are; '' for none."""
+    def triggers(self, batch: Batch) -> list[str]:
+        """Return the trigger dates of a batch as they are in the file; '' for none."""
         at = self._trigger
-        return [""] * len(rows) if at is None else [row.cells[at] for row in rows]
+        return ["" if at is None else cells[at] for cells in batch.cells]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Sequence
 from typing import TextIO
 
 import numpy as np
@@ -13,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.campaigns.target_file import TRIGGER, TargetFile
+from almanac.campaigns.target_file import TRIGGER, Batch, TargetFile
 from almanac.contact_ranges import MAX_ID
-from almanac.csv_input.reader import CsvRow, shown
+from almanac.csv_input.reader import Problem, shown
 from almanac.csv_input.rejects import RejectWriter
 from almanac.database.target_import import TargetImport, addresses_of
 from almanac.frames import NO_DAY, Days, Ids, Index, Mask
@@ -44,13 +43,12 @@ class ImportCounts:
         self._source = source
         self._report = RejectWriter(rejects, source.header.columns)
 
-    def take(self, batch: Sequence[CsvRow], targets: TargetImport) -> None:
+    def take(self, batch: Batch, targets: TargetImport) -> None:
         """Validate the rows of a batch, and gather the valid ones as targets."""
-        rows = [row for row in batch if not row.problem]
-        verdicts = _Verdicts(rows)
+        verdicts = _Verdicts(len(batch.lines))
         contacts, triggers = (
             pc.utf8_trim_whitespace(pa.array(texts, pa.string()))
-            for texts in (self._source.contacts(rows), self._source.triggers(rows))
+            for texts in (self._source.contacts(batch), self._source.triggers(batch))
         )
         verdicts.reject_all(
             _equal(contacts, ""), NO_CONTACT, contacts, "no contact: the cell is empty"
@@ -61,48 +59,43 @@ class ImportCounts:
             ids = _by_id(contacts, targets, verdicts)
         days = _days(triggers, verdicts)
         valid = verdicts.valid()
-        lines = np.array([row.line for row in rows], np.int64)[valid]
+        lines = np.array(batch.lines, np.int64)[valid]
         first = targets.gather(ids[valid], days[valid], lines)
         for at in np.flatnonzero((first != lines) & (first != 0)).tolist():
             verdicts.reject(int(valid[at]), REPEATED, f"the same target as line {first[at]}")
         self.added += int(np.count_nonzero(first == lines))
         self.there += int(np.count_nonzero(first == 0))
         self.read += len(batch)
-        for row in sorted([row for row in batch if row.problem] + verdicts.rejected()):
-            self._reject(row)
-
-    def _reject(self, row: CsvRow) -> None:
-        self.rejected[row.kind] += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append((row.line, row.problem))
-        self._report.write(row.line, row.problem, row.cells)
+        rejects = batch.bad + [
+            (batch.lines[at], batch.cells[at], problem) for at, problem in verdicts.problems.items()
+        ]
+        for line, cells, problem in sorted(rejects, key=lambda reject: reject[0]):
+            self.rejected[problem.kind] += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples.append((line, problem.why))
+            self._report.write(line, problem.why, cells)
 
 
 class _Verdicts:
     """Which rows of a batch cannot be used; the first reason that is found counts."""
 
-    def __init__(self, rows: Sequence[CsvRow]) -> None:
+    def __init__(self, rows: int) -> None:
+        self.problems: dict[int, Problem] = {}  # by position
         self._rows = rows
-        self._why: dict[int, tuple[str, str]] = {}
 
     def reject(self, at: int, kind: str, why: str) -> None:
         """Do not use the row."""
-        self._why.setdefault(at, (kind, why))
+        self.problems.setdefault(at, Problem(kind, why))
 
     def reject_all(self, mask: Mask, kind: str, texts: pa.Array, words: str) -> None:
         """Use none of these rows; words: the reason, with {} for the text that was found."""
         for at in np.flatnonzero(mask).tolist():
             self.reject(at, kind, words.format(shown(texts[at].as_py())))
 
-    def rejected(self) -> list[CsvRow]:
-        """Return the rows that are not used, each with its reason as its problem."""
-        rows = self._rows
-        return [CsvRow(rows[at].line, rows[at].cells, *why) for at, why in self._why.items()]
-
     def valid(self) -> Index:
         """Return the positions of all other rows."""
-        mask = np.ones(len(self._rows), np.bool_)
-        mask[list(self._why)] = False
+        mask = np.ones(self._rows, np.bool_)
+        mask[list(self.problems)] = False
         return np.flatnonzero(mask)
 
 

@@ -27,13 +27,15 @@ NUL = "NUL character"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t|]*', re.IGNORECASE)  # as Excel writes it
 
 
-class CsvRow(NamedTuple):
-    """A row as it is in the file. Without a problem it has all cells that the import reads."""
+class Problem(NamedTuple):
+    """Why a row cannot be read."""
 
-    line: int
-    cells: list[str]
-    kind: str = ""  # of the problem, to count by
-    problem: str = ""
+    kind: str  # to count by
+    why: str
+
+
+# line, cells as they are, problem; without a problem it has all cells that the import reads
+CsvRow = tuple[int, list[str], Problem | None]
 
 
 class CsvFile:
@@ -78,18 +80,19 @@ class CsvFile:
                     if not "".join(cells).strip():
                         continue
                     if intact and len(cells) == width:
-                        yield CsvRow(line, cells)
+                        yield line, cells, None
                     else:
-                        yield CsvRow(line, cells, *self._problem(cells))
+                        yield line, cells, self._problem(cells)
                 return
             except csv.Error as error:
                 line = lines.number
                 cells = lines.skip_line().rstrip("\r\n").split(self._separator)
-                yield CsvRow(line, cells, NOT_CSV, f"not CSV ({error}): is there a quote too many?")
+                why = f"not CSV ({error}): is there a quote too many?"
+                yield line, cells, Problem(NOT_CSV, why)
 
-    def pick(self, row: CsvRow) -> list[str]:
-        """Return the row's cells in the order of the columns wanted, trimmed; '' for none."""
-        cells, count = row.cells, len(row.cells)
+    def pick(self, cells: Sequence[str]) -> list[str]:
+        """Return a row's cells in the order of the columns wanted, trimmed; '' for none."""
+        count = len(cells)
         return [
             "" if place is None or place >= count else cells[place].strip()
             for place in self._places
@@ -99,22 +102,22 @@ class CsvFile:
         """Return how many bytes have been read."""
         return self._lines.position()
 
-    def _problem(self, cells: list[str]) -> tuple[str, str]:
-        """Return the kind of a row's problem and the problem, or two empty strings."""
+    def _problem(self, cells: list[str]) -> Problem | None:
         width = len(self.header.columns)
         many = f"{len(cells)} cells where the header has {width}"
         if len(cells) > width and "".join(cells[width:]).strip():
-            return WRONG_CELLS, f"{many}: is there a separator in one of them?"
+            return Problem(WRONG_CELLS, f"{many}: is there a separator in one of them?")
         if len(cells) < self._least:
-            return WRONG_CELLS, many
+            return Problem(WRONG_CELLS, many)
         if not self._lines.encoding.intact:
             for place in self.header.places.values():
                 if "\0" in cells[place]:
-                    return NUL, f"a NUL character in {shown(cells[place])}"
+                    return Problem(NUL, f"a NUL character in {shown(cells[place])}")
                 if not is_decoded(cells[place]):
                     label = self._lines.encoding.label
-                    return f"not {label}", f"text that is not {label}; save the file in UTF-8"
-        return "", ""
+                    why = f"text that is not {label}; save the file in UTF-8"
+                    return Problem(f"not {label}", why)
+        return None
 
     def _find_separator(self) -> str:
         """Return the separator, with the header as the next line. Raise InputError without one."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from almanac.contact_ranges import MAX_ID
 from almanac.csv_input.header import ImportColumns, read_mapping
-from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, at_most
+from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, Problem, at_most
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
 from almanac.csv_input.text import Lines
@@ -87,13 +87,13 @@ def read_marks(
     with file.path.open("rb") as stream:
         columns, lines = _open(stream, file.name, pairs)
         parsed = ParsedMarks([], Rejects(columns), [])
-        for row, values in at_most(lines, MAX_ROWS, file.name):
+        for (line, cells, problem), values in at_most(lines, MAX_ROWS, file.name):
             try:
-                if row.problem:
-                    raise RequestError(row.problem)
-                parsed.marks.append(_mark(row, values, zone, now))
+                if problem:
+                    raise RequestError(problem.why)
+                parsed.marks.append(_mark(line, cells, values, zone, now))
             except RequestError as error:
-                parsed.refuse(row.line, _integer(values.get("id")), str(error), row.cells)
+                parsed.refuse(line, _integer(values.get("id")), str(error), cells)
     return parsed
 
 
@@ -105,27 +105,30 @@ def _open(
     if lines.peek().lstrip().startswith("{"):
         return ("input",), _json_lines(lines, read_mapping(pairs, COLUMNS))
     file = CsvFile(lines, name, COLUMNS, pairs)
-    rows = ((row, dict(zip(COLUMNS.names, file.pick(row), strict=True))) for row in file.rows())
+    rows = ((row, dict(zip(COLUMNS.names, file.pick(row[1]), strict=True))) for row in file.rows())
     return file.header.columns, rows
 
 
 def _json_lines(lines: Lines, mapping: dict[str, str]) -> Iterator[_Line]:
     """Yield the object of each line; mapping: their key by ours."""
-    for number, line, problem in lines.singly():
+    for number, line, why in lines.singly():
         values: dict[str, Any] = {}
         try:
-            found = {} if problem else json.loads(line)
+            found = {} if why else json.loads(line)
             if isinstance(found, dict):
                 named = {our: found[their] for our, their in mapping.items() if their in found}
                 values = found | named
             else:
-                problem = "not a JSON object"
+                why = "not a JSON object"
         except (ValueError, RecursionError) as error:
-            problem = f"not JSON: {error}"
-        yield CsvRow(number, [line.rstrip("\r\n")], "not JSON", problem), values
+            why = f"not JSON: {error}"
+        problem = Problem("not JSON", why) if why else None
+        yield (number, [line.rstrip("\r\n")], problem), values
 
 
-def _mark(row: CsvRow, values: dict[str, Any], zone: ZoneInfo, now: dt.datetime) -> DeliveryMark:
+def _mark(
+    line: int, cells: list[str], values: dict[str, Any], zone: ZoneInfo, now: dt.datetime
+) -> DeliveryMark:
     """Return the mark that a line contains. Raise RequestError if it is not one."""
     row_id, status = _integer(values.get("id")), _text(values.get("status")).lower()
     if row_id is None:
@@ -136,8 +139,8 @@ def _mark(row: CsvRow, values: dict[str, Any], zone: ZoneInfo, now: dt.datetime)
     if contact is None and _text(values.get("contact_id")):
         raise RequestError(f"contact_id: {_text(values['contact_id'])!r} is not an id")
     return DeliveryMark(
-        row.line,
-        row.cells,
+        line,
+        cells,
         row_id,
         status,
         _time(_text(values.get("at")), zone, now),

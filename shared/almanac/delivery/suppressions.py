@@ -147,13 +147,13 @@ def read_suppressions(file: InputFile, pairs: Sequence[str]) -> ParsedSuppressio
         source = CsvFile(stream, file.name, _COLUMNS, pairs)
         parsed = ParsedSuppressions([], Rejects(source.header.columns), source.header.ignored)
         seen: set[Suppression] = set()
-        for row in at_most(source.rows(), MAX_ROWS, file.name):
+        for line, cells, problem in at_most(source.rows(), MAX_ROWS, file.name):
             try:
-                if row.problem:
-                    raise RequestError(row.problem)
-                new = from_texts(*source.pick(row))
+                if problem:
+                    raise RequestError(problem.why)
+                new = from_texts(*source.pick(cells))
             except RequestError as error:
-                parsed.rejects.add(row.line, str(error), row.cells)
+                parsed.rejects.add(line, str(error), cells)
                 continue
             if new in seen:
                 parsed.repeated += 1
