@@ -224,7 +224,7 @@ def test_standard_input_is_a_file_too(path: Path, monkeypatch: pytest.MonkeyPatc
         (b"\n\n", "empty; expected a header"),
         (b"1,2027-01-01\n", "found '1, 2027-01-01'"),
         (b"contact_id,email\n", "has both contact_id and email"),
-        (b"contact_id,contact_id\n", "the column contact_id is there more than once"),
+        (b"contact_id,contact_id\n", "the column contact_id appears more than once"),
         (b"contact_id|email\n", "has both"),
         (b"PK\x03\x04....", "a workbook or an archive"),
         (b"\x1f\x8b....", "compressed"),

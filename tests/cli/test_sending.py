@@ -173,7 +173,7 @@ def test_who_is_suppressed_on_the_day_is_left_out(small: Path, sql: str, reason:
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("DELETE FROM contacts WHERE id = 7", "Contact is not there any more"),
+        ("DELETE FROM contacts WHERE id = 7", "Contact no longer exists"),
         ("UPDATE contacts SET status = 'Lapsed' WHERE id = 7", "Contact is not active"),
         ("UPDATE contacts SET email = 'bob at home' WHERE id = 7", "Not an e-mail address"),
     ],

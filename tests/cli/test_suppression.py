@@ -268,7 +268,7 @@ def test_encodings_separators_and_line_ends_are_found_out(empty: Path, octets: b
     [
         (b"", "empty; expected a header with email or contact_id"),
         (b"name,address\nAnn,a@x.org\n", "expected a header with email or contact_id; found 'name"),
-        (b"email,email\na,b\n", "the column email is there more than once"),
+        (b"email,email\na,b\n", "the column email appears more than once"),
         (b"PK\x03\x04 and so on", "a workbook or an archive; save the sheet as CSV"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from almanac.campaigns.target_file import COLUMNS as TARGET_COLUMNS
 from almanac.campaigns.target_file import TargetFile
 from almanac.csv_input import text
-from almanac.csv_input.header import ImportColumns
-from almanac.csv_input.reader import CsvFile, at_most
-from almanac.csv_input.source import InputFile, input_file
+from almanac.csv_input.header import SYNONYMS, ImportColumns, plain
+from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
+from almanac.csv_input.source import MAX_BYTES, InputFile, input_file
+from almanac.delivery.feedback_file import COLUMNS as MARK_COLUMNS
 from almanac.delivery.feedback_file import read_marks
+from almanac.delivery.suppressions import COLUMNS_READ as SUPPRESSION_COLUMNS
 from almanac.delivery.suppressions import read_suppressions
 from almanac.errors import InputError
 
@@ -321,8 +325,8 @@ def test_a_file_that_is_not_csv_is_refused_in_one_sentence(
         ("x,$o\n", ["=$k"], "--map: '=$k': expected THEIR_NAME=OUR_NAME"),
         ("x,y\n", ["x=$k", "y=$k"], "--map: $k has two columns, 'x' and 'y'"),
         ("x,y\n", ["x=$k", "X=$o"], "--map: 'x' is mapped to two columns"),
-        ("x,x,$o\n", ["x=$k"], "line 1: the column x is there more than once"),
-        ("$k,$o,$k\n", [], "line 1: the column $k is there more than once"),
+        ("x,x,$o\n", ["x=$k"], "line 1: the column x appears more than once"),
+        ("$k,$o,$k\n", [], "line 1: the column $k appears more than once"),
     ],
 )
 def test_columns_that_are_not_clear_are_refused(
@@ -392,3 +396,27 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path, why in ((tmp_path, "a folder"), (tmp_path / "no.csv", "no such file")):
         with pytest.raises(InputError, match=why):
             input_file(path).__enter__()
+
+
+# --- docs/imports.md ------------------------------------------------------------------------------
+
+
+def test_the_page_lists_every_column_name_and_bound() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "imports.md").read_text("utf-8")
+    rows = [row.split("|")[1:-1] for row in page.splitlines() if row.startswith("| `")]
+    read = {cells[0].strip(" `"): re.findall("`([a-z_]+)`", cells[1]) for cells in rows[:3]}
+    assert {name: set(columns) for name, columns in read.items()} == {
+        "campaign import": set(TARGET_COLUMNS.names),
+        "suppression import": set(SUPPRESSION_COLUMNS.names),
+        "mark": set(MARK_COLUMNS.names),
+    }
+    others: dict[str, set[str]] = {}
+    for first, second in (cells for cells in rows[3:] if len(cells) == 2):
+        columns = re.findall("`([a-z_]+)`", first)
+        names = [plain(name) for name in second.split(",")]
+        groups = [names] if len(columns) == 1 else [[name] for name in names]
+        others |= {c: set(group) for c, group in zip(columns, groups, strict=True)}
+    assert others == {column: set(names) for column, names in SYNONYMS.items()}
+    for bound in (f"{text.MAX_RECORD:,} characters", f"{MAX_ROWS:,} rows", "2 GiB"):
+        assert bound in page
+    assert MAX_BYTES == 2 << 30

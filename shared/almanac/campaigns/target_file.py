@@ -13,7 +13,7 @@ from almanac.errors import InputError
 CONTACT, EMAIL, TRIGGER = "contact_id", "email", "trigger_date"
 BATCH_ROWS = 50_000
 
-_COLUMNS = ImportColumns((CONTACT, EMAIL, TRIGGER), one_of=(CONTACT, EMAIL))
+COLUMNS = ImportColumns((CONTACT, EMAIL, TRIGGER), one_of=(CONTACT, EMAIL))
 
 
 @dataclass
@@ -33,7 +33,7 @@ class TargetFile(CsvFile):
 
     def __init__(self, stream: BinaryIO, name: str, pairs: Sequence[str] = ()) -> None:
         """See `CsvFile`. Raise InputError, too, for a file with both ids and addresses."""
-        super().__init__(stream, name, _COLUMNS, pairs)
+        super().__init__(stream, name, COLUMNS, pairs)
         places = self.header.places
         named = [our for our in (CONTACT, EMAIL) if our in places]
         if len(named) > 1:

@@ -10,15 +10,11 @@ from almanac.errors import InputError
 
 REJECT_COLUMNS = ("line", "rejected_because")  # in front of a reject report, which may come back
 
-# other names of our columns, as `plain` returns them
-_SYNONYMS = {
-    "contact_id": ("contact", "contactnumber", "contactno"),
+# Other names of our columns, as `plain` returns them; only those that can mean nothing else.
+SYNONYMS = {
     "email": ("emailaddress", "mail", "mailaddress"),
     "trigger_date": ("trigger",),
-    "since": ("startdate",),
-    "until": ("enddate",),
     "detail": ("details",),
-    "at": ("timestamp",),
 }
 
 
@@ -95,7 +91,7 @@ def read_header(
     taken = set(places.values())
     for our in wanted.names:
         if our not in places:
-            found = _all(plains, plain(our)) or _all(plains, *_SYNONYMS.get(our, ()))
+            found = _all(plains, plain(our)) or _all(plains, *SYNONYMS.get(our, ()))
             if free := [at for at in found if at not in taken]:
                 places[our] = _only(free, columns, our, where)
     missing = [our for our in wanted.required if our not in places]
@@ -126,7 +122,7 @@ def _only(found: Sequence[int], columns: Sequence[str], our: str, where: str) ->
     if len(found) > 1:
         names = dict.fromkeys(columns[at] for at in found)
         if len(names) == 1:
-            raise InputError(f"{where}: the column {columns[found[0]]} is there more than once")
+            raise InputError(f"{where}: the column {columns[found[0]]} appears more than once")
         raise InputError(
             f"{where}: {' and '.join(map(repr, names))} may both be {our}; "
             f"--map THEIR_NAME={our} says which is"

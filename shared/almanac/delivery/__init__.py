@@ -1,1 +1,1 @@
-"""What a sender takes and returns, and the suppressions that keep messages from being sent."""
+"""The outbox of a sender, its feedback, and suppressions."""

@@ -1,7 +1,7 @@
-"""What a sender takes on a day: the planned messages of that day that may still go.
+"""Write the outbox of a day: the messages planned for that day that may still be sent.
 
-Since the last run somebody may have unsubscribed or left; their messages are left out here, and the
-next run deals with them (semantics: Contacts).
+Contacts may have unsubscribed or left since the last run. Their messages are left out here, and the
+next run skips or removes them (semantics: Contacts).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from almanac.schedule_status import suppression_reason
 
 Format = Literal["jsonl", "csv"]
 GONE, INACTIVE, NO_ADDRESS = (
-    "Contact is not there any more",
+    "Contact no longer exists",
     "Contact is not active",
     "Not an e-mail address",
 )
@@ -50,12 +50,12 @@ _ADDRESS = re.compile(EMAIL)
 
 
 class DueMessages(BaseModel):
-    """How many messages of a day there are for a sender, and who got none."""
+    """How many messages of a day a sender gets, and how many are left out."""
 
     day: dt.date
     messages: int = 0
     left_out: dict[str, int] = {}  # by reason
-    earlier: int = 0  # planned for earlier days and not taken: the next run finds them a new day
+    earlier: int = 0  # planned for earlier days and not claimed: the next run replans them
 
 
 def hand_out(
@@ -69,23 +69,23 @@ def hand_out(
 ) -> DueMessages:
     """Write the messages of the day, one a line, and count them.
 
-    claimed: those that are marked processing, of earlier days too, instead of those that nobody has
-    taken. columns: of contacts, for templates. Raises RequestError where there is no such column.
+    claimed: write the claimed rows of the day and earlier days instead of the unclaimed rows of the
+    day. columns: of contacts, for templates. Raise RequestError for an unknown column.
     """
     names = [name.strip().lower() for name in columns if name.strip()]
-    there = rows.contact_columns(connection)
-    if unknown := [name for name in names if name not in there]:
+    known = rows.contact_columns(connection)
+    if unknown := [name for name in names if name not in known]:
         raise RequestError(
-            f"contacts has no column {', '.join(unknown)}; it has {', '.join(sorted(there))}"
+            f"contacts has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}"
         )
     result = DueMessages(day=day)
     if day <= today and not claimed:
         result.earlier = rows.count_before(connection, str(day))
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
-    held = _Held(connection, day)
+    exclusions = _Exclusions(connection, day)
     for row in rows.rows_to_send(connection, str(day), names, claimed=claimed):
-        why = held.reason(row)
+        why = exclusions.reason(row)
         if why is None:
             write(_message(row), {name: row[f"contact.{name}"] for name in names})
             result.messages += 1
@@ -95,8 +95,8 @@ def hand_out(
     return result
 
 
-class _Held:
-    """Who is to get nothing on a day."""
+class _Exclusions:
+    """The contacts and addresses that get no messages on a day."""
 
     def __init__(self, connection: apsw.Connection, day: dt.date) -> None:
         self._reasons: list[str] = []
@@ -110,7 +110,7 @@ class _Held:
                 self._by_address.setdefault(address, number)
 
     def reason(self, row: Record) -> str | None:
-        """Why the contact of a row gets nothing, or None."""
+        """Return why the contact of a row gets no message, or None."""
         if row["contact.id"] is None:
             return GONE
         if str(row["contact.status"] or "").strip().lower() not in ("", "active"):
@@ -124,7 +124,7 @@ class _Held:
 
 
 def _message(row: Record) -> dict[str, Any]:
-    """A row as a sender sees it, with FIELDS."""
+    """Return a row as a sender sees it, with FIELDS."""
     message = {name: row.get(name) for name in FIELDS}
     message["email"] = str(row["contact.email"]).strip()
     message["phone"] = row["contact.phone_number"] if row["sms_template"] else None
@@ -141,7 +141,7 @@ def _event_date(row: Record) -> str | None:
 
 
 def _parsed(metadata: object) -> object:
-    """What JSON says; text that is none as it is."""
+    """Return the value of JSON text, or other text as it is."""
     try:
         return json.loads(metadata) if isinstance(metadata, str) else metadata
     except ValueError:
@@ -149,7 +149,7 @@ def _parsed(metadata: object) -> object:
 
 
 def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
-    """What writes a message and its contact's columns as a line."""
+    """Return a function that writes a message and the columns of its contact as a line."""
     if format_ == "jsonl":
 
         def write_json(message: dict[str, Any], contact: dict[str, Any]) -> None:

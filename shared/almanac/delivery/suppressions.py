@@ -28,7 +28,7 @@ from almanac.errors import RequestError
 
 Key = tuple[str, int, str, str]  # address, contact id, reason, since
 
-_COLUMNS = ImportColumns(COLUMNS, one_of=("email", "contact_id"))
+COLUMNS_READ = ImportColumns(COLUMNS, one_of=("email", "contact_id"))
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]|\Z)")
@@ -144,7 +144,7 @@ def read_suppressions(file: InputFile, pairs: Sequence[str]) -> ParsedSuppressio
     pairs: the values of `--map`. Raise InputError for a file that is not a CSV of suppressions.
     """
     with file.path.open("rb") as stream:
-        source = CsvFile(stream, file.name, _COLUMNS, pairs)
+        source = CsvFile(stream, file.name, COLUMNS_READ, pairs)
         parsed = ParsedSuppressions([], Rejects(source.header.columns), source.header.ignored)
         seen: set[Suppression] = set()
         for line, cells, problem in at_most(source.rows(), MAX_ROWS, file.name):
