@@ -42,7 +42,7 @@ class Case:
     plan: ContactPlan
     data: ShardData
     limits: Limits
-    loads: DayOccupancy
+    occupancy: DayOccupancy
     suppressions: list[Record]  # of the contact, in the order of the table
     rows: list[PlannedRow | None]  # by candidate: the row of the database with its identity
     other_rows: list[PlannedRow]  # those with the identity of no candidate
@@ -139,7 +139,7 @@ def plan_case(
         plan=plan,
         data=data,
         limits=Limits.of(context.config, t0, total, kind_table.kinds),
-        loads=database.loads(),
+        occupancy=database.occupancy(),
         suppressions=extract.suppressions,
         rows=[rows.get(row) for row in matched],
         other_rows=[row for row_id, row in rows.items() if row_id not in matched],

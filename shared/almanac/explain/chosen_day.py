@@ -76,9 +76,9 @@ def loads_between(case: Case, first: int, last: int) -> Input:
     Of a long span, or in a store, only the first and the last day.
     """
     days = list(range(first, last + 1))
-    if not case.loads.near or len(days) > LOADS_SHOWN:
+    if not case.occupancy.near or len(days) > LOADS_SHOWN:
         days = sorted({first, last})
-    loads = {civil.date_of(day): case.loads.on(civil.text_of(day)) for day in days}
+    loads = {civil.date_of(day): case.occupancy.on(civil.text_of(day)) for day in days}
     known = {day: load for day, load in loads.items() if load is not None}
     return known or None
 
@@ -175,7 +175,7 @@ def _smoothed(case: Case, row: int, day: int, kept: str, inputs: dict[str, Input
         inputs=inputs
         | {
             "limit": case.limits.effective_date_limit,
-            "with that ideal date now": case.loads.effective_dates(*around),
+            "with that ideal date now": case.occupancy.effective_dates(*around),
             "ed_smoothing_window_days": window,
             "moved by": day - ideal,
         },
@@ -200,7 +200,7 @@ def _waited(
     )
     if case.kind(row).is_campaign:
         why += " or had another campaign message of the contact"
-    load = case.loads.on(end)
+    load = case.occupancy.on(end)
     if load is not None:
         why += f" ({plural(load, 'message')} on {end} now)"
     inputs = inputs | {"aimed at": civil.date_of(aimed)} | caps_of(case)

@@ -71,7 +71,7 @@ class OpenDatabase:
         with map_errors(self.source.path):
             return total_contacts(self.source.connection)
 
-    def loads(self) -> DayOccupancy:
+    def occupancy(self) -> DayOccupancy:
         """Return the counts of messages by day; those of a store are fetched sparingly."""
         near = not isinstance(self.agency, StoreDatabase)
         return DayOccupancy(self.source.connection, self.source.path, near=near)

@@ -62,7 +62,7 @@ def on_day(
         day=date,
         verdict="",
         excluded=_excluded(case, civil.day_of(date)),
-        load=case.loads.on(str(date)),
+        load=case.occupancy.on(str(date)),
         committed=[
             row
             for row in committed
@@ -160,7 +160,7 @@ def _obstacles(
     other = _other_campaign(case, row, date, messages)
     if other is not None:
         yield other
-    load = case.loads.on(str(date))
+    load = case.occupancy.on(str(date))
     if load is not None and load >= case.limits.ceiling:
         yield Decision(
             step="Daily cap",
@@ -243,7 +243,7 @@ def _other_campaign(
 
 def _allowed(case: Case, message: ExplainedMessage, date: dt.date) -> Answer:
     """Return why a message that may be sent on the day is on another, or on none."""
-    load = case.loads.on(str(date))
+    load = case.occupancy.on(str(date))
     inputs: dict[str, Input] = {**caps_of(case), "load now": load}
     last = message.last.model_copy(update={"inputs": message.last.inputs | inputs})
     if message.day is not None:
