@@ -34,6 +34,7 @@ from almanac_emulation.requirements import require_everything
 ORG = "demo"
 SEED = 1
 _POLL_SECONDS = 0.1
+_LOG_SECONDS = 5.0
 _STALLED_SECONDS = 300.0  # without any progress
 
 
@@ -123,13 +124,19 @@ def _show(console: Console, cloud: LocalCloud, result: RunResult, seconds: float
 
 def _by_function(cloud: LocalCloud) -> list[tuple[str, int, str]]:
     """Return the deliveries to each function, and the seconds they took in total."""
+    deadline = time.monotonic() + _LOG_SECONDS
+    while not _delivery_seconds(cloud, "merge") and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)  # the merge logs its delivery after it has written the result
     rows = []
     for function in SUBSCRIPTIONS:
-        spent = [
-            line["seconds"] for line in cloud.log_lines(function) if line.get("message") == DELIVERY
-        ]
+        spent = _delivery_seconds(cloud, function)
         rows.append((function, len(spent), f"{sum(spent):.2f}"))
     return rows
+
+
+def _delivery_seconds(cloud: LocalCloud, function: str) -> list[float]:
+    lines = cloud.log_lines(function)
+    return [line["seconds"] for line in lines if line.get("message") == DELIVERY]
 
 
 def _stay(console: Console, cloud: LocalCloud) -> None:
