@@ -87,7 +87,7 @@ bench: $(STAMP) ## time and memory of runs, and cold starts (ARGS="25000 500000"
 	@$(BIN)/python scripts/bench_balancing.py
 	@$(BIN)/python scripts/bench_cold_start.py
 
-lock: $(STAMP) ## choose the versions in requirements.lock anew, and those of the functions
+lock: $(STAMP) ## update the versions in requirements.lock and those of the functions
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock
 	@$(BIN)/uv pip compile pyproject.toml --extra cloud --group dev --universal --python-version 3.11 \
 		--fork-strategy fewest --generate-hashes --no-annotate --upgrade -q \
@@ -96,10 +96,10 @@ lock: $(STAMP) ## choose the versions in requirements.lock anew, and those of th
 		--fork-strategy fewest --generate-hashes --no-annotate --constraint requirements.lock -q \
 		--custom-compile-command "make lock" -o functions/requirements.txt
 
-snapshots: $(STAMP) ## write the window snapshots of every state anew, for review
+snapshots: $(STAMP) ## rewrite the window snapshots of every state, for review
 	@$(BIN)/python scripts/snapshot_windows.py
 
-zip-table: $(STAMP) ## build the table from ZIP codes to states anew
+zip-table: $(STAMP) ## rebuild the table from ZIP codes to states
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --upgrade --group zip-table
 	@$(BIN)/python scripts/build_zip_table.py
 

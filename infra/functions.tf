@@ -1,7 +1,7 @@
 # The topics, the four functions that take messages, the job that can merge, and the status function.
 
 locals {
-  # Held against shared/almanac/messaging/subscriptions.py by tests/infra.
+  # tests/infra compares it with shared/almanac/messaging/subscriptions.py.
   subscriptions = jsondecode(file("${path.module}/subscriptions.json"))
   topics        = toset([for each in values(local.subscriptions) : each.topic])
 
@@ -43,7 +43,7 @@ resource "google_pubsub_topic" "dead_letters" {
   depends_on = [google_project_service.needed]
 }
 
-# Without it dead letters would be lost. Nobody is pushed to: somebody looks.
+# Without it dead letters would be lost. It is a pull subscription: a person inspects it.
 resource "google_pubsub_subscription" "dead_letters" {
   project                    = var.project_id
   name                       = google_pubsub_topic.dead_letters.name

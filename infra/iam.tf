@@ -1,4 +1,4 @@
-# Who may do what. README.md has it as a table; tests hold the two against each other.
+# Who may do what. README.md has it as a table; tests compare the two.
 
 locals {
   workers = { for name, function in module.function : name => function.member }
@@ -13,7 +13,7 @@ locals {
       functions  = ["orchestrator", "shard", "merge", "campaign_change"]
       expression = "resource.name.extract(\"/objects/orgs/{org}/runs/\") != \"\" || resource.name.extract(\"/objects/orgs/{org}/changes/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && resource.name.endsWith(\"/lease.json\"))"
     }
-    # databases, and which one is in force
+    # databases, and current.json
     versions = {
       functions  = ["merge"]
       expression = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && resource.name.endsWith(\"/current.json\"))"
@@ -23,7 +23,7 @@ locals {
     for what, grant in local.writes : { for function in grant.functions : "${function} ${what}" => { function = function, what = what } }
   ]...)
 
-  # A run that ended is asked for again by whoever finds that it has to be, a shard included.
+  # Any function that finds that a run must be retried requests it again, a shard included.
   publishers = {
     orchestrator    = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
     shard           = ["run-requests", "shard-results", "campaign-changes"]
@@ -37,7 +37,7 @@ locals {
 
 # --- the store ------------------------------------------------------------------------------------
 
-# Names only. Without it Cloud Storage answers 403 where there is no such object, and not 404.
+# Names only. Without it Cloud Storage answers 403 instead of 404 for an object that does not exist.
 resource "google_storage_bucket_iam_member" "names" {
   for_each = local.members
 
@@ -295,8 +295,8 @@ resource "google_storage_bucket_iam_member" "deploy" {
   member = google_service_account.deploy.member
 }
 
-# What Cloud Build plans as, for branches that nobody has reviewed: it reads how things are set up,
-# and no database. (A viewer of the project would read those too: buckets let them in.)
+# The account with which Cloud Build plans branches before review: it reads the configuration of
+# resources, and no database. (A viewer of the project would read those too: buckets let them in.)
 resource "google_service_account" "plan" {
   project      = var.project_id
   account_id   = "${var.name}-plan"

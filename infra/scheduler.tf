@@ -1,4 +1,4 @@
-# The one thing that happens by itself: every morning all organizations are asked for.
+# The only scheduled action: every morning it requests the runs of all organizations.
 
 resource "google_cloud_scheduler_job" "daily" {
   project     = var.project_id

@@ -98,7 +98,7 @@ locals {
   archives = jsondecode(file("${path.module}/${var.archive_folder}/archives.json"))
 }
 
-# Named by its content: other content is another object, and the function is deployed anew.
+# Named by its content: other content is another object, and the function is deployed again.
 resource "google_storage_bucket_object" "archive" {
   for_each = local.functions
 

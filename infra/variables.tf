@@ -103,7 +103,7 @@ variable "status_invokers" {
 }
 
 variable "status_ingress" {
-  description = "From where the status function can be reached; whoever calls it needs the right to do so in any case."
+  description = "From where the status function can be reached; every caller needs the right to do so in any case."
   type        = string
   default     = "ALLOW_INTERNAL_ONLY"
   validation {
@@ -113,7 +113,7 @@ variable "status_ingress" {
 }
 
 variable "state_bucket" {
-  description = "The bucket of Terraform's state, for the deploy account to use; null: somebody grants that by hand."
+  description = "The bucket of Terraform's state, for the deploy account to use; null: that is granted by hand."
   type        = string
   default     = null
 }
@@ -313,7 +313,7 @@ variable "alert_channels" {
 }
 
 variable "error_rate" {
-  description = "Above this share of failed deliveries of a function there is an alert."
+  description = "The share of failed deliveries of a function above which an alert is sent."
   type        = number
   default     = 0.1
   validation {

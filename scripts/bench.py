@@ -2,9 +2,9 @@
 
     python scripts/bench.py [CONTACTS ...]        (default: 25000 500000)
 
-Each run is a process of its own. Between the two runs a sender marks what was due as sent, so
-that the next day has follow-ups, new ideal dates and a day less, as in real life. Machines
-differ and are shared: trust the ratios, which are between runs of one call.
+Each run has its own process. Between the two runs a sender marks the due messages as sent, so that
+the next day has follow-ups and new ideal dates, as in the field. Machines differ and are shared:
+trust the ratios, which are between runs of one call.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEED = 1
 
 
 def main(sizes: list[int]) -> None:
-    """Print one row a run, and the cost of a contact against that of the smallest agency."""
+    """Print one row for each run, and the cost per contact relative to the smallest agency."""
     print("contacts   run        s   us/contact  ratio  merge MB  shard MB  file MB  by step")
     base: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as folder:
@@ -54,7 +54,7 @@ def main(sizes: list[int]) -> None:
 
 
 def _send(path: Path, day: dt.date) -> None:
-    """What a sender does on a day."""
+    """Mark the messages of a day as sent, as a sender does."""
     connection = apsw.Connection(str(path))
     connection.execute(
         "UPDATE email_schedules SET status = 'sent', actual_send_datetime = ? || ' 13:30:00' "

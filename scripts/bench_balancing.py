@@ -1,4 +1,4 @@
-"""Time of choosing days alone, where whole campaigns compete for the same few days.
+"""Time of choosing days only, when whole campaigns compete for the same few days.
 
 python scripts/bench_balancing.py [CONTACTS]        (default: 1000000)
 """
@@ -28,7 +28,7 @@ NOTHING = Load(
 
 
 def main(contacts: int) -> None:
-    """Print one row a case; the cap is 7% of the contacts a day."""
+    """Print one row for each case; the daily cap is 7% of the contacts."""
     print("messages  seconds  placed  what")
     one_day = np.full(contacts, T0 + 10)
     _row("AEP on one day, valid 30 days", contacts, np.zeros(contacts), one_day, 30)

@@ -4,8 +4,8 @@
 
 The function runs under functions-framework as in the cloud, and gets its first message as soon
 as its port answers. Work begins with its first request to Cloud Storage, here an emulator. Times
-are seconds on the clock, the median and the worst; whatever else runs on the machine adds to
-them. Exits with 1 if a median is above the limit.
+are wall-clock seconds, the median and the worst; other load on the machine adds to them. Exits
+with 1 if a median is above the limit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from almanac_emulation.functions import FUNCTIONS, default_sources, function_ser
 
 LIMIT = 1.5  # seconds
 PROJECT = "almanac-bench"
-# For an organization that there is not: the work ends soon after it has begun.
+# For an organization that does not exist: the work ends soon after it has begun.
 MESSAGES = {
     "orchestrator": {"org_id": "none"},
     "shard": {"org_id": "none", "run_id": "none", "shard": 0, "first_id": 1, "last_id": 2},
@@ -36,7 +36,7 @@ MESSAGES = {
 
 
 class Start(NamedTuple):
-    """Seconds from the start of the process."""
+    """Seconds since the start of the process."""
 
     port: float  # until its port answers
     work: float  # until its first request to Cloud Storage
@@ -44,7 +44,7 @@ class Start(NamedTuple):
 
 
 def main(times: int) -> int:
-    """Print a row a function."""
+    """Print one row for each function."""
     print("function           port   work  worst  answer")
     slow = False
     with StorageEmulator() as storage, tempfile.TemporaryDirectory() as folder:
@@ -69,7 +69,7 @@ def cold_start(function: str, storage: StorageEmulator, folder: Path) -> Start:
             "ALMANAC_STORE": "gs://bench",
             "ALMANAC_PROJECT": PROJECT,
             "STORAGE_EMULATOR_HOST": storage.url,
-            "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",  # nobody: nothing is published
+            "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",  # no process listens: nothing is published
         },
     )
     storage.log.clear()
@@ -90,7 +90,7 @@ def cold_start(function: str, storage: StorageEmulator, folder: Path) -> Start:
 
 
 def send(url: str, function: str) -> None:
-    """Push the function's message to it, or ask it for the status."""
+    """Send the function its message, or request the status."""
     message = MESSAGES.get(function)
     if message is None:
         urllib.request.urlopen(url, timeout=60).close()

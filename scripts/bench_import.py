@@ -2,7 +2,7 @@
 
     python scripts/bench_import.py [CONTACTS] [TARGETS]
 
-Each is a process of its own on a generated agency that nobody has planned. For Linux.
+Each has its own process, on a generated agency without a run. For Linux.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ PROGRAM = [sys.executable, "-c", "from almanac.commands.main import main; main()
 
 
 def main() -> None:
-    """Print one row a command."""
+    """Print one row for each command."""
     parser = argparse.ArgumentParser()
     parser.add_argument("contacts", type=int, nargs="?", default=500_000)
     parser.add_argument("targets", type=int, nargs="?", default=500_000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as name:
         path = Path(name) / "agency.sqlite3"
-        # this process stays small, since a child's peak begins with that of its parent
+        # this process stays small, since the peak of a child begins with that of its parent
         generate = ["generate", str(path), "--contacts", str(asked.contacts), "--as-of", DAY]
         subprocess.run([*PROGRAM, *generate], check=True, stdout=subprocess.DEVNULL)
         print("import                        s  CPU s  peak MB  added")
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _write(file: Path, agency: Path, column: str, place: int, targets: int) -> None:
-    """Targets in no order: every contact again and again, each time in another month."""
+    """Write targets in no order: every contact repeatedly, each time in another month."""
     connection = apsw.Connection(str(agency))
     left, month = targets, 0
     with file.open("w", encoding="utf-8") as out:
@@ -60,11 +60,11 @@ def _measure(column: str, path: Path, instance: int, file: Path) -> None:
     begun = time.perf_counter()
     process = subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    told = json.loads(process.stdout.read())
+    result = json.loads(process.stdout.read())
     _, _, usage = os.wait4(process.pid, 0)
     seconds, peak = time.perf_counter() - begun, usage.ru_maxrss / 1024
     cpu = usage.ru_utime + usage.ru_stime
-    print(f"{column:25} {seconds:5.1f} {cpu:6.1f} {peak:8.0f}  {told['added']:,}", flush=True)
+    print(f"{column:25} {seconds:5.1f} {cpu:6.1f} {peak:8.0f}  {result['added']:,}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""What a shard fetches of a database in a store, by ranges, and the memory that its process takes.
+"""What a shard fetches of a database in a store, by ranges, and the memory of its process.
 
     python scripts/bench_ranged.py CONTACTS SHARDS [EVERY] [--database FILE]
 
-Makes an agency, plans it on three days in a row so that the file has grown as files do (or takes
-a planned FILE as it is), and plans every EVERYth shard of the fourth day: each in a process of its
-own, cold, and then once more with the next shard in the same process, warm. Answers come from a
-local folder at once: count requests and bytes, and trust the seconds only as time to compute. For
-Linux.
+Makes an agency and plans it on three consecutive days, so that the file grows as in the field (or
+takes a planned FILE as it is), and plans every EVERYth shard of the fourth day: each in its own
+process, cold, and then again with the next shard in the same process, warm. A local folder answers
+without latency: count requests and bytes, and take the seconds as computing time only. For Linux.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ NAME = "database.sqlite3"
 
 
 def main() -> None:
-    """Print one row a shard."""
+    """Print one row for each shard."""
     parser = argparse.ArgumentParser()
     parser.add_argument("contacts", type=int)
     parser.add_argument("shards", type=int)
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 def _grown(path: Path, contacts: int) -> Path:
-    """A database as it is after some days: planned each morning, and sent what was due."""
+    """Make a database as after some days: planned each morning, with the due messages sent."""
     generate(path, contacts, 1, FIRST_DAY)
     for day in (FIRST_DAY + dt.timedelta(days=n) for n in range(DAYS)):
         run_file(path, Config(), RunOptions(as_of=day))
@@ -100,7 +99,7 @@ def _in_new_process(folder: Path, ranges: list[tuple[int, int]]) -> list[dict[st
 
 
 def _measure(folder: Path, ranges: list[ContactRange]) -> None:
-    """What planning each of the ranges takes, one after the other."""
+    """Measure the planning of each of the ranges, one after the other."""
     store = FolderStore(folder / "store", durable=False)
     info = store.stat(NAME)
     assert info is not None
@@ -134,7 +133,7 @@ def _measure(folder: Path, ranges: list[ContactRange]) -> None:
 
 
 def _peak_mb() -> float:
-    """Of this process alone; getrusage counts the parent's memory before the start in."""
+    """Return the peak of this process alone; getrusage includes the parent's at the start."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 

@@ -2,8 +2,8 @@
 
     python scripts/bench_report.py DATABASE ... [--times N]        (default: each three times)
 
-The databases are only read. Each reading is a process of its own; the quickest is printed, since
-machines are shared and the first reading may wait for the disk.
+The databases are only read. Each measurement has its own process; the quickest is printed, since
+machines are shared and the first one may wait for the disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def main(databases: list[Path], times: int) -> None:
-    """Print a row for each database."""
+    """Print one row for each database."""
     print("contacts     file MB  numbers s  cpu s  page s  page MB  all files MB  MB  worker MB")
     for path in databases:
         found = min((_in_new_process(path) for _ in range(times)), key=lambda each: each["numbers"])
@@ -39,7 +39,7 @@ def _in_new_process(path: Path) -> dict[str, Any]:
 
 
 def _measure(path: Path) -> None:
-    # as the command does: the workers import this file too, and would import all that it imports
+    # imported here, as in the command: workers import this file and all that it imports
     from almanac.report.page import report_files
     from almanac.statistics.file_report import overview
 

@@ -1,12 +1,11 @@
-"""A daily run through all functions on one machine: what each shard fetches, and what it all takes.
+"""A daily run through all functions on one machine: what each shard fetches, and the total cost.
 
     python scripts/bench_shards.py CONTACTS SHARDS [--alone] [--database FILE --as-of DATE]
 
 Makes an agency and plans it once (or takes a planned FILE as it is), pushes it to the emulated
-cloud and runs the day after that. Requests and bytes of a shard are those in its log; the
-emulator's own count stands below. Answers come at once, and two shards work at a time in the same
-process, or one with --alone: trust the seconds only as time to compute. For Linux; the Pub/Sub
-emulator is needed.
+cloud and runs the next day. Requests and bytes of a shard are those in its log; the emulator's own
+count is below them. The emulators answer without latency, and two shards share a process, or one
+with --alone: take the seconds as computing time only. For Linux; the Pub/Sub emulator is needed.
 """
 
 from __future__ import annotations
@@ -46,7 +45,9 @@ def main() -> None:
     parser.add_argument(
         "--as-of", type=dt.date.fromisoformat, default=FIRST_DAY + dt.timedelta(days=1)
     )
-    parser.add_argument("--alone", action="store_true", help="a function does one thing at a time")
+    parser.add_argument(
+        "--alone", action="store_true", help="a function processes one message at a time"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as name:
         folder = Path(name)
@@ -80,7 +81,9 @@ def _bench(cloud: LocalCloud, path: Path, as_of: dt.date) -> None:
         f"run {result.state} in {time.perf_counter() - started:.1f} s: {result.planned} planned, "
         f"{result.skipped} skipped {result.reason or ''}"
     )
-    while len(_done(cloud, "merge")) < len(_done(cloud, "shard")):  # the others wait for its end
+    while len(_done(cloud, "merge")) < len(
+        _done(cloud, "shard")
+    ):  # the other deliveries wait for its end
         time.sleep(0.1)
     _print_shards(cloud, size)
     _print_traffic(cloud, pushed.path)
@@ -105,7 +108,7 @@ def _print_shards(cloud: LocalCloud, size: int) -> None:
 
 
 def _print_traffic(cloud: LocalCloud, database: str) -> None:
-    """What the emulator has answered, by what was asked for and of which object."""
+    """Print the emulator's answers by operation and kind of object."""
     found: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
     for each in cloud.storage.log.of():
         kind = "the snapshot" if each.name == database else _kind(each.name)
@@ -125,7 +128,7 @@ def _kind(name: str) -> str:
 
 
 def _print_functions(cloud: LocalCloud, result: RunResult) -> None:
-    print("\nfunction         peak MB   seconds of each delivery that succeeded, in sum")
+    print("\nfunction         peak MB   total seconds of successful deliveries")
     for name, pid in cloud.pids.items():
         seconds = sum(line["seconds"] for line in _done(cloud, name))
         print(f"{name:<15}" + _numbers(_peak_mb(pid), seconds))
@@ -139,7 +142,7 @@ def _done(cloud: LocalCloud, function: str) -> list[dict[str, Any]]:
 
 
 def _peak_mb(group: int | None) -> float:
-    """Of the largest process of the group: the server's worker."""
+    """Return the peak of the largest process of the group, the server's worker."""
     table = subprocess.run(
         ["ps", "-A", "-o", "pid=,pgid="], stdout=subprocess.PIPE, text=True, check=True
     ).stdout

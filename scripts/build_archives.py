@@ -1,12 +1,12 @@
-"""Build what the functions are deployed from: one zip for each, named by its content.
+"""Build the source archives of the functions: one zip for each, named by its content.
 
     python scripts/build_archives.py [FOLDER]        (default: dist/functions)
 
-`make archives` writes FOLDER/<function>-<16 digits of its SHA-256>.zip, and archives.json, which
-tells Terraform their names; zips of earlier builds go. A zip holds main.py, the library without
-what only the command line needs, and requirements.txt. The same tree gives the same bytes on any
-machine: entries are sorted, times and modes fixed, and nothing is compressed, since what comes of
-that depends on the version of zlib. Only Python's standard library is needed.
+`make archives` writes FOLDER/<function>-<16 digits of its SHA-256>.zip, and archives.json, from
+which Terraform reads their names; it deletes zips of earlier builds. A zip holds main.py, the
+library without what only the command line needs, and requirements.txt. The same tree gives the same
+bytes on any machine: entries are sorted, times and modes are fixed, and nothing is compressed,
+since the result would depend on the version of zlib. Needs only Python's standard library.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ MANIFEST = "archives.json"
 MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
 
-# Of the library: what no step of a run imports.
+# The parts of the library that no step of a run imports.
 LEFT_OUT = {"commands", "generation"}
-# Anything else in the library is somebody's mistake: a file that would be missing in the cloud,
-# or one that has no business there.
+# The kinds of files in the library. Any other is an error: either a data file that would be missing
+# in the cloud, or one that does not belong there.
 KINDS = {".py", ".csv", ".j2"}
 
 _DIGITS = 16  # of the hash, in the name
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows
-_MODE = 0o100644  # a file that everybody may read
-_UNIX = 3  # the system that modes are understood by
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can have
+_MODE = 0o100644  # readable by all users
+_UNIX = 3  # the system that defines the modes
 
 
 def functions(root: Path) -> list[str]:
-    """The names of the functions: the folders that have a main.py."""
+    """Return the names of the functions: the folders with a main.py."""
     return sorted(path.parent.name for path in (root / "functions").glob(f"*/{MAIN}"))
 
 
 def contents(root: Path, function: str) -> dict[str, Path]:
-    """The files of the function's archive by their names in it, in no order.
+    """Return the files of the function's archive by their names in it, in no order.
 
-    Raises ValueError for a file in the library of a kind that is not known.
+    Raises ValueError for a file in the library of an unknown kind.
     """
     files = {
         MAIN: root / "functions" / function / MAIN,
@@ -55,7 +55,7 @@ def contents(root: Path, function: str) -> dict[str, Path]:
     for path in _library(package):
         if path.suffix not in KINDS:
             raise ValueError(
-                f"{path}: is of a kind that no archive holds; move it away, or add "
+                f"{path}: a file of an unknown kind; move it away, or add "
                 f"{path.suffix!r} to KINDS in scripts/build_archives.py"
             )
         files[f"almanac/{path.relative_to(package).as_posix()}"] = path
@@ -71,7 +71,7 @@ def _library(package: Path) -> Iterator[Path]:
 
 
 def archive(files: dict[str, Path]) -> bytes:
-    """A zip of the files; the same for the same names and contents."""
+    """Return a zip of the files; the same for the same names and contents."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(files):
@@ -83,7 +83,7 @@ def archive(files: dict[str, Path]) -> bytes:
 
 
 def build(root: Path, folder: Path) -> dict[str, dict[str, str]]:
-    """Write the archives of all functions and the manifest; gives the manifest."""
+    """Write the archives of all functions and the manifest; return the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.zip"):
         old.unlink()

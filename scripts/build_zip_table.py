@@ -1,13 +1,12 @@
-"""Reduces the ZIP codes of the PyPI package `zipcodes` to shared/almanac/rules/zip_ranges.csv.
+"""Reduce the ZIP codes of the PyPI package `zipcodes` to shared/almanac/rules/zip_ranges.csv.
 
-The ranges hold what is needed of them: which state a ZIP code belongs to. Three rules apply:
+The ranges give the state of a ZIP code. Three rules apply:
 
-- A military post office that is listed under the state of the plant which sorts its mail takes the
-  code of the other military ZIP codes with the same first three digits.
-- Where all listed ZIP codes with the same first three digits are of one state, all hundred are: the
-  Postal Service hands out the first three digits by sorting plant, and new codes appear all the
-  time.
-- Everything else that is not listed is in no state.
+- A military post office that is listed under the state of its sorting plant takes the code of the
+  other military ZIP codes with the same first three digits.
+- If all listed ZIP codes with the same first three digits are in one state, all hundred are: the
+  Postal Service assigns the first three digits by sorting plant, and new codes appear regularly.
+- Any other code that is not listed is in no state.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ MILITARY_STATES = {"AA", "AE", "AP"}
 
 
 def main() -> None:
-    """Writes the table anew."""
+    """Write the table."""
     states = with_gaps_filled(listed())
     with TABLE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -35,7 +34,7 @@ def main() -> None:
 
 
 def listed() -> dict[int, str]:
-    """State of each ZIP code that the package lists."""
+    """Return the state of each ZIP code that the package lists."""
     entries: list[dict[str, str]] = zipcodes.list_all()  # type: ignore[no-untyped-call, unused-ignore]
     military: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
@@ -51,7 +50,7 @@ def listed() -> dict[int, str]:
 
 
 def with_gaps_filled(states: dict[int, str]) -> dict[int, str]:
-    """The same, with all hundred ZIP codes of the prefixes that belong to one state."""
+    """Return the states with all hundred ZIP codes of the prefixes that are in one state."""
     prefixes: defaultdict[int, set[str]] = defaultdict(set)
     for code, state in states.items():
         prefixes[code // 100].add(state)
@@ -63,7 +62,7 @@ def with_gaps_filled(states: dict[int, str]) -> dict[int, str]:
 
 
 def ranges(states: dict[int, str]) -> list[tuple[str, str, str]]:
-    """(first, last, state) of the runs of consecutive ZIP codes in one state."""
+    """Return (first, last, state) of the runs of consecutive ZIP codes in one state."""
     runs = []
     keyed = itertools.groupby(enumerate(sorted(states)), lambda i: (states[i[1]], i[1] - i[0]))
     for (state, _), run in keyed:

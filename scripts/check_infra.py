@@ -2,10 +2,10 @@
 
     python scripts/check_infra.py [FOLDER]        (default: infra, and its examples)
 
-Terraform comes by the schema of Google's provider from the registry. Where that cannot be reached,
-TFCHECK names a folder with `tfcheck.py` and `schema-*.json`, which serve the schema from a file;
-infra/tests/supplement.json has the few resources that it lacks. Without either nothing is checked,
-which is a failure where CI=true.
+Terraform gets the schema of Google's provider from the registry. If that cannot be reached, TFCHECK
+names a folder with `tfcheck.py` and `schema-*.json`, which serve the schema from a file;
+infra/tests/supplement.json adds the few resources that it lacks. Without either nothing is checked,
+which is a failure if CI=true.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ INFRA = ROOT / "infra"
 
 
 def missing() -> str | None:
-    """Why nothing can be checked here; None if it can."""
+    """Return why nothing can be checked here; None if it can."""
     if shutil.which("terraform") is None:
         return "terraform is not installed"
     return None if _tfcheck() or _registry() else "no registry and no TFCHECK"
 
 
 def check(folder: Path, commands: Sequence[str] = ("validate", "test")) -> tuple[bool, str]:
-    """Whether the Terraform in the folder passes fmt, init and the commands; what was said."""
+    """Return whether the Terraform in the folder passes fmt, init and the commands; the output."""
     if (tfcheck := _tfcheck()) is None:
         return _by_registry(folder, commands)
     with tempfile.TemporaryDirectory() as made:
@@ -48,7 +48,7 @@ def _tfcheck() -> Path | None:
 
 
 def _schema(tfcheck: Path) -> object:
-    """The provider's schema, with what the file lacks."""
+    """Return the provider's schema, with the resources that the file lacks."""
     document = json.loads(max(tfcheck.glob("schema-*.json")).read_text("utf-8"))
     resources = next(iter(document["provider_schemas"].values()))["resource_schemas"]
     for name, schema in json.loads((INFRA / "tests" / "supplement.json").read_text()).items():
@@ -57,7 +57,7 @@ def _schema(tfcheck: Path) -> object:
 
 
 def _registry() -> bool:
-    """Whether the provider can be had from where Terraform looks for it."""
+    """Return whether Terraform can find the provider."""
     with tempfile.TemporaryDirectory() as made:
         shutil.copy(INFRA / "versions.tf", made)
         environment = {**os.environ, "TF_DATA_DIR": f"{made}/data"}

@@ -1,10 +1,10 @@
-"""What an installation costs a month: the tables in docs/operations.md.
+"""The monthly cost of an installation: the tables in docs/operations.md.
 
     python scripts/costs.py [CONTACTS ...]        (default: 10000 300000 3000000)
 
 One organization with a run every day, all that a year of operation leaves behind, list prices
-without the free tiers. Every number that somebody may doubt is a constant here with a name; a
-test holds the page's tables against what this prints.
+without the free tiers. Every assumption is a named constant; a test compares the page's tables with
+this output.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PRICES = {
 }
 MILLION = 1e6
 
-DAYS = 30.4  # a month's
+DAYS = 30.4  # in a month
 # The database, from docs/performance.md: 4,212 MB at 3 million contacts after some runs.
 BYTES_A_CONTACT = 1_404
 SHARD_CONTACTS = 50_000
@@ -41,19 +41,19 @@ SIZES = {"orchestrator": (1, 0.5), "shard": (1, 1.0), "merge": (2, 8.0)}
 START = 2.0  # seconds of a cold start, for every delivery; 0.9 measured
 ORCHESTRATE = 5.0  # seconds
 SHARD = 15.0  # seconds: 5 measured, and 200 reads of 50 ms
-MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 a GB measured on a machine of its own
-WORD = 0.5  # seconds of a merge function that finds that a shard is missing yet
-# In force, 7 younger than a week, the last of 12 months, and 14 days of deleted ones: archived,
-# then soft-deleted.
+MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 per GB measured on a separate machine
+WORD = 0.5  # seconds of a merge function that finds a shard missing
+# The current one, 7 younger than a week, the last of 12 months, and 14 days of deleted ones:
+# archived, then soft-deleted.
 COPIES = 1 + 7 + 12 + 14
-FRAGMENTS = 7 + 14  # runs whose fragments are still there
+FRAGMENTS = 7 + 14  # runs whose fragments still exist
 FRAGMENT_BYTES_A_CONTACT = 35
 WRITES, WRITES_A_SHARD = 60, 2
 READS, READS_A_SHARD = 150, 260
-MESSAGE_BYTES = 1_000  # the least that is charged
-LOG_BYTES = 3_000  # a delivery's: our line and Cloud Run's
+MESSAGE_BYTES = 1_000  # the minimum that is charged
+LOG_BYTES = 3_000  # per delivery: our line and Cloud Run's
 CONDITIONS, SERIES = 20, 1.5  # of alerts, and time series that each of them reads
-EVALUATIONS = 86_400  # a month's, one in 30 seconds
+EVALUATIONS = 86_400  # per month, one in 30 seconds
 IMAGES_GB = 5.0
 
 
@@ -70,10 +70,10 @@ def merge_seconds(contacts: int) -> float:
 
 
 def costs(contacts: int) -> dict[str, float]:
-    """Dollars a month for each thing."""
+    """Return dollars per month for each item."""
     count = shards(contacts)
-    # seconds of a day's deliveries: the request for all and the one for the organization; each
-    # shard; each shard's word, the last of which merges
+    # seconds of a day's deliveries: the request for all organizations and the one for this; each
+    # shard; each ShardDone, the last of which merges
     seconds = {
         "orchestrator": 2 * (START + ORCHESTRATE),
         "shard": count * (START + SHARD),
@@ -92,7 +92,7 @@ def costs(contacts: int) -> dict[str, float]:
         + (READS + READS_A_SHARD * count) * PRICES["a million reads (class B)"]
     ) / MILLION
     stored = COPIES * database_gb(contacts) + FRAGMENTS * contacts * FRAGMENT_BYTES_A_CONTACT / 1e9
-    # each message goes in and out
+    # each message is published and delivered
     messages = 2 * deliveries * MESSAGE_BYTES / 2**40 * PRICES["a TiB through Pub/Sub"]
     logs = deliveries * LOG_BYTES / 2**30 * PRICES["a GiB of logs"]
     series = SERIES * EVALUATIONS / MILLION * PRICES["a million time series read for alerts"]
@@ -108,7 +108,7 @@ def costs(contacts: int) -> dict[str, float]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -121,7 +121,7 @@ def price_table() -> str:
 
 
 def cost_table(sizes: Sequence[int]) -> str:
-    """Dollars a month by thing and size, and what they come from."""
+    """Return dollars per month by item and size, and what they are based on."""
     found = {contacts: costs(contacts) for contacts in sizes}
     rows = [
         ["database, GB", *(f"{database_gb(each):.2f}" for each in sizes)],

@@ -1,9 +1,9 @@
-"""Write down the exclusion windows of every state, so that a change of a rule shows as a diff.
+"""Write the exclusion windows of every state, so that a change of a rule shows as a diff.
 
-`make snapshots` writes tests/snapshots/windows/<STATE>.json anew: for each day of the year as
-birth or effective date the windows that belong to the anniversaries of four years in a row. These
-are a year like most (2026), the one before a leap year, the leap year and the one after it: the
-windows of any other year have the same days as one of them.
+`make snapshots` rewrites tests/snapshots/windows/<STATE>.json: for each day of the year as birth or
+effective date, the windows of the anniversaries in four consecutive years. These are an ordinary
+year (2026), the one before a leap year, the leap year and the one after it: the windows of any
+other year have the same days as one of them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ANCHORS = [dt.date(1952, 1, 1) + dt.timedelta(days=n) for n in range(366)]
 
 
 def snapshots(config: Config) -> dict[str, str]:
-    """The text of each file by its name."""
+    """Return the text of each file by name."""
     texts = {f"{state}.json": _state_text(state, config) for state in sorted(config.state_rules)}
     without = [state for state in sorted(USPS_STATES) if state not in config.state_rules]
     return texts | {WITHOUT_A_RULE: json.dumps(without, indent=1) + "\n"}
 
 
 def _state_text(state: str, config: Config) -> str:
-    """JSON with one line for each day of the year."""
+    """Return JSON with one line for each day of the year."""
     rule = config.state_rules[state].model_dump(exclude_defaults=True)
     lines = [f'  "{anchor:%m-%d}": {json.dumps(w)}' for anchor, w in _windows(state, config)]
     return (
@@ -48,7 +48,7 @@ def _state_text(state: str, config: Config) -> str:
 
 
 def _windows(state: str, config: Config) -> list[tuple[dt.date, str]]:
-    """Each anchor and its windows in words; nothing for a state without windows."""
+    """Yield each anchor and its windows as text; nothing for a state without windows."""
     days = np.array([civil.day_of(anchor) for anchor in ANCHORS], np.int32)
     anchored_by_birth = config.state_rules[state].kind == "birthday_window"
     nothing = np.full(len(days), NO_DAY, np.int32)
@@ -73,7 +73,7 @@ def _windows(state: str, config: Config) -> list[tuple[dt.date, str]]:
 
 
 def main() -> None:
-    """Write the files, and remove those of states that have no rule any more."""
+    """Write the files, and remove those of states that no longer have a rule."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     texts = snapshots(Config())
     for path in FOLDER.glob("*.json"):

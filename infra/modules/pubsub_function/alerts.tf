@@ -1,4 +1,4 @@
-# What its log says of every delivery, as metrics, and when somebody should look.
+# Metrics from the log line of every delivery, and the alerts on them.
 #
 # Each delivery is one line: message "delivery", step, outcome (done, rejected, again, failed),
 # seconds (shared/almanac/runs/push_endpoint.py). The merge job writes the same line.
