@@ -13,14 +13,14 @@ from almanac.frames import Contenders, Days, Frame, Index, Mask
 
 
 @dataclass(frozen=True)
-class Targets(Frame):
+class TargetDays(Frame):
     """The day that each contender aims at."""
 
     day: Days
     kept: Mask  # it has that day already
 
 
-def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> Targets:
+def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> TargetDays:
     """Steps 7 and 8: kept days, ideal days, catch-up, and effective dates moved apart."""
     ideal, before = contenders.ideal, contenders.previous_day
     kept = contenders.previous_ideal & (before >= contenders.floor) & (before <= contenders.ceiling)
@@ -32,7 +32,7 @@ def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> Target
     day[late] += (_hashes(contenders, late, limits) % room.astype(np.uint64)).astype(np.int32)
 
     _smooth(contenders, day, kept, load, limits)
-    return Targets(day, kept)
+    return TargetDays(day, kept)
 
 
 def _smooth(contenders: Contenders, day: Days, kept: Mask, load: Load, limits: Limits) -> None:

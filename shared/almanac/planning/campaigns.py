@@ -26,7 +26,7 @@ _FIRST_DAY = np.int32(civil.day_of(dt.date.min))
 
 
 @dataclass(frozen=True)
-class Targets(Frame):
+class OpenTargets(Frame):
     """Rows of contact_campaigns that are still to be served."""
 
     row_id: Ids  # 0: made of an old rate increase, no row yet
@@ -50,7 +50,7 @@ class TargetLinks(Frame):
 
 def read_targets(
     table: pa.Table, legacy: pa.Table, contact_ids: Ids, context: RunContext
-) -> Targets:
+) -> OpenTargets:
     """Targets of contacts that can get messages: rows of contact_campaigns that were not sent
     yet, and the PRE_SCHEDULED `scheduled_rate_increase` rows of an older scheduler which are no
     such rows yet, whatever their status."""
@@ -58,7 +58,7 @@ def read_targets(
     code = np.array(
         [TARGET_STATUSES.index(s) if s in TARGET_STATUSES else 0 for s in status], np.int8
     )
-    stored = Targets(
+    stored = OpenTargets(
         row_id=table["id"].to_numpy(),
         contact=positions(contact_ids, table["contact_id"].to_numpy()),
         instance=table["campaign_instance_id"].to_numpy(),
@@ -69,7 +69,7 @@ def read_targets(
     if context.legacy_instance is not None and legacy.num_rows:
         trigger = legacy_triggers(legacy)
         size = legacy.num_rows
-        old = Targets(
+        old = OpenTargets(
             row_id=np.zeros(size, np.int64),
             contact=positions(contact_ids, legacy["contact_id"].to_numpy()),
             instance=np.full(size, context.legacy_instance, np.int64),
@@ -81,7 +81,7 @@ def read_targets(
         )
         there = DaysByGroup(stored.contact[known], stored.trigger[known])
         new = (trigger != NO_DAY) & ~there.any_between(old.contact, trigger, trigger)
-        rows = Targets.concat([rows, old.take(new)])
+        rows = OpenTargets.concat([rows, old.take(new)])
     return rows.take(rows.contact >= 0)
 
 
@@ -110,7 +110,7 @@ def converted_rows(legacy: pa.Table, context: RunContext) -> Ids:
 
 def draft_campaigns(
     batch: ContactBatch,
-    targets: Targets,
+    targets: OpenTargets,
     history: History,
     context: RunContext,
     kind_table: KindTable,
@@ -196,7 +196,7 @@ def _reason(
 
 
 def _link(
-    mine: Targets,
+    mine: OpenTargets,
     trigger: Days,
     kind: int,
     instance: Instance,

@@ -29,7 +29,7 @@ from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.runs.balance import Balanced
 from almanac.runs.fragment_validation import check_fragment, judged
 from almanac.runs.fragments import Fragment
-from almanac.statistics.breakdowns import STATES, Figures, Row, combinations
+from almanac.statistics.breakdowns import STATES, Figures, PlannedGroup, combinations
 from almanac.statistics.change_reasons import (
     ADDED,
     EXPIRED,
@@ -148,7 +148,7 @@ class Tally:
         sizes = (len(words.kinds), len(words.reasons), len(STATES))
         for (code, reason, state), count in combinations(columns, sizes):
             kind = words.kinds[code]
-            row = Row(kind.email_type, kind.instance, STATES[state], words.reasons[reason])
+            row = PlannedGroup(kind.email_type, kind.instance, STATES[state], words.reasons[reason])
             figures.rows[row] += count
 
     def _count_changes(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> None:

@@ -42,7 +42,7 @@ BEFORE_WINDOWS = (SkipCode.SUPPRESSED, *INELIGIBLE_SKIPS)
 Integers = npt.NDArray[np.integer[Any]]
 
 
-class Row(NamedTuple):
+class PlannedGroup(NamedTuple):
     """What is told apart of planned rows; the reason of a PRE_SCHEDULED one is ''."""
 
     email_type: str
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 class Figures:
     """Counts of planned rows dated as_of or later, and of contacts who can get messages."""
 
-    rows: Counter[Row] = field(default_factory=Counter)
+    rows: Counter[PlannedGroup] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     reach: Counter[int] = field(default_factory=Counter)  # by instance
     sent: Counter[int] = field(default_factory=Counter)

@@ -1,8 +1,8 @@
-"""The figures of a whole database as it stands: one pass over its contacts, and one over its rows.
+"""The figures of a whole database: one pass over its contacts, and one over its rows.
 
-A database that nobody writes to is read in this process. A large file that may be in use is read by
-worker processes: a process must not have it open through two SQLite libraries at once, and the one
-that is fast at columns is not the one that everything else goes through.
+A database that no program writes to is read in this process. A large file that may be in use is
+read by worker processes: a process must not have it open through two SQLite libraries at once, and
+the library that reads columns quickly is not the one that the rest of the program uses.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from almanac.planning.brief import RunContext
 from almanac.processes import worker_pool
 from almanac.progress import Progress
 from almanac.report.page_data import Numbers
-from almanac.statistics.range_counts import Found, Surveyor, hand_over, make_known, warm_up
+from almanac.statistics.range_counts import Counts, Surveyor, hand_over, make_known, warm_up
 from almanac.statistics.range_counts import ask as ask_surveyor
 
 WORKERS = 2
 
-# (name of a method of Surveyor, arguments of each call) -> what the calls give, in order
+# (name of a method of Surveyor, arguments of each call) -> results of the calls, in order
 Ask = Callable[[str, Sequence[tuple[int, ...]]], Iterable[Any]]
 
 
 def survey(scan: Scan, context: RunContext, progress: Progress) -> Numbers:
-    """The numbers of a database that nobody writes to meanwhile."""
+    """Return the numbers of a database that no program writes to meanwhile."""
     here = Surveyor(scan, context)
 
     def ask(name: str, arguments: Sequence[tuple[int, ...]]) -> Iterator[Any]:
@@ -44,9 +44,9 @@ def survey(scan: Scan, context: RunContext, progress: Progress) -> Numbers:
 
 
 def survey_live(path: Path, context: RunContext, progress: Progress) -> Numbers:
-    """The numbers of a file that the caller holds open, by worker processes.
+    """Return the numbers of a file that the caller holds open, read by worker processes.
 
-    They are those of one moment if nobody wrote to it meanwhile, which the caller finds out.
+    They are consistent if no program wrote to it meanwhile; the caller checks that.
     """
     with (
         tempfile.TemporaryDirectory(prefix="almanac-") as name,
@@ -63,7 +63,7 @@ def survey_live(path: Path, context: RunContext, progress: Progress) -> Numbers:
             return _survey(ask, functools.partial(make_known, folder), context, progress)
         except BrokenProcessPool as error:
             raise AlmanacError(
-                f"{path}: a worker process that read it ended without a word, perhaps for lack of "
+                f"{path}: a worker process that read it ended unexpectedly, perhaps for lack of "
                 "memory"
             ) from error
 
@@ -73,7 +73,7 @@ def _survey(
 ) -> Numbers:
     progress("contacts", 0, 1)
     (ranges,) = ask("contact_ranges", [()])
-    found = Found()
+    found = Counts()
     (found.figures.entries,) = ask("suppressions", [()])
     ids, states = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
     for done, (some, codes, part) in enumerate(ask("contacts", ranges)):

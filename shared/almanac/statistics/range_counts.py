@@ -1,4 +1,4 @@
-"""Counts of ranges of one database's contacts and rows, in whichever process it is asked.
+"""Counts of ranges of one database's contacts and rows, in this process or in a worker process.
 
 A worker process begins by importing this module, which therefore imports little.
 """
@@ -9,7 +9,7 @@ import functools
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,9 @@ from almanac.database import selects
 from almanac.database.columnar import ColumnarReader, RowReader
 from almanac.database.opening import open_database
 from almanac.database.range_tables import ISSUES, TARGETS
-from almanac.database.scanning import Scan
+from almanac.database.scanning import Rows, Scan
 from almanac.database.sources import Source
-from almanac.frames import Ids, Small
+from almanac.frames import Codes, Ids, Index, Mask, Small
 from almanac.joins import positions
 from almanac.planning.audience import Audience
 from almanac.planning.brief import RunContext
@@ -36,12 +36,13 @@ from almanac.statistics.breakdowns import (
     NO_REASON,
     STATES,
     Figures,
-    Row,
+    Integers,
+    PlannedGroup,
     combinations,
     entries_in_force,
 )
 
-CONTACTS = 100_000  # that are read at a time
+CONTACTS = 100_000  # read at a time
 ROWS = 500_000
 
 
@@ -49,23 +50,23 @@ _IDS, _STATES, _BRIEF = "ids.npy", "states.npy", "brief.json"
 
 
 @dataclass
-class Found:
+class Counts:
     """Counts of some contacts, or of some rows."""
 
     figures: Figures = field(default_factory=Figures)
     issues: Counter[str] = field(default_factory=Counter)
     planned: Counter[tuple[int, str]] = field(default_factory=Counter)  # by day and email type
-    fixed: Counter[int] = field(default_factory=Counter)  # by day: what no run may move
+    fixed: Counter[int] = field(default_factory=Counter)  # by day: what no run moves
 
-    def add(self, other: Found) -> None:
-        """Both together."""
+    def add(self, other: Counts) -> None:
+        """Add the counts of other contacts or rows."""
         self.figures.add(other.figures)
         self.issues.update(other.issues)
         self.planned.update(other.planned)
         self.fixed.update(other.fixed)
 
     def days(self) -> dict[str, DayLoad]:
-        """What stands on each day."""
+        """Return the occupancy of each day."""
         types: dict[int, dict[str, int]] = defaultdict(dict)
         for day, email_type in sorted(self.planned):
             types[day][email_type] = self.planned[day, email_type]
@@ -73,6 +74,30 @@ class Found:
             civil.text_of(day): DayLoad(planned=types.get(day, {}), fixed=self.fixed[day])
             for day in sorted({*types, *self.fixed})
         }
+
+
+class _Kind(NamedTuple):
+    """Rows that have all of this in common."""
+
+    status: str
+    instance: int
+    day: int  # NO_DAY for what is no date
+    email_type: str
+    reason: str
+    rows: int
+    known: int  # those of them that a contact has
+
+
+def _kinds_of(rows: Rows, known: Mask) -> list[_Kind]:
+    """Return the kinds of a range's rows; known: by row, whether there is such a contact."""
+    days = civil.parse_dates(pa.array([date for _, _, date, _, _ in rows.kinds], pa.string()))
+    counts = np.bincount(rows.kind, minlength=len(rows.kinds))
+    of_contacts = np.bincount(rows.kind[known], minlength=len(rows.kinds))
+    each = zip(rows.kinds, days.tolist(), counts.tolist(), of_contacts.tolist(), strict=True)
+    return [
+        _Kind(status, int(instance), day, email_type, reason, count, with_contact)
+        for (status, instance, _, email_type, reason), day, count, with_contact in each
+    ]
 
 
 class Surveyor:
@@ -88,19 +113,19 @@ class Surveyor:
         self._states: Small = np.empty(0, np.int8)
 
     def contact_ranges(self) -> list[ContactRange]:
-        """The arguments of `contacts` for all of the database."""
+        """Return the arguments of `contacts` for the whole database."""
         return self._scan.contact_ranges(CONTACTS)
 
     def row_ranges(self) -> list[ContactRange]:
-        """The arguments of `rows` for all of the database."""
+        """Return the arguments of `rows` for the whole database."""
         return self._scan.row_ranges(ROWS)
 
     def suppressions(self) -> Counter[str]:
-        """See entries_in_force."""
+        """Return the suppressions in force; see `entries_in_force`."""
         return entries_in_force(self._scan.suppressions(), self._context.as_of)
 
-    def contacts(self, first: int, last: int) -> tuple[Ids, Small, Found]:
-        """The id and the state code of each contact of the range, in order, and their counts."""
+    def contacts(self, first: int, last: int) -> tuple[Ids, Small, Counts]:
+        """Return ids and state codes of the range's contacts, in order, and their counts."""
         contacts = ContactRange(first, last)
         table = self._scan.who(contacts, carriers=self._carriers)
         batch = read_contacts(table, self._scan.suppressions(), self._context, self._kind_table)
@@ -109,59 +134,83 @@ class Surveyor:
         audience = Audience.of(batch, targets, no_legacy, self._context, self._kind_table)
         issues = self._scan.read(ISSUES, contacts)
         mine = positions(batch.scope, issues["contact_id"].to_numpy()) >= 0
-        found = Found(issues=Counter(issues.filter(pa.array(mine))["issue"].to_pylist()))
+        found = Counts(issues=Counter(issues.filter(pa.array(mine))["issue"].to_pylist()))
         for state, count in audience.states.items():
             found.figures.states[state or UNKNOWN] += count
         found.figures.reach, found.figures.suppressed = audience.reach, audience.suppressed
         return batch.scope, states_of(table).astype(np.int8), found
 
     def know(self, ids: Ids, states: Small) -> None:
-        """All contacts, in order of their ids, with their state codes: `rows` asks for them."""
+        """Set all contacts, sorted by id, with their state codes; `rows` needs them."""
         self._ids, self._states = ids, states
 
-    def rows(self, first: int, last: int) -> Found:
-        """The counts of the rows in a range of ids."""
+    def rows(self, first: int, last: int) -> Counts:
+        """Return the counts of the rows in a range of row ids."""
         rows = self._scan.rows(first, last, self._context.as_of.isoformat())
-        found = Found()
         if not rows.kinds:
-            return found
+            return Counts()
         contact = positions(self._ids, rows.contact_id)
-        dates = pa.array([date for _, _, date, _, _ in rows.kinds], pa.string())
-        days = civil.parse_dates(dates).tolist()
-        counts = np.bincount(rows.kind, minlength=len(rows.kinds)).tolist()
-        of_contacts = np.bincount(rows.kind[contact >= 0], minlength=len(rows.kinds)).tolist()
+        kinds = _kinds_of(rows, contact >= 0)
+        counts = Counts(planned=self._planned(kinds), fixed=self._fixed(kinds))
+        counts.figures.sent = self._sent(kinds)
+        counts.figures.rows = self._by_group(kinds, rows.kind, contact)
+        return counts
+
+    def _planned(self, kinds: list[_Kind]) -> Counter[tuple[int, str]]:
+        """Count by day and email type what is to be sent to known contacts from as_of on."""
         planned: defaultdict[tuple[int, str], int] = defaultdict(int)
+        for kind in kinds:
+            if kind.day >= self._as_of and kind.status == Status.PRE_SCHEDULED:
+                planned[kind.day, kind.email_type] += kind.known
+        return +Counter(planned)
+
+    def _fixed(self, kinds: list[_Kind]) -> Counter[int]:
+        """Count by day from as_of on what no run moves: committed rows, and those to be sent to
+        unknown contacts."""
         fixed: defaultdict[int, int] = defaultdict(int)
-        groups: dict[tuple[str, str, str], int] = {}  # what is told apart of planned rows
-        group = np.full(len(rows.kinds), -1, np.int32)
-        each = zip(rows.kinds, days, counts, of_contacts, strict=True)
-        for n, ((status, instance, _, email_type, reason), day, count, known) in enumerate(each):
-            if status in SENT_STATUSES and known:
-                which = self._campaign(email_type, int(instance))
-                if which is not None:
-                    found.figures.sent[which] += known
-            if day < self._as_of:
-                continue
-            if status in PLANNED_STATUSES:
-                fate = "" if status == Status.PRE_SCHEDULED else reason or NO_REASON
-                group[n] = groups.setdefault((email_type, instance, fate), len(groups))
-            if status == Status.PRE_SCHEDULED:
-                planned[day, email_type] += known
-            if status != Status.SKIPPED:
-                fixed[day] += count - known if status == Status.PRE_SCHEDULED else count
-        found.planned, found.fixed = +Counter(planned), +Counter(fixed)
-        group_of = group[rows.kind]
+        for kind in kinds:
+            if kind.day >= self._as_of and kind.status == Status.PRE_SCHEDULED:
+                fixed[kind.day] += kind.rows - kind.known
+            elif kind.day >= self._as_of and kind.status != Status.SKIPPED:
+                fixed[kind.day] += kind.rows
+        return +Counter(fixed)
+
+    def _sent(self, kinds: list[_Kind]) -> Counter[int]:
+        """Count by campaign instance the messages that were sent to known contacts."""
+        sent: Counter[int] = Counter()
+        for kind in kinds:
+            if kind.status in SENT_STATUSES and kind.known:
+                instance = self._campaign(kind.email_type, kind.instance)
+                if instance is not None:
+                    sent[instance] += kind.known
+        return sent
+
+    def _by_group(
+        self, kinds: list[_Kind], kind_of: Codes, contact: Index
+    ) -> Counter[PlannedGroup]:
+        """Count the planned rows of known contacts from as_of on by type, reason and state.
+
+        kind_of, contact: by row, its kind and the position of its contact, -1 for an unknown one.
+        """
+        names: dict[tuple[str, int, str], int] = {}
+        group = np.full(len(kinds), -1, np.int32)
+        for number, kind in enumerate(kinds):
+            if kind.day >= self._as_of and kind.status in PLANNED_STATUSES:
+                scheduled = kind.status == Status.PRE_SCHEDULED
+                reason = "" if scheduled else kind.reason or NO_REASON
+                name = (kind.email_type, kind.instance, reason)
+                group[number] = names.setdefault(name, len(names))
+        group_of = group[kind_of]
         counted = (contact >= 0) & (group_of >= 0)
-        place_of = self._states[contact[counted]] + 1
-        names = list(groups)
-        sizes = [len(names), len(STATES)]
-        for (number, place), many in combinations([group_of[counted], place_of], sizes):
-            email_type, instance, reason = names[number]
-            found.figures.rows[Row(email_type, int(instance), STATES[place], reason)] += many
+        columns: list[Integers] = [group_of[counted], self._states[contact[counted]] + 1]
+        groups, found = list(names), Counter[PlannedGroup]()
+        for (number, state), count in combinations(columns, [len(names), len(STATES)]):
+            email_type, instance, reason = groups[number]
+            found[PlannedGroup(email_type, instance, STATES[state], reason)] += count
         return found
 
     def _campaign(self, email_type: str, instance: int) -> int | None:
-        """The instance that a committed row is a message of; None if it is of none."""
+        """Return the instance that a committed row belongs to; None for no campaign."""
         code, name = classify(email_type)
         if code != CAMPAIGN:
             return None
@@ -173,22 +222,22 @@ class Surveyor:
 
 
 def hand_over(folder: Path, context: RunContext) -> None:
-    """For `ask` in other processes."""
+    """Write the context to the folder, for `ask` in other processes."""
     (folder / _BRIEF).write_text(context.model_dump_json())
 
 
 def make_known(folder: Path, ids: Ids, states: Small) -> None:
-    """As Surveyor.know, in other processes."""
+    """Do the same as `Surveyor.know`, for other processes."""
     np.save(folder / _IDS, ids)
     np.save(folder / _STATES, states)
 
 
 def warm_up() -> None:
-    """Importing this module is what takes time in a new process."""
+    """Do nothing: to import this module is what takes time in a new process."""
 
 
 def ask(path: Path, uri: str, folder: Path, method: str, arguments: tuple[int, ...]) -> Any:
-    """What a method of the file's Surveyor gives, in a worker process."""
+    """Return the result of a method of the file's Surveyor, in a worker process."""
     surveyor = _surveyor(path, uri, folder)
     if method == "rows":
         _know(surveyor, folder)
