@@ -1,7 +1,7 @@
 """Checksums of rows that do not depend on how the rows were cut into shards.
 
-A row's checksum mixes its columns; a table's is the sum of its rows' modulo 2^64, so that shards
-add theirs up in any order, and a row that goes or comes is subtracted or added.
+A row's checksum mixes its columns; a table's is the sum of its rows' modulo 2^64. So shards are
+added in any order, and a row that is added or removed is added or subtracted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac.frames import Ids
 
 Hashes = npt.NDArray[np.uint64]  # unsigned 64-bit
 
@@ -19,7 +22,7 @@ _ODD = np.uint64(0x100000001B3)
 
 
 def splitmix64(z: Hashes) -> Hashes:
-    """Sebastiano Vigna's splitmix64 of each number, modulo 2^64."""
+    """Return Sebastiano Vigna's splitmix64 of each number, modulo 2^64."""
     with np.errstate(over="ignore"):
         z = z + _GAMMA
         z = (z ^ (z >> np.uint64(30))) * _MIX_1
@@ -28,7 +31,7 @@ def splitmix64(z: Hashes) -> Hashes:
 
 
 def row_checksums(size: int, *columns: npt.NDArray[np.generic] | Hashes) -> Hashes:
-    """One number for each row, from columns of integers or of `text_checksums`."""
+    """Return one number for each row, from columns of integers or of `text_checksums`."""
     mixed = np.zeros(size, np.uint64)
     for column in columns:
         mixed = splitmix64(mixed ^ column.astype(np.int64, copy=False).view(np.uint64))
@@ -36,37 +39,74 @@ def row_checksums(size: int, *columns: npt.NDArray[np.generic] | Hashes) -> Hash
 
 
 def table_checksum(rows: Hashes) -> int:
-    """The sum of rows, modulo 2^64."""
+    """Return the sum of the rows' checksums, modulo 2^64."""
     return int(np.add.reduce(rows, dtype=np.uint64)) if len(rows) else 0
 
 
 def text_checksums(texts: pa.Array | pa.ChunkedArray) -> Hashes:
-    """One number for each text (no nulls): a polynomial of its bytes modulo 2^64."""
+    """Return one number for each text (no nulls): a polynomial of its bytes modulo 2^64."""
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     if isinstance(texts, pa.DictionaryArray):
         codes = texts.indices.to_numpy(zero_copy_only=False)
         return text_checksums(texts.dictionary)[codes] if len(codes) else np.zeros(0, np.uint64)
+    octets, starts, lengths = _octets(texts)
+    if len(octets) == 0:
+        return np.zeros(len(lengths), np.uint64)
+    place = np.arange(len(octets)) - np.repeat(starts, lengths)
+    with np.errstate(over="ignore"):
+        powers = np.cumprod(np.full(int(lengths.max()), _ODD), dtype=np.uint64)
+        terms = (octets.astype(np.uint64) + np.uint64(1)) * powers[place]
+        filled = lengths > 0  # reduceat cannot add up nothing
+        sums = np.zeros(len(lengths), np.uint64)
+        sums[filled] = np.add.reduceat(terms, starts[filled])
+    return sums
+
+
+def joined_checksums(table: pa.Table) -> Hashes:
+    """Return one number for each row: of the texts of its columns, joined by the character 31.
+
+    The columns have no nulls. Per row and byte this costs a fifth of `text_checksums` by column:
+    begin with m = splitmix64(number of bytes); for each 8 bytes, little-endian and the last ones
+    filled up with zeros, m = splitmix64(m XOR value).
+    """
+    if table.num_rows == 0:
+        return np.zeros(0, np.uint64)
+    text = pa.large_string()
+    columns = [column.combine_chunks().cast(text) for column in table.itercolumns()]
+    joined = pc.binary_join_element_wise(*columns, pa.scalar("\x1f", text))
+    octets, starts, lengths = _octets(joined)
+    padded = np.concatenate([octets, np.zeros(8, np.uint8)])
+    words = np.ndarray((len(octets) + 1,), "<u8", padded, strides=(1,))  # one from each byte on
+    masks = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
+    mixed = splitmix64(lengths.astype(np.uint64))
+    rows = np.arange(len(lengths))
+    for at in range(0, int(lengths.max()), 8):
+        rows = rows[lengths[rows] > at]
+        word = words[starts[rows] + at] & masks[np.minimum(lengths[rows] - at, 8)]
+        mixed[rows] = splitmix64(mixed[rows] ^ word)
+    return mixed
+
+
+def _octets(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Ids, Ids]:
+    """Return the bytes of all texts, and by text where its bytes start and how many they are."""
     texts = texts.cast(pa.large_binary())
     offsets = np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1 + texts.offset)
     offsets = offsets[texts.offset :]
     data = texts.buffers()[2]
     octets = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    octets = octets[offsets[0] : offsets[-1]]
-    lengths = np.diff(offsets)
-    if len(octets) == 0:
-        return np.zeros(len(lengths), np.uint64)
-    place = np.arange(len(octets)) - np.repeat(offsets[:-1] - offsets[0], lengths)
-    with np.errstate(over="ignore"):
-        powers = np.cumprod(np.full(int(lengths.max()), _ODD), dtype=np.uint64)
-        terms = (octets.astype(np.uint64) + np.uint64(1)) * powers[place]
-        filled = lengths > 0  # reduceat cannot add up nothing
-        starts = (offsets[:-1] - offsets[0])[filled]
-        sums = np.zeros(len(lengths), np.uint64)
-        sums[filled] = np.add.reduceat(terms, starts)
-    return sums
+    return octets[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0], np.diff(offsets)
 
 
 def hexadecimal(total: int) -> str:
-    """A table's checksum as it is written down."""
+    """Return a table's checksum as a text of 16 digits."""
     return f"{total % (1 << 64):016x}"
+
+
+def contacts_text(total: int) -> str:
+    """Return a checksum of contacts by `joined_checksums` as a text, with its version.
+
+    Checksums of version 1, without a prefix, mixed the columns one by one: they cannot be compared
+    with these.
+    """
+    return f"v2-{hexadecimal(total)}"

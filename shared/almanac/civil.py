@@ -1,6 +1,6 @@
 """Civil days as integers, in vectors: days since 1970-01-01, years, anniversaries, and their text.
 
-Everything is proleptic Gregorian and total for the years 1 to 9999 and some beyond.
+All is proleptic Gregorian, and defined for the years 1 to 9999 and some beyond.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from almanac.frames import NO_DAY, Codes, Days
 
@@ -23,23 +24,23 @@ _MONTH_LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 
 def day_of(date: dt.date) -> int:
-    """Days from 1970-01-01 to the date."""
+    """Return the days from 1970-01-01 to the date."""
     return (date - EPOCH).days
 
 
 def date_of(day: int) -> dt.date:
-    """The date of a day number; outside the years 1 to 9999 an OverflowError."""
+    """Return the date of a day number; OverflowError outside the years 1 to 9999."""
     return EPOCH + dt.timedelta(days=int(day))
 
 
 def text_of(day: int) -> str:
-    """`YYYY-MM-DD` of a day number."""
+    """Return `YYYY-MM-DD` of a day number."""
     return date_of(day).isoformat()
 
 
 @cache
 def _year_starts() -> npt.NDArray[np.int32]:
-    """Day number of 1 January of every year from _FIRST_YEAR."""
+    """Return the day number of 1 January of every year from _FIRST_YEAR to _LAST_YEAR + 1."""
     years = np.arange(_FIRST_YEAR, _LAST_YEAR + 2, dtype=np.int64)
     before = years - 1
     starts = before * 365 + before // 4 - before // 100 + before // 400 - 719162
@@ -61,25 +62,28 @@ def _day_in_year() -> npt.NDArray[np.int32]:
 
 
 def is_leap(years: Codes) -> npt.NDArray[np.bool_]:
-    """Whether each year has a 29 February."""
+    """Return whether each year has a 29 February."""
     leap: npt.NDArray[np.bool_] = (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
     return leap
 
 
-def year_of(days: Days) -> Codes:
-    """The civil year of each day."""
+def _as_dates(days: Days) -> pa.Array:
+    """Return the days as Arrow dates; those outside the table of years as its first or last day."""
     starts = _year_starts()
-    last = len(starts) - 2
-    guess = np.floor_divide(days.astype(np.int64) * 400, 146097) + (1970 - _FIRST_YEAR)
-    index = np.clip(guess, 0, last).astype(np.int32)
-    index += (days >= starts[np.minimum(index + 1, last)]) & (index < last)
-    index -= (days < starts[index]) & (index > 0)
-    year: Codes = (index + _FIRST_YEAR).astype(np.int32, copy=False)
-    return year
+    return pa.array(np.clip(days, starts[0], starts[-1] - 1), pa.date32())
+
+
+def year_of(days: Days) -> Codes:
+    """Return the civil year of each day."""
+    years: Codes = pc.year(_as_dates(days)).to_numpy().astype(np.int32)
+    return years
 
 
 def anniversary(month_day: Codes, years: Codes) -> Days:
-    """The day of `month_day` (see `month_day_of`) in each year; 29 February becomes the 28th."""
+    """Return the day of `month_day` (see `month_day_of`) in each year.
+
+    29 February becomes the 28th in a common year.
+    """
     years = np.asarray(years, np.int32)
     index = np.clip(years - _FIRST_YEAR, 0, _LAST_YEAR - _FIRST_YEAR)
     day: Days = _year_starts()[index] + _day_in_year()[is_leap(years).astype(np.int8), month_day]
@@ -87,35 +91,26 @@ def anniversary(month_day: Codes, years: Codes) -> Days:
 
 
 def month_day_of(days: Days) -> Codes:
-    """(month-1)*31 + day-1 of each day: the key under which `anniversary` finds it."""
-    years = year_of(days)
-    within = days - _year_starts()[years - _FIRST_YEAR]
-    month_day: Codes = _month_day_table()[is_leap(years).astype(np.int8), within]
+    """Return (month-1)*31 + day-1 of each day: the key under which `anniversary` finds it."""
+    dates = _as_dates(days)
+    month, day = pc.month(dates).to_numpy(), pc.day(dates).to_numpy()
+    month_day: Codes = ((month - 1) * 31 + day - 1).astype(np.int32)
     return month_day
 
 
-@cache
-def _month_day_table() -> npt.NDArray[np.int32]:
-    table = np.zeros((2, 366), np.int32)
-    for leap in (0, 1):
-        days = [
-            month * 31 + day
-            for month, length in enumerate(_MONTH_LENGTHS)
-            for day in range(length + (leap and month == 1))
-        ]
-        table[leap, : len(days)] = days
-    return table
-
-
 def months_of(days: Days) -> Codes:
-    """Months since year 0: 12 * year + month - 1."""
-    return year_of(days) * np.int32(12) + month_day_of(days) // 31
+    """Return the months since year 0: 12 * year + month - 1."""
+    dates = _as_dates(days)
+    months: Codes = (pc.year(dates).to_numpy() * 12 + pc.month(dates).to_numpy() - 1).astype(
+        np.int32
+    )
+    return months
 
 
 def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
-    """Days of the texts `YYYY-MM-DD`, alone or with a space or `T` and anything behind.
+    """Return the days of texts `YYYY-MM-DD`, alone or followed by a space or `T` and any text.
 
-    Anything else, dates that do not exist and nulls are NO_DAY.
+    Other texts, dates that do not exist and nulls are NO_DAY.
     """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
@@ -150,7 +145,7 @@ def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
 
 
 def parse_date(text: str) -> dt.date | None:
-    """What `parse_dates` makes of one text."""
+    """Return the date of one text, by the same rules as `parse_dates`; None for no date."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?", text, re.DOTALL):
         return None
     try:
@@ -160,10 +155,10 @@ def parse_date(text: str) -> dt.date | None:
 
 
 def days_of_parts(year: Codes, month: Codes, day: Codes) -> Days:
-    """Days of (year, month, day); NO_DAY where they make no date of the years 1 to 9999."""
+    """Return the days of (year, month, day); NO_DAY if they are no date of the years 1 to 9999."""
     real = (year >= 1) & (year <= 9999) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     year = np.where(real, year, 2000).astype(np.int32)
     month_day = np.where(real, (month - 1) * 31 + day - 1, 0).astype(np.int32)
     days = anniversary(month_day, year)
-    # a 30 February lands on another day of the month than the one that was asked for
+    # 30 February would become another day of the month
     return np.where(real & (month_day_of(days) == month_day), days, NO_DAY).astype(np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,8 @@ def test_every_run_has_a_checkpoint_and_they_form_a_chain(agency: Agency) -> Non
     assert after[0] == after[1]
     assert len({after[1], after[2], after[3]}) == 3
     assert (contacts[0] == contacts[1], contacts[1] == contacts[2]) == (True, False)
-    assert all(len(checksum) == 16 for checksum in contacts + before + after)
+    assert all(re.fullmatch("v2-[0-9a-f]{16}", checksum) for checksum in contacts)
+    assert all(re.fullmatch("[0-9a-f]{16}", checksum) for checksum in before + after)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
-from almanac.checksums import row_checksums, table_checksum, text_checksums
+from almanac.checksums import joined_checksums, table_checksum
 from almanac.frames import (
     Candidates,
     Ids,
@@ -140,7 +140,7 @@ def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> S
             candidates=len(drafts),
             scheduled_before=int(previous.rows.scheduled.sum()),
         ),
-        contacts_checksum=_contacts_checksum(data.contacts),
+        contacts_checksum=table_checksum(joined_checksums(data.contacts)),
         before_checksum=table_checksum(previous.checksums()),
         history_checksum=match.history_checksum,
         scheduled=previous.scheduled_days(civil.day_of(context.as_of)),
@@ -162,15 +162,6 @@ def hold_against_snapshot(
     return previous, match_previous(
         previous, ids, drafts, plan.metadata, batch, why, context, kind_table
     )
-
-
-def _contacts_checksum(table: pa.Table) -> int:
-    """Of all that planning reads of the contacts, text by text."""
-    columns = [
-        text_checksums(column) if pa.types.is_string(column.type) else column.to_numpy()
-        for column in table.itercolumns()
-    ]
-    return table_checksum(row_checksums(table.num_rows, *columns))
 
 
 def _statuses(links: TargetLinks, drafts: Drafts, contact_ids: Ids) -> TargetStatuses:

@@ -10,7 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
-from almanac.checksums import hexadecimal, row_checksums, table_checksum, text_checksums
+from almanac.checksums import (
+    contacts_text,
+    hexadecimal,
+    row_checksums,
+    table_checksum,
+    text_checksums,
+)
 from almanac.errors import Corrupt
 from almanac.frames import (
     PLACEMENT_STEPS,
@@ -221,7 +227,7 @@ class Tally:
         days = self._day_loads()
         totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
         checksums = Checksums(
-            contacts=hexadecimal(self.facts["contacts_checksum"]),
+            contacts=contacts_text(self.facts["contacts_checksum"]),
             schedules_before=hexadecimal(self.facts["before_checksum"]),
             schedules_after=hexadecimal(self.after + self.facts["history_checksum"]),
         )
