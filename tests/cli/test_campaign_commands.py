@@ -15,9 +15,9 @@ import pytest
 
 from almanac.campaigns.change_request import ChangeRequest
 from almanac.campaigns.edit import (
+    commit_instance_change,
     preview_instance_change,
     preview_type_change,
-    write_instance_change,
 )
 from almanac.campaigns.model import ChangeResult
 from almanac.campaigns.queries import list_campaigns, show_campaign
@@ -479,7 +479,7 @@ def test_another_writer_between_look_and_change_is_heeded(path: Path) -> None:
     place = FileDatabase(path)
     looked = preview_instance_change(place, "2", {"target_states": "FL"}, request(), quietly)
     change(path, "UPDATE campaign_instances SET target_states = 'CA' WHERE id = 2")
-    done = write_instance_change(place, looked, request(), quietly)
+    done = commit_instance_change(place, looked, request(), quietly)
     assert [(each.old, each.new) for each in done.changes] == [("CA", "FL")]
     assert query(path, LOG) == [("e1", NEWS, "target_states", "CA", "FL", "tester")]
 
@@ -532,7 +532,7 @@ def test_a_version_that_another_writer_publishes_meanwhile_is_changed_too(path: 
             change(path, "UPDATE campaign_instances SET sms_template = 'theirs' WHERE id = 2")
             put(store, path, NOW + dt.timedelta(microseconds=1))
 
-    assert write_instance_change(place, looked, request(), interfere).outcome == "written"
+    assert commit_instance_change(place, looked, request(), interfere).outcome == "written"
     assert version(store) == 3
     with place.open() as source:
         sql = "SELECT sms_template, target_states FROM campaign_instances WHERE id = 2"
@@ -552,7 +552,7 @@ def test_writers_who_are_always_first_leave_everything_as_it_is(path: Path) -> N
             put(store, path, NOW + dt.timedelta(microseconds=version(store)))
 
     with pytest.raises(Superseded, match="nothing was changed"):
-        write_instance_change(StoreDatabase(store, ORG), looked, request(), interfere)
+        commit_instance_change(StoreDatabase(store, ORG), looked, request(), interfere)
     with StoreDatabase(store, ORG).open() as source:
         assert not is_logged(source.connection, "e1")
 

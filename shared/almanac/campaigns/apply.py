@@ -13,10 +13,10 @@ from pathlib import Path
 
 from almanac.campaigns.change_request import ChangeRequest, Changes
 from almanac.campaigns.edit import (
+    commit_instance_change,
+    commit_type_change,
     preview_instance_change,
     preview_type_change,
-    write_instance_change,
-    write_type_change,
 )
 from almanac.campaigns.model import ChangeResult, Replanned
 from almanac.campaigns.validation import campaign_change
@@ -71,7 +71,7 @@ def change_instance(
         outcome = "published" if publish else "written" if wanted else "nothing to change"
         planned = replan([request.change(instance, wanted)])
         return result.model_copy(update={"outcome": outcome, **planned})
-    result = write_instance_change(agency, result, request, progress)
+    result = commit_instance_change(agency, result, request, progress)
     return result.model_copy(update=replan([request.replan(instance)]))
 
 
@@ -88,7 +88,7 @@ def change_type(
     result, instances = preview_type_change(agency, name, changes, request, progress)
     if options.dry_run:
         return result
-    result = write_type_change(agency, result, request, progress)
+    result = commit_type_change(agency, result, request, progress)
     return result.model_copy(update=replan([request.replan(each) for each in instances]))
 
 

@@ -18,9 +18,9 @@ from almanac.campaigns.validation import (
     check_new_type,
     type_changes,
 )
-from almanac.database import changes as log
 from almanac.database.campaigns import add_row, complete_tables
 from almanac.database.catalog import Record
+from almanac.database.changes import is_logged, write_change, write_type_change
 from almanac.database.opening import map_errors
 from almanac.database.sql import columns_of
 from almanac.names import check_event_id
@@ -90,7 +90,7 @@ def preview_type_change(
         return result, instances
 
 
-def write_instance_change(
+def commit_instance_change(
     agency: AgencyDatabase, preview: ChangeResult, request: ChangeRequest, progress: Progress
 ) -> ChangeResult:
     """Write a previewed change of an instance, and log it, in one transaction."""
@@ -99,7 +99,7 @@ def write_instance_change(
     def write(connection: apsw.Connection) -> tuple[bool, list[FieldChange]]:
         row = Campaigns.read(connection).instance(str(preview.instance_id))
         wanted = _validated(row, changes, request)  # others may have changed it meanwhile
-        written = log.write_change(
+        written = write_change(
             connection,
             event_id=request.event_id,
             instance_id=int(row["id"]),
@@ -109,10 +109,10 @@ def write_instance_change(
         )
         return written, _differing(row, wanted)
 
-    return _write(agency, preview, write, request, progress)
+    return _commit(agency, preview, write, request, progress)
 
 
-def write_type_change(
+def commit_type_change(
     agency: AgencyDatabase, preview: ChangeResult, request: ChangeRequest, progress: Progress
 ) -> ChangeResult:
     """Write a previewed change of a type, and log it, in one transaction."""
@@ -120,7 +120,7 @@ def write_type_change(
 
     def write(connection: apsw.Connection) -> tuple[bool, list[FieldChange]]:
         row = Campaigns.read(connection).type(preview.name)
-        written = log.write_type_change(
+        written = write_type_change(
             connection,
             event_id=request.event_id,
             type_name=preview.name,
@@ -130,10 +130,10 @@ def write_type_change(
         )
         return written, _differing(row, values)
 
-    return _write(agency, preview, write, request, progress)
+    return _commit(agency, preview, write, request, progress)
 
 
-def _write(
+def _commit(
     agency: AgencyDatabase,
     preview: ChangeResult,
     write: _Write,
@@ -263,7 +263,7 @@ def _differing(row: Record, wanted: Mapping[str, str | int | None]) -> list[Fiel
 def _is_logged(connection: apsw.Connection, request: ChangeRequest) -> bool:
     """Return whether the event was applied; an older database has no column for it."""
     has_column = columns_of(connection, "campaign_change_log").has("event_id")
-    return has_column and log.is_logged(connection, request.event_id)
+    return has_column and is_logged(connection, request.event_id)
 
 
 def _state(found: Campaigns, number: int, as_of: dt.date) -> str:

@@ -13,8 +13,8 @@ from almanac.campaigns.queries import CONTACTS_PER_BATCH
 from almanac.campaigns.repository import Campaigns
 from almanac.config import Config
 from almanac.contact_ranges import EVERYONE, ContactRange, cut
-from almanac.database import campaigns as tables
 from almanac.database import range_tables, selects
+from almanac.database.campaigns import count_planned, planned_of, targets_of
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
@@ -48,8 +48,8 @@ def impact_of(
         data = ShardData(
             contacts=pa.table({"id": snapshot.contact_ids()}),
             committed=selects.COMMITTED_SCHEMA.empty_table(),
-            planned=tables.planned_of(source, numbers),
-            targets=tables.targets_of(source, numbers),
+            planned=planned_of(source, numbers),
+            targets=targets_of(source, numbers),
             legacy=snapshot.read(range_tables.LEGACY, EVERYONE)
             if context.legacy_instance is not None
             else selects.PLANNED_SCHEMA.empty_table(),
@@ -68,6 +68,6 @@ def impact_of(
             parts.append(affected(part, context, before))
         ids = np.concatenate(parts)
         progress("planned rows", 0, 1)
-        rows = tables.count_planned(source.connection, ids)
+        rows = count_planned(source.connection, ids)
         progress("planned rows", 1, 1)
     return Affected(contacts=len(ids), planned_rows=rows)

@@ -18,8 +18,13 @@ from almanac.campaigns.model import (
 )
 from almanac.campaigns.repository import Campaigns
 from almanac.contact_ranges import cut
-from almanac.database import campaigns as tables
 from almanac.database import range_tables
+from almanac.database.campaigns import (
+    campaign_messages,
+    last_changes,
+    target_counts,
+    targets_of,
+)
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
@@ -93,7 +98,7 @@ def show_campaign(
             reach = None
             if instance.understood:
                 reach = _reach(source, snapshot, context, instance, progress)
-        logged = tables.last_changes(source.connection, instance.id, CHANGES_SHOWN)
+        logged = last_changes(source.connection, instance.id, CHANGES_SHOWN)
     busiest = sorted(days.items(), key=lambda pair: (-pair[1], pair[0]))[:DAYS_SHOWN]
     return CampaignShown(
         database=agency.name,
@@ -153,13 +158,13 @@ def _count(
 
     Of a single line only its messages are read.
     """
-    for number, counts in tables.target_counts(source.connection).items():
+    for number, counts in target_counts(source.connection).items():
         if number in lines:
             lines[number].targets = dict(sorted(counts.items()))
     days: Counter[str] = Counter()
     skipped: dict[int, Counter[str]] = defaultdict(Counter)
     only = next(iter(lines)) if len(lines) == 1 else None
-    for group in tables.campaign_messages(source.connection, as_of.isoformat(), progress, only):
+    for group in campaign_messages(source.connection, as_of.isoformat(), progress, only):
         code, name = classify(group.email_type)
         number = group.instance
         if not number and code == CAMPAIGN and (at := instance_named(name, instances)) >= 0:
@@ -219,7 +224,7 @@ def _reach(
 
 def _target_contacts(source: Source, instance: int) -> Ids:
     """Return the ids of the contacts with targets of the instance, in any status, sorted."""
-    rows = tables.targets_of(source, np.array([instance], np.int64))
+    rows = targets_of(source, np.array([instance], np.int64))
     ids: Ids = np.unique(rows["contact_id"].to_numpy())
     return ids
 

@@ -189,8 +189,8 @@ def set_(
     """Change an instance, by id or name, log the change, and show which contacts it affects.
 
     The fields are those of add; nothing behind the sign clears one. Without any, --replan replans
-    the contacts that the instance affects. In a store the functions are requested to do both, in
-    one step.
+    the contacts that the instance affects. In a store the change is requested from the functions,
+    which make it and replan in one step.
     """
     arguments = CampaignArguments(words, org, store)
     agency, (which, *fields) = arguments.agency("INSTANCE")

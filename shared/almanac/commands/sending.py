@@ -150,10 +150,9 @@ def mark(
     """Record what became of messages: claimed (processing), sent, delivered, failed, bounced.
 
     The file is CSV or JSON lines. A line has the id of the row and its status. It may have at,
-    message_id, detail, and contact_id
-    and scheduled_send_date, which are compared with the row. Lines that cannot be true are refused,
-    each with its reason; all others are written in one transaction. Marking is idempotent. An
-    address that bounced or complained is suppressed.
+    message_id, detail, and contact_id and scheduled_send_date, which are compared with the row.
+    Lines that contradict the row are refused, each with its reason; all others are written in one
+    transaction. Marking is idempotent. An address that bounced or complained is suppressed.
     """
     agency, file = agency_and_file(names, org, store)
     path = rejects_path(file, rejects)

@@ -71,7 +71,7 @@ def list_(
 ) -> int:
     """Count the suppressions by reason, source and state, or show those of one contact or address.
 
-    Those of a contact have its id or its address.
+    A contact is suppressed by its id or by its address.
     """
     agency = agency_of(database, org, store)
     day = _day(agency, on)
