@@ -3,9 +3,9 @@
     python send.py agency.sqlite3 --on 2026-11-23 --url https://api.provider.example/v1/messages
 
 It may be stopped at any moment and started again: nothing is sent twice, and nothing is forgotten.
-It needs `almanac` on the path (or what the variable ALMANAC says) and tenacity, which almanac
-brings along. The provider must know idempotency keys: a message with a key that it has seen before
-is not sent again. The key of a message is the id of its row.
+It needs `almanac` on the path (or what the variable ALMANAC says) and nothing else. The provider
+must know idempotency keys: a message with a key that it has seen before is not sent again. The key
+of a message is the id of its row.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shlex
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
-
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 Message = dict[str, Any]
 
@@ -97,21 +96,19 @@ class Sender:
             self.mark(done)
 
     def send_patiently(self, message: Message) -> str:
-        """The provider's id of the message; TryAgain when patience has come to its end."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(TryAgain),
-            stop=stop_after_attempt(self.options.attempts),
-            wait=self.pause,
-            reraise=True,
-        )
-        return str(retrying(self.post, message))
+        """Return the provider's id of the message; raise TryAgain after the last attempt."""
+        for attempt in range(1, self.options.attempts):
+            try:
+                return self.post(message)
+            except TryAgain as error:
+                time.sleep(self.pause(attempt, error.seconds))
+        return self.post(message)
 
-    def pause(self, state: RetryCallState) -> float:
-        """As long as the provider asks for; else longer from time to time, and never alike."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TryAgain) and error.seconds is not None:
-            return float(min(error.seconds, self.options.slowest))
-        return float(wait_random_exponential(max=self.options.slowest)(state))
+    def pause(self, attempt: int, seconds: float | None) -> float:
+        """Seconds to wait: what the provider asks for, else random below a bound that doubles."""
+        if seconds is not None:
+            return float(min(seconds, self.options.slowest))
+        return random.uniform(0, min(2 ** (attempt - 1), self.options.slowest))
 
     def post(self, message: Message) -> str:
         """One attempt."""
