@@ -13,7 +13,7 @@ import pytest
 from almanac.errors import ConfigError
 from almanac_emulation.requirements import require_everything
 
-FUNCTIONS = Path(__file__).parents[1] / "functions"
+FUNCTIONS = Path(__file__).parents[2] / "functions"
 IN_CI = os.environ.get("CI") == "true"
 
 
