@@ -1,4 +1,4 @@
-"""Changes a campaign: a CampaignChange becomes a run over the contacts that it concerns."""
+"""Changes a campaign: a CampaignChange becomes a run over the contacts that it affects."""
 
 from __future__ import annotations
 

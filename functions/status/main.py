@@ -1,4 +1,4 @@
-"""Tells how the organizations are: health, last run, current version, the report page."""
+"""Serves the status of the organizations: health, last run, current version, report page."""
 
 from __future__ import annotations
 

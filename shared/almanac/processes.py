@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolExecutor]:
-    """Processes that begin at once with `warm`, and end with the context."""
+    """Start processes that run `warm` first; they end with the context."""
     # spawned, not forked: the parent has threads by now
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:
@@ -26,9 +26,9 @@ def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolE
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes started within ignore Ctrl-C: it is for the parent, which stops its workers."""
+    """Start processes within that ignore Ctrl-C: the parent gets it, and stops its workers."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may change handlers, and only it is interrupted
+        yield  # only the main thread may set handlers, and only it is interrupted
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

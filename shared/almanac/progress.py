@@ -1,4 +1,4 @@
-"""Progress of a command, and the time that each of its steps took."""
+"""Progress of a command, and the duration of its steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Progress = Callable[[str, int, int], None]  # step, units done, units in all
 
 
 class Stopwatch:
-    """Passes progress on, and adds up the time of each step."""
+    """Forwards progress, and measures the time of each step."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -30,7 +30,7 @@ class Stopwatch:
         self._last = now
 
     def seconds(self) -> dict[str, float]:
-        """Seconds by step, and in all."""
+        """Return seconds by step and in total."""
         self._add(time.perf_counter())
         total = self._last - self._started
         return {step: round(s, 3) for step, s in self._seconds.items()} | {"total": round(total, 3)}

@@ -219,7 +219,7 @@ def test_a_damaged_download_is_noticed(
 def test_a_short_range_is_noticed(store: CloudStore, faults: Faults) -> None:
     info = store.write("a", b"0123456789", if_generation=0)
     faults.add(Fault("media", "a", shortened_to=3))
-    with pytest.raises(Corrupt, match="a: 3 bytes came back where 5 were asked for"):
+    with pytest.raises(Corrupt, match="a: 3 bytes were received where 5 were requested"):
         store.read_range("a", info.generation, 2, 5)
 
 

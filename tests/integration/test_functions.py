@@ -55,9 +55,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderSto
     monkeypatch.setenv("ALMANAC_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("ALMANAC_PROJECT", "almanac-test")
     monkeypatch.setenv("FUNCTION_TARGET", "")  # the framework sets it
-    cloud._parts.cache_clear()
+    cloud._services.cache_clear()
     yield FolderStore(tmp_path / "store")
-    cloud._parts.cache_clear()
+    cloud._services.cache_clear()
     structlog.reset_defaults()
 
 

@@ -350,7 +350,7 @@ def test_the_second_bad_fragment_of_a_shard_fails_the_run_with_the_reason(
 
     def broken_shard(delivery: Delivery) -> None:
         task = parse(ShardTask, delivery.data)
-        run_shard(cloud.store, task, cloud.snapshots)
+        run_shard(cloud.store, plan, task, cloud.snapshots)
         if task.shard == 1:
             put(cloud, 1, bad)
         announce(cloud.services, ORG, DAILY, task.shard)

@@ -121,10 +121,10 @@ def publishing_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_shard_that_finds_its_fragment_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     there: list[bool] = []
 
-    def run(store: ObjectStore, task: Any, snapshots: Any) -> str:
+    def run(store: ObjectStore, plan: Any, task: Any, snapshots: Any) -> str:
         name = layout.fragment(task.org_id, task.run_id, task.shard)
         there.append(store.stat(name) is not None)
-        return shard.run_shard(store, task, snapshots)
+        return shard.run_shard(store, plan, task, snapshots)
 
     def announce(services: Services, org_id: str, run_id: str, number: int) -> None:
         if not there.pop():
@@ -153,7 +153,7 @@ def events_are_not_looked_up_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None
 
 @mutation
 def dead_runs_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_bury_dead_runs", lambda services, lease: None)
+    monkeypatch.setattr(endings, "_end_dead_runs", lambda services, lease: None)
 
 
 @mutation
@@ -169,7 +169,7 @@ def the_clock_of_the_delivery_decides_the_day(monkeypatch: pytest.MonkeyPatch) -
 
 @mutation
 def a_superseded_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_ask_again", lambda services, plan: None)
+    monkeypatch.setattr(endings, "_request_again", lambda services, plan: None)
 
 
 @mutation

@@ -47,7 +47,7 @@ def test_a_handler_may_publish(bus: LocalBus) -> None:
 
 def test_a_message_for_nobody_is_an_error(bus: LocalBus) -> None:
     bus.publish("a", [b"1"])
-    with pytest.raises(ConfigError, match="topic a: nobody subscribes"):
+    with pytest.raises(ConfigError, match="topic a: it has no subscriber"):
         bus.run_until_idle()
 
 

@@ -182,7 +182,7 @@ def test_a_claim_goes_with_the_lease(store: ObjectStore) -> None:
     claim(store, newcomer, LATER)
     release(store, ORG, "run-2")
     for act in (lambda: claim(store, mine, LATER), lambda: end_merge(store, mine)):
-        with pytest.raises(LeaseTaken, match="run run-1 has no lease any more"):
+        with pytest.raises(LeaseTaken, match="run run-1 has lost its lease"):
             act()
 
 

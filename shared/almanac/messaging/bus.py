@@ -1,4 +1,4 @@
-"""Publishing and receiving, whatever carries the messages."""
+"""Publishing and receiving messages, independent of the transport."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message as it arrives: at least once, in any order.
+    """A delivery of a message: at least once, in any order.
 
-    publish_time is aware, and the same at every delivery of the message.
+    publish_time has a time zone, and is the same at every delivery of the message.
     """
 
     topic: str
@@ -23,15 +23,15 @@ class Delivery:
 
 
 class Bus(Protocol):
-    """Where messages are published."""
+    """Publishes messages."""
 
     def publish(
         self, topic: str, messages: Sequence[bytes], attributes: Mapping[str, str] | None = None
     ) -> None:
-        """Publish the messages and return once every one of them is confirmed.
+        """Publish the messages, and return once each of them is confirmed.
 
-        On an error some may have been published: publish all of them again.
-        Raises TransientError, OutcomeUnknown, and ConfigError where there is no such topic: the
-        fault is then in the installation, and not in the message that is being dealt with.
+        After an error some may have been published: publish all of them again. Raises
+        TransientError, OutcomeUnknown, ConfigError (no such topic: a fault of the installation,
+        not of the message being handled).
         """
         ...

@@ -1,4 +1,4 @@
-"""From the event that a function is called with to a Delivery.
+"""Parse the event that a function is called with into a Delivery.
 
 A Pub/Sub push arrives as a CloudEvent whose data hold the message. functions-framework makes
 `{"message": {...}}` of it; Eventarc's own events have `"subscription"` beside it. Names are in
@@ -18,15 +18,15 @@ from almanac.errors import RequestError
 from almanac.messaging.bus import Delivery
 from almanac.names import FIRST_YEAR, LAST_YEAR
 
-# Attributes of a request that was published again: the id and the publish time of the message
-# that first asked, which the run's id, as_of and T0 are made of.
+# Attributes of a request that was published again: id and publish time of its first message, from
+# which the run's id, as_of and T0 follow.
 REQUEST_ID = "request_id"
 REQUESTED_AT = "requested_at"
-_LONGEST_ID = 1024  # as long as an attribute can be
+_LONGEST_ID = 1024  # characters: the limit of an attribute
 
 
 class Event(Protocol):
-    """What is needed of a CloudEvent."""
+    """The part of a CloudEvent that is used."""
 
     data: Any
 
@@ -34,15 +34,12 @@ class Event(Protocol):
 
 
 def delivery_of(event: Event, topic: str) -> Delivery:
-    """The message in the event.
-
-    Raises RequestError for an event that holds none.
-    """
+    """Return the message in the event; raise RequestError if there is none."""
     message = _object(_content(event), "message")
     attributes = _attributes(message)
     message_id = attributes.get(REQUEST_ID) or _first(message, "messageId", "message_id")
     if not _is_id(message_id):
-        raise RequestError(f"event: its message has no id, but {_shown(message_id)}")
+        raise RequestError(f"event: its message has no id: {_shown(message_id)}")
     published = attributes.get(REQUESTED_AT) or _first(message, "publishTime", "publish_time")
     return Delivery(
         topic=topic,
@@ -54,7 +51,7 @@ def delivery_of(event: Event, topic: str) -> Delivery:
 
 
 def raw_of(event: Event) -> tuple[str, bytes]:
-    """The id and all the data of an event that delivery_of refuses, to be recorded."""
+    """Return id and data of an event that delivery_of refuses, to be recorded."""
     data = event.data
     if not isinstance(data, bytes):
         data = json.dumps(data, default=str).encode()
@@ -62,7 +59,7 @@ def raw_of(event: Event) -> tuple[str, bytes]:
 
 
 def _content(event: Event) -> Any:
-    """The event's data: JSON is parsed already if its content type said that it is JSON."""
+    """Return the event's data; JSON is parsed already if its content type says so."""
     if not isinstance(event.data, bytes | str):
         return event.data
     try:
@@ -91,7 +88,7 @@ def _attributes(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_id(value: Any) -> TypeGuard[str]:
-    """Whether it is a text that can be written down."""
+    """Whether the value is a text that can be encoded."""
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID:
         return False
     return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,4 +1,4 @@
-"""Delivery within one process, in the order of publishing."""
+"""A bus within one process, which delivers in the order of publishing."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class _Attempt:
 
 
 class LocalBus:
-    """A Bus whose messages wait in a queue until run_until_idle hands them out.
+    """A Bus whose messages wait in a queue until run_until_idle delivers them.
 
-    clock gives publish times. A delivery that fails with TransientError or OutcomeUnknown goes
-    to the queue's end, at most max_attempts times in all; pause is called before that with the
-    number of the attempt that failed.
+    clock returns publish times. A delivery that fails with TransientError or OutcomeUnknown is
+    queued again, for max_attempts attempts in all; before that pause is called with the number of
+    the attempt that failed.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class LocalBus:
         executor: Executor | None = None,
         then: Callable[[Delivery, Any], None] | None = None,
     ) -> None:
-        """Hand the topic's messages to handler, one at a time or, in an executor, at once.
+        """Deliver the topic's messages to handler, one at a time or, in an executor, in parallel.
 
-        then is called with the delivery and what handler returned, always in the thread of
-        run_until_idle: a handler in another process cannot publish, then can.
+        then is called with the delivery and the handler's result, in the thread of run_until_idle:
+        a handler in another process cannot publish, then can.
         """
         self._subscriptions[topic] = _Subscription(handler, executor, then)
 
@@ -79,10 +79,10 @@ class LocalBus:
                 self._waiting.append(_Attempt(delivery, 1))
 
     def run_until_idle(self) -> None:
-        """Deliver until nothing waits and nothing runs.
+        """Deliver until no message waits and no handler runs.
 
-        The first error that is not worth another attempt is raised at once; what waits in
-        executors is cancelled, and what waits in the queue is dropped.
+        The first error that is not retried is raised at once; deliveries that wait in executors
+        are cancelled, and those in the queue are dropped.
         """
         running: dict[Future[Any], _Attempt] = {}
         try:
@@ -107,7 +107,7 @@ class LocalBus:
             self._finish(attempt, lambda: subscription.handler(attempt.delivery))
 
     def _finished(self, running: dict[Future[Any], _Attempt]) -> list[Future[Any]]:
-        """Those done, first submitted first; waits for one if there is nothing else to do."""
+        """Return the finished ones in order of submission; wait for one if no message waits."""
         if running and not self._waiting:
             wait(running, return_when=FIRST_COMPLETED)
         return [future for future in running if future.done()]
@@ -129,4 +129,4 @@ class LocalBus:
             return self._subscriptions[attempt.delivery.topic]
         except KeyError:
             topic = attempt.delivery.topic
-            raise ConfigError(f"topic {topic}: nobody subscribes to it") from None
+            raise ConfigError(f"topic {topic}: it has no subscriber") from None

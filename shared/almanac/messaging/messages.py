@@ -1,4 +1,4 @@
-"""The messages: RunRequest and ShardTask ask, ShardDone tells, CampaignChange does both.
+"""The messages: RunRequest, CampaignChange and ShardTask are requests, ShardDone is an event.
 
 Each is one JSON object; unknown keys, wrong types and impossible values are refused with a
 RequestError that names the key.
@@ -106,7 +106,7 @@ class ShardTask(Message):
 
 
 class ShardDone(Message):
-    """The fragment of the shard is there."""
+    """The fragment of the shard exists."""
 
     org_id: OrgId
     run_id: RunId
@@ -114,10 +114,10 @@ class ShardDone(Message):
 
 
 class CampaignChange(Message):
-    """Change a campaign instance and plan its contacts anew.
+    """Change a campaign instance and replan the contacts it affects.
 
-    changes: column of campaign_instances to its new text, or null. metadata may be given as a
-    JSON object and becomes its text. No changes at all: they are in the database already.
+    changes: columns of campaign_instances and their new text or null. metadata may be a JSON object
+    and becomes its text. Empty if the changes are in the database already.
     """
 
     event_id: EventId
@@ -140,7 +140,7 @@ class CampaignChange(Message):
 
 
 def _new_value(field: object, value: object) -> str | None:
-    """The column's new text; the ValueError begins with the field's name."""
+    """Return the column's new text; raise ValueError, which begins with the field's name."""
     if field not in CHANGE_FIELDS:
         known = ", ".join(sorted(CHANGE_FIELDS))
         raise ValueError(f"{_shown(field)} is not a field that can be changed ({known})")
@@ -191,7 +191,7 @@ M = TypeVar("M", bound=Message)
 
 
 def parse(model: type[M], data: bytes) -> M:
-    """The message in data; no data at all is the empty object.
+    """Parse the message in data; no data is the empty object.
 
     Raises RequestError in one line: message, key, what was found or expected.
     """
@@ -219,5 +219,5 @@ def _shown_key(where: str) -> str:
 
 
 def to_json(message: Message) -> bytes:
-    """The message as it is sent; the same bytes for the same message."""
+    """Return the message as sent; the same message gives the same bytes."""
     return message.model_dump_json().encode()

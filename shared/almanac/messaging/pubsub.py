@@ -21,9 +21,9 @@ _ATTEMPT_SECONDS = 15.0
 class PubSubBus:
     """A Bus over the topics of a Google Cloud project; any number of threads may publish.
 
-    What fails for a while is tried again until deadline_seconds have passed, for each batch of
-    messages. The client is made when it is first needed, since the import takes its time and a
-    process may be forked until then; PUBSUB_EMULATOR_HOST works as Google defines it.
+    Transient errors are retried for at most deadline_seconds per batch of messages. The client is
+    made when first needed, since the import is slow and the process may be forked until then.
+    PUBSUB_EMULATOR_HOST works as Google defines it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class PubSubBus:
         if not messages:
             return
         client = self._get_client()
-        # the answer to a request holds the id of each of its messages: all of them are confirmed
+        # the answer to a request holds the ids of its messages, which confirms them
         for batch in _batches(topic, messages):
             self._publish(client, topic, batch, dict(attributes or {}))
 

@@ -1,4 +1,4 @@
-"""The topics that the steps speak over."""
+"""The topics of the messages between the steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Topic names with the installation's prefix in front (it may be empty)."""
+    """Topic names with the installation's prefix, which may be empty."""
 
     prefix: str = ""
 

@@ -1,4 +1,4 @@
-"""The last step: choose days, and write what changed in the committer's transaction."""
+"""The end of a merge: choose days, and write the changes in the committer's transaction."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from almanac.runs.balance import Balanced, balance
 from almanac.runs.fragment_validation import judged
 from almanac.runs.run_plan import PlannedChange, RunPlan
 from almanac.runs.suppression_check import check_suppressed
-from almanac.runs.totals import Outcome, Tally, outcomes
+from almanac.runs.totals import Outcome, PlanTotals, outcomes
 from almanac.storage.store import ObjectStore
 
 Write = Callable[[apsw.Connection | None], RunSummary]
 
 
 class BrokenChange(DatabaseError):
-    """A campaign change that the database does not take, as its own rules would have it."""
+    """A campaign change that the database refuses by its own constraints."""
 
     def __init__(self, change: PlannedChange, reason: str) -> None:
         instance = change.campaign_instance_id
@@ -49,12 +49,12 @@ class BrokenChange(DatabaseError):
 
 
 class Committer(Protocol):
-    """Makes a plan the organization's next state, in one step or not at all."""
+    """Commits a run: all of its changes or none."""
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
-        """Call `write` inside one transaction and publish the result.
+        """Call `write` inside one transaction and commit the result.
 
-        Raises SnapshotMoved or Superseded where somebody else wrote since the snapshot.
+        Raises SnapshotMoved or Superseded if another program wrote since the snapshot.
         """
         ...
 
@@ -78,12 +78,12 @@ def write_run(
     connection: apsw.Connection | None,
     progress: Progress,
 ) -> RunSummary:
-    """Write every change of the run inside the caller's transaction, and sum the run up.
+    """Write all changes of the run inside the caller's transaction, and return its summary.
 
-    Without a connection nothing is written: the summary says what would be.
+    Without a connection nothing is written: the summary is that of a dry run.
     """
-    plan, words = balanced.plan, balanced.kind_table
-    tally = Tally(balanced)
+    plan, kind_table = balanced.plan, balanced.kind_table
+    totals = PlanTotals(balanced)
     writer = None
     migrations: list[str] = []
     affected: list[Ids] = []
@@ -93,15 +93,15 @@ def write_run(
         _write_changes(connection, plan)
         writer = ScheduleWriter(
             connection,
-            words.kinds,
-            words.reasons,
+            kind_table.kinds,
+            kind_table.reasons,
             plan.context.send_time,
             plan.run_id,
             plan.timestamp,
         )
     progress("write", 0, len(balanced.fragments))
     for done, outcome in enumerate(outcomes(store, balanced)):
-        tally.add(outcome)
+        totals.add(outcome)
         if connection is not None and writer is not None:
             with judged(done, balanced.fragments[done].name):
                 _check_owners(connection, outcome, plan.shards[done])
@@ -109,7 +109,7 @@ def write_run(
             if plan.changes:
                 affected.append(np.unique(outcome.fragment.candidates.contact_id))
         progress("write", done + 1, len(balanced.fragments))
-    summary = tally.summary(migrations)
+    summary = totals.summary(migrations)
     if connection is not None:
         progress("index", 0, 1)
         summary.migrations += create_indexes(connection)
@@ -138,9 +138,9 @@ def _write_changes(connection: apsw.Connection, plan: RunPlan) -> None:
 
 
 def _check_owners(connection: apsw.Connection, outcome: Outcome, contacts: ContactRange) -> None:
-    """The rows that are to be changed are those of the contacts that they are said to be of.
+    """Check that every row to change belongs to the claimed contact; raise Corrupt.
 
-    A target that was sent comes without its contact: it must be one of the shard's. Corrupt.
+    A target that was sent comes without its contact: it must belong to the shard's contacts.
     """
     candidates, removals = outcome.fragment.candidates, outcome.fragment.removals
     claimed = outcome.changed & (candidates.previous_id != 0)
@@ -181,15 +181,15 @@ def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome
 
 
 def _write_statuses(connection: apsw.Connection, outcome: Outcome, now: str) -> None:
-    """contact_campaigns follows the plan, where it does not already."""
+    """Update the status of the targets in contact_campaigns where the plan changes it."""
     statuses = outcome.fragment.statuses
     scheduled, skipped, sent = (TARGET_STATUSES.index(s) for s in ("scheduled", "skipped", "sent"))
     reason = np.append(outcome.reason, 0)[statuses.candidate]  # -1, of a sent one, is the last
     planned = np.where(reason == 0, scheduled, skipped)
-    word = np.where(statuses.candidate < 0, sent, planned)
-    differs = word != statuses.status
+    status = np.where(statuses.candidate < 0, sent, planned)
+    differs = status != statuses.status
     if differs.any():
-        texts = [TARGET_STATUSES[code] for code in word[differs]]
+        texts = [TARGET_STATUSES[code] for code in status[differs]]
         write_target_statuses(connection, statuses.target_id[differs], texts, now)
 
 

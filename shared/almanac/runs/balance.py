@@ -1,4 +1,4 @@
-"""Choosing days for all shards' candidates together: what the merge does before it writes."""
+"""The balancing of a merge: choose the days of all shards' candidates together."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from almanac.storage.store import ObjectInfo, ObjectStore
 
 @dataclass(frozen=True)
 class Balanced:
-    """Days for every contender of a run, and what they had to share the days with."""
+    """The day of every contender of a run, and the occupancy that limited the choice."""
 
     plan: RunPlan
     kind_table: KindTable
@@ -47,13 +47,13 @@ class Balanced:
     placement: Placement
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
-    fixed: Counts  # what stands on each day from as_of on whatever the run decides
+    fixed: Counts  # messages per day from as_of on that the run does not place
     before: PlanBefore
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
 
 
 def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progress) -> Balanced:
-    """Choose a day for each message of the run, whichever shard it comes from."""
+    """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt."""
     kind_table = KindTable(plan.context)
     names = fragment_names(plan)
     read: list[ObjectInfo] = []
@@ -102,9 +102,12 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
 
 
 def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Counts, Counts]:
-    """What stands on each day from as_of on whatever the run decides, and the effective_date
-    messages among it: all committed and PRE_SCHEDULED rows of the database, less the
-    PRE_SCHEDULED ones of contacts in scope, which the run places anew."""
+    """Return the messages per day from as_of on that the run does not place: all, and those of
+    effective dates.
+
+    These are the committed and pre-scheduled rows of the database without the pre-scheduled rows
+    of contacts in scope, which the run places again.
+    """
     rows = snapshot.occupancy(civil.text_of(as_of))
     days = civil.parse_dates(rows["scheduled_send_date"])
     count = rows["count"].to_numpy()
@@ -118,12 +121,12 @@ def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Co
     others = padded(total, size) - padded(mine, size)
     others_effective = padded(effective_total, size) - padded(mine_effective, size)
     if others.min(initial=0) < 0 or others_effective.min(initial=0) < 0:
-        raise Corrupt("the fragments tell of more rows on a day than the database has")
+        raise Corrupt("the fragments report more rows on a day than the database has")
     return others, others_effective
 
 
 def _load(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int) -> Load:
-    """What stands from T0 on; ahead: days from as_of, with which `fixed` begins, to T0."""
+    """Return the occupancy from T0 on; ahead: days from as_of, where `fixed` begins, to T0."""
     campaigns = snapshot.committed_campaigns(civil.text_of(t0))
     campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
     readable = campaign_days >= t0
@@ -137,7 +140,7 @@ def _load(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int)
 
 
 def _converted_without_contact(snapshot: Snapshot) -> int:
-    """Old rate increases of unknown contacts, which become targets by the migration."""
+    """Count the old rate increases of unknown contacts, which the migration makes targets."""
     legacy = snapshot.read(LEGACY, EVERYONE)
     trigger = legacy_triggers(legacy)
     known = positions(snapshot.contact_ids(), legacy["contact_id"].to_numpy()) >= 0

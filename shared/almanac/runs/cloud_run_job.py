@@ -18,8 +18,7 @@ _SECONDS = 30.0  # for a connection, and for the answer
 class CloudRunJob:
     """A Job; name is projects/<project>/locations/<region>/jobs/<job>.
 
-    session: what requests go through; by default one with the process's credentials, made when it
-    is first needed.
+    session: for requests; by default one with the process's credentials, made when first needed.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class CloudRunJob:
     def start(self, arguments: Sequence[str]) -> None:
         """See `Job`. The arguments follow the job's own command.
 
-        Raises StorageError, ConfigError where trying again is no use before somebody acts.
+        Raises StorageError, ConfigError where a retry is useless until an operator acts.
         """
         from google.auth.exceptions import GoogleAuthError
         from requests import ConnectTimeout, RequestException

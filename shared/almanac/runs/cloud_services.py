@@ -1,4 +1,4 @@
-"""What a function's process in the cloud works with."""
+"""The services of a function's process in the cloud."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from almanac.runs.services import Services
 from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
 
-_making_parts = threading.Lock()
+_making_services = threading.Lock()
 
 
-def cloud_parts(settings: Settings) -> Services:
-    """The services of a function's process. Nothing is connected until it is used."""
+def cloud_services(settings: Settings) -> Services:
+    """Make the services from the settings. Nothing is connected until it is used."""
     store = open_store(settings.required_store())
     return Services(
         store=store,
@@ -35,17 +35,17 @@ def cloud_parts(settings: Settings) -> Services:
 
 
 def services_of_this_process() -> Services:
-    """Made once, and not before the first request: the server may fork until then.
+    """Return the services, made at the first request: the server may fork until then.
 
-    From then on the process writes logs. Raises ConfigError.
+    Also configures the process's logs. Raises ConfigError.
     """
-    with _making_parts:
-        return _parts()
+    with _making_services:
+        return _services()
 
 
 @functools.cache
-def _parts() -> Services:
+def _services() -> Services:
     configure()  # for an error in the settings
     settings = load_settings()
     configure(settings.log_level)
-    return cloud_parts(settings)
+    return cloud_services(settings)

@@ -1,4 +1,4 @@
-"""The commit of a run in a store: the next version of the database, or nothing."""
+"""The commit of a run in a store: publish the next version of the database, or nothing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ CHANGES_BYTES = 64 << 20
 
 @dataclass
 class StoreCommitter:
-    """Writes into a private copy of the snapshot's database, and publishes that.
+    """Writes into a private copy of the snapshot's database, and publishes the copy.
 
-    database is the copy; it is no snapshot any more afterwards, and the store may take it away.
+    database is the copy; the store may take the file away.
     """
 
     services: Services
@@ -47,7 +47,7 @@ class StoreCommitter:
     _session: apsw.Session | None = field(default=None, init=False)
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
-        """See Committer. Raises Corrupt where the copy does not come out as it should."""
+        """See Committer. Raises Corrupt if the copy does not hold what the run wrote."""
         parent = parent_of(self.services, plan)
         manifest = manifest_of(self.services.store, parent[0].folder)
         connection = open_database(self.database, writable=True)
@@ -55,7 +55,7 @@ class StoreCommitter:
             with map_errors(self.database):
                 counted = census_of(manifest) if manifest else None
                 old = counted or take_census(connection, plan.as_of)
-            # nobody else has the file, and after a crash it is thrown away
+            # no other process has the file, and after a crash it is discarded
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
             with transaction(connection, self.database):
@@ -81,7 +81,7 @@ class StoreCommitter:
         return summary
 
     def watch(self) -> None:
-        """To be called during the write: gives up the change set when it has grown too large."""
+        """Give up the change set if it has grown too large; to be called during the write."""
         if self._session is not None and self._session.memory_used > CHANGES_BYTES:
             self._end_session()
 
@@ -92,9 +92,9 @@ class StoreCommitter:
         return write(connection)
 
     def _changes(self, summary: RunSummary) -> bytes | None:
-        """What the run changed, for SQLite's session extension to apply to another copy.
+        """Return the change set of the run, in the format of SQLite's session extension.
 
-        None where columns or tables were added, which a change set cannot say, or it is too large.
+        None if it is too large, or if columns or tables were added, which it cannot express.
         """
         if self._session is None or summary.migrations:
             return None
@@ -106,9 +106,10 @@ class StoreCommitter:
             self._session = None
 
     def _checked(self, plan: RunPlan, old: Census, scheduled: int) -> Census:
-        """The census of a sound file that holds what the run says it wrote; else Corrupt.
+        """Check that the new database is sound and has the expected counts; return its census.
 
-        old: that of the snapshot; scheduled: the PRE_SCHEDULED rows that it is to have.
+        old: the census of the snapshot; scheduled: the expected number of pre-scheduled rows.
+        Raises Corrupt.
         """
         quick_check(self.database)
         connection = open_database(self.database, writable=False)
@@ -134,7 +135,7 @@ class StoreCommitter:
         return census
 
     def _numbers(self, plan: RunPlan) -> Numbers:
-        """The numbers of the new database, of which the run has planned a part."""
+        """Count the new database for its report page, if the run planned only some contacts."""
         with Scan(self.database) as scan:
             return survey(scan, plan.context, self.services.progress)
 
@@ -172,7 +173,7 @@ class StoreCommitter:
             "events": [change.event_id for change in plan.changes],
             "census": census.model_dump(mode="json"),
         }
-        # so that `status` need not go back through all changes and pushes to find it
+        # `status` then need not walk back over all changes and pushes to find it
         if plan.changes and (whole := last_whole_run(self.services.store, parent[0].folder)):
             extra["last_run"] = whole.model_dump(mode="json")
         publish(
@@ -193,7 +194,7 @@ class StoreCommitter:
 
 
 def parent_of(services: Services, plan: RunPlan) -> tuple[Current, int]:
-    """The version that the run was planned on, if it is still in force; else Superseded."""
+    """Return the current version if the run was planned on it; else raise Superseded."""
     there = current(services.store, plan.org_id)
     if there is None or there[1] != plan.snapshot.pointer:
         found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
@@ -205,12 +206,12 @@ def parent_of(services: Services, plan: RunPlan) -> tuple[Current, int]:
 
 
 def _committed(census: Census) -> int:
-    """The number of rows that no run ever changes."""
+    """Count the rows that no run ever changes."""
     return sum(n for status, n in census.statuses.items() if status not in PLANNED_STATUSES)
 
 
 def _scheduled(connection: apsw.Connection) -> int:
-    """The number of PRE_SCHEDULED rows, whosever they are."""
+    """Count the pre-scheduled rows of all contacts."""
     table = describe(connection, "email_schedules")
     if table is None:
         return 0

@@ -1,19 +1,20 @@
-"""How runs end: recorded once, then whatever the ending calls for, as often as it takes.
+"""The end of a run: its result is recorded once, and the steps that follow are idempotent.
 
-result.json comes first. What follows it (the changes that are done, the lease, asking again) may
-be cut short by a crash at any point; the next delivery of any of the run's messages finds the
-result and goes through the rest again.
+result.json comes first. A crash may interrupt what follows (settling campaign changes, releasing
+the lease, requesting the run again) at any point; the next delivery of any of the run's messages
+finds the result and repeats these steps.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 
 from almanac.errors import Corrupt
 from almanac.logs import get_log
 from almanac.messaging.messages import CampaignChange, RunRequest, to_json
-from almanac.names import attempt_run_id, change_run_id
+from almanac.names import attempt_run_id, change_run_id, date_of_run
 from almanac.report.summary import RunSummary
 from almanac.runs.campaign_change import forget_change
 from almanac.runs.plan import PlanRequest
@@ -22,7 +23,7 @@ from almanac.runs.run_plan import PlannedChange, RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.lease import Lease, acquire, close_dead_runs, release
-from almanac.storage.store import read_or_none
+from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import Manifest, committed_by
 
 MAX_SUPERSEDED = 5
@@ -30,7 +31,7 @@ MAX_SUPERSEDED = 5
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that can go no further: what there is to tell of it."""
+    """What the result of a run says of it, however it ended."""
 
     org_id: str
     run_id: str
@@ -43,13 +44,11 @@ class Ended:
         return cls(plan.org_id, plan.run_id, plan.asked.request_id, plan.as_of, plan.started_at)
 
     @classmethod
-    def of_request(cls, plan_request: PlanRequest) -> Ended:
-        return cls(
-            plan_request.org_id,
-            plan_request.run_id,
-            plan_request.asked.request_id,
-            plan_request.as_of,
-        )
+    def of_request(cls, request: PlanRequest) -> Ended:
+        return cls(request.org_id, request.run_id, request.asked.request_id, request.as_of)
+
+    def result(self, now: dt.datetime, **outcome: object) -> RunResult:
+        return RunResult.model_validate(asdict(self) | {"finished_at": now} | outcome)
 
 
 def end_committed(
@@ -59,33 +58,36 @@ def end_committed(
     summary: RunSummary | None = None,
     seconds: dict[str, float] | None = None,
 ) -> RunResult:
-    """The run's version is in force, or was; its summary is in the version too."""
+    """End a run whose version was published; without a summary, take it from the version."""
+    outcome = _committed(services.store, plan.org_id, plan.run_id, version, summary)
+    return _end(services, Ended.of_plan(plan), plan, **outcome, seconds=seconds or {})
+
+
+def _committed(
+    store: ObjectStore, org_id: str, run_id: str, version: int, summary: RunSummary | None = None
+) -> dict[str, object]:
     if summary is None:
-        folder = layout.version(plan.org_id, version, plan.run_id)
-        found = read_or_none(services.store, f"{folder}/{layout.REPORT_JSON}")
+        folder = layout.version(org_id, version, run_id)
+        found = read_or_none(store, f"{folder}/{layout.REPORT_JSON}")
         summary = RunSummary.model_validate_json(found.data) if found else None
-    return _end(
-        services,
-        Ended.of_plan(plan),
-        plan,
-        state="committed",
-        version=version,
-        planned=summary.planned_total if summary else None,
-        skipped=summary.skipped_total if summary else None,
-        seconds=seconds or {},
-    )
+    return {
+        "state": "committed",
+        "version": version,
+        "planned": summary.planned_total if summary else None,
+        "skipped": summary.skipped_total if summary else None,
+    }
 
 
 def end_failed(
     services: Services, ended: Ended, plan: RunPlan | None, reason: str, *, again: bool = False
 ) -> RunResult:
-    """The run cannot succeed; again: the fault was not its own."""
+    """End a run that cannot succeed; again: through no fault of its own."""
     get_log().error("run failed", org_id=ended.org_id, run_id=ended.run_id, reason=reason)
     return _end(services, ended, plan, state="failed", reason=reason, again=again)
 
 
 def end_broken(services: Services, plan: RunPlan, change: PlannedChange, reason: str) -> RunResult:
-    """A change of the run is broken: if it only came along, the run goes on without it."""
+    """End a run because of a broken change; if that only came along, retry without it."""
     base = change_run_id(plan.as_of, change.event_id)
     ended = Ended.of_plan(plan)
     if base == plan.asked.base:
@@ -107,7 +109,7 @@ def end_broken(services: Services, plan: RunPlan, change: PlannedChange, reason:
 
 
 def end_superseded(services: Services, plan: RunPlan, reason: str) -> RunResult:
-    """Another writer was first: the run is asked for again, at most MAX_SUPERSEDED times."""
+    """End a superseded run, and request it again, at most MAX_SUPERSEDED times in a row."""
     base, number = plan.asked.base, plan.asked.attempt
     if superseded_before(services.store, plan.org_id, base, number) + 1 >= MAX_SUPERSEDED:
         reason = f"superseded {MAX_SUPERSEDED} times in a row, the last time: {reason}"
@@ -117,43 +119,34 @@ def end_superseded(services: Services, plan: RunPlan, reason: str) -> RunResult:
 
 
 def _end(services: Services, ended: Ended, plan: RunPlan | None, **outcome: object) -> RunResult:
-    result = RunResult.model_validate(
-        {
-            "org_id": ended.org_id,
-            "run_id": ended.run_id,
-            "request_id": ended.request_id,
-            "as_of": ended.as_of,
-            "started_at": ended.started_at,
-            "finished_at": services.clock(),
-            **outcome,
-        }
-    )
-    result = record_result(services.store, result)
+    result = record_result(services.store, ended.result(services.clock(), **outcome))
     after_end(services, plan, result)
     return result
 
 
 def after_end(services: Services, plan: RunPlan | None, result: RunResult) -> None:
-    """What follows a run's end; again and again does no harm."""
+    """Do what follows a run's end; idempotent."""
     if plan is not None and plan.changes and result.state != "superseded":
         _settle_changes(services, plan, result)
     release(services.store, result.org_id, result.run_id)
     if plan is not None and _goes_on(services, plan, result):
-        _ask_again(services, plan)
+        _request_again(services, plan)
 
 
 def _goes_on(services: Services, plan: RunPlan, result: RunResult) -> bool:
-    """Whether the run is to be asked for again: it was superseded, or it was a campaign change's
-    and died. A whole run that died is not missed: the one that took its lease plans everyone."""
+    """Whether to request the run again: it was superseded, or it was a campaign change's and died.
+
+    After a whole run that died, the run that took its lease plans all contacts.
+    """
     if result.state == "superseded":
         return True
     return result.again and plan.reason == "change" and plan.asked.attempt < MAX_SUPERSEDED
 
 
 def _settle_changes(services: Services, plan: RunPlan, result: RunResult) -> None:
-    """The changes that the run took along have their results too, and wait no more.
+    """Record the results of the run's changes, and delete them from the waiting ones.
 
-    After a failure only the change that asked for the run: each other one tries for itself.
+    After a failure only that of the change that requested the run: the others are retried alone.
     """
     for change in plan.changes:
         base = change_run_id(plan.as_of, change.event_id)
@@ -169,8 +162,8 @@ def _settle_changes(services: Services, plan: RunPlan, result: RunResult) -> Non
         forget_change(services.store, plan.org_id, change.event_id)
 
 
-def _ask_again(services: Services, plan: RunPlan) -> None:
-    """Publish what was asked for once more, unless the next attempt is under way."""
+def _request_again(services: Services, plan: RunPlan) -> None:
+    """Publish the request of the run again, unless its next attempt is under way."""
     following = attempt_run_id(plan.asked.base, plan.asked.attempt + 1)
     if plan_or_none(services.store, plan.org_id, following) is not None:
         return
@@ -198,20 +191,20 @@ def _ask_again(services: Services, plan: RunPlan) -> None:
 
 
 def _asked_change(plan: RunPlan) -> PlannedChange:
-    """The change that the run was asked for by; others came along."""
+    """Return the change that requested the run; others came along."""
     for change in plan.changes:
         if change_run_id(plan.as_of, change.event_id) == plan.asked.base:
             return change
-    raise AssertionError(f"run {plan.run_id}: without the change that asked for it")
+    raise AssertionError(f"run {plan.run_id}: without the change that requested it")
 
 
 def version_of(services: Services, plan: RunPlan) -> Manifest | None:
-    """The version that an earlier delivery of the run committed, if one did."""
+    """Return the version that an earlier delivery of the run committed, if one did."""
     return committed_by(services.store, plan.org_id, plan.run_id, plan.snapshot.version)
 
 
 def take_lease(services: Services, org_id: str, run_id: str) -> Lease:
-    """The organization's lease, with the ends of dead runs recorded; LeaseTaken."""
+    """Take the organization's lease, and end the runs that died with it; raise LeaseTaken."""
     lease = acquire(
         services.store,
         org_id,
@@ -221,26 +214,46 @@ def take_lease(services: Services, org_id: str, run_id: str) -> Lease:
         services.lease_seconds,
         lambda other: result_of(services.store, org_id, other) is not None,
     )
-    _bury_dead_runs(services, lease)
+    _end_dead_runs(services, lease)
     return lease
 
 
-def _bury_dead_runs(services: Services, lease: Lease) -> None:
-    """Record the ends of the runs whose lease ran out."""
-    for run_id in lease.dead_runs:
-        try:
-            plan = plan_or_none(services.store, lease.org, run_id)
-        except Corrupt:
-            plan = None
-        if (result := result_of(services.store, lease.org, run_id)) is not None:
-            after_end(services, plan, result)  # who recorded it may have died right then
-            continue
-        done = version_of(services, plan) if plan else None
-        if plan is not None and done is not None:
-            end_committed(services, plan, done.version)
-            continue
-        ended = Ended.of_plan(plan) if plan else Ended(lease.org, run_id)
-        reason = f"its lease ran out before it ended; run {lease.run_id} took over"
-        end_failed(services, ended, plan, reason, again=True)
+def _end_dead_runs(services: Services, lease: Lease) -> None:
+    for plan, result in dead_runs(services.store, lease, services.clock()):
+        after_end(services, plan, result)
     if lease.dead_runs:
         close_dead_runs(services.store, lease)
+
+
+def dead_runs(
+    store: ObjectStore, lease: Lease, now: dt.datetime
+) -> Iterator[tuple[RunPlan | None, RunResult]]:
+    """Record the ends of the runs whose lease expired; yield each plan, if readable, and result.
+
+    A run that recorded its own end before it died keeps that result.
+    """
+    for run_id in lease.dead_runs:
+        if date_of_run(run_id) is None:
+            continue  # the lease of a rollback, which is no run
+        try:
+            plan = plan_or_none(store, lease.org, run_id)
+        except Corrupt:
+            plan = None
+        yield (
+            plan,
+            result_of(store, lease.org, run_id) or _record_dead(store, lease, run_id, plan, now),
+        )
+
+
+def _record_dead(
+    store: ObjectStore, lease: Lease, run_id: str, plan: RunPlan | None, now: dt.datetime
+) -> RunResult:
+    done = committed_by(store, lease.org, run_id, plan.snapshot.version if plan else 0)
+    if done is not None:
+        outcome = _committed(store, lease.org, run_id, done.version)
+    else:
+        reason = f"its lease ran out before it ended; run {lease.run_id} took over"
+        get_log().error("run failed", org_id=lease.org, run_id=run_id, reason=reason)
+        outcome = {"state": "failed", "reason": reason, "again": True}
+    ended = Ended.of_plan(plan) if plan else Ended(lease.org, run_id, as_of=date_of_run(run_id))
+    return record_result(store, ended.result(now, **outcome))

@@ -1,7 +1,7 @@
-"""What a fragment may say: whatever it claims, nothing outside its shard is touched, nothing is
-put on a day that the rules forbid, and no number leads out of the arrays that it is an index of.
+"""Validation of a fragment: whatever it claims, no row outside its shard changes, no message gets
+a day that the rules forbid, and every index is within its array.
 
-What a shard says of its own contacts cannot be told from the truth without planning them again.
+What a fragment says of its own contacts can only be verified by planning them again.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from almanac.runs.run_plan import RunPlan
 
 _FIRST_DAY, _LAST_DAY = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
 
-Findings = Iterable[tuple[bool, str]]  # whether it is so, and what is wrong if not
+Findings = Iterable[tuple[bool, str]]  # whether it holds, and what is wrong if not
 
 
 def check_contenders(
     part: Contenders, days: ScheduledDays, plan: RunPlan, shard: int, kind_table: KindTable
 ) -> None:
-    """What balancing reads of a shard's fragment; Corrupt."""
+    """Validate what balancing reads of a shard's fragment; raise Corrupt."""
     t0 = civil.day_of(plan.t0)
     start = np.maximum(part.ideal, t0)
     _require(_of_the_shard(part, plan, shard, kind_table))
@@ -64,7 +64,7 @@ def check_contenders(
 
 
 def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: KindTable) -> None:
-    """All that is written of a shard's fragment; Corrupt."""
+    """Validate the whole fragment of a shard; raise Corrupt."""
     candidates, removals, statuses = fragment.candidates, fragment.removals, fragment.statuses
     audience, eligible = fragment.audience, fragment.facts["eligible"]
     first, last = plan.shards[shard]
@@ -117,7 +117,7 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: Ki
 def _of_the_shard(
     part: Candidates | Contenders, plan: RunPlan, shard: int, kind_table: KindTable
 ) -> Findings:
-    """Messages of the shard's contacts, each once, in order, of kinds that the run has."""
+    """Check that messages are of the shard's contacts and the run's kinds, in order, each once."""
     first, last = plan.shards[shard]
     ids = part.contact_id
     within = (part.kind.astype(np.int64) << 32) + part.event
@@ -135,7 +135,7 @@ def _of_the_shard(
 
 
 def _row_ids(candidates: Candidates, removals: Removals) -> Ids:
-    """The planned rows that are claimed or removed."""
+    """Return the ids of the planned rows that are claimed or removed."""
     claimed = candidates.previous_id[candidates.previous_id != 0]
     return np.concatenate([claimed, removals.previous_id])
 
@@ -165,7 +165,7 @@ def _require(findings: Findings) -> None:
 
 
 class BadFragment(Corrupt):
-    """A shard's fragment is missing, damaged, another's, or not what its rows should be."""
+    """A shard's fragment is missing, damaged, of another run or shard, or not valid."""
 
     def __init__(self, shard: int, reason: str) -> None:
         super().__init__(reason)
@@ -174,7 +174,7 @@ class BadFragment(Corrupt):
 
 @contextmanager
 def judged(shard: int, name: str) -> Iterator[None]:
-    """Within it, whatever is wrong with what is read is wrong with the shard's fragment."""
+    """Raise BadFragment for the shard if reading raises Corrupt or NotFound."""
     try:
         yield
     except (Corrupt, NotFound) as error:

@@ -1,11 +1,11 @@
 """A shard's result as one Parquet object.
 
-Its parts (candidates, removals, ...) are tables of different columns; they stand one below the
-other in one table, with nulls where a part has no such column, and the schema's metadata says how
-many rows each part has. Nulls and repeated texts take no room in Parquet.
+Its parts (candidates, removals, ...) have different columns. They are concatenated into one table,
+with nulls where a part has no such column; the schema's metadata holds the number of rows of each
+part. Nulls and repeated texts take no room in Parquet.
 
-Reading takes no more memory than the file's own description says, and that is looked at first;
-how long texts are that are encoded by dictionary only shows in the dictionary.
+Reading takes no more memory than the file's metadata says, which is checked first. The length of
+dictionary-encoded texts only shows in the dictionary.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ Count = Annotated[int, Field(ge=0, lt=1 << 64)]
 
 
 class _Note(BaseModel):
-    """What a fragment's metadata say of it."""
+    """The metadata of a fragment."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -76,7 +76,7 @@ class _Note(BaseModel):
 
 @dataclass(frozen=True)
 class Fragment:
-    """What a shard found out about its contacts."""
+    """The output of a shard: its candidates, compared with the planned rows, and its counts."""
 
     candidates: Candidates
     removals: Removals
@@ -90,9 +90,9 @@ class Fragment:
     sent: Counter[int]  # messages sent or delivered, by campaign instance
 
     def to_parquet(self, mark: str) -> bytes:
-        """The same fragment is the same bytes. mark: whose it is (RunPlan.fragment_mark).
+        """Return the fragment as Parquet; the same fragment gives the same bytes.
 
-        Raises ConfigError if the shard is too large for one.
+        mark: of run and shard (RunPlan.fragment_mark). Raises ConfigError if it is too large.
         """
         parts = {
             "candidates": self.candidates.to_arrow(),
@@ -133,7 +133,7 @@ class Fragment:
 
     @classmethod
     def from_parquet(cls, data: bytes, name: str, mark: str) -> Fragment:
-        """Raises Corrupt for anything that `to_parquet` did not make with this mark."""
+        """Parse a fragment; raise Corrupt if `to_parquet` did not make it with this mark."""
         try:
             table = _read(data, _COLUMNS)
             note = _note(table, mark)
@@ -157,7 +157,7 @@ class Fragment:
 
 
 def read_contenders(data: bytes, name: str, mark: str) -> tuple[Contenders, ScheduledDays]:
-    """Only what balancing needs of a fragment."""
+    """Read the columns of a fragment that balancing needs; raise Corrupt."""
     columns = [*Contenders.schema().names, "reason", *ScheduledDays.schema().names]
     try:
         table = _read(data, columns)
@@ -179,20 +179,20 @@ def _by_id(counts: Mapping[str, int]) -> Counter[int]:
 
 
 def _read(data: bytes, columns: list[str]) -> pa.Table:
-    """These columns; ValueError, or another error of pyarrow's, if its pages are not as written."""
+    """Read these columns; raise ValueError or pyarrow's errors if a page is not as written."""
     try:
         file = pq.ParquetFile(
             pa.BufferReader(data), page_checksum_verification=True, read_dictionary=_TEXTS
         )
         _check_size(file.metadata)
         return file.read(columns)
-    except OSError as error:  # as pyarrow calls much of what is wrong with the bytes
+    except OSError as error:  # what pyarrow raises for many kinds of damage
         raise ValueError(str(error)) from error
 
 
 def _check_size(metadata: pq.FileMetaData) -> None:
-    """ValueError if reading would take more memory than a shard's result ever does."""
-    # no look at its columns: pyarrow ends the process where their description is damaged
+    """Raise ValueError if reading would take more memory than any shard's output."""
+    # not by column: pyarrow aborts the process if the description of a column is damaged
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
     size = sum(group.total_byte_size for group in groups)
@@ -203,7 +203,7 @@ def _check_size(metadata: pq.FileMetaData) -> None:
 
 
 def _part(table: pa.Table, note: _Note, name: str, schema: pa.Schema) -> pa.Table:
-    """The rows of one part, with its columns, and nothing missing in them."""
+    """Return the rows of one part with its columns; raise ValueError if a value is missing."""
     offset = sum(note.rows[before] for before in list(_PARTS)[: list(_PARTS).index(name)])
     part = table.slice(offset, note.rows[name]).select(schema.names)
     for column, field in zip(part.columns, schema, strict=True):
@@ -215,7 +215,7 @@ def _part(table: pa.Table, note: _Note, name: str, schema: pa.Schema) -> pa.Tabl
 
 
 def _check_texts(column: pa.ChunkedArray, name: str) -> None:
-    """ValueError if they are no texts, or too long altogether."""
+    """Raise ValueError if they are no texts, or too long altogether."""
     if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
         raise ValueError(f"{name} is no text")
     size = 0
@@ -228,7 +228,7 @@ def _check_texts(column: pa.ChunkedArray, name: str) -> None:
 
 
 def _note(table: pa.Table, mark: str) -> _Note:
-    """Counts of rows and facts; ValueError if it is another's, or has not as many rows."""
+    """Return the metadata; raise ValueError if mark, checksum or number of rows is wrong."""
     metadata = table.schema.metadata or {}
     text = metadata[b"almanac"]
     if metadata[b"crc32"] != str(crc32(text)).encode():  # pages have checksums, metadata has none

@@ -1,7 +1,7 @@
-"""What each function does with a message: success is to return, another delivery to raise.
+"""The handler of each function's messages: it returns on success, and raises for a retry.
 
-A message that can never succeed is recorded, as rejected or as its run's end, and then it is
-success that it is dealt with.
+A message that can never succeed is recorded, as rejected or as its run's end, and then
+acknowledged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Handler = Callable[[Services, Delivery], None]
 
 
 def _rejecting(step: Handler) -> Handler:
-    """The step, with messages that can never succeed written down instead of raised."""
+    """Return the step with messages that can never succeed recorded instead of raised."""
 
     def handle(services: Services, delivery: Delivery) -> None:
         try:
@@ -49,7 +49,7 @@ def _rejecting(step: Handler) -> Handler:
 
 
 def _shard(services: Services, delivery: Delivery) -> None:
-    """ShardTask: plan the range, write the fragment, say so."""
+    """Handle a ShardTask: plan the range, write the fragment, publish ShardDone."""
     task = parse(ShardTask, delivery.data)
     with bound(org_id=task.org_id, run_id=task.run_id, shard=task.shard):
         plan = read_plan(services.store, task.org_id, task.run_id)
@@ -57,7 +57,7 @@ def _shard(services: Services, delivery: Delivery) -> None:
             get_log().info("run has ended already", state=result.state)
             return
         try:
-            run_shard(services.store, task, services.snapshots)
+            run_shard(services.store, plan, task, services.snapshots)
         except Exception as error:
             if isinstance(error, RequestError) or not is_final(error):
                 raise
@@ -67,7 +67,7 @@ def _shard(services: Services, delivery: Delivery) -> None:
 
 
 def _merge(services: Services, delivery: Delivery) -> None:
-    """ShardDone: once the last fragment is there, the next version of the database."""
+    """Handle a ShardDone: once the last fragment exists, merge the run."""
     done = parse(ShardDone, delivery.data)
     with bound(org_id=done.org_id, run_id=done.run_id):
         plan = read_plan(services.store, done.org_id, done.run_id)

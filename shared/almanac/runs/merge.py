@@ -1,4 +1,4 @@
-"""The merge of a run in a store: once, by one delivery, whatever the fragments are worth."""
+"""The merge of a run in a store: by one delivery at a time, once all fragments exist."""
 
 from __future__ import annotations
 
@@ -43,27 +43,28 @@ from almanac.storage.documents import Document, to_json
 from almanac.storage.lease import Lease, claim_merge, end_merge
 from almanac.storage.store import write_once
 
-# For so long nobody else merges the run; who is at work says so again and again.
+# For so long no other delivery merges the run; the one at work renews its claim.
 MERGE_SECONDS = 180
 
 
 class Refusal(Document):
-    """runs/<run>/refused/<shard>-<generation>.json: why a fragment was thrown away."""
+    """runs/<run>/refused/<shard>-<generation>.json: why a fragment was discarded."""
 
     reason: str
 
 
 def merge(services: Services, plan: RunPlan, shard: int, folder: Path) -> None:
-    """Merge the run if all its fragments are there; shard is the one whose word came last.
+    """Merge the run if all its fragments exist, and record its end.
 
-    folder is for the database, and empty. Raises LeaseTaken while another delivery merges.
+    shard: the one whose ShardDone is handled. folder: empty, for the database. Raises LeaseTaken
+    while another delivery merges, and errors that a retry may resolve.
     """
     claim = claim_if_due(services, plan, shard)
     if claim is None:
         return
     try:
         with claim.renewing():
-            _merge(services, plan, claim, folder)
+            _merge_claimed(services, plan, claim, folder)
     except BadFragment as error:
         _refuse(services, plan, error)
     except BrokenChange as error:
@@ -82,17 +83,20 @@ def merge(services: Services, plan: RunPlan, shard: int, folder: Path) -> None:
 
 
 def claim_if_due(services: Services, plan: RunPlan, shard: int) -> Claim | None:
-    """The right to merge the run, if there is something to merge; shard as in `merge`.
+    """Claim the merge of the run if there is something to merge; shard as in `merge`.
 
-    None where fragments are missing or the run has ended, with what follows from that done.
-    Raises LeaseTaken while another delivery merges.
+    Return None if fragments are missing, whose tasks are then published again where needed, or if
+    the run has ended, whose end is then completed. Raises LeaseTaken while another delivery
+    merges.
     """
     if (done := version_of(services, plan)) is not None:
-        end_committed(services, plan, done.version)  # by a delivery that did not get further
+        end_committed(
+            services, plan, done.version
+        )  # by a delivery that died before it recorded the end
         return None
     if not is_complete(services.store, plan):
         if services.store.stat(layout.fragment(plan.org_id, plan.run_id, shard)) is None:
-            publish_tasks(services, plan)  # it was there once, or its word came from elsewhere
+            publish_tasks(services, plan)  # the fragment was discarded, or never existed
         return None
     claim = Claim.make(services, plan)
     with ExitStack() as unless_due:
@@ -101,14 +105,13 @@ def claim_if_due(services: Services, plan: RunPlan, shard: int) -> Claim | None:
         if result is None:
             unless_due.pop_all()
             return claim
-        after_end(
-            services, plan, result
-        )  # another delivery ended it before the lease was taken anew
+        # another delivery ended the run before this one took the lease
+        after_end(services, plan, result)
     return None
 
 
-def _merge(services: Services, plan: RunPlan, claim: Claim, folder: Path) -> None:
-    parent_of(services, plan)  # if another version is in force, all work would be for nothing
+def _merge_claimed(services: Services, plan: RunPlan, claim: Claim, folder: Path) -> None:
+    parent_of(services, plan)  # if another version is current, all work would be in vain
     database = folder / layout.DATABASE
     watch = Stopwatch(services.progress)
     watch("fetch", 0, 1)
@@ -140,7 +143,7 @@ def _finish(
 ) -> None:
     done = version_of(services, plan)
     if done is None:
-        raise SnapshotMoved(f"run {plan.run_id}: its version was taken out of force at once")
+        raise SnapshotMoved(f"run {plan.run_id}: another version replaced its own at once")
     collected = _collect(services, plan)
     end_committed(services, plan, done.version, summary, seconds)
     get_log().info(
@@ -158,9 +161,9 @@ def _finish(
 
 
 def _collect(services: Services, plan: RunPlan) -> int:
-    """Delete what is old, while the lease is still the run's; how many things went.
+    """Delete old versions and run objects under the run's lease; return how many were deleted.
 
-    What cannot be deleted now will be by the next run: the commit stands in any case.
+    A failure does not affect the commit: the next run deletes what is left.
     """
     now = services.clock()
     try:
@@ -172,7 +175,7 @@ def _collect(services: Services, plan: RunPlan) -> int:
 
 
 def _refuse(services: Services, plan: RunPlan, error: BadFragment) -> None:
-    """Throw the fragment away and have it made again; a second bad one fails the run."""
+    """Discard the fragment and request it again; a second bad one fails the run."""
     org, run, shard = plan.org_id, plan.run_id, error.shard
     name = layout.fragment(org, run, shard)
     there = services.store.stat(name)
@@ -189,8 +192,8 @@ def _refuse(services: Services, plan: RunPlan, error: BadFragment) -> None:
             end_failed(services, Ended.of_plan(plan), plan, f"twice a bad fragment: {error}")
             return
     get_log().error("fragment refused", shard=shard, reason=str(error))
-    # First the task: if this delivery dies before the fragment is gone, its word comes again, and
-    # if it dies after that, the shard's word does, which then finds the fragment missing.
+    # First the task: if this delivery dies before it deletes the fragment, its message is delivered
+    # again; if it dies after that, the shard's ShardDone finds the fragment missing.
     ask_for_shards(services, plan, [shard])
     if there is not None:
         with suppress(NotFound, PreconditionFailed):  # another delivery did it
@@ -199,7 +202,7 @@ def _refuse(services: Services, plan: RunPlan, error: BadFragment) -> None:
 
 @dataclass
 class Claim:
-    """The delivery's right to be the one that merges the run."""
+    """The exclusive right of a delivery to merge the run, limited in time."""
 
     services: Services
     lease: Lease
@@ -213,7 +216,7 @@ class Claim:
         return claim
 
     def renew(self) -> None:
-        """Say again that this delivery is at work, if it has not lately."""
+        """Extend the claim if a third of its time has passed."""
         now = self.services.clock()
         if (now - self.renewed_at).total_seconds() > self._seconds / 3:
             self._write(now)
@@ -221,12 +224,12 @@ class Claim:
 
     @contextmanager
     def renewing(self) -> Iterator[None]:
-        """Meanwhile renew it, however long a step (fetching, publishing) has nothing to say."""
+        """Renew the claim in a thread, however long a step (fetching, publishing) takes."""
         done = threading.Event()
 
         def renew() -> None:
             while not done.wait(self._seconds / 6):
-                with suppress(AlmanacError):  # whoever is at work meets it too
+                with suppress(AlmanacError):  # the merge itself meets it too
                     self.renew()
 
         thread = threading.Thread(target=renew, name="claim", daemon=True)
@@ -238,8 +241,8 @@ class Claim:
             thread.join()
 
     def end(self) -> None:
-        """Let others merge, if the run did not end."""
-        with suppress(AlmanacError):  # the lease is given back, or another's
+        """Let other deliveries merge, if the run did not end."""
+        with suppress(AlmanacError):  # the lease is released, or another run's
             end_merge(self.services.store, self.lease)
 
     @property

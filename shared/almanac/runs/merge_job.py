@@ -1,10 +1,10 @@
-"""The merge as a job of its own, for databases that a function has not the time to merge.
+"""The merge as a job of its own, for databases that take longer than a function may run.
 
     python -m almanac.runs.merge_job ORGANIZATION RUN HOLDER
 
-The function that gets the last shard's word claims the merge, starts the job in its name, and has
-the message delivered again until the run has ended. If the job dies, its claim runs out and the
-message's next delivery starts another one: all that has to last is the message.
+The function that receives the last ShardDone claims the merge, starts the job in its name, and has
+the message delivered again until the run has ended. If the job dies, its claim expires and the
+message's next delivery starts another job: only the message has to last.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from almanac.runs.services import Job, Services
 
 
 class Merging(TransientError):
-    """The job is at work: the message is for later, when the run has ended."""
+    """The job is at work: the message is delivered again until the run has ended."""
 
 
 def hand_over(services: Services, plan: RunPlan, shard: int, job: Job) -> None:
-    """Start the job for the run if all its fragments are there; shard as in `merge`.
+    """Start the job for the run if all its fragments exist; shard as in `merge`.
 
-    Raises Merging once it is started, LeaseTaken while it works, and what Job.start does.
+    Raises Merging once it is started, LeaseTaken while it works, and the errors of Job.start.
     """
     claim = claim_if_due(services, plan, shard)
     if claim is None:
@@ -43,7 +43,7 @@ def hand_over(services: Services, plan: RunPlan, shard: int, job: Job) -> None:
     try:
         job.start([plan.org_id, plan.run_id, claim.lease.holder])
     except OutcomeUnknown:
-        raise  # it may be at work, and the claim is then its own
+        raise  # the job may be at work, and then the claim is its own
     except BaseException:
         claim.end()
         raise
@@ -51,7 +51,7 @@ def hand_over(services: Services, plan: RunPlan, shard: int, job: Job) -> None:
 
 
 def merge_as(services: Services, org_id: str, run_id: str, holder: str) -> None:
-    """Merge the run under the claim that was made in the name of holder."""
+    """Merge the run under the claim of this holder."""
     services = replace(services, new_holder=lambda: holder)
     plan = read_plan(services.store, org_id, run_id)
     if (result := result_of(services.store, org_id, run_id)) is not None:
@@ -62,28 +62,28 @@ def merge_as(services: Services, org_id: str, run_id: str, holder: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """What the process ends with: 0 if there is nothing left to do for the run."""
+    """Run the job and return its exit code: 0 if nothing is left to do for the run."""
     if len(arguments) != 3:
         print("usage: merge_job ORGANIZATION RUN HOLDER", file=sys.stderr)
         return 2
     org_id, run_id, holder = arguments
     started = time.perf_counter()
-    words: dict[str, Any] = {"outcome": "done"}
+    fields: dict[str, Any] = {"outcome": "done"}
     level = logging.INFO
-    # as a delivery to the function logs itself: the same metrics read it
+    # the same log line as that of a delivery to the function: the same metrics read it
     with bound(org_id=org_id, run_id=run_id):
         try:
             merge_as(services_of_this_process(), org_id, run_id, holder)
         except (TransientError, OutcomeUnknown) as error:
-            level, words = logging.WARNING, {"outcome": "again", "reason": str(error)}
+            level, fields = logging.WARNING, {"outcome": "again", "reason": str(error)}
         except InputError as error:
-            level, words = logging.ERROR, {"outcome": "rejected", "reason": str(error)}
+            level, fields = logging.ERROR, {"outcome": "rejected", "reason": str(error)}
         except Exception as error:
             level = logging.ERROR
-            words = {"outcome": "failed", "reason": str(error), "exc_info": error}
+            fields = {"outcome": "failed", "reason": str(error), "exc_info": error}
         seconds = round(time.perf_counter() - started, 3)
-        get_log().log(level, "delivery", step="merge", job=True, **words, seconds=seconds)
-    return 0 if words["outcome"] == "done" else 1
+        get_log().log(level, "delivery", step="merge", job=True, **fields, seconds=seconds)
+    return 0 if fields["outcome"] == "done" else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A function that messages set off: from the event to the answer, with one line in the log.
+"""The endpoint of a push subscription: handle one event, and write one line in the log.
 
-Pub/Sub delivers again whatever is not answered with success. So success is for what is done, and
-for what can never be done once that is recorded.
+Pub/Sub delivers again whatever is not answered with success. So success is the answer for what is
+done, and for what can never succeed once that is recorded.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ from almanac.runs.handlers import HANDLERS
 from almanac.runs.rejections import record_rejection
 
 DELIVERY = "delivery"  # the message of the line
-# What of a message's content every line about it carries.
+# Keys of a message that every log line about it carries.
 _NAMES = ("org_id", "run_id", "shard", "event_id")
 
 
 def receive(function: str, event: Event) -> None:
-    """Do what the event asks of the function, with one line in the log.
+    """Handle the event, and write one line in the log.
 
-    Raises an HTTP error, which the framework answers with, if the event is to be delivered again:
-    503 for what passes by itself, 500 for what somebody has to look into.
+    Raises an HTTP error, which the framework turns into the answer, if the event is to be delivered
+    again: 503 for transient errors, 500 for what an operator has to inspect.
     """
     from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
     started = time.perf_counter()
     names: dict[str, Any] = {"step": function}
-    words: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     again: Exception | None = None
     level = logging.INFO
     try:
-        words["outcome"] = _deliver(function, event, names)
+        fields["outcome"] = _deliver(function, event, names)
     except (TransientError, OutcomeUnknown) as error:
-        words = {"outcome": "again", "reason": str(error)}
+        fields = {"outcome": "again", "reason": str(error)}
         level, again = logging.WARNING, ServiceUnavailable()
     except Exception as error:
-        words = {"outcome": "failed", "reason": str(error), "exc_info": error}
+        fields = {"outcome": "failed", "reason": str(error), "exc_info": error}
         level, again = logging.ERROR, InternalServerError()
     seconds = round(time.perf_counter() - started, 3)
-    get_log().log(level, DELIVERY, **names, **words, seconds=seconds)
+    get_log().log(level, DELIVERY, **names, **fields, seconds=seconds)
     if again is not None:
         raise again
 
 
 def _deliver(function: str, event: Event, names: dict[str, Any]) -> str:
-    """Hand the message to the function's handler; what came of it, in a word.
+    """Pass the message to the function's handler; return the outcome in one word.
 
-    What the message says of itself is added to names.
+    Adds the message's id and keys to names.
     """
     services = services_of_this_process()
     topic = SUBSCRIPTIONS[function].topic_name(services.topics)
@@ -82,7 +82,7 @@ def _deliver(function: str, event: Event, names: dict[str, Any]) -> str:
 
 
 def _names_in(delivery: Delivery) -> dict[str, str | int]:
-    """What the message is about, for the logs; whether it is right is for its handler to say."""
+    """Return the message's keys for the logs; the handler validates them."""
     try:
         content = json.loads(delivery.data or b"{}")
     except (ValueError, RecursionError):

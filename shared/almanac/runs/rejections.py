@@ -1,4 +1,4 @@
-"""Messages that can never succeed are written down, so that they can be acknowledged."""
+"""The record of messages that can never succeed, so that they can be acknowledged."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from almanac.storage.store import ObjectStore, write_once
 
 
 class Rejection(Document):
-    """rejected/<date>/<message id>.json: the message as it came, and why nothing came of it."""
+    """rejected/<date>/<message id>.json: the message as received, and why it was rejected."""
 
     topic: str
     message_id: str
     publish_time: dt.datetime | None
     reason: str
-    data: str  # text, or base64 where it is none
+    data: str  # text, or base64 if it is not UTF-8
     encoding: str  # utf-8 or base64
 
 
@@ -34,10 +34,10 @@ def record_rejection(
     reason: str,
     now: dt.datetime,
 ) -> None:
-    """Record the message under its date; a repeated delivery leaves the first record as it is.
+    """Record the message under its date; a repeated delivery keeps the first record.
 
-    Ids are unique within a topic only, and a request for all organizations gives its id to those
-    that follow from it: another message of the same id has a number behind its name.
+    Ids are unique only within a topic, and a request for all organizations passes its id on to
+    their requests: another message with the same id gets a number after its name.
     """
     try:
         text, encoding = data.decode(), "utf-8"
@@ -60,6 +60,6 @@ def record_rejection(
             there = read_document(store, name, Rejection)
             if there is not None and (there[0].topic, there[0].data) != (topic, text):
                 continue  # another message
-            # else an earlier delivery of this one, refused in other words
+            # else an earlier delivery of this one, rejected with another reason
         break
     get_log().error("message rejected", topic=topic, message_id=message_id, reason=reason)

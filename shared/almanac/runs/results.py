@@ -1,9 +1,8 @@
-"""result.json: how a run ended. It is written once, and nothing of the run happens after it."""
+"""result.json: how a run ended. It is written once and ends the run."""
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,8 +21,8 @@ State = Literal["committed", "failed", "superseded", "rejected"]
 class RunResult(Document):
     """How a run ended, and why.
 
-    committed: version is in force, or was. failed: for the reason. superseded: another writer
-    published first; the request goes on as the next attempt. rejected: it could never succeed.
+    committed: version is or was the current one. failed: for the reason. superseded: another writer
+    published first; the request goes on as the next attempt. rejected: it can never succeed.
     """
 
     org_id: str
@@ -31,10 +30,10 @@ class RunResult(Document):
     state: State
     reason: str | None = None
     request_id: str = ""  # the message that asked for this attempt
-    again: bool = False  # failed through no fault of the request, which may be tried once more
+    again: bool = False  # failed through no fault of the request, which may be retried
     as_of: dt.date | None = None
     version: int | None = None
-    # the run that did it, where that is another one
+    # the run that did it, if it was another one
     by_run: str | None = None
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime
@@ -44,13 +43,13 @@ class RunResult(Document):
 
 
 def result_of(store: ObjectStore, org_id: str, run_id: str) -> RunResult | None:
-    """How the run ended; None while it has not."""
+    """Return how the run ended; None while it has not."""
     found = read_document(store, layout.result(org_id, run_id), RunResult)
     return found[0] if found else None
 
 
 def record_result(store: ObjectStore, result: RunResult) -> RunResult:
-    """Write how the run ended, unless that is written already; what stands there then."""
+    """Write the result unless the run has one; return the result that it has."""
     try:
         write_once(store, layout.result(result.org_id, result.run_id), to_json(result))
     except PreconditionFailed:
@@ -63,7 +62,7 @@ def record_result(store: ObjectStore, result: RunResult) -> RunResult:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at what was asked for: still to be done, or how it ended."""
+    """One attempt at a request; ended is None if it is still to be done."""
 
     run_id: str
     number: int
@@ -73,22 +72,34 @@ class Attempt:
 def attempt_at(
     store: ObjectStore, org_id: str, base: str, request_id: str, *, force: bool = False
 ) -> Attempt:
-    """The attempt that a message with this request id asks for.
+    """Return the attempt that a message with this request id is about.
 
-    base is the run id of the first attempt. What was superseded goes on as the next attempt, for
-    whichever delivery comes first. What failed is tried again by another message, by the same one
-    only if the failure was not its own; what was committed only by another message with force.
+    base is the run id of the first attempt. It is the first attempt that has no result, or whose
+    result is final for this request.
     """
-    for number in itertools.count(1):
+    number = 1
+    while True:
         run_id = attempt_run_id(base, number)
         result = result_of(store, org_id, run_id)
-        if result is None or not _goes_on(result, request_id, force):
+        if result is None or not _has_next(result, request_id, force):
             return Attempt(run_id, number, result)
-    raise AssertionError("counting never ends")
+        number += 1
+
+
+def _has_next(result: RunResult, request_id: str, force: bool) -> bool:
+    """Whether the request goes on to the attempt after the one with this result."""
+    other_request = result.request_id != request_id
+    match result.state:
+        case "superseded":  # whichever delivery comes first makes the next attempt
+            return True
+        case "committed":  # done, unless another message forces it to be done again
+            return other_request and force
+        case "failed" | "rejected":  # the same message does not repeat its own failure
+            return other_request or result.again
 
 
 def superseded_before(store: ObjectStore, org_id: str, base: str, number: int) -> int:
-    """How many attempts in a row, just before this one, other writers made void."""
+    """Return how many attempts in a row just before this one were superseded."""
     count = 0
     for earlier in range(number - 1, 0, -1):
         result = result_of(store, org_id, attempt_run_id(base, earlier))
@@ -98,19 +109,11 @@ def superseded_before(store: ObjectStore, org_id: str, base: str, number: int) -
     return count
 
 
-def _goes_on(result: RunResult, request_id: str, force: bool) -> bool:
-    """Whether the request asks for an attempt after this one."""
-    if result.state == "superseded":
-        return True
-    another = result.request_id != request_id
-    return another and force if result.state == "committed" else another or result.again
-
-
 def is_final(error: Exception) -> bool:
-    """Whether the same message would fail the same way again.
+    """Whether a retry of the same message would fail in the same way.
 
-    The fault is then in what the message asks for or in the data that it names. A full disk or
-    broken memory are of the machine: another one takes the next delivery.
+    The cause is then in the request or in its data. A full disk or a failed allocation is a fault
+    of the machine: another machine may take the next delivery.
     """
     if isinstance(error, DatabaseError):
         return not isinstance(error.__cause__, apsw.FullError | apsw.IOError | apsw.NoMemError)

@@ -1,4 +1,4 @@
-"""The versions of an organization that are kept, and putting one of them in force again."""
+"""The kept versions of an organization, and rolling back to one of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import datetime as dt
 
 from pydantic import BaseModel
 
-from almanac.names import check_org_id, date_of_run
+from almanac.names import check_org_id
 from almanac.organizations.organizations import census_of, own_id
-from almanac.runs.results import RunResult, record_result
+from almanac.runs.finish import dead_runs
 from almanac.schedule_status import Status
 from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.lease import acquire, close_dead_runs, release
@@ -17,7 +17,6 @@ from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,
     Manifest,
-    committed_by,
     current,
     list_versions,
     require_current,
@@ -27,7 +26,7 @@ ROLLBACK_SECONDS = 600
 
 
 class VersionRow(BaseModel):
-    """A version that is kept, and why."""
+    """A kept version, and why it is kept."""
 
     version: int
     run_id: str
@@ -36,11 +35,11 @@ class VersionRow(BaseModel):
     size: int  # bytes
     planned: int | None  # PRE_SCHEDULED rows
     in_force: bool
-    kept: str | None  # None: the next collection takes it
+    kept: str | None  # None: the next collection deletes it
 
 
 def versions(store: ObjectStore, org: str, now: dt.datetime) -> list[VersionRow]:
-    """The versions that are kept, oldest first; RequestError if there is none."""
+    """Return the kept versions, oldest first; RequestError if there is none."""
     there = require_current(store, org)
     kept = list_versions(store, org)
     in_force = [each for each in kept if each.folder == there[0].folder]
@@ -68,7 +67,7 @@ def _planned(manifest: Manifest) -> int | None:
 
 
 def go_back(store: ObjectStore, org: str, version: int, now: dt.datetime) -> tuple[Current, int]:
-    """Put a kept version in force again; that version, and the number of the one before.
+    """Make a kept version current; return it, and the number of the version it replaces.
 
     Raises LeaseTaken (a run is in flight), RequestError, NotFound, Corrupt, Superseded.
     """
@@ -77,27 +76,9 @@ def go_back(store: ObjectStore, org: str, version: int, now: dt.datetime) -> tup
     run_id = own_id("rollback", now)
     lease = acquire(store, org, run_id, "almanac store rollback", now, ROLLBACK_SECONDS)
     try:
-        for dead in lease.dead_runs:
-            _close(store, org, dead, now)
+        for _ in dead_runs(store, lease, now):
+            pass  # what follows their ends is for the deliveries of their messages
         close_dead_runs(store, lease)
         return rollback(store, org, version, now=now), before[0].version if before else 0
     finally:
         release(store, org, run_id)
-
-
-def _close(store: ObjectStore, org: str, run_id: str, now: dt.datetime) -> None:
-    """Write down how a run ended that did not live to do so itself."""
-    if date_of_run(run_id) is None:
-        return  # no run
-    version = committed_by(store, org, run_id, 0)
-    result = RunResult(
-        org_id=org,
-        run_id=run_id,
-        state="committed" if version else "failed",
-        reason=None if version else "its lease ran out before it ended",
-        again=version is None,
-        as_of=date_of_run(run_id),
-        version=version.version if version else None,
-        finished_at=now,
-    )
-    record_result(store, result)

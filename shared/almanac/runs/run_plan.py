@@ -1,4 +1,4 @@
-"""plan.json: everything about a run that is decided before its contacts are looked at."""
+"""plan.json: all that is decided about a run before its contacts are planned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Reason = Literal["daily", "manual", "change"]
 
 
 class RequestOrigin(BaseModel):
-    """Who asked for the run, and when: it travels on if the run must be asked for again."""
+    """Who requested the run, and when; the same in every attempt. In plan.json the key `asked`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class RequestOrigin(BaseModel):
     attempt: int = 1
     request_id: str
     requested_at: dt.datetime
-    force: bool = False  # also after a commit
+    force: bool = False  # run again, also after a commit
 
 
 class PlannedChange(BaseModel):
@@ -42,7 +42,7 @@ class PlannedChange(BaseModel):
 
 
 class RunPlan(BaseModel):
-    """What the orchestrator decided; shards and merge read it and nothing else of the request."""
+    """The plan of a run; shards and merge read it and nothing else of the request."""
 
     model_config = ConfigDict(
         frozen=True, serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
@@ -56,18 +56,18 @@ class RunPlan(BaseModel):
     context: RunContext = Field(alias="brief")
     snapshot: SnapshotRef
     total_contacts: int  # all rows of `contacts`
-    scope: list[ContactRange] | None  # ranges of contact ids; None: everyone
-    # With changes only the contacts that they affect are in scope; before: the instances that
-    # they change, as they were.
+    scope: list[ContactRange] | None  # None: all contacts
+    # With changes only the contacts that they affect are in scope; before: the changed instances
+    # as they were.
     changes: list[PlannedChange] = []
     before: list[Instance] = []
     shards: list[ContactRange]
     started_at: dt.datetime  # UTC: the time that the rows of this run carry
 
     def fragment_mark(self, shard: int) -> str:
-        """What a fragment of this run says of itself, so that no other passes for it."""
-        seen = f"{self.snapshot.generation} {self.snapshot.crc32c}"
-        return f"{self.org_id} {self.run_id} {shard} {seen} {self.started_at.isoformat()}"
+        """Return the mark of a shard's fragment, which no fragment of another run or shard has."""
+        snapshot = f"{self.snapshot.generation} {self.snapshot.crc32c}"
+        return f"{self.org_id} {self.run_id} {shard} {snapshot} {self.started_at.isoformat()}"
 
     @property
     def as_of(self) -> dt.date:
@@ -79,7 +79,7 @@ class RunPlan(BaseModel):
 
     @property
     def timestamp(self) -> str:
-        """started_at as SQLite's CURRENT_TIMESTAMP writes it."""
+        """started_at in the format of SQLite's CURRENT_TIMESTAMP."""
         return self.started_at.strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -92,13 +92,13 @@ def _parse_plan(data: bytes) -> RunPlan:
 
 
 def plan_or_none(store: ObjectStore, org_id: str, run_id: str) -> RunPlan | None:
-    """The run's plan.json, None if there is none yet."""
+    """Return the run's plan; None if it is not planned yet."""
     found = read_or_none(store, layout.plan(org_id, run_id))
     return _parse_plan(found.data) if found else None
 
 
 def read_plan(store: ObjectStore, org_id: str, run_id: str) -> RunPlan:
-    """The run's plan.json; RequestError if there is no such run."""
+    """Return the run's plan; raise RequestError if there is no such run."""
     plan = plan_or_none(store, org_id, run_id)
     if plan is None:
         name = layout.plan(org_id, run_id)

@@ -1,4 +1,4 @@
-"""The one place where a run's services, real or fake, come together."""
+"""The services that the steps of a run work with."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from almanac.storage.store import ObjectStore
 
 
 class Job(Protocol):
-    """Something that runs beside the functions, and may take longer than they."""
+    """A job that runs beside the functions and may take longer than they may."""
 
     def start(self, arguments: Sequence[str]) -> None:
-        """Start it once with these arguments, and do not wait for its end.
+        """Start the job once with these arguments, without waiting for its end.
 
-        Raises TransientError if it was not started, OutcomeUnknown.
+        Raises TransientError (it was not started), OutcomeUnknown.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Services:
-    """What the steps of the pipeline work with."""
+    """The services of a run: store, bus, snapshots, clock. Tests pass fakes."""
 
     store: ObjectStore
     bus: Bus
     snapshots: Snapshots
-    workspace: Path  # a folder for files that nobody else sees
+    workspace: Path  # a folder for private files
     shard_contacts: int = 50_000
     lease_seconds: int = 3600
     topics: Topics = field(default_factory=Topics)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     progress: Progress = field(default=lambda step, done, all_: None)
-    # what each delivery calls itself where others of the same run may be at work
+    # returns the name of a delivery, which distinguishes it from others of the same run
     new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]
-    merge_job: Job | None = None  # where runs are merged, if not by who gets the last word
+    merge_job: Job | None = (
+        None  # merges runs; None: the function does that receives the last ShardDone
+    )

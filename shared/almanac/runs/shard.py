@@ -1,4 +1,4 @@
-"""The second step: plan a range of contact ids and write the fragment."""
+"""A shard: plan the contacts of a range and write the fragment."""
 
 from __future__ import annotations
 
@@ -24,18 +24,16 @@ from almanac.planning.issues import count_by_issue, issue_changes
 from almanac.planning.kinds import KindTable
 from almanac.planning.plan import plan_shard
 from almanac.runs.fragments import Fragment
-from almanac.runs.run_plan import RunPlan, read_plan
+from almanac.runs.run_plan import RunPlan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
 
 
-def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
-    """Plan the task's contacts and write their fragment once; the name of the fragment.
+def run_shard(store: ObjectStore, plan: RunPlan, task: ShardTask, snapshots: Snapshots) -> str:
+    """Plan the task's contacts, write their fragment once, and return its name.
 
-    A fragment that is there already is an earlier delivery's work, and success. Raises
-    RequestError for a task that is not one of its run's.
+    Idempotent: an existing fragment is kept. Raises RequestError if the run has no such task.
     """
-    plan = read_plan(store, task.org_id, task.run_id)
     expected = plan.shards[task.shard] if task.shard < len(plan.shards) else None
     if expected != (task.first_id, task.last_id):
         raise RequestError(
@@ -44,7 +42,7 @@ def run_shard(store: ObjectStore, task: ShardTask, snapshots: Snapshots) -> str:
         )
     name = layout.fragment(task.org_id, task.run_id, task.shard)
     if store.stat(name) is not None:
-        get_log().info("fragment is there already")
+        get_log().info("fragment exists already")
         return name
     with snapshots.open(plan.snapshot) as snapshot:
         contacts = ContactRange(task.first_id, task.last_id)
@@ -98,6 +96,6 @@ def read_range(
 
 
 def of_contacts(data: ShardData, ids: Ids) -> ShardData:
-    """The same rows with only these contacts in scope."""
+    """Return the same rows with only these contacts in scope."""
     chosen = np.isin(data.contacts["id"].to_numpy(), ids)
     return replace(data, contacts=data.contacts.filter(pa.array(chosen)))

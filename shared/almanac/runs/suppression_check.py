@@ -1,7 +1,7 @@
-"""The last look before a commit: nobody who is suppressed is left with a message to be sent.
+"""The last check before a commit: no suppressed contact has a message to be sent.
 
-It asks the database that is about to be published, by SQL of its own, and knows nothing of how the
-planning comes to its plan: what that has forgotten does not get any further.
+It queries the database to be committed with SQL of its own, independent of planning, so that an
+omission there cannot be committed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from almanac.schedule_status import suppression_reason
 
 
 def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: Ids | None) -> None:
-    """BadFragment, of the first such contact's shard, if the run left a suppressed one a message.
+    """Raise BadFragment for the shard of the first suppressed contact with a message, if any.
 
-    Called at the end of the run's transaction. Rows of contacts outside the scope are none of the
-    run's, whatever they are. affected: of a run for changes, the contacts of its messages.
+    Called at the end of the run's transaction. Contacts outside the scope are not checked.
+    affected: of a run for changes, the contacts of its messages.
     """
     plan = balanced.plan
     day = plan.as_of.isoformat()
@@ -32,7 +32,7 @@ def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: 
     for contact, date in planned(connection, contacts, day):
         row = next((r for r in of_contact(connection, contact, day) if r.state == IN_FORCE), None)
         if row is None:
-            continue  # of several with this id, in a table without an order, another is suppressed
+            continue  # ids are not unique: another contact with this id is suppressed
         (shard,) = (n for n, (first, last) in enumerate(plan.shards) if first <= contact <= last)
         with judged(shard, balanced.fragments[shard].name):
             why = suppression_reason(row.reason).text

@@ -1,4 +1,4 @@
-"""The messages between the steps of a run, and which shards have answered."""
+"""The messages between the steps of a run, and which fragments exist."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ LATE = 3  # fragments that a listing may not have yet
 
 
 def publish_tasks(services: Services, plan: RunPlan) -> None:
-    """One ShardTask for each shard whose fragment is not there yet; if none is missing, the word
-    that sets off the merge."""
+    """Publish a ShardTask for each missing fragment; if none is missing, a ShardDone to merge."""
     done = {info.name for info in services.store.list(layout.fragments(plan.org_id, plan.run_id))}
     missing = [
         shard
@@ -29,7 +28,7 @@ def publish_tasks(services: Services, plan: RunPlan) -> None:
 
 
 def ask_for_shards(services: Services, plan: RunPlan, shards: Sequence[int]) -> None:
-    """A ShardTask for each of these shards."""
+    """Publish a ShardTask for each of these shards."""
     tasks = [
         ShardTask(org_id=plan.org_id, run_id=plan.run_id, shard=shard, first_id=first, last_id=last)
         for shard in shards
@@ -39,19 +38,19 @@ def ask_for_shards(services: Services, plan: RunPlan, shards: Sequence[int]) -> 
 
 
 def announce(services: Services, org_id: str, run_id: str, shard: int) -> None:
-    """ShardDone for a shard whose fragment is written."""
+    """Publish the ShardDone of a shard whose fragment is written."""
     done = ShardDone(org_id=org_id, run_id=run_id, shard=shard)
     services.bus.publish(services.topics.shard_results, [to_json(done)])
 
 
 def fragment_names(plan: RunPlan) -> list[str]:
-    """The objects that the run's shards write."""
+    """Return the names of the run's fragments in the order of shards."""
     return [layout.fragment(plan.org_id, plan.run_id, n) for n in range(len(plan.shards))]
 
 
 def is_complete(store: ObjectStore, plan: RunPlan) -> bool:
-    """Whether every shard has written its fragment."""
+    """Whether all fragments of the run exist."""
     there = {info.name for info in store.list(layout.fragments(plan.org_id, plan.run_id))}
     missing = [name for name in fragment_names(plan) if name not in there]
-    # A listing may be of a moment ago, and this may be the last time that anybody asks.
+    # A listing may be out of date, and this may be the last ShardDone.
     return len(missing) <= LATE and all(store.stat(name) is not None for name in missing)

@@ -1,4 +1,4 @@
-"""What a run's fragments came to: the final word on each candidate, and the sums."""
+"""The final day and reason of each candidate of a run, and the run's totals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from almanac.checksums import (
 from almanac.errors import Corrupt
 from almanac.frames import (
     PLACEMENT_STEPS,
-    Candidates,
     Codes,
     Days,
     Index,
@@ -53,7 +52,7 @@ from almanac.storage.store import ObjectStore
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fragment with the final word on each of its candidates."""
+    """A fragment with the final day and skip reason of each of its candidates."""
 
     fragment: Fragment
     day: Days
@@ -63,7 +62,7 @@ class Outcome:
 
 
 def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
-    """The fragments one after the other, in contact order, each with what became of its rows."""
+    """Yield the outcome of each fragment in contact order; raise BadFragment, Corrupt."""
     offset = 0
     for shard, info in enumerate(balanced.fragments):
         with judged(shard, info.name):
@@ -89,15 +88,15 @@ def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
         raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
 
 
-class Tally:
-    """Adds up what a run's fragments came to."""
+class PlanTotals:
+    """Adds up the outcomes of a run's fragments."""
 
     def __init__(self, balanced: Balanced) -> None:
         self.balanced = balanced
-        words = balanced.kind_table
-        self.types = [kind.email_type for kind in words.kinds]
-        self.planned = np.zeros(len(words.kinds), np.int64)
-        self.skipped = np.zeros((len(words.reasons), len(words.kinds)), np.int64)
+        kind_table = balanced.kind_table
+        self.types = [kind.email_type for kind in kind_table.kinds]
+        self.planned = np.zeros(len(kind_table.kinds), np.int64)
+        self.skipped = np.zeros((len(kind_table.reasons), len(kind_table.kinds)), np.int64)
         self.steps = np.zeros(len(PLACEMENT_STEPS), np.int64)
         self.days: dict[int, Counter[str]] = defaultdict(Counter)
         self.figures = Figures(entries=balanced.suppressions)
@@ -109,41 +108,43 @@ class Tally:
         self._type_sums = text_checksums(pa.array(self.types, pa.string()))
         self._as_of = civil.day_of(balanced.plan.as_of)
         self._kinds = kinds_of(self.types, balanced.plan.context.config)
-        self._instances = np.array([kind.instance for kind in words.kinds], np.int64)
-        self._reason_sums = text_checksums(pa.array(words.reasons, pa.string()))
+        self._instances = np.array([kind.instance for kind in kind_table.kinds], np.int64)
+        self._reason_sums = text_checksums(pa.array(kind_table.reasons, pa.string()))
         time = balanced.plan.context.send_time
         self._content_sums = np.stack(
             [
-                text_checksums(pa.array([k.content(time, sms) for k in words.kinds], pa.string()))
+                text_checksums(
+                    pa.array([k.content(time, sms) for k in kind_table.kinds], pa.string())
+                )
                 for sms in (False, True)
             ]
         )
 
     def add(self, outcome: Outcome) -> None:
-        """Count one fragment."""
+        """Add one fragment."""
         fragment, candidates = outcome.fragment, outcome.fragment.candidates
         self.issues.update(fragment.issue_counts)
         self.facts.update(fragment.facts)
         self._count_figures(outcome)
-        stands = outcome.reason == 0
+        scheduled = outcome.reason == 0
         kinds = len(self.types)
-        self.planned += np.bincount(candidates.kind[stands], minlength=kinds)
+        self.planned += np.bincount(candidates.kind[scheduled], minlength=kinds)
         flat = outcome.reason.astype(np.int64) * kinds + candidates.kind
         self.skipped += np.bincount(flat, minlength=self.skipped.size).reshape(self.skipped.shape)
         self.steps += np.bincount(outcome.step, minlength=len(self.steps))
         pairs, counts = np.unique(
-            outcome.day[stands].astype(np.int64) * kinds + candidates.kind[stands],
+            outcome.day[scheduled].astype(np.int64) * kinds + candidates.kind[scheduled],
             return_counts=True,
         )
         for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
             self.days[pair // kinds][self.types[pair % kinds]] += count
-        self._count_changes(outcome, candidates, stands)
-        self.after += table_checksum(self._row_checksums(outcome, candidates, stands))
+        self._count_changes(outcome)
+        self.after += table_checksum(self._row_checksums(outcome))
 
     def _count_figures(self, outcome: Outcome) -> None:
-        """Rows dated as_of or later; those that are skipped may be older."""
+        """Count the rows dated as_of or later; skipped rows may be older."""
         fragment, candidates = outcome.fragment, outcome.fragment.candidates
-        figures, words = self.figures, self.balanced.kind_table
+        figures, kind_table = self.figures, self.balanced.kind_table
         for name, count in fragment.audience.states.items():
             figures.states[name or UNKNOWN] += count
         figures.reach.update(fragment.audience.reach)
@@ -151,24 +152,41 @@ class Tally:
         figures.sent.update(fragment.sent)
         shown = outcome.day >= self._as_of
         columns = (candidates.kind[shown], outcome.reason[shown], candidates.state[shown] + 1)
-        sizes = (len(words.kinds), len(words.reasons), len(STATES))
+        sizes = (len(kind_table.kinds), len(kind_table.reasons), len(STATES))
         for (code, reason, state), count in combinations(columns, sizes):
-            kind = words.kinds[code]
-            row = PlannedGroup(kind.email_type, kind.instance, STATES[state], words.reasons[reason])
+            kind = kind_table.kinds[code]
+            reason_text = kind_table.reasons[reason]
+            row = PlannedGroup(kind.email_type, kind.instance, STATES[state], reason_text)
             figures.rows[row] += count
 
-    def _count_changes(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> None:
-        new = candidates.previous_id == 0
-        stood = candidates.previous_reason == 0
-        changed = outcome.changed
-        both = changed & ~new & stands & stood
-        moved = both & (candidates.previous_day != outcome.day)
-        updated = (both & ~moved) | (changed & ~new & ~stands & ~stood)
-        anew, again = changed & ~stands & (new | stood), changed & ~new & stands & ~stood
-        reasons, kind = self.balanced.kind_table.reasons, candidates.kind
-        added = np.flatnonzero(new & stands)
+    def _count_changes(self, outcome: Outcome) -> None:
+        """Count what the run does to each row, and why.
+
+        Each candidate is either unchanged or exactly one of:
+
+            row before / after   scheduled                       skipped
+            none                 added                           skipped anew
+            scheduled            moved (other day), or updated   skipped anew
+            skipped              planned again                   updated
+
+        Rows without a candidate are removed, or expired if their day has passed.
+        """
+        candidates, changed = outcome.fragment.candidates, outcome.changed
+        kind, reasons = candidates.kind, self.balanced.kind_table.reasons
+        absent = candidates.previous_id == 0
+        was_scheduled = ~absent & (candidates.previous_reason == 0)
+        was_skipped = ~absent & (candidates.previous_reason != 0)
+        scheduled, skipped = outcome.reason == 0, outcome.reason != 0
+        other_day = candidates.previous_day != outcome.day
+
+        added = np.flatnonzero(changed & absent & scheduled)
+        newly_skipped = changed & ~was_skipped & skipped
+        moved = changed & was_scheduled & scheduled & other_day
+        again = changed & was_skipped & scheduled
+        updated = changed & ((was_scheduled & scheduled & ~other_day) | (was_skipped & skipped))
+
         self._count("added", kind[added], self._why_added(outcome, added), ADDED)
-        self._count("skipped anew", kind[anew], outcome.reason[anew], reasons)
+        self._count("skipped anew", kind[newly_skipped], outcome.reason[newly_skipped], reasons)
         t0, campaign = self.balanced.limits.t0, self._kinds.campaign
         why = why_moved(candidates.take(moved), campaign, t0)
         self._count("moved", kind[moved], why, MOVED)
@@ -192,14 +210,17 @@ class Tally:
         return why_added(self.balanced.before, self._kinds, *columns, unknown)
 
     def _count(self, change: str, kinds: Codes, why: Codes | Small, texts: Sequence[str]) -> None:
-        """Rows of a change by kind, -1 for others, and by why: a code of texts."""
+        """Count the rows of a change by kind (-1: any other) and by why (an index of texts)."""
         sizes = (len(self.types) + 1, len(texts))
         for (kind, code), count in combinations([kinds + 1, why], sizes):
             email_type = self.types[kind - 1] if kind else "other"
             self.changes[change][email_type] += count
             self.whys[change, texts[code], email_type] += count
 
-    def _row_checksums(self, outcome: Outcome, candidates: Candidates, stands: Mask) -> np.ndarray:
+    def _row_checksums(self, outcome: Outcome) -> np.ndarray:
+        """Return one checksum per candidate of the columns that its row has after the run."""
+        candidates = outcome.fragment.candidates
+        skipped = self._reason_sums[outcome.reason] + np.uint64(1)
         texts = np.append(text_checksums(outcome.fragment.metadata), np.uint64(0))
         return row_checksums(
             len(candidates),
@@ -209,21 +230,25 @@ class Tally:
             candidates.event,
             outcome.day,
             candidates.ideal,
-            np.where(stands, np.uint64(0), self._reason_sums[outcome.reason] + np.uint64(1)),
+            np.where(outcome.reason == 0, np.uint64(0), skipped),
             self._content_sums[candidates.sms.astype(np.int8), candidates.kind],
             texts[candidates.details],
         )
 
     def summary(self, migrations: list[str]) -> RunSummary:
-        """The numbers of the whole run."""
-        plan, words, limits = self.balanced.plan, self.balanced.kind_table, self.balanced.limits
+        """Return the summary of the whole run."""
+        plan, kind_table, limits = (
+            self.balanced.plan,
+            self.balanced.kind_table,
+            self.balanced.limits,
+        )
         planned: Counter[str] = Counter()
         for email_type, count in zip(self.types, self.planned.tolist(), strict=True):
             planned[email_type] += count
         skipped: dict[str, Counter[str]] = defaultdict(Counter)
         for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
             count = int(self.skipped[reason + 1, kind])
-            skipped[words.reasons[reason + 1]][self.types[kind]] += count
+            skipped[kind_table.reasons[reason + 1]][self.types[kind]] += count
         days = self._day_loads()
         totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
         checksums = Checksums(

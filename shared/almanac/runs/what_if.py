@@ -25,12 +25,12 @@ from almanac.report.what_if import (
 )
 from almanac.runs.balance import Balanced, balance
 from almanac.runs.local import RunOptions, as_of, copied
-from almanac.runs.totals import Outcome, Tally, outcomes
+from almanac.runs.totals import Outcome, PlanTotals, outcomes
 
 
 @dataclass(frozen=True)
 class Named:
-    """A configuration, and in words where it comes from."""
+    """A configuration, and where it comes from in words."""
 
     config: Config
     words: str
@@ -55,14 +55,14 @@ def compare_plans(
             return balance(copy.store, plan, copy.database, progress_of)
 
         before, after = balanced(old.config, "old"), balanced(new.config, "new")
-        tallies, fates = (Tally(before), Tally(after)), Fates(after)
+        totals, fates = (PlanTotals(before), PlanTotals(after)), Fates(after)
         pairs = zip(outcomes(copy.store, before), outcomes(copy.store, after), strict=True)
         for done, pair in enumerate(pairs):
             watch("compare", done, len(after.fragments))
-            for tally, outcome in zip(tallies, pair, strict=True):
-                tally.add(outcome)
+            for total, outcome in zip(totals, pair, strict=True):
+                total.add(outcome)
             fates.add(*pair)
-        summaries = [tally.summary([]) for tally in tallies]
+        summaries = [total.summary([]) for total in totals]
         found = what_if(
             *summaries,
             named=(old.words, new.words),
@@ -92,8 +92,8 @@ class Fates:
         sides = (old.fragment.candidates, new.fragment.candidates)
         a, b = match(*identity_keys(*(Identity(x.contact_id, x.kind, x.event) for x in sides)))
         lost, gained = all_but(len(old.day), a), all_but(len(new.day), b)
-        stood, stands = old.reason == 0, new.reason == 0
-        both = stood[a] & stands[b]
+        planned_old, planned_new = old.reason == 0, new.reason == 0
+        both = planned_old[a] & planned_new[b]
         shift = new.day[b] - old.day[a]
         kinds = new.fragment.candidates.kind
         for fate, mask in (
@@ -102,11 +102,11 @@ class Fates:
             ("later", both & (shift > 0)),
         ):
             self._count(fate, kinds[b[mask]])
-        again, anew = ~stood[a] & stands[b], stood[a] & ~stands[b]
+        again, dropped = ~planned_old[a] & planned_new[b], planned_old[a] & ~planned_new[b]
         self._count("planned again", kinds[b[again]], old.reason[a[again]])
-        self._count("skipped anew", kinds[b[anew]], new.reason[b[anew]])
-        self._count("added", kinds[gained & stands])
-        self._count("removed", old.fragment.candidates.kind[lost & stood])
+        self._count("skipped anew", kinds[b[dropped]], new.reason[b[dropped]])
+        self._count("added", kinds[gained & planned_new])
+        self._count("removed", old.fragment.candidates.kind[lost & planned_old])
 
     def _count(self, fate: str, kinds: np.ndarray, reasons: np.ndarray | None = None) -> None:
         _add(self.by_type[fate], self._types, kinds)
@@ -129,7 +129,7 @@ def what_if(
     fates: Counts,
     reasons: Counts,
 ) -> WhatIf:
-    """The numbers of two runs on one snapshot, side by side.
+    """Return the numbers of two runs on one snapshot side by side.
 
     named: where their configurations come from. fates, reasons: as in WhatIf.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
 from almanac.organizations.snapshots import FileSnapshots
+from almanac.runs.run_plan import read_plan
 from almanac.runs.shard import run_shard
 from almanac.storage.folder import FolderStore
 
@@ -34,7 +35,9 @@ class ShardWorker:
 
     def __call__(self, delivery: Delivery) -> None:
         task = parse(ShardTask, delivery.data)
-        run_shard(store_at(self.root), task, snapshots_at(self.database))
+        store = store_at(self.root)
+        plan = read_plan(store, task.org_id, task.run_id)
+        run_shard(store, plan, task, snapshots_at(self.database))
 
 
 def warm_up() -> None:

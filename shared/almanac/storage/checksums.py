@@ -1,7 +1,6 @@
-"""CRC32C as Cloud Storage states it: base64 of the four bytes, most significant first.
+"""CRC32C in Cloud Storage's format: base64 of the four bytes, most significant first.
 
-google_crc32c is imported where it is used, so that a function which only parses a message
-does not pay for it.
+google_crc32c is imported when it is used: a function that only parses a message does not need it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ CHUNK = 1 << 20  # bytes
 
 
 class Checksum:
-    """A CRC32C and a count of bytes, grown chunk by chunk."""
+    """CRC32C and size in bytes, updated chunk by chunk."""
 
     def __init__(self) -> None:
         import google_crc32c
@@ -34,14 +33,14 @@ class Checksum:
 
 
 def crc32c_of(data: bytes) -> str:
-    """The CRC32C of data, in Cloud Storage's base64."""
+    """Return the CRC32C of data in base64."""
     checksum = Checksum()
     checksum.update(data)
     return checksum.crc32c
 
 
 def checksum_of_file(path: Path) -> Checksum:
-    """Size and CRC32C of a file, read in chunks (0.6 s for 2.7 GB)."""
+    """Compute size and CRC32C of a file, read in chunks (0.6 s for 2.7 GB)."""
     checksum = Checksum()
     with path.open("rb") as file:
         for chunk in chunks_of(file):
@@ -50,6 +49,6 @@ def checksum_of_file(path: Path) -> Checksum:
 
 
 def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
-    """What is left of an open file, in chunks of at most 1 MiB."""
+    """Yield the rest of an open file in chunks of at most 1 MiB."""
     while chunk := file.read(CHUNK):
         yield chunk

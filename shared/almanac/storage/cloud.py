@@ -1,9 +1,9 @@
 """An object store in a Cloud Storage bucket; safe between threads, processes and machines.
 
-Every read is of one generation and held against its CRC32C (a range of a generation has none);
+Every read is of one generation and verified by its CRC32C (a range of a generation has none);
 every write and deletion carries its precondition, and an upload its CRC32C, so that a damaged
-one is refused. Transient errors are tried again with growing pauses; so is a write, since under
-its precondition it takes effect only once. Importing this module imports Google's library:
+one is refused. Transient errors are retried with growing pauses; so is a write, since its
+precondition lets it take effect only once. Importing this module imports Google's library:
 almanac.storage.opening does so when it is needed. See docs/decisions/0019-cloud-storage.md.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _PART = 32 << 20  # bytes of a file that are in memory at once
 _ONE_REQUEST = 8 << 20  # bytes: the library sends no more in one request
-_OVERTAKEN = 20  # times that an object may be replaced while its file is fetched
+_OVERTAKEN = 20  # times that an object may be replaced while it is fetched
 _REMEMBERED = 10_000  # generations whose size is known
 
 
@@ -45,11 +45,11 @@ class CloudStore:
     """ObjectStore in a bucket, below prefix (without slashes around it).
 
     timeout: seconds for a connection and between two bytes of an answer. patience: seconds
-    for which transient errors are tried again, the first after at most first_pause seconds.
+    for which transient errors are retried, the first after at most first_pause seconds.
     Besides the errors of ObjectStore every method raises ConfigError (no such bucket),
-    StorageError (access denied), TransientError (no answer, for all that patience).
-    requests and bytes_read count the client's answered requests and the bytes of content
-    that came back, for reports.
+    StorageError (access denied), TransientError (no answer within that patience).
+    requests and bytes_read count the answered requests and the bytes of content received,
+    for reports.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class CloudStore:
         self._sizes: dict[tuple[str, int], int] = {}
 
     def read(self, name: str) -> StoredObject:
-        # In one request, so that data, generation and checksum are of one answer.
+        # One request: data, generation and checksum are of one answer.
         blob, data = self._media(name)
         if blob.crc32c is None or blob.generation is None:
-            raise Corrupt(f"{name}: came back without its checksum and generation")
+            raise Corrupt(f"{name}: was received without its checksum and generation")
         return verified(ObjectInfo(name, blob.generation, len(data), blob.crc32c), data)
 
     def stat(self, name: str) -> ObjectInfo | None:
@@ -140,7 +140,7 @@ class CloudStore:
         check_folder(prefix)
         listing = self._listing(prefix, "prefixes,nextPageToken", delimiter="/")
         with translated(self.bucket_name, prefix):
-            for _ in listing:  # its prefixes are complete with the last page
+            for _ in listing:  # the prefixes are complete after the last page
                 pass
         start = len(self.prefix) + len(prefix)
         return sorted(found[start:].removesuffix("/") for found in listing.prefixes)
@@ -150,7 +150,7 @@ class CloudStore:
         fields = "items(name,generation,size,crc32c),nextPageToken"
         with translated(self.bucket_name, prefix):
             for blob in self._listing(prefix, fields):
-                if not blob.name.endswith("/"):  # the console's way to show an empty folder
+                if not blob.name.endswith("/"):  # how the console represents an empty folder
                     yield self._info(blob.name.removeprefix(self.prefix), blob)
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class CloudStore:
         self._client.close()
 
     def _blob(self, name: str) -> Blob:
-        """A new handle: it keeps what it saw, and threads must not share that."""
+        """Make a handle; it has state, so threads must not share it."""
         return self._bucket.blob(self.prefix + check_name(name))
 
     def _info(self, name: str, blob: Blob) -> ObjectInfo:
@@ -179,7 +179,7 @@ class CloudStore:
         return info
 
     def _media(self, name: str, **wanted: int) -> tuple[Blob, bytes]:
-        """Content as it is stored, in one piece: a request that breaks off is asked again."""
+        """Return the content as stored, in one piece; a request that breaks off is retried."""
         blob = self._blob(name)
         with translated(self.bucket_name, name):
             data: bytes = blob.download_as_bytes(
@@ -195,15 +195,15 @@ class CloudStore:
         return blob, data
 
     def _range(self, name: str, generation: int, start: int, length: int) -> bytes:
-        # if_generation_match and not generation=, which also finds what has been replaced.
+        # if_generation_match, not generation=: that also finds a generation that was replaced.
         end = start + length - 1
         _, data = self._media(name, start=start, end=end, if_generation_match=generation)
         if len(data) != length:
-            raise Corrupt(f"{name}: {len(data)} bytes came back where {length} were asked for")
+            raise Corrupt(f"{name}: {len(data)} bytes were received where {length} were requested")
         return data
 
     def _copy(self, info: ObjectInfo, file: IO[bytes]) -> Checksum:
-        # Part by part: the library's own streaming goes through 8 KiB at a time.
+        # In parts: the library's own streaming handles 8 KiB at a time.
         checksum = Checksum()
         for start in range(0, info.size, _PART):
             length = min(_PART, info.size - start)
@@ -221,7 +221,7 @@ class CloudStore:
         def attempt() -> Blob:
             file.seek(0)
             blob = self._blob(name)
-            blob.crc32c = checksum.crc32c  # Cloud Storage refuses anything else
+            blob.crc32c = checksum.crc32c  # Cloud Storage refuses other content
             blob.chunk_size = _PART
             try:
                 blob.upload_from_file(
@@ -231,11 +231,11 @@ class CloudStore:
                     checksum=None,
                     if_generation_match=if_generation,
                     timeout=self._timeout,
-                    # A part is tried again within its upload, which knows what has arrived and
-                    # is finished once. All else is tried again by carried_out.
+                    # A part is retried within its upload, which knows what has arrived and is
+                    # finished once. carried_out retries everything else.
                     retry=self._retry if in_parts else None,
                 )
-            except ValueError as error:  # an upload that kept only some of the bytes of a part
+            except ValueError as error:  # the upload kept only some of the bytes of a part
                 raise ConnectionError(f"{name}: an upload broke off: {error}") from error
             return blob
 
@@ -258,4 +258,4 @@ class CloudStore:
         with self._counting:
             self.requests += 1
         if not response.ok:
-            _ = response.content  # or its connection stays with it: the library does not look
+            _ = response.content  # else it keeps its connection: the library does not read it

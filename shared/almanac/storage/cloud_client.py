@@ -1,4 +1,4 @@
-"""Google's client, made as the store needs it."""
+"""Google's client, configured for the store."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CONNECTIONS = 32  # that many requests at once keep their connection
 
 
 def new_client(**options: Any) -> Client:
-    """A client for many threads; options are those of google.cloud.storage.Client.
+    """Make a client for many threads; options are those of google.cloud.storage.Client.
 
     Without options it takes the credentials of the environment; with STORAGE_EMULATOR_HOST it
     needs none. Raises ConfigError if there are none.
     """
-    # Without this the library fetches the bucket's own metadata in a thread of its own, for
-    # traces that nobody collects, and with a right that the store does not need otherwise.
+    # Without this the library fetches the bucket's metadata in another thread, for traces that are
+    # not collected, and with a permission that the store does not need otherwise.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
         # No project: none of the store's requests names one.

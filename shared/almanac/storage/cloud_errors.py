@@ -1,4 +1,4 @@
-"""What Cloud Storage's answers, and the lack of one, mean in Almanac's errors."""
+"""Translate Cloud Storage's errors, and missing answers, into Almanac's errors."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _FAILURES = (
     http.client.HTTPException,
     ConnectionError,
 )
-_PASSING = {408, 429, 500, 502, 503, 504}  # statuses that another try may not meet
+_PASSING = {408, 429, 500, 502, 503, 504}  # statuses that a retry may not meet
 _LONGEST_PAUSE = 16.0  # seconds
 _SHOWN = 300  # characters of Google's message
 
 
 def retrying(patience: float, first_pause: float) -> Retry:
-    """Try again what Google says may be (429, 5xx, no answer), for patience seconds.
+    """Make Google's retry of transient errors (429, 5xx, no answer), for patience seconds.
 
-    Pauses are drawn from 0 to a bound that begins with first_pause seconds and doubles.
+    Pauses are random between 0 and a bound that starts at first_pause seconds and doubles.
     """
     retry: Retry = DEFAULT_RETRY.with_timeout(patience).with_delay(
         initial=first_pause, maximum=_LONGEST_PAUSE, multiplier=2.0
@@ -54,7 +54,7 @@ def retrying(patience: float, first_pause: float) -> Retry:
 
 @contextmanager
 def translated(bucket: str, name: str) -> Iterator[None]:
-    """Raise Almanac's errors about the object instead of the library's."""
+    """Turn the library's errors into Almanac's, which name the object."""
     try:
         yield
     except _FAILURES as error:
@@ -62,13 +62,12 @@ def translated(bucket: str, name: str) -> Iterator[None]:
 
 
 def carried_out(bucket: str, name: str, retry: Retry, change: Callable[[], T]) -> T:
-    """What change gives: a write or deletion that itself tries nothing again.
+    """Call change, a write or deletion that does not retry itself, with retries; return its result.
 
-    If one of the tries may have been carried out and no later one succeeded, the outcome is
-    unknown, whatever the last answer was: that of a create-only write which is repeated after
-    a lost answer is 412, although the object was written, and by us. The callers read back and
-    compare (write_once, put_file_once, versions, lease). PreconditionFailed and NotFound mean
-    that nothing of ours was done.
+    If one attempt may have taken effect and no later one succeeded, the outcome is unknown whatever
+    the last answer was: if the answer to a create-only write is lost, the retry gets 412 although
+    this process wrote the object. The callers read back and compare (write_once, put_file_once,
+    publish, lease). PreconditionFailed and NotFound mean that no attempt took effect.
     """
     tries: list[Exception] = []
 
@@ -91,7 +90,7 @@ def carried_out(bucket: str, name: str, retry: Retry, change: Callable[[], T]) -
 
 
 def _may_have_happened(error: Exception) -> bool:
-    """Whether a request that ended so may have taken effect."""
+    """Whether a request with this error may have taken effect."""
     error = _last(error)
     status = _status(error)
     if status is not None:
@@ -102,7 +101,7 @@ def _may_have_happened(error: Exception) -> bool:
 def _meaning(bucket: str, name: str, error: Exception) -> AlmanacError:
     if isinstance(error, api.NotFound):
         if "bucket does not exist" in str(error):
-            return ConfigError(f"gs://{bucket}: there is no such bucket; was it misspelt?")
+            return ConfigError(f"gs://{bucket}: there is no such bucket; check its name")
         return NotFound(f"{name}: no such object")
     if isinstance(error, api.PreconditionFailed):
         return PreconditionFailed(f"{name}: is at another generation than expected")
@@ -121,13 +120,13 @@ def _meaning(bucket: str, name: str, error: Exception) -> AlmanacError:
 
 
 def _last(error: Exception) -> Exception:
-    """What the last of the library's own tries ended with."""
+    """Return the error of the last of the library's own attempts."""
     cause = error.cause if isinstance(error, api.RetryError) else None
     return cause if isinstance(cause, Exception) else error
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status that the library took for an error; None if there was no answer."""
+    """Return the HTTP status of the error; None if there was no answer."""
     if isinstance(error, InvalidResponse):
         return int(error.response.status_code)
     if isinstance(error, api.GoogleAPICallError) and error.code is not None:

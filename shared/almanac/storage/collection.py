@@ -1,4 +1,4 @@
-"""Which old versions go."""
+"""The collection: which old versions and run objects are deleted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ KEEP_DAYS = 7
 def collect_versions(
     store: ObjectStore, org: str, now: dt.datetime, *, keep_days: int = KEEP_DAYS, monthly: int = 12
 ) -> list[str]:
-    """Delete what nobody needs any more; the caller holds the organization's lease.
+    """Delete versions that are not kept, and return their folders.
 
-    Kept are the version in force and its parent, all younger than keep_days, and for each of
-    the monthly months before now's the version in force at its end. Gives the folders that
-    were deleted. A folder without manifest goes once a version that was numbered no earlier
-    is older than keep_days.
+    Kept are the current version and its parent, versions younger than keep_days, and the last
+    version of each of the `monthly` months before now's. A folder without manifest is deleted once
+    a version with the same or a higher number is older than keep_days. The caller holds the
+    organization's lease.
     """
     there = current(store, org)
     if there is None:
@@ -45,8 +45,8 @@ def collect_versions(
         if folder in kept or not (folder in old or abandoned):
             continue
         if current(store, org) != there:
-            break  # somebody swung the pointer, perhaps to this very version
-        # Without its manifest a version is not complete: nobody rolls back to half of one.
+            break  # another version became current, perhaps this one
+        # The manifest first: without it a version is incomplete, so no rollback uses half of one.
         for info in sorted(objects, key=lambda each: not each.name.endswith(layout.MANIFEST)):
             _delete(store, info)
         deleted.append(folder)
@@ -61,10 +61,10 @@ def collect_runs(
     keep_days: int = KEEP_DAYS,
     keep_results: int = 400,
 ) -> int:
-    """Delete what runs that began keep_days ago left behind, but for plan and result.
+    """Delete the objects of runs older than keep_days, and return how many were deleted.
 
-    These two go after keep_results days. A run's age is that of the date its id begins with; the
-    caller holds the organization's lease. Gives the number of objects that were deleted.
+    Plan and result are kept for keep_results days. The age of a run follows from the date in its
+    id. The caller holds the organization's lease.
     """
     deleted = 0
     for info in list(store.list(layout.runs(org))):
@@ -79,7 +79,7 @@ def collect_runs(
 
 
 def why_kept(manifest: Manifest | None, now: dt.datetime, monthly: int = 12) -> dict[str, str]:
-    """The folders that stay because the version in force names them, whatever their age."""
+    """Return the folders that the current version's manifest keeps at any age, and why."""
     if manifest is None:
         return {}
     this_month = now.year * 12 + now.month

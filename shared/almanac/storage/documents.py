@@ -20,7 +20,7 @@ D = TypeVar("D", bound=Document)
 
 
 def read_document(store: ObjectStore, name: str, model: type[D]) -> tuple[D, int] | None:
-    """The document and its generation, None if there is none; Corrupt if it does not parse."""
+    """Return the document and its generation, None if there is none; raise Corrupt if invalid."""
     found = read_or_none(store, name)
     if found is None:
         return None
@@ -33,5 +33,5 @@ def read_document(store: ObjectStore, name: str, model: type[D]) -> tuple[D, int
 
 
 def to_json(document: Document) -> bytes:
-    """The document as it is stored: indented, so that a person can read it."""
+    """Return the document as stored: indented, so that a person can read it."""
     return document.model_dump_json(indent=2).encode() + b"\n"

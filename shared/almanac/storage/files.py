@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO
 
 @contextmanager
 def arriving(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the name path at the end, and is gone after an error."""
+    """Open a file that gets the name path at the end and is deleted after an error."""
     partial = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     try:
         with partial.open("xb") as file:
@@ -23,7 +23,7 @@ def arriving(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sync(path: Path) -> None:
-    """Ask the system to bring a file, or the entries of a folder, to the disk."""
+    """Flush a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -32,7 +32,7 @@ def sync(path: Path) -> None:
 
 
 def replace_making_folders(source: Path, target: Path) -> None:
-    """Rename source to target, whose folders may be missing or vanish meanwhile."""
+    """Rename source to target, whose folders may be missing or be deleted meanwhile."""
     for _ in range(100):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,11 +41,11 @@ def replace_making_folders(source: Path, target: Path) -> None:
         except FileNotFoundError:
             if not source.exists():
                 raise
-    raise FileNotFoundError(f"{target.parent} keeps vanishing")
+    raise FileNotFoundError(f"{target.parent} keeps being deleted")
 
 
 def remove_empty_folders(folder: Path, root: Path) -> None:
-    """Remove the folder and those above it up to root (which stays) as far as they are empty."""
+    """Remove the folder and its parents below root as far as they are empty."""
     with suppress(OSError):
         while folder != root:
             folder.rmdir()

@@ -1,10 +1,10 @@
 """An object store in a local folder; safe between threads and processes.
 
 An object is the plain file of its name below the root, so that a person can look at a store.
-Objects are replaced whole, never written in place. Files that somebody else puts there are
-taken as objects; a file that the store has written and somebody else has changed is Corrupt.
-Symbolic links below the root are no objects and no folders, and no name leads over one: whatever
-is in a store, nothing outside its root is read or written. The root itself may be a link.
+Objects are replaced whole, never written in place. A file that another program puts there is an
+object; a file that the store wrote and another program changed is Corrupt. Symbolic links below
+the root are neither objects nor folders, and no name passes through one: nothing outside the root
+is read or written, whatever a store contains. The root itself may be a link.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from almanac.storage.store import (
 class FolderStore:
     """ObjectStore below root, which is created with the first write.
 
-    durable: a write is on the disk when it returns (fsync); without, it survives the death of
-    every process but not a loss of power. is_edited: names that people edit in place; these
-    objects keep no checksum.
+    durable: a write is on the disk when it returns (fsync); otherwise it survives the death of
+    every process but not a loss of power. is_edited: names that people edit in place; no checksum
+    is recorded for these objects.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class FolderStore:
             wanted = max(0, min(length, info.size - start))
             data = os.pread(file.fileno(), wanted, start)
         if len(data) != wanted:
-            raise Corrupt(f"{name}: {len(data)} bytes came back where {wanted} were asked for")
+            raise Corrupt(f"{name}: {len(data)} bytes were received where {wanted} were requested")
         return data
 
     def delete(self, name: str, if_generation: int | None) -> None:
@@ -138,7 +138,7 @@ class FolderStore:
                 yield info
 
     def _names(self, prefix: str) -> Iterator[str]:
-        """The files whose names begin with prefix, without those of hidden folders."""
+        """Yield the names of the files that begin with prefix, without hidden folders."""
         for folder, folders, found in os.walk(self._path(prefix.rpartition("/")[0])):
             folders[:] = [each for each in folders if not each.startswith(".")]
             there = Path(folder).relative_to(self.root)
@@ -149,7 +149,7 @@ class FolderStore:
                     yield name
 
     def _path(self, name: str) -> Path:
-        """Where the object or folder is; RequestError if the way there leads over a link."""
+        """Return the path of an object or folder; raise RequestError if a part of it is a link."""
         path = self.root
         for part in filter(None, name.split("/")):
             path = path / part
@@ -161,7 +161,7 @@ class FolderStore:
     def _opened(
         self, name: str, generation: int | None = None
     ) -> Iterator[tuple[ObjectInfo, IO[bytes]]]:
-        """The object and its file, open; the file stays that generation's, whatever comes."""
+        """Open the object's file, which stays that generation's even if the object is replaced."""
         check_name(name)
         with _storage_errors(name):
             with self._records.reading(name):
@@ -178,7 +178,7 @@ class FolderStore:
                 yield info, file
 
     def _look(self, name: str) -> tuple[ObjectInfo, bool] | None:
-        """The object as it was written, and whether its file still looks so; under the lock."""
+        """Return the object as written and whether its file is unchanged; under the lock."""
         path = self._path(name)
         try:
             status = path.stat()
@@ -196,7 +196,7 @@ class FolderStore:
         return _info(name, record.now), False
 
     def _foreign(self, name: str, generation: int, size: int) -> ObjectInfo:
-        """An object that the store has not written: its checksum is what is there now."""
+        """Return an object that the store has not written, with its present checksum."""
         key = (name, generation, size)
         if key not in self._verified:
             crc32c = checksum_of_file(self._path(name)).crc32c
@@ -204,7 +204,7 @@ class FolderStore:
         return self._verified[key]
 
     def _expect(self, name: str, if_generation: int | None) -> ObjectInfo | None:
-        """The object, if it is at the generation; under the lock."""
+        """Return the object if it is at the generation, else raise; under the lock."""
         found = self._look(name)
         info = found[0] if found else None
         generation = info.generation if info else 0
@@ -215,7 +215,7 @@ class FolderStore:
     def _commit(
         self, name: str, source: Path, checksum: Checksum, if_generation: int | None
     ) -> ObjectInfo:
-        """Rename source to the object's file, if that is at the generation."""
+        """Rename source to the object's file if the object is at the generation."""
         path = self._path(name)
         if self._durable:
             files.sync(source)
@@ -234,7 +234,7 @@ class FolderStore:
         return _info(name, entry)
 
     def _put_by_rename(self, name: str, path: Path) -> ObjectInfo | None:
-        """Move the file in without copying it; None if it lies on another file system."""
+        """Move the file in without a copy; None if it is on another file system."""
         with _storage_errors(name):
             checksum = checksum_of_file(path)
             try:
@@ -276,7 +276,7 @@ def _copy(source: IO[bytes], target: IO[bytes] | None) -> Checksum:
 
 @contextmanager
 def _storage_errors(name: str) -> Iterator[None]:
-    """Say which object an error of the file system is about."""
+    """Turn errors of the file system into StorageError, which names the object."""
     try:
         yield
     except OSError as error:

@@ -11,7 +11,7 @@ from almanac.names import check_event_id, check_org_id, check_run_id
 _VERSION_FOLDER = re.compile(r"orgs/[^/]+/versions/(\d{8})-([^/]+)")
 _LAST_VERSION = 99_999_999
 
-ORGANIZATIONS = "orgs/"  # the prefix of everything of every organization
+ORGANIZATIONS = "orgs/"  # the prefix of all organizations
 DATABASE = "database.sqlite3"
 MANIFEST = "manifest.json"
 CHANGES = "changes.sqlite3-changeset"
@@ -23,7 +23,7 @@ RESULT = "result.json"
 
 
 def organization(org: str) -> str:
-    """The prefix of everything of an organization, with the slash."""
+    """Return the prefix of an organization's objects, with the slash."""
     return f"{ORGANIZATIONS}{check_org_id(org)}/"
 
 
@@ -40,41 +40,41 @@ def lease(org: str) -> str:
 
 
 def versions(org: str) -> str:
-    """The prefix of an organization's versions, with the slash."""
+    """Return the prefix of an organization's versions, with the slash."""
     return f"{organization(org)}versions/"
 
 
 def version(org: str, number: int, run_id: str) -> str:
-    """The folder of a version, without a slash at the end."""
+    """Return the folder of a version, without a slash at the end."""
     if not 1 <= number <= _LAST_VERSION:
         raise RequestError(f"version: {number} is not between 1 and {_LAST_VERSION}")
     return f"{versions(org)}{number:08}-{check_run_id(run_id)}"
 
 
 def version_and_run(folder: str) -> tuple[int, str] | None:
-    """The version's number and run id, from its folder; None if it is no version's folder."""
+    """Return number and run id of a version from its folder; None for another folder."""
     match = _VERSION_FOLDER.fullmatch(folder)
     return (int(match[1]), match[2]) if match else None
 
 
 def folder_of_version(name: str) -> str | None:
-    """The folder of the version that an object belongs to; None if it is no version's object."""
+    """Return the folder of the version that an object belongs to; None for other objects."""
     folder = "/".join(name.split("/")[:4])
     return folder if folder != name and version_and_run(folder) else None
 
 
 def runs(org: str) -> str:
-    """The prefix of an organization's runs, with the slash."""
+    """Return the prefix of an organization's runs, with the slash."""
     return f"{organization(org)}runs/"
 
 
 def run(org: str, run_id: str) -> str:
-    """The prefix of a run's objects, with the slash."""
+    """Return the prefix of a run's objects, with the slash."""
     return f"{runs(org)}{check_run_id(run_id)}/"
 
 
 def day_of_run(org: str, name: str) -> dt.date | None:
-    """The date that the id of an object's run begins with; None if it begins otherwise."""
+    """Return the date in the id of an object's run; None if it has none."""
     run_id = name.removeprefix(runs(org)).partition("/")[0]
     try:
         return dt.date.fromisoformat(run_id[:10])
@@ -87,7 +87,7 @@ def plan(org: str, run_id: str) -> str:
 
 
 def fragments(org: str, run_id: str) -> str:
-    """The prefix of a run's fragments, with the slash."""
+    """Return the prefix of a run's fragments, with the slash."""
     return f"{run(org, run_id)}fragments/"
 
 
@@ -98,12 +98,12 @@ def fragment(org: str, run_id: str, shard: int) -> str:
 
 
 def refused(org: str, run_id: str, shard: int, generation: int) -> str:
-    """Why a fragment was thrown away."""
+    """Return the name of the object that says why a fragment was discarded."""
     return f"{run(org, run_id)}refused/{shard:05}-{generation}.json"
 
 
 def refusals(org: str, run_id: str) -> str:
-    """The prefix of a run's refused fragments, with the slash."""
+    """Return the prefix of a run's refused fragments, with the slash."""
     return f"{run(org, run_id)}refused/"
 
 
@@ -112,7 +112,7 @@ def result(org: str, run_id: str) -> str:
 
 
 def changes(org: str) -> str:
-    """The prefix of the campaign changes that wait for their run, with the slash."""
+    """Return the prefix of the campaign changes that wait for a run, with the slash."""
     return f"{organization(org)}changes/"
 
 
@@ -121,11 +121,11 @@ def change(org: str, event_id: str) -> str:
 
 
 def rejected(date: dt.date, message_id: str) -> str:
-    """Where a message goes that can never succeed; its id comes from outside."""
+    """Return the name of a rejected message's record; the id is untrusted input."""
     safe = re.sub(r"[^A-Za-z0-9_-]", "_", message_id)[:128] or "_"
     return f"rejected/{date.isoformat()}/{safe}.json"
 
 
 def is_edited_by_people(name: str) -> bool:
-    """Whether people write the object with an editor: an organization's configuration."""
+    """Whether people edit the object by hand: an organization's configuration."""
     return name.startswith(ORGANIZATIONS) and name.endswith("/config.yaml")

@@ -1,7 +1,7 @@
 """At most one run per organization: the lease.
 
 The lease keeps two runs from doing the same work; it does not protect the data. A holder whose
-lease ran out while it still works cannot harm: current.json is swung by compare-and-swap.
+lease expires while it works does no harm: current.json is replaced by compare-and-swap.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json
 from almanac.storage.store import ObjectStore
 
-_TRIES = 10  # conflicts with other deliveries of the same run, and lost answers
+_TRIES = 10  # attempts: conflicts with other deliveries of the same run, and lost answers
 
 
 class LeaseDocument(Document):
-    """lease.json. dead_runs: the runs whose lease was taken over and that nobody closed since.
+    """lease.json. dead_runs: the runs whose lease was taken over and whose end is not recorded.
 
     merging_until: until then the holder is the only delivery of the run that may merge it.
     """
@@ -36,7 +36,7 @@ class LeaseDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The run may work until expires_at. dead_runs: to be marked as failed by the caller."""
+    """The run may work until expires_at. dead_runs: the caller records their ends."""
 
     org: str
     run_id: str
@@ -54,12 +54,12 @@ def acquire(
     seconds: int,
     has_ended: Callable[[str], bool] = lambda run_id: False,
 ) -> Lease:
-    """Take the organization's lease for the run; a run that has it already has it anew.
+    """Take the organization's lease for the run, or extend the lease that it has.
 
-    An expired lease is taken over, and that of a run which has_ended (it took the lease again, or
-    died before it gave it back); the dead run's id is in dead_runs then, also if this delivery
-    dies and the next one of the same run enters again. holder says who works, for people. Raises
-    LeaseTaken, OutcomeUnknown.
+    A lease is taken over if it has expired, or if its run has_ended (it took the lease again, or
+    died before it released it). The other run's id is then in dead_runs, also if this delivery
+    dies and the next one of the same run takes the lease again. holder: who works, for operators.
+    Raises LeaseTaken, OutcomeUnknown.
     """
     check_run_id(run_id)
 
@@ -67,7 +67,7 @@ def acquire(
         dead = there.dead_runs if there else ()
         merging: tuple[str, dt.datetime | None] = (holder, None)
         if there and there.run_id == run_id:
-            merging = (there.holder, there.merging_until)  # another delivery's, at work
+            merging = (there.holder, there.merging_until)  # of another delivery, which merges
         elif there:
             if there.expires_at > now and not has_ended(there.run_id):
                 raise LeaseTaken(_taken(org, there))
@@ -85,7 +85,7 @@ def acquire(
 
 
 def close_dead_runs(store: ObjectStore, lease: Lease) -> None:
-    """Say that the runs whose lease was taken over are marked as ended.
+    """Record that the ends of the dead runs are recorded.
 
     Raises LeaseTaken if the lease is no longer the run's, OutcomeUnknown.
     """
@@ -95,10 +95,10 @@ def close_dead_runs(store: ObjectStore, lease: Lease) -> None:
 def claim_merge(
     store: ObjectStore, lease: Lease, now: dt.datetime, *, seconds: int, merge_seconds: int
 ) -> Lease:
-    """Be, for merge_seconds, the only delivery of the run that merges it; again to stay so.
+    """Claim the merge of the run for one delivery for merge_seconds, or extend the claim.
 
-    The claim spares work and memory, where the words of the last shards arrive at once. Raises
-    LeaseTaken if the lease is no longer the run's, or another holder merges, OutcomeUnknown.
+    The claim saves work and memory when the last ShardDone messages arrive together. Raises
+    LeaseTaken if the lease is no longer the run's or another holder merges, OutcomeUnknown.
     """
 
     def mine(there: LeaseDocument | None) -> LeaseDocument:
@@ -118,7 +118,7 @@ def claim_merge(
 
 
 def end_merge(store: ObjectStore, lease: Lease) -> None:
-    """Give the claim back before its time, so that the next delivery need not wait for it."""
+    """Release the claim before it expires, so that the next delivery need not wait."""
 
     def mine(there: LeaseDocument | None) -> LeaseDocument:
         held = _held(lease, there)
@@ -130,7 +130,7 @@ def end_merge(store: ObjectStore, lease: Lease) -> None:
 
 def _held(lease: Lease, there: LeaseDocument | None) -> LeaseDocument:
     if there is None:
-        raise LeaseTaken(f"organization {lease.org}: run {lease.run_id} has no lease any more")
+        raise LeaseTaken(f"organization {lease.org}: run {lease.run_id} has lost its lease")
     if there.run_id != lease.run_id:
         raise LeaseTaken(_taken(lease.org, there))
     return there
@@ -139,7 +139,7 @@ def _held(lease: Lease, there: LeaseDocument | None) -> LeaseDocument:
 def _swap(
     store: ObjectStore, org: str, change: Callable[[LeaseDocument | None], LeaseDocument]
 ) -> LeaseDocument:
-    """Put what change makes of the lease in its place, by compare-and-swap."""
+    """Replace the lease by what change makes of it, by compare-and-swap."""
     name = layout.lease(org)
     lost: OutcomeUnknown | None = None
     for _ in range(_TRIES):
@@ -159,7 +159,7 @@ def _swap(
 
 
 def release(store: ObjectStore, org: str, run_id: str) -> None:
-    """Give the lease back, if it is the run's; again and again does no harm."""
+    """Release the lease if it is the run's; idempotent."""
     name = layout.lease(org)
     lost: OutcomeUnknown | None = None
     for _ in range(_TRIES):
@@ -172,7 +172,7 @@ def release(store: ObjectStore, org: str, run_id: str) -> None:
         except NotFound:
             return
         except PreconditionFailed:
-            continue  # another delivery of this run has entered again, or somebody took over
+            continue  # another delivery of this run extended it, or another run took it over
         except OutcomeUnknown as error:
             lost = error
     raise lost or LeaseTaken(f"organization {org}: its lease keeps changing hands")

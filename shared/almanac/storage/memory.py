@@ -29,10 +29,9 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def media(self, info: ObjectInfo, start: int, length: int) -> bytes:
-        """The stored bytes as the medium gives them back, before they are verified.
+        """Return stored bytes before verification; raise NotFound if the generation is gone.
 
-        Simulations override this to hand back damaged ones. NotFound if that generation
-        is gone.
+        Simulations override this to return damaged bytes.
         """
         with self._lock:
             there = self._objects.get(info.name)
@@ -78,7 +77,7 @@ class MemoryStore:
         wanted = max(0, min(length, info.size - start))
         data = self.media(info, start, wanted)
         if len(data) != wanted:
-            raise Corrupt(f"{name}: {len(data)} bytes came back where {wanted} were asked for")
+            raise Corrupt(f"{name}: {len(data)} bytes were received where {wanted} were requested")
         return data
 
     def delete(self, name: str, if_generation: int | None) -> None:
@@ -115,7 +114,7 @@ class MemoryStore:
             try:
                 return info, self.media(info, 0, info.size)
             except NotFound:
-                continue  # overwritten between the two looks
+                continue  # overwritten after the stat
 
     def _existing(self, name: str, generation: int | None = None) -> ObjectInfo:
         info = self.stat(name)

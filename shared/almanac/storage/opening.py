@@ -1,4 +1,4 @@
-"""From the name of a store, as settings and the command line give it, to the store."""
+"""Open a store by its name in the settings or on the command line."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def open_store(url: str) -> ObjectStore:
-    """The store of gs://bucket[/prefix], or of a folder, which need not exist yet.
+    """Open gs://bucket[/prefix], or a folder, which need not exist yet.
 
-    Nothing is asked of the bucket yet. Raises ConfigError for anything else, and where there
-    are no credentials. STORAGE_EMULATOR_HOST works as Google's client defines it.
+    The bucket is not contacted yet. Raises ConfigError for any other name, and if there are no
+    credentials. STORAGE_EMULATOR_HOST works as Google's client defines it.
     """
     if not url or not url.isprintable():
         raise ConfigError(f"store {url!r}: {_EXPECTED}")

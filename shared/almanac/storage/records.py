@@ -1,10 +1,10 @@
-"""What a folder store remembers beside its objects: locks, generations, checksums.
+"""What a folder store keeps beside its objects: locks, generations, checksums.
 
 The generation of an object is its file's modification time in microseconds, which the store
-sets (always later than the one before). So it travels with the file: the one rename that
-publishes the data publishes the generation, and no crash can part them. The checksum is kept
-in a record, written before that rename and naming the entry before it as well: whichever side
-of the rename a crash falls on, the record has the entry of the file that is there.
+sets, always later than the previous one. The rename that publishes the data thus publishes the
+generation too, and no crash can separate them. The checksum is in a record that is written before
+that rename and also holds the previous entry: before and after the rename the record has the entry
+of the file that exists.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The entry last written, and the one that it replaces (None: there was none)."""
+    """The entry last written, and the one that it replaces (None: the object was new)."""
 
     now: Entry
     before: Entry | None
 
 
 def generation_of(status: os.stat_result) -> int:
-    """The generation that a file's modification time stands for."""
+    """Return the generation that a file's modification time represents."""
     return status.st_mtime_ns // 1000
 
 
@@ -58,18 +58,18 @@ class Records:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
-        """Keep writers of the name out. Creates nothing: a store may be read-only."""
+        """Exclude writers of the name. Creates nothing: a store may be read-only."""
         try:
             descriptor = os.open(self._lock_path(name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            yield  # no writer has ever been here
+            yield  # no name of this lock was ever written
             return
         with _flock(descriptor, fcntl.LOCK_SH):
             yield
 
     @contextmanager
     def writing(self, name: str) -> Iterator[int]:
-        """Keep everybody else away from the name; gives the descriptor that holds the lock."""
+        """Exclude all others from the name; yield the descriptor that holds the lock."""
         path = self._lock_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -77,19 +77,19 @@ class Records:
             yield descriptor
 
     def next_generation(self, lock: int, current: int) -> int:
-        """Later than the current generation and than all that were deleted under this lock."""
+        """Return a generation after the current one and all that were deleted under this lock."""
         floor = int(os.pread(lock, 32, 0) or b"0")
         return max(time.time_ns() // 1000, current + 1, floor + 1)
 
     def remember_deleted(self, lock: int, generation: int) -> None:
-        """Raise the floor for the generations to come; the lock's own file holds it."""
+        """Raise the lower bound of later generations, which the lock's file holds."""
         floor = int(os.pread(lock, 32, 0) or b"0")
         os.pwrite(lock, b"%020d" % max(floor, generation), 0)
         if self._durable:
             os.fsync(lock)
 
     def load(self, name: str) -> Record | None:
-        """The record of an object, None for one that the store has not written."""
+        """Return the record of an object; None if the store has not written it."""
         path = self._record_path(name)
         try:
             now, before = json.loads(path.read_bytes())
@@ -111,31 +111,31 @@ class Records:
             sync(path.parent)
 
     def forget(self, name: str) -> Path:
-        """Remove the record; gives the folder it was in."""
+        """Remove the record and return its folder."""
         path = self._record_path(name)
         path.unlink(missing_ok=True)
         return path.parent
 
     def temporary(self) -> Path:
-        """A path for a file that is on its way into the store."""
+        """Return a path for a file before it becomes an object."""
         folder = self.folder / "temporary"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
     def sweep(self) -> None:
-        """Remove what writers that died more than a day ago left behind."""
+        """Remove the temporary files of writers that died more than a day ago."""
         for path in (self.folder / "temporary").glob("*"):
             try:
                 if path.stat().st_mtime < time.time() - _DAY:
                     path.unlink()
             except FileNotFoundError:
-                continue  # another process sweeps as well
+                continue  # another process removed it
 
     def _lock_path(self, name: str) -> Path:
         return self.folder / "locks" / f"{zlib.crc32(name.encode()) % _STRIPES:02}"
 
     def _record_path(self, name: str) -> Path:
-        # The dot keeps the record of "a" apart from the folder of the records of "a/b".
+        # The dot distinguishes the record of "a" from the folder of the records of "a/b".
         folder, _, last = name.rpartition("/")
         return self.folder / "records" / folder / f".{last}"
 
@@ -147,7 +147,7 @@ def _flock(descriptor: int, kind: int) -> Iterator[None]:
         try:
             yield
         finally:
-            # Unlocked by word, not by closing: a process forked meanwhile has a copy open.
+            # Unlock explicitly, not by closing: a process forked meanwhile has a copy open.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)

@@ -1,9 +1,9 @@
-"""What an object store can do, with the semantics of Google Cloud Storage.
+"""The interface of an object store, with the semantics of Google Cloud Storage.
 
 Every object has a generation, an integer that grows with each write of the name, also across
-a deletion; 0 stands for "does not exist". A write or deletion names the generation that it
-expects and fails with PreconditionFailed if the object is at another one. A reader sees the
-whole of one generation or nothing.
+a deletion; 0 means "does not exist". A write or deletion names the generation that it expects
+and fails with PreconditionFailed if the object is at another one. A reader gets one whole
+generation or nothing.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class ObjectStore(Protocol):
     """Objects by name. Every method raises RequestError for a name that check_name refuses."""
 
     def read(self, name: str) -> StoredObject:
-        """The object, verified; NotFound, Corrupt."""
+        """Return the object, verified; raise NotFound, Corrupt."""
         ...
 
     def stat(self, name: str) -> ObjectInfo | None:
-        """What the store says of the object, or None if there is none."""
+        """Return the object without its data, None if there is none."""
         ...
 
     def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         """Write the whole object: put-if-absent with 0, compare-and-swap with a generation.
 
-        None writes whatever is there, and is never right for an object that others write.
+        None overwrites any generation, and is never right for an object with several writers.
         Raises PreconditionFailed, OutcomeUnknown (the answer was lost).
         """
         ...
@@ -64,8 +64,8 @@ class ObjectStore(Protocol):
     def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
         """Put a file's content if the object is absent, streaming.
 
-        With move the store may take the file away if it succeeds (a store that does so never
-        raises OutcomeUnknown); otherwise the file stays as it is.
+        With move the store may take the file away on success (such a store never raises
+        OutcomeUnknown); otherwise the file stays as it is.
         Raises PreconditionFailed, OutcomeUnknown.
         """
         ...
@@ -73,56 +73,56 @@ class ObjectStore(Protocol):
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
         """Copy the object into a new file at path, streaming and verified.
 
-        With a generation, only that one. On any error no file is left at path.
-        Raises NotFound, PreconditionFailed (it moved), Corrupt.
+        With a generation, only that one. After any error there is no file at path.
+        Raises NotFound, PreconditionFailed (another generation), Corrupt.
         """
         ...
 
     def open_local(self, name: str) -> Path | None:
-        """A file that holds the object's verified data, to be read and never written.
+        """Return a file with the object's verified data, to be read and never written.
 
         None if the store keeps no files. Raises NotFound, Corrupt.
         """
         ...
 
     def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
-        """Bytes [start, start + length) of one generation, fewer only at the object's end.
+        """Return bytes [start, start + length) of one generation, fewer only at the object's end.
 
         Raises NotFound, PreconditionFailed (the object is at another generation).
         """
         ...
 
     def delete(self, name: str, if_generation: int | None) -> None:
-        """Delete the object; NotFound, PreconditionFailed, OutcomeUnknown."""
+        """Delete the object; raise NotFound, PreconditionFailed, OutcomeUnknown."""
         ...
 
     def subfolders(self, prefix: str) -> list[str]:
-        """The names directly below prefix that have objects below them, sorted.
+        """Return the names directly below prefix that have objects below them, sorted.
 
         prefix ends with a slash or is empty; the names are without slashes.
         """
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """The objects whose names begin with prefix, sorted by name."""
+        """Yield the objects whose names begin with prefix, sorted by name."""
         ...
 
 
 def check_name(name: str) -> str:
-    """The name, if it cannot lead out of the store's root or into a hidden folder."""
+    """Return the name if it stays within the store's root and out of hidden folders."""
     _check_parts(name, name.split("/"))
     return name
 
 
 def check_prefix(prefix: str) -> str:
-    """The prefix of a listing: the beginning of a valid name, or empty."""
+    """Return the prefix of a listing if it is empty or the beginning of a valid name."""
     *parts, beginning = prefix.split("/")
     _check_parts(prefix, parts + ([beginning] if beginning else []))
     return prefix
 
 
 def check_folder(prefix: str) -> str:
-    """The prefix of all names below a folder: it ends with a slash, or is empty for the root."""
+    """Return the prefix of a folder if it ends with a slash, or is empty for the root."""
     if prefix and not prefix.endswith("/"):
         raise RequestError(f"object name {prefix!r}: a folder ends with a slash")
     return check_prefix(prefix)
@@ -150,7 +150,7 @@ def _check_parts(name: str, parts: list[str]) -> None:
 
 
 def verified(info: ObjectInfo, data: bytes) -> StoredObject:
-    """The object, if the data that came back are those that were written; else Corrupt."""
+    """Return the object if the data read are the data written; else raise Corrupt."""
     check_content(info, len(data), crc32c_of(data) if len(data) == info.size else "")
     return StoredObject(info.name, data, info.generation, info.size, info.crc32c)
 
@@ -158,11 +158,11 @@ def verified(info: ObjectInfo, data: bytes) -> StoredObject:
 def check_content(info: ObjectInfo, size: int, crc32c: str) -> None:
     """Raise Corrupt unless size and checksum of what was read are those of the object."""
     if size != info.size:
-        raise Corrupt(f"{info.name}: {size} bytes came back where {info.size} were written")
+        raise Corrupt(f"{info.name}: {size} bytes were read where {info.size} were written")
     if crc32c != info.crc32c:
         raise Corrupt(
-            f"{info.name}: checksum {crc32c} of what came back is not {info.crc32c}, "
-            "that of what was written"
+            f"{info.name}: checksum {crc32c} of the data read is not {info.crc32c}, "
+            "that of the data written"
         )
 
 
@@ -211,7 +211,7 @@ def _put_once(
 def _found(store: ObjectStore, name: str) -> ObjectInfo:
     there = store.stat(name)
     if there is None:
-        raise PreconditionFailed(f"{name}: was there and has been deleted meanwhile")
+        raise PreconditionFailed(f"{name}: existed and has been deleted meanwhile")
     return there
 
 
@@ -225,7 +225,7 @@ def _same(there: ObjectInfo, content: Checksum) -> ObjectInfo:
 
 
 def read_or_none(store: ObjectStore, name: str) -> StoredObject | None:
-    """The object, verified, or None if there is none."""
+    """Return the object, verified; None if there is none."""
     try:
         return store.read(name)
     except NotFound:
