@@ -6,15 +6,12 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from almanac.config import Config, load_config
+from almanac.contact_ranges import MAX_ID, ContactRange, merged
 from almanac.errors import InputError
 from almanac.names import FIRST_YEAR, LAST_YEAR
 from almanac.outputs import check_out
-
-if TYPE_CHECKING:
-    from almanac.config import Config
-    from almanac.contact_ranges import ContactRange
 
 _ITEM = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -58,8 +55,6 @@ def _within_years(date: dt.date, option: str, text: str) -> dt.date:
 
 def read_config(path: Path | None, option: str = "--config") -> Config:
     """Return the configuration in a file; the defaults without a file."""
-    from almanac.config import Config, load_config
-
     if path is None:
         return Config()
     return load_config(_file_bytes(path, option), str(path))
@@ -95,8 +90,6 @@ def read_ids(text: str) -> list[ContactRange]:
 
     The ranges are in order and do not overlap.
     """
-    from almanac.contact_ranges import merged
-
     if text.startswith("@"):
         path = Path(text[1:])
         try:
@@ -113,8 +106,6 @@ def read_ids(text: str) -> list[ContactRange]:
 
 
 def _items(line: str, place: str) -> Iterator[ContactRange]:
-    from almanac.contact_ranges import MAX_ID, ContactRange
-
     for item in line.split(","):
         if not item.strip():
             continue

@@ -67,7 +67,7 @@ def explain(
     )
     agency = agency_of(database, org, store)
     with progress_bars() as progress:
-        progress("look", 0, 1)
+        progress("explain", 0, 1)
         explained = explain_contact(agency, who, question)
     print_result(explained, as_json, print_explanation)
     return OK
