@@ -8,6 +8,10 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
 
 
+def silent(step: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
 class Stopwatch:
     """Forwards progress, and measures the time of each step."""
 

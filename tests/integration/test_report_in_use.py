@@ -128,7 +128,9 @@ def test_a_page_of_a_run_over_some_contacts_shows_the_whole_file(path: Path) -> 
     assert answer.code == 0
     rows = list(csv.reader((tables / "messages.csv").read_text("utf-8").splitlines()))
     assert sum(int(row[-1]) for row in rows[1:]) == messages(of_file(path))
-    assert "all numbers but the changes are those of the whole database" in page.read_text("utf-8")
+    assert "all numbers except the changes are those of the whole database" in page.read_text(
+        "utf-8"
+    )
 
 
 def messages(found: Numbers) -> int:

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from almanac.progress import Progress
+from almanac.progress import Progress, silent
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Yield a function that draws a bar for each step on standard error."""
     if not sys.stderr.isatty():
-        yield lambda step, done, total: None
+        yield silent
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn

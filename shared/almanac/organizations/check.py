@@ -25,21 +25,26 @@ from almanac.organizations.findings import Findings
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
-from almanac.progress import Progress
+from almanac.progress import Progress, silent
 
 BATCH = 100_000  # contacts that are read at a time
+# rows, the column with a date, and whether it must have one
+_DATES = (
+    (PLANNED, "scheduled_send_date", True),
+    (COMMITTED, "scheduled_send_date", True),
+    (TARGETS, "trigger_date", False),
+)
 _INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", "spread_end_date")
 
 
-def check_file(path: Path, config: Config, progress: Progress | None = None) -> Findings:
+def check_file(path: Path, config: Config, progress: Progress = silent) -> Findings:
     """Return all that an operator should know before a run; the file is only read.
 
     Raises DatabaseError if the file is not an agency's database.
     """
-    tell = progress or (lambda step, done, total: None)
-    tell("integrity", 0, 1)
+    progress("integrity", 0, 1)
     inspection = inspect(path)
-    tell("integrity", 1, 1)
+    progress("integrity", 1, 1)
     findings = Findings(
         database=str(path),
         usable=not inspection.integrity and not inspection.unusable_tables,
@@ -51,18 +56,18 @@ def check_file(path: Path, config: Config, progress: Progress | None = None) -> 
         duplicate_ids=inspection.duplicate_ids,
         non_integer_ids=inspection.non_integer_ids,
     )
-    return findings if inspection.integrity else _with_contents(path, config, findings, tell)
+    return findings if inspection.integrity else _with_contents(path, config, findings, progress)
 
 
-def _with_contents(path: Path, config: Config, findings: Findings, tell: Progress) -> Findings:
+def _with_contents(path: Path, config: Config, findings: Findings, progress: Progress) -> Findings:
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "snapshot.sqlite3"
-        backup_file(path, copy, partial(tell, "copy"))
+        backup_file(path, copy, partial(progress, "copy"))
         with Snapshot(copy) as snapshot:
-            return findings.model_copy(update=_contents(snapshot, config, tell))
+            return findings.model_copy(update=_contents(snapshot, config, progress))
 
 
-def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, object]:
+def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[str, object]:
     today = dt.datetime.now(dt.UTC).astimezone(config.zone).date()
     context = run_context_of(snapshot, config, today, today)
     kind_table = KindTable(context)
@@ -73,21 +78,19 @@ def _contents(snapshot: Snapshot, config: Config, tell: Progress) -> dict[str, o
     ids = snapshot.contact_ids()
     ranges = list(covering([int(i) for i in ids[BATCH::BATCH]]))
     for done, each in enumerate(ranges):
-        tell("contacts", done, len(ranges))
+        progress("contacts", done, len(ranges))
         batch = read_contacts(snapshot.read(CONTACTS, each), suppressions, context, kind_table)
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
-        for name, table in (
-            ("email_schedules.scheduled_send_date", snapshot.read(PLANNED, each)),
-            ("email_schedules.scheduled_send_date", snapshot.read(COMMITTED, each)),
-            ("contact_campaigns.trigger_date", snapshot.read(TARGETS, each)),
-        ):
-            odd[name] += _odd(table[name.partition(".")[2]], name.startswith("email"))
-    tell("contacts", len(ranges), len(ranges))
+        for rows, column, required in _DATES:
+            texts = snapshot.read(rows, each)[column]
+            odd[f"{rows.table}.{column}"] += _odd(texts, required)
+    progress("contacts", len(ranges), len(ranges))
     instances = snapshot.campaign_instances()
     for column in _INSTANCE_DATES:
-        texts = [str(row[column]) for row in instances if row.get(column) is not None]
-        odd[f"campaign_instances.{column}"] = _odd(pa.chunked_array([texts], pa.string()), False)
+        given = [str(row[column]) for row in instances if row.get(column) is not None]
+        texts = pa.chunked_array([given], pa.string())
+        odd[f"campaign_instances.{column}"] = _odd(texts, required=False)
     run = snapshot.last_run()
     return {
         "eligible": eligible,

@@ -31,7 +31,7 @@ from almanac.messaging.local import LocalBus
 from almanac.names import change_run_id, manual_run_id
 from almanac.organizations.snapshots import SnapshotRef, check_unchanged, reference_to
 from almanac.processes import worker_pool
-from almanac.progress import Progress, Stopwatch
+from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write, merge_run
 from almanac.runs.plan import PlanRequest, plan_run
@@ -97,7 +97,7 @@ def run_file(
     Raises DatabaseError, DatabaseBusy, SnapshotMoved (other programs wrote to it during each of 5
     attempts).
     """
-    report = progress or (lambda step, done, total: None)
+    report = progress or silent
     for _ in range(ATTEMPTS):
         try:
             return _run_once(path, config, options, report)

@@ -12,7 +12,7 @@ from typing import Protocol
 from almanac.messaging.bus import Bus
 from almanac.messaging.topics import Topics
 from almanac.organizations.snapshots import Snapshots
-from almanac.progress import Progress
+from almanac.progress import Progress, silent
 from almanac.storage.store import ObjectStore
 
 
@@ -39,7 +39,7 @@ class Services:
     lease_seconds: int = 3600
     topics: Topics = field(default_factory=Topics)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
-    progress: Progress = field(default=lambda step, done, all_: None)
+    progress: Progress = silent
     # returns the name of a delivery, which distinguishes it from others of the same run
     new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]
     merge_job: Job | None = (

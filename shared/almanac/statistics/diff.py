@@ -27,7 +27,7 @@ from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
 from almanac.joins import Identity, all_but, dense, identity_keys, match, numbered, packed
 from almanac.names import date_of_run
 from almanac.organizations.recorded_config import recorded_config_or_none
-from almanac.progress import Progress
+from almanac.progress import Progress, silent
 from almanac.report.lines import ChangeLine
 from almanac.statistics.breakdowns import NO_REASON, Integers, combinations
 from almanac.statistics.change_reasons import (
@@ -53,24 +53,23 @@ from almanac.statistics.difference import CHANGES, Difference
 CONTACTS = 200_000  # that are compared at a time
 
 
-def compare(old: Path, new: Path, progress: Progress | None = None) -> Difference:
+def compare(old: Path, new: Path, progress: Progress = silent) -> Difference:
     """What differs in the planned rows of two files; both may be in use, and are only read.
 
     Raises DatabaseError and DatabaseBusy as `open_database` does.
     """
-    tell = progress or (lambda step, done, total: None)
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copies = [Path(folder) / name for name in ("old.sqlite3", "new.sqlite3")]
         for path, copy in zip((old, new), copies, strict=True):
-            backup_file(path, copy, partial(tell, f"read {path.name}"))
+            backup_file(path, copy, partial(progress, f"read {path.name}"))
         with Snapshot(copies[0]) as before, Snapshot(copies[1]) as after:
             tally = _Tally(before, after)
             ranges = list(_ranges(before, after))
             for done, each in enumerate(ranges):
-                tell("compare", done, len(ranges))
+                progress("compare", done, len(ranges))
                 taken = after.read(COMMITTED, each)["id"].to_numpy()
                 tally.add(before.read(PLANNED, each), after.read(PLANNED, each), taken)
-            tell("compare", len(ranges), len(ranges))
+            progress("compare", len(ranges), len(ranges))
     return tally.difference(str(old), str(new))
 
 

@@ -21,7 +21,7 @@ from almanac.organizations.brief import run_context_of
 from almanac.organizations.recorded_config import recorded_config
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.progress import Progress
+from almanac.progress import Progress, silent
 from almanac.report.page_data import Numbers, PageData
 from almanac.statistics.database_counts import survey, survey_live
 from almanac.statistics.diff import compare
@@ -44,15 +44,14 @@ def overview(
     path: Path,
     config: Config | None = None,
     since: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> PageData:
     """The plan in the file, from the day of its last run on; the file is only read.
 
     Without a configuration that of the last run is taken. since: an earlier state of the file, to
-    tell what has changed. DatabaseError: no run has planned it.
+    report what has changed. DatabaseError: no run has planned it.
     """
-    tell = progress or (lambda step, done, total: None)
-    state = _state(path, config, tell)
+    state = _state(path, config, progress)
     run, config, as_of = state.run, state.context.config, state.context.as_of
     return PageData(
         title=path.name,
@@ -73,7 +72,7 @@ def overview(
         last_day=state.context.horizon,
         daily_cap=config.daily_cap(state.contacts),
         ceiling=config.ceiling(state.contacts),
-        changes=compare(since, path, tell).changes_by_reason if since else [],
+        changes=compare(since, path, progress).changes_by_reason if since else [],
         changes_since=f"the plan in {since.name}" if since else None,
         notes=[f"Rows of the file dated {as_of} or later."],
         **state.numbers.of_page(ISSUE_ADVICE),
