@@ -44,7 +44,7 @@ def test_the_summary_tells_what_an_operator_looks_for(path: Path) -> None:
         "Caps",
         "How days were chosen",
         "Changes",
-        "Contacts with issues",
+        "Contact issues",
         "Campaigns left out",
         "Database migrated",
         "This run",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from almanac.organizations.findings import Findings
+from almanac.report.lines import advised
 from almanac.report.text import heading, paragraph, table
 
 
@@ -53,9 +54,8 @@ def _contacts(console: Console, found: Findings, advice: Mapping[str, str]) -> N
             rows.append((what, count))
     table(console, ("", ">"), rows)
     if found.issues:
-        heading(console, "Contacts with issues")
-        ranked = sorted(found.issues.items(), key=lambda pair: (-pair[1], pair[0]))
-        table(console, ("", ">", ""), [(i, n, advice.get(i, "")) for i, n in ranked])
+        heading(console, "Contact issues")
+        table(console, ("", ">", ""), advised(found.issues, advice))
 
 
 def _missing(console: Console, found: Findings) -> None:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from almanac.report.lines import by_count
 from almanac.report.page_data import PageData
 from almanac.report.table import OTHER
 
@@ -128,7 +129,7 @@ def series(data: PageData) -> list[str]:
     counts: Counter[str] = Counter()
     for day in _next_days(data):
         counts.update(data.days[str(day)].planned if str(day) in data.days else {})
-    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    ranked = [name for name, _ in by_count(counts)]
     if len(ranked) > SERIES:
         ranked = [*ranked[: SERIES - 1], OTHER]
     return [*ranked, COMMITTED]

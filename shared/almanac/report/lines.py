@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from pydantic import BaseModel
 
@@ -83,3 +84,13 @@ def split_reason(reason: str) -> tuple[str, str]:
     """Return the label of a skip reason and its detail, a state or a suppression's own reason."""
     found = parse_reason(reason)
     return (found.code.label, found.detail) if found else (reason, "")
+
+
+def by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return (name, count), the highest count first, equal counts by name."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def advised(issues: Mapping[str, int], advice: Mapping[str, str]) -> list[tuple[str, int, str]]:
+    """Return (issue, contacts, advice), the most frequent contact issue first."""
+    return [(issue, count, advice.get(issue, "")) for issue, count in by_count(issues)]

@@ -16,6 +16,7 @@ from almanac.report.lines import (
     MessageCount,
     StateLine,
     SuppressionLine,
+    advised,
 )
 from almanac.report.summary import DayLoad, RunSummary
 from almanac.report.what_if import WhatIf
@@ -169,9 +170,3 @@ def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
             f"{summary.unknown_targets:,} campaign targets name contacts that do not exist."
         )
     return notes
-
-
-def advised(issues: Mapping[str, int], advice: Mapping[str, str]) -> list[tuple[str, int, str]]:
-    """Return (issue, contacts, advice), the most frequent issue first."""
-    ranked = sorted(issues.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(issue, count, advice.get(issue, "")) for issue, count in ranked]

@@ -12,6 +12,7 @@ from almanac.report.lines import (
     MessageCount,
     StateLine,
     SuppressionLine,
+    by_count,
 )
 from almanac.report.what_if import WhatIf
 
@@ -90,5 +91,5 @@ class RunSummary(BaseModel):
 
     def busiest_days(self, count: int = 5) -> list[tuple[str, int]]:
         """Return the days with the most messages, busiest first."""
-        totals = [(day, sum(x.planned.values()) + x.fixed) for day, x in self.days.items()]
-        return sorted(totals, key=lambda pair: (-pair[1], pair[0]))[:count]
+        totals = {day: sum(x.planned.values()) + x.fixed for day, x in self.days.items()}
+        return by_count(totals)[:count]

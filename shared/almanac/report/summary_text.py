@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from almanac.plurals import plural
-from almanac.report.lines import CHANGES, split_reason
+from almanac.report.lines import CHANGES, advised, by_count, split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.text import heading, listed, paragraph, shown, table
 
@@ -75,8 +75,7 @@ def _planned(console: Console, summary: RunSummary) -> None:
     if not summary.planned:
         paragraph(console, "nothing")
         return
-    rows = sorted(summary.planned.items(), key=lambda pair: (-pair[1], pair[0]))
-    table(console, ("", ">"), rows)
+    table(console, ("", ">"), by_count(summary.planned))
 
 
 def _skipped(console: Console, summary: RunSummary) -> None:
@@ -88,13 +87,13 @@ def _skipped(console: Console, summary: RunSummary) -> None:
     for reason, types in summary.skipped.items():
         group, detail = split_reason(reason)
         groups[group].update({detail: sum(types.values())} if detail else types)
-    ranked = sorted(groups, key=lambda group: (-groups[group].total(), group))
-    rows = [(group, groups[group].total(), _most(groups[group])) for group in ranked]
+    totals = {group: counts.total() for group, counts in groups.items()}
+    rows = [(group, total, _most(groups[group])) for group, total in by_count(totals)]
     table(console, ("", ">", "of them"), rows)
 
 
 def _most(counts: Counter[str]) -> str:
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    ranked = by_count(counts)
     shown_ones = [f"{name} {count:,}" for name, count in ranked[:PARTS_SHOWN]]
     return ", ".join(shown_ones) + (", ..." if len(ranked) > PARTS_SHOWN else "")
 
@@ -150,9 +149,8 @@ def _by_type(
 
 def _contacts(console: Console, summary: RunSummary, advice: Mapping[str, str]) -> None:
     if summary.issues:
-        heading(console, "Contacts with issues (table contact_issues)")
-        ranked = sorted(summary.issues.items(), key=lambda pair: (-pair[1], pair[0]))
-        table(console, ("", ">", ""), [(i, n, advice.get(i, "")) for i, n in ranked])
+        heading(console, "Contact issues (table contact_issues)")
+        table(console, ("", ">", ""), advised(summary.issues, advice))
 
 
 def _campaigns(console: Console, summary: RunSummary) -> None:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 
 from almanac.report.charts import series
-from almanac.report.lines import CHANGES, CampaignLine, split_reason
+from almanac.report.lines import CHANGES, CampaignLine, by_count, split_reason
 from almanac.report.page_data import PageData
 from almanac.report.table import Cell, ReportColumn, ReportTable, Row, table_by_type
 from almanac.report.what_if_page import what_if_tables
@@ -52,7 +52,7 @@ def tables_of(data: PageData) -> dict[str, ReportTable]:
         ),
         ReportTable(
             "issues",
-            "Contacts with issues",
+            "Contact issues",
             (
                 ReportColumn("Issue"),
                 ReportColumn("Contacts", number=True),
@@ -283,7 +283,7 @@ def _weekday(day: str) -> str | None:
 
 def _ranked(counts: Counter[str]) -> list[str]:
     """Return the names, the highest count first."""
-    return sorted(counts, key=lambda name: (-counts[name], name))
+    return [name for name, _ in by_count(counts)]
 
 
 def _number(cell: Cell) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from almanac.report.lines import by_count
 from almanac.report.text import heading, paragraph, table
 from almanac.statistics.difference import CHANGES, Difference
 
@@ -31,7 +32,7 @@ def print_difference(console: Console, found: Difference) -> None:
     table(console, ("", *names), rows)
     heading(console, "By day")
     totals = {day: sum(counts.values()) for day, counts in found.by_day.items()}
-    busiest = sorted(totals, key=lambda day: (-totals[day], day))[:DAYS_SHOWN]
+    busiest = [day for day, _ in by_count(totals)[:DAYS_SHOWN]]
     days = [[day, *(found.by_day[day].get(n) for n in present)] for day in sorted(busiest)]
     table(console, ("!", *names), days)
     if len(totals) > DAYS_SHOWN:
