@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN = .venv/bin
 STAMP = .venv/.installed
+# Tests start many programs: what they import is compiled once, whatever the shell says.
+TIMED = PYTHONDONTWRITEBYTECODE= $(BIN)/python scripts/timed.py
 PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 DEMO_CONTACTS ?= 25000
@@ -41,10 +43,10 @@ emulate: $(STAMP) ## the whole cloud on this machine, with one run (ARGS="--keep
 	@$(BIN)/almanac emulate $(ARGS)
 
 test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(TIMED) $(BIN)/python -m pytest -n auto --dist loadgroup --durations=10 $(ARGS)
 
-simulate: $(STAMP) ## the slow tests: a larger agency's year
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+simulate: $(STAMP) ## the slow tests: whole years, all seeds, all crash points
+	@$(TIMED) $(BIN)/python -m pytest -m slow $(ARGS)
 
 check: $(STAMP) ## format, lint, types, imports
 	@$(BIN)/ruff format --check -q . || { $(BIN)/ruff format --check .; exit 1; }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,12 @@ import structlog
 from hypothesis import settings
 
 from tests.support.tiny import Agency
+
+# A shell that starts the tests in the background has SIGINT ignored, and programs that are started
+# by tests would inherit that. A handler, unlike SIG_IGN, is not inherited.
+_IN_MAIN_THREAD = threading.current_thread() is threading.main_thread()
+if _IN_MAIN_THREAD and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # no deadline: a slow machine is not a wrong program
 settings.register_profile("almanac", deadline=None, print_blob=True)

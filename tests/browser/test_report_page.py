@@ -26,6 +26,7 @@ from almanac.storage.publish import NewVersion, publish
 from tests.browser.conftest import PAGES, Opener
 from tests.support.cli_calls import agency, almanac
 from tests.support.report_pages import AS_OF, CAP, HOSTILE, TYPES, full_page
+from tests.support.sampling import sampled
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -95,7 +96,7 @@ def csv_rows(content: bytes) -> list[list[str]]:
 # --- it is there ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", sampled(PAGES, 2))
 def test_it_opens_from_a_file_without_an_error_and_asks_for_nothing(
     opened: Opener, name: str
 ) -> None:
@@ -245,7 +246,7 @@ def test_dark_is_dark_and_light_is_light(opened: Opener) -> None:
         assert (min(levels) > 200) if bright else (max(levels) < 60)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_serious(opened: Opener, scheme: str) -> None:
     page = opened(color_scheme=scheme, reduced_motion="reduce")
     unfold(page, "#types details")
@@ -259,7 +260,7 @@ def test_axe_finds_nothing_serious(opened: Opener, scheme: str) -> None:
     assert len(found["passes"]) > 20
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", sampled(PAGES, 1))
 def test_the_page_never_scrolls_sideways(opened: Opener, name: str) -> None:
     page = opened(name)
     unfold(page)

@@ -609,13 +609,13 @@ def test_an_envelope_of_half_characters_is_refused_or_dealt_with(
 
 
 @pytest.mark.parametrize("odd", ODD_IDS)
-def test_an_id_that_leads_elsewhere_is_refused_by_the_command_line(
-    tmp_path: Path, odd: str
-) -> None:
+def test_an_id_that_leads_elsewhere_is_refused_by_the_command_line(folder: Path, odd: str) -> None:
+    tmp_path = folder / "in" / "side"
+    tmp_path.mkdir(parents=True)
     database = agency(tmp_path / "agency.sqlite3").path
     out = tmp_path / "out.sqlite3"
     store = tmp_path / "store"
-    there = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
+    there = {path for path in folder.rglob("*") if tmp_path not in path.parents}
     options = ("--store", store)
     for command in (
         ("store", "init", *options, "--", odd),
@@ -634,7 +634,7 @@ def test_an_id_that_leads_elsewhere_is_refused_by_the_command_line(
         assert not re.search(r"[\x00-\x08\x0b-\x1f\u202a-\u202e]", answer.err), command
     assert not store.exists()
     assert not out.exists()
-    assert {p for p in tmp_path.parent.rglob("*") if tmp_path not in p.parents} == there
+    assert {p for p in folder.rglob("*") if tmp_path not in p.parents} == there
 
 
 # A folder with links out of it

@@ -21,6 +21,7 @@ from almanac.storage.versions import list_versions, manifest_of
 from tests.support.agency_runs import seeded
 from tests.support.clouds import NOW, TOPICS, Cloud, all_rows, met_faults, plan_in, query
 from tests.support.perils import FAULTS, Fault
+from tests.support.sampling import sampled, shares
 from tests.support.tiny import Agency
 
 ORG = "206"
@@ -174,7 +175,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize(("instance", "changes", "contacts"), CASES.values(), ids=CASES.keys())
-@pytest.mark.parametrize("shard_contacts", [24, 5])
+@pytest.mark.parametrize("shard_contacts", [pytest.param(24, marks=pytest.mark.slow), 5])
 def test_those_whom_a_change_concerns_are_planned_anew_and_nobody_else(
     cloud: Cloud,
     folder: Path,
@@ -323,7 +324,7 @@ def test_an_event_that_the_database_has_in_its_log_is_not_applied_again(
     assert cloud.version(ORG) == version
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sampled(range(3), 1))
 def test_messages_in_any_order_and_any_number_of_times_apply_it_once(
     cloud: Cloud, folder: Path, seed: int
 ) -> None:
@@ -511,9 +512,10 @@ def test_changes_whose_runs_lease_ran_out_are_applied_when_asked_for_again(cloud
     assert cloud.names(layout.changes(ORG)) == []
 
 
+@shares(12)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
-    cloud: Cloud, folder: Path, fault: Fault
+    cloud: Cloud, folder: Path, fault: Fault, every: int
 ) -> None:
     before = cloud.pull(ORG)
     others = rows_of(before, in_state("TX", "FL"))
@@ -522,7 +524,7 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
         each.change(ORG, "e", NEWS, target_states="FL")
 
     met, plans = [], []
-    for each, what in met_faults(folder, cloud, fault, begin):
+    for each, what in met_faults(folder, cloud, fault, begin, every=every):
         met.append(what)
         assert result_of(each, "e").state == "committed", what
         after = each.pull(ORG)
@@ -537,12 +539,14 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
         assert each.rejections() == [], what
     assert plans == plans[:1] * len(plans)
     waiting = layout.change(ORG, "e")
-    assert {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
+    assert met
+    assert every > 1 or {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
 
 
+@shares(8)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
-    cloud: Cloud, folder: Path, fault: Fault
+    cloud: Cloud, folder: Path, fault: Fault, every: int
 ) -> None:
     cloud.only("campaign_change")
     cloud.change(ORG, "e", PROMO, email_template="new_mail")
@@ -555,14 +559,14 @@ def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     def of_the_dead(change: str) -> bool:
         return "change-e" in change or change in (layout.lease(ORG), TOPICS.campaign_changes)
 
-    for each, what in met_faults(folder, cloud, fault, begin, of_the_dead):
+    for each, what in met_faults(folder, cloud, fault, begin, of_the_dead, every):
         assert sorted(row[0] for row in query(each.pull(ORG), LOG)) == ["e", "f"], what
         assert [result_of(each, event).state for event in "ef"] == ["committed"] * 2, what
         assert each.names(layout.changes(ORG)) == [], what
         assert each.store.stat(layout.lease(ORG)) is None, what
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sampled(range(3), 1))
 def test_changes_and_a_run_come_through_a_storm_of_faults(cloud: Cloud, seed: int) -> None:
     cloud.now += DAY
     for n in range(12):

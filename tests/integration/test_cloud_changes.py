@@ -126,6 +126,7 @@ def test_a_change_is_applied_and_logged_with_the_new_plan_of_whom_it_concerns(
     assert result.version == place.version().version == 2
 
 
+@pytest.mark.slow
 def test_an_instance_that_ends_takes_its_planned_rows_along(
     place: Organization, database: Path
 ) -> None:
@@ -178,8 +179,9 @@ def test_a_change_that_cannot_be_is_rejected_with_the_reason(
     assert list(place.store.list(layout.changes(place.org))) == []
 
 
-def test_a_hundred_changes_and_a_daily_run_at_once_are_all_done_exactly_once(
-    running: Running, place: Organization, folder: Path, database: Path
+@pytest.mark.parametrize("number", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_many_changes_and_a_daily_run_at_once_are_all_done_exactly_once(
+    running: Running, place: Organization, folder: Path, database: Path, number: int
 ) -> None:
     instances = [id_ for (id_,) in query(database, "SELECT id FROM campaign_instances ORDER BY 1")]
     assert len(instances) > 1
@@ -190,15 +192,15 @@ def test_a_hundred_changes_and_a_daily_run_at_once_are_all_done_exactly_once(
             campaign_instance_id=instances[n % len(instances)],
             changes={"email_template": f"mail_{n}"},
         )
-        for n in range(100)
+        for n in range(number)
     }
     messages = list(wanted.values())
     started = time.monotonic()
     topic, at = place.topics.campaign_changes, NOW.isoformat()
-    for message in messages[:50]:
+    for message in messages[: number // 2]:
         running.send(topic, message, requested_at=at)
     place.ask()
-    for message in messages[50:]:
+    for message in messages[number // 2 :]:
         running.send(topic, message, requested_at=at)
     for event in wanted:
         result = running.cloud.wait_for_result(place.org, changes_run(event))
@@ -206,7 +208,7 @@ def test_a_hundred_changes_and_a_daily_run_at_once_are_all_done_exactly_once(
     place.committed()
     seconds = time.monotonic() - started
     runs = place.history()
-    print(f"100 changes and a daily run: {seconds:.1f} s, {len(runs)} versions")
+    print(f"{number} changes and a daily run: {seconds:.1f} s, {len(runs)} versions")
     new = place.pull()
     logged = log(new)
     assert sorted(event for event, _, _, _ in logged) == sorted(wanted)

@@ -24,6 +24,7 @@ from tests.support.local_clouds import (
     expected,
     running_cloud,
 )
+from tests.support.sampling import sampled
 
 pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_faults")]
 
@@ -70,7 +71,7 @@ def assert_committed_once(place: Organization, database: Path, folder: Path) -> 
 # Processes that die
 
 
-@pytest.mark.parametrize("moment", ["reads", "has planned", "has written"])
+@pytest.mark.parametrize("moment", sampled(["has planned", "reads", "has written"], 1))
 def test_a_run_survives_a_shard_that_dies_while_it(
     running: Running, place: Organization, database: Path, folder: Path, moment: str
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_run_survives_a_merge_that_dies_before_the_pointer_swings(
     assert_committed_once(place, database, folder)
 
 
+@pytest.mark.slow
 def test_a_run_survives_a_merge_that_dies_after_the_pointer_swung(
     running: Running, place: Organization, database: Path, folder: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_run_survives_a_merge_that_dies_after_the_pointer_swung(
     assert place.store.stat(place.version().path) == made
 
 
+@pytest.mark.slow
 def test_a_run_survives_a_merge_that_dies_before_it_says_how_it_ended(
     running: Running, place: Organization, database: Path, folder: Path
 ) -> None:
@@ -144,7 +147,7 @@ def test_a_run_survives_an_orchestrator_that_dies_between_its_plan_and_its_tasks
 # Answers that are lost
 
 
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", sampled([1, 3], 1))
 def test_a_commit_whose_answer_is_lost_is_made_once(
     running: Running, place: Organization, database: Path, folder: Path, times: int
 ) -> None:
@@ -209,7 +212,7 @@ SPOILT: dict[str, Callable[[Organization], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("kind", sampled(SPOILT, 1))
 def test_a_fragment_that_is_spoilt_is_refused_and_made_again(
     place: Organization, database: Path, folder: Path, kind: str
 ) -> None:
@@ -232,6 +235,7 @@ def test_a_fragment_that_is_missing_is_made_again(
     assert_committed_once(place, database, folder)
 
 
+@pytest.mark.slow
 def test_a_fragment_that_was_there_before_its_shard_is_refused_and_made_again(
     place: Organization, database: Path, folder: Path
 ) -> None:

@@ -109,8 +109,10 @@ def test_it_stays_up_until_ctrl_c() -> None:
 @needs_pubsub_emulator
 @pytest.mark.parametrize(
     ("number", "code", "words"),
-    [(signal.SIGINT, 130, "Interrupted\n"), (signal.SIGTERM, 143, "")],
-    ids=["Ctrl-C", "SIGTERM"],
+    [
+        pytest.param(signal.SIGINT, 130, "Interrupted\n", id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, "", id="SIGTERM", marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_while_it_starts_leaves_nothing_behind(number: int, code: int, words: str) -> None:
     with emulation() as running:
@@ -125,6 +127,7 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(number: int, code: int, 
 
 @needs_pubsub_emulator
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system tells a child of this")
+@pytest.mark.slow
 def test_not_even_its_sudden_death_leaves_processes_behind() -> None:
     with emulation("--contacts", "50", "--keep") as running:
         running.wait_until_up()

@@ -227,6 +227,7 @@ def ask(running: LocalCloud, org: str | None) -> None:
 
 
 @needs_pubsub_emulator
+@pytest.mark.slow
 def test_a_daily_run_goes_through_all_functions(local_cloud: LocalCloud, tmp_path: Path) -> None:
     push_agency(local_cloud, "alpha", tmp_path)
     ask(local_cloud, "alpha")
@@ -240,6 +241,7 @@ def test_a_daily_run_goes_through_all_functions(local_cloud: LocalCloud, tmp_pat
 
 
 @needs_pubsub_emulator
+@pytest.mark.slow
 def test_a_run_survives_the_death_of_any_function(local_cloud: LocalCloud, tmp_path: Path) -> None:
     push_agency(local_cloud, "beta", tmp_path)
     before = dict(local_cloud.pids)
@@ -255,6 +257,7 @@ def test_a_run_survives_the_death_of_any_function(local_cloud: LocalCloud, tmp_p
 
 
 @needs_pubsub_emulator
+@pytest.mark.slow
 def test_what_can_never_succeed_is_recorded_and_not_delivered_again(
     local_cloud: LocalCloud,
 ) -> None:

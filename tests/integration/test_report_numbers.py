@@ -15,6 +15,7 @@ from almanac.statistics.file_report import numbers_of, overview
 from tests.support import agencies
 from tests.support.agreement import run
 from tests.support.clouds import query
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency, later
 
 PLANNED = "status IN ('pre-scheduled', 'skipped')"
@@ -98,7 +99,7 @@ def send(path: Path, as_of: dt.date, sender: str = "sent") -> None:
 
 
 @pytest.mark.parametrize("schema", ["old", "new", "minimal", "bare"])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", sampled(range(5), 1))
 def test_the_numbers_of_a_run_are_those_of_the_file_that_it_leaves(
     folder: Path, seed: int, schema: str
 ) -> None:
@@ -115,7 +116,7 @@ def test_the_numbers_of_a_run_are_those_of_the_file_that_it_leaves(
         as_of += dt.timedelta(days=1)
 
 
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", sampled([3, 8], 1))
 def test_the_number_of_shards_makes_no_difference(folder: Path, seed: int) -> None:
     config, as_of = agencies.config_for(seed), agencies.as_of_for(seed)
     found = []
@@ -131,7 +132,7 @@ def test_the_number_of_shards_makes_no_difference(folder: Path, seed: int) -> No
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("seed", [1, 5, 6])
+@pytest.mark.parametrize("seed", sampled([1, 6, 5], 1))
 def test_after_a_run_over_some_contacts_the_page_is_about_all(folder: Path, seed: int) -> None:
     config, as_of = agencies.config_for(seed), agencies.as_of_for(seed)
     path = agencies.build(folder / "agency.sqlite3", seed, 40, schema="old")

@@ -5,36 +5,62 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from almanac.database import changes as database_changes
-from almanac.database.reading import Snapshot
 from almanac.messaging.bus import Delivery
-from almanac.runs import apply_plan as merge
-from almanac.runs import commit_version as commit
-from almanac.runs import finish as endings
-from almanac.runs import handlers, shard, tasks
-from almanac.runs import merge as merging
-from almanac.runs import start as starts
 from almanac.runs.services import Services
-from almanac.storage import layout, lease, publish, store, versions
+from almanac.storage import layout
+from almanac.storage.lease import Lease
+from almanac.storage.publish import NewVersion
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
 from tests.support.simulation.crash_points import ASKS, FAULTS, points_of, survive
-from tests.support.simulation.medium import SimulatedStore
 from tests.support.simulation.scenario import Failed, play
-from tests.support.simulation.world import CHANCES, Instance
+from tests.support.simulation.world import CHANCES
 
 SEEDS = 300
 # Much at once: what guards against others is needed only when they are there.
 BUSY = CHANCES | {"another delivery": 0.12, "time passes": 0.03, "damaged": 0.03}
 
+# Everything that a mutation takes away or calls, by the name under which it is used.
+NAMES = {
+    "write": "tests.support.simulation.medium.SimulatedStore.write",
+    "publish message": "tests.support.simulation.world.Instance.publish",
+    "verified": "almanac.storage.store.verified",
+    "acquire": "almanac.runs.finish.acquire",
+    "claim merge": "almanac.runs.merge.claim_merge",
+    "swing": "almanac.storage.publish._swing",
+    "current": "almanac.storage.versions.current",
+    "version of": "almanac.runs.merge.version_of",
+    "run shard": "almanac.runs.handlers.run_shard",
+    "announce": "almanac.runs.handlers.announce",
+    "publish tasks": "almanac.runs.start.publish_tasks",
+    "is logged": "almanac.database.changes.is_logged",
+    "logged events": "almanac.database.reading.Snapshot.logged_events",
+    "mark dead runs": "almanac.runs.finish._end_dead_runs",
+    "start run": "almanac.runs.start.start_run",
+    "ask again": "almanac.runs.finish._request_again",
+    "publish version": "almanac.runs.commit_version.publish",
+    "write run": "almanac.runs.apply_plan.write_run",
+}
+
 Mutate = Callable[[pytest.MonkeyPatch], None]
 MUTATIONS: dict[str, Mutate] = {}
+
+
+def real(what: str) -> Any:
+    """Return what a name of NAMES refers to."""
+    return pkgutil.resolve_name(NAMES[what])
+
+
+def replace(monkeypatch: pytest.MonkeyPatch, what: str, by: Any) -> None:
+    """Put something else under a name of NAMES."""
+    monkeypatch.setattr(NAMES[what], by)
 
 
 def mutation(mutate: Mutate) -> Mutate:
@@ -44,14 +70,12 @@ def mutation(mutate: Mutate) -> Mutate:
 
 def without_precondition(monkeypatch: pytest.MonkeyPatch, ends: tuple[str, ...]) -> None:
     """Writes of such objects overwrite whatever is there."""
-    write = SimulatedStore.write
+    write = real("write")
 
-    def careless(
-        self: SimulatedStore, name: str, data: bytes, if_generation: int | None
-    ) -> ObjectInfo:
+    def careless(self: Any, name: str, data: bytes, if_generation: int | None) -> Any:
         return write(self, name, data, None if name.endswith(ends) else if_generation)
 
-    monkeypatch.setattr(SimulatedStore, "write", careless)
+    replace(monkeypatch, "write", careless)
 
 
 @mutation
@@ -69,42 +93,42 @@ def checksums_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     def gullible(info: ObjectInfo, data: bytes) -> StoredObject:
         return StoredObject(info.name, data, info.generation, info.size, info.crc32c)
 
-    monkeypatch.setattr(store, "verified", gullible)
+    replace(monkeypatch, "verified", gullible)
 
 
 @mutation
 def the_lease_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     def granted(
         store: ObjectStore, org: str, run_id: str, holder: str, now: Any, seconds: int, *_: Any
-    ) -> lease.Lease:
-        return lease.Lease(org, run_id, holder, now)
+    ) -> Lease:
+        return Lease(org, run_id, holder, now)
 
-    monkeypatch.setattr(endings, "acquire", granted)
-    monkeypatch.setattr(merging, "claim_merge", lambda *_, **__: None)
+    replace(monkeypatch, "acquire", granted)
+    replace(monkeypatch, "claim merge", lambda *_, **__: None)
 
 
 @mutation
 def an_update_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pointer is swung from whatever it is now, not from what the run began with."""
-    swing = publish._swing
+    swing, current = real("swing"), real("current")
 
     def late(store: ObjectStore, org: str, to: Any, parent: Any) -> Any:
-        return swing(store, org, to, versions.current(store, org))
+        return swing(store, org, to, current(store, org))
 
-    monkeypatch.setattr(publish, "_swing", late)
+    replace(monkeypatch, "swing", late)
 
 
 @mutation
 def a_merge_does_not_know_that_it_has_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "version_of", lambda services, plan: None)
+    replace(monkeypatch, "version of", lambda services, plan: None)
 
 
 @mutation
 def publishing_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    publish = Instance.publish
+    publish = real("publish message")
 
     def hopeful(
-        self: Instance,
+        self: Any,
         topic: str,
         messages: Sequence[bytes],
         attributes: Mapping[str, str] | None = None,
@@ -114,24 +138,25 @@ def publishing_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
         except Exception:
             return
 
-    monkeypatch.setattr(Instance, "publish", hopeful)
+    replace(monkeypatch, "publish message", hopeful)
 
 
 @mutation
 def a_shard_that_finds_its_fragment_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     there: list[bool] = []
+    run_shard, tell = real("run shard"), real("announce")
 
     def run(store: ObjectStore, plan: Any, task: Any, snapshots: Any) -> str:
         name = layout.fragment(task.org_id, task.run_id, task.shard)
         there.append(store.stat(name) is not None)
-        return shard.run_shard(store, plan, task, snapshots)
+        return str(run_shard(store, plan, task, snapshots))
 
     def announce(services: Services, org_id: str, run_id: str, number: int) -> None:
         if not there.pop():
-            tasks.announce(services, org_id, run_id, number)
+            tell(services, org_id, run_id, number)
 
-    monkeypatch.setattr(handlers, "run_shard", run)
-    monkeypatch.setattr(handlers, "announce", announce)
+    replace(monkeypatch, "run shard", run)
+    replace(monkeypatch, "announce", announce)
 
 
 @mutation
@@ -139,59 +164,58 @@ def a_start_that_finds_all_fragments_says_nothing(monkeypatch: pytest.MonkeyPatc
     def publish_tasks(services: Services, plan: Any) -> None:
         names = {i.name for i in services.store.list(layout.run(plan.org_id, plan.run_id))}
         if not any(name.endswith(".parquet") for name in names):
-            real(services, plan)
+            publish(services, plan)
 
-    real = tasks.publish_tasks
-    monkeypatch.setattr(starts, "publish_tasks", publish_tasks)
+    publish = real("publish tasks")
+    replace(monkeypatch, "publish tasks", publish_tasks)
 
 
 @mutation
 def events_are_not_looked_up_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_changes, "is_logged", lambda connection, event: False)
-    monkeypatch.setattr(Snapshot, "logged_events", lambda self, events: set())
+    replace(monkeypatch, "is logged", lambda connection, event: False)
+    replace(monkeypatch, "logged events", lambda self, events: set())
 
 
 @mutation
 def dead_runs_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_end_dead_runs", lambda services, lease: None)
+    replace(monkeypatch, "mark dead runs", lambda services, lease: None)
 
 
 @mutation
 def the_clock_of_the_delivery_decides_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = starts.start_run
+    start = real("start run")
 
     def start_run(services: Services, org: str, request: Any, delivery: Delivery) -> None:
         now = Delivery(delivery.topic, delivery.message_id, services.clock(), delivery.data)
         start(services, org, request, now)
 
-    monkeypatch.setattr(starts, "start_run", start_run)
+    replace(monkeypatch, "start run", start_run)
 
 
 @mutation
 def a_superseded_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_request_again", lambda services, plan: None)
+    replace(monkeypatch, "ask again", lambda services, plan: None)
 
 
 @mutation
 def a_run_is_committed_before_its_database_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pointer first, then the objects: a crash in between leaves a version without them."""
+    publish, swing, current = real("publish version"), real("swing"), real("current")
 
-    def hasty(
-        store: ObjectStore, org: str, database: Path, new: publish.NewVersion, *, move: bool
-    ) -> Any:
+    def hasty(store: ObjectStore, org: str, database: Path, new: NewVersion, *, move: bool) -> Any:
         if new.parent is not None:
             ahead = new.parent[0].model_copy(update={"version": new.parent[0].version + 1})
-            publish._swing(store, org, ahead, new.parent)
-            new = replace(new, parent=versions.current(store, org))
-        return publish.publish(store, org, database, new, move=move)
+            swing(store, org, ahead, new.parent)
+            new = dataclasses.replace(new, parent=current(store, org))
+        return publish(store, org, database, new, move=move)
 
-    monkeypatch.setattr(commit, "publish", hasty)
+    replace(monkeypatch, "publish version", hasty)
 
 
 @mutation
 def committed_rows_are_planned_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The write takes rows that the sender owns for its own."""
-    write = merge.write_run
+    write = real("write run")
 
     def greedy(store: ObjectStore, balanced: Any, connection: Any, progress: Any) -> Any:
         summary = write(store, balanced, connection, progress)
@@ -202,7 +226,7 @@ def committed_rows_are_planned_over(monkeypatch: pytest.MonkeyPatch) -> None:
             )
         return summary
 
-    monkeypatch.setattr(merge, "write_run", greedy)
+    replace(monkeypatch, "write run", greedy)
 
 
 def caught_by() -> str | None:
@@ -233,10 +257,15 @@ def _caught_at_a_point(number: int) -> str | None:
     return None
 
 
+@pytest.mark.parametrize("what", NAMES)
+def test_what_a_mutation_takes_away_is_there(what: str) -> None:
+    assert callable(real(what))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_guard_that_is_taken_away_is_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTATIONS[name](monkeypatch)
     found = caught_by()
     print(f"\n{name}: {found}")
-    assert found is not None, f"nobody noticed that {name}"
+    assert found is not None, f"no test noticed that {name}"

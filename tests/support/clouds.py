@@ -31,7 +31,7 @@ from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.versions import Current, current
-from tests.support.perils import Death, Fault, PerilousBus, PerilousStore, Perils
+from tests.support.perils import FAULTS, Death, Fault, PerilousBus, PerilousStore, Perils
 
 NOW = dt.datetime(2027, 3, 1, 9, 0, tzinfo=dt.UTC)  # before the send time in Chicago
 TOPICS = Topics()
@@ -220,14 +220,19 @@ def met_faults(
     fault: Fault,
     begin: Callable[[Cloud], None],
     where: Callable[[str], bool] = lambda change: True,
+    every: int = 1,
 ) -> Iterator[tuple[Cloud, str]]:
     """For each change of the world that follows from what begin asks for: a cloud, begun as
     another, in which everything is done and that change met the fault; and its name."""
     changes: list[str] = []
+    passed = 0
     for at in itertools.count(-1):  # at -1 nothing happens
         if at >= max(0, len(changes)):
             return
         if at >= 0 and not where(changes[at]):
+            continue
+        passed += at >= 0
+        if at >= 0 and (passed + FAULTS.index(fault)) % every:
             continue
         cloud = Cloud(folder, shard_contacts=like.services.shard_contacts, like=like)
         begin(cloud)

@@ -27,6 +27,7 @@ def test_a_seed_always_gives_the_same_agency(tmp_path: Path, schema: str) -> Non
     assert dump(first) != dump(build(second, 4, 12, schema=schema))
 
 
+@pytest.mark.slow
 def test_seeds_meet_nearly_every_rule(tmp_path: Path) -> None:
     reasons: Counter[str] = Counter()
     kept = 0
