@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -116,6 +117,17 @@ def test_a_bad_line_is_reported_with_its_number_and_costs_no_other(
     assert report[0] == f"line,rejected_because,{header}"
     assert len(report) == 2
     assert report[1].startswith("3,not CSV (")
+
+
+@every_import
+def test_standard_input_is_a_file_too(
+    command: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    stdin = io.TextIOWrapper(io.BytesIO(csv_text(command).encode("utf-16")))
+    monkeypatch.setattr("sys.stdin", stdin)
+    answer = almanac(*command.words, path, *command.behind, "-", "--json")
+    assert (answer.code, command.taken(json.loads(answer.out))) == (0, 2)
 
 
 @every_import

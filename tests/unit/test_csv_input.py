@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import io
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from almanac.campaigns.target_file import COLUMNS as TARGET_COLUMNS
 from almanac.campaigns.target_file import TargetFile
-from almanac.csv_input import text
+from almanac.csv_input import source, text
 from almanac.csv_input.header import SYNONYMS, ImportColumns, plain
 from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
 from almanac.csv_input.source import MAX_BYTES, InputFile, input_file
@@ -261,6 +263,28 @@ def test_lines_are_counted_over_all_line_ends_and_chunks(monkeypatch: pytest.Mon
         assert found == [(2, "1"), (3, "2"), (4, "3"), (7, "4")]
 
 
+@given(
+    rows=st.lists(st.tuples(st.text(max_size=9), st.text('a,;"\r\n', max_size=9)), max_size=9),
+    separator=st.sampled_from(",;\t|"),
+    codec=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+    size=st.integers(1, 99),
+)
+def test_what_is_written_as_csv_is_read_as_it_was(
+    rows: list[tuple[str, str]], separator: str, codec: str, size: int
+) -> None:
+    out = io.StringIO()
+    csv.writer(out, delimiter=separator, quoting=csv.QUOTE_ALL).writerows([("id", "name"), *rows])
+    try:
+        octets = out.getvalue().encode(codec)
+    except UnicodeEncodeError:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_CHUNK", size)
+        file = CsvFile(io.BytesIO(octets), "file", ImportColumns(("id", "name"), ("id", "name")))
+        found = [tuple(cells) for _, cells, _ in file.rows()]
+    assert found == [row for row in rows if "".join(row).strip()]
+
+
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes_give_rows_or_one_error(octets: bytes, size: int) -> None:
     wanted = ImportColumns(("id", "name"), one_of=("id", "name"))
@@ -380,13 +404,20 @@ def test_json_lines_are_read_like_csv(tmp_path: Path) -> None:
         assert read(which, tmp_path, content.encode()) == (found, refused)
 
 
-def test_too_large_a_file_is_refused(tmp_path: Path) -> None:
+def test_too_large_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large.csv"
     with path.open("wb") as stream:
         stream.write(b"email\n")
         stream.truncate((2 << 30) + 1)  # without taking the space
-    with pytest.raises(InputError, match="2,147,483,649 bytes; expected at most 2,147,483,648"):
+    with pytest.raises(
+        InputError, match=r"large.csv: more than 2,147,483,648 bytes; split the file"
+    ):
         input_file(path).__enter__()
+    monkeypatch.setattr(source, "MAX_BYTES", 5)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"email\nann@example.com\n")))
+    with pytest.raises(InputError, match="standard input: more than 5 bytes; split the file"):
+        input_file(Path("-")).__enter__()
+    assert sys.stdin.read().startswith("ann@"), "no more is copied than it takes to know"
     with pytest.raises(InputError, match="file: more than 2 rows; split the file"):
         list(at_most([1, 2, 3], 2, "file"))
     assert list(at_most([1, 2], 2, "file")) == [1, 2]

@@ -15,7 +15,7 @@ from almanac.campaigns.target_file import TargetFile
 from almanac.campaigns.target_validation import ImportCounts
 from almanac.csv_input.rejects import ENCODING, ERRORS
 from almanac.csv_input.source import InputFile
-from almanac.database import campaigns as tables
+from almanac.database.campaigns import complete_tables
 from almanac.database.target_import import TargetImport
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.outputs import check_out, partial_of
@@ -61,7 +61,7 @@ def import_targets(
     with partial_of(options.rejects, "--rejects") as partial:
 
         def edit(connection: apsw.Connection) -> Imported:
-            tables.complete_tables(connection)
+            complete_tables(connection)
             campaigns = Campaigns.read(connection)
             row = campaigns.instance(which)
             (instance,) = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from almanac.errors import InputError
 
 STDIN = Path("-")
 MAX_BYTES = 2 << 30
+
+_CHUNK = 1 << 20
 
 # what a file is that begins with these bytes
 _NOT_TEXT = {
@@ -48,7 +49,10 @@ def input_file(path: Path) -> Iterator[InputFile]:
     if path == STDIN or path.is_fifo():
         with tempfile.NamedTemporaryFile(prefix="almanac-", suffix=".csv") as copy:
             with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as stream:
-                shutil.copyfileobj(stream, copy)
+                left = MAX_BYTES + 1
+                while data := stream.read(min(left, _CHUNK)):
+                    copy.write(data)
+                    left -= len(data)
             copy.flush()
             yield _checked(Path(copy.name), name)
     else:
@@ -72,5 +76,5 @@ def _checked(path: Path, name: str) -> InputFile:
         if start.startswith(magic):
             raise InputError(f"{name}: {what}")
     if size > MAX_BYTES:
-        raise InputError(f"{name}: {size:,} bytes; expected at most {MAX_BYTES:,}: split the file")
+        raise InputError(f"{name}: more than {MAX_BYTES:,} bytes; split the file")
     return InputFile(path, name)

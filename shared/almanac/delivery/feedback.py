@@ -15,8 +15,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from almanac.csv_input.rejects import Rejects
-from almanac.database import sending as rows
-from almanac.database import suppressions
+from almanac.database import sending, suppressions
 from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
 from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine
@@ -62,7 +61,7 @@ def apply(
     zone: of actual_send_datetime. suppress: whether to suppress the addresses of bounces and
     complaints. Return the counts, and the reject report's rows in the order of the file.
     """
-    rows.prepare(connection)
+    sending.prepare(connection)
     rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
     result = ParsedMarks([], rejects, list(parsed.refused))
     ledger = _Ledger(connection, parsed.marks)
@@ -81,15 +80,15 @@ def apply(
         for m in sorted(result.marks, key=lambda m: m.row_id)  # page by page; stable for each row
         if m.status != COMPLAINT
     )
-    rows.write_statuses(connection, changes, stamp)
-    rows.write_deliveries(connection, (_delivery(mark, stamp) for mark in result.marks))
+    sending.write_statuses(connection, changes, stamp)
+    sending.write_deliveries(connection, (_delivery(mark, stamp) for mark in result.marks))
     marked = Marked(
         changed=dict(sorted(Counter(mark.status for mark in result.marks).items())),
         unchanged=unchanged,
-        refused=sorted(result.refused, key=lambda each: each.line),
+        refused=sorted(result.refused, key=lambda refused: refused.line),
         suppressed=_suppress(connection, ledger, result.marks, zone, now) if suppress else 0,
     )
-    rejects.rows.sort(key=lambda each: each[0])
+    rejects.rows.sort(key=lambda reject: reject[0])
     return marked, rejects
 
 
@@ -98,7 +97,7 @@ class _Ledger:
 
     def __init__(self, connection: apsw.Connection, marks: list[DeliveryMark]) -> None:
         ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
-        self.rows = rows.row_states(connection, ids)
+        self.rows = sending.row_states(connection, ids)
         self._claims = self._recorded(connection, marks, Status.PROCESSING)
         self._complaints = self._recorded(connection, marks, COMPLAINT)
 
@@ -133,7 +132,7 @@ class _Ledger:
         connection: apsw.Connection, marks: list[DeliveryMark], status: str
     ) -> dict[int, str]:
         ids = {mark.row_id for mark in marks if mark.status == status}
-        return rows.recorded(connection, ids, status)
+        return sending.recorded(connection, ids, status)
 
 
 def _check_same(mark: DeliveryMark, row: RowState) -> None:
@@ -162,9 +161,9 @@ def _suppress(
     if not bad:
         return 0
     contacts = {mark.row_id: ledger.rows[mark.row_id].contact_id for mark in bad}
-    address_of = rows.addresses(connection, set(contacts.values()))
+    address_of = sending.addresses(connection, set(contacts.values()))
     today = str(now.astimezone(zone).date())
-    there = {
+    existing = {
         (row.email.strip().lower(), row.contact_id, row.reason)
         for row in suppressions.rows(connection, today)
         if row.state != ENDED
@@ -175,8 +174,8 @@ def _suppress(
         address = address_of.get(contact, "")
         number = 0 if address else contact
         key = (address.lower(), number, reason)
-        if key not in there:
-            there.add(key)
+        if key not in existing:
+            existing.add(key)
             since = str(mark.at.astimezone(zone).date())
             new.append(Suppression(address, number, reason, "mark", since, ""))
     suppressions.prepare(connection)

@@ -17,7 +17,7 @@ from typing import Any, Literal, TextIO
 import apsw
 from pydantic import BaseModel
 
-from almanac.database import sending as rows
+from almanac.database import sending
 from almanac.database.catalog import Record
 from almanac.database.suppressions import in_force
 from almanac.errors import RequestError
@@ -73,18 +73,18 @@ def hand_out(
     day. columns: of contacts, for templates. Raise RequestError for an unknown column.
     """
     names = [name.strip().lower() for name in columns if name.strip()]
-    known = rows.contact_columns(connection)
+    known = sending.contact_columns(connection)
     if unknown := [name for name in names if name not in known]:
         raise RequestError(
             f"contacts has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}"
         )
     result = DueMessages(day=day)
     if day <= today and not claimed:
-        result.earlier = rows.count_before(connection, str(day))
+        result.earlier = sending.count_before(connection, str(day))
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
     exclusions = _Exclusions(connection, day)
-    for row in rows.rows_to_send(connection, str(day), names, claimed=claimed):
+    for row in sending.rows_to_send(connection, str(day), names, claimed=claimed):
         why = exclusions.reason(row)
         if why is None:
             write(_message(row), {name: row[f"contact.{name}"] for name in names})

@@ -20,7 +20,7 @@ from almanac.csv_input.header import ImportColumns
 from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
-from almanac.database import suppressions as table
+from almanac.database import suppressions
 from almanac.database.catalog import scalar
 from almanac.database.sql import columns_of
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
@@ -72,14 +72,16 @@ class ParsedSuppressions:
 
 def counts(connection: apsw.Connection, day: dt.date) -> list[SuppressionCount]:
     """Count the rows by reason, source and state on the day."""
-    found = table.count_by_state(connection, day.isoformat())
+    found = suppressions.count_by_state(connection, day.isoformat())
     return [SuppressionCount(reason=r, source=f, state=s, rows=n) for r, f, s, n in found]
 
 
 def effect(connection: apsw.Connection, day: dt.date) -> Effect:
     """Count the planned messages that the next run, on the day, will skip."""
-    contacts = table.suppressed(connection, day.isoformat())
-    planned = [contact for contact, _ in table.planned(connection, contacts, day.isoformat())]
+    contacts = suppressions.suppressed(connection, day.isoformat())
+    planned = [
+        contact for contact, _ in suppressions.planned(connection, contacts, day.isoformat())
+    ]
     return Effect(day=day, contacts=len(set(planned)), messages=len(planned))
 
 
@@ -109,11 +111,11 @@ def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
     """
     if new.contact_id and _unknown(connection, {new.contact_id}):
         raise RequestError(f"contact {new.contact_id}: does not exist")
-    for row in table.naming(connection, new.email, new.contact_id, day.isoformat()):
+    for row in suppressions.naming(connection, new.email, new.contact_id, day.isoformat()):
         if row.state == IN_FORCE and _same_word(row.reason, new.reason) and not new.until:
             return False
-    table.prepare(connection)
-    table.insert(connection, [new])
+    suppressions.prepare(connection)
+    suppressions.insert(connection, [new])
     return True
 
 
@@ -127,14 +129,14 @@ def end(
     """
     rows = [
         row
-        for row in table.naming(connection, email, contact, day.isoformat())
+        for row in suppressions.naming(connection, email, contact, day.isoformat())
         if row.state != ENDED and (reason is None or _same_word(row.reason, reason))
     ]
     if not rows:
         who, why = email or f"contact {contact}", f"for {reason} " if reason else ""
         raise RequestError(f"{who}: no suppression {why}to end")
-    table.prepare(connection)
-    table.set_until(connection, ((_end_before(day, row), row.rowid) for row in rows))
+    suppressions.prepare(connection)
+    suppressions.set_until(connection, ((_end_before(day, row), row.rowid) for row in rows))
     return rows
 
 
@@ -169,11 +171,11 @@ def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
     A row without an end gets the end that the file has. A row with an end keeps it if the file
     has none.
     """
-    table.prepare(connection)
+    suppressions.prepare(connection)
     known: set[Key] = set()
     dated: set[tuple[Key, str]] = set()
     unended: dict[Key, int] = {}
-    for row in table.rows(connection, ""):
+    for row in suppressions.rows(connection, ""):
         key = _key(row)
         known.add(key)
         dated.add((key, row.until))
@@ -189,8 +191,8 @@ def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
             ends.append((row.until, unended.pop(key)))
         else:
             new.append(row)
-    table.insert(connection, new)
-    table.set_until(connection, ends)
+    suppressions.insert(connection, new)
+    suppressions.set_until(connection, ends)
     return Loaded(
         added=len(new),
         ended=len(ends),
@@ -204,7 +206,7 @@ def export(connection: apsw.Connection, out: TextIO) -> int:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    for row in table.rows(connection, ""):
+    for row in suppressions.rows(connection, ""):
         writer.writerow(value or "" for value in row[: len(COLUMNS)])
         count += 1
     return count
@@ -215,8 +217,8 @@ def find(
 ) -> list[Suppression]:
     """Return the suppressions of an address, or else of a contact, in any state on the day."""
     if email is not None:
-        return list(table.of_address(connection, email, day.isoformat()))
-    return list(table.of_contact(connection, contact or 0, day.isoformat()))
+        return list(suppressions.of_address(connection, email, day.isoformat()))
+    return list(suppressions.of_contact(connection, contact or 0, day.isoformat()))
 
 
 def record(row: Suppression) -> dict[str, object]:
