@@ -282,7 +282,7 @@ def test_versions_say_why_they_are_kept(tmp_path: Path) -> None:
         None,
         None,
         "the one before",
-        "in force",
+        "current",
     ]
     assert [each.in_force for each in found] == [False] * 7 + [True]
 

@@ -123,7 +123,7 @@ def test_another_writer_is_never_overwritten(store: ObjectStore, file: Path) -> 
     put(store, file, "run-1")
     parent = current(store, ORG)
     other = put(store, file, "push")
-    with pytest.raises(Superseded, match="version 2 of run push is in force, run run-2 began"):
+    with pytest.raises(Superseded, match="version 2 of run push is current, run run-2 began"):
         put(store, file, "run-2", parent=parent)
     assert in_force(store) == other
     assert put(store, file, "run-2").version == 3

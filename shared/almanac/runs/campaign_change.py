@@ -55,7 +55,7 @@ def check_same(store: ObjectStore, own: WaitingChange, ended: RunResult) -> None
         if change.event_id == own.change.event_id and change != own.change:
             raise RequestError(
                 f"CampaignChange.event_id: {own.change.event_id!r} is that of another change, "
-                f"which run {ended.run_id} was asked for"
+                f"which run {ended.run_id} was requested for"
             )
 
 

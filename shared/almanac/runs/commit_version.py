@@ -199,7 +199,7 @@ def parent_of(services: Services, plan: RunPlan) -> tuple[Current, int]:
     if there is None or there[1] != plan.snapshot.pointer:
         found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
         raise Superseded(
-            f"organization {plan.org_id}: {found} is in force, run {plan.run_id} was planned on "
+            f"organization {plan.org_id}: {found} is current, run {plan.run_id} was planned on "
             f"version {plan.snapshot.version}"
         )
     return there

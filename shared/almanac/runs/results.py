@@ -29,7 +29,7 @@ class RunResult(Document):
     run_id: str
     state: State
     reason: str | None = None
-    request_id: str = ""  # the message that asked for this attempt
+    request_id: str = ""  # the message that requested this attempt
     again: bool = False  # failed through no fault of the request, which may be retried
     as_of: dt.date | None = None
     version: int | None = None
@@ -87,7 +87,7 @@ def attempt_at(
 
 
 def _has_next(result: RunResult, request_id: str, force: bool) -> bool:
-    """Whether the request goes on to the attempt after the one with this result."""
+    """Whether the request is about an attempt after the one with this result."""
     other_request = result.request_id != request_id
     match result.state:
         case "superseded":  # whichever delivery comes first makes the next attempt

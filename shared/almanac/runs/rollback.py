@@ -43,7 +43,7 @@ def versions(store: ObjectStore, org: str, now: dt.datetime) -> list[VersionRow]
     there = require_current(store, org)
     kept = list_versions(store, org)
     in_force = [each for each in kept if each.folder == there[0].folder]
-    reasons = why_kept(in_force[0] if in_force else None, now) | {there[0].folder: "in force"}
+    reasons = why_kept(in_force[0] if in_force else None, now) | {there[0].folder: "current"}
     young = now - dt.timedelta(days=KEEP_DAYS)
     return [
         VersionRow(

@@ -1,10 +1,9 @@
-"""The final day and reason of each candidate of a run, and the run's totals."""
+"""The totals of a run: its summary."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +16,10 @@ from almanac.checksums import (
     table_checksum,
     text_checksums,
 )
-from almanac.errors import Corrupt
 from almanac.frames import (
     PLACEMENT_STEPS,
     Codes,
-    Days,
     Index,
-    Mask,
     Small,
 )
 from almanac.joins import positions
@@ -31,9 +27,7 @@ from almanac.organizations.brief import left_out
 from almanac.planning.removed import WHYS
 from almanac.report.lines import UNKNOWN, ChangeLine
 from almanac.report.summary import Checksums, DayLoad, RunSummary
-from almanac.runs.balance import Balanced
-from almanac.runs.fragment_validation import check_fragment, judged
-from almanac.runs.fragments import Fragment
+from almanac.runs.balance import Balanced, Outcome
 from almanac.statistics.breakdowns import STATES, Figures, PlannedGroup, combinations
 from almanac.statistics.change_reasons import (
     ADDED,
@@ -47,45 +41,6 @@ from almanac.statistics.change_reasons import (
     why_moved,
     why_updated,
 )
-from almanac.storage.store import ObjectStore
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A fragment with the final day and skip reason of each of its candidates."""
-
-    fragment: Fragment
-    day: Days
-    reason: Codes
-    step: Small
-    changed: Mask  # differs from the snapshot, or is not in it
-
-
-def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
-    """Yield the outcome of each fragment in contact order; raise BadFragment, Corrupt."""
-    offset = 0
-    for shard, info in enumerate(balanced.fragments):
-        with judged(shard, info.name):
-            found = store.read(info.name)
-            if found.generation != info.generation:
-                raise Corrupt(f"{info.name}: replaced while the run was merged")
-            mark = balanced.plan.fragment_mark(shard)
-            fragment = Fragment.from_parquet(found.data, info.name, mark)
-            check_fragment(fragment, balanced.plan, shard, balanced.kind_table)
-        candidates = fragment.candidates
-        alive = candidates.reason == 0
-        size = int(alive.sum())
-        part = balanced.placement.take(slice(offset, offset + size))
-        offset += size
-        day, reason = candidates.ideal.copy(), candidates.reason.copy()
-        day[alive], reason[alive] = part.day, part.reason
-        step = np.full(len(candidates), PLACEMENT_STEPS.index("skipped"), np.int8)
-        step[alive] = part.step
-        same = candidates.previous_same & (candidates.previous_day == day)
-        same &= candidates.previous_reason == reason
-        yield Outcome(fragment, day, reason, step, ~same)
-    if offset != len(balanced.placement):
-        raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
 
 
 class PlanTotals:

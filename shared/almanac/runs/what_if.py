@@ -23,9 +23,9 @@ from almanac.report.what_if import (
     _pairs,
     differing_settings,
 )
-from almanac.runs.balance import Balanced, balance
+from almanac.runs.balance import Balanced, Outcome, balance, outcomes
 from almanac.runs.local import RunOptions, as_of, copied
-from almanac.runs.totals import Outcome, PlanTotals, outcomes
+from almanac.runs.totals import PlanTotals
 
 
 @dataclass(frozen=True)

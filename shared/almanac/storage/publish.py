@@ -224,4 +224,4 @@ def _published(
     if there and there[0].run_id == run_id and there[0].version > base:
         return there[0]
     found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
-    raise Superseded(f"organization {org}: {found} is in force, run {run_id} began from {base}")
+    raise Superseded(f"organization {org}: {found} is current, run {run_id} began from {base}")
