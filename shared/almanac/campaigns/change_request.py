@@ -25,7 +25,7 @@ class ChangeRequest:
 
     @property
     def timestamp(self) -> str:
-        """The time as SQLite's CURRENT_TIMESTAMP writes it."""
+        """Return the time as SQLite's CURRENT_TIMESTAMP writes it."""
         return self.now.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
     def change(self, instance: int, changes: Changes) -> PlannedChange:

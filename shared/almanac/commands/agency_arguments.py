@@ -50,7 +50,7 @@ class CampaignArguments:
 
     @property
     def as_typed(self) -> str:
-        """The arguments that name the same database in another command."""
+        """Return the arguments that name the same database in another command."""
         if self.org is None:
             return shlex.quote(self.words[0])
         at = f" --store {shlex.quote(self.store)}" if self.store else ""
