@@ -11,6 +11,7 @@ from almanac.campaigns.model import (
     Field,
     Imported,
     InstanceLine,
+    LoggedChange,
     Replanned,
     TypeLine,
 )
@@ -43,7 +44,7 @@ def print_list(console: Console, found: CampaignList) -> None:
     columns = (">id", "name", "type", "!from", "!until", "state")
     table(console, columns, [_dates(each) for each in found.instances])
     if found.counted:
-        _counts(console, found.instances)
+        _print_counts(console, found.instances)
     left_out = [each for each in found.instances if each.problem]
     if left_out:
         heading(console, "Left out, and why")
@@ -51,7 +52,7 @@ def print_list(console: Console, found: CampaignList) -> None:
         table(console, (">id", "name", "why"), whys)
 
 
-def _counts(console: Console, lines: list[InstanceLine]) -> None:
+def _print_counts(console: Console, lines: list[InstanceLine]) -> None:
     statuses = sorted({status for line in lines for status in line.targets})
     if statuses:
         heading(console, "Targets by status")
@@ -106,45 +107,49 @@ def print_campaign(console: Console, found: CampaignShown) -> None:
     heading(console, "Columns")
     table(console, ("!", ""), [(name, value or _NOTHING) for name, value in found.columns.items()])
     if found.fields:
-        heading(console, "Fields of its type")
-        rows = [
-            (
-                each.name,
-                _value(each.of_type),
-                "" if each.override is None else _value(each.override),
-            )
-            for each in found.fields
-        ]
-        if any(each.override is not None for each in found.fields):
-            table(console, ("!", "type", "by its metadata"), rows)
-        else:
-            table(console, ("!", ""), [row[:2] for row in rows])
-    _reach(console, found)
+        _print_fields(console, found.fields)
+    _print_reach(console, found)
     heading(console, f"Messages, planned for {found.as_of} or later")
-    rows_of: list[tuple[object, ...]] = [("planned", line.planned)]
-    rows_of += [(f"skipped: {reason}", count) for reason, count in line.skipped.items()]
-    rows_of += [("follow-ups planned", line.followups), ("sent so far", line.sent)]
-    table(console, ("", ">"), rows_of)
+    rows: list[tuple[object, ...]] = [("planned", line.planned)]
+    rows += [(f"skipped: {reason}", count) for reason, count in line.skipped.items()]
+    rows += [("follow-ups planned", line.followups), ("sent so far", line.sent)]
+    table(console, ("", ">"), rows)
     if found.busiest_days:
         heading(console, f"Busiest days, of {found.first_day} to {found.last_day}")
         table(console, ("!", ">"), sorted(found.busiest_days.items()))
+    _print_changes(console, found.changes)
+
+
+def _print_fields(console: Console, fields: list[Field]) -> None:
+    heading(console, "Fields of its type")
+    if all(each.override is None for each in fields):
+        table(console, ("!", ""), [(each.name, _value(each.of_type)) for each in fields])
+        return
+    rows = [
+        (each.name, _value(each.of_type), "" if each.override is None else _value(each.override))
+        for each in fields
+    ]
+    table(console, ("!", "type", "by its metadata"), rows)
+
+
+def _print_changes(console: Console, changes: list[LoggedChange]) -> None:
     heading(console, "Last changes")
-    if not found.changes:
+    if not changes:
         paragraph(console, "none in campaign_change_log")
         return
-    changes = [
+    rows = [
         (
             each.changed_at,
             each.changed_by,
             each.field or "replanned",
             "" if each.field is None else f"{each.old or _NOTHING} -> {each.new or _NOTHING}",
         )
-        for each in found.changes
+        for each in changes
     ]
-    table(console, ("!when (UTC)", "who", "field", "from -> to"), changes)
+    table(console, ("!when (UTC)", "who", "field", "from -> to"), rows)
 
 
-def _reach(console: Console, found: CampaignShown) -> None:
+def _print_reach(console: Console, found: CampaignShown) -> None:
     heading(console, "Reach")
     if found.instance.targets:
         paragraph(console, f"targets: {_by_status(found.instance)}")
@@ -162,7 +167,7 @@ def _reach(console: Console, found: CampaignShown) -> None:
         paragraph(console, "by state: " + ", ".join(states[:STATES_SHOWN]) + more)
 
 
-def _value(value: Field | int | bool | str | None) -> str:
+def _value(value: int | bool | str | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return _NOTHING if value is None else f"{value:,}" if isinstance(value, int) else str(value)
@@ -191,12 +196,13 @@ def print_change(console: Console, done: ChangeResult, where: str) -> None:
         contacts = plural(done.affected.contacts, "contact")
         rows = plural(done.affected.planned_rows, "planned or skipped message")
         paragraph(console, f"It affects {contacts} with {rows}.", indent=0)
-    _planned(console, done.replanned, done.run_ids)
+    _print_plan(console, done.replanned, done.run_ids)
     if done.outcome == "written" and not _replanned(done):
-        _next(console, where, done)
+        _print_next(console, where, done)
 
 
 def _replanned(done: ChangeResult | Imported) -> bool:
+    """Return whether the affected contacts are replanned, or that is requested."""
     return done.replanned is not None or bool(done.run_ids)
 
 
@@ -231,13 +237,13 @@ def print_import(console: Console, done: Imported, where: str) -> None:
     if done.examples:
         heading(console, f"Rejected, all of them in {done.rejects_file}")
         table(console, (">line", "why"), [(str(line), why) for line, why in done.examples])
-    _planned(console, done.replanned, done.run_ids)
+    _print_plan(console, done.replanned, done.run_ids)
     if done.outcome == "written" and done.added and not _replanned(done):
         console.print()
-        _next(console, where, done)
+        _print_next(console, where, done)
 
 
-def _planned(console: Console, replanned: Replanned | None, run_ids: list[str]) -> None:
+def _print_plan(console: Console, replanned: Replanned | None, run_ids: list[str]) -> None:
     if replanned is not None:
         changes = ", ".join(f"{n:,} {what}" for what, n in replanned.changes.items() if n)
         paragraph(
@@ -249,7 +255,7 @@ def _planned(console: Console, replanned: Replanned | None, run_ids: list[str]) 
         paragraph(console, f"Requested the run {run_id}.", indent=0)
 
 
-def _next(console: Console, where: str, done: ChangeResult | Imported) -> None:
+def _print_next(console: Console, where: str, done: ChangeResult | Imported) -> None:
     """Print the next step."""
     if isinstance(done, ChangeResult) and done.what == "type" and done.added:
         paragraph(console, f"Next: almanac campaign add {where} {done.name} NAME", indent=0)
