@@ -139,7 +139,7 @@ def _result(
         outcome="written",
         read=counts.read,
         added=counts.added,
-        there_already=counts.there,
+        there_already=counts.existing,
         rejected=dict(counts.rejected.most_common()),
         rejects_file=str(options.rejects) if counts.rejected else None,
         examples=counts.examples,

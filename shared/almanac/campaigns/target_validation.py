@@ -36,7 +36,7 @@ class ImportCounts:
     """Counts of the rows of a file, batch by batch; rejects go to the reject report."""
 
     def __init__(self, source: TargetFile, rejects: TextIO) -> None:
-        self.read = self.added = self.there = 0
+        self.read = self.added = self.existing = 0
         self.rejected: Counter[str] = Counter()
         self.examples: list[tuple[int, str]] = []
         self.ignored_columns = source.header.ignored
@@ -64,7 +64,7 @@ class ImportCounts:
         for at in np.flatnonzero((first != lines) & (first != 0)).tolist():
             verdicts.reject(int(valid[at]), REPEATED, f"the same target as line {first[at]}")
         self.added += int(np.count_nonzero(first == lines))
-        self.there += int(np.count_nonzero(first == 0))
+        self.existing += int(np.count_nonzero(first == 0))
         self.read += len(batch)
         rejects = batch.bad + [
             (batch.lines[at], batch.cells[at], problem) for at, problem in verdicts.problems.items()

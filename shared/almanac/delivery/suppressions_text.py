@@ -57,7 +57,7 @@ def print_ended(
         paragraph(console, f"Still in force on {day}:", indent=0)
         _print_rows(console, active)
     else:
-        text = "The next run plans the messages that they have held back."
+        text = "The next run plans the messages that they prevented."
         paragraph(console, text, indent=0)
 
 
