@@ -27,41 +27,41 @@ NO_DAY = int(np.iinfo(np.int32).min)
 
 @dataclass(frozen=True)
 class Frame:
-    """A table held as one array a column, all of the same length."""
+    """A table with one array for each column, all of the same length."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 
     def take(self, rows: Index | Mask | slice) -> Self:
-        """The named rows, in that order (an index array, a mask or a slice)."""
+        """Return the rows of an index array, in its order, of a mask or of a slice."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
-        """All rows of the parts, in order; at least one part."""
+        """Return all rows of the parts, in order; there is at least one part."""
         return cls(
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
         )
 
     @classmethod
     def schema(cls) -> pa.Schema:
-        """The Arrow schema of the frame, from the array types its columns are declared with."""
+        """Return the Arrow schema of the frame, from the declared array types of its columns."""
         return pa.schema([(f.name, ARROW[str(f.type)]) for f in fields(cls)])
 
     @classmethod
     def empty(cls) -> Self:
-        """A frame without rows."""
+        """Return a frame without rows."""
         return cls.from_arrow(cls.schema().empty_table())
 
     def to_arrow(self) -> pa.Table:
-        """The same table as Arrow."""
+        """Return the table in Arrow."""
         schema = self.schema()
         columns = [pa.array(getattr(self, f.name), f.type) for f in schema]
         return pa.Table.from_arrays(columns, schema=schema)
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Self:
-        """The frame of an Arrow table that has (at least) its columns, without nulls."""
+        """Return the frame of an Arrow table that has at least its columns, without nulls."""
         columns: dict[str, Any] = {}
         for field in cls.schema():
             column = table.column(field.name).cast(field.type).combine_chunks()
@@ -81,31 +81,29 @@ ARROW = {
 
 @dataclass(frozen=True)
 class Candidates(Frame):
-    """What a shard says of each candidate (semantics: Candidates, Sifting), in contact order."""
+    """The candidates of a shard with their ranges (semantics: Candidates, Sifting), by contact."""
 
     contact_id: Ids
     kind: Codes  # index into the run's kinds: email type, instance, priority, templates
     event: Days  # event date, the last part of the identity
     ideal: Days
     deadline: Days
-    floor: Days  # first day it may be put on: max(lo, T0), and no excluded day up to its start
-    ceiling: Days  # last day it may be put on: hi
-    reason: Codes  # 0, or why it is skipped before any day is chosen
+    floor: Days  # first day from max(lo, T0) on with no excluded day up to its start
+    ceiling: Days  # last day: hi
+    reason: Codes  # 0, or why sifting skips it
     state: Small  # of the contact: index into USPS_STATES, -1 unknown
     sms: Mask  # the contact has a phone number: the row carries the SMS template
     details: Codes  # row of the fragment's `details` (follow-up metadata), -1 without
     previous_id: Ids  # the planned row of the same identity in the snapshot, 0 without
     previous_day: Days  # its scheduled_send_date
-    previous_reason: Codes  # its skip reason; 0 where it is PRE_SCHEDULED, -1 one we do not know
+    previous_reason: Codes  # its skip reason; 0 if it is PRE_SCHEDULED, -1 for an unknown one
     previous_ideal: Mask  # PRE_SCHEDULED with the same ideal date: it may keep its day
-    previous_same: Mask  # what does not depend on the day chosen (times, templates, ...) is equal
+    previous_same: Mask  # all that does not depend on the day (time, templates, ...) is equal
 
 
 @dataclass(frozen=True)
 class Contenders(Frame):
-    """Candidates that may be sent: what balancing needs to know to choose a day for each.
-
-    They come sorted by contact."""
+    """Candidates that may be sent, with what balancing needs; sorted by contact."""
 
     contact_id: Ids
     kind: Codes
@@ -119,7 +117,7 @@ class Contenders(Frame):
 
     @classmethod
     def of(cls, candidates: Candidates) -> Contenders:
-        """The candidates that no rule has skipped."""
+        """Return the candidates that sifting has not skipped."""
         alive = candidates.reason == 0
         return cls(**{f.name: getattr(candidates, f.name)[alive] for f in fields(cls)})
 
@@ -128,10 +126,10 @@ class Contenders(Frame):
 class Placement(Frame):
     """The day chosen for each contender, row by row."""
 
-    day: Days  # scheduled_send_date; of a skipped one the ideal date
+    day: Days  # scheduled_send_date; the ideal date if it is skipped
     reason: Codes  # 0, or why no day was found
     step: Small  # index into PLACEMENT_STEPS
-    target: Days  # the day it aimed at
+    target: Days  # the day that it aimed at
 
 
 PLACEMENT_STEPS = ("kept", "on target", "waited for room", "late, above the cap", "skipped")
@@ -161,16 +159,16 @@ class ScheduledDays(Frame):
 
 @dataclass(frozen=True)
 class TargetStatuses(Frame):
-    """Rows of contact_campaigns and the candidate (or committed row) that they came to."""
+    """Rows of contact_campaigns with their candidate or committed row."""
 
     target_id: Ids
-    candidate: Ids  # row of Candidates of the same fragment, -1 if a committed row was sent
+    candidate: Ids  # row of Candidates in the same fragment, -1 if a committed row was sent
     status: Small  # the status in the snapshot: 0 pending or other, 1 scheduled, 2 skipped, 3 sent
 
 
 @dataclass(frozen=True)
 class ScheduleRows(Frame):
-    """Rows of email_schedules as they are to be written; `row_id` 0 means insert."""
+    """Rows of email_schedules to write; `row_id` 0 means insert."""
 
     row_id: Ids
     contact_id: Ids
@@ -199,7 +197,7 @@ class ShardData:
 
 @dataclass(frozen=True)
 class Kind:
-    """What all messages of one type and campaign instance have in common.
+    """The common properties of the messages of one type and campaign instance.
 
     A run's kinds are sorted by (email_type, instance), so that comparing codes compares names.
     """
@@ -224,8 +222,8 @@ class Kind:
         return self.email_type == "effective_date"
 
     def content(self, send_time: str, sms: bool) -> str:
-        """All columns of a row that follow from its kind alone, in the form that
-        `database.reading` gives the `content` of a planned row in."""
+        """Return the columns of a row that depend only on its kind, in the form of the column
+        `content` that `database.reading` returns for a planned row."""
         template = self.sms_template if sms else None
         parts = (str(self.priority), send_time, self.email_template or "", template or "")
         return "\x1f".join(parts)

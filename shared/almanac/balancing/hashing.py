@@ -1,5 +1,4 @@
-"""The spread of messages over days: a hash that is the same on every machine and in every release
-(semantics: Hash)."""
+"""The hash that spreads messages over days, the same in every release (semantics: Hash)."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from almanac.frames import Codes, Days, Ids, Kind
 
 
 def message_hashes(contact_id: Ids, kind: Codes, event: Days, kinds: Sequence[Kind]) -> Hashes:
-    """h of each message: from its contact, type, campaign instance and event year."""
+    """Return h of each message: of its contact, type, campaign instance and event year."""
     year = civil.year_of(event)
     pairs, where = np.unique(kind.astype(np.int64) * 32768 + year, return_inverse=True)
     salts = [_salt(kinds[int(pair) // 32768], int(pair) % 32768) for pair in pairs]

@@ -1,4 +1,4 @@
-"""What stands on each day, and the limits of a day."""
+"""The fixed occupancy of each day, and the limits of a day."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Load:
-    """What the plan cannot move: committed rows, and rows of contacts outside the run's scope.
+    """What a run does not move: committed rows, and rows of contacts outside its scope.
 
-    `days` and `effective_dates` are counts by day from T0 on; days behind their end have none.
+    `days` and `effective_dates` are counts by day from T0 on; days past their end have none.
     """
 
     days: Counts
@@ -30,7 +30,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers that bound a day, and what codes of kinds mean."""
+    """The limits of a day, and the kinds by code."""
 
     t0: int  # day number of the first day that can be sent
     cap: int  # C
@@ -42,7 +42,7 @@ class Limits:
 
     @classmethod
     def of(cls, config: Config, t0: int, total_contacts: int, kinds: Sequence[Kind]) -> Limits:
-        """The limits of an organization with so many contacts."""
+        """Return the limits of an organization with that number of contacts."""
         return cls(
             t0=t0,
             cap=config.daily_cap(total_contacts),
@@ -67,13 +67,13 @@ class Limits:
 
     @cached_property
     def priority_rank(self) -> Codes:
-        """Each kind's priority as its place among the priorities in use."""
+        """Return the rank of each kind's priority among the distinct priorities."""
         priorities = [k.priority for k in self.kinds]
         return np.unique(priorities, return_inverse=True)[1].astype(np.int32)
 
 
 def padded(counts: Counts, size: int) -> Counts:
-    """The counts of the first `size` days."""
+    """Return the counts of the first `size` days."""
     result = np.zeros(size, np.int64)
     result[: min(size, len(counts))] = counts[:size]
     return result

@@ -1,4 +1,4 @@
-"""The day that each message should stand on if there is room (semantics: Target, Smoothing)."""
+"""The day that each message aims at, room aside (semantics: Target, Smoothing)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class TargetDays(Frame):
     """The day that each contender aims at."""
 
     day: Days
-    kept: Mask  # it has that day already
+    kept: Mask  # its planned row already has that day
 
 
 def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> TargetDays:
-    """Steps 7 and 8: kept days, ideal days, catch-up, and effective dates moved apart."""
+    """Return the targets: kept days, ideal dates, catch-up, and smoothed effective dates."""
     ideal, before = contenders.ideal, contenders.previous_day
     kept = contenders.previous_ideal & (before >= contenders.floor) & (before <= contenders.ceiling)
     day = np.where(kept, before, np.maximum(ideal, np.int32(limits.t0))).astype(np.int32)
@@ -36,7 +36,7 @@ def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> Target
 
 
 def _smooth(contenders: Contenders, day: Days, kept: Mask, load: Load, limits: Limits) -> None:
-    """Step 8, in place: counts are taken once, before anything moves."""
+    """Smooth effective_date messages in place; days are counted once, before any moves."""
     mine = np.flatnonzero(limits.is_effective_date[contenders.kind])
     if len(mine) == 0:
         return
@@ -59,14 +59,14 @@ def _hashes(contenders: Contenders, rows: Index, limits: Limits) -> Hashes:
 
 
 def rank(contenders: Contenders, rows: Index, limits: Limits) -> Index:
-    """The rows in rank order, best first: (priority, deadline, h, contact_id, email_type,
+    """Return the rows in rank order, best first: (priority, deadline, h, contact_id, email_type,
     instance, event date)."""
     kind = contenders.kind[rows]
     first = (limits.priority_rank[kind].astype(np.int64) << 32) + contenders.deadline[rows]
     hashes = _hashes(contenders, rows, limits)
     order = np.lexsort((hashes, first))
     tied = (first[order[1:]] == first[order[:-1]]) & (hashes[order[1:]] == hashes[order[:-1]])
-    if tied.any():  # the hash is one to one for a kind and year, so this is as good as never
+    if tied.any():  # practically never: the hash is one to one for a kind and year
         order = np.lexsort(
             (contenders.event[rows], kind, contenders.contact_id[rows], hashes, first)
         )

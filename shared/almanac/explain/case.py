@@ -22,7 +22,7 @@ from almanac.frames import NO_DAY, Kind, ShardData
 from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.kinds import KindTable
-from almanac.planning.plan import ContactPlan, hold_against_snapshot, plan_contacts
+from almanac.planning.plan import ContactPlan, match_snapshot, plan_contacts
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import Exclusions, causes, window_in_year
 from almanac.runs.shard import read_range
@@ -128,7 +128,7 @@ def plan_case(
     kind_table = KindTable(context)
     data = read_range(snapshot, context, None, ContactRange(contact_id, contact_id))
     plan = plan_contacts(data, context, kind_table)
-    _, match = hold_against_snapshot(data, plan, context, kind_table)
+    _, match = match_snapshot(data, plan, context, kind_table)
     rows = _planned_rows(data.planned, extract.run_ids)
     matched = [int(row) for row in match.columns["previous_id"]]
     t0, total = civil.day_of(basis.t0), database.total_contacts()

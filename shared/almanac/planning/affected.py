@@ -1,4 +1,4 @@
-"""Whom a change of campaigns concerns (semantics: Campaign changes)."""
+"""The contacts that a campaign change affects (semantics: Campaign changes)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from almanac.planning.kinds import KindTable
 
 
 def affected(data: ShardData, context: RunContext, before: Sequence[Instance]) -> Ids:
-    """Ids of the shard's contacts that the changed instances concern, sorted.
+    """Return the sorted ids of the shard's contacts that the changed instances affect.
 
-    before: the instances as they were; the context has them as they will be. Concerned are those
-    whom an instance targets before or after, and those with a planned row of it.
+    before: the instances before the change; the context has them after it. Affected are contacts
+    that an instance targets before or after, and those with a planned row of it.
     """
     changed = pa.array([instance.id for instance in before], pa.int64())
     contacts = data.contacts["id"].to_numpy()
@@ -43,7 +43,7 @@ def affected(data: ShardData, context: RunContext, before: Sequence[Instance]) -
 
 
 def _with_rows(table: pa.Table, instances: pa.Array) -> Ids:
-    """The contacts of the rows that belong to one of the instances."""
+    """Return the contacts of the rows that belong to one of the instances."""
     mine = table.filter(pc.is_in(table["campaign_instance_id"], instances))
     ids: Ids = mine["contact_id"].to_numpy()
     return ids

@@ -18,7 +18,7 @@ from almanac.schedule_status import SkipCode
 
 
 class AnniversaryDays:
-    """One yearly event of each contact that has it: its days, of whatever year."""
+    """A yearly event of the contacts that have it: its days in every year."""
 
     def __init__(self, contact: Index, month_day: Codes, first_year: Codes, lead: int) -> None:
         self.contact = contact  # positions of the contacts that have the date
@@ -27,12 +27,12 @@ class AnniversaryDays:
         self.lead = lead  # days from the ideal day to the event
 
     def first_event(self, on_or_after: Days | int) -> Days:
-        """The first event day on or after a day."""
+        """Return the first event day on or after a day."""
         return first_anniversary(self.month_day, on_or_after, self.first_year)
 
 
 def birthdays(contacts: Contacts, context: RunContext) -> AnniversaryDays:
-    """Birthdays: anniversaries later than the birth date."""
+    """Return birthdays: anniversaries later than the birth date."""
     have = np.flatnonzero(contacts.birth != NO_DAY)
     birth = contacts.birth[have]
     return AnniversaryDays(
@@ -44,14 +44,14 @@ def birthdays(contacts: Contacts, context: RunContext) -> AnniversaryDays:
 
 
 def effective_dates(contacts: Contacts, context: RunContext) -> AnniversaryDays:
-    """Policy anniversaries from the first whose ideal day is enough months after the start."""
+    """Return policy anniversaries from the first that is enough months after the start."""
     have = np.flatnonzero(contacts.effective != NO_DAY)
     effective = contacts.effective[have]
     lead = context.config.timing.effective_date_days_before
     needed = context.config.organization.effective_date_first_email_months
     month_day = civil.month_day_of(effective)
     start = civil.months_of(effective)
-    # an ideal day is never later than its anniversary, so no earlier year can have the months
+    # an ideal date is never later than its anniversary, so no earlier year has enough months
     year = civil.year_of(effective) + np.int32(max(1, needed // 12))
     while True:
         ideal = civil.anniversary(month_day, year) - np.int32(lead)
@@ -62,7 +62,7 @@ def effective_dates(contacts: Contacts, context: RunContext) -> AnniversaryDays:
 
 
 def aep_days(context: RunContext, first: dt.date, last: dt.date) -> list[int]:
-    """Days of the built-in AEP e-mail in the years of the span; empty where there is none."""
+    """Return the days of the built-in AEP message in the years of the span."""
     aep = context.config.aep
     if not aep.enabled or context.aep_replaced:
         return []
@@ -79,7 +79,7 @@ def draft_birthdays(
     context: RunContext,
     kind_table: KindTable,
 ) -> Drafts:
-    """At most one birthday candidate a contact."""
+    """Return at most one birthday candidate for each contact."""
     return _draft(days, "birthday", BIRTHDAY, contacts, history, context, kind_table)
 
 
@@ -90,7 +90,7 @@ def draft_effective_dates(
     context: RunContext,
     kind_table: KindTable,
 ) -> Drafts:
-    """At most one effective_date candidate a contact."""
+    """Return at most one effective_date candidate for each contact."""
     return _draft(days, "effective_date", EFFECTIVE_DATE, contacts, history, context, kind_table)
 
 
@@ -117,7 +117,7 @@ def _draft(
 def draft_aep(
     contacts: Contacts, history: History, context: RunContext, kind_table: KindTable
 ) -> Drafts:
-    """The AEP candidate of the first allowed year that can still be met, for every contact."""
+    """Return for each contact the AEP candidate of the first allowed year still in time."""
     valid = context.config.aep.valid_days
     everyone = np.arange(len(contacts))
     earliest = context.t0 - dt.timedelta(days=valid)

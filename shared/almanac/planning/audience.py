@@ -1,4 +1,4 @@
-"""Who gets messages, and whom campaigns reach: counts of a range of contacts, for the report."""
+"""Who can get messages, and whom campaigns reach: counts of a range of contacts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from almanac.rules.states import USPS_STATES
 
 @dataclass(frozen=True)
 class Audience:
-    """Contacts who can get messages."""
+    """Counts of contacts who can get messages."""
 
     states: Counter[str]  # by USPS code, "" where it is unknown
-    reach: Counter[int]  # whom an instance targets, by its id; sent to already or not
-    suppressed: Counter[str]  # by the skip reason that their suppression makes
+    reach: Counter[int]  # by instance id: contacts that it targets, also if it was sent
+    suppressed: Counter[str]  # by the skip reason of their suppression
 
     @classmethod
     def of(
@@ -37,7 +37,7 @@ class Audience:
         context: RunContext,
         kind_table: KindTable,
     ) -> Self:
-        """Counts the batch; the tables are those of `planning.plan.ShardData`."""
+        """Count the batch; the tables are those of ShardData."""
         states = np.bincount(batch.contacts.state + 1, minlength=len(USPS_STATES) + 1)
         held = batch.contacts.suppressed[batch.contacts.suppressed > 0]
         suppressed = np.bincount(held, minlength=len(kind_table.reasons))
@@ -50,7 +50,7 @@ class Audience:
 
 
 def sent_by_instance(committed: pa.Table, contact_ids: Ids, context: RunContext) -> Counter[int]:
-    """Messages sent or delivered to the contacts by instance, follow-ups aside."""
+    """Count the messages sent or delivered to the contacts by instance, without follow-ups."""
     campaigns = pc.starts_with(committed["email_type"], "campaign_", ignore_case=True)
     rows = read_committed(committed.filter(campaigns), contact_ids, context)
     sent = rows.instance[rows.is_sent & (rows.type == CAMPAIGN) & (rows.instance >= 0)]
@@ -65,7 +65,7 @@ def _reach(
     legacy: pa.Table,
     context: RunContext,
 ) -> int:
-    """0 for one that is not understood: whom it targets is not known."""
+    """Return the number of contacts that an instance targets; 0 if it is not understood."""
     if not instance.understood:
         return 0
     matching = targeted(batch, instance)

@@ -1,4 +1,4 @@
-"""What a shard must know of a run besides its contacts: the same for every shard, and small."""
+"""The run context: what holds for all contacts of a run, the same for every shard, and small."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TEMPLATE_OVERRIDES = ("followup_email_template", "followup_sms_template")
 
 
 class Instance(BaseModel):
-    """A campaign instance with its type's fields and its overrides put together."""
+    """A campaign instance: its type's fields with its overrides."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,7 +45,7 @@ class Instance(BaseModel):
     type_name: str
     name: str
     problem: str | None = None  # why it is left out, for the report
-    understood: bool = True  # if not, nothing below is to be relied on
+    understood: bool = True  # if not, no field below is reliable
     takes_part: bool = False
     priority: int = 10
     days_before_event: int = 0
@@ -84,12 +84,12 @@ class RunContext(BaseModel):
 
     @property
     def horizon(self) -> dt.date:
-        """H: the last day that a message may ideally be sent on."""
+        """Return H, the last ideal date that the run plans."""
         return self.as_of + dt.timedelta(days=self.config.horizon_days)
 
     @property
     def send_time(self) -> str:
-        """scheduled_send_time of every row."""
+        """Return the scheduled_send_time of every row."""
         return f"{self.config.send_time}:00"
 
 
@@ -103,7 +103,7 @@ def make_run_context(
     suppression_reasons: Sequence[str] = (),
     legacy_instance: int | None = None,
 ) -> RunContext:
-    """Put together what holds for all contacts (semantics: Campaigns).
+    """Return what holds for all contacts (semantics: Campaigns).
 
     `legacy_instance` is the id that the instance of old rate increases will get if the database
     has such rows; an existing instance of that name keeps its own id.
@@ -154,7 +154,7 @@ def _resolve(
     active = fields.pop("active")
     if fields.pop("spread_evenly") and spread[0] and spread[1]:
         if spread[1] < spread[0]:
-            # what was sent of it before can still be followed up
+            # messages of it that were sent before may still have follow-ups
             active = False
             facts["problem"] = f"its spread ends on {spread[1]}, before it begins ({spread[0]})"
         else:
@@ -177,8 +177,10 @@ def _misunderstood(facts: dict[str, Any], problem: str) -> Instance:
 
 
 def type_fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a row of campaign_types, by the names of TYPE_DEFAULTS; ValueError says which
-    number is not valid."""
+    """Return the fields of a row of campaign_types, by the names of TYPE_DEFAULTS.
+
+    Raises ValueError, which says which number is not valid.
+    """
     return {
         name: _flag(row, name) if isinstance(default, bool) else _number(row, name)
         for name, default in TYPE_DEFAULTS.items()
@@ -186,7 +188,7 @@ def type_fields(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def overrides_of(metadata: object) -> dict[str, Any]:
-    """The fields of the instance's metadata that we know; ValueError says what is wrong."""
+    """Return the known fields of an instance's metadata; ValueError says what is wrong."""
     text = _text(metadata)
     if text is None or not text.strip():
         return {}
@@ -218,7 +220,7 @@ def overrides_of(metadata: object) -> dict[str, Any]:
 
 
 def is_true(value: object) -> bool:
-    """SQLite has no booleans: 1 and the usual words are true."""
+    """Return whether a value is true: SQLite has no booleans, so 1 and the usual words are."""
     if isinstance(value, str):
         return value.strip().lower() in ("1", "true", "yes", "t", "y")
     return bool(value)

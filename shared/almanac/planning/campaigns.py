@@ -1,5 +1,7 @@
-"""Campaign candidates (semantics: Campaigns). Instances are few: the loop over them is the only
-one, and each instance's contacts are one vector."""
+"""Campaign candidates (semantics: Campaigns).
+
+Instances are few: the only loop is over them, and each instance's contacts are one vector.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ _FIRST_DAY = np.int32(civil.day_of(dt.date.min))
 
 @dataclass(frozen=True)
 class OpenTargets(Frame):
-    """Rows of contact_campaigns that are still to be served."""
+    """Rows of contact_campaigns that may still need a message."""
 
-    row_id: Ids  # 0: made of an old rate increase, no row yet
+    row_id: Ids  # 0: of an old rate increase, which has no row yet
     contact: Index
     instance: Ids
     trigger: Days  # NO_DAY: the instance's default
@@ -38,22 +40,24 @@ class OpenTargets(Frame):
 
 @dataclass(frozen=True)
 class TargetLinks(Frame):
-    """Which candidate each target came to."""
+    """The identity of the candidate of each target."""
 
     row_id: Ids
     contact: Index
     kind: Codes
     event: Days
-    sent: Mask  # a committed row that was sent has handled it
+    sent: Mask  # a committed row that was sent handles it
     status: Small
 
 
 def read_targets(
     table: pa.Table, legacy: pa.Table, contact_ids: Ids, context: RunContext
 ) -> OpenTargets:
-    """Targets of contacts that can get messages: rows of contact_campaigns that were not sent
-    yet, and the PRE_SCHEDULED `scheduled_rate_increase` rows of an older scheduler which are no
-    such rows yet, whatever their status."""
+    """Return the targets of contacts that can get messages.
+
+    They are the rows of contact_campaigns that were not sent yet, and the PRE_SCHEDULED rows
+    `scheduled_rate_increase` of an older scheduler that are no such rows yet, of any status.
+    """
     status = [text.strip().lower() for text in table["status"].to_pylist()]
     code = np.array(
         [TARGET_STATUSES.index(s) if s in TARGET_STATUSES else 0 for s in status], np.int8
@@ -86,8 +90,10 @@ def read_targets(
 
 
 def legacy_triggers(legacy: pa.Table) -> Days:
-    """Trigger dates of old rate increases: the event if it is near the send date, else two weeks
-    after that; NO_DAY where neither is a date."""
+    """Return the trigger dates of old rate increases.
+
+    It is the event date if that is near the send date, else two weeks after the send date; NO_DAY
+    if neither is a date."""
     event = civil.days_of_parts(
         legacy["event_year"].to_numpy(),
         legacy["event_month"].to_numpy(),
@@ -101,7 +107,7 @@ def legacy_triggers(legacy: pa.Table) -> Days:
 
 
 def converted_rows(legacy: pa.Table, context: RunContext) -> Ids:
-    """Ids of the old rate increases that the migration turns into targets."""
+    """Return the ids of the old rate increases that the migration turns into targets."""
     if context.legacy_instance is None:
         return np.empty(0, np.int64)
     ids: Ids = legacy["id"].to_numpy()[legacy_triggers(legacy) != NO_DAY]
@@ -115,7 +121,7 @@ def draft_campaigns(
     context: RunContext,
     kind_table: KindTable,
 ) -> tuple[Drafts, TargetLinks]:
-    """The campaign candidates of the shard's contacts, and what each target came to."""
+    """Return the campaign candidates of the shard's contacts, and the identity for each target."""
     parts: list[Drafts] = [Drafts.empty()]
     links: list[TargetLinks] = [TargetLinks.empty()]
     for position, instance in enumerate(context.instances):
@@ -142,7 +148,7 @@ def draft_campaigns(
 
 
 def targeted(batch: ContactBatch, instance: Instance) -> Mask:
-    """Which contacts match the instance's states and carriers."""
+    """Return which contacts match the instance's states and carriers."""
     match = np.ones(len(batch.contacts), np.bool_)
     if instance.target_states is not None:
         wanted = [i for i, state in enumerate(USPS_STATES) if state in instance.target_states]
@@ -154,14 +160,14 @@ def targeted(batch: ContactBatch, instance: Instance) -> Mask:
 
 
 def _days(instance: Instance, ids: Ids, event: Days, context: RunContext) -> tuple[Days, Days]:
-    """Ideal day and deadline of each candidate."""
+    """Return the ideal date and the deadline of each candidate."""
     valid = np.int32(context.config.timing.campaign_valid_days)
     if instance.spread is not None:
         first, last = (civil.day_of(day) for day in instance.spread)
         ideal = (first + ids % (last - first + 1)).astype(np.int32)
         deadline = np.maximum(ideal + valid, np.int32(last))
     else:
-        # no further back than dates go
+        # not before the first date
         ideal = np.maximum(event - np.int32(instance.days_before_event), _FIRST_DAY)
         if instance.active_start is not None:
             ideal = np.maximum(ideal, np.int32(civil.day_of(instance.active_start)))
@@ -182,7 +188,7 @@ def _reason(
     context: RunContext,
     kind_table: KindTable,
 ) -> Codes:
-    """Why the rules skip each candidate; what is tested first is written last."""
+    """Return why the rules skip each candidate; the first test is written last, so that it wins."""
     reason = np.zeros(len(contact), np.int32)
     failed = batch.contacts.failed[contact]
     exclude_all = context.config.organization.exclude_failed_underwriting_global

@@ -1,5 +1,4 @@
-"""From the columns of `contacts` to what the rules need, and what is wrong with them
-(semantics: Contacts)."""
+"""The columns of `contacts` as the rules need them, and their issues (semantics: Contacts)."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ ISSUE_ADVICE = {
 
 @dataclass(frozen=True)
 class Contacts(Frame):
-    """Contacts that can get messages, in id order."""
+    """Contacts that can get messages, by id."""
 
     id: Ids
     birth: Days
@@ -56,9 +55,9 @@ class Contacts(Frame):
 
 @dataclass(frozen=True)
 class ContactBatch:
-    """What a shard knows of its contacts."""
+    """The contacts of a shard."""
 
-    scope: Ids  # all contacts in scope, also those that get nothing
+    scope: Ids  # all contacts in scope, also those that can get no messages
     contacts: Contacts
     exclusions: Exclusions  # row by row with `contacts`
     carriers: list[str]  # upper-case, trimmed
@@ -68,22 +67,19 @@ class ContactBatch:
 def read_contacts(
     table: pa.Table, suppressions: pa.Table, context: RunContext, kind_table: KindTable
 ) -> ContactBatch:
-    """Judge the rows of `contacts` (columns as `database.reading` gives them, in id order).
+    """Validate rows of `contacts` (columns as `database.reading` returns them, by id).
 
-    Contacts that are left out by their status are in `scope` only; those that cannot be mailed
-    (address, or unknown state where the configuration says so) have their issues reported too.
+    Contacts excluded by their status are in `scope` only. Those that cannot get messages because of
+    their address, or of an unknown state if the configuration says so, also have issues.
     """
     scope = table["id"].to_numpy()
-    status = _lower(_trimmed(table, "status"))
-    live = np.isin(_codes(status, ["", "active"]), (0, 1))
-    table = table.filter(pa.array(live))
+    table = _active(table)
     count = table.num_rows
 
     email = _trimmed(table, "email")
     valid_email = _mask(pc.match_substring_regex(email, EMAIL))
-    birth, birth_text = civil.parse_dates(table["birth_date"]), _trimmed(table, "birth_date")
-    effective = civil.parse_dates(table["effective_date"])
-    effective_text = _trimmed(table, "effective_date")
+    birth, bad_birth, birth_text = _dates(table, "birth_date")
+    effective, bad_effective, effective_text = _dates(table, "effective_date")
 
     state_text, zip_text = _trimmed(table, "state"), _trimmed(table, "zip_code")
     by_column, by_zip = _state_codes(state_text, zip_text)
@@ -94,12 +90,8 @@ def read_contacts(
     issues = _issues(
         ids,
         [
-            (INVALID_BIRTH_DATE, (birth == NO_DAY) & _filled(birth_text), birth_text),
-            (
-                INVALID_EFFECTIVE_DATE,
-                (effective == NO_DAY) & _filled(effective_text),
-                effective_text,
-            ),
+            (INVALID_BIRTH_DATE, bad_birth, birth_text),
+            (INVALID_EFFECTIVE_DATE, bad_effective, effective_text),
             (INVALID_EMAIL, ~valid_email, email),
             (INVALID_STATE, has_state & (by_column < 0), state_text),
             (INVALID_ZIP, has_zip & np.isin(by_zip, (MALFORMED, NOWHERE)), zip_text),
@@ -134,24 +126,36 @@ def read_contacts(
     return ContactBatch(scope, contacts, exclusions, carriers.dictionary.to_pylist(), issues)
 
 
+def _active(table: pa.Table) -> pa.Table:
+    """Return the rows of contacts whose status is active or empty."""
+    status = _lower(_trimmed(table, "status"))
+    return table.filter(pa.array(np.isin(_codes(status, ["", "active"]), (0, 1))))
+
+
+def _dates(table: pa.Table, name: str) -> tuple[Days, Mask, pa.Array]:
+    """Return the days of a column, which of its texts are no date, and the trimmed texts."""
+    days, texts = civil.parse_dates(table[name]), _trimmed(table, name)
+    return days, (days == NO_DAY) & _filled(texts), texts
+
+
 def states_of(table: pa.Table) -> Codes:
-    """State codes of rows of `contacts`, -1 unknown, whether they can get messages or not."""
+    """Return the state codes of all rows of `contacts`, -1 for unknown."""
     return _state(*_state_codes(_trimmed(table, "state"), _trimmed(table, "zip_code")))
 
 
 def _state_codes(state_text: pa.Array, zip_text: pa.Array) -> tuple[Codes, Codes]:
-    """By the column, and by the ZIP code."""
+    """Return the state codes by the column and by the ZIP code."""
     by_column = _codes(pc.utf8_upper(state_text), list(USPS_STATES))
     return by_column, state_codes_of(zip_text).astype(np.int32)
 
 
 def _state(by_column: Codes, by_zip: Codes) -> Codes:
-    """The column wins; what is not known is below 0 in both."""
+    """Return the state of the column, else of the ZIP code; unknown ones are below 0 in both."""
     return np.where(by_column >= 0, by_column, np.maximum(by_zip, UNKNOWN)).astype(np.int32)
 
 
 def in_force(suppressions: pa.Table, as_of: int) -> pa.Table:
-    """The rows of `suppressions` that hold on as_of (a missing bound is open)."""
+    """Return the rows of `suppressions` in force on as_of; a missing bound is open."""
     since = civil.parse_dates(suppressions["since"])
     until = civil.parse_dates(suppressions["until"])
     holds = (since <= as_of) & ((until == NO_DAY) | (until >= as_of))
@@ -161,7 +165,7 @@ def in_force(suppressions: pa.Table, as_of: int) -> pa.Table:
 def _suppressed(
     ids: Ids, email: pa.Array, suppressions: pa.Table, context: RunContext, kind_table: KindTable
 ) -> Codes:
-    """Reason code of the first suppression in force for the contact's id or address, else 0."""
+    """Return the code of the first suppression in force for a contact's id or address, else 0."""
     rows = in_force(suppressions, civil.day_of(context.as_of))
     if rows.num_rows == 0:
         return np.zeros(len(ids), np.int32)
@@ -179,7 +183,7 @@ def _suppressed(
 
 
 def _first_match(keys: pa.ChunkedArray, values: pa.Array, none: int, usable: Mask) -> Index:
-    """Row of the first usable key that equals each value, `none` without."""
+    """Return the row of the first usable key equal to each value, `none` without one."""
     rows = np.flatnonzero(usable)
     value_set = keys.combine_chunks().take(pa.array(rows))
     found = pc.index_in(values, value_set=value_set).fill_null(-1).to_numpy(zero_copy_only=False)
@@ -187,7 +191,7 @@ def _first_match(keys: pa.ChunkedArray, values: pa.Array, none: int, usable: Mas
 
 
 def _issues(ids: Ids, found: list[tuple[str, Mask, pa.Array | None]]) -> pa.Table:
-    """All issues as rows, sorted by contact and issue; `found` comes in the issues' order."""
+    """Return all issues as rows by contact and issue; `found` is in the order of issues."""
     parts = []
     for issue, mask, detail in found:
         rows = np.flatnonzero(mask)

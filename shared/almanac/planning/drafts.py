@@ -1,4 +1,4 @@
-"""Drafts: candidates as the rules make them, before they are held against each other."""
+"""Drafts: candidates of the rules, before they are compared with each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from almanac.planning.brief import RunContext
 
 @dataclass(frozen=True)
 class Drafts(Frame):
-    """Candidates that exist (semantics: Candidates), with a reason if the rules skip them."""
+    """Candidates (semantics: Candidates), with a reason if the rules skip them."""
 
     contact: Index  # position in Contacts
     kind: Codes
@@ -33,7 +33,7 @@ def drafts(
     reason: Codes | int = 0,
     details: Codes | int = -1,
 ) -> Drafts:
-    """Drafts of columns or of values that hold for all of them."""
+    """Return drafts, from columns or from values for all rows."""
     size = len(contact)
 
     def column(values: Codes | int) -> Codes:
@@ -51,7 +51,7 @@ def drafts(
 
 
 def live(context: RunContext, ideal: Days | int, deadline: Days | int) -> Mask:
-    """Whether a candidate with these days exists: not past its deadline, nor beyond the horizon."""
+    """Return which candidates exist: neither past their deadline nor beyond the horizon."""
     exists = (np.asarray(deadline) >= civil.day_of(context.t0)) & (
         np.asarray(ideal) <= civil.day_of(context.horizon)
     )

@@ -1,4 +1,4 @@
-"""Follow-ups by what the contact did since a message was sent (semantics: Follow-ups)."""
+"""Follow-ups: answers to what a contact did after a sent message (semantics: Follow-ups)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draft_followups(
     context: RunContext,
     kind_table: KindTable,
 ) -> tuple[Drafts, pa.Array]:
-    """At most one follow-up a contact, and the metadata texts that `details` points into."""
+    """Return at most one follow-up for each contact, and the metadata texts by `details`."""
     parents = _latest(history.rows.take(_may_have_followups(history.rows, context)))
     waiting = ~history.followups.any_between(
         parents.contact, parents.sent + np.int32(1), np.full(len(parents), FAR, np.int32)
@@ -79,17 +79,17 @@ def _may_have_followups(rows: Committed, context: RunContext) -> Mask:
 
 
 def _latest(rows: Committed) -> Committed:
-    """The row sent last of each contact, of equals the one with the highest id."""
+    """Return the row sent last for each contact; of equals the one with the highest id."""
     rows = rows.take(np.lexsort((rows.row_id, rows.sent, rows.contact)))
     last = group_starts(rows.contact[::-1])[::-1]
-    # a row that is no campaign may carry an instance id: its follow-up has none
+    # a row that is not of a campaign may have an instance id: its follow-up has none
     latest = rows.take(last)
     instance = np.where(latest.type == CAMPAIGN, latest.instance, -1)
     return Committed(**{**latest.__dict__, "instance": instance})
 
 
 def _since(parents: Committed, contact: pa.Array, when: pa.Array, contact_ids: Ids) -> Mask:
-    """Whether each parent's contact did it on the day the parent was sent, or later."""
+    """Return whether each parent's contact did it on the day the parent was sent, or later."""
     did = DaysByGroup(positions(contact_ids, contact.to_numpy()), civil.parse_dates(when))
     return did.any_between(parents.contact, parents.sent, np.full(len(parents), FAR, np.int32))
 
@@ -97,7 +97,7 @@ def _since(parents: Committed, contact: pa.Array, when: pa.Array, contact_ids: I
 def _metadata(
     parents: Committed, clicked: Mask, answered: Mask, medical: Mask, context: RunContext
 ) -> pa.Array:
-    """One JSON text a parent, put together in vectors of its parts."""
+    """Return one JSON text for each parent, joined from vectors of its parts."""
     starts = {(code, -1): json.dumps(name) for name, code in TYPE_CODES.items()} | {
         (CAMPAIGN, i): f'{json.dumps(x.email_type)}, "campaign_name": {json.dumps(x.name)}'
         for i, x in enumerate(context.instances)

@@ -1,4 +1,5 @@
-"""Committed rows: what the sender did already, under today's names (semantics: Input database)."""
+"""Committed rows, with types of older schedulers by their current names (semantics: Input
+database)."""
 
 from __future__ import annotations
 
@@ -34,16 +35,16 @@ class Committed(Frame):
     row_id: Ids
     contact: Index  # position in Contacts
     type: Codes  # BIRTHDAY .. FOLLOWUP, OTHER
-    instance: Index  # position in the brief's instances, -1 without
+    instance: Index  # position in the context's instances, -1 without
     day: Days  # scheduled_send_date
     sent: Days  # date of actual_send_datetime, else scheduled_send_date
-    event: Days  # date that the event columns make
+    event: Days  # date of the event columns
     is_sent: Mask  # sent or delivered
-    counted: Mask  # stands in the frequency limit
+    counted: Mask  # counts in the frequency limit
 
 
 class History:
-    """The committed rows of a shard's contacts, and the questions that candidates ask of them."""
+    """The committed rows of a shard's contacts, with searches by contact and day."""
 
     def __init__(self, table: pa.Table, contact_ids: Ids, context: RunContext) -> None:
         self.rows = read_committed(table, contact_ids, context)
@@ -63,17 +64,17 @@ class History:
         self.followups = DaysByGroup(followups.contact, followups.day)
 
     def has_type_near(self, code: int, contact: Index, day: Days, distance: int) -> Mask:
-        """Whether the contact has a committed row of the type within so many days of the day."""
+        """Return whether a committed row of the type is within `distance` days of each day."""
         return self._by_type[code].any_between(contact, day - distance, day + distance)
 
     def has_campaign(self, contact: Index, instance: int, event: Days, ideal: Days) -> Mask:
-        """Whether a committed row handles the campaign candidate already."""
+        """Return whether a committed row already handles each campaign candidate."""
         group = contact * self.instance_count + instance
         near = self._campaign_days.any_between(group, ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
         return near | self._campaign_events.any_between(group, event, event)
 
     def has_sent_campaign(self, contact: Index, instance: int, event: Days, ideal: Days) -> Mask:
-        """The same for rows that were sent or delivered."""
+        """Return the same, for rows that were sent or delivered."""
         group = contact * self.instance_count + instance
         near = self._sent_days.any_between(group, ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
         return near | self._sent_events.any_between(group, event, event)
@@ -83,7 +84,7 @@ class History:
 
 
 def read_committed(table: pa.Table, contact_ids: Ids, context: RunContext) -> Committed:
-    """The rows of COMMITTED_SCHEMA (`database.selects`) that are of the contacts."""
+    """Return the rows of COMMITTED_SCHEMA (`database.selects`) that belong to the contacts."""
     contact = positions(contact_ids, table["contact_id"].to_numpy())
     rows = np.flatnonzero(contact >= 0)
     table, contact = table.take(pa.array(rows)), contact[rows]
@@ -123,7 +124,7 @@ def read_committed(table: pa.Table, contact_ids: Ids, context: RunContext) -> Co
 
 
 def classify(text: str) -> tuple[int, str]:
-    """Type code of an e-mail type of any age, and the lower-cased name of a campaign."""
+    """Return the code of an email type of any scheduler, and a lower-case campaign name."""
     name = text.lower()
     if name.startswith("post_window"):
         return POST_WINDOW, ""
@@ -135,7 +136,7 @@ def classify(text: str) -> tuple[int, str]:
 
 
 def instance_named(name: str, instances: Sequence[Instance]) -> int:
-    """Position of the instance that an old type `campaign_<type>_<n>` names, -1 without."""
+    """Return the position of the instance of an old type `campaign_<type>_<n>`, -1 without."""
     match = re.fullmatch(r"campaign_(.+)_(\d{1,18})", name, re.DOTALL)
     if match:
         for position, instance in enumerate(instances):

@@ -1,4 +1,4 @@
-"""Contact issues are replaced as a set; what is the same stays untouched (semantics: Contacts)."""
+"""Contact issues: only rows that differ are written (semantics: Contacts)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from almanac.joins import positions
 
 @dataclass(frozen=True)
 class IssueChanges:
-    """What to delete from contact_issues and what to write (new rows, and new details)."""
+    """The rows of contact_issues to delete, and those to write: new ones, or new details."""
 
     gone: pa.Table  # contact_id, issue
     written: pa.Table  # contact_id, issue, detail
 
 
 def issue_changes(stored: pa.Table, found: pa.Table, scope: Ids) -> IssueChanges:
-    """Differences between the stored issues of contacts in scope and those found."""
+    """Return the differences between stored and found issues of contacts in scope."""
     mine = positions(scope, stored["contact_id"].to_numpy()) >= 0
     stored = stored.filter(pa.array(mine))
     stored_keys, found_keys = _keys(stored), _keys(found)
@@ -39,7 +39,7 @@ def _keys(table: pa.Table) -> pa.Array:
 
 
 def count_by_issue(found: pa.Table) -> dict[str, int]:
-    """How many contacts have each issue."""
+    """Return the number of contacts with each issue."""
     issues, counts = np.unique(
         found["issue"].to_numpy(zero_copy_only=False).astype(str), return_counts=True
     )

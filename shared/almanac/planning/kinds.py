@@ -1,6 +1,6 @@
-"""The run's kinds of message and skip reasons: what codes in frames stand for.
+"""The kinds of message and the skip reasons of a run, which codes in frames refer to.
 
-Both lists follow from the context alone, so that every shard and the merge number them alike.
+Both lists depend on the run context only, so every shard and the merge number them alike.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class KindTable:
         self._reason_codes = {text: i for i, text in enumerate(self.reasons)}
 
     def kind(self, email_type: str, instance: int = 0) -> int:
-        """The code of a kind; -1 where the run has no such kind."""
+        """Return the code of a kind, -1 if the run has none."""
         return self._kind_codes.get((email_type, instance), -1)
 
     def reason(self, code: SkipCode) -> int:
@@ -52,7 +52,7 @@ class KindTable:
         return self._reason_codes.get(text, -1)
 
     def exclusion_reasons(self, cause: Codes, state: Codes) -> Codes:
-        """Reason codes of causes (see `rules.windows.causes`) for contacts of those states."""
+        """Return the reason codes of causes (see `rules.windows.causes`) in the given states."""
         codes = self._exclusion_base + (cause - 1) * len(USPS_STATES) + state
         return np.where(cause == 0, 0, codes).astype(np.int32)
 

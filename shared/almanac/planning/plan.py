@@ -1,6 +1,6 @@
-"""What a shard does: from the columns of its contacts to candidates with their ranges.
+"""The work of a shard: from rows of its contacts to candidates with their ranges of days.
 
-Pure: Arrow tables and a context in, frames out. See docs/semantics.md, Candidates to Sifting.
+Pure: Arrow tables and a run context in, frames out. See docs/semantics.md, Candidates to Sifting.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from almanac.planning.sifting import Sifted, sift
 
 @dataclass(frozen=True)
 class ContactPlan:
-    """The drafts of some contacts and what became of them; `explain` reads this."""
+    """The drafts of some contacts and the result of sifting; `explain` reads this too."""
 
     batch: ContactBatch
     history: History
@@ -63,7 +63,7 @@ class ContactPlan:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """What a shard hands to the merge."""
+    """The output of a shard, for the merge."""
 
     candidates: Candidates
     removals: Removals
@@ -80,7 +80,7 @@ class ShardPlan:
 
 
 def plan_contacts(data: ShardData, context: RunContext, kind_table: KindTable) -> ContactPlan:
-    """Candidates of the contacts with their ranges, or why they are skipped."""
+    """Return the contacts' candidates with their ranges, or why they are skipped."""
     batch = read_contacts(data.contacts, data.suppressions, context, kind_table)
     contacts = batch.contacts
     history = History(data.committed, contacts.id, context)
@@ -110,10 +110,10 @@ def plan_contacts(data: ShardData, context: RunContext, kind_table: KindTable) -
 
 
 def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> ShardPlan:
-    """The whole work of a shard on its rows."""
+    """Return the plan of a shard for its rows."""
     plan = plan_contacts(data, context, kind_table)
     batch, drafts, sifted = plan.batch, plan.drafts, plan.sifted
-    previous, match = hold_against_snapshot(data, plan, context, kind_table)
+    previous, match = match_snapshot(data, plan, context, kind_table)
     candidates = Candidates(
         contact_id=batch.contacts.id[drafts.contact],
         kind=drafts.kind,
@@ -149,10 +149,10 @@ def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> S
     )
 
 
-def hold_against_snapshot(
+def match_snapshot(
     data: ShardData, plan: ContactPlan, context: RunContext, kind_table: KindTable
 ) -> tuple[PreviousRows, Match]:
-    """The planned rows of the snapshot, and which of them is each draft's."""
+    """Return the planned rows of the snapshot, and their match with the drafts."""
     batch, drafts = plan.batch, plan.drafts
     previous = PreviousRows.read(
         data.planned, batch.scope, converted_rows(data.legacy, context), kind_table
@@ -165,7 +165,7 @@ def hold_against_snapshot(
 
 
 def _statuses(links: TargetLinks, drafts: Drafts, contact_ids: Ids) -> TargetStatuses:
-    """The candidate that each target came to; targets that came to nothing are left out."""
+    """Return the candidate of each target; targets without one are left out."""
     found = find_identity(drafts, links)
     keep = (found >= 0) | links.sent
     return TargetStatuses(

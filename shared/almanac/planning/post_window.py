@@ -1,4 +1,4 @@
-"""The make-up mail after a window that kept a message back (semantics: Post-window)."""
+"""The message after a window that held back another message (semantics: Post-window)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draft_post_windows(
     context: RunContext,
     kind_table: KindTable,
 ) -> Drafts:
-    """One candidate for each window that ends in reach and that a message would have fallen in."""
+    """Return one candidate for each window that ends in reach and holds back a message."""
     settings = context.config.organization
     rows = rows_with_windows(batch.exclusions)
     if settings.exclude_failed_underwriting_global:
@@ -59,7 +59,7 @@ def draft_post_windows(
 
 
 class _KeptBack:
-    """Whether some message of a contact has its ideal day in a window."""
+    """Finds out whether a contact has a message with an ideal date in a window."""
 
     def __init__(
         self, yearly: list[AnniversaryDays], campaigns: Drafts, kind_table: KindTable

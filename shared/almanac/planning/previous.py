@@ -28,7 +28,7 @@ class _Rows(Frame):
     kind: Codes  # -1: a kind that this run does not have
     event: Days
     day: Days
-    ideal: Days  # NO_DAY: a row of an older scheduler, nobody's identity
+    ideal: Days  # NO_DAY: a row of an older scheduler, which has no identity
     scheduled: Mask
     reason: Codes  # 0 without, -1 unknown
     effective_date: Mask
@@ -44,9 +44,9 @@ class PreviousRows:
 
     @classmethod
     def read(cls, table: pa.Table, scope: Ids, converted: Ids, kind_table: KindTable) -> Self:
-        """From the columns of `database.reading.Snapshot.planned`.
+        """Read the columns of `database.reading.Snapshot.planned`.
 
-        Rows with ids among `converted` become targets by the migration: they are not there.
+        Rows with ids in `converted` are left out: the migration turns them into targets.
         """
         mine = np.flatnonzero(
             (positions(scope, table["contact_id"].to_numpy()) >= 0)
@@ -80,7 +80,7 @@ class PreviousRows:
             day=civil.parse_dates(table["scheduled_send_date"]),
             ideal=civil.parse_dates(table["ideal_send_date"]),
             scheduled=scheduled,
-            # a reason on a row that is to be sent, or none on one that is not, wants correction
+            # a PRE_SCHEDULED row with a reason, or another without, must be corrected
             reason=np.where(scheduled == (reason == 0), reason, -1).astype(np.int32),
             effective_date=np.array([t == "effective_date" for t in types] or [False])[type_codes],
             position=np.arange(table.num_rows),
@@ -95,7 +95,7 @@ class PreviousRows:
         return ScheduledDays(day, count.astype(np.int64), effective.astype(np.int64))
 
     def checksums(self) -> Hashes:
-        """One checksum a row, of all that the scheduler writes but ids and times."""
+        """Return the checksum of each row: of all that a run writes but ids and times."""
         return self._checksums(self.rows.scheduled, self.table["skip_reason"])
 
     def _checksums(self, scheduled: Mask, reasons: pa.ChunkedArray) -> Hashes:
@@ -116,11 +116,11 @@ class PreviousRows:
 
 @dataclass(frozen=True)
 class Match:
-    """What the snapshot says of each candidate, and the rows that no candidate claims."""
+    """The planned row of each candidate, and the rows without a candidate."""
 
     columns: dict[str, Any]  # the previous_* columns of Candidates
     removals: Removals
-    history_checksum: int  # of the rows that stay as history, as they will be
+    history_checksum: int  # of the rows kept as history, as the run leaves them
 
 
 def match_previous(
@@ -133,7 +133,7 @@ def match_previous(
     context: RunContext,
     kind_table: KindTable,
 ) -> Match:
-    """Find each candidate's planned row; of rows with one identity the oldest is it."""
+    """Match each candidate with its planned row; of rows with one identity the oldest counts."""
     rows = previous.rows
     have, at = _find(rows, contact_id, drafts)
     row_id = np.zeros(len(drafts), np.int64)
@@ -174,7 +174,7 @@ def match_previous(
 
 
 def _history_checksum(previous: PreviousRows, kept: Index) -> int:
-    """Rows that stay are skipped from now on: what was still to be sent is out of date."""
+    """Return the checksum of rows kept as history, which are SKIPPED as NOT_SENT."""
     rows = PreviousRows(previous.rows.take(kept), previous.table.take(pa.array(kept)))
     texts = rows.table["skip_reason"].cast(pa.string())
     expired = pc.if_else(pa.array(rows.rows.scheduled), SkipCode.NOT_SENT.value, texts)
@@ -200,7 +200,7 @@ def _same_content(
     context: RunContext,
     kind_table: KindTable,
 ) -> Mask:
-    """Whether priority, send time and templates are what the run would write."""
+    """Return whether priority, send time and templates are what the run would write."""
     texts, codes = _dictionary(previous.table["content"])
     known = {text: code for code, text in enumerate(texts)}
     time = context.send_time
@@ -223,7 +223,7 @@ def _same_metadata(previous: PreviousRows, at: Index, drafts: Drafts, metadata: 
 
 
 def _dictionary(column: pa.ChunkedArray) -> tuple[list[str], Index]:
-    """The distinct texts of a column and each row's index into them."""
+    """Return the distinct texts of a column, and each row's index into them."""
     array = column.unify_dictionaries().combine_chunks()
     if not isinstance(array, pa.DictionaryArray):
         array = array.dictionary_encode()

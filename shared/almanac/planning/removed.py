@@ -1,4 +1,4 @@
-"""Why a planned row is no longer planned, as far as it can be told from the contact's shard."""
+"""Why a planned row is no longer planned, as far as the contact's shard shows it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from almanac.rules.windows import FAR
 NOT_DUE, NO_MESSAGES, OLDER, NO_PART, SENT, OTHER_FOLLOWUP = range(6)
 WHYS = (
     "it is no longer due: dates, targets or settings have changed",
-    "the contact can get no messages any more",
-    "an older scheduler had planned it",
-    "its campaign or type takes no part any more",
-    "the sender has one of its kind already",
-    "another follow-up takes its place",
+    "the contact can no longer get messages",
+    "an older scheduler planned it",
+    "its campaign or type no longer takes part",
+    "the sender already has a message of its kind",
+    "another follow-up replaces it",
 )
 
 
 class WhyRemoved:
-    """Judges rows that no candidate claims; the first of the reasons that holds."""
+    """Finds why a planned row has no candidate: the first reason that applies."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class WhyRemoved:
         self._followed = np.unique(drafts.contact[kind_table.is_followup[drafts.kind]])
 
     def __call__(self, contact_id: Ids, kind: Codes, event: Days, ideal: Days) -> Small:
-        """A code of WHYS for each row; kind -1 and NO_DAY as `planning.previous` reads them."""
+        """Return a code of WHYS for each row; kind -1 and NO_DAY as in `planning.previous`."""
         why = np.full(len(kind), NOT_DUE, np.int8)
         if len(why) == 0:
             return why
@@ -58,7 +58,7 @@ class WhyRemoved:
         return why
 
     def _takes_no_part(self) -> Mask:
-        """By kind; the last is that of kinds that the run does not have, which -1 finds."""
+        """Return by kind whether it takes no part; the last entry, index -1, is for other kinds."""
         config, kind_table = self._context.config, self._kind_table
         idle = np.zeros(len(kind_table.kinds) + 1, np.bool_)
         idle[-1] = True
@@ -70,7 +70,7 @@ class WhyRemoved:
         return idle
 
     def _sent(self, contact: Index, kind: Codes, event: Days, ideal: Days) -> Mask:
-        """Whether a committed row handles what the row was for."""
+        """Return whether a committed row handles what each row was for."""
         kind_table, history = self._kind_table, self._history
         sent = np.zeros(len(kind), np.bool_)
         for name, code in TYPE_CODES.items():

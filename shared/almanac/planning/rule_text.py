@@ -11,7 +11,7 @@ ANCHORS = {
 
 
 def span_in_words(rule: StateRule, ahead: int) -> str:
-    """The days that a rule with windows excludes; ahead: so many more before each window."""
+    """Return the days that a rule with windows excludes; ahead: days added before each window."""
     anchor = ANCHORS[rule.kind]
     if rule.use_month_start:
         anchor = f"first of the month of the {anchor}"
@@ -22,7 +22,7 @@ def span_in_words(rule: StateRule, ahead: int) -> str:
 
 
 def rule_in_words(state: str, config: Config) -> str:
-    """What the state's rule excludes; '' where it has none."""
+    """Return what the state's rule excludes; '' without a rule."""
     rule = config.state_rules.get(state)
     if rule is None:
         return ""

@@ -1,1 +1,1 @@
-"""State rules as data, and what they mean for a date."""
+"""State rules as data, and their application to contacts and days."""

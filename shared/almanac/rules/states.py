@@ -4,8 +4,8 @@ They are the "birthday rules" and "anniversary rules" of Medicare Supplement (Me
 days around a birthday or a policy date a policyholder may switch without underwriting, and an
 agency must not solicit. An organization's configuration may add states or replace a rule.
 
-The citations tell counsel where to look; statutes are renumbered and amended, so that an agency
-has its counsel confirm them. What the planner goes by is the table.
+The citations are for counsel: statutes are renumbered and amended, so an agency has its counsel
+confirm them. The planner uses only the table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the state rules mean for a contact and a day (semantics: Windows).
+"""The state rules applied to contacts and days (semantics: Windows).
 
-Everything here is a vector operation: an `Exclusions` frame has one row for each contact, and the
-functions take a day for each row.
+All operations are on vectors: an `Exclusions` frame has one row for each contact, and the functions
+take a day for each row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def exclusion_reason(cause: int, state: str) -> SkipReason:
 
 @dataclass(frozen=True)
 class Exclusions(Frame):
-    """What excludes days of each contact: its state's rule with the contact's dates put in."""
+    """The rule of each contact's state, with the contact's dates."""
 
     year_round: Mask
     age_from: Days  # first day excluded by age, FAR without
@@ -40,9 +40,9 @@ class Exclusions(Frame):
 
 
 class RuleTable:
-    """All state rules of a configuration as columns to gather from, one row a USPS state.
+    """All state rules of a configuration as columns, one row for each USPS state.
 
-    The last row, which index -1 finds, is the unknown state's: no rule.
+    The last row, index -1, is for the unknown state, which has no rule.
     """
 
     def __init__(self, config: Config) -> None:
@@ -67,7 +67,7 @@ class RuleTable:
             self.age[row] = -1 if rule.year_round_from_age is None else rule.year_round_from_age
 
     def exclusions(self, state: Codes, birth: Days, effective: Days) -> Exclusions:
-        """The exclusions of contacts by state code (-1 unknown), birth and effective date."""
+        """Return the exclusions of contacts by state code, -1 for unknown, and their dates."""
         cause = self.cause[state]
         anchor_day = np.where(cause == BIRTHDAY_WINDOW, birth, effective)
         windowed = (cause != NOT_EXCLUDED) & (anchor_day != NO_DAY)
@@ -91,7 +91,7 @@ class RuleTable:
 
 
 def causes(exclusions: Exclusions, days: Days) -> Codes:
-    """Why each row's day is excluded, or NOT_EXCLUDED; the order of test is that of the codes."""
+    """Return why each row's day is excluded, or NOT_EXCLUDED; of several causes the lowest code."""
     result = np.zeros(len(days), np.int32)
     rows = np.flatnonzero(exclusions.anchor >= 0)
     if len(rows):
@@ -106,7 +106,7 @@ def causes(exclusions: Exclusions, days: Days) -> Codes:
 
 
 def last_clear_day(exclusions: Exclusions, start: Days, deadline: Days) -> Days:
-    """The last day up to the deadline with no excluded day since `start`, which is clear itself."""
+    """Return the last day up to the deadline with no excluded day since `start`, a clear day."""
     latest = np.minimum(deadline, exclusions.age_from - 1)
     rows = np.flatnonzero((exclusions.anchor >= 0) & (deadline > start))
     if len(rows):
@@ -120,7 +120,7 @@ def last_clear_day(exclusions: Exclusions, start: Days, deadline: Days) -> Days:
 
 
 def first_clear_day(exclusions: Exclusions, start: Days, first: Days) -> Days:
-    """The first day from `first` on with no excluded day up to `start`, which is clear itself."""
+    """Return the first day from `first` on with no excluded day up to `start`, a clear day."""
     earliest = first.copy()
     rows = np.flatnonzero((exclusions.anchor >= 0) & (first < start))
     if len(rows):
@@ -132,7 +132,7 @@ def first_clear_day(exclusions: Exclusions, start: Days, first: Days) -> Days:
 
 
 def window_in_year(exclusions: Exclusions, years: Codes | int) -> tuple[Days, Days]:
-    """Start and end of the window that belongs to the anniversary in the year.
+    """Return start and end of the window of the anniversary in the year.
 
     Only for rows that have windows (`anchor` >= 0).
     """
@@ -143,7 +143,7 @@ def window_in_year(exclusions: Exclusions, years: Codes | int) -> tuple[Days, Da
 def _windows_about(
     exclusions: Exclusions, days: Days, ahead: int = 0, behind: int = 0
 ) -> Iterator[tuple[Days, Days]]:
-    """The windows of every year that may contain the row's day, and a year's more on request."""
+    """Yield the windows of the years that may contain the row's day; ahead, behind: more years."""
     year = civil.year_of(days)
     past = -(-int(exclusions.after.max()) // 365) + behind
     future = -(-int(exclusions.before.max()) // 365) + ahead
@@ -152,7 +152,7 @@ def _windows_about(
 
 
 def first_anniversary(month_day: Codes, on_or_after: Days | int, not_before_year: Codes) -> Days:
-    """The first anniversary on or after a day, of the given year or a later one."""
+    """Return the first anniversary on or after a day, in the given year or later."""
     threshold = np.broadcast_to(np.asarray(on_or_after, np.int32), month_day.shape)
     year = np.maximum(civil.year_of(threshold), not_before_year)
     day = civil.anniversary(month_day, year)
@@ -160,5 +160,5 @@ def first_anniversary(month_day: Codes, on_or_after: Days | int, not_before_year
 
 
 def rows_with_windows(exclusions: Exclusions) -> Index:
-    """The contacts that have windows and are not excluded all year."""
+    """Return the contacts that have windows and are not excluded all year."""
     return np.flatnonzero((exclusions.anchor >= 0) & ~exclusions.year_round)

@@ -1,4 +1,4 @@
-"""From ZIP codes to states, by gathering from a table of all 100,000 five-digit codes.
+"""States of ZIP codes, from a table of all 100,000 five-digit codes.
 
 The table is `zip_ranges.csv` beside this module, made by scripts/build_zip_table.py.
 """
@@ -23,9 +23,9 @@ _ZERO, _NINE, _HYPHEN = b"09-"
 
 
 def state_codes_of(zips: pa.Array | pa.ChunkedArray) -> Small:
-    """Index into USPS_STATES of each ZIP text (trimmed already), MALFORMED or NOWHERE.
+    """Return the index into USPS_STATES of each trimmed ZIP text, MALFORMED or NOWHERE.
 
-    A null is MALFORMED. Only digits of ASCII count.
+    A null is MALFORMED. Only ASCII digits count.
     """
     if isinstance(zips, pa.ChunkedArray):
         zips = zips.combine_chunks()
@@ -55,7 +55,7 @@ def state_codes_of(zips: pa.Array | pa.ChunkedArray) -> Small:
 
 @cache
 def zip_table() -> Small:
-    """Index into USPS_STATES of each of the 100,000 ZIP codes, NOWHERE for those of no state."""
+    """Return the index into USPS_STATES of each of the 100,000 ZIP codes, NOWHERE for no state."""
     index = {state: number for number, state in enumerate(USPS_STATES)}
     table = np.full(100_000, NOWHERE, np.int8)
     text = resources.files("almanac.rules").joinpath("zip_ranges.csv").read_text("ascii")

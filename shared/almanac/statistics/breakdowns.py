@@ -1,4 +1,4 @@
-"""The lines of the report, from counts of planned rows and of contacts, whoever counted them."""
+"""The lines of the report, from counts of planned rows and of contacts."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from almanac.schedule_status import (
     suppression_reason,
 )
 
-NO_REASON = "no reason given"  # of a skipped row, which is then not Almanac's
+NO_REASON = "no reason given"  # of a skipped row that Almanac did not write
 STATES = (UNKNOWN, *USPS_STATES)  # by state code + 1
-# what is tested before the windows
+# these are tested before the windows
 BEFORE_WINDOWS = (SkipCode.SUPPRESSED, *INELIGIBLE_SKIPS)
 
 Integers = npt.NDArray[np.integer[Any]]
 
 
 class PlannedGroup(NamedTuple):
-    """What is told apart of planned rows; the reason of a PRE_SCHEDULED one is ''."""
+    """What planned rows are counted by; the reason of a PRE_SCHEDULED row is ''."""
 
     email_type: str
     instance: int  # 0 without
@@ -63,12 +63,12 @@ class Figures:
     entries: Counter[str] = field(default_factory=Counter)  # suppressions in force, likewise
 
     def add(self, other: Figures) -> None:
-        """Those of other rows and contacts too."""
+        """Add the counts of other rows and contacts."""
         for each in fields(self):
             getattr(self, each.name).update(getattr(other, each.name))
 
     def lines(self, context: RunContext) -> dict[str, Any]:
-        """The fields of RunSummary and PageData that show them, each in an order of its own."""
+        """Return the fields of RunSummary and PageData that show the counts, each in its order."""
         return {
             "messages": self._messages(),
             "states": self._states(context),
@@ -154,7 +154,7 @@ class Figures:
 
 
 def entries_in_force(suppressions: pa.Table, as_of: dt.date) -> Counter[str]:
-    """Rows of SUPPRESSIONS_SCHEMA in force on as_of, by the skip reason that they make."""
+    """Count the rows of SUPPRESSIONS_SCHEMA in force on as_of, by the skip reason they cause."""
     reasons = in_force(suppressions, civil.day_of(as_of))["reason"].value_counts().to_pylist()
     entries: Counter[str] = Counter()
     for each in reasons:
@@ -163,7 +163,7 @@ def entries_in_force(suppressions: pa.Table, as_of: dt.date) -> Counter[str]:
 
 
 def why_inactive(instance: Instance, as_of: dt.date) -> str | None:
-    """Why an instance that can be understood takes no part on as_of; None if it does."""
+    """Return why an instance that is understood takes no part on as_of; None if it does."""
     if instance.takes_part:
         return None
     if instance.active_start is not None and as_of < instance.active_start:
@@ -176,7 +176,7 @@ def why_inactive(instance: Instance, as_of: dt.date) -> str | None:
 def combinations(
     columns: Sequence[Integers], sizes: Sequence[int]
 ) -> Iterator[tuple[tuple[int, ...], int]]:
-    """The different rows of columns of codes, 0 to size - 1 each, and how often each is there."""
+    """Yield the distinct rows of columns of codes, 0 to size - 1, and the count of each."""
     whole = np.zeros(len(columns[0]), np.int64)
     for column, size in zip(columns, sizes, strict=True):
         whole = whole * size + column

@@ -1,6 +1,6 @@
 """Why planned rows change from one plan to the next, in words (semantics: What each number means).
 
-What can be told of a row from its old and its new state is told, and nothing that is guessed.
+A reason says what the old and the new state of a row show, and nothing that is guessed.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ FIRST_PLAN, FOLLOWUP, NEXT_YEAR, HORIZON, CAMPAIGN, NEW_CONTACT, NEW = range(7)
 ADDED = (
     "the first plan",
     "a follow-up of what was sent",
-    "its turn has come: the one of the year before is past",
-    "its ideal date has come within the horizon",
+    "the one of the year before is past",
+    "its ideal date is now within the horizon",
     "its campaign, target or trigger date is new",
-    "nothing was planned for the contact before",
+    "the contact had no planned messages before",
     "the contact, a rule or a setting is new or has changed",
 )
 OTHER_IDEAL, PAST_DAY, FORBIDDEN_DAY, FULL_DAY, CAMPAIGN_DAY = range(5)
 MOVED = (
     "its ideal date has changed",
-    "its day has passed, and nobody sent it",
-    "its day is not allowed any more",
+    "its day has passed, and it was not sent",
+    "its day is no longer allowed",
     "its day is full",
-    "its day is full, or another campaign message of the contact stands there",
+    "its day is full, or has another campaign message of the contact",
 )
-# what two files tell of a message that has moved, and of one that is gone
-MOVED_OR_FULL = (*MOVED[:FORBIDDEN_DAY], "its day is full, or not allowed any more")
-NO_CONTACT = "the contact is not there any more"
-NOT_PLANNED = "it is not planned any more"
+# what two files show of a message that has moved, and of one that is gone
+MOVED_OR_FULL = (*MOVED[:FORBIDDEN_DAY], "its day is full, or no longer allowed")
+NO_CONTACT = "the contact no longer exists"
+NOT_PLANNED = "it is no longer planned"
 TAKEN = "the sender has it now"
 OTHER_REASON, OTHER_DATE, OTHER_CONTENT = range(3)
 UPDATED = (
@@ -50,13 +50,13 @@ UPDATED = (
     "its template, priority, send time or metadata has changed",
 )
 SKIPPED_BEFORE = "skipped before: {}"
-OTHER_SKIP = "a reason that is not Almanac's"
-EXPIRED = tuple(f"its day has passed, nobody sent it, and {why}" for why in WHYS)
+OTHER_SKIP = "a reason of another program"
+EXPIRED = tuple(f"its day has passed, it was not sent, and {why}" for why in WHYS)
 
 
 @dataclass(frozen=True)
 class PlanBefore:
-    """The plan that changes are held against."""
+    """The plan that changes are compared with."""
 
     words: str
     as_of: int | None = None  # of the last run over at least half of the contacts; None without one
@@ -64,21 +64,21 @@ class PlanBefore:
 
 
 class Kinds(NamedTuple):
-    """By code of a kind of message."""
+    """Properties of kinds of message, by code."""
 
     followup: Mask
     campaign: Mask
-    last_due: Codes  # days from an event to its deadline, of those that recur; else NEVER
+    last_due: Codes  # days from event to deadline if it recurs every year, else NEVER
 
 
 NEVER = np.iinfo(np.int16).min
 
 
 def plan_before(snapshot: Snapshot, contacts: int) -> PlanBefore:
-    """What the database says of the runs before; contacts: how many it has."""
+    """Return the plan of the runs before; contacts: the number of contacts in the database."""
     last = snapshot.last_run()
     if last is None:
-        return PlanBefore("the database as it was, which no run had planned")
+        return PlanBefore("the database before its first run")
     run = str(last.get("scheduler_run_id"))
     day = date_of_run(run)
     words = f"the plan of run {run}" + (f", as of {day}" if day else "")
@@ -92,7 +92,7 @@ def plan_before(snapshot: Snapshot, contacts: int) -> PlanBefore:
 
 
 def kinds_of(email_types: Sequence[str], config: Config) -> Kinds:
-    """What is to be known of the kinds with these types."""
+    """Return the properties of the kinds with these types."""
     last_due = {
         "birthday": -1 if config.timing.birthday_days_before else 0,
         "effective_date": -1 if config.timing.effective_date_days_before else 0,
@@ -108,9 +108,9 @@ def kinds_of(email_types: Sequence[str], config: Config) -> Kinds:
 def why_added(
     before: PlanBefore, kinds: Kinds, kind: Codes, event: Days, ideal: Days, new_contact: Mask
 ) -> Codes:
-    """A code of ADDED for rows that are planned and were not there.
+    """Return a code of ADDED for each planned row that did not exist before.
 
-    new_contact: whose contacts have no row in the plan before.
+    new_contact: the rows whose contact has no row in the plan before.
     """
     why = np.full(len(kind), NEW, np.int32)
     if before.as_of is None:
@@ -122,7 +122,7 @@ def why_added(
     recurs = np.flatnonzero((kinds.last_due[kind] != NEVER) & (event != NO_DAY))
     days = event[recurs]
     year_before = civil.anniversary(civil.month_day_of(days), civil.year_of(days) - np.int32(1))
-    # the run before had the year before's for its candidate
+    # the candidate of the run before was that of the year before
     was_due = year_before + kinds.last_due[kind[recurs]] >= before.as_of
     why[recurs[was_due & (ideal[recurs] <= before.horizon)]] = NEXT_YEAR
     why[kinds.followup[kind]] = FOLLOWUP
@@ -130,7 +130,7 @@ def why_added(
 
 
 def why_moved(candidates: Candidates, campaign: Mask, t0: int) -> Codes:
-    """A code of MOVED for candidates that stood on another day before."""
+    """Return a code of MOVED for each candidate that had another day before."""
     before = candidates.previous_day
     why = np.where(campaign[candidates.kind], CAMPAIGN_DAY, FULL_DAY).astype(np.int32)
     why[(before < candidates.floor) | (before > candidates.ceiling)] = FORBIDDEN_DAY
@@ -140,7 +140,7 @@ def why_moved(candidates: Candidates, campaign: Mask, t0: int) -> Codes:
 
 
 def why_updated(candidates: Candidates, reason: Codes, day: Days) -> Codes:
-    """A code of UPDATED for candidates of which neither day nor status tells the change."""
+    """Return a code of UPDATED for each changed candidate with the same day and status."""
     why = np.full(len(candidates), OTHER_CONTENT, np.int32)
     planned = reason == 0
     other_ideal = np.where(planned, ~candidates.previous_ideal, candidates.previous_day != day)

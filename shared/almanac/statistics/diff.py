@@ -1,6 +1,6 @@
 """The planned rows of two database files, compared by identity.
 
-Both are read from private copies, range by range of contacts, in vectors.
+Both are read from private copies, one range of contacts at a time.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ from almanac.statistics.change_reasons import (
 )
 from almanac.statistics.difference import CHANGES, Difference
 
-CONTACTS = 200_000  # that are compared at a time
+CONTACTS = 200_000  # compared at a time
 
 
 def compare(old: Path, new: Path, progress: Progress = silent) -> Difference:
-    """What differs in the planned rows of two files; both may be in use, and are only read.
+    """Return the differences between the planned rows of two files, which may be in use.
 
     Raises DatabaseError and DatabaseBusy as `open_database` does.
     """
@@ -98,7 +98,7 @@ class _Side:
 
 
 class _Tally:
-    """Adds up the differences, range by range."""
+    """Adds up the differences of the ranges."""
 
     def __init__(self, old: Snapshot, new: Snapshot) -> None:
         self._before = plan_before(old, old.total_contacts())
@@ -116,7 +116,7 @@ class _Tally:
         self._reasons: list[str] = []
 
     def add(self, old: pa.Table, new: pa.Table, taken: Ids) -> None:
-        """Compare two tables of PLANNED_SCHEMA; `taken`: ids of the new file's committed rows."""
+        """Compare two tables of PLANNED_SCHEMA; taken: ids of the new file's committed rows."""
         self.rows[0] += old.num_rows
         self.rows[1] += new.num_rows
         before, after = self._sides(old, new)
@@ -135,11 +135,11 @@ class _Tally:
         why = np.where(before.day[a] < self._as_of, PAST_DAY, FORBIDDEN_DAY)
         why = np.where(before.ideal[a] == after.ideal[b], why, OTHER_IDEAL)
         self._count("moved", after, b[moved], why[moved], MOVED_OR_FULL)
-        anew = np.concatenate([b[stood & ~stands], new_rows[~after.scheduled[new_rows]]])
-        self._count("skipped anew", after, anew, after.reason[anew], self._reasons)
-        skipped = [SKIPPED_BEFORE.format(reason) for reason in self._reasons]
+        skipped = np.concatenate([b[stood & ~stands], new_rows[~after.scheduled[new_rows]]])
+        self._count("skipped anew", after, skipped, after.reason[skipped], self._reasons)
+        reasons = [SKIPPED_BEFORE.format(reason) for reason in self._reasons]
         again = ~stood & stands
-        self._count("planned again", after, b[again], before.reason[a[again]], skipped)
+        self._count("planned again", after, b[again], before.reason[a[again]], reasons)
         why = np.where(before.ideal[a] == after.ideal[b], OTHER_CONTENT, OTHER_DATE)
         why = np.where(before.reason[a] == after.reason[b], why, OTHER_REASON)
         self._count("updated", after, b[updated], why[updated], UPDATED)
@@ -163,7 +163,7 @@ class _Tally:
         reasons, reason = coded(both["skip_reason"])
         self._reasons = [text or NO_REASON for text in reasons]
         year, month, day = (both[f"event_{part}"].to_numpy() for part in ("year", "month", "day"))
-        # events are compared as they are written, also those that make no date
+        # events are compared as they are stored, also those that are no date
         event = dense(packed(year, month, day))
         kind = packed(types, dense(both["campaign_instance_id"].to_numpy()))
         row_id, contact = both["id"].to_numpy(), both["contact_id"].to_numpy()
@@ -189,7 +189,7 @@ class _Tally:
     def _count(
         self, change: str, side: _Side, rows: Index, why: Integers, texts: Sequence[str]
     ) -> None:
-        """Rows of one side; why: a code of texts for each."""
+        """Count rows of one side; why: a code of texts for each."""
         sizes = (len(self._types), len(texts))
         for (code, which), count in combinations([side.kind[rows], why], sizes):
             self.whys[change, texts[which], self._types[code]] += count
@@ -202,7 +202,7 @@ class _Tally:
             self.by_day[text][change] += int(count)
 
     def difference(self, old: str, new: str) -> Difference:
-        """All ranges together."""
+        """Return the differences of all ranges."""
         return Difference(
             old=old,
             new=new,

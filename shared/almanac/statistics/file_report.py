@@ -1,4 +1,4 @@
-"""The report page of a file as it stands."""
+"""The report page of a planned file."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from almanac.report.page_data import Numbers, PageData
 from almanac.statistics.database_counts import survey, survey_live
 from almanac.statistics.diff import compare
 
-ATTEMPTS = 3  # at reading a large file at a moment at which nobody writes to it
-SMALL = 50_000  # contacts that are not worth starting worker processes for
+ATTEMPTS = 3  # to read a large file while no program writes to it
+SMALL = 50_000  # contacts for which worker processes are not worth starting
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def overview(
     since: Path | None = None,
     progress: Progress = silent,
 ) -> PageData:
-    """The plan in the file, from the day of its last run on; the file is only read.
+    """Return the plan in the file, from the day of its last run on; the file is only read.
 
-    Without a configuration that of the last run is taken. since: an earlier state of the file, to
-    report what has changed. DatabaseError: no run has planned it.
+    The default configuration is that of the last run. since: an earlier state of the file, with
+    which it is compared. Raises DatabaseError if no run has planned the file.
     """
     state = _state(path, config, progress)
     run, config, as_of = state.run, state.context.config, state.context.as_of
@@ -80,12 +80,12 @@ def overview(
 
 
 def numbers_of(path: Path, progress: Progress) -> Numbers:
-    """The numbers of `overview` alone."""
+    """Return only the numbers of `overview`."""
     return _state(path, None, progress).numbers
 
 
 def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
-    """A contact to explain: one whose messages are all skipped; None if none is found quickly."""
+    """Return a contact whose messages are all skipped; None if none is found quickly."""
     connection = open_database(path, writable=False)
     try:
         with map_errors(path):
@@ -95,7 +95,7 @@ def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
 
 
 def _state(path: Path, config: Config | None, progress: Progress) -> _State:
-    """The file as it is between two writes, though others may write to it meanwhile."""
+    """Return a consistent state of the file, which other programs may write to meanwhile."""
     connection = open_database(path, writable=False)
     try:
         with map_errors(path):
