@@ -11,7 +11,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from almanac.balancing.load import Limits, Load
+from almanac.balancing.occupancy import Limits, Occupancy
 from almanac.balancing.place import SkipCodes, place
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Days, Kind, Placement
@@ -22,7 +22,7 @@ KINDS = [
     Kind("campaign_b", 2, 10, None, None),
 ]
 T0 = 20_000
-NOTHING = Load(
+NOTHING = Occupancy(
     np.zeros(1, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
 )
 

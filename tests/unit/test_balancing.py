@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from almanac.balancing.hashing import message_hashes
-from almanac.balancing.load import Limits, Load
+from almanac.balancing.occupancy import Limits, Occupancy
 from almanac.balancing.place import SkipCodes, place
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Kind
@@ -198,7 +198,7 @@ def test_days_are_chosen_as_if_one_message_came_after_the_other(block: int) -> N
         fixed = [rng.choice([0, 0, 0, 1, 5]) for _ in range(DAYS)]
         dated = [rng.randrange(number + 1) for number in fixed]
         committed = sorted({(rng.randrange(1, 25), T0 + rng.randrange(DAYS)) for _ in range(6)})
-        load = Load(
+        load = Occupancy(
             np.array(fixed, np.int64),
             np.array(dated, np.int64),
             np.array([contact for contact, _ in committed], np.int64),

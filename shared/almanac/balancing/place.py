@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from almanac.balancing.campaign_days import CampaignDays
-from almanac.balancing.load import Limits, Load, padded
+from almanac.balancing.occupancy import Limits, Occupancy, padded
 from almanac.balancing.targets import choose_targets, rank
 from almanac.frames import PLACEMENT_STEPS, Contenders, Days, Ids, Index, Mask, Placement
 from almanac.joins import group_starts, positions, rank_in_group
@@ -29,15 +29,15 @@ class SkipCodes:
     conflict: int
 
 
-def place(contenders: Contenders, load: Load, limits: Limits, skip: SkipCodes) -> Placement:
+def place(contenders: Contenders, fixed: Occupancy, limits: Limits, skip: SkipCodes) -> Placement:
     """Return the day of each contender, or why it has none; they are sorted by contact.
 
     This is semantics from Target to Daily cap.
     """
     if len(contenders) == 0:
         return Placement.empty()
-    targets = choose_targets(contenders, load, limits)
-    board = _Board(contenders, targets.day, load, limits)
+    targets = choose_targets(contenders, fixed, limits)
+    board = _Board(contenders, targets.day, fixed, limits)
     board.place_kept(targets.kept)
     board.place_new()
     board.place_late(skip)
@@ -53,12 +53,14 @@ def place(contenders: Contenders, load: Load, limits: Limits, skip: SkipCodes) -
 class _Board:
     """The days of the plan with their occupancy. Messages are rows of the contenders."""
 
-    def __init__(self, contenders: Contenders, target: Days, load: Load, limits: Limits) -> None:
+    def __init__(
+        self, contenders: Contenders, target: Days, fixed: Occupancy, limits: Limits
+    ) -> None:
         self.contenders, self.limits = contenders, limits
         self.target = target - np.int32(limits.t0)
         self.ceiling = contenders.ceiling - np.int32(limits.t0)
         self.days = max(int(self.ceiling.max()), int(self.target.max())) + 1
-        self.load = padded(load.days, self.days)
+        self.occupancy = padded(fixed.days, self.days)
         size = len(contenders)
         self.placed = np.full(size, -1, np.int32)
         self.reason = np.zeros(size, np.int32)
@@ -67,12 +69,12 @@ class _Board:
         ids = contenders.contact_id
         first = group_starts(ids)
         self.contact = np.cumsum(first, dtype=np.int32) - np.int32(1)
-        self.campaign_days = self._committed_campaigns(ids[first], load)
+        self.campaign_days = self._committed_campaigns(ids[first], fixed)
         self.late = np.empty(0, np.intp)
 
-    def _committed_campaigns(self, ids: Ids, load: Load) -> CampaignDays:
-        at = positions(ids, load.campaign_contacts)
-        day = load.campaign_days - self.limits.t0
+    def _committed_campaigns(self, ids: Ids, fixed: Occupancy) -> CampaignDays:
+        at = positions(ids, fixed.campaign_contacts)
+        day = fixed.campaign_days - self.limits.t0
         mine = (at >= 0) & (day >= 0) & (day < self.days)
         return CampaignDays(np.sort(self._keys(at[mine], day[mine])))
 
@@ -87,7 +89,7 @@ class _Board:
         """Place the messages on their days."""
         self.placed[messages] = day
         self.step[messages] = step
-        self.load += np.bincount(self.placed[messages], minlength=self.days)
+        self.occupancy += np.bincount(self.placed[messages], minlength=self.days)
         campaigns = messages[self.campaign[messages]]
         if len(campaigns):
             self.campaign_days.add(self._keys(self.contact[campaigns], self.placed[campaigns]))
@@ -135,7 +137,7 @@ class _Board:
         messages = np.flatnonzero(kept)
         stays = messages[self._without_meeting(messages)]
         count = np.bincount(self.target[stays], minlength=self.days)
-        room = np.maximum(self.limits.ceiling - self.load, 0)
+        room = np.maximum(self.limits.ceiling - self.occupancy, 0)
         full = (count > room)[self.target[stays]]
         crowd = stays[full]
         stays = stays[~full]
@@ -151,7 +153,7 @@ class _Board:
         cap, ceiling = self.limits.cap, self.limits.ceiling
         new = np.flatnonzero(self.placed < 0)
         own_count = np.bincount(self.target[new], minlength=self.days)
-        crowded = own_count + self.load > ceiling
+        crowded = own_count + self.occupancy > ceiling
         free = self._without_meeting(new)
         at_ease = free & ~crowded[self.target[new]]
         self._stand(new[at_ease], self.target[new[at_ease]], ON_TARGET)
@@ -170,7 +172,7 @@ class _Board:
             if len(own) == 0 and len(waiting) == 0:
                 continue
             # on a crowded day its own messages come first; on another only barred ones are left
-            able = np.flatnonzero(may_stand[own])[: max(0, cap - int(self.load[day]))]
+            able = np.flatnonzero(may_stand[own])[: max(0, cap - int(self.occupancy[day]))]
             self._stand(ranked[own[able]], day, ON_TARGET)
             left = np.delete(own, able)
             waiting = np.delete(waiting, self._let_stand(ranked, waiting, day))
@@ -188,7 +190,7 @@ class _Board:
         """
         taken = [np.empty(0, np.intp)]
         start = 0
-        while (room := self.limits.cap - int(self.load[day])) > 0 and start < len(waiting):
+        while (room := self.limits.cap - int(self.occupancy[day])) > 0 and start < len(waiting):
             stop = start + 2 * room  # it is rare that more than a few are barred
             messages = ranked[waiting[start:stop]]
             able = ~self._barred(messages, day)
@@ -234,7 +236,7 @@ class _Board:
 
         Those without a day, `self.days`, need none.
         """
-        room = np.append(self.limits.ceiling - self.load, len(want))
+        room = np.append(self.limits.ceiling - self.occupancy, len(want))
         order = np.argsort(want, kind="stable")
         nth = np.empty(len(want), np.intp)  # of the messages that want the same day
         nth[order] = rank_in_group(want[order])
@@ -272,7 +274,7 @@ class _Board:
         """Return for each day the first from it on with an occupancy below X; past the end if
         there is none. There are two more entries than days."""
         none = self.days
-        days = np.where(self.load < self.limits.ceiling, np.arange(self.days), none)
+        days = np.where(self.occupancy < self.limits.ceiling, np.arange(self.days), none)
         first = np.minimum.accumulate(days[::-1])[::-1]
         free: Days = np.append(first, [none, none]).astype(np.int32)
         return free

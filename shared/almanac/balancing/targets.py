@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from almanac.balancing.hashing import message_hashes
-from almanac.balancing.load import Limits, Load, padded
+from almanac.balancing.occupancy import Limits, Occupancy, padded
 from almanac.checksums import Hashes
 from almanac.frames import Contenders, Days, Frame, Index, Mask
 
@@ -20,7 +20,7 @@ class TargetDays(Frame):
     kept: Mask  # its planned row already has that day
 
 
-def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> TargetDays:
+def choose_targets(contenders: Contenders, fixed: Occupancy, limits: Limits) -> TargetDays:
     """Return the targets: kept days, ideal dates, catch-up, and smoothed effective dates."""
     ideal, before = contenders.ideal, contenders.previous_day
     kept = contenders.previous_ideal & (before >= contenders.floor) & (before <= contenders.ceiling)
@@ -31,18 +31,20 @@ def choose_targets(contenders: Contenders, load: Load, limits: Limits) -> Target
     room = np.minimum(limits.catch_up_days, contenders.ceiling[late] - limits.t0 + 1)
     day[late] += (_hashes(contenders, late, limits) % room.astype(np.uint64)).astype(np.int32)
 
-    _smooth(contenders, day, kept, load, limits)
+    _smooth(contenders, day, kept, fixed, limits)
     return TargetDays(day, kept)
 
 
-def _smooth(contenders: Contenders, day: Days, kept: Mask, load: Load, limits: Limits) -> None:
+def _smooth(
+    contenders: Contenders, day: Days, kept: Mask, fixed: Occupancy, limits: Limits
+) -> None:
     """Smooth effective_date messages in place; days are counted once, before any moves."""
     mine = np.flatnonzero(limits.is_effective_date[contenders.kind])
     if len(mine) == 0:
         return
     offset = day[mine] - limits.t0
     size = int(offset.max()) + 1
-    count = np.bincount(offset, minlength=size) + padded(load.effective_dates, size)
+    count = np.bincount(offset, minlength=size) + padded(fixed.effective_dates, size)
     crowded = count[offset] > limits.effective_date_limit
     moving = mine[crowded & ~kept[mine] & (day[mine] == contenders.ideal[mine])]
     window = limits.smoothing_window

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
-from almanac.balancing.load import Limits
+from almanac.balancing.occupancy import Limits
 from almanac.contact_ranges import ContactRange
 from almanac.database.catalog import Record
 from almanac.database.extract import Extract

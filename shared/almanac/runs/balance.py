@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from almanac import civil
-from almanac.balancing.load import Counts, Limits, Load, padded
+from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
 from almanac.balancing.place import SkipCodes, place
 from almanac.contact_ranges import EVERYONE
 from almanac.database.range_tables import LEGACY
@@ -52,7 +52,6 @@ class Balanced:
     plan: RunPlan
     kind_table: KindTable
     limits: Limits
-    load: Load
     placement: Placement
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
@@ -85,7 +84,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     limits = Limits.of(plan.context.config, t0, plan.total_contacts, kind_table.kinds)
     with Snapshot(database) as snapshot:
         fixed = _fixed(snapshot, ScheduledDays.concat(scheduled), as_of)
-        load = _load(snapshot, fixed, t0 - as_of, t0)
+        occupancy = _occupancy(snapshot, fixed, t0 - as_of, t0)
         before = plan_before(snapshot, plan.total_contacts)
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets()[1]
@@ -94,13 +93,12 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     skip = SkipCodes(
         kind_table.reason(SkipCode.DAILY_CAP), kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
     )
-    placement = place(merged, load, limits, skip)
+    placement = place(merged, occupancy, limits, skip)
     progress("balance", 1, 1)
     return Balanced(
         plan=plan,
         kind_table=kind_table,
         limits=limits,
-        load=load,
         placement=placement,
         fragments=read,
         unknown_targets=unknown_targets,
@@ -172,13 +170,13 @@ def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Co
     return others, others_effective
 
 
-def _load(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int) -> Load:
+def _occupancy(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int) -> Occupancy:
     """Return the occupancy from T0 on; ahead: days from as_of, where `fixed` begins, to T0."""
     campaigns = snapshot.committed_campaigns(civil.text_of(t0))
     campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
     readable = campaign_days >= t0
     others, others_effective = fixed
-    return Load(
+    return Occupancy(
         days=others[ahead:],
         effective_dates=others_effective[ahead:],
         campaign_contacts=campaigns["contact_id"].to_numpy()[readable],

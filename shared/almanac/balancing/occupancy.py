@@ -16,7 +16,7 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Load:
+class Occupancy:
     """What a run does not move: committed rows, and rows of contacts outside its scope.
 
     `days` and `effective_dates` are counts by day from T0 on; days past their end have none.
