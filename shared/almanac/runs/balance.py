@@ -150,7 +150,7 @@ def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Co
     """Return the messages per day from as_of on that the run does not place: all, and those of
     effective dates.
 
-    These are the committed and pre-scheduled rows of the database without the pre-scheduled rows
+    These are the committed and PRE_SCHEDULED rows of the database without the PRE_SCHEDULED rows
     of contacts in scope, which the run places again.
     """
     rows = snapshot.occupancy(civil.text_of(as_of))

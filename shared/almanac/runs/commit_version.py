@@ -108,7 +108,7 @@ class StoreCommitter:
     def _checked(self, plan: RunPlan, old: Census, scheduled: int) -> Census:
         """Check that the new database is sound and has the expected counts; return its census.
 
-        old: the census of the snapshot; scheduled: the expected number of pre-scheduled rows.
+        old: the census of the snapshot; scheduled: the expected number of PRE_SCHEDULED rows.
         Raises Corrupt.
         """
         quick_check(self.database)
@@ -211,7 +211,7 @@ def _committed(census: Census) -> int:
 
 
 def _scheduled(connection: apsw.Connection) -> int:
-    """Count the pre-scheduled rows of all contacts."""
+    """Count the PRE_SCHEDULED rows of all contacts."""
     table = describe(connection, "email_schedules")
     if table is None:
         return 0
