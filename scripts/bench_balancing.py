@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from almanac.balancing.occupancy import Limits, Occupancy
-from almanac.balancing.place import SkipCodes, place
+from almanac.balancing.place import NoDayCodes, place
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Days, Kind, Placement
 
@@ -63,7 +63,7 @@ def _row(
     )
     limits = Limits.of(Config(), T0, contacts, KINDS)
     started = time.process_time()
-    placement = place(contenders, NOTHING, limits, SkipCodes(daily_cap=1, conflict=2))
+    placement = place(contenders, NOTHING, limits, NoDayCodes(daily_cap=1, conflict=2))
     seconds = time.process_time() - started
     share = float((placement.reason == 0).mean())
     print(f"{size:>8}  {seconds:7.1f}  {share:5.0%}   {what}", flush=True)

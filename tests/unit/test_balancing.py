@@ -12,7 +12,7 @@ import pytest
 
 from almanac.balancing.hashing import message_hashes
 from almanac.balancing.occupancy import Limits, Occupancy
-from almanac.balancing.place import SkipCodes, place
+from almanac.balancing.place import NoDayCodes, place
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Kind
 from tests.support.sampling import sampled
@@ -210,7 +210,7 @@ def test_days_are_chosen_as_if_one_message_came_after_the_other(block: int) -> N
             Counter({T0 + n: x for n, x in enumerate(dated)}),
             limits,
         )
-        placed = place(contenders(messages), load, limits, SkipCodes(CAP_REACHED, CONFLICT))
+        placed = place(contenders(messages), load, limits, NoDayCodes(CAP_REACHED, CONFLICT))
         expected = [(m.reason, m.ideal if m.day is None else m.day) for m in messages]
         found = list(zip(placed.reason.tolist(), placed.day.tolist(), strict=True))
         assert found == expected, f"seed {seed}"

@@ -22,14 +22,14 @@ KEPT, ON_TARGET, WAITED, LATE, SKIPPED = range(len(PLACEMENT_STEPS))
 
 
 @dataclass(frozen=True)
-class SkipCodes:
+class NoDayCodes:
     """The codes of the two skip reasons that balancing gives."""
 
     daily_cap: int
     conflict: int
 
 
-def place(contenders: Contenders, fixed: Occupancy, limits: Limits, skip: SkipCodes) -> Placement:
+def place(contenders: Contenders, fixed: Occupancy, limits: Limits, skip: NoDayCodes) -> Placement:
     """Return the day of each contender, or why it has none; they are sorted by contact.
 
     This is semantics from Target to Daily cap.
@@ -201,7 +201,7 @@ class _Board:
             start = stop
         return np.concatenate(taken)
 
-    def place_late(self, skip: SkipCodes) -> None:
+    def place_late(self, skip: NoDayCodes) -> None:
         """Step 4: in rank order, each message gets the first day from its target on that is free.
 
         A day is free while its occupancy is below X. Placing one message at a time would look for
@@ -261,7 +261,7 @@ class _Board:
         want[want > self.ceiling[block]] = self.days
         return want
 
-    def _explain(self, messages: Index, skip: SkipCodes) -> None:
+    def _explain(self, messages: Index, skip: NoDayCodes) -> None:
         """Step 5: record why these messages have no day: all days are full, or those with room
         have another campaign message of the contact.
 

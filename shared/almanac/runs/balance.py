@@ -15,7 +15,7 @@ import numpy as np
 
 from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
-from almanac.balancing.place import SkipCodes, place
+from almanac.balancing.place import NoDayCodes, place
 from almanac.contact_ranges import EVERYONE
 from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
@@ -90,7 +90,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         unknown_targets = snapshot.foreign_targets()[1]
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
-    skip = SkipCodes(
+    skip = NoDayCodes(
         kind_table.reason(SkipCode.DAILY_CAP), kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
     )
     placement = place(merged, occupancy, limits, skip)
