@@ -129,6 +129,7 @@ def test_pointing_at_a_day_shows_its_numbers_by_type(opened: Opener) -> None:
     page.locator("#tip").wait_for(state="hidden")
 
 
+@pytest.mark.slow
 def test_one_can_point_at_the_tip_itself(opened: Opener) -> None:
     page = opened()
     page.hover(square(SECOND))
@@ -137,6 +138,7 @@ def test_one_can_point_at_the_tip_itself(opened: Opener) -> None:
     assert tip(page) == told(SECOND)
 
 
+@pytest.mark.slow
 def test_a_click_keeps_the_numbers_until_escape_or_a_click_elsewhere(opened: Opener) -> None:
     page = opened()
     for away in ("Escape", "click"):
@@ -150,6 +152,7 @@ def test_a_click_keeps_the_numbers_until_escape_or_a_click_elsewhere(opened: Ope
         page.locator("#tip").wait_for(state="hidden")
 
 
+@pytest.mark.slow
 def test_a_tap_shows_the_numbers_on_a_phone(opened: Opener) -> None:
     page = opened(width=360, height=740, has_touch=True, is_mobile=True)
     page.tap(square(SECOND))
@@ -193,6 +196,7 @@ def test_the_bars_tell_the_same_numbers(opened: Opener) -> None:
     assert tip(page) == told(str(AS_OF + dt.timedelta(days=59)))
 
 
+@pytest.mark.slow
 def test_the_bars_are_as_high_as_their_numbers(opened: Opener) -> None:
     page = opened()
     heights: dict[str, dict[str, float]] = page.evaluate(
@@ -208,6 +212,7 @@ def test_the_bars_are_as_high_as_their_numbers(opened: Opener) -> None:
             assert parts.get(css, 0) == pytest.approx(scale * count, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_type_of_the_legend_is_hidden_by_keyboard_and_the_others_move_down(
     opened: Opener,
 ) -> None:
@@ -286,6 +291,7 @@ def test_the_tab_key_reaches_everything_and_stays_nowhere(opened: Opener) -> Non
     assert everything < 200, "a calendar is one stop, not 366"
 
 
+@pytest.mark.slow
 def test_what_has_the_focus_can_be_seen(opened: Opener) -> None:
     page = opened()
     for what in ("nav a", square(SECOND), "#legend button", ".tools button", "summary"):
@@ -328,6 +334,7 @@ def test_a_table_is_copied_with_tabs_and_as_its_csv_has_it(opened: Opener, folde
         assert said.inner_text() == f"{len(copied) - 1} rows copied"
 
 
+@pytest.mark.slow
 def test_without_a_clipboard_to_write_to_the_table_is_copied_all_the_same(
     opened: Opener,
 ) -> None:
@@ -342,6 +349,7 @@ def test_without_a_clipboard_to_write_to_the_table_is_copied_all_the_same(
     assert [line.split("\t") for line in pasted.splitlines()] == rows_of(page, "types")
 
 
+@pytest.mark.slow
 def test_where_nothing_may_be_copied_the_text_is_there_to_take(opened: Opener) -> None:
     page = opened()
     page.evaluate(

@@ -174,7 +174,9 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize(("instance", "changes", "contacts"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(
+    ("instance", "changes", "contacts"), sampled(CASES.values(), 4), ids=CASES.keys()
+)
 @pytest.mark.parametrize("shard_contacts", [pytest.param(24, marks=pytest.mark.slow), 5])
 def test_those_whom_a_change_concerns_are_planned_anew_and_nobody_else(
     cloud: Cloud,
@@ -434,6 +436,7 @@ def test_a_hundred_changes_at_once_are_all_applied_once_and_hold_up_no_run(cloud
     assert cloud.store.stat(layout.lease(ORG)) is None
 
 
+@pytest.mark.slow
 def test_a_hundred_changes_in_disorder_are_all_applied_once(cloud: Cloud) -> None:
     cloud.disorder = seeded("hundred", 1)
     for n in range(100):
@@ -450,7 +453,7 @@ STRICT = """
 """
 
 
-@pytest.mark.parametrize("broken_at", [0, 1, 3])
+@pytest.mark.parametrize("broken_at", sampled([1, 0, 3], 1))
 def test_a_broken_change_does_not_hold_up_others_that_wait(
     cloud: Cloud, folder: Path, broken_at: int
 ) -> None:
@@ -543,7 +546,7 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     assert every > 1 or {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
 
 
-@shares(8)
+@shares(24)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     cloud: Cloud, folder: Path, fault: Fault, every: int

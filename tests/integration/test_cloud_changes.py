@@ -25,7 +25,7 @@ from tests.support.local_clouds import (
     running_cloud,
 )
 
-pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_changes")]
+pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_changes"), pytest.mark.slow]
 
 ROWS = "SELECT * FROM email_schedules WHERE contact_id {} IN ({}) ORDER BY id"
 
@@ -179,7 +179,7 @@ def test_a_change_that_cannot_be_is_rejected_with_the_reason(
     assert list(place.store.list(layout.changes(place.org))) == []
 
 
-@pytest.mark.parametrize("number", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [10, 100])
 def test_many_changes_and_a_daily_run_at_once_are_all_done_exactly_once(
     running: Running, place: Organization, folder: Path, database: Path, number: int
 ) -> None:

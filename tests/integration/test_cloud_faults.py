@@ -227,6 +227,7 @@ def test_a_fragment_that_is_spoilt_is_refused_and_made_again(
     assert Refusal.model_validate_json(place.store.read(refusal.name).data).reason
 
 
+@pytest.mark.slow
 def test_a_fragment_that_is_missing_is_made_again(
     place: Organization, database: Path, folder: Path
 ) -> None:
@@ -245,6 +246,7 @@ def test_a_fragment_that_was_there_before_its_shard_is_refused_and_made_again(
     assert len(list(place.store.list(layout.refusals(place.org, DAILY)))) == 1
 
 
+@pytest.mark.slow
 def test_a_fragment_that_is_spoilt_twice_fails_the_run_with_the_reason(
     running: Running, place: Organization
 ) -> None:

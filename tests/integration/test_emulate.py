@@ -110,7 +110,7 @@ def test_it_stays_up_until_ctrl_c() -> None:
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
-        pytest.param(signal.SIGINT, 130, "Interrupted\n", id="Ctrl-C"),
+        pytest.param(signal.SIGINT, 130, "Interrupted\n", id="Ctrl-C", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, "", id="SIGTERM", marks=pytest.mark.slow),
     ],
 )
