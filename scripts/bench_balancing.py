@@ -56,6 +56,7 @@ def _row(
         event=days,
         ideal=days,
         deadline=days + np.int32(valid),
+        x=days,
         floor=days,
         ceiling=days + np.int32(valid),
         previous_day=np.full(size, NO_DAY, np.int32) if previous is None else previous,

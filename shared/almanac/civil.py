@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from almanac.frames import NO_DAY, Codes, Days
 
 EPOCH = dt.date(1970, 1, 1)
+UNIX_TIME = r"^\s*([0-9]{10}|[0-9]{13})(\.0)?\s*$"  # seconds or milliseconds
 _FIRST_YEAR = -400
 _LAST_YEAR = 10800
 
@@ -141,6 +142,21 @@ def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
     month = numbers[4] * 10 + numbers[5]
     day = numbers[6] * 10 + numbers[7]
     days[rows] = np.where(valid, days_of_parts(year, month, day), NO_DAY)
+    return days
+
+
+def parse_times(texts: pa.Array | pa.ChunkedArray) -> Days:
+    """Return the days of times: as `parse_dates`, or Unix seconds or milliseconds (UTC).
+
+    Those are numbers of 10 or 13 digits.
+    """
+    days = parse_dates(texts)
+    unix = pc.match_substring_regex(texts, UNIX_TIME).fill_null(False)
+    rows = np.flatnonzero(unix.to_numpy(zero_copy_only=False))
+    if len(rows):
+        numbers = pc.replace_substring_regex(texts.take(pa.array(rows)), r"^\s+|\.0\s*$|\s+$", "")
+        found = pc.utf8_slice_codeunits(numbers, 0, 10).cast(pa.int64())
+        days[rows] = found.to_numpy(zero_copy_only=False) // 86_400
     return days
 
 

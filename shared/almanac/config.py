@@ -33,6 +33,11 @@ FOLLOWUP_TYPES = (
     "followup_3_hq_no_yes",
     "followup_4_hq_with_yes",
 )
+# columns of contacts that contacts.columns can map
+CONTACT_COLUMNS = (
+    *("id", "email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
+    *("failed_underwriting", "phone_number", "status", "created_at"),
+)
 TEMPLATE_KEYS = BUILT_IN_TYPES + FOLLOWUP_TYPES
 
 # Zone names that stand for the setting of the machine.
@@ -93,6 +98,14 @@ def _template(text: str) -> str:
     return text
 
 
+def _contact_column(name: str) -> str:
+    if name not in CONTACT_COLUMNS:
+        hint = near(name, CONTACT_COLUMNS) or ";"
+        known = ", ".join(CONTACT_COLUMNS)
+        raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
+    return name
+
+
 class Section(BaseModel):
     """A mapping in the YAML; unknown keys are invalid."""
 
@@ -107,6 +120,8 @@ Age = Annotated[int, Field(ge=0, le=150)]
 OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 1 and 61")]
 State = Annotated[str, AfterValidator(_state)]
 EmailType = Annotated[str, AfterValidator(_email_type)]
+ContactColumn = Annotated[str, AfterValidator(_contact_column)]
+Column = Annotated[str, Field(min_length=1), Takes("the name of a column of contacts")]
 Template = Annotated[str, AfterValidator(_template), Takes("the name of a template")]
 
 
@@ -160,6 +175,16 @@ class Organization(Section):
     effective_date_first_email_months: Annotated[int, Field(ge=0, le=1200)] = 11
     exclude_failed_underwriting_global: bool = False
     send_without_zipcode_for_universal: bool = True
+    send_without_window_date: bool = True
+
+
+class ContactColumns(Section):
+    """How `contacts` is read: statuses and columns, which may have other names."""
+
+    active_statuses: list[Annotated[str, Field(min_length=1)]] = ["active"]
+    columns: dict[ContactColumn, Column] = {}
+    opt_out_columns: list[Column] = ["do_not_communicate", "do_not_contact"]
+    sms_consent_columns: list[Column] = ["sms_consent", "sms_opt_in"]
 
 
 class Priorities(Section):
@@ -184,8 +209,9 @@ def _default_templates() -> dict[str, str]:
     return {key: f"{key}_template" for key in TEMPLATE_KEYS}
 
 
-def _default_sms() -> dict[str, str]:
-    return {key: f"{key}_sms" for key in TEMPLATE_KEYS}
+def _default_sms() -> dict[str, str | None]:
+    """Text messages are sent as follow-ups only, unless a template says otherwise."""
+    return {key: f"{key}_sms" if key in FOLLOWUP_TYPES else None for key in TEMPLATE_KEYS}
 
 
 def _default_rules() -> dict[str, StateRule]:
@@ -202,10 +228,11 @@ class Config(Section):
     aep: Aep = Aep()
     frequency: Frequency = Frequency()
     load_balancing: LoadBalancing = LoadBalancing()
+    contacts: ContactColumns = ContactColumns()
     organization: Organization = Organization()
     priorities: Priorities = Priorities()
     templates: dict[EmailType, Template] = Field(default_factory=_default_templates)
-    sms: dict[EmailType, Template] = Field(default_factory=_default_sms)
+    sms: dict[EmailType, Template | None] = Field(default_factory=_default_sms)
     state_rules: dict[State, StateRule] = Field(default_factory=_default_rules)
 
     @field_validator("templates", mode="before")
@@ -240,9 +267,9 @@ class Config(Section):
         """Return the e-mail template of a built-in or follow-up type."""
         return self.templates.get(email_type, f"{email_type}_template")
 
-    def sms_template(self, email_type: str) -> str:
-        """Return the SMS template of a built-in or follow-up type."""
-        return self.sms.get(email_type, f"{email_type}_sms")
+    def sms_template(self, email_type: str) -> str | None:
+        """Return the SMS template of a built-in or follow-up type, None without one."""
+        return self.sms.get(email_type)
 
     def daily_cap(self, total_contacts: int) -> int:
         """Return C, the number of messages that a day aims at (semantics: Smoothing)."""

@@ -88,9 +88,10 @@ class Candidates(Frame):
     event: Days  # event date, the last part of the identity
     ideal: Days
     deadline: Days
-    floor: Days  # first day from max(lo, T0) on with no excluded day up to its start
-    ceiling: Days  # last day: hi
-    reason: Codes  # 0, or why sifting skips it
+    x: Days  # the day on which the frequency limit counts it: ideal, or later where it waits
+    floor: Days  # first day it may be put on: max(lo, T0), and no excluded day up to its start
+    ceiling: Days  # last day it may be put on: hi
+    reason: Codes  # 0, or why it is skipped before any day is chosen
     state: Small  # of the contact: index into USPS_STATES, -1 unknown
     sms: Mask  # the contact has a phone number: the row carries the SMS template
     details: Codes  # row of the fragment's `details` (follow-up metadata), -1 without
@@ -110,6 +111,7 @@ class Contenders(Frame):
     event: Days
     ideal: Days
     deadline: Days
+    x: Days
     floor: Days
     ceiling: Days
     previous_day: Days

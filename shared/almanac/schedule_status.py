@@ -33,6 +33,7 @@ class SkipCode(Enum):
     """Why a message is skipped. The value is the text in `skip_reason`; {} is the detail."""
 
     OUTSIDE_TARGETING = "Outside campaign targeting"
+    OUTSIDE_SPLIT = "Outside campaign split"
     OUTSIDE_DATES = "Outside campaign dates"
     UNDERWRITING_GLOBAL = "Failed underwriting - global exclusion"
     UNDERWRITING_CAMPAIGN = "Failed underwriting - campaign exclusion"
@@ -44,6 +45,8 @@ class SkipCode(Enum):
     AGE = "Age exclusion for {}"
     BIRTHDAY_WINDOW = "Birthday exclusion window for {}"
     EFFECTIVE_DATE_WINDOW = "Effective date exclusion window for {}"
+    BIRTH_DATE_UNKNOWN = "Birth date unknown for {}"
+    EFFECTIVE_DATE_UNKNOWN = "Effective date unknown for {}"
     SUPPRESSED = "Suppressed: {}"
 
     @property
@@ -63,9 +66,13 @@ EXCLUSION_SKIPS = (
     SkipCode.BIRTHDAY_WINDOW,
     SkipCode.EFFECTIVE_DATE_WINDOW,
 )
+DATE_UNKNOWN_SKIPS = (SkipCode.BIRTH_DATE_UNKNOWN, SkipCode.EFFECTIVE_DATE_UNKNOWN)
+# their detail is a state
+STATE_SKIPS = (*EXCLUSION_SKIPS, *DATE_UNKNOWN_SKIPS)
 # set by the contact and its campaign, before any exclusion window is checked
 INELIGIBLE_SKIPS = (
     SkipCode.OUTSIDE_TARGETING,
+    SkipCode.OUTSIDE_SPLIT,
     SkipCode.OUTSIDE_DATES,
     SkipCode.UNDERWRITING_GLOBAL,
     SkipCode.UNDERWRITING_CAMPAIGN,
@@ -93,7 +100,7 @@ def suppression_reason(reason: str) -> SkipReason:
 def _patterns() -> list[tuple[SkipCode, re.Pattern[str]]]:
     state, rest = "([A-Z]{2})", "(.*)"
     return [
-        (code, re.compile(code.value.format(state if code in EXCLUSION_SKIPS else rest), re.DOTALL))
+        (code, re.compile(code.value.format(state if code in STATE_SKIPS else rest), re.DOTALL))
         for code in SkipCode
     ]
 

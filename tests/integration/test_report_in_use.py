@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from almanac.config import ContactColumns
 from almanac.database.scanning import Scan
 from almanac.planning.brief import RunContext
 from almanac.progress import Progress
@@ -89,7 +90,9 @@ def test_contacts_are_read_in_ranges_of_their_ids_however_far_apart(
         connection.executemany("INSERT INTO contacts VALUES (?, '')", [(each,) for each in ids])
     with Scan(file) as scan:
         ranges = scan.contact_ranges(2)
-        read = [scan.who(each, carriers=False)["id"].to_pylist() for each in ranges]
+        read = [
+            scan.who(each, ContactColumns(), carriers=False)["id"].to_pylist() for each in ranges
+        ]
     assert [each for some in read for each in some] == ids
     assert all(len(each) <= 2 for each in read)
 

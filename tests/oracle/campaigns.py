@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from .database import Database, Record, text, truth_or
-from .dates import parse_date, plus
+from .database import Database, Record, text, truth_or, whole
+from .dates import parse_date, parse_time, plus
 from .schedules import Scheduled
 
 _NUMBERS = ("priority", "days_before_event")
 _PLAIN_FLAGS = ("respect_exclusion_windows", "enable_followups", "skip_failed_underwriting")
 _FLAGS = (*_PLAIN_FLAGS, "spread_evenly")
 _OVERRIDDEN = (*_NUMBERS, *_PLAIN_FLAGS)
+_DATES = (
+    *("active_start_date", "active_end_date", "spread_start_date", "spread_end_date"),
+    "created_at",
+)
 _TEXTS = ("followup_email_template", "followup_sms_template")
 
 LEGACY_TYPE = "scheduled_rate_increase"
@@ -58,10 +62,12 @@ class Instance:
     skip_failed_underwriting: bool
     followup_email_template: str | None
     followup_sms_template: str | None
+    when_created: bool  # triggered by the contact's own created_at
+    split: dict[str, Any] | None  # group, from, to
 
-    def takes_part(self, as_of: date) -> bool:
+    def takes_part(self, as_of: date, horizon: date) -> bool:
         """Whether the instance plans anything on as_of."""
-        begun = self.active_start is None or self.active_start <= as_of
+        begun = self.active_start is None or self.active_start <= horizon
         over = self.active_end is not None and self.active_end < as_of
         return self.type.active and begun and not over
 
@@ -74,6 +80,8 @@ class Target:
     instance: int
     trigger: date | None
     status: str
+    created: date | None = None
+    data: dict[str, Any] | None = None  # what the messages carry along
 
 
 @dataclass
@@ -87,18 +95,32 @@ class Campaigns:
     errors: list[tuple[int, str]]  # instances that are left out, and why
     migrated: set[int]  # old rate increases that became targets
 
-    @property
-    def replaces_aep(self) -> bool:
-        return "aep" in self.types and self.types["aep"].active
-
-    def taking_part(self, as_of: date) -> list[Instance]:
-        """The instances that plan on as_of, those reported as errors left out."""
+    def _active(self, as_of: date, horizon: date) -> list[Instance]:
         left_out = {instance for instance, _ in self.errors}
         return [
             one
             for one in self.instances.values()
-            if one.takes_part(as_of) and one.id not in left_out
+            if one.takes_part(as_of, horizon) and one.id not in left_out
         ]
+
+    def taking_part(self, as_of: date, horizon: date) -> list[Instance]:
+        """The instances that plan on as_of, those reported as errors left out."""
+        return [one for one in self._active(as_of, horizon) if not _says_nothing_of_aep(one)]
+
+    def aep_replaced(self, as_of: date, horizon: date) -> bool:
+        """Whether campaigns take the place of the built-in AEP email."""
+        return any(one.type.name == "aep" for one in self.taking_part(as_of, horizon))
+
+    def aep_lender(self, as_of: date, horizon: date) -> Instance | None:
+        """The instance that lends the built-in AEP email its templates and priority."""
+        silent = [one for one in self._active(as_of, horizon) if _says_nothing_of_aep(one)]
+        return min(silent, key=lambda one: one.id, default=None)
+
+
+def _says_nothing_of_aep(one: Instance) -> bool:
+    """Whether it is of type aep and says neither when nor to whom."""
+    says = not one.type.target_all_contacts or one.active_start or one.spread or one.when_created
+    return one.type.name == "aep" and not says
 
 
 class InvalidMetadataError(ValueError):
@@ -128,7 +150,17 @@ def read_metadata(value: object) -> dict[str, Any]:
         metadata, _FLAGS, lambda v: type(v) is bool or (type(v) is int and v in (0, 1))
     )
     texts = _checked(metadata, _TEXTS, lambda v: v is None or isinstance(v, str))
-    return numbers | {key: bool(flag) for key, flag in flags.items()} | texts
+    trigger = _checked(metadata, ("trigger",), lambda v: v == "contact_created")
+    split = _checked(metadata, ("split",), _is_split)
+    return numbers | {key: bool(flag) for key, flag in flags.items()} | texts | trigger | split
+
+
+def _is_split(value: object) -> bool:
+    if not isinstance(value, dict) or set(value) != {"group", "from", "to"}:
+        return False
+    first, end = value["from"], value["to"]
+    whole_numbers = type(first) is int and type(end) is int
+    return isinstance(value["group"], str) and whole_numbers and 0 <= first < end <= 100
 
 
 def _whole(value: object, default: int) -> int:
@@ -149,6 +181,15 @@ def _read_type(row: Record) -> CampaignType:
     )
 
 
+def target_data(value: object) -> dict[str, Any] | None:
+    """What a target carries: a JSON object that is not empty."""
+    try:
+        data = json.loads(text(value))
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
 def _everyone_or(value: object) -> frozenset[str] | None:
     items = {item.strip().upper() for item in text(value).split(",")} - {""}
     return None if not items or "ALL" in items else frozenset(items)
@@ -161,6 +202,9 @@ def _spread(row: Record) -> tuple[date, date] | None:
 
 def _read_instance(row: Record, kind: CampaignType) -> Instance:
     own = read_metadata(row.get("metadata"))
+    for name in _DATES:
+        if text(row.get(name)) and parse_date(row.get(name)) is None:
+            raise InvalidMetadataError(f"{name}: {row.get(name)!r}")
     return Instance(
         id=row["id"],
         type=kind,
@@ -175,6 +219,8 @@ def _read_instance(row: Record, kind: CampaignType) -> Instance:
         created=parse_date(row.get("created_at")),
         followup_email_template=own.get("followup_email_template") or None,
         followup_sms_template=own.get("followup_sms_template") or None,
+        when_created=kind.target_all_contacts and "trigger" in own,
+        split=own.get("split"),
         **{key: own.get(key, getattr(kind, key)) for key in _OVERRIDDEN},
     )
 
@@ -215,7 +261,11 @@ def _legacy_targets(
         highest = max((row["id"] for row in instances), default=0)
         instance = max(database.sequence("campaign_instances"), highest) + 1
         instances.append({"id": instance, "campaign_type": kind, "instance_name": name})
-    targets = [Target(row.contact_id, instance, trigger, "pending") for row, trigger in old]
+    targets = [
+        Target(row.contact_id, instance, trigger, "pending")
+        for row, trigger in old
+        if row.contact_id is not None
+    ]
     return targets, {row.id for row, _ in old}
 
 
@@ -227,12 +277,18 @@ def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
     )
     stored = [
         Target(
-            row["contact_id"],
-            row["campaign_instance_id"],
+            contact,
+            instance,
             parse_date(row.get("trigger_date")),
             text(row.get("status")).lower(),
+            parse_time(row.get("created_at")),
+            target_data(row.get("metadata")),
         )
         for row in database.records("contact_campaigns")
+        if (contact := whole(row["contact_id"])) is not None
+        and (instance := whole(row["campaign_instance_id"])) is not None
+        # a trigger date that cannot be read is not taken for missing
+        and (not text(row.get("trigger_date")) or parse_date(row.get("trigger_date")))
     ]
     # A target that is there already, sent or not, is not made again.
     known = {(one.contact_id, one.instance, one.trigger) for one in stored}

@@ -1,21 +1,23 @@
 """Candidates: what a contact should get, and for which event (semantics: Candidates, Post-window,
 Campaigns)."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from .campaigns import Campaigns, Instance
+from .campaigns import Campaigns, Instance, Target
 from .contacts import Contact
-from .dates import anniversary, months, plus
-from .hashing import h
+from .dates import anniversary, first_of_month, plus
+from .hashing import h, splitmix64
 from .schedules import Scheduled
 from .settings import Config
 
 GLOBAL_UNDERWRITING = "Failed underwriting - global exclusion"
 CAMPAIGN_UNDERWRITING = "Failed underwriting - campaign exclusion"
 OUTSIDE_TARGETING = "Outside campaign targeting"
+OUTSIDE_SPLIT = "Outside campaign split"
 OUTSIDE_DATES = "Outside campaign dates"
 ANNIVERSARY_DAYS = 180
 CAMPAIGN_DAYS = 45
@@ -44,6 +46,7 @@ class Candidate:
 
     start: date = UNSET
     latest: date = UNSET
+    x: date = UNSET  # the day that the frequency limit is counted with
     lo: date = UNSET
     hi: date = UNSET
     target: date = UNSET
@@ -104,7 +107,8 @@ class Run:
 
     @property
     def aep_enabled(self) -> bool:
-        return self.config["aep"]["enabled"] and not self.campaigns.replaces_aep
+        replaced = self.campaigns.aep_replaced(self.as_of, self.horizon)
+        return self.config["aep"]["enabled"] and not replaced
 
     def aep_dates(self, first: date, last: date) -> list[date]:
         """The AEP dates of allowed years in [first, last]."""
@@ -121,8 +125,9 @@ class Run:
 
 def handled(rows: list[Scheduled], kind: str, ideal: date) -> bool:
     """Whether an anniversary email of that time is committed already (semantics: Candidates)."""
+    kinds = {kind, "campaign_aep"} if kind == "aep" else {kind}
     return any(
-        row.kind == kind
+        row.kind in kinds
         and row.send_date is not None
         and abs((row.send_date - ideal).days) <= ANNIVERSARY_DAYS
         for row in rows
@@ -144,9 +149,10 @@ class Anniversaries:
             return None
         event = anniversary(self.anchor, year)
         ideal = plus(event, -self.days_before)
-        if months(self.anchor, ideal) < self.first_months:
-            return None
-        return event, ideal, plus(event, -1) if self.days_before else event
+        if self.first_months:
+            ideal = max(ideal, first_of_month(self.anchor, self.first_months))
+        deadline = plus(event, -1) if self.days_before else event
+        return (event, ideal, deadline) if ideal <= deadline else None
 
     def first(self, t0: date) -> tuple[date, date, date] | None:
         """The first one whose deadline is not before T0."""
@@ -234,12 +240,23 @@ def aep_candidates(contact: Contact, run: Run, rows: list[Scheduled]) -> list[Ca
     ]
     if not live or handled(rows, "aep", live[0]):
         return []
-    return [standard(contact, run, "aep", live[0], live[0], plus(live[0], valid))]
+    found = standard(contact, run, "aep", live[0], live[0], plus(live[0], valid))
+    lender = run.campaigns.aep_lender(run.as_of, run.horizon)
+    if lender is not None:
+        found.priority = lender.priority
+        found.email_template = lender.email_template or found.email_template
+        found.sms_template = lender.sms_template or found.sms_template
+    return [found]
 
 
-def trigger_date(trigger: date | None, instance: Instance, as_of: date) -> date:
+def trigger_date(target: Target | None, instance: Instance, as_of: date) -> date:
     """The event date of a campaign email (semantics: Campaigns)."""
-    return trigger or instance.active_start or instance.created or as_of
+    if target is not None and target.trigger is not None:
+        return target.trigger
+    start = instance.active_start
+    if target is not None and target.created and (start is None or target.created > start):
+        return target.created
+    return start or instance.created or as_of
 
 
 def campaign_dates(contact: Contact, one: Instance, trigger: date, valid: int) -> tuple[date, date]:
@@ -261,27 +278,52 @@ def campaign_dates(contact: Contact, one: Instance, trigger: date, valid: int) -
 
 def matches(contact: Contact, one: Instance) -> bool:
     """Whether a contact is in an instance's states and carriers."""
+    if contact.state is None and (one.states is not None or one.carriers is not None):
+        return False
     in_state = one.states is None or contact.state in one.states
     return in_state and (one.carriers is None or contact.carrier.upper() in one.carriers)
 
 
-def _triggers(contact: Contact, run: Run, one: Instance) -> set[date]:
-    given: list[date | None]
+def in_split(contact: Contact, one: Instance) -> bool:
+    """Whether the contact is in the instance's part of its group."""
+    if one.split is None:
+        return True
+    salt = splitmix64(zlib.crc32(f"split:{one.split['group']}".encode()))
+    share = splitmix64((contact.id % (1 << 64)) ^ salt) % 100
+    return bool(one.split["from"] <= share < one.split["to"])
+
+
+def _triggers(contact: Contact, run: Run, one: Instance) -> dict[date, Target | None]:
+    """The trigger dates, each with the first target that comes to it."""
+    found: dict[date, Target | None] = {}
     if one.type.target_all_contacts:
-        given = [None] if matches(contact, one) else []
-    else:
-        given = [
-            target.trigger
-            for target in run.campaigns.targets
-            if (target.contact_id, target.instance) == (contact.id, one.id)
-            and target.status != "sent"
-        ]
-    return {trigger_date(trigger, one, run.as_of) for trigger in given}
+        if not matches(contact, one) or not in_split(contact, one):
+            return {}
+        if not one.when_created:
+            return {trigger_date(None, one, run.as_of): None}
+        day = contact.created
+        old = day is None or (one.active_start is not None and day < one.active_start)
+        return {} if day is None or old else {day: None}
+    for target in run.campaigns.targets:
+        if (target.contact_id, target.instance) == (contact.id, one.id) and target.status != "sent":
+            found.setdefault(trigger_date(target, one, run.as_of), target)
+    return found
+
+
+def _handles(row: Scheduled, trigger: date, ideal: date, from_row: bool) -> bool:
+    """Whether a committed row of the instance is the message for the target."""
+    if row.event == trigger:
+        return True
+    if from_row and row.has_ideal:
+        return False
+    return row.send_date is not None and abs((row.send_date - ideal).days) <= CAMPAIGN_DAYS
 
 
 def _campaign_reason(contact: Contact, run: Run, one: Instance, in_time: bool) -> str | None:
     if not matches(contact, one):
         return OUTSIDE_TARGETING
+    if not in_split(contact, one):
+        return OUTSIDE_SPLIT
     if not in_time:
         return OUTSIDE_DATES
     if _globally_excluded(contact, run) and one.type.name != "aep":
@@ -299,16 +341,14 @@ def campaign_candidates(
 ) -> list[Candidate]:
     """Campaign emails (semantics: Campaigns), in the order of instances and trigger dates."""
     found = []
-    for one in run.campaigns.taking_part(run.as_of):
+    for one in run.campaigns.taking_part(run.as_of, run.horizon):
         committed = [row for row in rows if instance_of(row) == one.id]
-        for trigger in sorted(_triggers(contact, run, one)):
+        triggers = _triggers(contact, run, one)
+        for trigger, target in sorted(triggers.items(), key=lambda pair: pair[0]):
             valid = run.config["timing"]["campaign_valid_days"]
             ideal, deadline = campaign_dates(contact, one, trigger, valid)
-            done = any(
-                row.event == trigger
-                or (row.send_date and abs((row.send_date - ideal).days) <= CAMPAIGN_DAYS)
-                for row in committed
-            )
+            from_row = target is not None and target.trigger is not None
+            done = any(_handles(row, trigger, ideal, from_row) for row in committed)
             if done or not run.exists(ideal, deadline):
                 continue
             found.append(
@@ -323,6 +363,7 @@ def campaign_candidates(
                     email_template=one.email_template,
                     sms_template=one.sms_template,
                     respects_windows=one.respect_exclusion_windows,
+                    metadata={"target": target.data} if target and target.data else None,
                     reason=_campaign_reason(contact, run, one, in_time=deadline >= ideal),
                 )
             )

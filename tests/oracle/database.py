@@ -2,6 +2,7 @@
 
 It is never written."""
 
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any, Self
@@ -48,11 +49,28 @@ def text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
+def flag(value: object) -> bool:
+    """Whether a flag of a contact is set: 1, or a word for it."""
+    if isinstance(value, (int, float)):
+        return value == 1
+    return text(value).lower() in {"1", "1.0", "true", "yes", "t", "y"}
+
+
 def truth(value: object) -> bool:
-    """Whether a stored flag is set."""
+    """Whether a stored switch of a campaign type is set."""
     if isinstance(value, (int, float)):
         return value != 0
     return text(value).lower() in {"1", "true", "yes", "t", "y"}
+
+
+def whole(value: object) -> int | None:
+    """A stored id: a whole number, or a text that is one."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, int):
+        return value
+    found = re.fullmatch(r"([+-]?[0-9]+)(?:\.0*)?", text(value), re.ASCII)
+    return int(found[1]) if found and abs(int(found[1])) < 1 << 63 else None
 
 
 def truth_or(value: object, default: bool) -> bool:

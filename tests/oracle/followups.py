@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any
 
 from .campaigns import Instance
-from .candidates import Candidate, Run
+from .candidates import GLOBAL_UNDERWRITING, Candidate, Run
 from .contacts import Contact
-from .database import Record, text
-from .dates import parse_date, plus
+from .database import Record, flag, text
+from .dates import parse_time, plus
 from .schedules import SENT, Scheduled
 
 _PARENTS = ("birthday", "effective_date", "aep", "post_window")
@@ -43,13 +43,21 @@ def _says_yes(metadata: object) -> bool:
         return False
     if not isinstance(said, dict):
         return False
+    return flag(said.get("has_medical_conditions")) or _above_zero(said)
+
+
+def _above_zero(said: dict[str, Any]) -> bool:
     count = said.get("main_questions_yes_count")
-    many = isinstance(count, (int, float)) and not isinstance(count, bool) and count > 0
-    return said.get("has_medical_conditions") is True or many
+    if isinstance(count, bool):
+        return False
+    try:
+        return float(count) > 0 if isinstance(count, (int, float, str)) else False
+    except ValueError:
+        return False
 
 
 def _since(row: Record, column: str, day: date) -> bool:
-    found = parse_date(row.get(column))
+    found = parse_time(row.get(column))
     return found is not None and found >= day
 
 
@@ -127,6 +135,11 @@ def followup_candidates(
     }
     if instance:
         metadata["campaign_name"] = instance.name
+    if parent.target is not None:
+        metadata["target"] = parent.target
+    about_aep = parent.kind in ("aep", "campaign_aep")
+    globally = run.config["organization"]["exclude_failed_underwriting_global"]
+    barred = globally and contact.failed_underwriting and not about_aep
     own_email = instance.followup_email_template if instance else None
     own_sms = instance.followup_sms_template if instance else None
     return [
@@ -141,5 +154,6 @@ def followup_candidates(
             email_template=own_email or run.config["templates"][mail],
             sms_template=own_sms or run.config["sms"][mail],
             metadata=metadata,
+            reason=GLOBAL_UNDERWRITING if barred else None,
         )
     ]

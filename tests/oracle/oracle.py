@@ -18,8 +18,8 @@ from .candidates import (
     campaign_candidates,
     post_window_candidates,
 )
-from .contacts import FIVE_ZIPS, Contact, ZipStates, read_contact
-from .database import Database, Record
+from .contacts import FIVE_ZIPS, Contact, ZipStates, read_contact, renamed
+from .database import Database, Record, whole
 from .followups import followup_candidates
 from .placing import Limits, limits, place, set_target, smooth
 from .schedules import Scheduled, campaign_instance, read_scheduled
@@ -101,8 +101,12 @@ def read(path: str | Path) -> Snapshot:
             contacts=database.records("contacts"),
             suppressions=database.records("suppressions"),
             scheduled=scheduled,
-            clicks=_grouped(database.records("tracking_clicks"), lambda row: row["contact_id"]),
-            events=_grouped(database.records("contact_events"), lambda row: row["contact_id"]),
+            clicks=_grouped(
+                database.records("tracking_clicks"), lambda row: whole(row["contact_id"])
+            ),
+            events=_grouped(
+                database.records("contact_events"), lambda row: whole(row["contact_id"])
+            ),
             campaigns=read_campaigns(database, scheduled),
         )
 
@@ -126,9 +130,10 @@ def _candidates(
         *campaigns,
         *followup_candidates(contact, run, rows, clicks, events, instance_of),
     ]
-    if contact.suppressed:
-        for one in found:
-            one.reason = contact.suppressed
+    for one in found:
+        if one.respects_windows and contact.date_unknown:
+            one.reason = contact.date_unknown
+        one.reason = contact.suppressed(one.email_type) or one.reason
     return found
 
 
@@ -149,7 +154,7 @@ def _row(one: Candidate, send_time: str, row_id: int | None) -> Row:
         skip_reason=one.reason,
         priority=one.priority,
         email_template=one.email_template,
-        sms_template=one.sms_template if one.contact.has_phone else None,
+        sms_template=(one.sms_template if one.contact.may_be_texted(one.email_type) else None),
         metadata=one.metadata,
         deadline=one.deadline,
         respects_windows=one.respects_windows,
@@ -166,7 +171,7 @@ def _identified(planned: list[Scheduled]) -> dict[Identity, Scheduled]:
     return {
         (row.contact_id, row.stored_type, row.instance or 0, row.event): row
         for row in planned
-        if row.has_ideal and row.event is not None
+        if row.has_ideal and row.event is not None and row.contact_id is not None
     }
 
 
@@ -198,15 +203,20 @@ def plan(
     """The plan that a run over the contacts (None: all) should leave in the database."""
     snapshot = read(path)
     run = Run(as_of, t0, merged(config), snapshot.campaigns)
-    everyone = {record["id"] for record in snapshot.contacts}
+    contacts_by_id: dict[int, Record] = {}
+    for record in snapshot.contacts:
+        number = whole(record["id"])
+        if number is not None:
+            contacts_by_id.setdefault(number, renamed(record, run.config))
+    everyone = set(contacts_by_id)
     scope = everyone if contacts is None else everyone & contacts
     kept_rows = [row for row in snapshot.scheduled if row.id not in run.campaigns.migrated]
     committed = _grouped((row for row in kept_rows if not row.planned), lambda row: row.contact_id)
 
     candidates: list[Candidate] = []
     issues: set[tuple[int, str]] = set()
-    for record in snapshot.contacts:
-        if record["id"] not in scope:
+    for number, record in contacts_by_id.items():
+        if number not in scope:
             continue
         contact, wrong = read_contact(record, run.config, as_of, snapshot.suppressions, zip_states)
         issues |= {(contact.id, issue) for issue in wrong}

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from .candidates import Candidate, Identity
-from .dates import plus
+from .dates import days_between, plus
 from .schedules import Scheduled
 from .settings import Config
 from .sifting import CONFLICT, excluded_between
@@ -48,8 +48,8 @@ def set_target(one: Candidate, plan: dict[Identity, Scheduled], t0: date, config
         if allowed and not excluded_between(one, row.send_date, one.start):
             one.target, one.kept = row.send_date, True
             return
-    if one.ideal >= t0:
-        one.target = one.ideal
+    if one.x >= t0:
+        one.target = one.x
     elif one.is_followup:
         one.target = t0
     else:
@@ -83,13 +83,13 @@ class Days:
     """How many stand on each day, and which contacts have a campaign email there."""
 
     load: Counter[date] = field(default_factory=Counter)
-    campaigns: set[tuple[int, date]] = field(default_factory=set)
+    campaigns: set[tuple[int | None, date]] = field(default_factory=set)
 
     def barred(self, one: Candidate, day: date) -> bool:
         """Whether another campaign email of the contact stands there."""
         return one.is_campaign and (one.contact.id, day) in self.campaigns
 
-    def stand(self, contact_id: int, day: date, campaign: bool) -> None:
+    def stand(self, contact_id: int | None, day: date, campaign: bool) -> None:
         self.load[day] += 1
         if campaign:
             self.campaigns.add((contact_id, day))
@@ -110,33 +110,66 @@ def _place_kept(kept: list[Candidate], days: Days, x: int) -> list[Candidate]:
     return left
 
 
-def _place_some(some: list[Candidate], days: Days, day: date, most: float) -> list[Candidate]:
-    """Place on a day, in the given order, while its load is below a number; what is left."""
-    left = []
+def _admitted(new: list[Candidate], room: dict[date, int]) -> list[Candidate]:
+    """In rank order, each that can still be given a day together with those before it.
+
+    A span of days may not have more that must lie within it than rooms; only spans from the target
+    of one to the last day of one can be the first to have.
+    """
+    chosen: list[Candidate] = []
+    starts = sorted({one.target for one in new})
+    ends = sorted({one.hi for one in new})
+    spans = {
+        (a, b): sum(room.get(day, 0) for day in days_between(a, b))
+        for a in starts
+        for b in ends
+        if a <= b
+    }
+    for one in new:
+        around = [(a, b) for a, b in spans if a <= one.target and one.hi <= b]
+        if all(spans[span] > 0 for span in around):
+            chosen.append(one)
+            for span in around:
+                spans[span] -= 1
+    return chosen
+
+
+def _must(waiting: list[Candidate], room: dict[date, int], day: date) -> int:
+    """How many must go on the day, lest one of those without a day find none later."""
+    most = later = 0
+    end = max((one.hi for one in waiting), default=day)
+    for last in days_between(day, end):
+        if last > day:
+            later += room.get(last, 0)
+        most = max(most, sum(one.hi <= last for one in waiting) - later)
+    return most
+
+
+def _place_some(some: list[Candidate], days: Days, day: date, count: float, below: float) -> None:
+    """Place the first so many that are not barred, in the given order, while the load is below."""
     for one in some:
-        if days.load[day] < most and not days.barred(one, day):
+        if count > 0 and days.load[day] < below and not days.barred(one, day):
             days.place(one, day)
-        else:
-            left.append(one)
-    return left
+            count -= 1
 
 
-def _place_new(new: list[Candidate], days: Days, limit: Limits, t0: date) -> list[Candidate]:
-    """New candidates, day by day from T0; those that their last day left over."""
-    over: list[Candidate] = []
-    waiting: list[Candidate] = []
-    last = max((one.hi for one in new), default=t0)
-    day = t0
-    while day <= last:
-        own = [one for one in new if one.target == day]
-        crowded = len(own) + days.load[day] > limit.x
-        left = _place_some(own, days, day, limit.c if crowded else math.inf)
-        waiting = _place_some(waiting, days, day, limit.c)
-        waiting = sorted(waiting + left, key=lambda c: c.rank)
-        over += [one for one in waiting if one.hi <= day]
-        waiting = [one for one in waiting if one.hi > day]
-        day = plus(day, 1)
-    return over
+def _waiting(in_order: list[Candidate], day: date) -> list[Candidate]:
+    return [one for one in in_order if one.day is None and one.target <= day <= one.hi]
+
+
+def _give_days(
+    chosen: list[Candidate], days: Days, room: dict[date, int], limit: Limits, t0: date
+) -> None:
+    """Days for the admitted, day by day; campaigns that meet may leave some without."""
+    last = max((one.hi for one in chosen), default=t0)
+    in_order = sorted(chosen, key=lambda c: (c.hi, c.rank))
+    for day in days_between(t0, last):
+        pending = [one for one in chosen if one.day is None and one.hi >= day]
+        _place_some(_waiting(in_order, day), days, day, _must(pending, room, day), limit.x)
+        own = [one for one in _waiting(in_order, day) if one.target == day]
+        if len(own) + days.load[day] <= limit.x:
+            _place_some(own, days, day, math.inf, limit.x)
+        _place_some(_waiting(in_order, day), days, day, math.inf, limit.c)
 
 
 def _place_over(one: Candidate, days: Days, x: int) -> bool:
@@ -161,7 +194,10 @@ def place(candidates: list[Candidate], standing: list[Scheduled], limit: Limits,
     by_rank = sorted(candidates, key=lambda c: c.rank)
     _place_kept([one for one in by_rank if one.kept], days, limit.x)
     new = [one for one in by_rank if one.day is None]
-    late = sorted(_place_new(new, days, limit, t0), key=lambda c: c.rank)
+    last = max((one.hi for one in new), default=t0)
+    room = {day: max(0, limit.x - days.load[day]) for day in days_between(t0, last)}
+    _give_days(_admitted(new, room), days, room, limit, t0)
+    late = [one for one in new if one.day is None]
     # why one found no day is judged when all have been placed: a second run then says the same
     for one in [one for one in late if not _place_over(one, days, limit.x)]:
         one.reason = CONFLICT if _with_room(one, days, limit.x) else CAP

@@ -1,10 +1,12 @@
 """Rows of email_schedules, old and new (semantics: Input database)."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from .database import Record
+from .database import Record, text, whole
 from .dates import make_date, parse_date
 
 PLANNED = ("pre-scheduled", "skipped")
@@ -17,7 +19,7 @@ class Scheduled:
     """One row: its type lower-cased, its dates parsed."""
 
     id: int
-    contact_id: int
+    contact_id: int | None  # None: nobody's
     stored_type: str
     status: str
     send_date: date | None
@@ -26,6 +28,7 @@ class Scheduled:
     event: date | None
     instance: int | None  # the column, 0 being none
     sent_at: date | None
+    target: dict[str, Any] | None = None  # what its campaign target carried
 
     @property
     def email_type(self) -> str:
@@ -54,7 +57,7 @@ def read_scheduled(record: Record) -> Scheduled:
     send_date = parse_date(record.get("scheduled_send_date"))
     return Scheduled(
         id=record["id"],
-        contact_id=record["contact_id"],
+        contact_id=whole(record["contact_id"]),
         stored_type=str(record["email_type"]),
         status=str(record["status"]),
         send_date=send_date,
@@ -65,7 +68,17 @@ def read_scheduled(record: Record) -> Scheduled:
         ),
         instance=record.get("campaign_instance_id") or None,
         sent_at=parse_date(record.get("actual_send_datetime")) or send_date,
+        target=_target(record.get("metadata")),
     )
+
+
+def _target(metadata: object) -> dict[str, Any] | None:
+    try:
+        said = json.loads(text(metadata))
+    except ValueError:
+        return None
+    carried = said.get("target") if isinstance(said, dict) else None
+    return carried if isinstance(carried, dict) else None
 
 
 def campaign_instance(row: Scheduled, types_by_instance: dict[int, str]) -> int | None:

@@ -43,11 +43,18 @@ DEFAULTS: Config = {
         "catch_up_spread_days": 7,
         "overage_threshold": 1.2,
     },
+    "contacts": {
+        "active_statuses": ["active"],
+        "columns": {},
+        "opt_out_columns": ["do_not_communicate", "do_not_contact"],
+        "sms_consent_columns": ["sms_consent", "sms_opt_in"],
+    },
     "organization": {
         "enable_post_window_emails": True,
         "effective_date_first_email_months": 11,
         "exclude_failed_underwriting_global": False,
         "send_without_zipcode_for_universal": True,
+        "send_without_window_date": True,
     },
     "priorities": {
         "birthday": 10,
@@ -57,7 +64,7 @@ DEFAULTS: Config = {
         "followup": 50,
     },
     "templates": {mail: f"{mail}_template" for mail in _MAILS},
-    "sms": {mail: f"{mail}_sms" for mail in _MAILS},
+    "sms": {mail: f"{mail}_sms" if mail.startswith("followup") else None for mail in _MAILS},
     "state_rules": {
         "CA": _birthday(30, 60),
         "ID": _birthday(0, 63),

@@ -58,13 +58,18 @@ def too_many(days: list[date], day: date, config: Config) -> bool:
 def limit_frequency(
     candidates: list[Candidate], committed: list[date], config: Config
 ) -> list[Candidate]:
-    """Step 5: accept in order what the frequency limit allows; the accepted ones."""
+    """Step 5: accept in order what the frequency limit allows, each on the first day up to its
+    latest on which it does; the accepted ones."""
     accepted: list[Candidate] = []
     for one in sorted(candidates, key=lambda c: c.order):
-        if too_many(committed + [other.ideal for other in accepted], one.ideal, config):
-            one.reason = FREQUENCY
-        else:
+        taken = committed + [other.x for other in accepted]
+        later = days_between(one.ideal, one.latest) if one.ideal <= one.latest else []
+        free = [day for day in [one.ideal, *later[1:]] if not too_many(taken, day, config)]
+        if free:
+            one.x = free[0]
             accepted.append(one)
+        else:
+            one.reason = FREQUENCY
     return accepted
 
 
@@ -73,13 +78,13 @@ def set_ranges(accepted: list[Candidate], committed: list[date], config: Config)
     period, m = config["frequency"]["period_days"], config["frequency"]["max_emails"]
     half = config["load_balancing"]["ed_smoothing_window_days"] // 2
     in_order: list[tuple[date, Candidate | None]] = [(day, None) for day in sorted(committed)]
-    in_order += [(one.ideal, one) for one in sorted(accepted, key=lambda c: c.order)]
+    in_order += [(one.x, one) for one in sorted(accepted, key=lambda c: c.order)]
     in_order.sort(key=lambda pair: pair[0])  # stable: committed first, then by their order
 
     lows = []
     for i, (x, one) in enumerate(in_order):
         lo = x
-        if one is not None and one.email_type == "effective_date":
+        if one is not None and one.email_type == "effective_date" and x == one.ideal:
             earlier = plus(x, -half)
             if i < m or (earlier - in_order[i - m][0]).days >= period:
                 lo = earlier
@@ -109,4 +114,5 @@ def sift(candidates: list[Candidate], rows: list[Scheduled], t0: date, config: C
     set_ranges(accepted, committed, config)
     for one in live(candidates):
         if one.is_followup:
-            one.lo, one.hi = one.ideal, one.latest
+            one.x = one.lo = one.ideal
+            one.hi = one.latest

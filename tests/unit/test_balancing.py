@@ -113,31 +113,66 @@ def one_by_one(
     for one in ranked:
         if one.kept and days.load[one.target] < limits.ceiling and not days.barred(one, one.target):
             days.stand(one, one.target)
-    late: list[Message] = []
-    waiting: list[Message] = []
+    new = [m for m in ranked if m.day is None]
+    room = {day: max(0, limits.ceiling - days.load[day]) for day in range(T0, T0 + 4 * DAYS)}
+    chosen = admitted_by_matching(new, room)
+    by_last_day = sorted(chosen, key=lambda m: (m.ceiling, m.rank))
     for day in range(T0, T0 + 4 * DAYS):
-        own = [m for m in ranked if m.day is None and m.target == day]
-        full = len(own) + days.load[day] > limits.ceiling
-        for one in own:
-            if not (full and days.load[day] >= limits.cap) and not days.barred(one, day):
+        open_ = [m for m in chosen if m.day is None and m.ceiling >= day]
+        must = max(
+            sum(m.ceiling <= last for m in open_) - sum(room[d] for d in range(day + 1, last + 1))
+            for last in range(day, T0 + 4 * DAYS)
+        )
+        for one in waiting(by_last_day, day):
+            if must > 0 and days.load[day] < limits.ceiling and not days.barred(one, day):
                 days.stand(one, day)
-        for one in waiting:
+                must -= 1
+        own = [m for m in waiting(by_last_day, day) if m.target == day]
+        if len(own) + days.load[day] <= limits.ceiling:
+            for one in own:
+                if not days.barred(one, day):
+                    days.stand(one, day)
+        for one in waiting(by_last_day, day):
             if days.load[day] < limits.cap and not days.barred(one, day):
                 days.stand(one, day)
-        waiting = sorted((m for m in waiting + own if m.day is None), key=lambda m: m.rank)
-        late += [m for m in waiting if m.ceiling <= day]
-        waiting = [m for m in waiting if m.ceiling > day]
-    for one in sorted(late, key=lambda m: m.rank):
+    late = [m for m in new if m.day is None]
+    for one in late:
         for day in range(one.target, one.ceiling + 1):
             if days.load[day] < limits.ceiling and not days.barred(one, day):
                 days.stand(one, day)
                 break
     for one in late:
         if one.day is None:
-            room = any(
+            has_room = any(
                 days.load[day] < limits.ceiling for day in range(one.target, one.ceiling + 1)
             )
-            one.reason = CONFLICT if room else CAP_REACHED
+            one.reason = CONFLICT if has_room else CAP_REACHED
+
+
+def waiting(in_order: list[Message], day: int) -> list[Message]:
+    return [m for m in in_order if m.day is None and m.target <= day <= m.ceiling]
+
+
+def admitted_by_matching(new: list[Message], room: dict[int, int]) -> list[Message]:
+    """In rank order, whoever can be given a day together with those before: by augmenting paths,
+    so that others make way within their own days."""
+    on_day: dict[int, list[Message]] = {day: [] for day in room}
+
+    def finds_a_day(one: Message, tried: set[int]) -> bool:
+        for day in range(one.target, one.ceiling + 1):
+            if day in tried:
+                continue
+            tried.add(day)
+            if len(on_day[day]) < room[day]:
+                on_day[day].append(one)
+                return True
+            for other in on_day[day]:
+                if finds_a_day(other, tried):
+                    on_day[day][on_day[day].index(other)] = one
+                    return True
+        return False
+
+    return [one for one in new if finds_a_day(one, set())]
 
 
 def some_messages(rng: random.Random) -> list[Message]:
@@ -172,6 +207,7 @@ def contenders(messages: list[Message]) -> Contenders:
         event=np.full(len(messages), 20_100, np.int32) - np.int32(200),
         ideal=days("ideal"),
         deadline=days("deadline"),
+        x=days("ideal"),
         floor=days("floor"),
         ceiling=days("ceiling"),
         previous_day=np.array(

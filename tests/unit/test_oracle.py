@@ -559,7 +559,9 @@ def test_a_later_follow_up_ends_the_matter(agency: WriteAgency) -> None:
 
 def candidate(email_type: str, ideal: date, priority: int, latest: date | None = None) -> Candidate:
     """A candidate of contact 1 that has gone through steps 1 to 3 on its ideal date."""
-    contact = Contact(1, None, None, None, "", False, False, True, None, merged(None))
+    contact = Contact(
+        1, None, None, None, "", False, None, "", True, True, [], None, None, merged(None)
+    )
     deadline = latest or ideal + timedelta(days=100)
     return Candidate(
         contact=contact,
@@ -573,6 +575,7 @@ def candidate(email_type: str, ideal: date, priority: int, latest: date | None =
         sms_template=None,
         start=ideal,
         latest=deadline,
+        x=ideal,
     )
 
 

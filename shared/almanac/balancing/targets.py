@@ -21,12 +21,12 @@ class TargetDays(Frame):
 
 
 def choose_targets(contenders: Contenders, fixed: Occupancy, limits: Limits) -> TargetDays:
-    """Return the targets: kept days, ideal dates, catch-up, and smoothed effective dates."""
-    ideal, before = contenders.ideal, contenders.previous_day
+    """Return the targets: kept days, x, catch-up, and smoothed effective dates."""
+    x, before = contenders.x, contenders.previous_day
     kept = contenders.previous_ideal & (before >= contenders.floor) & (before <= contenders.ceiling)
-    day = np.where(kept, before, np.maximum(ideal, np.int32(limits.t0))).astype(np.int32)
+    day = np.where(kept, before, np.maximum(x, np.int32(limits.t0))).astype(np.int32)
 
-    late = np.flatnonzero(~kept & (ideal < limits.t0))
+    late = np.flatnonzero(~kept & (x < limits.t0))
     late = late[~limits.is_followup[contenders.kind[late]]]
     room = np.minimum(limits.catch_up_days, contenders.ceiling[late] - limits.t0 + 1)
     day[late] += (_hashes(contenders, late, limits) % room.astype(np.uint64)).astype(np.int32)
@@ -61,8 +61,10 @@ def _hashes(contenders: Contenders, rows: Index, limits: Limits) -> Hashes:
 
 
 def rank(contenders: Contenders, rows: Index, limits: Limits) -> Index:
-    """Return the rows in rank order, best first: (priority, deadline, h, contact_id, email_type,
-    instance, event date)."""
+    """Return the positions of the rows in rank order, best first.
+
+    Rank is (priority, deadline, h, contact_id, email_type, instance, event date).
+    """
     kind = contenders.kind[rows]
     first = (limits.priority_rank[kind].astype(np.int64) << 32) + contenders.deadline[rows]
     hashes = _hashes(contenders, rows, limits)
@@ -72,4 +74,4 @@ def rank(contenders: Contenders, rows: Index, limits: Limits) -> Index:
         order = np.lexsort(
             (contenders.event[rows], kind, contenders.contact_id[rows], hashes, first)
         )
-    return rows[order]
+    return order

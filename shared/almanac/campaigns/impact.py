@@ -64,7 +64,10 @@ def impact_of(
         parts = [] if ranges else [affected(data, context, before)]
         for done, each in enumerate(ranges):
             progress("contacts", done, len(ranges))
-            part = replace(data, contacts=snapshot.read(range_tables.CONTACTS, each))
+            part = replace(
+                data,
+                contacts=snapshot.read(range_tables.contacts_table(context.config.contacts), each),
+            )
             parts.append(affected(part, context, before))
         ids = np.concatenate(parts)
         progress("planned rows", 0, 1)

@@ -202,7 +202,7 @@ def _reach(
         if targets is not None and not _any_between(targets, *each):
             continue
         batch = read_contacts(
-            snapshot.read(range_tables.CONTACTS, each),
+            snapshot.read(range_tables.contacts_table(context.config.contacts), each),
             suppressions,
             context,
             kind_table,

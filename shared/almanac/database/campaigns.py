@@ -134,7 +134,7 @@ def planned_of(source: Source, instances: Ids) -> pa.Table:
     listed = ", ".join(str(int(each)) for each in instances)
     parts = [
         source.columnar.read(
-            f"SELECT {there.integer('contact_id')}, {there.integer('campaign_instance_id')} "
+            f"SELECT {there.id_or_zero('contact_id')}, {there.integer('campaign_instance_id')} "
             f"FROM email_schedules {by} "
             f"WHERE {where} AND COALESCE(campaign_instance_id, 0) IN ({listed})",
             (),
@@ -185,7 +185,7 @@ def targets_of(source: Source, instances: Ids) -> pa.Table:
     if not there.has("contact_id", "campaign_instance_id"):
         return _TARGETS_SCHEMA.empty_table()
     of = there.integer("campaign_instance_id")
-    columns = f"{there.integer('contact_id')}, {of}, {there.text('trigger_date')}"
+    columns = f"{there.id_or_zero('contact_id')}, {of}, {there.text('trigger_date')}"
     listed = ", ".join(str(int(each)) for each in instances)
     sql = (
         f"SELECT {columns}, {there.text('status')} FROM contact_campaigns WHERE {of} IN ({listed})"

@@ -12,6 +12,7 @@ from functools import partial
 
 import pyarrow as pa
 
+from almanac.config import ContactColumns
 from almanac.database import selects
 from almanac.database.schema import (
     COMMITTED_INDEX,
@@ -54,19 +55,22 @@ def _plain(table: str, schema: pa.Schema) -> RangeTable:
     return RangeTable(table, schema, partial(selects.plain, schema=schema))
 
 
-# only rows whose id is an integer
-CONTACTS = RangeTable(
-    "contacts",
-    selects.CONTACTS_SCHEMA,
-    selects.contact_columns,
-    where=lambda _: "typeof(id) = 'integer'",
-    key="id",
-)
+def contacts_table(settings: ContactColumns) -> RangeTable:
+    """Return the declaration of contacts, whose columns the configuration may name."""
+    return RangeTable(
+        "contacts",
+        selects.CONTACTS_SCHEMA,
+        partial(selects.contact_columns, settings=settings),
+        key="id",
+    )
+
+
+CONTACTS = contacts_table(ContactColumns())  # without a configuration
 # the rows that the sender owns
 COMMITTED = RangeTable(
     "email_schedules",
     selects.COMMITTED_SCHEMA,
-    partial(selects.plain, schema=selects.COMMITTED_SCHEMA),
+    selects.committed_columns,
     where=selects.committed,
     indexes=((COMMITTED_INDEX, "1"),),
 )
@@ -86,7 +90,7 @@ LEGACY = RangeTable(
     where=selects.legacy,
     indexes=((OLDER_INDEX, "1"),),
 )
-TARGETS = _plain("contact_campaigns", selects.TARGETS_SCHEMA)
+TARGETS = RangeTable("contact_campaigns", selects.TARGETS_SCHEMA, selects.target_columns)
 ISSUES = _plain("contact_issues", selects.ISSUES_SCHEMA)
 CLICKS = RangeTable(
     "tracking_clicks",

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import MAX_ID, ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
@@ -24,11 +25,11 @@ from almanac.database.range_tables import (
     ANSWERS,
     CLICKS,
     COMMITTED,
-    CONTACTS,
     LEGACY,
     PLANNED,
     TARGETS,
     RangeTable,
+    contacts_table,
 )
 from almanac.database.schema import COMMITTED_INDEX
 from almanac.database.sources import Source, file_source
@@ -75,12 +76,12 @@ class Snapshot:
         from a date on. Of contacts with the same id only the first is returned.
         """
         rows = self._tables.read_range(what, contacts, since)
-        return distinct(rows, "id") if what.key == "id" else rows
+        return distinct(rows, "id") if what.table == "contacts" else rows
 
-    def shard_rows(self, contacts: ContactRange, since: str) -> ShardData:
+    def shard_rows(self, contacts: ContactRange, since: str, settings: ContactColumns) -> ShardData:
         """Return all rows that planning the contacts needs, clicks and answers from `since` on."""
         return ShardData(
-            contacts=self.read(CONTACTS, contacts),
+            contacts=self.read(contacts_table(settings), contacts),
             committed=self.read(COMMITTED, contacts),
             planned=self.read(PLANNED, contacts),
             targets=self.read(TARGETS, contacts),
@@ -111,7 +112,8 @@ class Snapshot:
     def contact_ids(self) -> Ids:
         """Return the ids of all contacts, each once, sorted."""
         # without ORDER BY SQLite reads them from the smallest index, if there is any
-        sql = "SELECT id FROM contacts WHERE typeof(id) = 'integer'"
+        whole = self._tables.columns("contacts").whole("id")
+        sql = f"SELECT {whole} FROM contacts WHERE {whole} IS NOT NULL"
         rows = self._tables.read(sql, (), pa.schema({"id": pa.int64()}))
         ordered = pa.table({"id": np.sort(rows.column("id").to_numpy())})
         ids: Ids = distinct(ordered, "id").column("id").to_numpy()
@@ -154,12 +156,13 @@ class Snapshot:
         columns = self._tables.columns("contact_campaigns")
         if not columns.has("id", "contact_id"):
             return [], 0
-        rows = """FROM contact_campaigns AS target
-            LEFT JOIN (SELECT id AS known FROM contacts WHERE typeof(id) = 'integer')
-                ON known = target.contact_id
+        whole = self._tables.columns("contacts").whole("id")
+        named = columns.whole("contact_id")
+        rows = f"""FROM contact_campaigns AS target
+            LEFT JOIN (SELECT {whole} AS known FROM contacts) ON known = {named}
             WHERE known IS NULL"""
         schema = pa.schema({"id": pa.int64(), "contact_id": pa.int64()})
-        select = f"COALESCE(CAST(id AS INTEGER), 0), {columns.integer('contact_id')}"
+        select = f"COALESCE(CAST(id AS INTEGER), 0), {columns.id_or_zero('contact_id')}"
         sql = f"SELECT {select} {rows} ORDER BY id LIMIT {FOREIGN_LIMIT}"
         found = self._tables.read(sql, (), schema)
         pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)

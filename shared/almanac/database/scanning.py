@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import ContactRange, ranges_between
 from almanac.database import selects
 from almanac.database.columnar import CODES, coded
-from almanac.database.range_tables import CONTACTS
+from almanac.database.range_tables import contacts_table
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Columnar
 from almanac.database.sql import SEPARATED, SEPARATOR
@@ -67,14 +68,15 @@ class Scan(Snapshot):
         """Read through this from now on; after `describe` the connection may be closed."""
         self._tables.read_through(columnar)
 
-    def who(self, contacts: ContactRange, *, carriers: bool) -> pa.Table:
-        """Return CONTACTS with only the columns that decide who gets messages; others are empty."""
+    def who(self, contacts: ContactRange, settings: ContactColumns, *, carriers: bool) -> pa.Table:
+        """Return contacts with only the columns that decide who gets messages; others are empty."""
         wanted = (*_WHO, "carrier") if carriers else _WHO
-        select = selects.contact_columns(self._tables.columns("contacts"))
-        fields = CONTACTS.schema
+        select = selects.contact_columns(self._tables.columns("contacts"), settings)
+        contacts_of = contacts_table(settings)
+        fields = contacts_of.schema
         schema = pa.schema([field for field in fields if field.name in wanted])
         chosen = {name: select[name] for name in schema.names}
-        found = self.read(replace(CONTACTS, schema=schema, select=lambda _: chosen), contacts)
+        found = self.read(replace(contacts_of, schema=schema, select=lambda _: chosen), contacts)
         columns = [
             found[f.name]
             if f.name in wanted
@@ -136,8 +138,8 @@ class Scan(Snapshot):
         if columns.table.has_rowid:
             within = "rowid BETWEEN ? AND ?"
         tail = f"FROM email_schedules {by} WHERE {within} AND (scheduled_send_date >= ? OR {sent})"
-        contact, values = columns.integer("contact_id"), (first, last, since)
-        # one text a row instead of five columns: most of the time goes into passing values
+        contact, values = columns.id_or_zero("contact_id"), (first, last, since)
+        # one text a row instead of five columns: handing over values is what takes time
         whole = f" || {SEPARATOR} || ".join(parts.values())
         table = self._tables.read(f"SELECT {contact}, {whole} {tail}", values, SCHEMA)
         texts, kind_of = coded(table["kind"])

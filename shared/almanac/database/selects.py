@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from almanac.config import ContactColumns
 from almanac.database.columnar import CODES
 from almanac.database.schema import COMMITTED, CONTACT_ALIASES, LEGACY_TYPE, PLANNED, PRE_SCHEDULED
-from almanac.database.sql import SEPARATOR, Columns
+from almanac.database.sql import SEPARATOR, TRUE_WORDS, Columns, trimmed
 
 Select = dict[str, str]
 
@@ -21,7 +22,10 @@ CONTACTS_SCHEMA = pa.schema(
         "carrier": pa.string(),
         "phone_number": pa.string(),
         "status": pa.string(),
+        "created_at": pa.string(),
         "failed_underwriting": pa.int8(),
+        "consents": pa.int8(),
+        "opt_out": pa.string(),
     }
 )
 COMMITTED_SCHEMA = pa.schema(
@@ -36,6 +40,8 @@ COMMITTED_SCHEMA = pa.schema(
         "event_year": pa.int32(),
         "event_month": pa.int32(),
         "event_day": pa.int32(),
+        "ideal_send_date": pa.string(),
+        "target": pa.string(),
     }
 )
 PLANNED_SCHEMA = pa.schema(
@@ -62,6 +68,9 @@ TARGETS_SCHEMA = pa.schema(
         "campaign_instance_id": pa.int64(),
         "trigger_date": pa.string(),
         "status": pa.string(),
+        "created_at": pa.string(),
+        "data": pa.string(),
+        "odd_metadata": pa.int8(),
     }
 )
 CLICKS_SCHEMA = pa.schema({"contact_id": pa.int64(), "clicked_at": pa.string()})
@@ -88,6 +97,9 @@ SUPPRESSIONS_SCHEMA = pa.schema(
         "reason": pa.string(),
         "since": pa.string(),
         "until": pa.string(),
+        "channel": pa.string(),
+        "email_types": pa.string(),
+        "phone": pa.string(),
     }
 )
 OCCUPANCY_SCHEMA = pa.schema(
@@ -106,20 +118,52 @@ COMMITTED_CAMPAIGNS_SCHEMA = pa.schema(
 def plain(columns: Columns, schema: pa.Schema) -> Select:
     """Return SQL of every column under its own name, by its type in the schema."""
     readers = {pa.string(): columns.text, CODES: columns.text, pa.int64(): columns.integer}
-    parts = {"event_year", "event_month", "event_day"}
+    special = dict.fromkeys(("event_year", "event_month", "event_day"), columns.date_part)
+    special |= dict.fromkeys(("contact_id", "campaign_instance_id"), columns.id_or_zero)
     return {
-        f.name: columns.date_part(f.name) if f.name in parts else readers[f.type](f.name)
+        f.name: (special.get(f.name) or readers[f.type])(f.name)
         for f in schema
-        if f.type in readers or f.name in parts
+        if f.type in readers or f.name in special
     }
 
 
-def contact_columns(columns: Columns) -> Select:
-    """Return the columns of contacts; an old column name if the new one is missing or blank."""
-    select = plain(columns, CONTACTS_SCHEMA)
+def contact_columns(columns: Columns, settings: ContactColumns) -> Select:
+    """Return the columns of `contacts`: those that the configuration maps, or by their own names,
+    with the old names where the new ones are missing or blank."""
+    named = {name: settings.columns.get(name, name) for name in CONTACTS_SCHEMA.names}
+    select = {name: columns.text(column) for name, column in named.items()}
     for name, alias in CONTACT_ALIASES.items():
-        select[name] = columns.first_text(name, alias)
-    return select | {"failed_underwriting": columns.flag("failed_underwriting")}
+        if name not in settings.columns:
+            select[name] = columns.first_text(name, alias)
+    opt_outs = [name for name in settings.opt_out_columns if columns.has(name)]
+    opted = "".join(f"WHEN {columns.flag(name)} THEN {_literal(name)} " for name in opt_outs)
+    consents = [columns.flag(n) for n in settings.sms_consent_columns if columns.has(n)]
+    return select | {
+        "id": columns.whole("id"),
+        "failed_underwriting": columns.flag(named["failed_underwriting"]),
+        "consents": " AND ".join(f"({flag})" for flag in consents) or "1",
+        "opt_out": f"CASE {opted}ELSE '' END" if opted else "''",
+    }
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def committed_columns(columns: Columns) -> Select:
+    """Return the columns of committed rows."""
+    target = {"target": columns.json_object("metadata", "$.target")}
+    return _in_order(plain(columns, COMMITTED_SCHEMA) | target, COMMITTED_SCHEMA)
+
+
+def target_columns(columns: Columns) -> Select:
+    """Return the columns of campaign targets, with what they carry."""
+    data = columns.json_object("metadata")
+    text = trimmed(columns.text("metadata"))
+    is_object = f"json_valid({text}) AND json_type({text}) = 'object'"
+    odd = f"CASE WHEN {text} = '' THEN 0 WHEN {is_object} THEN 0 ELSE 1 END"
+    computed = {"data": data, "odd_metadata": odd}
+    return _in_order(plain(columns, TARGETS_SCHEMA) | computed, TARGETS_SCHEMA)
 
 
 def planned_columns(columns: Columns) -> Select:
@@ -133,10 +177,17 @@ def planned_columns(columns: Columns) -> Select:
 def answer_columns(columns: Columns) -> Select:
     """Return the columns of eligibility answers; metadata that is no JSON object has no answer."""
     text = columns.text("metadata")
-    count = f"json_type({text}, '$.main_questions_yes_count') IN ('integer', 'real')"
+    count, conditions = (
+        (f"json_type({text}, '$.{name}')", f"json_extract({text}, '$.{name}')")
+        for name in ("main_questions_yes_count", "has_medical_conditions")
+    )
+    words = f"lower({trimmed(f'CAST({conditions[1]} AS TEXT)')}) IN {TRUE_WORDS}"
     tests = {
-        "yes": f"{count} AND json_extract({text}, '$.main_questions_yes_count') > 0",
-        "medical_conditions": f"json_type({text}, '$.has_medical_conditions') IS 'true'",
+        "yes": f"CASE WHEN {count[0]} IN ('integer', 'real') THEN {count[1]} > 0 "
+        f"WHEN {count[0]} = 'text' THEN CAST({count[1]} AS REAL) > 0 ELSE 0 END",
+        "medical_conditions": f"CASE WHEN {conditions[0]} = 'true' THEN 1 "
+        f"WHEN {conditions[0]} IN ('integer', 'real') THEN {conditions[1]} = 1 "
+        f"WHEN {conditions[0]} = 'text' THEN {words} ELSE 0 END",
     }
     judged = {
         name: f"CASE WHEN json_valid({text}) THEN COALESCE({test}, 0) ELSE 0 END"

@@ -161,7 +161,7 @@ def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]
     texts = (rows.text("status"), civil_date(rows.text("scheduled_send_date")))
     blobs = ", ".join(f"CAST({text} AS BLOB)" for text in (*texts, rows.text("skip_reason")))
     found = connection.execute(
-        f"SELECT id, {rows.integer('contact_id')}, {blobs} FROM carray(?) AS wanted "
+        f"SELECT id, {rows.id_or_zero('contact_id')}, {blobs} FROM carray(?) AS wanted "
         "CROSS JOIN main.email_schedules ON id = wanted.value",
         (apsw.carray(np.ascontiguousarray(row_ids, np.int64)),),
     )

@@ -17,6 +17,7 @@ _BLANKS = (
     "char(32,9,10,11,12,13,28,29,30,31,133,160,5760,8192,8193,8194,8195,8196,8197,8198,8199,8200,"
     "8201,8202,8232,8233,8239,8287,12288)"
 )
+TRUE_WORDS = "('1', '1.0', 'true', 'yes', 't', 'y')"  # in lower case
 SEPARATED = "\x1f"
 SEPARATOR = f"char({ord(SEPARATED)})"
 
@@ -46,6 +47,10 @@ class Columns:
         """Return SQL of a 64-bit integer; 0 for NULL and for what is no number."""
         return f"COALESCE(CAST({quoted(name)} AS INTEGER), 0)" if self.has(name) else "0"
 
+    def id_or_zero(self, name: str) -> str:
+        """Return SQL of an id, 0 for what is none."""
+        return f"COALESCE({self.whole(name)}, 0)"
+
     def date_part(self, name: str) -> str:
         """Return SQL of a year, month or day; 0 for what is no integer of at most four digits."""
         if not self.has(name):
@@ -55,15 +60,45 @@ class Columns:
         return f"CASE WHEN {test} THEN {column} ELSE 0 END"
 
     def flag(self, name: str) -> str:
-        """Return SQL: 1 for a number that is not 0 and for 1/true/yes/t/y in any case, else 0."""
+        """Return SQL: 1 for the number 1 and for 1/true/yes/t/y in any case, else 0."""
         if not self.has(name):
             return "0"
         column = quoted(name)
         text = f"lower({trimmed(self.text(name))})"
         return (
-            f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} <> 0 "
-            f"ELSE {text} IN ('1', 'true', 'yes', 't', 'y') END"
+            f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} = 1 "
+            f"ELSE {text} IN {TRUE_WORDS} END"
         )
+
+    def whole(self, name: str) -> str:
+        """Return SQL of an id: a whole number, or a text that is one; NULL for anything else."""
+        if self.table is None or not self.has(name):
+            return "NULL"
+        column = quoted(name)
+        if _is_integer(self.table.columns[name]):  # SQLite has made integers of such texts
+            return f"CASE WHEN typeof({column}) = 'integer' THEN {column} END"
+        text = trimmed(f"CAST({column} AS TEXT)")
+        short = f"substr({text}, 1, length({text}) - 2)"
+        text = f"CASE WHEN {text} GLOB '*.0' THEN {short} ELSE {text} END"
+        digits = f"ltrim({text}, '+-')"
+        number = f"length({digits}) BETWEEN 1 AND 18 AND {digits} NOT GLOB '*[^0-9]*'"
+        return (
+            f"CASE typeof({column}) WHEN 'integer' THEN {column} "
+            f"WHEN 'real' THEN CASE WHEN {column} = CAST({column} AS INTEGER) "
+            f"THEN CAST({column} AS INTEGER) END "
+            f"WHEN 'text' THEN CASE WHEN {number} AND length({text}) - length({digits}) <= 1 "
+            f"THEN CAST({text} AS INTEGER) END END"
+        )
+
+    def json_object(self, name: str, path: str = "$") -> str:
+        """Return SQL of a JSON object in a text, minified; '' for none and for an empty one."""
+        if not self.has(name):
+            return "''"
+        text = self.text(name)
+        value = f"NULLIF(json_extract({text}, '{path}'), '{{}}')"
+        is_object = f"json_type({text}, '{path}') = 'object'"
+        found = f"COALESCE(CASE WHEN {is_object} THEN {value} END, '')"
+        return f"CASE WHEN json_valid({text}) THEN {found} ELSE '' END"
 
     def key(self, name: str) -> str:
         """Return SQL of a column of ids to compare with integers, so that an index is still used.
@@ -96,6 +131,12 @@ def civil_date(text: str) -> str:
         f"OR {text} GLOB '{digits}[ T]*') "
         f"AND date({date}) = {date} AND {date} >= '0001' THEN {date} END"
     )
+
+
+def _is_integer(declared: str) -> bool:
+    """Return whether a declared type has integer affinity: SQLite stores texts that are whole
+    numbers as such."""
+    return "INT" in declared.upper()
 
 
 def _is_numeric(declared: str) -> bool:

@@ -79,6 +79,14 @@ def state(columns: Columns) -> str:
     )
 
 
+def of_all_messages(columns: Columns) -> str:
+    """Return SQL: whether a row concerns every message, not only texts or messages of a type."""
+    narrow = [trimmed(columns.text(name)) for name in ("email_types", "phone")]
+    return f"lower({trimmed(columns.text('channel'))}) <> 'sms' AND " + " AND ".join(
+        f"{text} = ''" for text in narrow
+    )
+
+
 def rows(
     connection: apsw.Connection,
     day: str,
@@ -95,7 +103,7 @@ def rows(
     )
     key, order = ("rowid", "ORDER BY rowid") if columns.table.has_rowid else ("0", "")
     found = connection.execute(
-        f"SELECT {key}, {columns.integer('contact_id')}, {state(columns)}, {texts} "
+        f"SELECT {key}, {columns.id_or_zero('contact_id')}, {state(columns)}, {texts} "
         f"FROM main.suppressions WHERE {where} {order}",
         {"day": day, **(values or {})},
     )
@@ -111,8 +119,13 @@ def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
     )
 
 
-def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[Suppression]:
-    """Yield the rows in any state that name the contact by its id or its address."""
+def of_contact(
+    connection: apsw.Connection, contact: int, day: str, *, of_all: bool = False
+) -> Iterator[Suppression]:
+    """Return the rows that name the contact by its id or by its address, whatever their state.
+
+    of_all: only those that concern every message.
+    """
     columns, contacts = (
         columns_of(connection, SUPPRESSIONS.name),
         columns_of(connection, "contacts"),
@@ -122,9 +135,10 @@ def of_contact(connection: apsw.Connection, contact: int, day: str) -> Iterator[
         f"WHERE {contacts.key('id')} = ? AND typeof(id) = 'integer' LIMIT 1"
     )
     mine = scalar(connection, first, contact) or ""
-    named = f":id <> 0 AND {columns.integer('contact_id')} = :id"
+    named = f":id <> 0 AND {columns.id_or_zero('contact_id')} = :id"
     by = f"({named}) OR (:mine <> '' AND {address(columns)} = :mine)"
-    return rows(connection, day, by, {"id": contact, "mine": mine})
+    narrow = f"({by}) AND {of_all_messages(columns)}" if of_all else by
+    return rows(connection, day, narrow, {"id": contact, "mine": mine})
 
 
 def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Suppression]:
@@ -134,7 +148,7 @@ def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Su
         columns_of(connection, "contacts"),
     )
     theirs = f"SELECT id FROM main.contacts WHERE {address(contacts)} = :mine"
-    by = f"{address(columns)} = :mine OR {columns.integer('contact_id')} IN ({theirs})"
+    by = f"{address(columns)} = :mine OR {columns.id_or_zero('contact_id')} IN ({theirs})"
     return rows(connection, day, f":mine <> '' AND ({by})", {"mine": email.strip().lower()})
 
 
@@ -146,7 +160,7 @@ def naming(
     if email:
         values: dict[str, object] = {"mine": email.strip().lower()}
         return rows(connection, day, f"{address(columns)} = :mine", values)
-    return rows(connection, day, f"{columns.integer('contact_id')} = :id", {"id": contact})
+    return rows(connection, day, f"{columns.id_or_zero('contact_id')} = :id", {"id": contact})
 
 
 def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str, str, str, int]]:
@@ -165,7 +179,7 @@ def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str,
 
 
 def suppressed(connection: apsw.Connection, day: str) -> Ids:
-    """Return the sorted ids of all contacts whom a suppression in force on the ISO date names.
+    """Return the ids of all contacts who get no message by a suppression in force on the ISO date.
 
     Of contacts with the same id only the first in the table counts, if the table has an order.
     """
@@ -175,10 +189,13 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
     )
     if columns.table is None or contacts.table is None:
         return np.empty(0, np.int64)
-    held = f"FROM main.suppressions WHERE {state(columns)} = '{IN_FORCE}'"
+    held = (
+        f"FROM main.suppressions WHERE {state(columns)} = '{IN_FORCE}' "
+        f"AND {of_all_messages(columns)}"
+    )
     if connection.execute(f"SELECT 1 {held} LIMIT 1", {"day": day}).fetchone() is None:
         return np.empty(0, np.int64)
-    theirs, contact = address(columns), columns.integer("contact_id")
+    theirs, contact = address(columns), columns.id_or_zero("contact_id")
     is_id, first = "typeof(id) = 'integer'", ""
     if contacts.table.has_rowid and contacts.table.rowid_alias != "id":
         first = f"rowid IN (SELECT min(rowid) FROM main.contacts WHERE {is_id} GROUP BY id) AND"

@@ -97,7 +97,8 @@ class Tables:
             return what.schema.empty_table()
         if what.since is not None:
             return self._read_recent(what, columns, contacts, since)
-        key, where = columns.key(what.key), what.where(columns)
+        key = columns.key(what.key)
+        where = f"{columns.whole(what.key)} IS NOT NULL AND {what.where(columns)}"
         parts = [("", f"+({where})" if what.indexes else where)]
         if what.indexes and all(self.has_index(index) for index, _ in what.indexes):
             parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
@@ -127,7 +128,8 @@ class Tables:
         key = columns.key(what.key)
         sql = (
             f"SELECT {listed(what.select(columns))} FROM {what.table} "
-            f"WHERE {columns.text(what.since)} >= ? AND {what.where(columns)}"
+            f"WHERE {_recent(columns.text(what.since))} AND {columns.whole(what.key)} IS NOT NULL "
+            f"AND {what.where(columns)}"
         )
         if what.key in columns.table.leading:
             sql = f"{sql} AND {key} BETWEEN ? AND ? ORDER BY {key}"
@@ -139,6 +141,11 @@ class Tables:
         ids = rows.column(what.key).to_numpy()
         start = np.searchsorted(ids, contacts.first, "left")
         return rows.slice(start, np.searchsorted(ids, contacts.last, "right") - start)
+
+
+def _recent(text: str) -> str:
+    """Return the condition that a time is on or after an ISO date; Unix times all are."""
+    return f"({text} >= ? OR {text} GLOB '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*')"
 
 
 def _order_within(what: RangeTable, table: TableInfo) -> list[str]:

@@ -75,8 +75,8 @@ def _effective_date(case: Case) -> Decision:
 
 def _yearly(case: Case, days: AnniversaryDays, code: int, remark: str) -> Decision:
     grace = 1 if days.lead > 0 else 0
-    event = int(days.first_event(civil.day_of(case.context.t0) + grace)[0])
-    return _due_later(case, code, event, event - days.lead, remark)
+    event = days.first_event(civil.day_of(case.context.t0) + grace)
+    return _due_later(case, code, int(event[0]), int(days.ideal(event)[0]), remark)
 
 
 def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") -> Decision:
@@ -101,7 +101,7 @@ def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") 
 def _aep(case: Case) -> Decision:
     context, aep = case.context, case.context.config.aep
     if context.aep_replaced:
-        why = "a campaign type named aep replaces it"
+        why = "a campaign of the type aep replaces it"
         return Decision(step="Replaced", section="Campaigns", why=why)
     if not aep.enabled:
         return _not_due("the configuration disables it (aep.enabled)", **{"aep.enabled": False})

@@ -107,8 +107,8 @@ def _kept_back(case: Case, first: int, last: int) -> list[MessageOnDay]:
     yearly = {"birthday": birthdays, "effective_date": effective_dates}
     for name, days_of in yearly.items():
         days = days_of(contacts, context)
-        ideals = days.first_event(np.full(len(days.contact), first + days.lead, np.int32))
-        found += [(int(event) - days.lead, name) for event in ideals]
+        ideals = days.first_ideal(np.full(len(days.contact), first, np.int32))
+        found += [(int(ideal), name) for ideal in ideals]
     span = civil.date_of(first), civil.date_of(last)
     found += [(day, "aep") for day in aep_days(context, *span)]
     found += [

@@ -17,7 +17,7 @@ from almanac.config import Config
 from almanac.contact_ranges import covering
 from almanac.database.backup import backup_file
 from almanac.database.inspection import inspect
-from almanac.database.range_tables import COMMITTED, CONTACTS, PLANNED, TARGETS
+from almanac.database.range_tables import COMMITTED, PLANNED, TARGETS, contacts_table
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
 from almanac.organizations.brief import left_out, run_context_of
@@ -79,7 +79,12 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     ranges = list(covering([int(i) for i in ids[BATCH::BATCH]]))
     for done, each in enumerate(ranges):
         progress("contacts", done, len(ranges))
-        batch = read_contacts(snapshot.read(CONTACTS, each), suppressions, context, kind_table)
+        batch = read_contacts(
+            snapshot.read(contacts_table(context.config.contacts), each),
+            suppressions,
+            context,
+            kind_table,
+        )
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
         for rows, column, required in _DATES:

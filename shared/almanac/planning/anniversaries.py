@@ -16,19 +16,51 @@ from almanac.planning.kinds import KindTable
 from almanac.rules.windows import first_anniversary
 from almanac.schedule_status import SkipCode
 
+_FIRST_DAY, _LAST_DAY = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
+
 
 class AnniversaryDays:
-    """A yearly event of the contacts that have it: its days in every year."""
+    """One yearly event of each contact that has it: its days, of whatever year.
 
-    def __init__(self, contact: Index, month_day: Codes, first_year: Codes, lead: int) -> None:
-        self.contact = contact  # positions of the contacts that have the date
+    contact: positions of the contacts that have the date. first_year: of the first anniversary
+    that counts. lead: days from the ideal date to the event. earliest: no ideal date is before it.
+    """
+
+    def __init__(
+        self, contact: Index, month_day: Codes, first_year: Codes, lead: int, earliest: Days
+    ) -> None:
+        self.contact = contact
         self.month_day = month_day
-        self.first_year = first_year  # of the first anniversary that counts
-        self.lead = lead  # days from the ideal day to the event
+        self.first_year = first_year
+        self.lead = lead
+        self.earliest = earliest
+
+    def take(self, rows: Index) -> AnniversaryDays:
+        """Return those of some of the contacts."""
+        return AnniversaryDays(
+            self.contact[rows],
+            self.month_day[rows],
+            self.first_year[rows],
+            self.lead,
+            self.earliest[rows],
+        )
 
     def first_event(self, on_or_after: Days | int) -> Days:
         """Return the first event day on or after a day."""
         return first_anniversary(self.month_day, on_or_after, self.first_year)
+
+    def ideal(self, event: Days) -> Days:
+        """Return the ideal date of each contact's event."""
+        ideal: Days = np.maximum(event - np.int32(self.lead), self.earliest)
+        return ideal
+
+    def first_ideal(self, on_or_after: Days) -> Days:
+        """Return the first ideal date on or after a day."""
+        # where the earliest ideal date is late enough, so is that of the first event
+        event = self.first_event(
+            np.where(self.earliest >= on_or_after, _FIRST_DAY, on_or_after + np.int32(self.lead))
+        )
+        return self.ideal(event)
 
 
 def birthdays(contacts: Contacts, context: RunContext) -> AnniversaryDays:
@@ -40,25 +72,31 @@ def birthdays(contacts: Contacts, context: RunContext) -> AnniversaryDays:
         civil.month_day_of(birth),
         civil.year_of(birth) + np.int32(1),
         context.config.timing.birthday_days_before,
+        np.full(len(have), _FIRST_DAY, np.int32),
     )
 
 
 def effective_dates(contacts: Contacts, context: RunContext) -> AnniversaryDays:
-    """Return policy anniversaries from the first that is enough months after the start."""
+    """Return the policy anniversaries from the first whose deadline is not before the first day of
+    the month from which on these messages may be sent."""
     have = np.flatnonzero(contacts.effective != NO_DAY)
     effective = contacts.effective[have]
     lead = context.config.timing.effective_date_days_before
     needed = context.config.organization.effective_date_first_email_months
-    month_day = civil.month_day_of(effective)
-    start = civil.months_of(effective)
-    # an ideal date is never later than its anniversary, so no earlier year has enough months
-    year = civil.year_of(effective) + np.int32(max(1, needed // 12))
-    while True:
-        ideal = civil.anniversary(month_day, year) - np.int32(lead)
-        early = civil.months_of(ideal) - start < needed
-        if not early.any():
-            return AnniversaryDays(have, month_day, year, lead)
-        year = year + early.astype(np.int32)
+    month_day, year = civil.month_day_of(effective), civil.year_of(effective) + np.int32(1)
+    month = civil.months_of(effective) + np.int32(needed)
+    earliest = civil.days_of_parts(month // 12, month % 12 + 1, np.ones_like(month))
+    earliest = np.where(earliest == NO_DAY, _LAST_DAY, earliest).astype(np.int32)
+    year = np.maximum(year, civil.year_of(earliest))
+    deadline = civil.anniversary(month_day, year) - np.int32(_grace(lead))
+    year = year + (deadline < earliest).astype(np.int32)
+    return AnniversaryDays(have, month_day, year, lead, earliest)
+
+
+def _grace(lead: int) -> int:
+    """Return days from the deadline to the event: it is the day before, or without a lead the day
+    itself."""
+    return 1 if lead > 0 else 0
 
 
 def aep_days(context: RunContext, first: dt.date, last: dt.date) -> list[int]:
@@ -103,9 +141,9 @@ def _draft(
     context: RunContext,
     kind_table: KindTable,
 ) -> Drafts:
-    grace = 1 if days.lead > 0 else 0  # the deadline is the day before, or the day itself
+    grace = _grace(days.lead)
     event = days.first_event(civil.day_of(context.t0) + grace)
-    ideal, deadline = event - np.int32(days.lead), event - np.int32(grace)
+    ideal, deadline = days.ideal(event), event - np.int32(grace)
     keep = live(context, ideal, deadline)
     keep &= ~history.has_type_near(code, days.contact, ideal, ANNIVERSARY_DAYS)
     reason = np.zeros(len(ideal), np.int32)

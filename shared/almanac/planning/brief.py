@@ -33,7 +33,21 @@ OVERRIDES = (
     "skip_failed_underwriting",
     "spread_evenly",
 )
+DATES = (
+    *("active_start_date", "active_end_date", "spread_start_date", "spread_end_date"),
+    "created_at",
+)
 TEMPLATE_OVERRIDES = ("followup_email_template", "followup_sms_template")
+
+
+class Split(BaseModel):
+    """A share of the contacts, in percent: of a group's instances each has its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    group: str
+    first: int
+    end: int  # exclusive
 
 
 class Instance(BaseModel):
@@ -63,6 +77,8 @@ class Instance(BaseModel):
     sms_template: str | None = None
     followup_email_template: str | None = None
     followup_sms_template: str | None = None
+    when_created: bool = False  # triggered by the contact's created_at
+    split: Split | None = None
 
     @property
     def email_type(self) -> str:
@@ -79,6 +95,7 @@ class RunContext(BaseModel):
     config: Config
     instances: list[Instance]
     aep_replaced: bool = False
+    aep_lender: int | None = None  # the instance that lends the built-in AEP its templates
     suppression_reasons: list[str] = []
     legacy_instance: int | None = None  # the instance that old rate increases become targets of
 
@@ -116,20 +133,36 @@ def make_run_context(
         if not any(int(row["id"]) == legacy_instance for row in rows):
             legacy = {"campaign_type": LEGACY_TYPE, "instance_name": LEGACY_NAME}
             rows.append({"id": legacy_instance} | legacy)
-    aep = types.get("aep")
+    horizon = as_of + dt.timedelta(days=config.horizon_days)
+    instances = [_resolve(row, types, as_of, horizon) for row in rows]
+    # a later scheduler put a campaign of this type into every database: it is none
+    silent = [i for i in instances if i.takes_part and _says_nothing_of_aep(i)]
+    instances = [
+        i.model_copy(update={"takes_part": False}) if i in silent else i for i in instances
+    ]
     return RunContext(
         as_of=as_of,
         t0=t0,
         config=config,
-        instances=[_resolve(row, types, as_of) for row in rows],
-        aep_replaced=aep is not None and _flag(aep, "active"),
+        instances=instances,
+        aep_replaced=any(i.takes_part and i.type_name == "aep" for i in instances),
+        aep_lender=min((i.id for i in silent), default=None),
         suppression_reasons=sorted(set(suppression_reasons)),
         legacy_instance=legacy_instance,
     )
 
 
+def _says_nothing_of_aep(instance: Instance) -> bool:
+    """Return whether it is of type aep and says neither when nor to whom."""
+    says = instance.active_start or instance.spread or instance.when_created
+    return instance.type_name == "aep" and instance.target_all_contacts and not says
+
+
 def _resolve(
-    row: Mapping[str, Any], types: Mapping[str, Mapping[str, Any]], as_of: dt.date
+    row: Mapping[str, Any],
+    types: Mapping[str, Mapping[str, Any]],
+    as_of: dt.date,
+    horizon: dt.date,
 ) -> Instance:
     type_name = _text(row.get("campaign_type")) or ""
     start, end = _date(row.get("active_start_date")), _date(row.get("active_end_date"))
@@ -139,6 +172,11 @@ def _resolve(
         "name": _text(row.get("instance_name")) or "",
         "default_trigger": start or _date(row.get("created_at")) or as_of,
     }
+    for name in DATES:
+        text = (_text(row.get(name)) or "").strip()
+        if text and _date(text) is None:
+            problem = f"{name}: expected a date (YYYY-MM-DD), found {text[:40]!r}"
+            return _misunderstood(facts, problem)
     if type_name not in types:
         return _misunderstood(facts, f"its type {type_name!r} is not in campaign_types")
     kind = types[type_name]
@@ -150,6 +188,9 @@ def _resolve(
         fields = type_fields(kind) | overrides
     except ValueError as error:
         return _misunderstood(facts, f"its type {type_name!r} is not valid: {error}")
+    if fields.get("when_created") and not fields["target_all_contacts"]:
+        problem = "trigger: contact_created is for types that target all contacts"
+        return _misunderstood(facts, f"its metadata is not valid: {problem}")
     spread = _date(row.get("spread_start_date")), _date(row.get("spread_end_date"))
     active = fields.pop("active")
     if fields.pop("spread_evenly") and spread[0] and spread[1]:
@@ -162,7 +203,7 @@ def _resolve(
     return Instance(
         **facts,
         **fields,
-        takes_part=active and (start or as_of) <= as_of <= (end or as_of),
+        takes_part=active and (start or as_of) <= horizon and as_of <= (end or as_of),
         active_start=start,
         active_end=end,
         target_states=_list(row.get("target_states")),
@@ -216,7 +257,23 @@ def overrides_of(metadata: object) -> dict[str, Any]:
         if value is not None and not isinstance(value, str):
             raise ValueError(f"{name}: expected a text, found {value!r}")
         result[name] = value or None
+    if "trigger" in data:
+        if data["trigger"] != "contact_created":
+            raise ValueError(f'trigger: expected "contact_created", found {data["trigger"]!r}')
+        result["when_created"] = True
+    if "split" in data:
+        result["split"] = _split(data["split"])
     return result
+
+
+def _split(value: object) -> Split:
+    expected = 'expected {"group": TEXT, "from": 0 to 99, "to": 1 to 100}, "from" below "to"'
+    if isinstance(value, dict) and set(value) == {"group", "from", "to"}:
+        group, first, end = value["group"], value["from"], value["to"]
+        whole = type(first) is int and type(end) is int
+        if isinstance(group, str) and whole and 0 <= first < end <= 100:
+            return Split(group=group, first=first, end=end)
+    raise ValueError(f"split: {expected}, found {value!r}")
 
 
 def is_true(value: object) -> bool:

@@ -6,19 +6,23 @@ Instances are few: the only loop is over them, and each instance's contacts are 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from almanac import civil
+from almanac.checksums import splitmix64
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
-from almanac.joins import DaysByGroup, positions
+from almanac.joins import DaysByGroup, day_keys, positions
 from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
-from almanac.planning.contacts import ContactBatch
+from almanac.planning.contacts import UNKNOWN, ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
+from almanac.planning.texts import filled
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import SkipCode
 
@@ -34,7 +38,9 @@ class OpenTargets(Frame):
     row_id: Ids  # 0: of an old rate increase, which has no row yet
     contact: Index
     instance: Ids
-    trigger: Days  # NO_DAY: the instance's default
+    trigger: Days  # NO_DAY: the date of its creation, or the instance's default
+    created: Days
+    data: Codes  # index into the texts of what targets carry, -1 without
     status: Small  # index into TARGET_STATUSES; 0 for any other
 
 
@@ -67,9 +73,13 @@ def read_targets(
         contact=positions(contact_ids, table["contact_id"].to_numpy()),
         instance=table["campaign_instance_id"].to_numpy(),
         trigger=civil.parse_dates(table["trigger_date"]),
+        created=civil.parse_times(table["created_at"]),
+        data=np.where(filled(table["data"]), np.arange(len(code)), -1).astype(np.int32),
         status=code,
     )
-    rows = stored.take(stored.status != _SENT)
+    # what cannot be read is not taken for missing
+    readable = (stored.trigger != NO_DAY) | ~filled(table["trigger_date"])
+    rows = stored.take(readable & (stored.status != _SENT))
     if context.legacy_instance is not None and legacy.num_rows:
         trigger = legacy_triggers(legacy)
         size = legacy.num_rows
@@ -78,6 +88,8 @@ def read_targets(
             contact=positions(contact_ids, legacy["contact_id"].to_numpy()),
             instance=np.full(size, context.legacy_instance, np.int64),
             trigger=trigger,
+            created=np.full(size, NO_DAY, np.int32),
+            data=np.full(size, -1, np.int32),
             status=np.zeros(size, np.int8),
         )
         known = (table["campaign_instance_id"].to_numpy() == context.legacy_instance) & (
@@ -128,28 +140,76 @@ def draft_campaigns(
         if not instance.takes_part:
             continue
         kind = kind_table.kind(instance.email_type, instance.id)
-        matching = targeted(batch, instance)
-        default = np.int32(civil.day_of(instance.default_trigger))
+        matching, chosen = targeted(batch, instance), in_split(batch.contacts.id, instance)
         if instance.target_all_contacts:
-            contact = np.flatnonzero(matching)
-            event = np.full(len(contact), default, np.int32)
+            contact, event = _everyone(instance, batch, matching & chosen)
+            named, data = np.zeros(len(contact), np.bool_), np.full(len(contact), -1, np.int32)
         else:
             mine = targets.take(targets.instance == instance.id)
-            trigger = np.where(mine.trigger == NO_DAY, default, mine.trigger).astype(np.int32)
+            trigger = _triggers(instance, mine)
             links.append(_link(mine, trigger, kind, instance, position, batch, history, context))
-            pairs = np.unique(np.stack([mine.contact, trigger.astype(np.int64)]), axis=1)
-            contact, event = pairs[0], pairs[1].astype(np.int32)
+            # of targets with the same date the first counts
+            first = np.unique(day_keys(mine.contact, trigger), return_index=True)[1]
+            contact, event = mine.contact[first], trigger[first]
+            named, data = mine.trigger[first] != NO_DAY, mine.data[first]
         ideal, deadline = _days(instance, batch.contacts.id[contact], event, context)
         keep = live(context, ideal, deadline)
-        keep &= ~history.has_campaign(contact, position, event, ideal)
-        reason = _reason(instance, batch, contact, matching, ideal, deadline, context, kind_table)
-        parts.append(drafts(contact, kind, event, ideal, deadline, reason).take(keep))
+        keep &= ~history.has_campaign(contact, position, event, ideal, named)
+        reason = _reason(
+            instance, batch, contact, matching, chosen, ideal, deadline, context, kind_table
+        )
+        parts.append(drafts(contact, kind, event, ideal, deadline, reason, data).take(keep))
     return Drafts.concat(parts), TargetLinks.concat(links)
+
+
+def _everyone(instance: Instance, batch: ContactBatch, chosen: Mask) -> tuple[Index, Days]:
+    """Return the contacts of an instance for all, and the trigger date of each."""
+    contact = np.flatnonzero(chosen)
+    if not instance.when_created:
+        day = civil.day_of(instance.default_trigger)
+        return contact, np.full(len(contact), day, np.int32)
+    created = batch.contacts.created[contact]
+    start = instance.active_start
+    since = civil.day_of(start) if start is not None else NO_DAY
+    known = (created != NO_DAY) & (created >= since)
+    return contact[known], created[known]
+
+
+def _triggers(instance: Instance, mine: OpenTargets) -> Days:
+    """Return the trigger date of each target: its own, that of its creation, or the instance's."""
+    default = civil.day_of(instance.default_trigger)
+    start = civil.day_of(instance.active_start) if instance.active_start is not None else NO_DAY
+    later = (mine.created != NO_DAY) & (mine.created > start)
+    own = np.where(later, mine.created, default)
+    trigger: Days = np.where(mine.trigger == NO_DAY, own, mine.trigger).astype(np.int32)
+    return trigger
+
+
+def target_texts(drafts: Drafts, data: pa.ChunkedArray) -> tuple[Drafts, pa.Array]:
+    """Return the drafts with details that point into the metadata texts, and these texts."""
+    carried = np.unique(drafts.details[drafts.details >= 0])
+    place = np.searchsorted(carried, drafts.details).astype(np.int32)
+    details = np.where(drafts.details >= 0, place, np.int32(-1)).astype(np.int32)
+    texts = data.take(pa.array(carried)).combine_chunks()
+    texts = pc.binary_join_element_wise('{"target": ', texts, "}", "")
+    return replace(drafts, details=details), texts
+
+
+def in_split(ids: Ids, instance: Instance) -> Mask:
+    """Return which contacts are in the instance's share of its group."""
+    if instance.split is None:
+        return np.ones(len(ids), np.bool_)
+    salt = np.array([zlib.crc32(f"split:{instance.split.group}".encode())], np.uint64)
+    share = splitmix64(ids.view(np.uint64) ^ splitmix64(salt)) % np.uint64(100)
+    chosen: Mask = (share >= instance.split.first) & (share < instance.split.end)
+    return chosen
 
 
 def targeted(batch: ContactBatch, instance: Instance) -> Mask:
     """Return which contacts match the instance's states and carriers."""
     match = np.ones(len(batch.contacts), np.bool_)
+    if instance.target_states is not None or instance.target_carriers is not None:
+        match &= batch.contacts.state != UNKNOWN
     if instance.target_states is not None:
         wanted = [i for i, state in enumerate(USPS_STATES) if state in instance.target_states]
         match &= np.isin(batch.contacts.state, wanted)
@@ -183,6 +243,7 @@ def _reason(
     batch: ContactBatch,
     contact: Index,
     targeted: Mask,
+    chosen: Mask,
     ideal: Days,
     deadline: Days,
     context: RunContext,
@@ -197,6 +258,7 @@ def _reason(
     elif instance.skip_failed_underwriting:
         reason[failed] = kind_table.reason(SkipCode.UNDERWRITING_CAMPAIGN)
     reason[deadline < ideal] = kind_table.reason(SkipCode.OUTSIDE_DATES)
+    reason[~chosen[contact]] = kind_table.reason(SkipCode.OUTSIDE_SPLIT)
     reason[~targeted[contact]] = kind_table.reason(SkipCode.OUTSIDE_TARGETING)
     return reason
 
@@ -217,7 +279,9 @@ def _link(
         contact=mine.contact,
         kind=np.full(len(mine), kind, np.int32),
         event=trigger,
-        sent=history.has_sent_campaign(mine.contact, position, trigger, ideal),
+        sent=history.has_sent_campaign(
+            mine.contact, position, trigger, ideal, mine.trigger != NO_DAY
+        ),
         status=mine.status,
     )
     return links.take(mine.row_id != 0)

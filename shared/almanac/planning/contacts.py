@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
+from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Mask
 from almanac.planning.brief import RunContext
 from almanac.planning.kinds import KindTable
-from almanac.rules.states import USPS_STATES
+from almanac.planning.suppressions import Suppressed, in_force
+from almanac.planning.texts import codes, filled, lower, mask, trimmed
+from almanac.rules.states import STATE_NAMES, USPS_STATES
 from almanac.rules.windows import Exclusions, RuleTable
 from almanac.rules.zip import MALFORMED, NOWHERE, state_codes_of
 from almanac.schedule_status import suppression_reason
 
-EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$"
+# a dot-atom of RFC 5322 before the @, a domain name of two or more labels behind it
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+EMAIL = rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+([A-Za-z]{{2,}}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$"
+EMAIL_LENGTH = 254
+SAME_DIGIT = "^(" + "|".join(f"{digit}+" for digit in range(10)) + ")$"
+FIRST_DATE = civil.day_of(dt.date(1901, 1, 1))  # an older date is a placeholder
 UNKNOWN = -1
 
 INVALID_EMAIL = "invalid_email"
@@ -27,6 +36,8 @@ STATE_UNKNOWN = "state_unknown"
 STATE_ZIP_MISMATCH = "state_zip_mismatch"
 INVALID_BIRTH_DATE = "invalid_birth_date"
 INVALID_EFFECTIVE_DATE = "invalid_effective_date"
+INVALID_PHONE = "invalid_phone"
+NO_WINDOW_DATE = "no_window_date"
 
 ISSUE_ADVICE = {
     INVALID_EMAIL: "no message can be sent: correct the e-mail address",
@@ -36,6 +47,9 @@ ISSUE_ADVICE = {
     STATE_ZIP_MISMATCH: "state and ZIP code disagree; the state is used",
     INVALID_BIRTH_DATE: "not a date (YYYY-MM-DD): no birthday message, no birthday window",
     INVALID_EFFECTIVE_DATE: "not a date (YYYY-MM-DD): no policy message, no policy window",
+    INVALID_PHONE: "not a phone number of 10 to 15 digits: no text messages",
+    NO_WINDOW_DATE: "the state has an exclusion window, and the date that it is counted from is "
+    "missing: no window protects the contact",
 }
 
 
@@ -49,8 +63,10 @@ class Contacts(Frame):
     state: Codes  # index into USPS_STATES, -1 unknown
     carrier: Codes  # index into ContactBatch.carriers
     failed: Mask  # failed underwriting
-    sms: Mask  # has a phone number
-    suppressed: Codes  # reason code, 0 without
+    created: Days
+    sms: Mask  # can get text messages: a phone number, and consent as far as columns say so
+    suppressed: Codes  # reason index of those who get no message at all, 0 without
+    unknown_date: Codes  # reason index where the date of its window is missing and keeps it silent
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class ContactBatch:
     contacts: Contacts
     exclusions: Exclusions  # row by row with `contacts`
     carriers: list[str]  # upper-case, trimmed
+    suppressed: Suppressed  # row by row with `contacts`
     issues: pa.Table  # contact_id, issue, detail; sorted
 
 
@@ -73,28 +90,36 @@ def read_contacts(
     their address, or of an unknown state if the configuration says so, also have issues.
     """
     scope = table["id"].to_numpy()
-    table = _active(table)
-    count = table.num_rows
+    table = table.filter(pa.array(is_active(table, context)))
+    ids = table["id"].to_numpy()
+    as_of, settings = civil.day_of(context.as_of), context.config.organization
 
-    email = _trimmed(table, "email")
-    valid_email = _mask(pc.match_substring_regex(email, EMAIL))
-    birth, bad_birth, birth_text = _dates(table, "birth_date")
-    effective, bad_effective, effective_text = _dates(table, "effective_date")
+    email, number_text = trimmed(table, "email"), trimmed(table, "phone_number")
+    valid_email = mask(pc.match_substring_regex(email, EMAIL))
+    valid_email &= mask(pc.less_equal(pc.utf8_length(email), EMAIL_LENGTH))
+    phone = phone_digits(number_text)
+    birth_text, effective_text = trimmed(table, "birth_date"), trimmed(table, "effective_date")
+    birth, effective = _plausible(birth_text, as_of), _plausible(effective_text, None)
 
-    state_text, zip_text = _trimmed(table, "state"), _trimmed(table, "zip_code")
+    state_text, zip_text = trimmed(table, "state"), trimmed(table, "zip_code")
     by_column, by_zip = _state_codes(state_text, zip_text)
     state = _state(by_column, by_zip)
+    lacks = _lacking_date(RuleTable(context.config), state, birth, effective)
 
-    ids = table["id"].to_numpy()
-    has_state, has_zip = _filled(state_text), _filled(zip_text)
     issues = _issues(
         ids,
         [
-            (INVALID_BIRTH_DATE, bad_birth, birth_text),
-            (INVALID_EFFECTIVE_DATE, bad_effective, effective_text),
+            (INVALID_BIRTH_DATE, (birth == NO_DAY) & filled(birth_text), birth_text),
+            (
+                INVALID_EFFECTIVE_DATE,
+                (effective == NO_DAY) & filled(effective_text),
+                effective_text,
+            ),
             (INVALID_EMAIL, ~valid_email, email),
-            (INVALID_STATE, has_state & (by_column < 0), state_text),
-            (INVALID_ZIP, has_zip & np.isin(by_zip, (MALFORMED, NOWHERE)), zip_text),
+            (INVALID_PHONE, filled(number_text) & ~filled(phone), number_text),
+            (INVALID_STATE, filled(state_text) & (by_column < 0), state_text),
+            (INVALID_ZIP, filled(zip_text) & np.isin(by_zip, (MALFORMED, NOWHERE)), zip_text),
+            (NO_WINDOW_DATE, lacks >= 0, None),
             (STATE_UNKNOWN, state == UNKNOWN, None),
             (
                 STATE_ZIP_MISMATCH,
@@ -105,9 +130,11 @@ def read_contacts(
     )
 
     eligible = valid_email.copy()
-    if not context.config.organization.send_without_zipcode_for_universal:
+    if not settings.send_without_zipcode_for_universal:
         eligible &= state != UNKNOWN
-    carriers = pc.utf8_upper(_trimmed(table, "carrier")).dictionary_encode()
+    silent = (lacks >= 0) & (not settings.send_without_window_date)
+    suppressed = _suppressed(ids, email, phone, table, suppressions, context, kind_table)
+    carriers = pc.utf8_upper(trimmed(table, "carrier")).dictionary_encode()
     contacts = Contacts(
         id=ids,
         birth=birth,
@@ -115,37 +142,108 @@ def read_contacts(
         state=state,
         carrier=carriers.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         failed=table["failed_underwriting"].to_numpy() != 0,
-        sms=_filled(_trimmed(table, "phone_number")),
-        suppressed=_suppressed(ids, email, suppressions, context, kind_table)
-        if count
-        else np.empty(0, np.int32),
+        created=civil.parse_times(table["created_at"]),
+        sms=filled(phone) & (table["consents"].to_numpy() != 0),
+        suppressed=suppressed.of_all(),
+        unknown_date=np.where(silent, kind_table.unknown_date_reasons(lacks, state), 0).astype(
+            np.int32
+        ),
     ).take(eligible)
     exclusions = RuleTable(context.config).exclusions(
         contacts.state, contacts.birth, contacts.effective
     )
-    return ContactBatch(scope, contacts, exclusions, carriers.dictionary.to_pylist(), issues)
+    return ContactBatch(
+        scope,
+        contacts,
+        exclusions,
+        carriers.dictionary.to_pylist(),
+        suppressed.take(eligible),
+        issues,
+    )
 
 
-def _active(table: pa.Table) -> pa.Table:
-    """Return the rows of contacts whose status is active or empty."""
-    status = _lower(_trimmed(table, "status"))
-    return table.filter(pa.array(np.isin(_codes(status, ["", "active"]), (0, 1))))
+def is_active(table: pa.Table, context: RunContext) -> Mask:
+    """Return which contacts take part, by their status; one without a status does."""
+    active = [status.strip().lower() for status in context.config.contacts.active_statuses]
+    return codes(lower(trimmed(table, "status")), ["", *active]) >= 0
 
 
-def _dates(table: pa.Table, name: str) -> tuple[Days, Mask, pa.Array]:
-    """Return the days of a column, which of its texts are no date, and the trimmed texts."""
-    days, texts = civil.parse_dates(table[name]), _trimmed(table, name)
-    return days, (days == NO_DAY) & _filled(texts), texts
+def phone_digits(texts: pa.Array) -> pa.Array:
+    """Return the digits of numbers that text messages can be sent to, '' for others."""
+    digits = pc.replace_substring_regex(texts, r"\.0$", "")
+    digits = pc.replace_substring_regex(digits, "[^0-9]", "")
+    length = pc.utf8_length(digits)
+    usable = pc.and_(pc.greater_equal(length, 10), pc.less_equal(length, 15))
+    usable = pc.and_not(usable, pc.match_substring_regex(digits, SAME_DIGIT))
+    return pc.if_else(usable, digits, "")
+
+
+def _plausible(texts: pa.Array, last: int | None) -> Days:
+    """Return days, NO_DAY for placeholders and for those after the last day that makes sense."""
+    days = civil.parse_dates(texts)
+    odd = days < FIRST_DATE
+    if last is not None:
+        odd |= days > last
+    return np.where(odd, NO_DAY, days).astype(np.int32)
+
+
+def _lacking_date(rules: RuleTable, state: Codes, birth: Days, effective: Days) -> Codes:
+    """Return what the window of each contact's state is counted from and is missing: 0 the birth
+    date, 1 the effective date, -1 nothing."""
+    kind = rules.window_kind(state)
+    return np.select(
+        [(kind == 0) & (birth == NO_DAY), (kind == 1) & (effective == NO_DAY)], [0, 1], -1
+    ).astype(np.int32)
+
+
+def _suppressed(
+    ids: Ids,
+    email: pa.Array,
+    phone: pa.Array,
+    table: pa.Table,
+    suppressions: pa.Table,
+    context: RunContext,
+    kind_table: KindTable,
+) -> Suppressed:
+    rows = in_force(suppressions, civil.day_of(context.as_of))
+    opted = table["opt_out"].combine_chunks().dictionary_encode()
+    return Suppressed.of(
+        rows,
+        (ids, email, phone),
+        _suppression_codes(rows["reason"], kind_table),
+        _opt_out_codes(opted, kind_table),
+    )
+
+
+def _suppression_codes(reasons: pa.ChunkedArray, kind_table: KindTable) -> Codes:
+    encoded = reasons.combine_chunks().dictionary_encode()
+    found = map(suppression_reason, encoded.dictionary.to_pylist())
+    known = np.array([kind_table.reason_with_text(each.text) for each in found] or [0], np.int32)
+    of_row: Codes = known[encoded.indices.to_numpy(zero_copy_only=False)]
+    return of_row
+
+
+def _opt_out_codes(columns: pa.DictionaryArray, kind_table: KindTable) -> Codes:
+    names = columns.dictionary.to_pylist()
+    texts = [suppression_reason(name).text if name else "" for name in names]
+    known = np.array(
+        [kind_table.reason_with_text(text) if text else 0 for text in texts] or [0], np.int32
+    )
+    of_contact: Codes = known[columns.indices.to_numpy(zero_copy_only=False)]
+    return of_contact
 
 
 def states_of(table: pa.Table) -> Codes:
     """Return the state codes of all rows of `contacts`, -1 for unknown."""
-    return _state(*_state_codes(_trimmed(table, "state"), _trimmed(table, "zip_code")))
+    return _state(*_state_codes(trimmed(table, "state"), trimmed(table, "zip_code")))
 
 
 def _state_codes(state_text: pa.Array, zip_text: pa.Array) -> tuple[Codes, Codes]:
     """Return the state codes by the column and by the ZIP code."""
-    by_column = _codes(pc.utf8_upper(state_text), list(USPS_STATES))
+    named = list(STATE_NAMES)
+    known = codes(pc.utf8_upper(state_text), [*USPS_STATES, *named])
+    of_name = [list(USPS_STATES).index(STATE_NAMES[name]) for name in named]
+    by_column = np.array([*range(len(USPS_STATES)), *of_name, -1], np.int32)[known]
     return by_column, state_codes_of(zip_text).astype(np.int32)
 
 
@@ -154,47 +252,11 @@ def _state(by_column: Codes, by_zip: Codes) -> Codes:
     return np.where(by_column >= 0, by_column, np.maximum(by_zip, UNKNOWN)).astype(np.int32)
 
 
-def in_force(suppressions: pa.Table, as_of: int) -> pa.Table:
-    """Return the rows of `suppressions` in force on as_of; a missing bound is open."""
-    since = civil.parse_dates(suppressions["since"])
-    until = civil.parse_dates(suppressions["until"])
-    holds = (since <= as_of) & ((until == NO_DAY) | (until >= as_of))
-    return suppressions.filter(pa.array(holds))
-
-
-def _suppressed(
-    ids: Ids, email: pa.Array, suppressions: pa.Table, context: RunContext, kind_table: KindTable
-) -> Codes:
-    """Return the code of the first suppression in force for a contact's id or address, else 0."""
-    rows = in_force(suppressions, civil.day_of(context.as_of))
-    if rows.num_rows == 0:
-        return np.zeros(len(ids), np.int32)
-    none = rows.num_rows
-    by_id = _first_match(
-        rows["contact_id"], pa.array(ids), none, rows["contact_id"].to_numpy() != 0
-    )
-    named = _filled(rows["email"])
-    by_email = _first_match(rows["email"], _lower(email), none, named)
-    first = np.minimum(by_id, by_email)
-    reasons = rows["reason"].combine_chunks().dictionary_encode()
-    found = map(suppression_reason, reasons.dictionary.to_pylist())
-    codes = np.array([kind_table.reason_with_text(each.text) for each in found], np.int32)
-    return np.append(codes[reasons.indices.to_numpy()], np.int32(0))[first]
-
-
-def _first_match(keys: pa.ChunkedArray, values: pa.Array, none: int, usable: Mask) -> Index:
-    """Return the row of the first usable key equal to each value, `none` without one."""
-    rows = np.flatnonzero(usable)
-    value_set = keys.combine_chunks().take(pa.array(rows))
-    found = pc.index_in(values, value_set=value_set).fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.where(found < 0, none, np.append(rows, none)[found])
-
-
 def _issues(ids: Ids, found: list[tuple[str, Mask, pa.Array | None]]) -> pa.Table:
     """Return all issues as rows by contact and issue; `found` is in the order of issues."""
     parts = []
-    for issue, mask, detail in found:
-        rows = np.flatnonzero(mask)
+    for issue, has, detail in found:
+        rows = np.flatnonzero(has)
         if len(rows) == 0:
             continue
         texts = pa.array([""] * len(rows)) if detail is None else detail.take(pa.array(rows))
@@ -215,24 +277,3 @@ def _issues(ids: Ids, found: list[tuple[str, Mask, pa.Array | None]]) -> pa.Tabl
 
 
 ISSUES = pa.schema([("contact_id", pa.int64()), ("issue", pa.string()), ("detail", pa.string())])
-
-
-def _trimmed(table: pa.Table, name: str) -> pa.Array:
-    return pc.utf8_trim_whitespace(table[name].combine_chunks())
-
-
-def _lower(texts: pa.Array) -> pa.Array:
-    return pc.utf8_lower(texts)
-
-
-def _filled(texts: pa.Array | pa.ChunkedArray) -> Mask:
-    return _mask(pc.not_equal(texts, ""))
-
-
-def _mask(values: pa.Array | pa.ChunkedArray) -> Mask:
-    return np.asarray(values.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
-
-
-def _codes(texts: pa.Array, known: list[str]) -> Codes:
-    found = pc.index_in(texts, value_set=pa.array(known)).fill_null(-1)
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,12 @@ class Drafts(Frame):
     ideal: Days
     deadline: Days
     reason: Codes
-    details: Codes  # row of the follow-ups' metadata, -1 without
+    details: Codes  # row of the metadata texts, -1 without
+
+    def with_details_after(self, count: int) -> Drafts:
+        """Return the drafts where their texts come behind so many others."""
+        details = np.where(self.details >= 0, self.details + np.int32(count), self.details)
+        return replace(self, details=details.astype(np.int32))
 
 
 def drafts(

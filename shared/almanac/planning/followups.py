@@ -13,8 +13,10 @@ from almanac.config import FOLLOWUP_TYPES
 from almanac.frames import NO_DAY, Ids, Mask
 from almanac.joins import DaysByGroup, group_starts, positions
 from almanac.planning.brief import RunContext
+from almanac.planning.contacts import Contacts
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import (
+    AEP,
     BIRTHDAY,
     CAMPAIGN,
     EFFECTIVE_DATE,
@@ -24,13 +26,14 @@ from almanac.planning.history import (
 )
 from almanac.planning.kinds import KindTable
 from almanac.rules.windows import FAR
+from almanac.schedule_status import SkipCode
 
 
 def draft_followups(
     history: History,
     clicks: pa.Table,
     answers: pa.Table,
-    contact_ids: Ids,
+    contacts: Contacts,
     context: RunContext,
     kind_table: KindTable,
 ) -> tuple[Drafts, pa.Array]:
@@ -45,6 +48,7 @@ def draft_followups(
     deadline = parents.sent + np.int32(timing.followup_lookback_days)
     exists = live(context, ideal, deadline)
     parents, ideal, deadline = parents.take(exists), ideal[exists], deadline[exists]
+    contact_ids = contacts.id
 
     clicked = _since(parents, clicks["contact_id"], clicks["clicked_at"], contact_ids)
     answered = _since(parents, answers["contact_id"], answers["created_at"], contact_ids)
@@ -63,8 +67,21 @@ def draft_followups(
     own_event = np.isin(parents.type, (BIRTHDAY, EFFECTIVE_DATE)) & (parents.event != NO_DAY)
     event = np.where(own_event, parents.event, parents.sent)
     details = np.arange(len(parents), dtype=np.int32)
-    texts = _metadata(parents, clicked, answered, medical, context)
-    return drafts(parents.contact, kind, event, ideal, deadline, 0, details), texts
+    carried = history.carried.take(pa.array(parents.carried))
+    texts = _metadata(parents, clicked, answered, medical, carried, context)
+    reason = np.zeros(len(parents), np.int32)
+    if context.config.organization.exclude_failed_underwriting_global:
+        barred = contacts.failed[parents.contact] & ~_about_aep(parents, context)
+        reason[barred] = kind_table.reason(SkipCode.UNDERWRITING_GLOBAL)
+    return drafts(parents.contact, kind, event, ideal, deadline, reason, details), texts
+
+
+def _about_aep(parents: Committed, context: RunContext) -> Mask:
+    campaigns = np.array([*(i.type_name == "aep" for i in context.instances), False])
+    about: Mask = np.where(
+        parents.type == CAMPAIGN, campaigns[parents.instance], parents.type == AEP
+    )
+    return about
 
 
 def _may_have_followups(rows: Committed, context: RunContext) -> Mask:
@@ -89,13 +106,18 @@ def _latest(rows: Committed) -> Committed:
 
 
 def _since(parents: Committed, contact: pa.Array, when: pa.Array, contact_ids: Ids) -> Mask:
-    """Return whether each parent's contact did it on the day the parent was sent, or later."""
-    did = DaysByGroup(positions(contact_ids, contact.to_numpy()), civil.parse_dates(when))
+    """Whether each parent's contact did it on the day the parent was sent, or later."""
+    did = DaysByGroup(positions(contact_ids, contact.to_numpy()), civil.parse_times(when))
     return did.any_between(parents.contact, parents.sent, np.full(len(parents), FAR, np.int32))
 
 
 def _metadata(
-    parents: Committed, clicked: Mask, answered: Mask, medical: Mask, context: RunContext
+    parents: Committed,
+    clicked: Mask,
+    answered: Mask,
+    medical: Mask,
+    carried: pa.Array,
+    context: RunContext,
 ) -> pa.Array:
     """Return one JSON text for each parent, joined from vectors of its parts."""
     starts = {(code, -1): json.dumps(name) for name, code in TYPE_CODES.items()} | {
@@ -122,6 +144,9 @@ def _metadata(
         start,
         ', "followup_behavior": ',
         behaviours,
+        pc.if_else(
+            pc.equal(carried, ""), "", pc.binary_join_element_wise(', "target": ', carried, "")
+        ),
         "}",
         "",
     )

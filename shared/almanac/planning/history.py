@@ -14,6 +14,7 @@ from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.joins import DaysByGroup, positions
 from almanac.planning.brief import Instance, RunContext
+from almanac.planning.texts import filled
 from almanac.schedule_status import SENT_STATUSES, Status
 
 OTHER, BIRTHDAY, EFFECTIVE_DATE, AEP, POST_WINDOW, CAMPAIGN, FOLLOWUP = range(7)
@@ -38,7 +39,10 @@ class Committed(Frame):
     instance: Index  # position in the context's instances, -1 without
     day: Days  # scheduled_send_date
     sent: Days  # date of actual_send_datetime, else scheduled_send_date
-    event: Days  # date of the event columns
+    event: Days  # date that the event columns make
+    campaign_aep: Mask  # of the campaign type aep, which the built-in email counts as its own
+    ours: Mask  # planned by Almanac: it has an ideal date
+    carried: Index  # row of `History.carried`
     is_sent: Mask  # sent or delivered
     counted: Mask  # counts in the frequency limit
 
@@ -48,18 +52,17 @@ class History:
 
     def __init__(self, table: pa.Table, contact_ids: Ids, context: RunContext) -> None:
         self.rows = read_committed(table, contact_ids, context)
+        self.carried = table["target"].combine_chunks()  # what campaign targets carried, or ''
         rows = self.rows
         self.instance_count = max(1, len(context.instances))
         self._by_type = {
-            code: DaysByGroup(rows.contact[rows.type == code], rows.day[rows.type == code])
+            code: DaysByGroup(rows.contact[is_of], rows.day[is_of])
             for code in TYPE_CODES.values()
+            for is_of in [(rows.type == code) | (rows.campaign_aep & (code == AEP))]
         }
         campaigns = rows.take((rows.type == CAMPAIGN) & (rows.instance >= 0))
-        self._campaign_days = self._file(campaigns, campaigns.day)
-        self._campaign_events = self._file(campaigns, campaigns.event)
-        sent = campaigns.take(campaigns.is_sent)
-        self._sent_days = self._file(sent, sent.day)
-        self._sent_events = self._file(sent, sent.event)
+        self._campaigns = _Campaigns(campaigns, self.instance_count)
+        self._sent = _Campaigns(campaigns.take(campaigns.is_sent), self.instance_count)
         followups = rows.take(rows.type == FOLLOWUP)
         self.followups = DaysByGroup(followups.contact, followups.day)
 
@@ -67,20 +70,47 @@ class History:
         """Return whether a committed row of the type is within `distance` days of each day."""
         return self._by_type[code].any_between(contact, day - distance, day + distance)
 
-    def has_campaign(self, contact: Index, instance: int, event: Days, ideal: Days) -> Mask:
-        """Return whether a committed row already handles each campaign candidate."""
-        group = contact * self.instance_count + instance
-        near = self._campaign_days.any_between(group, ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
-        return near | self._campaign_events.any_between(group, event, event)
+    def has_campaign(
+        self, contact: Index, instance: int, event: Days, ideal: Days, named: Mask
+    ) -> Mask:
+        """Return whether a committed row handles the campaign candidate already.
 
-    def has_sent_campaign(self, contact: Index, instance: int, event: Days, ideal: Days) -> Mask:
-        """Return the same, for rows that were sent or delivered."""
+        named: its target has a trigger date of its own.
+        """
         group = contact * self.instance_count + instance
-        near = self._sent_days.any_between(group, ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
-        return near | self._sent_events.any_between(group, event, event)
+        return self._campaigns.handle(group, event, ideal, named)
 
-    def _file(self, rows: Committed, days: Days) -> DaysByGroup:
-        return DaysByGroup(rows.contact * self.instance_count + rows.instance, days)
+    def has_sent_campaign(
+        self, contact: Index, instance: int, event: Days, ideal: Days, named: Mask
+    ) -> Mask:
+        """Return the same for rows that were sent or delivered."""
+        group = contact * self.instance_count + instance
+        return self._sent.handle(group, event, ideal, named)
+
+
+class _Campaigns:
+    """Committed campaign rows by contact and instance."""
+
+    def __init__(self, rows: Committed, instances: int) -> None:
+        group = rows.contact * instances + rows.instance
+        self._events = DaysByGroup(group, rows.event)
+        self._days = DaysByGroup(group, rows.day)
+        self._older_days = DaysByGroup(group[~rows.ours], rows.day[~rows.ours])
+
+    def handle(self, group: Index, event: Days, ideal: Days, named: Mask) -> Mask:
+        """Return for which candidates a row has the same event, or was sent near the ideal date.
+
+        A date of its own is handled by a row near it only if an older scheduler wrote the row: one
+        of ours names its event, and another date of the campaign may be as near.
+        """
+        around = (ideal - CAMPAIGN_DAYS, ideal + CAMPAIGN_DAYS)
+        near = np.where(
+            named,
+            self._older_days.any_between(group, *around),
+            self._days.any_between(group, *around),
+        )
+        handled: Mask = near | self._events.any_between(group, event, event)
+        return handled
 
 
 def read_committed(table: pa.Table, contact_ids: Ids, context: RunContext) -> Committed:
@@ -118,6 +148,9 @@ def read_committed(table: pa.Table, contact_ids: Ids, context: RunContext) -> Co
             table["event_month"].to_numpy(),
             table["event_day"].to_numpy(),
         ),
+        campaign_aep=np.array([name == "campaign_aep" for _, name in classes] or [False])[index],
+        ours=filled(table["ideal_send_date"]),
+        carried=rows,
         is_sent=is_sent,
         counted=counted & (codes != FOLLOWUP) & (day != NO_DAY),
     )

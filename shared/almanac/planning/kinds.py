@@ -16,6 +16,7 @@ from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import (
     EXCLUSION_SKIPS,
     FIXED_SKIPS,
+    STATE_SKIPS,
     SkipCode,
     SkipReason,
     suppression_reason,
@@ -32,9 +33,10 @@ class KindTable:
         self.kinds: list[Kind] = _kinds(context)
         self.skip_reasons: list[SkipReason | None] = [None, *map(SkipReason, FIXED_SKIPS)]
         self._exclusion_base = len(self.skip_reasons)
-        for code in EXCLUSION_SKIPS:
+        for code in STATE_SKIPS:
             self.skip_reasons += [SkipReason(code, state) for state in USPS_STATES]
-        self.skip_reasons += map(suppression_reason, context.suppression_reasons)
+        named = [*context.suppression_reasons, *context.config.contacts.opt_out_columns]
+        self.skip_reasons += dict.fromkeys(map(suppression_reason, named))
         self.reasons: list[str] = [each.text if each else "" for each in self.skip_reasons]
         self._kind_codes = {(k.email_type, k.instance): i for i, k in enumerate(self.kinds)}
         self._reason_codes = {text: i for i, text in enumerate(self.reasons)}
@@ -55,6 +57,11 @@ class KindTable:
         """Return the reason codes of causes (see `rules.windows.causes`) in the given states."""
         codes = self._exclusion_base + (cause - 1) * len(USPS_STATES) + state
         return np.where(cause == 0, 0, codes).astype(np.int32)
+
+    def unknown_date_reasons(self, kind_of_date: Codes, state: Codes) -> Codes:
+        """Return reason indexes: 0 birth, 1 effective date is unknown; for contacts of states."""
+        first = self._exclusion_base + len(EXCLUSION_SKIPS) * len(USPS_STATES)
+        return (first + kind_of_date * len(USPS_STATES) + state).astype(np.int32)
 
     @cached_property
     def is_followup(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -79,6 +86,7 @@ class KindTable:
 
 def _kinds(context: RunContext) -> list[Kind]:
     config = context.config
+    lender = next((i for i in context.instances if i.id == context.aep_lender), None)
     kinds = [
         Kind(
             name,
@@ -88,7 +96,18 @@ def _kinds(context: RunContext) -> list[Kind]:
             config.sms_template(name),
         )
         for name in BUILT_IN_TYPES
+        if name != "aep" or lender is None
     ]
+    if lender is not None:
+        kinds.append(
+            Kind(
+                "aep",
+                0,
+                lender.priority,
+                lender.email_template or config.email_template("aep"),
+                lender.sms_template or config.sms_template("aep"),
+            )
+        )
     kinds += [
         Kind(
             name,

@@ -17,6 +17,7 @@ from almanac.frames import (
     Candidates,
     Ids,
     Index,
+    Mask,
     Removals,
     ScheduledDays,
     ShardData,
@@ -37,6 +38,7 @@ from almanac.planning.campaigns import (
     converted_rows,
     draft_campaigns,
     read_targets,
+    target_texts,
 )
 from almanac.planning.contacts import ContactBatch, read_contacts
 from almanac.planning.drafts import Drafts
@@ -87,9 +89,11 @@ def plan_contacts(data: ShardData, context: RunContext, kind_table: KindTable) -
     birthday, effective = birthdays(contacts, context), effective_dates(contacts, context)
     targets = read_targets(data.targets, data.legacy, contacts.id, context)
     campaigns, links = draft_campaigns(batch, targets, history, context, kind_table)
+    campaigns, carried = target_texts(campaigns, data.targets["data"])
     followups, metadata = draft_followups(
-        history, data.clicks, data.answers, contacts.id, context, kind_table
+        history, data.clicks, data.answers, contacts, context, kind_table
     )
+    followups = followups.with_details_after(len(carried))
     drafts = Drafts.concat(
         [
             draft_birthdays(birthday, contacts, history, context, kind_table),
@@ -103,10 +107,26 @@ def plan_contacts(data: ShardData, context: RunContext, kind_table: KindTable) -
         ]
     )
     drafts = drafts.take(np.lexsort((drafts.event, drafts.kind, drafts.contact)))
-    suppressed = contacts.suppressed[drafts.contact]
-    drafts.reason[suppressed > 0] = suppressed[suppressed > 0]
+    _silence(drafts, batch, kind_table)
     sifted = sift(drafts, batch, history, context, kind_table)
+    metadata = pa.concat_arrays([carried, metadata])
     return ContactPlan(batch, history, drafts, sifted, links, metadata)
+
+
+def _silence(drafts: Drafts, batch: ContactBatch, kind_table: KindTable) -> None:
+    """Set the reasons of contacts who get no message, or none of a type, before all others."""
+    unknown = batch.contacts.unknown_date[drafts.contact]
+    silent = (unknown > 0) & kind_table.respects_windows[drafts.kind]
+    drafts.reason[silent] = unknown[silent]
+    suppressed = batch.suppressed.reason(drafts.contact, drafts.kind, kind_table.kinds)
+    drafts.reason[suppressed > 0] = suppressed[suppressed > 0]
+
+
+def texted(drafts: Drafts, batch: ContactBatch, kind_table: KindTable) -> Mask:
+    """Return which drafts may go out as a text message too."""
+    silenced = batch.suppressed.without_text(drafts.contact, drafts.kind, kind_table.kinds)
+    may: Mask = batch.contacts.sms[drafts.contact] & ~silenced
+    return may
 
 
 def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> ShardPlan:
@@ -120,11 +140,12 @@ def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> S
         event=drafts.event,
         ideal=drafts.ideal,
         deadline=drafts.deadline,
+        x=sifted.x,
         floor=sifted.floor,
         ceiling=sifted.hi,
         reason=sifted.reason,
         state=batch.contacts.state[drafts.contact].astype(np.int8),
-        sms=batch.contacts.sms[drafts.contact],
+        sms=texted(drafts, batch, kind_table),
         details=drafts.details,
         **match.columns,
     )

@@ -79,9 +79,7 @@ class _KeptBack:
             where = positions(days.contact, contact)
             have = np.flatnonzero(where >= 0)
             at = where[have]
-            one = AnniversaryDays(contact[have], days.month_day[at], days.first_year[at], days.lead)
-            ideal = one.first_event(first[have] + np.int32(days.lead)) - np.int32(days.lead)
-            found[have] |= ideal <= last[have]
+            found[have] |= days.take(at).first_ideal(first[have]) <= last[have]
         span = civil.date_of(int(first.min())), civil.date_of(int(last.max()))
         for day in aep_days(context, *span):
             found |= (first <= day) & (day <= last)

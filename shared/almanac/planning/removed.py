@@ -80,7 +80,10 @@ class WhyRemoved:
             if instance.understood:
                 code = kind_table.kind(instance.email_type, instance.id)
                 rows = np.flatnonzero(kind == code)
-                sent[rows] = history.has_campaign(contact[rows], position, event[rows], ideal[rows])
+                named = np.full(len(rows), not instance.target_all_contacts)
+                sent[rows] = history.has_campaign(
+                    contact[rows], position, event[rows], ideal[rows], named
+                )
         rows = np.flatnonzero(kind_table.is_followup[kind])
         parent_sent = ideal[rows] - np.int32(self._context.config.timing.followup_delay_days)
         sent[rows] = history.followups.any_between(

@@ -34,6 +34,7 @@ class Sifted(Frame):
     reason: Codes
     start: Days  # the later of ideal date and T0
     latest: Days  # last day up to the deadline without an excluded day since the start
+    x: Days  # the day that the frequency limit counts it on: ideal, or later where it waits
     lo: Days  # it may be moved to [lo, hi] and keeps the frequency limit
     hi: Days
     floor: Days  # first day of [lo, hi] from T0 on, no excluded day between it and start
@@ -67,8 +68,8 @@ def sift(
     _drop_conflicting_campaigns(drafts, reason, kind_table)
     counted = ~kind_table.is_followup[drafts.kind]
     committed = _committed(drafts, history, context)
-    _drop_too_frequent(drafts, reason, counted, committed, _Limit.of(context), kind_table)
-    lo, hi = _ranges(drafts, reason, counted, committed, latest, context, kind_table)
+    x = _spaced(drafts, reason, counted, committed, latest, _Limit.of(context), kind_table)
+    lo, hi = _ranges(drafts, x, reason, counted, committed, latest, context, kind_table)
     reason[(reason == 0) & (hi < start)] = kind_table.reason(SkipCode.FREQUENCY)
 
     floor = np.maximum(lo, t0)
@@ -76,7 +77,7 @@ def sift(
     floor[early] = first_clear_day(
         batch.exclusions.take(drafts.contact[early]), start[early], floor[early]
     )
-    return Sifted(reason, start, latest, lo, hi, floor)
+    return Sifted(reason, start, latest, x, lo, hi, floor)
 
 
 def _order(drafts: Drafts, kind_table: KindTable) -> Index:
@@ -134,19 +135,22 @@ def _committed(drafts: Drafts, history: History, context: RunContext) -> _Counte
     return _Counted(mine.contact, mine.day)
 
 
-def _drop_too_frequent(
+def _spaced(
     drafts: Drafts,
     reason: Codes,
     counted: Mask,
     committed: _Counted,
+    latest: Days,
     limit: _Limit,
     kind_table: KindTable,
-) -> None:
-    """Step 5: accept candidates in order unless a span of days would hold too many messages."""
+) -> Days:
+    """Step 5: return x, accepting candidates in order, each on the first day from its ideal date to
+    its latest on which no span of days would hold too many messages; skip those without one."""
+    x = drafts.ideal.copy()
     rows = np.flatnonzero((reason == 0) & counted)
     contacts = _crowded(committed, _Counted(drafts.contact[rows], drafts.ideal[rows]), limit)
     if len(contacts) == 0:
-        return
+        return x
     rows = rows[np.isin(drafts.contact[rows], contacts)]
     rows = rows[_order(drafts.take(rows), kind_table)]
     committed = committed.take(np.isin(committed.contact, contacts))
@@ -155,12 +159,17 @@ def _drop_too_frequent(
         chunk = contacts[first : first + CHUNK]
         some = rows[_within(drafts.contact[rows], chunk)]
         known = committed.take(_within(committed.contact, chunk))
-        refused = _refused(
-            _Counted(positions(chunk, drafts.contact[some]), drafts.ideal[some]),
+        ideal = drafts.ideal[some]
+        day = _first_days(
+            _Counted(positions(chunk, drafts.contact[some]), ideal),
+            latest[some],
             _Counted(positions(chunk, known.contact), known.day),
             limit,
         )
+        refused = (day > ideal) & (day > latest[some])
+        x[some[~refused]] = day[~refused]
         reason[some[refused]] = frequency
+    return x
 
 
 def _crowded(committed: _Counted, candidates: _Counted, limit: _Limit) -> Ids:
@@ -180,8 +189,9 @@ def _within(contact: Index, chunk: Ids) -> Mask:
     return within
 
 
-def _refused(candidates: _Counted, committed: _Counted, limit: _Limit) -> Mask:
-    """Return which candidates are refused; they are sorted by contact, then by their order.
+def _first_days(candidates: _Counted, latest: Days, committed: _Counted, limit: _Limit) -> Days:
+    """Return the first day of each candidate that the limit allows, which may be past its latest:
+    then it is not accepted. Candidates are sorted by contact, then by their order.
 
     A contact's order is sequential, but contacts are independent: round k judges the k-th
     candidate of every contact. The contacts, numbered from 0, are rows of a table:
@@ -203,35 +213,41 @@ def _refused(candidates: _Counted, committed: _Counted, limit: _Limit) -> Mask:
     table = np.full((contacts, width), _NOWHERE, np.int32)
     table[committed.contact, slot] = committed.day
     filled = np.bincount(committed.contact, minlength=contacts)
-    refused = np.zeros(len(candidates), np.bool_)
+    days = candidates.day.copy()
     for number in range(rounds):
         rows = np.flatnonzero(round_of == number)
-        contact, day = candidates.contact[rows], candidates.day[rows]
-        full = _in_full_span(table[contact], day, limit)
-        refused[rows] = full
-        contact, day = contact[~full], day[~full]
-        table[contact, filled[contact]] = day
+        contact = candidates.contact[rows]
+        days[rows] = _next_allowed(table[contact], candidates.day[rows], limit)
+        accepted = rows[(days[rows] == candidates.day[rows]) | (days[rows] <= latest[rows])]
+        contact = candidates.contact[accepted]
+        table[contact, filled[contact]] = days[accepted]
         filled[contact] += 1
-    return refused
+    return days
 
 
-def _in_full_span(others: npt.NDArray[np.int32], day: Days, limit: _Limit) -> Mask:
-    """Return whether a span that contains the day holds `limit.emails` others; row by row.
+def _next_allowed(others: npt.NDArray[np.int32], day: Days, limit: _Limit) -> Days:
+    """Return the first day from `day` on of which no span holds `limit.emails` others; row by row.
 
-    Of the spans that contain the day, only those matter that begin at the day itself or at one of
-    the others: a span between two of these can begin later without losing a message.
+    With the others sorted, `emails` of them in a row, from o_i to o_j, that lie within a period
+    forbid the days of all spans around them:
+
+        o_j - period < day < o_i + period
+
+    Both bounds rise with i, so one pass over i is enough: a day that has moved past one stretch
+    can meet only those behind it.
     """
-    day = day[:, None]
-    before = (others > day - limit.period) & (others <= day)
-    full = np.zeros(len(day), np.bool_)
-    for begin in np.where(before, others, day).T[:, :, None]:
-        held = ((others >= begin) & (others < begin + limit.period)).sum(axis=1)
-        full |= held >= limit.emails
-    return full
+    others = np.sort(others, axis=1)
+    for first in range(others.shape[1] - limit.emails + 1):
+        begin, end = others[:, first], others[:, first + limit.emails - 1]
+        together = end - begin < limit.period
+        forbidden = together & (day > end - limit.period) & (day < begin + limit.period)
+        day = np.where(forbidden, begin + np.int32(limit.period), day)
+    return day
 
 
 def _ranges(
     drafts: Drafts,
+    x_of: Days,
     reason: Codes,
     counted: Mask,
     committed: _Counted,
@@ -250,19 +266,20 @@ def _ranges(
     """
     emails, period = _Limit.of(context)
     half = context.config.load_balancing.ed_smoothing_window_days // 2
-    lo, hi = drafts.ideal.copy(), latest.copy()
+    lo, hi = x_of.copy(), latest.copy()
     rows = np.flatnonzero((reason == 0) & counted)
     if len(rows) == 0:
         return lo, hi
     rows = rows[_order(drafts.take(rows), kind_table)]
-    both = _Counted.concat([committed, _Counted(drafts.contact[rows], drafts.ideal[rows])])
+    both = _Counted.concat([committed, _Counted(drafts.contact[rows], x_of[rows])])
     # committed rows come first in `both`, so the stable sort puts them first of equals
     order = np.argsort(day_keys(both.contact, both.day), kind="stable")
     contact, x = both.contact[order], both.day[order].astype(np.int64)
     is_candidate = order >= len(committed)
     row = rows[order[is_candidate] - len(committed)]  # of the drafts
     movable = is_candidate.copy()
-    movable[is_candidate] = kind_table.is_effective_date[drafts.kind[row]]
+    at_ideal = x_of[row] == drafts.ideal[row]
+    movable[is_candidate] = kind_table.is_effective_date[drafts.kind[row]] & at_ideal
 
     # pairs (i, i + m) of one contact, by the first of the two
     pair = contact[emails:] == contact[:-emails]

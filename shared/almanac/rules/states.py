@@ -19,6 +19,24 @@ USPS_STATES = tuple(
     "AA AE AP".split()
 )
 
+_NAMES = """
+    AL=Alabama AK=Alaska AZ=Arizona AR=Arkansas CA=California CO=Colorado CT=Connecticut
+    DE=Delaware FL=Florida GA=Georgia HI=Hawaii ID=Idaho IL=Illinois IN=Indiana IA=Iowa KS=Kansas
+    KY=Kentucky LA=Louisiana ME=Maine MD=Maryland MA=Massachusetts MI=Michigan MN=Minnesota
+    MS=Mississippi MO=Missouri MT=Montana NE=Nebraska NV=Nevada NH=New_Hampshire NJ=New_Jersey
+    NM=New_Mexico NY=New_York NC=North_Carolina ND=North_Dakota OH=Ohio OK=Oklahoma OR=Oregon
+    PA=Pennsylvania RI=Rhode_Island SC=South_Carolina SD=South_Dakota TN=Tennessee TX=Texas
+    UT=Utah VT=Vermont VA=Virginia WA=Washington WV=West_Virginia WI=Wisconsin WY=Wyoming
+    DC=District_of_Columbia AS=American_Samoa GU=Guam MP=Northern_Mariana_Islands PR=Puerto_Rico
+    VI=U.S._Virgin_Islands VI=Virgin_Islands FM=Federated_States_of_Micronesia MH=Marshall_Islands
+    PW=Palau AA=Armed_Forces_Americas AE=Armed_Forces_Europe AP=Armed_Forces_Pacific
+"""
+# by upper-case English name
+STATE_NAMES = {
+    name.replace("_", " ").upper(): code
+    for code, name in (pair.split("=") for pair in _NAMES.split())
+}
+
 STATE_RULES: dict[str, dict[str, Any]] = {
     # Cal. Ins. Code § 10192.11(h): annual open enrollment of 60 days from the birthday (SB 407,
     # 2019); 30 days before it is the notice period of the same section.

@@ -66,6 +66,14 @@ class RuleTable:
             self.month_start[row] = rule.use_month_start
             self.age[row] = -1 if rule.year_round_from_age is None else rule.year_round_from_age
 
+    def window_kind(self, state: Codes) -> Codes:
+        """Return what the windows of states are counted from: 0 the birth date, 1 the effective
+        date, -1 for states without windows."""
+        cause = self.cause[state]
+        return np.select(
+            [cause == BIRTHDAY_WINDOW, cause == EFFECTIVE_DATE_WINDOW], [0, 1], -1
+        ).astype(np.int32)
+
     def exclusions(self, state: Codes, birth: Days, effective: Days) -> Exclusions:
         """Return the exclusions of contacts by state code, -1 for unknown, and their dates."""
         cause = self.cause[state]

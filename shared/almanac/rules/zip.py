@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from almanac.frames import Small
 from almanac.rules.states import USPS_STATES
 
-MALFORMED = -1  # neither `12345` nor `12345-6789`
+MALFORMED = -1  # no ZIP code, whatever a spreadsheet did to it
 NOWHERE = -2  # well-formed, but of no state
 
 _ZERO, _NINE, _HYPHEN = b"09-"
@@ -29,6 +29,15 @@ def state_codes_of(zips: pa.Array | pa.ChunkedArray) -> Small:
     """
     if isinstance(zips, pa.ChunkedArray):
         zips = zips.combine_chunks()
+    codes = _codes(zips)
+    odd = np.flatnonzero(codes == MALFORMED)
+    if len(odd):
+        codes[odd] = _codes(_mended(pc.fill_null(zips.take(pa.array(odd)).cast(pa.string()), "")))
+    return codes
+
+
+def _codes(zips: pa.Array) -> Small:
+    """Return the codes of `12345` and `12345-6789`."""
     texts = pc.fill_null(zips.cast(pa.large_binary()), b"")
     offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
     lengths = np.diff(offsets)
@@ -51,6 +60,18 @@ def state_codes_of(zips: pa.Array | pa.ChunkedArray) -> Small:
         formed[long] &= (digits >= _ZERO) & (digits <= _NINE)
     codes[rows[formed]] = zip_table()[numbers[formed]]
     return codes
+
+
+def _mended(zips: pa.Array) -> pa.Array:
+    """Return ZIP texts with the zeros that a spreadsheet took, and without its `.0`."""
+    texts = pc.replace_substring_regex(zips, r"\.0$", "")
+    short = pc.match_substring_regex(texts, "^[0-9]{3,5}$")
+    hyphened = pc.match_substring_regex(texts, "^[0-9]{3,4}-[0-9]{4}$")
+    nine = pc.match_substring_regex(texts, "^[0-9]{7,9}$")
+    whole = pc.utf8_slice_codeunits(pc.utf8_lpad(texts, 9, "0"), 0, 5)
+    texts = pc.if_else(short, pc.utf8_lpad(texts, 5, "0"), texts)
+    texts = pc.if_else(hyphened, pc.utf8_lpad(texts, 10, "0"), texts)
+    return pc.if_else(nine, whole, texts)
 
 
 @cache

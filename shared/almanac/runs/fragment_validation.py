@@ -40,11 +40,12 @@ def check_contenders(
 ) -> None:
     """Validate what balancing reads of a shard's fragment; raise Corrupt."""
     t0 = civil.day_of(plan.t0)
-    start = np.maximum(part.ideal, t0)
+    start = np.maximum(part.x, t0)
     _require(_of_the_shard(part, plan, shard, kind_table))
     _require(
         [
             (bool((part.floor >= t0).all()), "a message may go before the first day"),
+            (bool((part.x >= part.ideal).all()), "a message is counted before its ideal day"),
             (bool((part.floor <= start).all()), "a message's first day is after its ideal day"),
             (bool((start <= part.ceiling).all()), "a message's last day is before its ideal day"),
             (bool((part.ceiling <= part.deadline).all()), "a message may go past its deadline"),

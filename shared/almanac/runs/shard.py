@@ -89,7 +89,11 @@ def read_range(
 ) -> ShardData:
     """Return all rows that planning the contacts in scope that are in the range needs."""
     lookback = context.config.timing.followup_lookback_days
-    data = snapshot.shard_rows(contacts, (context.as_of - dt.timedelta(days=lookback)).isoformat())
+    data = snapshot.shard_rows(
+        contacts,
+        (context.as_of - dt.timedelta(days=lookback)).isoformat(),
+        context.config.contacts,
+    )
     if scope is None:
         return data
     return of_contacts(data, in_ranges(data.contacts["id"].to_numpy(), scope))

@@ -30,7 +30,8 @@ def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: 
     if affected is not None:
         contacts = np.intersect1d(contacts, affected)
     for contact, date in planned(connection, contacts, day):
-        row = next((r for r in of_contact(connection, contact, day) if r.state == IN_FORCE), None)
+        found = of_contact(connection, contact, day, of_all=True)
+        row = next((r for r in found if r.state == IN_FORCE), None)
         if row is None:
             continue  # ids are not unique: another contact with this id is suppressed
         (shard,) = (n for n, (first, last) in enumerate(plan.shards) if first <= contact <= last)

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.planning.brief import Instance, RunContext
-from almanac.planning.contacts import in_force
 from almanac.planning.kinds import KindTable
 from almanac.planning.rule_text import rule_in_words
+from almanac.planning.suppressions import in_force
 from almanac.report.lines import (
     UNKNOWN,
     CampaignLine,

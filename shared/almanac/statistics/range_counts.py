@@ -127,7 +127,7 @@ class Surveyor:
     def contacts(self, first: int, last: int) -> tuple[Ids, Small, Counts]:
         """Return ids and state codes of the range's contacts, in order, and their counts."""
         contacts = ContactRange(first, last)
-        table = self._scan.who(contacts, carriers=self._carriers)
+        table = self._scan.who(contacts, self._context.config.contacts, carriers=self._carriers)
         batch = read_contacts(table, self._scan.suppressions(), self._context, self._kind_table)
         targets = self._scan.read(TARGETS, contacts)
         no_legacy = selects.PLANNED_SCHEMA.empty_table()

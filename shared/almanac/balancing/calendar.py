@@ -1,0 +1,181 @@
+"""Days for the admitted, one day after the other (semantics: Daily cap, when they are sent).
+
+All that wait on a day are taken with the earliest last day first, so that as long as enough of
+them go on each day, none of them misses its last day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from almanac.balancing.board import Board
+from almanac.frames import PLACEMENT_STEPS, Days, Index, Mask
+
+ON_TARGET, WAITED = (PLACEMENT_STEPS.index(step) for step in ("on target", "waited for room"))
+
+
+def place_admitted(board: Board, messages: Index) -> None:
+    """Place the messages, which can all be given a day; campaign emails of one contact that meet
+    may leave some of them without."""
+    busy = _busy_days(board, messages)
+    at_ease = ~busy[board.target[messages]]
+    _Calendar(board, messages, busy).fill(messages[~at_ease], messages[at_ease])
+
+
+def _busy_days(board: Board, messages: Index) -> Mask:
+    """Return the days on which messages may have to wait; on any other all go to their target.
+
+    An upper bound of how many wait is carried from day to day: at least as many go as fit below C,
+    but for campaign emails that others keep from the day.
+    """
+    ceiling, cap = board.limits.ceiling, board.limits.cap
+    target = board.target[messages]
+    own = np.bincount(target, minlength=board.days)
+    barred = np.bincount(target[~board.placeable(messages, target)], minlength=board.days)
+    entangled = messages[board.entangled[messages]]
+    arriving = np.bincount(board.target[entangled], minlength=board.days)
+    last = int(board.due[entangled].max(initial=-1))
+    busy = np.zeros(board.days, np.bool_)
+    waiting, kept_away = 0, 0
+    for day in range(board.days):
+        load = int(board.occupancy[day])
+        busy[day] = waiting + kept_away + barred[day] > 0 or own[day] + load > ceiling
+        if busy[day]:
+            waiting = max(0, waiting + int(own[day]) - max(0, cap - load))
+            kept_away += int(arriving[day])
+        if day >= last:
+            kept_away = 0
+    return busy
+
+
+class _Queue:
+    """Messages with one last day that wait, put in rank order only when some must be chosen."""
+
+    def __init__(self) -> None:
+        self.ranked: Index = np.empty(0, np.intp)
+        self.fresh: Index = np.empty(0, np.intp)  # in no order
+
+    def __len__(self) -> int:
+        return len(self.ranked) + len(self.fresh)
+
+    def add(self, messages: Index) -> None:
+        self.fresh = np.concatenate([self.fresh, messages])
+
+    def all(self, board: Board, most: int) -> Index:
+        """Return all of them; in rank order where that decides which `most` of them go."""
+        if not len(self.fresh):
+            return self.ranked
+        together = np.concatenate([self.ranked, self.fresh])
+        if len(together) <= most:
+            return together
+        self.ranked, self.fresh = board.ranked(together), self.fresh[:0]
+        return self.ranked
+
+    def drop_placed(self, board: Board) -> None:
+        self.ranked = self.ranked[board.placed[self.ranked] < 0]
+        self.fresh = self.fresh[board.placed[self.fresh] < 0]
+
+
+class _Calendar:
+    """The day that is being filled, and who waits for one."""
+
+    def __init__(self, board: Board, messages: Index, busy: Mask) -> None:
+        self._board, self._busy = board, busy
+        # admitted messages without a day, by last day
+        self._unplaced = np.bincount(board.due[messages], minlength=board.days)
+        self._rooms_until = np.cumsum(board.room())
+        self._waiting: dict[int, _Queue] = {}  # by last day
+
+    def fill(self, contested: Index, at_ease: Index) -> None:
+        board = self._board
+        board.put(at_ease, board.target[at_ease], ON_TARGET)
+        at_ease_due = _by_day(board.target[at_ease], board.due[at_ease], board.days)
+        own = _by_day(board.target[contested], contested, board.days)
+        for day in range(board.days):
+            if self._busy[day]:
+                self._fill_day(day, own(day))
+            else:
+                self._leave(at_ease_due(day))
+            self._unplaced[day] = 0
+            self._waiting.pop(day, None)  # they are late
+
+    def _fill_day(self, day: int, own: Index) -> None:
+        """What must go on the day; then those that aim at it, if all of them fit below X; then as
+        many as fit below C."""
+        board = self._board
+        for due, some in _groups(board.due[own], own):
+            self._waiting.setdefault(due, _Queue()).add(some)
+        self._take(day, self._must(day))
+        left = own[board.placed[own] < 0]
+        if len(left) and len(left) + board.occupancy[day] <= board.limits.ceiling:
+            for due, some in _groups(board.due[left], left):
+                self._put_some(some, day, len(some))
+                self._waiting[due].drop_placed(board)
+        self._take(day, board.limits.cap - int(board.occupancy[day]))
+
+    def _must(self, day: int) -> int:
+        """Return how many must go on the day so that all others can go later."""
+        due = np.cumsum(self._unplaced[day:])
+        later = self._rooms_until[day:] - self._rooms_until[day]
+        return int((due - later).max(initial=0))
+
+    def _take(self, day: int, most: int) -> None:
+        """Place up to so many of those that wait, by last day and rank."""
+        board = self._board
+        most = min(most, board.limits.ceiling - int(board.occupancy[day]))
+        for due in sorted(self._waiting):
+            if most <= 0:
+                return
+            queue = self._waiting[due]
+            placed = self._put_some(queue.all(board, most), day, most)
+            most -= placed
+            if placed == len(queue):
+                del self._waiting[due]
+            else:
+                queue.drop_placed(board)
+
+    def _put_some(self, messages: Index, day: int, most: int) -> int:
+        """Place the first `most` of the messages that are not kept away, and return how many; they
+        have one last day, and come in rank order where they are more than that."""
+        board = self._board
+        if len(messages) <= most:
+            able = messages[board.placeable(messages, day)]
+            self._put(able, day)
+            return len(able)
+        left, at = most, 0
+        while left > 0 and at < len(messages):
+            some = messages[at : at + 2 * left]  # more than a few are kept away only in rare cases
+            able = some[~board.barred(some, day)]
+            able = able[~board.seconds(able, day)][:left]
+            self._put(able, day)
+            at += 2 * left
+            left -= len(able)
+        return most - left
+
+    def _put(self, messages: Index, day: int) -> None:
+        board = self._board
+        board.put(messages, day, np.where(board.target[messages] == day, ON_TARGET, WAITED))
+        self._leave(board.due[messages])
+
+    def _leave(self, due: Days) -> None:
+        self._unplaced -= np.bincount(due, minlength=len(self._unplaced))
+
+
+def _by_day(days: Days, rows: npt.NDArray[Any], size: int) -> Callable[[int], npt.NDArray[Any]]:
+    """Return a function that gives the rows of a day."""
+    order = np.argsort(days, kind="stable")
+    bounds = np.searchsorted(days[order], np.arange(size + 1))
+    return lambda day: rows[order[bounds[day] : bounds[day + 1]]]
+
+
+def _groups(keys: Days, rows: Index) -> list[tuple[int, Index]]:
+    """Return the rows of each key, in the order of the keys."""
+    if not len(rows):
+        return []
+    order = np.argsort(keys, kind="stable")
+    values, starts = np.unique(keys[order], return_index=True)
+    return list(zip(values.tolist(), np.split(rows[order], starts[1:]), strict=True))
