@@ -156,10 +156,10 @@ class Snapshot:
         columns = self._tables.columns("contact_campaigns")
         if not columns.has("id", "contact_id"):
             return [], 0
-        whole = self._tables.columns("contacts").whole("id")
+        contacts = self._tables.columns("contacts").all_whole("id")
         named = columns.whole("contact_id")
         rows = f"""FROM contact_campaigns AS target
-            LEFT JOIN (SELECT {whole} AS known FROM contacts) ON known = {named}
+            LEFT JOIN {contacts} ON known = {named}
             WHERE known IS NULL"""
         schema = pa.schema({"id": pa.int64(), "contact_id": pa.int64()})
         select = f"COALESCE(CAST(id AS INTEGER), 0), {columns.id_or_zero('contact_id')}"

@@ -130,14 +130,20 @@ def plain(columns: Columns, schema: pa.Schema) -> Select:
 def contact_columns(columns: Columns, settings: ContactColumns) -> Select:
     """Return the columns of `contacts`: those that the configuration maps, or by their own names,
     with the old names where the new ones are missing or blank."""
-    named = {name: settings.columns.get(name, name) for name in CONTACTS_SCHEMA.names}
+    named = {name: settings.columns.get(name, name).lower() for name in CONTACTS_SCHEMA.names}
     select = {name: columns.text(column) for name, column in named.items()}
     for name, alias in CONTACT_ALIASES.items():
         if name not in settings.columns:
             select[name] = columns.first_text(name, alias)
-    opt_outs = [name for name in settings.opt_out_columns if columns.has(name)]
-    opted = "".join(f"WHEN {columns.flag(name)} THEN {_literal(name)} " for name in opt_outs)
-    consents = [columns.flag(n) for n in settings.sms_consent_columns if columns.has(n)]
+    opt_outs = [name for name in settings.opt_out_columns if columns.has(name.lower())]
+    opted = "".join(
+        f"WHEN {columns.flag(name.lower())} THEN {_literal(name)} " for name in opt_outs
+    )
+    consents = [
+        columns.flag(name.lower())
+        for name in settings.sms_consent_columns
+        if columns.has(name.lower())
+    ]
     return select | {
         "id": columns.whole("id"),
         "failed_underwriting": columns.flag(named["failed_underwriting"]),

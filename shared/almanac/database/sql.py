@@ -90,6 +90,16 @@ class Columns:
             f"THEN CAST({text} AS INTEGER) END END"
         )
 
+    def all_whole(self, name: str) -> str:
+        """Return SQL of a subquery of all usable ids of the table, as `known`; one that a join can
+        look up, by the column's own index or by one that SQLite makes."""
+        if self.table is None or not self.has(name):
+            return "(SELECT NULL AS known WHERE 0)"
+        if _is_integer(self.table.columns[name]):
+            column, table = quoted(name), self.table.name
+            return f"(SELECT {column} AS known FROM {table} WHERE typeof({column}) = 'integer')"
+        return f"(SELECT DISTINCT {self.whole(name)} AS known FROM {self.table.name})"
+
     def json_object(self, name: str, path: str = "$") -> str:
         """Return SQL of a JSON object in a text, minified; '' for none and for an empty one."""
         if not self.has(name):
