@@ -66,9 +66,13 @@ def text_checksums(texts: pa.Array | pa.ChunkedArray) -> Hashes:
 def joined_checksums(table: pa.Table) -> Hashes:
     """Return one number for each row: of the texts of its columns, joined by the character 31.
 
-    The columns have no nulls. Per row and byte this costs a fifth of `text_checksums` by column:
-    begin with m = splitmix64(number of bytes); for each 8 bytes, little-endian and the last ones
-    filled up with zeros, m = splitmix64(m XOR value).
+    The columns have no nulls. Per row and byte this costs a fifth of `text_checksums` by column.
+    The text is cut into words of 8 bytes, little-endian, the last filled up with zeros. With w_k
+    the k-th word, counted from 0, the number is
+
+        splitmix64(bytes + sum over k of splitmix64(w_k XOR splitmix64(k)))
+
+    so that no word waits for the one before it, however long a text is.
     """
     if table.num_rows == 0:
         return np.zeros(0, np.uint64)
@@ -79,13 +83,15 @@ def joined_checksums(table: pa.Table) -> Hashes:
     padded = np.concatenate([octets, np.zeros(8, np.uint8)])
     words = np.ndarray((len(octets) + 1,), "<u8", padded, strides=(1,))  # one from each byte on
     masks = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
-    mixed = splitmix64(lengths.astype(np.uint64))
-    rows = np.arange(len(lengths))
-    for at in range(0, int(lengths.max()), 8):
-        rows = rows[lengths[rows] > at]
-        word = words[starts[rows] + at] & masks[np.minimum(lengths[rows] - at, 8)]
-        mixed[rows] = splitmix64(mixed[rows] ^ word)
-    return mixed
+    counts = -(-lengths // 8)  # at least one, since the texts have separators
+    firsts = np.cumsum(counts) - counts
+    place = np.arange(int(counts.sum())) - np.repeat(firsts, counts)
+    left = np.repeat(lengths, counts) - 8 * place  # bytes from the word on
+    word = words[np.repeat(starts, counts) + 8 * place] & masks[np.minimum(left, 8)]
+    salts = splitmix64(np.arange(int(counts.max()), dtype=np.uint64))
+    with np.errstate(over="ignore"):
+        sums = np.add.reduceat(splitmix64(word ^ salts[place]), firsts)
+        return splitmix64(lengths.astype(np.uint64) + sums)
 
 
 def _octets(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Ids, Ids]:
