@@ -26,10 +26,8 @@ def mixed(value: int) -> int:
 
 def by_definition(row: tuple[int, str, str]) -> int:
     octets = "\x1f".join(map(str, row)).encode()
-    m = mixed(len(octets))
-    for at in range(0, len(octets), 8):
-        m = mixed(m ^ int.from_bytes(octets[at : at + 8], "little"))
-    return m
+    words = [int.from_bytes(octets[at : at + 8], "little") for at in range(0, len(octets), 8)]
+    return mixed(len(octets) + sum(mixed(word ^ mixed(k)) for k, word in enumerate(words)))
 
 
 @given(ROWS)
