@@ -22,7 +22,7 @@ from almanac.errors import DatabaseBusy
 from almanac.organizations.agency_database import FileDatabase
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
-from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
+from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
 from tests.support.database_agencies import OLD_SCHEDULES, beside, change, make
 
 ORG = "206"
@@ -84,8 +84,9 @@ def marked(path: Path, *marks: dict[str, Any], options: tuple[object, ...] = ())
     file = path.parent / "marks.jsonl"
     file.write_text("".join(json.dumps(mark) + "\n" for mark in marks))
     given = almanac("mark", path, file, "--json", *options)
-    assert (given.code, given.err) == (0, "")
     found: dict[str, Any] = json.loads(given.out)
+    taken = sum(found["changed"].values()) + found["unchanged"]
+    check_import(given, taken, len(found["refused"]))
     return found
 
 
@@ -140,6 +141,20 @@ def test_other_columns_of_the_contact_come_if_they_are_chosen(path: Path) -> Non
     given = almanac("due", path, "--on", DAY, "--columns", "first_name,nick_name")
     assert (given.code, given.out) == (2, "")
     assert "contacts has no column nick_name; it has agent_id, birth_date" in given.err
+
+
+def test_a_number_that_json_does_not_have_is_null(small: Path) -> None:
+    change(small, "ALTER TABLE contacts ADD COLUMN score REAL")
+    change(small, "UPDATE contacts SET score = 9e999")
+    text = '{"a": NaN, "b": "\\ud800"}'
+    change(small, "ALTER TABLE email_schedules ADD COLUMN metadata TEXT")
+    change(small, "UPDATE email_schedules SET metadata = ? WHERE id = 11", text)
+    text = almanac("due", small, "--on", DAY, "--columns", "score").out
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    messages = [json.loads(line) for line in text.splitlines()]
+    assert [message["contact"] for message in messages] == [{"score": None}] * 3
+    assert messages[-1]["metadata"] == {"a": None, "b": "\ud800"}
 
 
 def test_csv_has_the_same_as_json_lines(path: Path) -> None:

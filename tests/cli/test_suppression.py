@@ -12,10 +12,11 @@ import pytest
 
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
-from tests.support.cli_calls import AS_OF, Answer, agency, almanac
+from tests.support.cli_calls import AS_OF, Answer, agency, almanac, check_import
 from tests.support.database_agencies import change, make
 
 ORG = "206"
+TAKEN = ("added", "ended", "unchanged")
 FIELDS = ("email", "contact_id", "reason", "source", "since", "until")
 
 
@@ -59,7 +60,10 @@ def loaded(path: Path, text: str | bytes, *options: object) -> dict[str, Any]:
     """Import a file with this content; what came of it."""
     file = path.parent / "list.csv"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    return answer("import", path, file, *options)
+    given = suppression("import", path, file, *options, "--json")
+    found: dict[str, Any] = json.loads(given.out)
+    check_import(given, sum(found[how] for how in TAKEN), found["rejected"])
+    return found
 
 
 def rejects(path: Path) -> list[str]:

@@ -18,8 +18,9 @@ from almanac.campaigns.queries import list_campaigns, show_campaign, today_at
 from almanac.campaigns.target_import import ImportOptions, import_targets
 from almanac.commands.agency_arguments import CampaignArguments
 from almanac.commands.arguments import read_assignments, read_date
-from almanac.commands.exit_codes import OK, USAGE
+from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
+from almanac.commands.imports import import_code
 from almanac.commands.options import AsJson, AsOf, ChangedBy, EventId, Map, MaybeOrg, Rejects, Store
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
@@ -250,7 +251,7 @@ def import_(
     rejects: Rejects = None,
     map_: Map = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Import nothing if any row is invalid.")
+        bool, typer.Option("--strict", help="Import nothing, and exit with 1, if any is refused.")
     ] = False,
     dry_run: DryRun = False,
     replan: Replan = False,
@@ -277,7 +278,8 @@ def import_(
             if result.outcome == "written":
                 result = result.model_copy(update=plan([request.replan(result.instance_id)]))
     print_result(result, as_json, partial(text.print_import, where=arguments.as_typed))
-    return USAGE if result.outcome == "refused" else OK
+    rejected = result.rejected_total
+    return import_code(path, result.read - rejected, rejected, strict, options.rejects)
 
 
 def _day(agency: AgencyDatabase, as_of: str | None) -> dt.date:

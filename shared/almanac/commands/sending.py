@@ -18,6 +18,7 @@ from almanac.commands.agency_arguments import agency_and_file, agency_of
 from almanac.commands.arguments import file_or_stdout, read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
+from almanac.commands.imports import Strict, import_code
 from almanac.commands.options import (
     AsJson,
     DatabaseAndFile,
@@ -142,6 +143,7 @@ def mark(
     ] = False,
     rejects: Rejects = None,
     map_: Map = None,
+    strict: Strict = False,
     wait: Wait = 120,
     org: MaybeOrg = None,
     store: Store = None,
@@ -173,7 +175,8 @@ def mark(
         )
     print_result(found, as_json, lambda console, found: _print_marked(console, found, path))
     refused.write(path)  # last: if it fails, the changes have been reported
-    return OK
+    taken = sum(found.changed.values()) + found.unchanged
+    return import_code(file, taken, len(found.refused), strict, path)
 
 
 def _print_marked(console: Console, found: Marked, rejects: Path) -> None:

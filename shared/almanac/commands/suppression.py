@@ -15,6 +15,7 @@ from almanac.commands.agency_arguments import agency_and_file, agency_of
 from almanac.commands.arguments import file_or_stdout, read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
+from almanac.commands.imports import Strict, import_code
 from almanac.commands.options import (
     AsJson,
     DatabaseAndFile,
@@ -204,6 +205,7 @@ def import_(
     names: DatabaseAndFile,
     rejects: Rejects = None,
     map_: Map = None,
+    strict: Strict = False,
     on: On = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -238,7 +240,8 @@ def import_(
     else:
         console = console_for(sys.stdout)
         suppressions_text.print_loaded(console, found, parsed.ignored, parsed.rejects, path, effect)
-    return OK
+    taken = found.added + found.ended + found.unchanged
+    return import_code(file, taken, len(parsed.rejects), strict, path)
 
 
 @app.command(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO
@@ -20,8 +19,9 @@ from pydantic import BaseModel
 from almanac.database import sending
 from almanac.database.catalog import Record
 from almanac.database.suppressions import in_force
+from almanac.email_address import is_address
 from almanac.errors import RequestError
-from almanac.planning.contacts import EMAIL
+from almanac.json_text import json_text
 from almanac.schedule_status import suppression_reason
 
 Format = Literal["jsonl", "csv"]
@@ -46,7 +46,6 @@ FIELDS = (
     "event_date",
     "metadata",
 )
-_ADDRESS = re.compile(EMAIL)
 
 
 class DueMessages(BaseModel):
@@ -116,7 +115,7 @@ class _Exclusions:
         if str(row["contact.status"] or "").strip().lower() not in ("", "active"):
             return INACTIVE
         address = str(row["contact.email"] or "").strip()
-        if not _ADDRESS.match(address):
+        if not is_address(address):
             return NO_ADDRESS
         first = (self._by_id.get(row["contact_id"]), self._by_address.get(address.lower()))
         found = [number for number in first if number is not None]
@@ -144,7 +143,7 @@ def _parsed(metadata: object) -> object:
     """Return the value of JSON text, or other text as it is."""
     try:
         return json.loads(metadata) if isinstance(metadata, str) else metadata
-    except ValueError:
+    except (ValueError, RecursionError):
         return metadata
 
 
@@ -154,7 +153,7 @@ def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
 
         def write_json(message: dict[str, Any], contact: dict[str, Any]) -> None:
             extra = {"contact": contact} if names else {}
-            out.write(json.dumps(message | extra, ensure_ascii=False) + "\n")
+            out.write(json_text(message | extra) + "\n")
 
         return write_json
     writer = csv.writer(out, lineterminator="\n")
@@ -162,7 +161,7 @@ def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
 
     def write_csv(message: dict[str, Any], contact: dict[str, Any]) -> None:
         if message["metadata"] is not None and not isinstance(message["metadata"], str):
-            message["metadata"] = json.dumps(message["metadata"], ensure_ascii=False)
+            message["metadata"] = json_text(message["metadata"])
         writer.writerow([*message.values(), *contact.values()])
 
     return write_csv
