@@ -45,9 +45,9 @@ def push(
 ) -> Current:
     """Publish a consistent copy of the file as the organization's next version, and return that.
 
-    Return the current version, and publish nothing, if the copy has its content. expect: the number that the current version must have; 0 for none. Raises DatabaseError,
-    ConfigError, Superseded (another version is current or was published meanwhile; nothing is
-    overwritten).
+    Return the current version, and publish nothing, if the copy has its content. expect: the number
+    that the current version must have; 0 for none. Raises DatabaseError, ConfigError, Superseded
+    (another version is current or was published meanwhile; nothing is overwritten).
     """
     check_org_id(org)
     parent = current(store, org)
