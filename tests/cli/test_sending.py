@@ -186,6 +186,48 @@ def test_who_is_suppressed_on_the_day_is_left_out(small: Path, sql: str, reason:
 
 
 @pytest.mark.parametrize(
+    ("row", "gone", "without_text"),
+    [
+        ("'bob@example.com', NULL, 'no', 'SMS', NULL, NULL", [], [12, 13]),
+        ("'bob@example.com', NULL, 'no', NULL, ' Birthday ,post_window', NULL", [13], []),
+        ("NULL, 7, 'no', 'sms', 'aep', NULL", [], [12]),
+        ("NULL, NULL, 'no', NULL, NULL, '+1 (555) 010-1234'", [], [11]),
+        ("'bob@example.com', 7, 'no', NULL, NULL, '15550101234'", [], [11]),
+        ("NULL, NULL, 'no', NULL, 'birthday', '5550101234'", [], [11]),
+        ("NULL, NULL, 'no', NULL, 'aep', '5550101234'", [], []),
+        ("NULL, 1, 'no', NULL, 'campaign_*', NULL", [], []),
+        ("NULL, NULL, 'no', NULL, NULL, 'N/A'", [], []),
+    ],
+)
+def test_due_leaves_out_what_a_suppression_is_about_and_nothing_else(
+    small: Path, row: str, gone: list[int], without_text: list[int]
+) -> None:
+    change(
+        small, "CREATE TABLE suppressions (email, contact_id, reason, channel, email_types, phone)"
+    )
+    change(small, f"INSERT INTO suppressions VALUES ({row})")
+    change(small, "ALTER TABLE email_schedules ADD COLUMN sms_template TEXT")
+    change(small, "UPDATE email_schedules SET sms_template = 'short'")
+    change(small, "UPDATE contacts SET phone_number = '555.010.1234' WHERE id = 1")
+    change(small, "UPDATE contacts SET phone_number = '555.010.9999' WHERE id = 7")
+    messages = due(small)
+    assert sorted({11, 12, 13} - {message["id"] for message in messages}) == gone
+    texts = {message["id"]: (message["sms_template"], message["phone"]) for message in messages}
+    assert sorted(row for row, text in texts.items() if text == (None, None)) == without_text
+    assert all(text == (None, None) or all(text) for text in texts.values())
+    counts = json.loads(almanac("due", small, "--on", DAY, "--json").err)
+    assert counts["without_text"] == len(without_text)
+    assert counts["left_out"] == ({"Suppressed: no": len(gone)} if gone else {})
+
+
+def test_due_tells_campaigns_from_other_types(small: Path) -> None:
+    change(small, "CREATE TABLE suppressions (contact_id, email_types)")
+    change(small, "INSERT INTO suppressions VALUES (1, 'campaign_*')")
+    change(small, "UPDATE email_schedules SET email_type = 'campaign_promo' WHERE id = 11")
+    assert [message["id"] for message in due(small)] == [12, 13]
+
+
+@pytest.mark.parametrize(
     ("sql", "reason"),
     [
         ("DELETE FROM contacts WHERE id = 7", "Contact no longer exists"),
@@ -426,7 +468,8 @@ def test_who_bounced_or_complained_is_suppressed_by_address(small: Path) -> None
     at = {"at": "2026-11-23T23:30:00-06:00"}
     marked(small, {"id": 11, "status": "bounced"} | at, {"id": 12, "status": "bounced"} | at)
     marked(small, {"id": 13, "status": "bounced"} | at, {"id": 16, "status": "complaint"} | at)
-    assert change(small, "SELECT * FROM suppressions") == [
+    columns = "email, contact_id, reason, source, since, until"
+    assert change(small, f"SELECT {columns} FROM suppressions") == [
         ("ann@example.com", None, "bounce", "mark", "2026-11-23", None),
         ("bob@example.com", None, "bounce", "mark", "2026-11-23", None),
         ("bob@example.com", None, "complaint", "mark", "2026-11-23", None),

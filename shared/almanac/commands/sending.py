@@ -130,6 +130,10 @@ def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:
     paragraph(console, f"{plural(found.messages, 'message')} {what} {found.day}", indent=0)
     for reason, count in found.left_out.items():
         paragraph(console, f"left out: {count:,} ({reason})")
+    if found.without_text:
+        paragraph(
+            console, f"without their text message, which is suppressed: {found.without_text:,}"
+        )
     if found.earlier:
         text = f"{found.earlier:,} planned for earlier days: the next run finds them another day"
         paragraph(console, text)
