@@ -438,6 +438,69 @@ def test_json_lines_that_are_none_are_refused(small: Path, text: str, words: str
     assert words in refused[-1]["why"]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_json_array_is_taken_as_webhooks_send_it(
+    small: Path, indent: int | None, encoding: str
+) -> None:
+    events = [
+        {"ref": 11, "event": "delivered", "timestamp": 1795447860},
+        {"ref": "12", "event": "bounced", "timestamp": "1795447860123", "detail": "Zoë"},
+        [1],
+        {"ref": 13, "event": "opened", "timestamp": 1795447860.5},
+    ]
+    file = small.parent / "events.json"
+    file.write_bytes(json.dumps(events, indent=indent, ensure_ascii=False).encode(encoding))
+    maps = [f"--map={their}={our}" for their, our in {"ref": "id", "event": "status"}.items()]
+    given = almanac("mark", small, file, *maps, "--map", "timestamp=at", "--json")
+    assert given.code == 0
+    found = json.loads(given.out)
+    assert found["changed"] == {"bounced": 1, "delivered": 1}
+    assert [each["line"] for each in found["refused"]] == ([1, 1] if indent is None else [13, 16])
+    assert [each["why"].split(":")[0] for each in found["refused"]] == [
+        "not a JSON object",
+        "status",
+    ]
+    rows = change(small, "SELECT schedule_id, at, detail FROM message_deliveries ORDER BY 1")
+    assert rows == [(11, "2026-11-23 15:31:00", None), (12, "2026-11-23 15:31:00", "Zoë")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[{"id": 11, "status": "sent"}', "line 1: not a JSON array: expected , or ] and nothing"),
+        ('[{"id": 11, "status": "sent"},\n]', "line 2: not a JSON array: Expecting value"),
+        ('[{"id": 11, "status": "sent"}] []', "line 1: not a JSON array: expected , or ]"),
+        ('[{"id": 11, "status": "sent"}\n{"id": 12}]', "line 2: not a JSON array: expected ,"),
+        ("[" * 100_000, "not a JSON array"),
+    ],
+)
+def test_half_an_array_is_refused_as_a_whole(small: Path, text: str, words: str) -> None:
+    file = small.parent / "events.json"
+    file.write_text(text)
+    given = almanac("mark", small, file)
+    assert (given.code, given.out) == (2, "")
+    assert words in given.err
+    assert status(small, 11) == "pre-scheduled"
+
+
+def test_an_empty_array_is_no_failure(small: Path) -> None:
+    file = small.parent / "events.json"
+    file.write_text(" [ ] \n")
+    assert almanac("mark", small, file).code == 0
+
+
+@pytest.mark.parametrize("at", ["1795447860", "1795447860000", "1795447860.7"])
+def test_unix_times_are_times_in_csv_too(small: Path, at: str) -> None:
+    file = small.parent / "marks.csv"
+    file.write_text(f"id,status,at\n11,sent,{at}\n12,sent,17954478601\n")
+    given = almanac("mark", small, file, "--json")
+    (refused,) = json.loads(given.out)["refused"]
+    assert "at: '17954478601' is not a time" in refused["why"]
+    sql = "SELECT actual_send_datetime FROM email_schedules WHERE id = 11"
+    assert change(small, sql) == [("2026-11-23 09:31:00",)]
+
+
 def test_half_a_character_keeps_no_mark_back(small: Path) -> None:
     assert marked(small, {"id": 11, "status": "failed", "detail": "no \ud83d"})["refused"] == []
     assert change(small, "SELECT detail FROM message_deliveries") == [("no ?",)]

@@ -155,23 +155,23 @@ def mark(
 ) -> int:
     """Record what became of messages: claimed (processing), sent, delivered, failed, bounced.
 
-    The file is CSV or JSON lines. A line has the id of the row and its status. It may have at,
-    message_id, detail, and contact_id and scheduled_send_date, which are compared with the row.
+    The file is CSV, JSON lines or a JSON array. A line has the id of the row and its status. It may
+    have at, message_id, detail, and contact_id and scheduled_send_date, which must match the row.
     Lines that contradict the row are refused, each with its reason; all others are written in one
     transaction. Marking is idempotent. An address that bounced or complained is suppressed.
     """
     agency, file = agency_and_file(names, org, store)
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
-    zone = retry_while_busy(agency, wait, lambda: agency.config().zone)
+    config = retry_while_busy(agency, wait, agency.config)
     with input_file(file) as source:
-        parsed = read_marks(source, map_ or [], zone, now)
+        parsed = read_marks(source, map_ or [], config.zone, now)
     with progress_bars() as progress:
         found, refused = retry_while_busy(
             agency,
             wait,
             lambda: agency.edit(
-                lambda connection: apply(connection, parsed, zone, now, not no_suppress),
+                lambda connection: apply(connection, parsed, config, now, not no_suppress),
                 "mark",
                 now,
                 progress,
