@@ -143,6 +143,16 @@ def test_other_columns_of_the_contact_come_if_they_are_chosen(path: Path) -> Non
     assert "contacts has no column nick_name; it has agent_id, birth_date" in given.err
 
 
+def test_what_a_target_carries_is_handed_out(small: Path) -> None:
+    change(small, "ALTER TABLE email_schedules ADD COLUMN metadata TEXT")
+    text = '{"target": {"new_premium": "112.40", "plan": {"name": "N"}}}'
+    change(small, "UPDATE email_schedules SET metadata = ? WHERE id = 12", text)
+    metadata = due(small)[0]["metadata"]
+    assert metadata == {"target": {"new_premium": "112.40", "plan": {"name": "N"}}}
+    given = almanac("due", small, "--on", DAY, "--format", "csv").out
+    assert json.loads(next(csv.DictReader(io.StringIO(given)))["metadata"]) == metadata
+
+
 def test_a_number_that_json_does_not_have_is_null(small: Path) -> None:
     change(small, "ALTER TABLE contacts ADD COLUMN score REAL")
     change(small, "UPDATE contacts SET score = 9e999")

@@ -1,4 +1,4 @@
-"""How every import of a file ends: with an error where rows were refused and none was taken."""
+"""Options of imports, and how each ends: with an error if rows were refused and none taken."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from almanac.plurals import plural
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit with 1 if any row is refused, and not only if all are."),
+]
+AllOrNothing = Annotated[
+    bool,
+    typer.Option("--strict", help="Import nothing, and exit with 1, if any row is refused."),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="A further column, which the targets carry; repeatable."),
 ]
 
 
