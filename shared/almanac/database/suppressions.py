@@ -221,8 +221,7 @@ def count_by_state(
 
 
 def suppressed(connection: apsw.Connection, day: str) -> Ids:
-    """Return the sorted ids of all contacts who get no message by a suppression in force on the
-    ISO date.
+    """Return the ids of all contacts who get no message by a suppression in force on the ISO date.
 
     Of contacts with the same id only the first in the table counts, if the table has an order.
     """
