@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from almanac.database.suppressions import IN_FORCE, Suppression
 from almanac.delivery import suppressions, suppressions_text
 from almanac.delivery.suppression_file import from_texts
 from almanac.errors import InputError
+from almanac.organizations.agency_database import AgencyDatabase
 from almanac.report.text import console_for
 
 app = new_app(
@@ -37,7 +39,19 @@ _EXPECTED = {"--email": "an address", "--contact": "an id", "--phone": "a number
 
 Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="An address.")]
 Contact = Annotated[int | None, typer.Option("--contact", metavar="ID", help="A contact's id.")]
-Phone = Annotated[str | None, typer.Option("--phone", metavar="NUMBER", help="A phone number.")]
+Phone = Annotated[
+    str | None,
+    typer.Option("--phone", metavar="NUMBER", help="A phone number, about text messages to it."),
+]
+Channel = Annotated[
+    str, typer.Option(metavar="sms", help="Text messages only; else e-mail and text messages.")
+]
+Types = Annotated[
+    str,
+    typer.Option(
+        "--types", metavar="TYPES", help="Only messages of these types: birthday,campaign_*."
+    ),
+]
 
 
 @app.command(
@@ -98,23 +112,9 @@ def add(
     database: MaybeDatabase = None,
     email: Email = None,
     contact: Contact = None,
-    phone: Annotated[
-        str | None,
-        typer.Option(
-            "--phone", metavar="NUMBER", help="A phone number: text messages to it, nothing else."
-        ),
-    ] = None,
-    channel: Annotated[
-        str, typer.Option(metavar="sms", help="Text messages only; else e-mail and text messages.")
-    ] = "",
-    types: Annotated[
-        str,
-        typer.Option(
-            "--types",
-            metavar="TYPES",
-            help="Messages of these types only: birthday,campaign_*; else of all.",
-        ),
-    ] = "",
+    phone: Phone = None,
+    channel: Channel = "",
+    types: Types = "",
     reason: Annotated[
         str,
         typer.Option(
@@ -159,22 +159,7 @@ def add(
         "phone": phone or "",
     }
     new = from_texts({name: text.strip() for name, text in texts.items()}, known)
-
-    def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect, int]:
-        added = suppressions.add(connection, new, day)
-        others = suppressions.same_address(connection, [new], day)
-        return added, suppressions.effect(connection, day), others
-
-    added, effect, others = edit_suppressions(agency, edit)
-    if as_json:
-        print_json(
-            added=added, suppression=suppressions.record(new), effect=effect, same_address=others
-        )
-    else:
-        console = console_for(sys.stdout)
-        suppressions_text.print_added(console, new, added, effect)
-        suppressions_text.print_same_address(console, others)
-    return OK
+    return _add(agency, new, day, as_json)
 
 
 @app.command(
@@ -248,3 +233,21 @@ def _named(email: str | None, contact: int | None, phone: str | None) -> suppres
     if not names:
         return None
     return suppressions.Named((email or "").strip(), contact or 0, (phone or "").strip())
+
+
+def _add(agency: AgencyDatabase, new: Suppression, day: dt.date, as_json: bool) -> int:
+    def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect, int]:
+        added = suppressions.add(connection, new, day)
+        others = suppressions.same_address(connection, [new], day)
+        return added, suppressions.effect(connection, day), others
+
+    added, effect, others = edit_suppressions(agency, edit)
+    if as_json:
+        print_json(
+            added=added, suppression=suppressions.record(new), effect=effect, same_address=others
+        )
+    else:
+        console = console_for(sys.stdout)
+        suppressions_text.print_added(console, new, added, effect)
+        suppressions_text.print_same_address(console, others)
+    return OK
