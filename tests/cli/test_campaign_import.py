@@ -23,8 +23,9 @@ from almanac.messaging.messages import CampaignChange, parse
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
 from tests.support.campaign_calls import put, version
-from tests.support.cli_calls import Answer, almanac, record_requests, state_of
+from tests.support.cli_calls import Answer, almanac, check_import, record_requests, state_of
 from tests.support.clouds import query
+from tests.support.database_agencies import change
 from tests.support.tiny import Agency
 
 PROMO, EVERYONE = 1, 2
@@ -67,11 +68,10 @@ def take(path: Path, text: str | bytes, *options: object) -> Answer:
 
 def told(path: Path, text: str | bytes, *options: object) -> dict[str, Any]:
     answer = take(path, text, *options, "--json")
-    assert (answer.code, answer.err) == (0, "")
     found: dict[str, Any] = json.loads(answer.out)
-    assert found["read"] == (
-        found["added"] + found["there_already"] + sum(found["rejected"].values())
-    )
+    taken, rejected = found["added"] + found["there_already"], sum(found["rejected"].values())
+    assert found["read"] == taken + rejected
+    check_import(answer, taken, rejected)
     return found
 
 
@@ -115,6 +115,60 @@ def test_what_is_there_is_not_added_again(path: Path) -> None:
     before = path.read_bytes()
     found = told(path, text)
     assert (found["added"], found["there_already"]) == (0, 2)
+    assert path.read_bytes() == before
+
+
+def carried(path: Path) -> dict[int, Any]:
+    sql = "SELECT contact_id, metadata FROM contact_campaigns WHERE metadata IS NOT NULL"
+    return {contact: json.loads(text) for contact, text in query(path, sql)}
+
+
+def test_further_columns_are_carried_if_they_are_named(path: Path) -> None:
+    text = f"contact_id;trigger_date;New Premium;zip;name\n1;{DAY};112,40;00501;Zoë\n2;{DAY};;;Al\n"
+    found = told(path, text, "--metadata", "newPremium", "--metadata", "zip")
+    assert found["added"] == 2
+    assert carried(path) == {1: {"newPremium": "112,40", "zip": "00501"}}
+    (note,) = (note for note in found["notes"] if "not read" in note)
+    assert note == "columns that are not read: name"
+
+
+def test_a_target_that_is_there_gets_what_the_file_says_now(path: Path) -> None:
+    text = f"email,trigger_date,premium,note\nuser1@example.com,{DAY},1,a\n"
+    other = f"user2@example.com,{DAY},2,\nuser8@example.com,,8,\nuser9@example.com,{DAY}T10,9,\n"
+    assert told(path, text)["added"] == 1
+    sql = "UPDATE contact_campaigns SET metadata = ? WHERE contact_id = ?"
+    for metadata, contact in ((' {"mine": 1}', 1), ("[by hand]", 9)):
+        change(path, sql, metadata, contact)
+    options = ("--metadata", "premium", "--metadata", "note")
+    dry = told(path, text + other, *options, "--dry-run")
+    assert (dry["added"], dry["there_already"]) == (1, 3)
+    found = told(path, text + other, *options)
+    assert (found["added"], found["there_already"], found["updated"]) == (1, 3, 2)
+    sql = "SELECT contact_id, metadata FROM contact_campaigns WHERE campaign_instance_id = 1"
+    rows = dict(query(path, f"{sql} AND contact_id < 90"))
+    assert json.loads(rows[1]) == {"mine": 1, "premium": "1", "note": "a"}
+    assert (json.loads(rows[2]), json.loads(rows[8])) == ({"premium": "2"}, {"premium": "8"})
+    assert rows[9] == "[by hand]", "what is no JSON object stays as it is"
+    before = path.read_bytes()
+    assert told(path, text + other, *options)["updated"] == 0
+    assert path.read_bytes() == before
+    change(path, "UPDATE contact_campaigns SET status = 'sent' WHERE contact_id = 1")
+    assert told(path, text.replace(",1,a", ",7,a"), *options)["updated"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("premium", "--metadata: no column 'premium'; found 'contact_id, trigger_date, fee'"),
+        ("Trigger Date", "--metadata: 'Trigger Date' is a column of the import itself"),
+        (" ", "--metadata: no name; expected another column of the file"),
+    ],
+)
+def test_a_further_column_that_is_none_is_named(path: Path, name: str, words: str) -> None:
+    before = path.read_bytes()
+    answer = take(path, f"contact_id,trigger_date,fee\n1,{DAY},3\n", "--metadata", name)
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err
     assert path.read_bytes() == before
 
 
@@ -188,7 +242,8 @@ def test_rejects_that_were_mended_can_be_given_again(path: Path) -> None:
 def test_a_strict_import_with_a_bad_row_changes_nothing(path: Path) -> None:
     before = path.read_bytes()
     answer = take(path, f"contact_id,trigger_date\n1,{DAY}\n77,{DAY}\n", "--strict")
-    assert (answer.code, answer.err) == (2, "")
+    assert answer.code == 1
+    assert "1 of 2 rows refused (--strict)" in answer.err
     assert "nothing imported, for 1 bad row (--strict)" in answer.out
     assert path.read_bytes() == before
     assert len(rejects(path)) == 1
@@ -314,7 +369,7 @@ def test_in_a_store_an_import_is_the_next_version(
     for added in (1, 0):
         assert json.loads(almanac(*given, "--replan").out)["added"] == added
         assert version(store) == 2, "an import that adds nothing makes no version"
-    assert almanac(*given, "--strict").code == 2
+    assert almanac(*given, "--strict").code == 1
     (_, data, _), _ = bus.published
     message = parse(CampaignChange, data)
     assert (message.campaign_instance_id, dict(message.changes)) == (PROMO, {})
@@ -333,8 +388,9 @@ def test_the_page_lists_every_reason() -> None:
 )
 def test_no_file_makes_it_stumble(path: Path, octets: bytes) -> None:
     answer = take(path, b"email,trigger_date\n" + octets, "--dry-run", "--json")
-    if answer.code == 0:
+    if answer.out:
         found = json.loads(answer.out)
+        check_import(answer, found["there_already"], sum(found["rejected"].values()))
         assert found["read"] == found["there_already"] + sum(found["rejected"].values())
     else:
         assert answer.err.startswith("Error: ")

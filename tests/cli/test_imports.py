@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli_calls import Answer, almanac
+from tests.support.cli_calls import Answer, almanac, check_import
 from tests.support.tiny import Agency
 
 PROMO = 1
@@ -84,8 +84,8 @@ def call(command: Command, path: Path, octets: bytes, *options: object) -> Answe
 def outcome(command: Command, path: Path, octets: bytes, *options: object) -> tuple[int, list[str]]:
     """How many rows are taken, and the lines of the reject report."""
     answer = call(command, path, octets, *options, "--json")
-    assert (answer.code, answer.err) == (0, "")
     found = json.loads(answer.out)
+    check_import(answer, command.taken(found), command.rejected(found))
     report = path.with_name("file.csv.rejects.csv")
     lines = report.read_text("utf-8").splitlines() if report.exists() else []
     assert command.rejected(found) == max(0, len(lines) - 1)
@@ -180,3 +180,35 @@ def test_a_reject_report_can_be_imported_after_correction(command: Command, path
 def test_targets_name_the_columns_that_are_not_read(path: Path) -> None:
     answer = call(COMMANDS["targets"], path, b"email,Name,City\nuser1@example.com,Ann,Rome\n")
     assert "columns that are not read: name, city" in answer.out
+
+
+@every_import
+def test_a_file_of_which_every_line_was_refused_does_not_end_with_0(
+    command: Command, path: Path
+) -> None:
+    header = ",".join(command.header)
+    answer = call(command, path, f"{header}\nnobody,nothing\n,\n nobody ,nothing\n".encode())
+    assert answer.code == 1
+    report = path.with_name("file.csv.rejects.csv")
+    file = path.with_name("file.csv")
+    assert answer.err == f"Error: {file}: all 2 rows are refused; see {report}\n"
+    assert len(report.read_text().splitlines()) == 3
+    one = call(command, path, f"{header}\nnobody,nothing\n".encode())
+    assert (one.code, "its only row is refused" in one.err) == (1, True)
+
+
+@every_import
+def test_strict_makes_one_refused_line_a_failure(command: Command, path: Path) -> None:
+    text = f"{csv_text(command)}nobody,nothing\n".encode()
+    assert call(command, path, text).code == 0
+    answer = call(command, path, text, "--strict")
+    assert answer.code == 1
+    assert "1 of 3 rows refused (--strict)" in answer.err
+    assert call(command, path, csv_text(command).encode(), "--strict").code == 0
+
+
+@every_import
+def test_a_file_without_lines_and_one_taken_before_end_well(command: Command, path: Path) -> None:
+    assert call(command, path, f"{','.join(command.header)}\n".encode()).code == 0
+    for _ in range(2):
+        assert call(command, path, csv_text(command).encode(), "--strict").code == 0

@@ -22,7 +22,7 @@ from almanac.errors import DatabaseBusy
 from almanac.organizations.agency_database import FileDatabase
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
-from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac
+from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
 from tests.support.database_agencies import OLD_SCHEDULES, beside, change, make
 
 ORG = "206"
@@ -84,8 +84,9 @@ def marked(path: Path, *marks: dict[str, Any], options: tuple[object, ...] = ())
     file = path.parent / "marks.jsonl"
     file.write_text("".join(json.dumps(mark) + "\n" for mark in marks))
     given = almanac("mark", path, file, "--json", *options)
-    assert (given.code, given.err) == (0, "")
     found: dict[str, Any] = json.loads(given.out)
+    taken = sum(found["changed"].values()) + found["unchanged"]
+    check_import(given, taken, len(found["refused"]))
     return found
 
 
@@ -142,6 +143,30 @@ def test_other_columns_of_the_contact_come_if_they_are_chosen(path: Path) -> Non
     assert "contacts has no column nick_name; it has agent_id, birth_date" in given.err
 
 
+def test_what_a_target_carries_is_handed_out(small: Path) -> None:
+    change(small, "ALTER TABLE email_schedules ADD COLUMN metadata TEXT")
+    text = '{"target": {"new_premium": "112.40", "plan": {"name": "N"}}}'
+    change(small, "UPDATE email_schedules SET metadata = ? WHERE id = 12", text)
+    metadata = due(small)[0]["metadata"]
+    assert metadata == {"target": {"new_premium": "112.40", "plan": {"name": "N"}}}
+    given = almanac("due", small, "--on", DAY, "--format", "csv").out
+    assert json.loads(next(csv.DictReader(io.StringIO(given)))["metadata"]) == metadata
+
+
+def test_a_number_that_json_does_not_have_is_null(small: Path) -> None:
+    change(small, "ALTER TABLE contacts ADD COLUMN score REAL")
+    change(small, "UPDATE contacts SET score = 9e999")
+    text = '{"a": NaN, "b": "\\ud800"}'
+    change(small, "ALTER TABLE email_schedules ADD COLUMN metadata TEXT")
+    change(small, "UPDATE email_schedules SET metadata = ? WHERE id = 11", text)
+    text = almanac("due", small, "--on", DAY, "--columns", "score").out
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    messages = [json.loads(line) for line in text.splitlines()]
+    assert [message["contact"] for message in messages] == [{"score": None}] * 3
+    assert messages[-1]["metadata"] == {"a": None, "b": "\ud800"}
+
+
 def test_csv_has_the_same_as_json_lines(path: Path) -> None:
     lines = due(path, "--columns", "first_name")
     text = almanac("due", path, "--on", DAY, "--format", "csv", "--columns", "first_name").out
@@ -168,6 +193,48 @@ def test_who_is_suppressed_on_the_day_is_left_out(small: Path, sql: str, reason:
     change(small, sql)
     assert [message["id"] for message in due(small)] == [11]
     assert left_out(small) == {f"Suppressed: {reason}": 2}
+
+
+@pytest.mark.parametrize(
+    ("row", "gone", "without_text"),
+    [
+        ("'bob@example.com', NULL, 'no', 'SMS', NULL, NULL", [], [12, 13]),
+        ("'bob@example.com', NULL, 'no', NULL, ' Birthday ,post_window', NULL", [13], []),
+        ("NULL, 7, 'no', 'sms', 'aep', NULL", [], [12]),
+        ("NULL, NULL, 'no', NULL, NULL, '+1 (555) 010-1234'", [], [11]),
+        ("'bob@example.com', 7, 'no', NULL, NULL, '15550101234'", [], [11]),
+        ("NULL, NULL, 'no', NULL, 'birthday', '5550101234'", [], [11]),
+        ("NULL, NULL, 'no', NULL, 'aep', '5550101234'", [], []),
+        ("NULL, 1, 'no', NULL, 'campaign_*', NULL", [], []),
+        ("NULL, NULL, 'no', NULL, NULL, 'N/A'", [], []),
+    ],
+)
+def test_due_leaves_out_what_a_suppression_is_about_and_nothing_else(
+    small: Path, row: str, gone: list[int], without_text: list[int]
+) -> None:
+    change(
+        small, "CREATE TABLE suppressions (email, contact_id, reason, channel, email_types, phone)"
+    )
+    change(small, f"INSERT INTO suppressions VALUES ({row})")
+    change(small, "ALTER TABLE email_schedules ADD COLUMN sms_template TEXT")
+    change(small, "UPDATE email_schedules SET sms_template = 'short'")
+    change(small, "UPDATE contacts SET phone_number = '555.010.1234' WHERE id = 1")
+    change(small, "UPDATE contacts SET phone_number = '555.010.9999' WHERE id = 7")
+    messages = due(small)
+    assert sorted({11, 12, 13} - {message["id"] for message in messages}) == gone
+    texts = {message["id"]: (message["sms_template"], message["phone"]) for message in messages}
+    assert sorted(row for row, text in texts.items() if text == (None, None)) == without_text
+    assert all(text == (None, None) or all(text) for text in texts.values())
+    counts = json.loads(almanac("due", small, "--on", DAY, "--json").err)
+    assert counts["without_text"] == len(without_text)
+    assert counts["left_out"] == ({"Suppressed: no": len(gone)} if gone else {})
+
+
+def test_due_tells_campaigns_from_other_types(small: Path) -> None:
+    change(small, "CREATE TABLE suppressions (contact_id, email_types)")
+    change(small, "INSERT INTO suppressions VALUES (1, 'campaign_*')")
+    change(small, "UPDATE email_schedules SET email_type = 'campaign_promo' WHERE id = 11")
+    assert [message["id"] for message in due(small)] == [12, 13]
 
 
 @pytest.mark.parametrize(
@@ -381,6 +448,69 @@ def test_json_lines_that_are_none_are_refused(small: Path, text: str, words: str
     assert words in refused[-1]["why"]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_json_array_is_taken_as_webhooks_send_it(
+    small: Path, indent: int | None, encoding: str
+) -> None:
+    events = [
+        {"ref": 11, "event": "delivered", "timestamp": 1795447860},
+        {"ref": "12", "event": "bounced", "timestamp": "1795447860123", "detail": "Zoë"},
+        [1],
+        {"ref": 13, "event": "opened", "timestamp": 1795447860.5},
+    ]
+    file = small.parent / "events.json"
+    file.write_bytes(json.dumps(events, indent=indent, ensure_ascii=False).encode(encoding))
+    maps = [f"--map={their}={our}" for their, our in {"ref": "id", "event": "status"}.items()]
+    given = almanac("mark", small, file, *maps, "--map", "timestamp=at", "--json")
+    assert given.code == 0
+    found = json.loads(given.out)
+    assert found["changed"] == {"bounced": 1, "delivered": 1}
+    assert [each["line"] for each in found["refused"]] == ([1, 1] if indent is None else [13, 16])
+    assert [each["why"].split(":")[0] for each in found["refused"]] == [
+        "not a JSON object",
+        "status",
+    ]
+    rows = change(small, "SELECT schedule_id, at, detail FROM message_deliveries ORDER BY 1")
+    assert rows == [(11, "2026-11-23 15:31:00", None), (12, "2026-11-23 15:31:00", "Zoë")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[{"id": 11, "status": "sent"}', "line 1: not a JSON array: expected , or ] and nothing"),
+        ('[{"id": 11, "status": "sent"},\n]', "line 2: not a JSON array: Expecting value"),
+        ('[{"id": 11, "status": "sent"}] []', "line 1: not a JSON array: expected , or ]"),
+        ('[{"id": 11, "status": "sent"}\n{"id": 12}]', "line 2: not a JSON array: expected ,"),
+        ("[" * 100_000, "not a JSON array"),
+    ],
+)
+def test_half_an_array_is_refused_as_a_whole(small: Path, text: str, words: str) -> None:
+    file = small.parent / "events.json"
+    file.write_text(text)
+    given = almanac("mark", small, file)
+    assert (given.code, given.out) == (2, "")
+    assert words in given.err
+    assert status(small, 11) == "pre-scheduled"
+
+
+def test_an_empty_array_is_no_failure(small: Path) -> None:
+    file = small.parent / "events.json"
+    file.write_text(" [ ] \n")
+    assert almanac("mark", small, file).code == 0
+
+
+@pytest.mark.parametrize("at", ["1795447860", "1795447860000", "1795447860.7"])
+def test_unix_times_are_times_in_csv_too(small: Path, at: str) -> None:
+    file = small.parent / "marks.csv"
+    file.write_text(f"id,status,at\n11,sent,{at}\n12,sent,17954478601\n")
+    given = almanac("mark", small, file, "--json")
+    (refused,) = json.loads(given.out)["refused"]
+    assert "at: '17954478601' is not a time" in refused["why"]
+    sql = "SELECT actual_send_datetime FROM email_schedules WHERE id = 11"
+    assert change(small, sql) == [("2026-11-23 09:31:00",)]
+
+
 def test_half_a_character_keeps_no_mark_back(small: Path) -> None:
     assert marked(small, {"id": 11, "status": "failed", "detail": "no \ud83d"})["refused"] == []
     assert change(small, "SELECT detail FROM message_deliveries") == [("no ?",)]
@@ -411,7 +541,8 @@ def test_who_bounced_or_complained_is_suppressed_by_address(small: Path) -> None
     at = {"at": "2026-11-23T23:30:00-06:00"}
     marked(small, {"id": 11, "status": "bounced"} | at, {"id": 12, "status": "bounced"} | at)
     marked(small, {"id": 13, "status": "bounced"} | at, {"id": 16, "status": "complaint"} | at)
-    assert change(small, "SELECT * FROM suppressions") == [
+    columns = "email, contact_id, reason, source, since, until"
+    assert change(small, f"SELECT {columns} FROM suppressions") == [
         ("ann@example.com", None, "bounce", "mark", "2026-11-23", None),
         ("bob@example.com", None, "bounce", "mark", "2026-11-23", None),
         ("bob@example.com", None, "complaint", "mark", "2026-11-23", None),

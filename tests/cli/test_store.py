@@ -93,15 +93,24 @@ def test_a_broken_configuration_is_not_written(path: Path, store: FolderStore) -
     assert store.stat(layout.config(ORG)) is None
 
 
+def push_often(path: Path, *names: str) -> None:
+    """Publish a version with each name in an address."""
+    for name in names:
+        change(path, f"UPDATE contacts SET email = '{name}@example.com' WHERE id = 1")
+        assert almanac("store", "push", ORG, path).code == 0
+
+
 # --- push -----------------------------------------------------------------------------------------
 
 
 def test_a_pushed_database_is_the_next_version(path: Path, store: FolderStore) -> None:
-    before = state_of(path.parent)
     answer = almanac("store", "push", ORG, path)
     assert (answer.code, answer.err) == (0, "")
     assert "is version 1, now current" in answer.out
+    change(path, "UPDATE contacts SET email = 'other@example.com' WHERE id = 1")
+    before = {name: sum_ for name, sum_ in state_of(path.parent).items() if "store/" not in name}
     told = json.loads(almanac("store", "push", ORG, path, "--json").out)
+    assert told["published"]
     assert told["version"] == in_force(store).version == 2
     manifest = manifest_of(store, in_force(store).folder)
     assert manifest is not None
@@ -128,12 +137,34 @@ def test_what_another_program_has_only_in_its_log_is_pushed_too(
 
 def test_a_push_names_the_last_run_that_it_builds_on(path: Path, store: FolderStore) -> None:
     run = run_of_today(store, path)
-    for _ in range(2):
-        assert almanac("store", "push", ORG, path).code == 0
+    push_often(path, "ann", "bob")
     manifest = manifest_of(store, in_force(store).folder)
     assert manifest is not None
     assert manifest.model_extra is not None
     assert manifest.model_extra["last_run"]["run_id"] == run.run_id
+
+
+def test_a_push_of_the_current_version_says_unchanged_and_publishes_nothing(
+    path: Path, store: FolderStore
+) -> None:
+    assert almanac("store", "push", ORG, path).code == 0
+    run_of_today(store, path)
+    assert almanac("store", "pull", ORG, "--out", "pulled.sqlite3").code == 0
+    before, version = state_of(Path("store")), in_force(store).version
+    for options in ([], ["--expect", version]):
+        answer = almanac("store", "push", ORG, "pulled.sqlite3", *options)
+        assert (answer.code, answer.err) == (0, "")
+        assert f"unchanged: pulled.sqlite3 is version {version}, the current" in answer.out
+    told = json.loads(almanac("store", "push", ORG, "pulled.sqlite3", "--json").out)
+    assert (told["version"], told["published"]) == (version, False)
+    # a program opened it, and changed nothing
+    change(Path("pulled.sqlite3"), "PRAGMA journal_mode = WAL")
+    change(Path("pulled.sqlite3"), "PRAGMA user_version = 0")
+    assert "unchanged" in almanac("store", "push", ORG, "pulled.sqlite3").out
+    assert state_of(Path("store")) == before
+    change(Path("pulled.sqlite3"), "UPDATE contacts SET email = 'x@example.com' WHERE id = 1")
+    assert almanac("store", "push", ORG, "pulled.sqlite3").code == 0
+    assert in_force(store).version == version + 1
 
 
 @pytest.mark.parametrize(("expect", "code"), [(None, 0), (0, 1), (1, 0), (2, 1)])
@@ -141,6 +172,7 @@ def test_a_push_can_insist_on_the_version_in_force(
     path: Path, store: FolderStore, expect: int | None, code: int
 ) -> None:
     assert almanac("store", "push", ORG, path, "--expect", 0).code == 0
+    change(path, "UPDATE contacts SET email = 'other@example.com' WHERE id = 1")
     options = [] if expect is None else ["--expect", expect]
     answer = almanac("store", "push", ORG, path, *options)
     assert answer.code == code
@@ -290,8 +322,7 @@ def test_versions_say_why_they_are_kept(tmp_path: Path) -> None:
 def test_versions_are_listed_with_a_star_at_the_one_in_force(
     path: Path, store: FolderStore
 ) -> None:
-    for _ in range(3):
-        assert almanac("store", "push", ORG, path).code == 0
+    push_often(path, "ann", "bob", "eve")
     assert almanac("store", "rollback", ORG, 2).code == 0
     answer = almanac("store", "versions", ORG)
     stars = [line for line in answer.out.splitlines() if line.startswith("*")]
@@ -304,8 +335,7 @@ def test_versions_are_listed_with_a_star_at_the_one_in_force(
 
 
 def test_going_back_says_so_and_loses_nothing(path: Path, store: FolderStore) -> None:
-    for _ in range(2):
-        assert almanac("store", "push", ORG, path).code == 0
+    push_often(path, "ann", "bob")
     answer = almanac("store", "rollback", ORG, 1)
     assert answer.out == "Organization 206: version 1 is current again, in place of 2.\n"
     assert in_force(store).version == 1
@@ -319,8 +349,7 @@ def test_going_back_says_so_and_loses_nothing(path: Path, store: FolderStore) ->
 
 
 def test_nobody_goes_back_while_a_run_is_in_flight(path: Path, store: FolderStore) -> None:
-    for _ in range(2):
-        assert almanac("store", "push", ORG, path).code == 0
+    push_often(path, "ann", "bob")
     acquire(store, ORG, "2026-11-21-daily", "merge", dt.datetime.now(dt.UTC), 3600)
     answer = almanac("store", "rollback", ORG, 1)
     assert answer.code == 1
@@ -329,8 +358,7 @@ def test_nobody_goes_back_while_a_run_is_in_flight(path: Path, store: FolderStor
 
 
 def test_a_run_that_died_is_marked_failed_by_going_back(path: Path, store: FolderStore) -> None:
-    for _ in range(2):
-        assert almanac("store", "push", ORG, path).code == 0
+    push_often(path, "ann", "bob")
     yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     acquire(store, ORG, "2026-11-21-daily", "merge", yesterday, 3600)
     assert almanac("store", "rollback", ORG, 1).code == 0

@@ -12,11 +12,15 @@ import pytest
 
 from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
-from tests.support.cli_calls import AS_OF, Answer, agency, almanac
+from tests.support.cli_calls import AS_OF, Answer, agency, almanac, check_import
 from tests.support.database_agencies import change, make
 
 ORG = "206"
-FIELDS = ("email", "contact_id", "reason", "source", "since", "until")
+TAKEN = ("added", "ended", "unchanged")
+FIELDS = (
+    *("email", "contact_id", "reason", "source", "since", "until"),
+    *("channel", "email_types", "phone"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +56,19 @@ def answer(*arguments: object) -> dict[str, Any]:
 
 
 def rows(path: Path) -> list[tuple[Any, ...]]:
-    return change(path, f"SELECT {', '.join(FIELDS)} FROM suppressions ORDER BY rowid")
+    there = {name for (name,) in change(path, "SELECT name FROM pragma_table_info('suppressions')")}
+    columns = [name if name in there else "NULL" for name in FIELDS]
+    return change(path, f"SELECT {', '.join(columns)} FROM suppressions ORDER BY rowid")
 
 
 def loaded(path: Path, text: str | bytes, *options: object) -> dict[str, Any]:
     """Import a file with this content; what came of it."""
     file = path.parent / "list.csv"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    return answer("import", path, file, *options)
+    given = suppression("import", path, file, *options, "--json")
+    found: dict[str, Any] = json.loads(given.out)
+    check_import(given, sum(found[how] for how in TAKEN), found["rejected"])
+    return found
 
 
 def rejects(path: Path) -> list[str]:
@@ -108,7 +117,7 @@ def test_ending_keeps_the_row_and_sets_the_day_before(empty: Path) -> None:
     suppression("add", empty, "--email", "ann@example.com", "--since", "2026-01-05")
     suppression("end", empty, "--email", "ANN@example.com", "--on", "2026-03-01")
     assert rows(empty) == [
-        ("ann@example.com", None, "manual", "command line", "2026-01-05", "2026-02-28")
+        ("ann@example.com", None, "manual", "command line", "2026-01-05", "2026-02-28", *[None] * 3)
     ]
     states = [
         answer("list", empty, "--contact", 1, "--on", day)["suppressions"][0]["state"]
@@ -120,7 +129,7 @@ def test_ending_keeps_the_row_and_sets_the_day_before(empty: Path) -> None:
 def test_ending_one_that_is_to_come_ends_it_before_it_begins(empty: Path) -> None:
     suppression("add", empty, "--contact", 7, "--since", "2026-06-01")
     suppression("end", empty, "--contact", 7, "--on", "2026-03-01")
-    assert rows(empty)[0][4:] == ("2026-06-01", "2026-05-31")
+    assert rows(empty)[0][4:6] == ("2026-06-01", "2026-05-31")
     for day in ("2026-05-31", "2026-06-01", "2026-06-02"):
         assert not answer("list", empty, "--contact", 7, "--on", day)["suppressed"]
 
@@ -136,7 +145,7 @@ def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("add",), "expected --email ADDRESS or --contact ID"),
+        (("add",), "no contact: neither an e-mail address nor the id of a contact nor a"),
         (("add", "--contact", 9), "contact 9: does not exist"),
         (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
         (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
@@ -151,6 +160,12 @@ def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
         (("end", "--contact", 7, "--reason", "bounce"), "no suppression for bounce to end"),
         (("end", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
         (("list", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
+        (("add", "--contact", 7, "--phone", "5550101234"), "expected no contact with it"),
+        (("add", "--phone", "555"), "phone: '555' is not a phone number of 10 to 15 digits"),
+        (("add", "--phone", "555 555 5555"), "is not a phone number"),
+        (("add", "--contact", 7, "--channel", "post"), "channel: 'post': expected sms"),
+        (("add", "--contact", 7, "--types", "mothers_day"), "email_types: 'mothers_day' is not a"),
+        (("end",), "expected --email ADDRESS, --contact ID or --phone NUMBER"),
         (("list", "--on", "yesterday"), "--on: 'yesterday' is not a date"),
         (("export", "--json"), "--json: expected --out FILE with it"),
     ],
@@ -174,9 +189,9 @@ def test_counts_are_by_reason_source_and_state(empty: Path) -> None:
     )
     lines = answer("list", empty, "--on", AS_OF)["lines"]
     assert [tuple(line.values()) for line in lines] == [
-        ("", "hand", "to come", 1),
-        ("bounce", "mark", "ended", 1),
-        ("bounce", "mark", "in force", 2),
+        ("", "hand", "", "", "to come", 1),
+        ("bounce", "mark", "", "", "ended", 1),
+        ("bounce", "mark", "", "", "in force", 2),
     ]
     text = suppression("list", empty, "--on", AS_OF).out
     assert "4 suppressions, 2 of them in force on 2026-11-21" in text
@@ -214,7 +229,8 @@ def test_every_unusable_line_is_in_the_rejects_with_why(empty: Path) -> None:
     assert told["rejects"] == str(empty.parent / "list.csv.rejects.csv")
     assert rejects(empty) == [
         "line,rejected_because,email,contact_id,since,until,name",
-        "4,no contact: neither an e-mail address nor the id of a contact,,,,,Nobody",
+        "4,no contact: neither an e-mail address nor the id of a contact nor a phone number"
+        ",,,,,Nobody",
         "5,email: 'b at x.org' is not an e-mail address,b at x.org,,,,Bob",
         "7,contact_id: 'seven' is not the id of a contact,c@x.org,seven,,,Cid",
         "8,since: '01/02/2026' is not a date; expected YYYY-MM-DD,d@x.org,,01/02/2026,,Dan",
@@ -252,22 +268,22 @@ def test_a_quotation_mark_that_is_never_closed_takes_no_other_line_with_it(
 @pytest.mark.parametrize(
     "octets",
     [
-        "email;reason\r\nzoë@x.org;désabonné\r\n".encode("cp1252"),
-        "\ufeffemail;reason\r\nzoë@x.org;désabonné\r\n".encode(),
-        "email\treason\nzoë@x.org\tdésabonné".encode("utf-16"),
-        "reason|email\rdésabonné|zoë@x.org\r".encode(),
+        "email;reason\r\nzoe@x.org;désabonné\r\n".encode("cp1252"),
+        "\ufeffemail;reason\r\nzoe@x.org;désabonné\r\n".encode(),
+        "email\treason\nzoe@x.org\tdésabonné".encode("utf-16"),
+        "reason|email\rdésabonné|zoe@x.org\r".encode(),
     ],
 )
 def test_encodings_separators_and_line_ends_are_found_out(empty: Path, octets: bytes) -> None:
     assert loaded(empty, octets)["added"] == 1
-    assert rows(empty) == [("zoë@x.org", None, "désabonné", None, None, None)]
+    assert rows(empty) == [("zoe@x.org", None, "désabonné", *[None] * 6)]
 
 
 @pytest.mark.parametrize(
     ("octets", "words"),
     [
-        (b"", "empty; expected a header with email or contact_id"),
-        (b"name,address\nAnn,a@x.org\n", "expected a header with email or contact_id; found 'name"),
+        (b"", "empty; expected a header with email or contact_id or phone"),
+        (b"name,address\nAnn,a@x.org\n", "expected a header with email or contact_id or phone; f"),
         (b"email,email\na,b\n", "the column email appears more than once"),
         (b"PK\x03\x04 and so on", "a workbook or an archive; save the sheet as CSV"),
     ],
@@ -341,7 +357,7 @@ def test_where_the_rejects_cannot_be_written_nothing_is_imported(empty: Path) ->
 def test_an_export_goes_to_standard_output_or_into_a_file_that_can_be(empty: Path) -> None:
     loaded(empty, "email\na@x.org\n")
     given = suppression("export", empty, "--out", "-")
-    assert given.out == suppression("export", empty).out == f"{','.join(FIELDS)}\na@x.org,,,,,\n"
+    assert given.out == suppression("export", empty).out == f"{','.join(FIELDS)}\na@x.org,,,,,,,,\n"
     given = suppression("export", empty, "--out", empty.parent / "no" / "such.csv")
     assert given.code == 2
     assert "there is no folder to put it in" in given.err
@@ -367,6 +383,155 @@ def test_a_view_in_its_place_is_named(empty: Path) -> None:
     given = suppression("add", empty, "--contact", 7)
     assert given.code == 2
     assert "suppressions is a view here; Almanac needs a table" in given.err
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u200bann@example.com",
+        "ann\u200b@example.com",
+        "\ufeffann@example.com",
+        "mailto:ann@example.com",
+        "MAILTO:ann@example.com?subject=stop",
+        "<ann@example.com>",
+        "Ann Lee <ann@example.com>",
+        "'ann@example.com'",
+        "\u201cann@example.com\u201d",
+        '"<mailto:ann@example.com>"',
+        "ann@example.com.",
+        " ann@example.com ;",
+        "\u00a0ann@example.com\u2060",
+    ],
+)
+def test_an_address_that_no_contact_can_have_is_cleaned_where_it_is_clear(
+    empty: Path, written: str
+) -> None:
+    quoted = written.replace('"', '""')
+    assert loaded(empty, f'email,reason\n"{quoted}",bounce\n')["added"] == 1
+    assert rows(empty)[0][0] == "ann@example.com"
+    assert answer("list", empty, "--contact", 1)["suppressed"]
+    again = answer("add", empty, "--email", written, "--reason", "bounce")
+    assert (again["added"], again["suppression"]["email"]) == (False, "ann@example.com")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("ann", "ann@example", "ann@@example.com", "a n n@example.com", "ann..lee@example.com"),
+        *("zoë@example.com", "ann@example.com, bob@example.com", "ann@-example.com", "@x.org"),
+        *("ann@example.c0m", f"{'a' * 250}@example.com", "ann at example.com", "mailto:", "<>"),
+    ],
+)
+def test_what_is_no_address_is_rejected_as_for_contacts(empty: Path, written: str) -> None:
+    told = loaded(empty, f'email\n"{written}"\n')
+    assert (told["added"], told["rejected"]) == (0, 1)
+    assert "is not an e-mail address" in rejects(empty)[1]
+
+
+@pytest.mark.parametrize(
+    "written", ["o'brien@example.com", "'tis@example.com", "a+b@xn--bcher-kva.example", "{x}@x.org"]
+)
+def test_an_address_that_a_contact_can_have_stays_as_it_is(empty: Path, written: str) -> None:
+    loaded(empty, f'email\n"{written}"\n')
+    assert rows(empty)[0][0] == written
+
+
+def test_a_since_that_cannot_be_read_is_rejected_and_open_in_the_table(empty: Path) -> None:
+    told = loaded(empty, "email,since\nann@example.com,06/01/2030\n")
+    assert (told["added"], told["rejected"]) == (0, 1)
+    sql = "INSERT INTO suppressions (email, since) VALUES ('ann@example.com', '06/01/2030')"
+    change(empty, sql)
+    assert answer("list", empty, "--contact", 1, "--on", AS_OF)["suppressed"]
+
+
+def test_a_suppression_by_id_says_how_many_others_have_the_address_and_are_mailed(
+    empty: Path,
+) -> None:
+    for contact, email in ((20, " ANN@example.com"), (21, "Ann@example.com ")):
+        change(empty, "INSERT INTO contacts (id, email) VALUES (?, ?)", contact, email)
+    assert answer("add", empty, "--contact", 1)["same_address"] == 2
+    text = suppression("list", empty, "--contact", 1).out
+    assert "2 other contacts have the same address, and still get messages" in text
+    told = loaded(empty, "contact_id\n20\n")
+    assert told["same_address"] == 1
+    assert answer("add", empty, "--email", "ann@example.com")["same_address"] == 0
+    assert answer("list", empty, "--contact", 1)["same_address"] == 0
+
+
+# --- texts, types, numbers ------------------------------------------------------------------------
+
+
+def test_a_suppression_can_be_of_texts_of_types_or_of_a_number(empty: Path) -> None:
+    change(empty, "UPDATE contacts SET phone_number = '(555) 010-1234' WHERE id = 1")
+    answer("add", empty, "--contact", 1, "--channel", "SMS")
+    answer("add", empty, "--email", "ann@example.com", "--types", " Birthday,campaign_*")
+    answer("add", empty, "--phone", "+1 555 010 1234")
+    assert [row[6:] for row in rows(empty)] == [
+        ("sms", None, None),
+        (None, "birthday,campaign_*", None),
+        ("sms", None, "+1 555 010 1234"),
+    ]
+    told = answer("list", empty, "--contact", 1)
+    assert not told["suppressed"], "it still gets other messages by e-mail"
+    assert [row["phone"] for row in told["suppressions"]] == [None, None, "+1 555 010 1234"]
+    text = suppression("list", empty, "--contact", 1).out
+    assert "contact 1 is suppressed for some messages only on" in text
+    assert "only messages of birthday, campaign_*: ann@example.com" in " ".join(text.split())
+    lines = answer("list", empty)["lines"]
+    assert [(line["channel"], line["email_types"]) for line in lines] == [
+        ("", "birthday,campaign_*"),
+        ("sms", ""),
+    ]
+    assert answer("list", empty, "--phone", "555-010-1234")["suppressions"][0]["channel"] == "sms"
+    assert not answer("add", empty, "--phone", "5550101234")["added"]
+    assert len(answer("end", empty, "--phone", "5550101234")["ended"]) == 1
+    assert answer("add", empty, "--email", "ann@example.com")["added"]
+    assert answer("list", empty, "--contact", 1)["suppressed"]
+
+
+def test_an_import_takes_channel_types_and_phone_and_an_export_gives_them(empty: Path) -> None:
+    change(empty, "CREATE TABLE campaign_types (name TEXT)")
+    change(empty, "INSERT INTO campaign_types VALUES ('Rate_Increase')")
+    told = loaded(
+        empty,
+        "Email;Phone Number;Channel;Email Types;Reason\n"
+        "a@x.org;;sms;;stop\n"
+        ";555-010-1234;;;stop\n"
+        'b@x.org;;;"AEP, followup_1_cold,campaign_rate_increase";\n'
+        "c@x.org;;fax;;\n"
+        "d@x.org;;email;;\n"
+        "e@x.org;;;newsletter;\n"
+        "f@x.org;;;campaign_other;\n"
+        ";12345;;;\n",
+    )
+    assert (told["added"], told["rejected"]) == (3, 5)
+    assert [row[6:] for row in rows(empty)] == [
+        ("sms", None, None),
+        ("sms", None, "555-010-1234"),
+        (None, "aep,followup_1_cold,campaign_rate_increase", None),
+    ]
+    why = [reject["rejected_because"] for reject in csv.DictReader(rejects(empty))]
+    assert why[0] == "channel: 'fax': expected sms, or nothing for every message"
+    assert why[2].startswith("email_types: 'newsletter' is not a type of message; expected of aep,")
+    assert why[4] == "phone: '12345' is not a phone number of 10 to 15 digits"
+    again = loaded(empty, suppression("export", empty).out)
+    assert (again["added"], again["unchanged"], again["rejected"]) == (0, 3, 0)
+
+
+def test_a_row_with_address_and_number_stops_both(empty: Path) -> None:
+    text = "email,phone\nann@example.com,555-010-1234\nbob@example.com,N/A\n"
+    for added, unchanged in ((3, 0), (0, 3)):
+        told = loaded(empty, text)
+        assert (told["added"], told["unchanged"], told["rejected"]) == (added, unchanged, 0)
+    assert [(row[0], row[8]) for row in rows(empty)] == [
+        ("ann@example.com", None),
+        (None, "555-010-1234"),
+        ("bob@example.com", None),
+    ]
+    assert answer("list", empty, "--contact", 1)["suppressed"]
 
 
 # --- in a store -----------------------------------------------------------------------------------

@@ -51,6 +51,13 @@ def almanac(*arguments: object) -> Answer:
     return Answer(code, *texts)
 
 
+def check_import(answer: Answer, taken: int, refused: int) -> None:
+    """An import fails, and says so, where rows were refused and none was taken."""
+    failed = refused > 0 and taken == 0
+    assert answer.code == failed
+    assert answer.err.startswith("Error: ") if failed else answer.err == ""
+
+
 def almanac_apart(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
     command = [*PROGRAM, *map(str, arguments)]

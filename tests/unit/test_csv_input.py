@@ -25,8 +25,8 @@ from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
 from almanac.csv_input.source import MAX_BYTES, InputFile, input_file
 from almanac.delivery.feedback_file import COLUMNS as MARK_COLUMNS
 from almanac.delivery.feedback_file import read_marks
-from almanac.delivery.suppressions import COLUMNS_READ as SUPPRESSION_COLUMNS
-from almanac.delivery.suppressions import read_suppressions
+from almanac.delivery.suppression_file import COLUMNS_READ as SUPPRESSION_COLUMNS
+from almanac.delivery.suppression_file import read_suppressions
 from almanac.errors import InputError
 
 Pair = tuple[str, str]
@@ -63,7 +63,7 @@ def targets(file: InputFile, pairs: Sequence[str]) -> Outcome:
 
 
 def suppressions(file: InputFile, pairs: Sequence[str]) -> Outcome:
-    parsed = read_suppressions(file, pairs)
+    parsed = read_suppressions(file, pairs, ())
     found = [(row.email, row.reason) for row in parsed.rows]
     return found, [(line, why) for line, why, _ in parsed.rejects.rows]
 
@@ -362,12 +362,12 @@ def test_columns_that_are_not_clear_are_refused(
 
 def test_of_two_columns_with_a_common_name_none_is_taken(tmp_path: Path) -> None:
     which = IMPORTS[1]
-    message = error(which, tmp_path, "Email Address,Mail\na@b.c,d@e.f\n")
+    message = error(which, tmp_path, "Email Address,Mail\na@b.c,d@e.org\n")
     assert "'email address' and 'mail' may both be email; --map THEIR_NAME=email" in message
-    found, _ = read(which, tmp_path, "Email Address,Mail\na@b.c,d@e.f\n", ["Mail=email"])
-    assert found == [("d@e.f", "")]
-    found, _ = read(which, tmp_path, "Email Address,Email\na@b.c,d@e.f\n")
-    assert found == [("d@e.f", "")], "our own name comes first"
+    found, _ = read(which, tmp_path, "Email Address,Mail\na@b.c,d@e.org\n", ["Mail=email"])
+    assert found == [("d@e.org", "")]
+    found, _ = read(which, tmp_path, "Email Address,Email\na@b.c,d@e.org\n")
+    assert found == [("d@e.org", "")], "our own name comes first"
 
 
 def test_of_ids_and_addresses_of_targets_one_must_be_chosen(tmp_path: Path) -> None:

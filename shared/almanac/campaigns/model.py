@@ -149,6 +149,7 @@ class Imported(BaseModel):
     read: int  # rows after the header
     added: int
     there_already: int
+    updated: int = 0  # of these, those whose metadata changed
     rejected: dict[str, int]  # by reason
     rejects_file: str | None = None
     examples: list[tuple[int, str]] = []  # line and why, of the first rejects

@@ -40,6 +40,7 @@ class ImportOptions:
     strict: bool = False  # one invalid row rejects the whole file
     dry_run: bool = False
     pairs: Sequence[str] = ()  # the values of --map
+    metadata: Sequence[str] = ()  # columns that go into the metadata of the targets
 
 
 def import_targets(
@@ -96,7 +97,7 @@ def _read(
         file.path.open("rb") as stream,
         rejects.open("w", encoding=ENCODING, errors=ERRORS, newline="") as report,
     ):
-        source = TargetFile(stream, file.name, options.pairs)
+        source = TargetFile(stream, file.name, options.pairs, options.metadata)
         progress("look up contacts", 0, 1)
         targets = TargetImport(connection, instance, source.by_email)
         progress("look up contacts", 1, 1)
@@ -108,6 +109,8 @@ def _read(
     if not (options.dry_run or (options.strict and counts.rejected)):
         progress("write", 0, 1)
         targets.write(request.timestamp)
+        if options.metadata:
+            counts.updated = targets.update(request.timestamp)
         progress("write", 1, 1)
     targets.close()
     return counts
@@ -140,6 +143,7 @@ def _result(
         read=counts.read,
         added=counts.added,
         there_already=counts.existing,
+        updated=counts.updated,
         rejected=dict(counts.rejected.most_common()),
         rejects_file=str(options.rejects) if counts.rejected else None,
         examples=counts.examples,

@@ -36,7 +36,7 @@ class ImportCounts:
     """Counts of the rows of a file, batch by batch; rejects go to the reject report."""
 
     def __init__(self, source: TargetFile, rejects: TextIO) -> None:
-        self.read = self.added = self.existing = 0
+        self.read = self.added = self.existing = self.updated = 0
         self.rejected: Counter[str] = Counter()
         self.examples: list[tuple[int, str]] = []
         self.ignored_columns = source.header.ignored
@@ -60,7 +60,9 @@ class ImportCounts:
         days = _days(triggers, verdicts)
         valid = verdicts.valid()
         lines = np.array(batch.lines, np.int64)[valid]
-        first = targets.gather(ids[valid], days[valid], lines)
+        metadata = self._source.metadata(batch)
+        chosen = None if metadata is None else [metadata[at] for at in valid.tolist()]
+        first = targets.gather(ids[valid], days[valid], lines, chosen)
         for at in np.flatnonzero((first != lines) & (first != 0)).tolist():
             verdicts.reject(int(valid[at]), REPEATED, f"the same target as line {first[at]}")
         self.added += int(np.count_nonzero(first == lines))

@@ -229,7 +229,9 @@ def print_import(console: Console, done: Imported, where: str) -> None:
     }
     paragraph(console, f"{name}: {words[done.outcome]}.", indent=0, style="bold")
     rows = [(f"rows in {done.file}", done.read), ("added", done.added)]
-    rows += [("existed already", done.there_already), ("rejected", done.rejected_total)]
+    rows += [("existed already", done.there_already)]
+    rows += [("  with other metadata now", done.updated)] if done.updated else []
+    rows += [("rejected", done.rejected_total)]
     rows += [(f"  {reason}", count) for reason, count in done.rejected.items()]
     table(console, ("", ">"), rows)
     for note in done.notes:
@@ -238,7 +240,7 @@ def print_import(console: Console, done: Imported, where: str) -> None:
         heading(console, f"Rejected, all of them in {done.rejects_file}")
         table(console, (">line", "why"), [(str(line), why) for line, why in done.examples])
     _print_plan(console, done.replanned, done.run_ids)
-    if done.outcome == "written" and done.added and not _replanned(done):
+    if done.outcome == "written" and (done.added or done.updated) and not _replanned(done):
         console.print()
         _print_next(console, where, done)
 

@@ -18,8 +18,9 @@ from almanac.campaigns.queries import list_campaigns, show_campaign, today_at
 from almanac.campaigns.target_import import ImportOptions, import_targets
 from almanac.commands.agency_arguments import CampaignArguments
 from almanac.commands.arguments import read_assignments, read_date
-from almanac.commands.exit_codes import OK, USAGE
+from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
+from almanac.commands.imports import AllOrNothing, Metadata, import_code
 from almanac.commands.options import AsJson, AsOf, ChangedBy, EventId, Map, MaybeOrg, Rejects, Store
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
@@ -249,9 +250,8 @@ def import_(
     words: Annotated[list[str], _words("[DATABASE] INSTANCE FILE")],
     rejects: Rejects = None,
     map_: Map = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Import nothing if any row is invalid.")
-    ] = False,
+    metadata: Metadata = None,
+    strict: AllOrNothing = False,
     dry_run: DryRun = False,
     replan: Replan = False,
     changed_by: ChangedBy = None,
@@ -262,8 +262,9 @@ def import_(
 ) -> int:
     """Import targets of an instance from a CSV file, or from standard input (-).
 
-    The header names contact_id or email, and optionally trigger_date; other columns are not read.
-    Invalid rows go to a file with line and reason, the others are imported.
+    The header names contact_id or email, and optionally trigger_date; other columns are not read,
+    except for those of --metadata, such as a new premium, for the templates. Invalid rows go to a
+    file with line and reason, the others are imported.
     """
     arguments = CampaignArguments(words, org, store)
     agency, (which, name, *more) = arguments.agency("INSTANCE", "FILE")
@@ -272,12 +273,15 @@ def import_(
     with progress_bars() as progress:
         plan = replanner(agency, request, ApplyOptions(dry_run, replan), progress)
         with input_file(path) as file:
-            options = ImportOptions(rejects_path(path, rejects), strict, dry_run, map_ or [])
+            options = ImportOptions(
+                rejects_path(path, rejects), strict, dry_run, map_ or [], metadata or []
+            )
             result = import_targets(agency, which, file, options, request, progress)
             if result.outcome == "written":
                 result = result.model_copy(update=plan([request.replan(result.instance_id)]))
     print_result(result, as_json, partial(text.print_import, where=arguments.as_typed))
-    return USAGE if result.outcome == "refused" else OK
+    rejected = result.rejected_total
+    return import_code(path, result.read - rejected, rejected, strict, options.rejects)
 
 
 def _day(agency: AgencyDatabase, as_of: str | None) -> dt.date:

@@ -14,6 +14,7 @@ from almanac.commands.arguments import read_assignments, read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, EventId
+from almanac.commands.output import print_json
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, parse, to_json
 from almanac.messaging.requests import Requested, publish_request, request_bus
 from almanac.messaging.topics import Topics
@@ -118,7 +119,7 @@ def _day_of_run(settings: Settings, org: str | None, requested: Requested) -> dt
 
 def _print(request: Message, run_id: str | None, as_json: bool) -> int:
     if as_json:
-        print(json.dumps({"message": request.model_dump(mode="json"), "run_id": run_id}))
+        print_json(message=request.model_dump(mode="json"), run_id=run_id)
         return OK
     unknown = "begins with today's date in the organization's time zone"
     rows = [("published", to_json(request).decode()), ("its run", run_id or unknown)]

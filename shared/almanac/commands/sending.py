@@ -18,6 +18,7 @@ from almanac.commands.agency_arguments import agency_and_file, agency_of
 from almanac.commands.arguments import file_or_stdout, read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
+from almanac.commands.imports import Strict, import_code
 from almanac.commands.options import (
     AsJson,
     DatabaseAndFile,
@@ -129,6 +130,10 @@ def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:
     paragraph(console, f"{plural(found.messages, 'message')} {what} {found.day}", indent=0)
     for reason, count in found.left_out.items():
         paragraph(console, f"left out: {count:,} ({reason})")
+    if found.without_text:
+        paragraph(
+            console, f"without their text message, which is suppressed: {found.without_text:,}"
+        )
     if found.earlier:
         text = f"{found.earlier:,} planned for earlier days: the next run finds them another day"
         paragraph(console, text)
@@ -142,6 +147,7 @@ def mark(
     ] = False,
     rejects: Rejects = None,
     map_: Map = None,
+    strict: Strict = False,
     wait: Wait = 120,
     org: MaybeOrg = None,
     store: Store = None,
@@ -149,23 +155,23 @@ def mark(
 ) -> int:
     """Record what became of messages: claimed (processing), sent, delivered, failed, bounced.
 
-    The file is CSV or JSON lines. A line has the id of the row and its status. It may have at,
-    message_id, detail, and contact_id and scheduled_send_date, which are compared with the row.
+    The file is CSV, JSON lines or a JSON array. A line has the id of the row and its status. It may
+    have at, message_id, detail, and contact_id and scheduled_send_date, which must match the row.
     Lines that contradict the row are refused, each with its reason; all others are written in one
     transaction. Marking is idempotent. An address that bounced or complained is suppressed.
     """
     agency, file = agency_and_file(names, org, store)
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
-    zone = retry_while_busy(agency, wait, lambda: agency.config().zone)
+    config = retry_while_busy(agency, wait, agency.config)
     with input_file(file) as source:
-        parsed = read_marks(source, map_ or [], zone, now)
+        parsed = read_marks(source, map_ or [], config.zone, now)
     with progress_bars() as progress:
         found, refused = retry_while_busy(
             agency,
             wait,
             lambda: agency.edit(
-                lambda connection: apply(connection, parsed, zone, now, not no_suppress),
+                lambda connection: apply(connection, parsed, config, now, not no_suppress),
                 "mark",
                 now,
                 progress,
@@ -173,7 +179,8 @@ def mark(
         )
     print_result(found, as_json, lambda console, found: _print_marked(console, found, path))
     refused.write(path)  # last: if it fails, the changes have been reported
-    return OK
+    taken = sum(found.changed.values()) + found.unchanged
+    return import_code(file, taken, len(found.refused), strict, path)
 
 
 def _print_marked(console: Console, found: Marked, rejects: Path) -> None:

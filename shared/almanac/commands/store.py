@@ -103,14 +103,16 @@ def push(
     """Publish a consistent copy of a database as the organization's next version.
 
     Other programs may use the file meanwhile. If another version is published first, nothing is
-    overwritten and the command fails.
+    overwritten and the command fails. A file that is the current version is not published again.
     """
+    now = _now()
     with progress_bars() as progress:
-        done = transfer.push(
-            _open(store), org, database, expect=expect, now=_now(), progress=progress
-        )
+        done = transfer.push(_open(store), org, database, expect=expect, now=now, progress=progress)
+    published = done.committed_at == now
     if as_json:
-        print(done.model_dump_json())
+        print_json(**done.model_dump(mode="json"), published=published)
+    elif not published:
+        _say(f"Organization {org}: unchanged: {database} is version {done.version}, the current.")
     else:
         _say(f"Organization {org}: {database} is version {done.version}, now current.")
     return OK

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import apsw
 import typer
 
-from almanac.commands.agency_arguments import agency_and_file, agency_of
-from almanac.commands.arguments import file_or_stdout, read_date
+from almanac.commands.agency_arguments import agency_of
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import (
-    AsJson,
-    DatabaseAndFile,
-    Map,
-    MaybeDatabase,
-    MaybeOrg,
-    Rejects,
-    Store,
-)
+from almanac.commands.options import AsJson, MaybeDatabase, MaybeOrg, Store
 from almanac.commands.output import print_json
-from almanac.commands.progress import progress_bars
-from almanac.csv_input.rejects import rejects_path
-from almanac.csv_input.source import input_file
+from almanac.commands.suppression_files import On, day_of, edit_suppressions, export, import_
 from almanac.database.opening import map_errors
+from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import IN_FORCE, Suppression
 from almanac.delivery import suppressions, suppressions_text
+from almanac.delivery.suppression_file import from_texts
 from almanac.errors import InputError
-from almanac.organizations.agency_database import AgencyDatabase, Edit, T
-from almanac.outputs import write_text
-from almanac.plurals import plural
-from almanac.report.text import console_for, paragraph
+from almanac.organizations.agency_database import AgencyDatabase
+from almanac.report.text import console_for
 
 app = new_app(
     name="suppression",
@@ -48,10 +35,22 @@ app = new_app(
     no_args_is_help=True,
 )
 
+_EXPECTED = {"--email": "an address", "--contact": "an id", "--phone": "a number"}
+
 Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="An address.")]
 Contact = Annotated[int | None, typer.Option("--contact", metavar="ID", help="A contact's id.")]
-On = Annotated[
-    str | None, typer.Option("--on", metavar="DATE", help="The day that counts, YYYY-MM-DD; today.")
+Phone = Annotated[
+    str | None,
+    typer.Option("--phone", metavar="NUMBER", help="A phone number, about text messages to it."),
+]
+Channel = Annotated[
+    str, typer.Option(metavar="sms", help="Text messages only; else e-mail and text messages.")
+]
+Types = Annotated[
+    str,
+    typer.Option(
+        "--types", metavar="TYPES", help="Only messages of these types: birthday,campaign_*."
+    ),
 ]
 
 
@@ -64,6 +63,7 @@ def list_(
     database: MaybeDatabase = None,
     email: Email = None,
     contact: Contact = None,
+    phone: Phone = None,
     on: On = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -71,16 +71,15 @@ def list_(
 ) -> int:
     """Count the suppressions by reason, source and state, or show those of one contact or address.
 
-    A contact is suppressed by its id or by its address.
+    A contact is suppressed by its id or by its address, its text messages also by its number.
     """
     agency = agency_of(database, org, store)
-    day = _day(agency, on)
-    if email is not None and contact is not None:
-        raise InputError("--email or --contact: expected one of them, found both")
+    day = day_of(agency, on)
+    who = _named(email, contact, phone)
     console = console_for(sys.stdout)
     with agency.open() as source, map_errors(source.path):
         connection = source.connection
-        if email is None and contact is None:
+        if who is None:
             lines = suppressions.counts(connection, day)
             effect = suppressions.effect(connection, day)
             if as_json:
@@ -88,15 +87,19 @@ def list_(
             else:
                 suppressions_text.print_lines(console, lines, effect)
             return OK
-        found = suppressions.find(connection, email, contact, day)
+        found = suppressions.find(connection, who, day)
+        active = [row for row in found if row.state == IN_FORCE]
+        others = suppressions.same_address(connection, active, day)
     if as_json:
-        active = any(row.state == IN_FORCE for row in found)
         print_json(
-            day=day, suppressed=active, suppressions=[suppressions.record(row) for row in found]
+            day=day,
+            suppressed=any(row.of_all_messages for row in active),
+            suppressions=[suppressions.record(row) for row in found],
+            same_address=others,
         )
     else:
-        who = f"contact {contact}" if contact is not None else str(email).strip()
-        suppressions_text.print_lookup(console, who, day, found)
+        suppressions_text.print_lookup(console, str(who), day, found)
+        suppressions_text.print_same_address(console, others)
     return OK
 
 
@@ -109,6 +112,9 @@ def add(
     database: MaybeDatabase = None,
     email: Email = None,
     contact: Contact = None,
+    phone: Phone = None,
+    channel: Channel = "",
+    types: Types = "",
     reason: Annotated[
         str,
         typer.Option(
@@ -129,26 +135,31 @@ def add(
     store: Store = None,
     as_json: AsJson = False,
 ) -> int:
-    """Suppress an address, a contact or both, and show which planned messages that stops.
+    """Suppress an address, a contact, both, or a phone number, and show what that stops.
 
     One that is in force already for the same reason is not added again.
     """
     agency = agency_of(database, org, store)
-    day = _day(agency, on)
-    _require_one(email, contact, both=True)
-    number = "" if contact is None else str(contact)
-    words = (email or "", number, reason, source, since or str(day), until or "")
-    new = suppressions.from_texts(*(word.strip() for word in words))
-
-    def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect]:
-        return suppressions.add(connection, new, day), suppressions.effect(connection, day)
-
-    added, effect = _edit(agency, edit)
-    if as_json:
-        print_json(added=added, suppression=suppressions.record(new), effect=effect)
-    else:
-        suppressions_text.print_added(console_for(sys.stdout), new, added, effect)
-    return OK
+    day = day_of(agency, on)
+    if phone is not None and (email is not None or contact is not None):
+        raise InputError("--phone: stops text messages to a number; expected no contact with it")
+    if email is None or contact is None:
+        _named(email, contact, phone)
+    with agency.open() as opened, map_errors(opened.path):
+        known = known_types(opened.connection)
+    texts = {
+        "email": email or "",
+        "contact_id": "" if contact is None else str(contact),
+        "reason": reason,
+        "source": source,
+        "since": since or str(day),
+        "until": until or "",
+        "channel": channel,
+        "email_types": types,
+        "phone": phone or "",
+    }
+    new = from_texts({name: text.strip() for name, text in texts.items()}, known)
+    return _add(agency, new, day, as_json)
 
 
 @app.command(
@@ -159,6 +170,7 @@ def end(
     database: MaybeDatabase = None,
     email: Email = None,
     contact: Contact = None,
+    phone: Phone = None,
     reason: Annotated[
         str | None, typer.Option(metavar="WORD", help="Only those for this reason.")
     ] = None,
@@ -170,20 +182,22 @@ def end(
     store: Store = None,
     as_json: AsJson = False,
 ) -> int:
-    """End the suppressions of an address, or of a contact's id; no row is deleted.
+    """End the suppressions of an address, a contact's id or a number; no row is deleted.
 
     For a contact only those with its id end; those in force by its address are shown.
     """
     agency = agency_of(database, org, store)
-    day = _day(agency, on)
-    _require_one(email, contact)
+    day = day_of(agency, on)
+    who = _named(email, contact, phone)
+    if who is None:
+        raise InputError("expected --email ADDRESS, --contact ID or --phone NUMBER")
 
     def edit(connection: apsw.Connection) -> tuple[list[Suppression], list[Suppression]]:
-        ended = suppressions.end(connection, (email or "").strip(), contact or 0, reason, day)
-        left = suppressions.find(connection, email, contact, day)
+        ended = suppressions.end(connection, who, reason, day)
+        left = suppressions.find(connection, who, day)
         return ended, [row for row in left if row.state == IN_FORCE]
 
-    ended, active = _edit(agency, edit)
+    ended, active = edit_suppressions(agency, edit)
     if as_json:
         before, after = (
             [suppressions.record(row) for row in ended],
@@ -195,100 +209,45 @@ def end(
     return OK
 
 
-@app.command(
+app.command(
     "import",
     short_help="Add suppressions from CSV.",
     epilog="Example: almanac suppression import agency.sqlite3 unsubscribed.csv",
-)
-def import_(
-    names: DatabaseAndFile,
-    rejects: Rejects = None,
-    map_: Map = None,
-    on: On = None,
-    org: MaybeOrg = None,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> int:
-    """Add the suppressions of a CSV file; importing the same file again changes nothing.
+)(import_)
+app.command(
+    short_help="Write all suppressions as CSV.",
+    epilog="Example: almanac suppression export agency.sqlite3 --out suppressions.csv",
+)(export)
 
-    Its header has email, contact_id or both, and may have reason, source, since and until. An
-    existing suppression without an end gets the end in the file; one that has ended stays ended.
-    All valid rows are written in one transaction; invalid ones go to another file, by line, with
-    the reason.
-    """
-    agency, file = agency_and_file(names, org, store)
-    day = _day(agency, on)
-    path = rejects_path(file, rejects)
-    with input_file(file) as source:
-        parsed = suppressions.read_suppressions(source, map_ or [])
-    parsed.rejects.write(path)  # first: if it fails, nothing has changed
 
-    def edit(connection: apsw.Connection) -> tuple[suppressions.Loaded, suppressions.Effect]:
-        return suppressions.load(connection, parsed), suppressions.effect(connection, day)
+def _named(email: str | None, contact: int | None, phone: str | None) -> suppressions.Named | None:
+    """Return whom the options name, None if none is given. Raise InputError for several."""
+    given = {"--email": email, "--contact": contact, "--phone": phone}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        found = "both" if len(names) == 2 else "all"
+        raise InputError(f"{' or '.join(names)}: expected one of them, found {found}")
+    for name in names:
+        if not str(given[name]).strip():
+            raise InputError(f"{name}: expected {_EXPECTED[name]}, found nothing")
+    if not names:
+        return None
+    return suppressions.Named((email or "").strip(), contact or 0, (phone or "").strip())
 
-    found, effect = _edit(agency, edit)
+
+def _add(agency: AgencyDatabase, new: Suppression, day: dt.date, as_json: bool) -> int:
+    def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect, int]:
+        added = suppressions.add(connection, new, day)
+        others = suppressions.same_address(connection, [new], day)
+        return added, suppressions.effect(connection, day), others
+
+    added, effect, others = edit_suppressions(agency, edit)
     if as_json:
         print_json(
-            **found.model_dump(),
-            rejected=len(parsed.rejects),
-            rejects=str(path) if len(parsed.rejects) else None,
-            ignored_columns=parsed.ignored,
-            effect=effect,
+            added=added, suppression=suppressions.record(new), effect=effect, same_address=others
         )
     else:
         console = console_for(sys.stdout)
-        suppressions_text.print_loaded(console, found, parsed.ignored, parsed.rejects, path, effect)
+        suppressions_text.print_added(console, new, added, effect)
+        suppressions_text.print_same_address(console, others)
     return OK
-
-
-@app.command(
-    short_help="Write all suppressions as CSV.",
-    epilog="Example: almanac suppression export agency.sqlite3 --out suppressions.csv",
-)
-def export(
-    database: MaybeDatabase = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The file to write; standard output.")
-    ] = None,
-    org: MaybeOrg = None,
-    store: Store = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object; only with --out.")
-    ] = False,
-) -> int:
-    """Write all suppressions, also the ended ones, as CSV that import reads."""
-    out = file_or_stdout(out)
-    if as_json and out is None:
-        raise InputError("--json: expected --out FILE with it, since the CSV takes standard output")
-    agency = agency_of(database, org, store)
-    with agency.open() as source, map_errors(source.path):
-        if out is None:
-            suppressions.export(source.connection, sys.stdout)
-            return OK
-        count = write_text(out, "--out", partial(suppressions.export, source.connection))
-    if as_json:
-        print_json(rows=count, out=str(out))
-    else:
-        text = f"{plural(count, 'suppression')} of {agency.name}: {out}"
-        paragraph(console_for(sys.stdout), text, indent=0)
-    return OK
-
-
-def _edit(agency: AgencyDatabase, edit: Edit[T]) -> T:
-    with progress_bars() as progress:
-        return agency.edit(edit, "suppression", dt.datetime.now(dt.UTC), progress)
-
-
-def _day(agency: AgencyDatabase, on: str | None) -> dt.date:
-    """Return the given day, else today in the organization's time zone."""
-    return read_date(on, "--on") if on else dt.datetime.now(agency.config().zone).date()
-
-
-def _require_one(email: str | None, contact: int | None, both: bool = False) -> None:
-    """Raise InputError unless an address or a contact is given, or `both` where allowed."""
-    if email is None and contact is None:
-        raise InputError("expected --email ADDRESS or --contact ID")
-    if not both and email is not None and contact is not None:
-        raise InputError("--email or --contact: expected one of them, found both")
-    if email is not None and not email.strip():
-        raise InputError("--email: expected an address, found nothing")

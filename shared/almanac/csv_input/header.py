@@ -15,6 +15,7 @@ SYNONYMS = {
     "email": ("emailaddress", "mail", "mailaddress"),
     "trigger_date": ("trigger",),
     "detail": ("details",),
+    "phone": ("phonenumber",),
 }
 
 

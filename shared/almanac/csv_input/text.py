@@ -188,12 +188,15 @@ class Lines:
         codec = self.encoding.codec
         text = io.TextIOWrapper(self._stream, codec, _errors(codec), newline="")
         rest = ""
-        while chunk := text.read(_CHUNK):
-            lines = list(io.StringIO(rest + chunk, newline=""))
-            rest = lines.pop()  # it may go on in the next chunk
-            if len(rest) > MAX_RECORD and rest[-1] not in "\r\n":
-                rest = rest[: MAX_RECORD + 1]  # too long in any case
-            yield from lines
-        if rest:
-            yield rest
-        text.detach()  # the stream belongs to the caller
+        try:
+            while chunk := text.read(_CHUNK):
+                lines = list(io.StringIO(rest + chunk, newline=""))
+                rest = lines.pop()  # it may go on in the next chunk
+                if len(rest) > MAX_RECORD and rest[-1] not in "\r\n":
+                    rest = rest[: MAX_RECORD + 1]  # too long in any case
+                yield from lines
+            if rest:
+                yield rest
+        finally:
+            if not self._stream.closed:
+                text.detach()  # the stream belongs to the caller

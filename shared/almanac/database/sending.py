@@ -36,6 +36,11 @@ DELIVERIES = Table(
 _DELIVERIES_INDEX = (
     "CREATE INDEX IF NOT EXISTS almanac_deliveries ON message_deliveries (schedule_id)"
 )
+RETRY = "retry"  # a mark that makes a failed row PRE_SCHEDULED again
+_RETRIES_INDEX = (
+    "CREATE INDEX IF NOT EXISTS almanac_retries ON message_deliveries (schedule_id) "
+    f"WHERE status = '{RETRY}'"
+)
 
 # rows of other senders may have the status processing for ever
 _PROCESSING = f"status = '{Status.PROCESSING}'"
@@ -150,6 +155,7 @@ def prepare(connection: apsw.Connection) -> None:
     complete(connection, EMAIL_SCHEDULES)
     complete(connection, DELIVERIES)
     connection.execute(_DELIVERIES_INDEX)
+    connection.execute(_RETRIES_INDEX)
 
 
 def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]:
@@ -185,10 +191,14 @@ def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -
 def write_statuses(
     connection: apsw.Connection, changes: Iterable[tuple[int, str, str | None]], now: str
 ) -> None:
-    """Set status and sending time: (row, status, time in the organization's zone or None)."""
+    """Set status and sending time: (row, status, time in the organization's zone or None).
+
+    A row that is PRE_SCHEDULED again has not been sent.
+    """
     connection.executemany(
         "UPDATE main.email_schedules SET status = ?2, updated_at = ?4, "
-        "actual_send_datetime = COALESCE(actual_send_datetime, ?3) WHERE id = ?1",
+        f"actual_send_datetime = CASE WHEN ?2 = '{Status.PRE_SCHEDULED}' THEN NULL "
+        "ELSE COALESCE(actual_send_datetime, ?3) END WHERE id = ?1",
         ((*change, now) for change in changes),
     )
 

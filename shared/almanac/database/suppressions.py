@@ -23,6 +23,7 @@ from almanac.database.schema import (
 from almanac.database.sql import Columns, civil_date, columns_of, trimmed
 from almanac.errors import DatabaseError
 from almanac.frames import Ids
+from almanac.phone_number import bare_number
 
 SUPPRESSIONS = Table(
     "suppressions",
@@ -33,11 +34,16 @@ SUPPRESSIONS = Table(
         Column("source", "TEXT"),
         Column("since", "TEXT"),
         Column("until", "TEXT"),
+        Column("channel", "TEXT"),
+        Column("email_types", "TEXT"),
+        Column("phone", "TEXT"),
     ),
 )
 COLUMNS = tuple(column.name for column in SUPPRESSIONS.columns)
 
 IN_FORCE, ENDED, TO_COME = "in force", "ended", "to come"
+SMS = "sms"
+ALL_CAMPAIGNS = "campaign_*"  # among email_types
 
 
 class Suppression(NamedTuple):
@@ -49,8 +55,26 @@ class Suppression(NamedTuple):
     source: str
     since: str
     until: str
+    channel: str = ""  # sms: text messages only
+    email_types: str = ""  # comma-separated: messages of these types only
+    phone: str = ""  # text messages to this number only
     state: str = ""  # on the requested day
     rowid: int = 0
+
+    @property
+    def only_texts(self) -> bool:
+        """Return whether it concerns text messages only."""
+        return self.channel.strip().lower() == SMS or bool(self.phone.strip())
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Return the types of message that it concerns, in lower case; empty: all."""
+        return frozenset(filter(None, map(str.strip, self.email_types.lower().split(","))))
+
+    @property
+    def of_all_messages(self) -> bool:
+        """Return whether it concerns every message of whom it names."""
+        return not (self.only_texts or self.types)
 
 
 def prepare(connection: apsw.Connection) -> list[str]:
@@ -108,8 +132,13 @@ def rows(
         {"day": day, **(values or {})},
     )
     for rowid, contact, status, *blobs in found:
-        email, reason, source, since, until = (as_text(blob, encoding) for blob in blobs)
-        yield Suppression(email, contact, reason, source, since, until, status, rowid)
+        email, reason, source, since, until, *narrower = (as_text(blob, encoding) for blob in blobs)
+        channel, types, phone = narrower
+        yield Suppression(
+            *(email, contact, reason, source, since, until, channel, types, phone),
+            state=status,
+            rowid=rowid,
+        )
 
 
 def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
@@ -152,10 +181,21 @@ def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Su
     return rows(connection, day, f":mine <> '' AND ({by})", {"mine": email.strip().lower()})
 
 
+def of_number(connection: apsw.Connection, phone: str, day: str) -> Iterator[Suppression]:
+    """Yield the rows in any state that name the phone number."""
+    wanted = bare_number(phone)
+    columns = columns_of(connection, SUPPRESSIONS.name)
+    for row in rows(connection, day, f"{columns.text('phone')} <> ''"):
+        if wanted and bare_number(row.phone) == wanted:
+            yield row
+
+
 def naming(
-    connection: apsw.Connection, email: str, contact: int, day: str
+    connection: apsw.Connection, email: str, contact: int, phone: str, day: str
 ) -> Iterator[Suppression]:
-    """Yield the rows that name exactly this address or, without one, exactly this id."""
+    """Yield the rows that name exactly this number or address or, without them, exactly this id."""
+    if phone:
+        return of_number(connection, phone, day)
     columns = columns_of(connection, SUPPRESSIONS.name)
     if email:
         values: dict[str, object] = {"mine": email.strip().lower()}
@@ -163,19 +203,27 @@ def naming(
     return rows(connection, day, f"{columns.id_or_zero('contact_id')} = :id", {"id": contact})
 
 
-def count_by_state(connection: apsw.Connection, day: str) -> Iterator[tuple[str, str, str, int]]:
-    """Yield (reason, source, state on the ISO date, number of rows)."""
+def count_by_state(
+    connection: apsw.Connection, day: str
+) -> Iterator[tuple[str, str, str, str, str, int]]:
+    """Yield (reason, source, channel, types, state on the ISO date, number of rows)."""
     columns = columns_of(connection, SUPPRESSIONS.name)
     if columns.table is None:
         return
     encoding = str(scalar(connection, "PRAGMA encoding"))
-    words = [f"CAST({trimmed(columns.text(name))} AS BLOB)" for name in ("reason", "source")]
+    reason, source, channel, types, phone = (
+        trimmed(columns.text(name))
+        for name in ("reason", "source", "channel", "email_types", "phone")
+    )
+    channel = f"CASE WHEN {phone} <> '' THEN '{SMS}' ELSE lower({channel}) END"
+    words = [f"CAST({text} AS BLOB)" for text in (reason, source, channel, f"lower({types})")]
     sql = (
         f"SELECT {', '.join(words)}, {state(columns)}, count(*) FROM main.suppressions "
-        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
     )
-    for reason, source, found, count in connection.execute(sql, {"day": day}):
-        yield as_text(reason, encoding), as_text(source, encoding), found, count
+    for *blobs, found, count in connection.execute(sql, {"day": day}):
+        reason, source, channel, types = (as_text(blob, encoding) for blob in blobs)
+        yield reason, source, channel, types, found, count
 
 
 def suppressed(connection: apsw.Connection, day: str) -> Ids:
@@ -229,7 +277,8 @@ def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[
 def insert(connection: apsw.Connection, new: Iterable[Suppression]) -> None:
     """Add rows. Requires `prepare`."""
     connection.executemany(
-        f"INSERT INTO main.suppressions ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO main.suppressions ({', '.join(COLUMNS)}) "
+        f"VALUES ({', '.join('?' * len(COLUMNS))})",
         (tuple(value or None for value in row[: len(COLUMNS)]) for row in new),
     )
 

@@ -20,22 +20,31 @@ from almanac.database.campaigns import targets_of
 from almanac.database.columnar import RowReader
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
-from almanac.database.sql import columns_of, trimmed
+from almanac.database.sql import civil_date, columns_of, trimmed
 from almanac.frames import NO_DAY, Days, Ids
 from almanac.joins import positions
 
 ROWS_AT_ONCE = 50_000  # existing targets, as Python objects
 
 _TABLES = {
-    "almanac_batch": "n INTEGER PRIMARY KEY, contact_id INTEGER, day INTEGER, line INTEGER",
-    "almanac_targets": "contact_id INTEGER, day INTEGER, line INTEGER, "
+    "almanac_batch": "n INTEGER PRIMARY KEY, contact_id INTEGER, day INTEGER, line INTEGER, "
+    "metadata TEXT",
+    "almanac_targets": "contact_id INTEGER, day INTEGER, line INTEGER, metadata TEXT, "
     "PRIMARY KEY (contact_id, day)",
     "almanac_addresses": "email TEXT PRIMARY KEY, contacts INTEGER, first INTEGER, last INTEGER",
 }
-_STAGE = "INSERT INTO temp.almanac_batch (contact_id, day, line) VALUES (?, ?, ?)"
+_STAGE = "INSERT INTO temp.almanac_batch (contact_id, day, line, metadata) VALUES (?, ?, ?, ?)"
 _GATHER = """
     INSERT OR IGNORE INTO temp.almanac_targets
-    SELECT contact_id, day, line FROM temp.almanac_batch ORDER BY n
+    SELECT contact_id, day, line, metadata FROM temp.almanac_batch ORDER BY n
+"""
+# of lines with the same existing target the first one counts
+_GATHER_METADATA = """
+    UPDATE temp.almanac_targets AS target SET metadata = row.metadata
+    FROM (SELECT min(n), contact_id, day, metadata FROM temp.almanac_batch
+          WHERE metadata IS NOT NULL GROUP BY contact_id, day) AS row
+    WHERE target.contact_id = row.contact_id AND target.day = row.day
+      AND target.line = 0 AND target.metadata IS NULL
 """
 _FIRST = """
     SELECT target.line FROM temp.almanac_batch AS row
@@ -47,12 +56,26 @@ _OWNERS = """
     ORDER BY wanted.rowid
 """
 # 2440587.5 is the Julian day of 1970-01-01
+_DATE = f"CASE WHEN day <> {NO_DAY} THEN date(day + 2440587.5) END"
 _WRITE = f"""
     INSERT INTO main.contact_campaigns
-        (contact_id, campaign_instance_id, trigger_date, status, created_at, updated_at)
-    SELECT contact_id, ?1, CASE WHEN day <> {NO_DAY} THEN date(day + 2440587.5) END,
-        'pending', ?2, ?2
+        (contact_id, campaign_instance_id, trigger_date, status, metadata, created_at, updated_at)
+    SELECT contact_id, ?1, {_DATE}, 'pending', metadata, ?2, ?2
     FROM temp.almanac_targets WHERE line > 0 ORDER BY contact_id, day
+"""
+
+_THEIRS = civil_date("COALESCE(CAST(row.trigger_date AS TEXT), '')")
+_BEFORE = "CASE WHEN trim(COALESCE(row.metadata, '')) = '' THEN '{}' ELSE row.metadata END"
+_MERGED = f"json_patch({_BEFORE}, target.metadata)"
+_UPDATE = f"""
+    UPDATE main.contact_campaigns AS row SET metadata = {_MERGED}, updated_at = ?2
+    FROM temp.almanac_targets AS target
+    WHERE row.campaign_instance_id = ?1 AND row.contact_id = target.contact_id
+      AND target.line = 0 AND target.metadata IS NOT NULL
+      AND COALESCE({_THEIRS}, '') = COALESCE({_DATE}, '')
+      AND lower(COALESCE(row.status, '')) <> 'sent'
+      AND CASE WHEN NOT json_valid({_BEFORE}) OR json_type({_BEFORE}) <> 'object' THEN 0
+          ELSE {_MERGED} <> json({_BEFORE}) END
 """
 
 
@@ -91,21 +114,35 @@ class TargetImport:
         count, first, last = np.array(found, np.int64).T
         return count, first, last
 
-    def gather(self, contacts: Ids, days: Days, lines: Ids) -> Ids:
+    def gather(
+        self, contacts: Ids, days: Days, lines: Ids, metadata: Sequence[str | None] | None = None
+    ) -> Ids:
         """Add targets, each with the line that it comes from; NO_DAY is no trigger date.
 
-        Return for each the line with the first of the same targets, 0 if it is in the database.
+        metadata: JSON objects. Return for each target the line with the first of the same targets,
+        0 if it is in the database.
         """
-        rows = zip(contacts.tolist(), days.tolist(), lines.tolist(), strict=True)
+        texts = metadata or [None] * len(lines)
+        rows = zip(contacts.tolist(), days.tolist(), lines.tolist(), texts, strict=True)
         self._connection.execute("DELETE FROM temp.almanac_batch")
         self._connection.executemany(_STAGE, rows)
         self._connection.execute(_GATHER)
+        if metadata:
+            self._connection.execute(_GATHER_METADATA)
         firsts = self._connection.execute(_FIRST)
         return np.fromiter((line for (line,) in firsts), np.int64, len(contacts))
 
     def write(self, now: str) -> None:
         """Write the new targets into contact_campaigns, in contact order."""
         self._connection.execute(_WRITE, (self._instance, now))
+
+    def update(self, now: str) -> int:
+        """Merge the metadata of existing targets with the gathered one; return how many changed.
+
+        Unchanged are targets that are sent, and those whose metadata is not a JSON object.
+        """
+        self._connection.execute(_UPDATE, (self._instance, now))
+        return self._connection.changes()
 
     def close(self) -> None:
         """Drop the temporary tables."""

@@ -1,7 +1,8 @@
 """Apply a sender's marks to the rows of email_schedules, and suppress after bounces.
 
-Statuses are monotonic: planned, claimed, sent, ended. A mark that contradicts its row, or claims a
-row too late, is refused by line; a mark that repeats the row's status changes nothing.
+Statuses are monotonic: planned, claimed, sent, ended; only what failed can be planned again. A mark
+that contradicts its row, or claims a row too late, is refused by line; a mark that repeats the
+row's status changes nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import apsw
 import numpy as np
 from pydantic import BaseModel
 
+from almanac.config import Config
 from almanac.csv_input.rejects import Rejects
 from almanac.database import sending, suppressions
-from almanac.database.sending import DeliveryRow, RowState
+from almanac.database.retries import marks_until_retry, retried
+from almanac.database.sending import RETRY, DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
 from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine
+from almanac.delivery.retry import Retries
 from almanac.errors import RequestError
 from almanac.schedule_status import SENT_STATUSES, Status
 
@@ -52,19 +56,20 @@ class Marked(BaseModel):
 def apply(
     connection: apsw.Connection,
     parsed: ParsedMarks,
-    zone: ZoneInfo,
+    config: Config,
     now: dt.datetime,
     suppress: bool,
 ) -> tuple[Marked, Rejects]:
     """Write all valid marks, inside the caller's transaction.
 
-    zone: of actual_send_datetime. suppress: whether to suppress the addresses of bounces and
+    config: the organization's. suppress: whether to suppress the addresses of bounces and
     complaints. Return the counts, and the reject report's rows in the order of the file.
     """
     sending.prepare(connection)
     rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
     result = ParsedMarks([], rejects, list(parsed.refused))
-    ledger = _Ledger(connection, parsed.marks)
+    zone = config.zone
+    ledger = _Ledger(connection, parsed.marks, Retries(connection, config, now))
     unchanged = 0
     for mark in parsed.marks:
         try:
@@ -76,7 +81,11 @@ def apply(
             result.refuse(mark.line, mark.row_id, str(error), mark.cells)
     stamp = now.astimezone(dt.UTC).strftime(_STAMP)
     changes = (
-        (m.row_id, m.status, m.at.astimezone(zone).strftime(_STAMP) if m.status in _GONE else None)
+        (
+            m.row_id,
+            Status.PRE_SCHEDULED if m.status == RETRY else m.status,
+            m.at.astimezone(zone).strftime(_STAMP) if m.status in _GONE else None,
+        )
         for m in sorted(result.marks, key=lambda m: m.row_id)  # page by page; stable for each row
         if m.status != COMPLAINT
     )
@@ -95,11 +104,16 @@ def apply(
 class _Ledger:
     """The current state of the rows that marks name, updated mark by mark."""
 
-    def __init__(self, connection: apsw.Connection, marks: list[DeliveryMark]) -> None:
+    def __init__(
+        self, connection: apsw.Connection, marks: list[DeliveryMark], retries: Retries
+    ) -> None:
         ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
         self.rows = sending.row_states(connection, ids)
         self._claims = self._recorded(connection, marks, Status.PROCESSING)
         self._complaints = self._recorded(connection, marks, COMPLAINT)
+        self._retries = retries
+        self._retried = retried(connection) & self.rows.keys()
+        self._before_retry = marks_until_retry(connection, self._retried)
 
     def take(self, mark: DeliveryMark) -> bool:
         """Apply a mark; return False if it changes nothing. Raise RequestError if it is wrong."""
@@ -107,6 +121,10 @@ class _Ledger:
         if row is None:
             raise RequestError("no such row: a run has removed it, or it never existed")
         _check_same(mark, row)
+        if row.status == Status.PRE_SCHEDULED and _key(mark) in self._before_retry:
+            return False  # an older file again: it is about the attempt that failed
+        if mark.status == RETRY:
+            return self._retry(mark, row)
         if mark.status == COMPLAINT:
             if row.status not in (*_GONE, Status.BOUNCED):
                 raise RequestError(f"a complaint about a message that is {row.status}")
@@ -127,6 +145,20 @@ class _Ledger:
         self.rows[mark.row_id] = row._replace(status=mark.status)
         return True
 
+    def _retry(self, mark: DeliveryMark, row: RowState) -> bool:
+        """Plan a failed row again; return False if that was done before."""
+        if row.status != Status.FAILED:
+            if mark.row_id in self._retried:
+                return False
+            raise RequestError(
+                f"is {row.status or 'without a status'}: only what failed is retried"
+            )
+        if _key(mark) in self._before_retry:
+            return False
+        self._retries.check(mark.row_id)
+        self.rows[mark.row_id] = row._replace(status=Status.PRE_SCHEDULED)
+        return True
+
     @staticmethod
     def _recorded(
         connection: apsw.Connection, marks: list[DeliveryMark], status: str
@@ -144,9 +176,17 @@ def _check_same(mark: DeliveryMark, row: RowState) -> None:
         raise RequestError(f"{moved} {row.day or 'no date'}, not {mark.day}")
 
 
+def _key(mark: DeliveryMark) -> tuple[int, str, str, str]:
+    """Return what a mark has in common with its repetition."""
+    return mark.row_id, mark.status, _utc(mark.at), mark.message_id or ""
+
+
+def _utc(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime(_STAMP)
+
+
 def _delivery(mark: DeliveryMark, stamp: str) -> DeliveryRow:
-    at = mark.at.astimezone(dt.UTC).strftime(_STAMP)
-    return DeliveryRow(mark.row_id, mark.status, at, mark.message_id, mark.detail, stamp)
+    return DeliveryRow(mark.row_id, mark.status, _utc(mark.at), mark.message_id, mark.detail, stamp)
 
 
 def _suppress(

@@ -1,4 +1,4 @@
-"""Read the marks that a sender returns: CSV with a header, or JSON lines."""
+"""Read the marks that a sender returns: CSV with a header, JSON lines, or a JSON array."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from almanac.csv_input.header import ImportColumns, read_mapping
 from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, Problem, at_most
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
-from almanac.csv_input.text import Lines
-from almanac.errors import RequestError
+from almanac.csv_input.text import Encoding, Lines
+from almanac.database.sending import RETRY
+from almanac.errors import InputError, RequestError
 from almanac.names import FIRST_YEAR, LAST_YEAR
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
@@ -35,9 +36,12 @@ COLUMNS = ImportColumns(
     required=("id", "status"),
 )
 COMPLAINT = "complaint"  # about a message that was delivered, so it does not change the row
-STATUSES = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT)
+STATUSES = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT, RETRY)
 
+MAX_ARRAY = 256 << 20  # bytes of a JSON array, which is held in memory
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
+_UNIX = re.compile(r"([0-9]{10}(?:\.[0-9]+)?)|([0-9]{13})")  # seconds or milliseconds
+_BLANKS = re.compile(r"\s*")
 _Line = tuple[CsvRow, dict[str, Any]]  # and its values by column
 
 
@@ -79,10 +83,10 @@ class ParsedMarks(NamedTuple):
 def read_marks(
     file: InputFile, pairs: Sequence[str], zone: ZoneInfo, now: dt.datetime
 ) -> ParsedMarks:
-    """Read the marks of a CSV file with a header, or of JSON lines.
+    """Read the marks of a CSV file with a header, of JSON lines, or of a JSON array of objects.
 
     pairs: the values of `--map`. zone: of times without an offset; `now` where a line has no time.
-    Raise InputError for a file that is neither.
+    Raise InputError for a file that is none of them.
     """
     with file.path.open("rb") as stream:
         columns, lines = _open(stream, file.name, pairs)
@@ -102,8 +106,12 @@ def _open(
 ) -> tuple[tuple[str, ...], Iterator[_Line]]:
     """Return the columns of the reject report, and the lines of the file."""
     lines = Lines(stream)
-    if lines.peek().lstrip().startswith("{"):
+    start = lines.peek().lstrip()
+    if start.startswith("{"):
         return ("input",), _json_lines(lines, read_mapping(pairs, COLUMNS))
+    if start.startswith("["):
+        text = _whole_text(stream, lines.encoding, name)
+        return ("input",), _json_array(text, name, read_mapping(pairs, COLUMNS))
     file = CsvFile(lines, name, COLUMNS, pairs)
     rows = ((row, dict(zip(COLUMNS.names, file.pick(row[1]), strict=True))) for row in file.rows())
     return file.header.columns, rows
@@ -116,14 +124,65 @@ def _json_lines(lines: Lines, mapping: dict[str, str]) -> Iterator[_Line]:
         try:
             found = {} if why else json.loads(line)
             if isinstance(found, dict):
-                named = {our: found[their] for our, their in mapping.items() if their in found}
-                values = found | named
+                values = _named(found, mapping)
             else:
                 why = "not a JSON object"
         except (ValueError, RecursionError) as error:
             why = f"not JSON: {error}"
         problem = Problem("not JSON", why) if why else None
         yield (number, [line.rstrip("\r\n")], problem), values
+
+
+def _whole_text(stream: BinaryIO, encoding: Encoding, name: str) -> str:
+    """Return the text of a file. Raise InputError for one that is too large, or not text."""
+    stream.seek(0)
+    data = stream.read(MAX_ARRAY + 1)
+    if len(data) > MAX_ARRAY:
+        raise InputError(
+            f"{name}: a JSON array of more than {MAX_ARRAY:,} bytes; write one object a line, "
+            "without the brackets around all and the commas between them"
+        )
+    try:
+        return data.decode(encoding.codec)
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: text that is not {encoding.label}") from None
+
+
+def _json_array(text: str, name: str, mapping: dict[str, str]) -> Iterator[_Line]:
+    """Yield the elements of an array, each with the line on which it begins.
+
+    Raise InputError where the text is not an array: then nothing of it is to be relied on.
+    """
+    decoder, line, counted = json.JSONDecoder(), 1, 0
+    at = _skip(text, text.index("[") + 1)
+    more = text[at : at + 1] != "]"
+    while more:
+        line, counted = line + text.count("\n", counted, at), at
+        try:
+            found, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{name}: line {line}: not a JSON array: {error}") from None
+        is_object = isinstance(found, dict)
+        problem = None if is_object else Problem("not JSON", "not a JSON object")
+        yield (line, [text[at:end]], problem), _named(found, mapping) if is_object else {}
+        at = _skip(text, end)
+        more = text[at : at + 1] == ","
+        if more:
+            at = _skip(text, at + 1)
+    if text[at : at + 1] != "]" or text[at + 1 :].strip():
+        line += text.count("\n", counted, at)
+        raise InputError(f"{name}: line {line}: not a JSON array: expected , or ] and nothing more")
+
+
+def _skip(text: str, at: int) -> int:
+    """Return the next position that is not blank."""
+    blanks = _BLANKS.match(text, at)
+    return blanks.end() if blanks else at
+
+
+def _named(found: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:
+    """Return the values of an object by our names."""
+    return found | {our: found[their] for our, their in mapping.items() if their in found}
 
 
 def _mark(
@@ -155,6 +214,9 @@ def _time(text: str, zone: ZoneInfo, now: dt.datetime) -> dt.datetime:
     if not text:
         return now
     try:
+        if unix := _UNIX.fullmatch(text):
+            seconds = float(unix[1]) if unix[1] else int(unix[2]) / 1000
+            return dt.datetime.fromtimestamp(seconds, dt.UTC)
         at = dt.datetime.fromisoformat(text)
     except ValueError:
         raise RequestError(

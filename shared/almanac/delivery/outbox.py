@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO
@@ -19,17 +18,11 @@ from pydantic import BaseModel
 
 from almanac.database import sending
 from almanac.database.catalog import Record
-from almanac.database.suppressions import in_force
+from almanac.delivery.exclusions import Exclusions
 from almanac.errors import RequestError
-from almanac.planning.contacts import EMAIL
-from almanac.schedule_status import suppression_reason
+from almanac.json_text import json_text
 
 Format = Literal["jsonl", "csv"]
-GONE, INACTIVE, NO_ADDRESS = (
-    "Contact no longer exists",
-    "Contact is not active",
-    "Not an e-mail address",
-)
 FIELDS = (
     "id",
     "contact_id",
@@ -46,7 +39,6 @@ FIELDS = (
     "event_date",
     "metadata",
 )
-_ADDRESS = re.compile(EMAIL)
 
 
 class DueMessages(BaseModel):
@@ -55,6 +47,7 @@ class DueMessages(BaseModel):
     day: dt.date
     messages: int = 0
     left_out: dict[str, int] = {}  # by reason
+    without_text: int = 0  # of the messages, those whose text message is suppressed
     earlier: int = 0  # planned for earlier days and not claimed: the next run replans them
 
 
@@ -83,44 +76,19 @@ def hand_out(
         result.earlier = sending.count_before(connection, str(day))
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
-    exclusions = _Exclusions(connection, day)
+    exclusions = Exclusions(connection, day)
     for row in sending.rows_to_send(connection, str(day), names, claimed=claimed):
         why = exclusions.reason(row)
         if why is None:
+            if row["sms_template"] and exclusions.without_text(row):
+                row["sms_template"] = None
+                result.without_text += 1
             write(_message(row), {name: row[f"contact.{name}"] for name in names})
             result.messages += 1
         else:
             left_out[why] += 1
     result.left_out = dict(sorted(left_out.items()))
     return result
-
-
-class _Exclusions:
-    """The contacts and addresses that get no messages on a day."""
-
-    def __init__(self, connection: apsw.Connection, day: dt.date) -> None:
-        self._reasons: list[str] = []
-        self._by_id: dict[int, int] = {}
-        self._by_address: dict[str, int] = {}
-        for number, row in enumerate(in_force(connection, str(day))):
-            self._reasons.append(suppression_reason(row.reason).text)
-            if row.contact_id:
-                self._by_id.setdefault(row.contact_id, number)
-            if address := row.email.strip().lower():
-                self._by_address.setdefault(address, number)
-
-    def reason(self, row: Record) -> str | None:
-        """Return why the contact of a row gets no message, or None."""
-        if row["contact.id"] is None:
-            return GONE
-        if str(row["contact.status"] or "").strip().lower() not in ("", "active"):
-            return INACTIVE
-        address = str(row["contact.email"] or "").strip()
-        if not _ADDRESS.match(address):
-            return NO_ADDRESS
-        first = (self._by_id.get(row["contact_id"]), self._by_address.get(address.lower()))
-        found = [number for number in first if number is not None]
-        return self._reasons[min(found)] if found else None
 
 
 def _message(row: Record) -> dict[str, Any]:
@@ -144,7 +112,7 @@ def _parsed(metadata: object) -> object:
     """Return the value of JSON text, or other text as it is."""
     try:
         return json.loads(metadata) if isinstance(metadata, str) else metadata
-    except ValueError:
+    except (ValueError, RecursionError):
         return metadata
 
 
@@ -154,7 +122,7 @@ def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
 
         def write_json(message: dict[str, Any], contact: dict[str, Any]) -> None:
             extra = {"contact": contact} if names else {}
-            out.write(json.dumps(message | extra, ensure_ascii=False) + "\n")
+            out.write(json_text(message | extra) + "\n")
 
         return write_json
     writer = csv.writer(out, lineterminator="\n")
@@ -162,7 +130,7 @@ def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
 
     def write_csv(message: dict[str, Any], contact: dict[str, Any]) -> None:
         if message["metadata"] is not None and not isinstance(message["metadata"], str):
-            message["metadata"] = json.dumps(message["metadata"], ensure_ascii=False)
+            message["metadata"] = json_text(message["metadata"])
         writer.writerow([*message.values(), *contact.values()])
 
     return write_csv

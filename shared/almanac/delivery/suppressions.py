@@ -7,38 +7,44 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TextIO
+from collections.abc import Iterable
+from typing import NamedTuple, TextIO
 
 import apsw
 import numpy as np
 from pydantic import BaseModel
 
-from almanac.csv_input.header import ImportColumns
-from almanac.csv_input.reader import MAX_ROWS, CsvFile, at_most
-from almanac.csv_input.rejects import Rejects
-from almanac.csv_input.source import InputFile
 from almanac.database import suppressions
 from almanac.database.catalog import scalar
 from almanac.database.sql import columns_of
+from almanac.database.suppression_lookups import phone_of, sharing
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
+from almanac.delivery.suppression_file import ParsedSuppressions, date_of
 from almanac.errors import RequestError
+from almanac.phone_number import bare_number
 
-Key = tuple[str, int, str, str]  # address, contact id, reason, since
+Key = tuple[str, int, str, str, str, bool, frozenset[str]]  # as `_key` returns it
 
-COLUMNS_READ = ImportColumns(COLUMNS, one_of=("email", "contact_id"))
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]|\Z)")
+
+class Named(NamedTuple):
+    """Whom an operator names: by an address, by the id of a contact, or by a phone number."""
+
+    email: str = ""
+    contact: int = 0
+    phone: str = ""
+
+    def __str__(self) -> str:
+        names = (self.email, f"contact {self.contact}" if self.contact else "", self.phone)
+        return " and ".join(filter(None, names)) or "contact 0"
 
 
 class SuppressionCount(BaseModel):
-    """How many suppressions have a reason, a source and a state in common."""
+    """How many suppressions have a reason, a source, a scope and a state in common."""
 
     reason: str
     source: str
+    channel: str  # sms: text messages only
+    email_types: str  # messages of these types only
     state: str  # in force, ended or to come
     rows: int
 
@@ -58,22 +64,14 @@ class Loaded(BaseModel):
     ended: int  # had no end, and have one now
     unchanged: int
     unknown_contacts: int  # ids in the file that no contact has
-
-
-@dataclass
-class ParsedSuppressions:
-    """The usable rows of a file, each once, and the others."""
-
-    rows: list[Suppression]
-    rejects: Rejects
-    ignored: list[str]  # columns that are not read
-    repeated: int = 0  # usable rows that the file has more than once
+    same_address: int  # other contacts with the address of one of these ids, who still get messages
 
 
 def counts(connection: apsw.Connection, day: dt.date) -> list[SuppressionCount]:
     """Count the rows by reason, source and state on the day."""
     found = suppressions.count_by_state(connection, day.isoformat())
-    return [SuppressionCount(reason=r, source=f, state=s, rows=n) for r, f, s, n in found]
+    names = ("reason", "source", "channel", "email_types", "state", "rows")
+    return [SuppressionCount(**dict(zip(names, row, strict=True))) for row in found]
 
 
 def effect(connection: apsw.Connection, day: dt.date) -> Effect:
@@ -85,87 +83,58 @@ def effect(connection: apsw.Connection, day: dt.date) -> Effect:
     return Effect(day=day, contacts=len(set(planned)), messages=len(planned))
 
 
-def from_texts(
-    email: str, contact_id: str, reason: str, source: str, since: str, until: str
-) -> Suppression:
-    """Return a suppression from trimmed texts. Raise RequestError if they are not one."""
-    if contact_id and (not _NUMBER.fullmatch(contact_id)):
-        raise RequestError(f"contact_id: {contact_id!r} is not the id of a contact")
-    if email and not _ADDRESS.fullmatch(email):
-        raise RequestError(f"email: {email!r} is not an e-mail address")
-    number = int(contact_id or 0)
-    _check_text(email, reason, source)
-    if not email and not number:
-        raise RequestError("no contact: neither an e-mail address nor the id of a contact")
-    first, last = _date("since", since), _date("until", until)
-    # the day before is allowed: a suppression can be ended on its first day
-    if first and last and last < first - dt.timedelta(days=1):
-        raise RequestError(f"until: {until} is before its beginning, {since}")
-    return Suppression(email, number, reason, source, since, until)
-
-
 def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
-    """Add a row; return False if one in force on the day has the same contact and reason.
+    """Add a row; return False if one in force on the day has the same contact, reason and scope.
 
     Raise RequestError if no contact has its id.
     """
     if new.contact_id and _unknown(connection, {new.contact_id}):
         raise RequestError(f"contact {new.contact_id}: does not exist")
-    for row in suppressions.naming(connection, new.email, new.contact_id, day.isoformat()):
-        if row.state == IN_FORCE and _same_word(row.reason, new.reason) and not new.until:
+    named = (new.email, new.contact_id, new.phone)
+    for row in suppressions.naming(connection, *named, day.isoformat()):
+        same = _same_word(row.reason, new.reason) and _scope(row) == _scope(new)
+        if row.state == IN_FORCE and same and not new.until:
             return False
     suppressions.prepare(connection)
     suppressions.insert(connection, [new])
     return True
 
 
+def same_address(connection: apsw.Connection, rows: Iterable[Suppression], day: dt.date) -> int:
+    """Count the contacts who still get messages at the address of one that is suppressed by id."""
+    ids = {row.contact_id for row in rows if row.contact_id and row.of_all_messages}
+    if not ids:
+        return 0
+    return sharing(connection, np.array(sorted(ids), np.int64), day.isoformat())
+
+
 def end(
-    connection: apsw.Connection, email: str, contact: int, reason: str | None, day: dt.date
+    connection: apsw.Connection,
+    who: Named,
+    reason: str | None,
+    day: dt.date,
 ) -> list[Suppression]:
-    """End the rows that name the address, or the id, before the day. Return them as they were.
+    """End the rows that name the address, the id or the number before the day.
+
+    Return them as they were.
 
     reason: only rows with this one. Rows that begin later end before they begin. Raise
     RequestError if there is nothing to end.
     """
     rows = [
         row
-        for row in suppressions.naming(connection, email, contact, day.isoformat())
+        for row in suppressions.naming(connection, *who, day.isoformat())
         if row.state != ENDED and (reason is None or _same_word(row.reason, reason))
     ]
     if not rows:
-        who, why = email or f"contact {contact}", f"for {reason} " if reason else ""
+        why = f"for {reason} " if reason else ""
         raise RequestError(f"{who}: no suppression {why}to end")
     suppressions.prepare(connection)
     suppressions.set_until(connection, ((_end_before(day, row), row.rowid) for row in rows))
     return rows
 
 
-def read_suppressions(file: InputFile, pairs: Sequence[str]) -> ParsedSuppressions:
-    """Read the rows of a CSV file; those that are not suppressions are rejects.
-
-    pairs: the values of `--map`. Raise InputError for a file that is not a CSV of suppressions.
-    """
-    with file.path.open("rb") as stream:
-        source = CsvFile(stream, file.name, COLUMNS_READ, pairs)
-        parsed = ParsedSuppressions([], Rejects(source.header.columns), source.header.ignored)
-        seen: set[Suppression] = set()
-        for line, cells, problem in at_most(source.rows(), MAX_ROWS, file.name):
-            try:
-                if problem:
-                    raise RequestError(problem.why)
-                new = from_texts(*source.pick(cells))
-            except RequestError as error:
-                parsed.rejects.add(line, str(error), cells)
-                continue
-            if new in seen:
-                parsed.repeated += 1
-            else:
-                seen.add(new)
-                parsed.rows.append(new)
-    return parsed
-
-
-def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
+def load(connection: apsw.Connection, parsed: ParsedSuppressions, day: dt.date) -> Loaded:
     """Add the rows that the table does not have; the same file again changes nothing.
 
     A row without an end gets the end that the file has. A row with an end keeps it if the file
@@ -198,6 +167,7 @@ def load(connection: apsw.Connection, parsed: ParsedSuppressions) -> Loaded:
         ended=len(ends),
         unchanged=unchanged,
         unknown_contacts=_unknown(connection, {r.contact_id for r in parsed.rows} - {0}),
+        same_address=same_address(connection, parsed.rows, day),
     )
 
 
@@ -212,13 +182,17 @@ def export(connection: apsw.Connection, out: TextIO) -> int:
     return count
 
 
-def find(
-    connection: apsw.Connection, email: str | None, contact: int | None, day: dt.date
-) -> list[Suppression]:
-    """Return the suppressions of an address, or else of a contact, in any state on the day."""
-    if email is not None:
-        return list(suppressions.of_address(connection, email, day.isoformat()))
-    return list(suppressions.of_contact(connection, contact or 0, day.isoformat()))
+def find(connection: apsw.Connection, who: Named, day: dt.date) -> list[Suppression]:
+    """Return the suppressions of an address, a number or a contact, in any state on the day."""
+    iso = day.isoformat()
+    if who.email:
+        return list(suppressions.of_address(connection, who.email, iso))
+    if who.phone:
+        return list(suppressions.of_number(connection, who.phone, iso))
+    rows = list(suppressions.of_contact(connection, who.contact, iso))
+    if phone := phone_of(connection, who.contact):
+        rows += [row for row in suppressions.of_number(connection, phone, iso) if row not in rows]
+    return sorted(rows, key=lambda row: row.rowid)
 
 
 def record(row: Suppression) -> dict[str, object]:
@@ -239,18 +213,13 @@ def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
 
 def _key(row: Suppression) -> Key:
     """Return what distinguishes a suppression, whatever its end and its source."""
-    return row.email.strip().lower(), row.contact_id, row.reason.strip(), row.since.strip()
+    address, reason, since = row.email.strip().lower(), row.reason.strip(), row.since.strip()
+    return address, row.contact_id, reason, since, *_scope(row)
 
 
-def _check_text(*texts: str) -> None:
-    """Raise RequestError for text that a database cannot hold."""
-    for text in texts:
-        if "\0" in text:
-            raise RequestError(f"{text!r}: with a NUL character")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise RequestError(f"{text!r}: not UTF-8") from None
+def _scope(row: Suppression) -> tuple[str, bool, frozenset[str]]:
+    """Return which messages a suppression concerns: number, whether only texts, types."""
+    return bare_number(row.phone), row.only_texts, row.types
 
 
 def _same_word(one: str, other: str) -> bool:
@@ -259,20 +228,5 @@ def _same_word(one: str, other: str) -> bool:
 
 def _end_before(day: dt.date, row: Suppression) -> str:
     """Return the last day of a row that ends before the day."""
-    since = _date_of(row.since)
+    since = date_of(row.since)
     return str(max(day, since or day) - dt.timedelta(days=1))
-
-
-def _date(name: str, text: str) -> dt.date | None:
-    """Return the date of a text, None for an empty one. Raise RequestError if it is not a date."""
-    date = _date_of(text)
-    if text and date is None:
-        raise RequestError(f"{name}: {text!r} is not a date; expected YYYY-MM-DD")
-    return date
-
-
-def _date_of(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text[:10]) if _DATE.match(text) else None
-    except ValueError:
-        return None

@@ -25,15 +25,21 @@ def print_lines(console: Console, lines: Sequence[SuppressionCount], effect: Eff
     text = f"{plural(total, 'suppression')}, {active:,} of them in force on {effect.day}"
     paragraph(console, text, indent=0)
     if lines:
-        cells = [(x.reason or "unspecified", x.source, x.state, x.rows) for x in lines]
-        table(console, ("reason", "source", "!state", ">rows"), cells)
+        cells = [
+            (x.reason or "unspecified", x.source, _messages(x.channel, x.email_types), x.state)
+            for x in lines
+        ]
+        rows = [(*some, line.rows) for some, line in zip(cells, lines, strict=True)]
+        table(console, ("reason", "source", "of", "!state", ">rows"), rows)
     print_effect(console, effect)
 
 
 def print_lookup(console: Console, who: str, day: dt.date, found: Sequence[Suppression]) -> None:
     """Print whether a contact or an address is suppressed on the day, and by what."""
-    active = any(row.state == IN_FORCE for row in found)
+    active = [row for row in found if row.state == IN_FORCE]
     verdict = "suppressed" if active else "not suppressed"
+    if active and not any(row.of_all_messages for row in active):
+        verdict = "suppressed for some messages only"
     paragraph(console, f"{who} is {verdict} on {day}.", indent=0)
     _print_rows(console, found)
 
@@ -43,8 +49,21 @@ def print_added(console: Console, new: Suppression, added: bool, effect: Effect)
     who = " and ".join(_names(new))
     span = f"from {new.since}" + (f" to {new.until}" if new.until else " on")
     what = f"suppressed {span if added else 'already'}, reason {new.reason or 'unspecified'}"
+    if not new.of_all_messages:
+        what += f", only {_messages_of(new)}"
     paragraph(console, f"{who}: {what}.", indent=0)
     print_effect(console, effect)
+
+
+def print_same_address(console: Console, others: int) -> None:
+    """Print how many contacts still get messages at the address of one suppressed by its id."""
+    if others:
+        verb = "has" if others == 1 else "have"
+        text = (
+            f"{plural(others, 'other contact')} {verb} the same address, and still get messages: "
+            "suppress the address to stop these too."
+        )
+        paragraph(console, text, indent=0)
 
 
 def print_ended(
@@ -82,6 +101,7 @@ def print_loaded(
     if found.unknown_contacts:
         many = plural(found.unknown_contacts, "contact id")
         paragraph(console, f"Not in this database: {many}", indent=0)
+    print_same_address(console, found.same_address)
     for line, why, _ in rejects.rows[:REJECTS_SHOWN]:
         paragraph(console, f"line {line}: {why}")
     if len(rejects):
@@ -107,9 +127,20 @@ def _print_rows(console: Console, rows: Sequence[Suppression]) -> None:
         source = f" ({row.source})" if row.source else ""
         bounds = [f"{w} {x}" for w, x in (("from", row.since), ("to", row.until)) if x]
         what = f"{row.reason or 'unspecified'}{source}, {' '.join(bounds) or 'always'}"
+        what += "" if row.of_all_messages else f", only {_messages_of(row)}"
         paragraph(console, f"{row.state}: {what}: {' and '.join(_names(row))}")
 
 
 def _names(row: Suppression) -> list[str]:
     contact = f"contact {row.contact_id}" if row.contact_id else ""
-    return [name for name in (row.email, contact) if name]
+    return [name for name in (row.email, contact, row.phone) if name]
+
+
+def _messages_of(row: Suppression) -> str:
+    return _messages("sms" if row.only_texts else "", ", ".join(sorted(row.types)))
+
+
+def _messages(channel: str, types: str) -> str:
+    """Return which messages are suppressed, in words."""
+    what = "text messages" if channel else "messages"
+    return f"{what} of {types}" if types else what if channel else "all messages"

@@ -17,6 +17,7 @@ from almanac.names import check_org_id
 from almanac.organizations.organizations import last_whole_run, own_id, read_config
 from almanac.outputs import check_folder, partial_of
 from almanac.progress import Progress
+from almanac.storage.checksums import Checksum, chunks_of
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
@@ -28,6 +29,10 @@ from almanac.storage.versions import (
     require_current,
 )
 
+_HEADER = 100  # bytes of a database's header
+# of changes, of schema changes, and which program raised them last: a copy has its own
+_COUNTERS = (slice(24, 28), slice(40, 44), slice(92, 100))
+
 
 def push(
     store: ObjectStore,
@@ -38,11 +43,11 @@ def push(
     now: dt.datetime,
     progress: Progress,
 ) -> Current:
-    """Publish a consistent copy of the file as the organization's next version.
+    """Publish a consistent copy of the file as the organization's next version, and return that.
 
-    expect: the number that the current version must have; 0 for none. Raises DatabaseError,
-    ConfigError, Superseded (another version is current or was published meanwhile; nothing is
-    overwritten).
+    Return the current version, and publish nothing, if the copy has its content. expect: the number
+    that the current version must have; 0 for none. Raises DatabaseError, ConfigError, Superseded
+    (another version is current or was published meanwhile; nothing is overwritten).
     """
     check_org_id(org)
     parent = current(store, org)
@@ -54,9 +59,14 @@ def push(
         )
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "pushed.sqlite3"
+        progress("copy", 0, 1)
+        backup_file(database, copy, partial(progress, "copy"))
         as_of = now.astimezone(read_config(store, org).zone).date()
-        census = _checked_copy(database, copy, as_of, progress)
         try:
+            if parent and _is_content_of(copy, store, parent[0]):
+                _require_unmoved(store, org, parent)
+                return parent[0]
+            census = checked(copy, str(database), as_of, progress)
             return publish_copy(
                 store,
                 org,
@@ -111,11 +121,27 @@ def publish_copy(
     return done
 
 
-def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
-    """Copy the file with the content of its log, check the copy, and count its rows."""
-    progress("copy", 0, 1)
-    backup_file(database, copy, partial(progress, "copy"))
-    return checked(copy, str(database), as_of, progress)
+def _is_content_of(copy: Path, store: ObjectStore, version: Current) -> bool:
+    """Return whether a copy differs from the version's database in SQLite's counters at most."""
+    if copy.stat().st_size != version.size:
+        return False
+    info = database_of(store, version)
+    header = store.read_range(info.name, info.generation, 0, _HEADER)
+    checksum = Checksum()
+    with copy.open("rb") as file:
+        own = bytearray(file.read(_HEADER))
+        for counter in _COUNTERS:
+            own[counter] = header[counter]
+        checksum.update(bytes(own))
+        for chunk in chunks_of(file):
+            checksum.update(chunk)
+    return checksum.crc32c == version.crc32c
+
+
+def _require_unmoved(store: ObjectStore, org: str, parent: tuple[Current, int]) -> None:
+    """Raise Superseded if another version than the parent is current by now."""
+    if (found := current(store, org)) is None or found[0].path != parent[0].path:
+        raise Superseded(f"organization {org}: version {parent[0].version} is no longer current")
 
 
 def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:

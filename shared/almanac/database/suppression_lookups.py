@@ -1,0 +1,54 @@
+"""What a new suppression is compared with: the types of message, and who else has an address."""
+
+from __future__ import annotations
+
+import apsw
+import numpy as np
+
+from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES
+from almanac.database.catalog import as_text, scalar
+from almanac.database.sql import columns_of, trimmed
+from almanac.database.suppressions import ALL_CAMPAIGNS, address, suppressed
+from almanac.frames import Ids
+
+
+def known_types(connection: apsw.Connection) -> frozenset[str]:
+    """Return the types that a suppression may name, in lower case."""
+    columns = columns_of(connection, "campaign_types")
+    names: list[str] = []
+    if columns.has("name"):
+        encoding = str(scalar(connection, "PRAGMA encoding"))
+        sql = f"SELECT CAST({trimmed(columns.text('name'))} AS BLOB) FROM main.campaign_types"
+        names = [as_text(blob, encoding).lower() for (blob,) in connection.execute(sql)]
+    campaigns = (f"campaign_{name}" for name in names)
+    return frozenset((*BUILT_IN_TYPES, *FOLLOWUP_TYPES, ALL_CAMPAIGNS, *campaigns))
+
+
+def sharing(connection: apsw.Connection, contacts: Ids, day: str) -> int:
+    """Count other contacts with an address of these who are not suppressed on the ISO date."""
+    columns = columns_of(connection, "contacts")
+    ids = apsw.carray(np.ascontiguousarray(contacts, np.int64))
+    theirs = address(columns)
+    mine = (
+        f"SELECT {theirs} FROM carray(:ids) AS wanted "
+        f"CROSS JOIN main.contacts ON {columns.key('id')} = wanted.value"
+    )
+    found = connection.execute(
+        f"SELECT id FROM main.contacts WHERE typeof(id) = 'integer' "
+        f"AND {theirs} <> '' AND {theirs} IN ({mine})",
+        {"ids": ids},
+    )
+    others = np.unique(np.fromiter((contact for (contact,) in found), np.int64))
+    others = np.setdiff1d(others, contacts)
+    return len(np.setdiff1d(others, suppressed(connection, day))) if len(others) else 0
+
+
+def phone_of(connection: apsw.Connection, contact: int) -> str:
+    """Return the phone number of a contact, '' without one."""
+    columns = columns_of(connection, "contacts")
+    sql = (
+        f"SELECT CAST({columns.text('phone_number')} AS BLOB) FROM main.contacts "
+        f"WHERE {columns.key('id')} = ? AND typeof(id) = 'integer' LIMIT 1"
+    )
+    found = scalar(connection, sql, contact) if columns.table is not None else None
+    return as_text(found, str(scalar(connection, "PRAGMA encoding"))).strip() if found else ""

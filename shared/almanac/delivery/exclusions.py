@@ -1,0 +1,85 @@
+"""Whose messages of a day are not sent: by what holds on that day, whatever the plan says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+import apsw
+
+from almanac.database.catalog import Record
+from almanac.database.suppressions import ALL_CAMPAIGNS, in_force
+from almanac.email_address import is_address
+from almanac.phone_number import bare_number
+from almanac.schedule_status import suppression_reason
+
+GONE, INACTIVE, NO_ADDRESS = (
+    "Contact no longer exists",
+    "Contact is not active",
+    "Not an e-mail address",
+)
+CAMPAIGN = "campaign_"  # what the types of campaigns begin with
+
+
+@dataclass
+class _Group:
+    """The suppressions of some types of message: the first row for each whom they name."""
+
+    types: frozenset[str]  # lower case; empty: every type
+    by_id: dict[int, int] = field(default_factory=dict)
+    by_address: dict[str, int] = field(default_factory=dict)
+    by_number: dict[str, int] = field(default_factory=dict)
+
+    def concerns(self, email_type: str) -> bool:
+        """Return whether the rows are about messages of a type."""
+        if not self.types or email_type in self.types:
+            return True
+        return ALL_CAMPAIGNS in self.types and email_type.startswith(CAMPAIGN)
+
+
+class Exclusions:
+    """The contacts, addresses and numbers that get no messages on a day."""
+
+    def __init__(self, connection: apsw.Connection, day: dt.date) -> None:
+        self._reasons: list[str] = []
+        groups: dict[tuple[bool, frozenset[str]], _Group] = {}
+        for number, row in enumerate(in_force(connection, str(day))):
+            self._reasons.append(suppression_reason(row.reason).text)
+            group = groups.setdefault((row.only_texts, row.types), _Group(row.types))
+            if row.phone.strip():  # it is about the number, whatever else the row has
+                group.by_number.setdefault(bare_number(row.phone), number)
+                continue
+            if row.contact_id:
+                group.by_id.setdefault(row.contact_id, number)
+            if address := row.email.strip().lower():
+                group.by_address.setdefault(address, number)
+        self._messages = [group for (texts, _), group in groups.items() if not texts]
+        self._texts = [group for (texts, _), group in groups.items() if texts]
+
+    def reason(self, row: Record) -> str | None:
+        """Return why the contact of a row gets no message, or None."""
+        if row["contact.id"] is None:
+            return GONE
+        if str(row["contact.status"] or "").strip().lower() not in ("", "active"):
+            return INACTIVE
+        if not is_address(str(row["contact.email"] or "").strip()):
+            return NO_ADDRESS
+        found = _rows(self._messages, row)
+        return self._reasons[min(found)] if found else None
+
+    def without_text(self, row: Record) -> bool:
+        """Return whether the contact of a row gets the message by e-mail only."""
+        return bool(_rows(self._texts, row))
+
+
+def _rows(groups: list[_Group], row: Record) -> list[int]:
+    """Return the suppressions that concern the message of a row: at most one of each kind."""
+    found: list[int | None] = []
+    for group in groups:
+        if group.concerns(str(row["email_type"]).strip().lower()):
+            address = str(row["contact.email"] or "").strip().lower()
+            found += [group.by_id.get(row["contact_id"]), group.by_address.get(address)]
+            if group.by_number:
+                phone = bare_number(str(row["contact.phone_number"] or ""))
+                found.append(group.by_number.get(phone) if phone else None)
+    return [number for number in found if number is not None]
