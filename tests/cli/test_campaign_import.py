@@ -132,6 +132,17 @@ def test_further_columns_are_carried_if_they_are_named(path: Path) -> None:
     assert note == "columns that are not read: name"
 
 
+def test_what_a_target_carries_reaches_the_sender(path: Path) -> None:
+    text = f"contact_id,trigger_date,new_premium\n1,{DAY},112.40\n"
+    told(path, text, "--metadata", "new_premium")
+    assert almanac("run", path, "--as-of", TODAY).code == 0
+    sql = "SELECT scheduled_send_date FROM email_schedules WHERE contact_id = 1 AND "
+    ((day,),) = query(path, f"{sql} campaign_instance_id = {PROMO} AND status = 'pre-scheduled'")
+    messages = [json.loads(line) for line in almanac("due", path, "--on", day).out.splitlines()]
+    (mine,) = (m for m in messages if (m["contact_id"], m["campaign_instance_id"]) == (1, PROMO))
+    assert mine["metadata"] == {"target": {"new_premium": "112.40"}}
+
+
 def test_a_target_that_is_there_gets_what_the_file_says_now(path: Path) -> None:
     text = f"email,trigger_date,premium,note\nuser1@example.com,{DAY},1,a\n"
     other = f"user2@example.com,{DAY},2,\nuser8@example.com,,8,\nuser9@example.com,{DAY}T10,9,\n"

@@ -24,6 +24,7 @@ from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
 from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
 from tests.support.database_agencies import OLD_SCHEDULES, beside, change, make
+from tests.support.tiny import Agency
 
 ORG = "206"
 DAY = "2026-11-23"
@@ -228,6 +229,65 @@ def test_due_leaves_out_what_a_suppression_is_about_and_nothing_else(
     counts = json.loads(almanac("due", small, "--on", DAY, "--json").err)
     assert counts["without_text"] == len(without_text)
     assert counts["left_out"] == ({"Suppressed: no": len(gone)} if gone else {})
+
+
+def test_due_reads_contacts_as_the_configuration_says(tmp_path: Path) -> None:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    agency.query("ALTER TABLE contacts ADD COLUMN mail TEXT")
+    agency.query("ALTER TABLE contacts ADD COLUMN no_mail TEXT")
+    agency.query("ALTER TABLE contacts ADD COLUMN texts_ok TEXT")
+    for contact, status, no_mail, texts in (
+        (1, "Active", "", "yes"),
+        (2, "lead", "0", "1"),
+        (3, "lapsed", "", "1"),
+        (4, "lead", "", "no"),
+        (5, "lead", "TRUE", "1"),
+    ):
+        agency.contact(
+            contact,
+            email="old",
+            mail=f"c{contact}@example.com",
+            status=status,
+            no_mail=no_mail,
+            texts_ok=texts,
+            phone_number="555-010-1234",
+        )
+    config = tmp_path / "agency.yaml"
+    config.write_text(
+        "contacts:\n  active_statuses: [active, Lead]\n  columns: {email: mail}\n"
+        "  opt_out_columns: [no_mail]\n  sms_consent_columns: [texts_ok]\n"
+    )
+    assert almanac("run", agency.path, "--as-of", DAY, "--config", config).code == 0
+    for contact in range(1, 6):
+        agency.sent("aep", DAY, contact, status="pre-scheduled", sms_template="short")
+    found = {message["contact_id"]: message for message in due(agency.path)}
+    assert {contact: m["email"] for contact, m in found.items()} == {
+        contact: f"c{contact}@example.com" for contact in (1, 2, 4)
+    }
+    assert {contact: m["phone"] for contact, m in found.items()} == {
+        1: "555-010-1234",
+        2: "555-010-1234",
+        4: None,
+    }
+    assert left_out(agency.path) == {"Contact is not active": 1, "Suppressed: no_mail": 1}
+    bounced = marked(agency.path, {"id": found[1]["id"], "status": "bounced"})
+    assert bounced["suppressed"] == 1
+    assert agency.query("SELECT email FROM suppressions") == [("c1@example.com",)]
+
+
+def test_due_takes_ids_that_are_texts(tmp_path: Path) -> None:
+    path = make(tmp_path / "text.sqlite3", OLD_SCHEDULES)
+    change(path, "CREATE TABLE texts (id TEXT, email TEXT)")
+    change(path, "INSERT INTO texts SELECT id, email FROM contacts")
+    change(path, "DROP TABLE contacts")
+    change(path, "ALTER TABLE texts RENAME TO contacts")
+    change(path, "CREATE TABLE suppressions (contact_id TEXT)")
+    change(path, "INSERT INTO suppressions VALUES ('7')")
+    sql = "INSERT INTO email_schedules (contact_id, email_type, scheduled_send_date, status)"
+    for contact in (1, 7):
+        change(path, f"{sql} VALUES (?, 'aep', ?, 'pre-scheduled')", contact, DAY)
+    assert [message["contact_id"] for message in due(path)] == [1]
+    assert left_out(path) == {"Suppressed: unspecified": 1}
 
 
 def test_due_tells_campaigns_from_other_types(small: Path) -> None:

@@ -95,14 +95,19 @@ def due(
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
     chosen: Format = "csv" if format_ == "csv" else "jsonl"
-    zone = retry_while_busy(agency, wait, lambda: agency.config().zone)
-    today = dt.datetime.now(zone).date()
+    config = retry_while_busy(agency, wait, agency.config)
+    today = dt.datetime.now(config.zone).date()
     day = read_date(on, "--on") if on is not None else today
     names = columns.split(",")
 
     def write(file: TextIO) -> DueMessages:
         with agency.open(whole=True) as source, map_errors(source.path):
-            return hand_out(source.connection, day, today, claimed, names, chosen, file)
+            return hand_out(
+                *(source.connection, day, today, claimed, names),
+                settings=config.contacts,
+                format_=chosen,
+                out=file,
+            )
 
     found = retry_while_busy(agency, wait, lambda: _write_messages(out, write))
     if as_json:

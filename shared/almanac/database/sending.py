@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import apsw
 import numpy as np
 
+from almanac.config import ContactColumns
+from almanac.database import selects
 from almanac.database.catalog import Record, as_text, describe, quoted, scalar, text_as_blob
 from almanac.database.indexes import indexed_by
 from almanac.database.migrations import complete
@@ -61,7 +63,7 @@ ROW_COLUMNS = (
     "event_day",
     "metadata",
 )
-_CONTACT_COLUMNS = ("id", "email", "phone_number", "status")
+_CONTACT_COLUMNS = ("id", "email", "phone_number", "status", "opt_out", "consents")
 
 
 CACHE_KIB = 64 << 10  # marks change pages all over the file
@@ -88,13 +90,18 @@ class DeliveryRow(NamedTuple):
 
 
 def rows_to_send(
-    connection: apsw.Connection, day: str, chosen: Sequence[str], *, claimed: bool
+    connection: apsw.Connection,
+    day: str,
+    chosen: Sequence[str],
+    settings: ContactColumns,
+    *,
+    claimed: bool,
 ) -> Iterator[Record]:
     """Yield the PRE_SCHEDULED rows of the ISO date, by (time, priority, id).
 
     claimed: instead those whose last mark is processing, of the date and of earlier ones. Columns:
-    ROW_COLUMNS, campaign_name, and of the contact contact.id (None: no such contact),
-    contact.email, contact.phone_number, contact.status and the chosen ones, which must exist.
+    ROW_COLUMNS, campaign_name, and of the contact those that planning reads (contact.id is None if
+    there is no such contact) and, as they are, the chosen ones, which must exist (chosen.NAME).
     """
     rows, contacts = columns_of(connection, "email_schedules"), columns_of(connection, "contacts")
     if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
@@ -105,7 +112,8 @@ def rows_to_send(
         if not columns_of(connection, DELIVERIES.name).has("schedule_id", "status"):
             return
     values = {name: _value(rows, "row", name) for name in ROW_COLUMNS}
-    values |= {f"contact.{n}": _value(contacts, "person", n) for n in (*_CONTACT_COLUMNS, *chosen)}
+    people = _people(contacts, chosen, settings)
+    values |= {name: text_as_blob(f"person.{quoted(name)}") for name in people}
     instances = columns_of(connection, "campaign_instances")
     join = ""
     if instances.has("id", "instance_name") and rows.has("campaign_instance_id"):
@@ -116,12 +124,15 @@ def rows_to_send(
     for name in ("priority", "scheduled_send_time"):
         order[:0] = [f"row.{name}"] if rows.has(name) else []
     if contacts.table is not None and contacts.table.has_rowid:
-        order.append("person.rowid")
+        people["place"] = "rowid"
+        order.append("person.place")
     encoding = str(scalar(connection, "PRAGMA encoding"))
+    person = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in people.items())
     found = connection.execute(
         f"SELECT {', '.join(values.values())} "
         f"FROM main.email_schedules AS row {indexed_by(connection, STATUS_INDEX)} "
-        f"LEFT JOIN main.contacts AS person ON person.id = row.contact_id {join} "
+        f"LEFT JOIN (SELECT {person} FROM main.contacts) AS person "
+        f'ON person."contact.id" = row.contact_id {join} '
         f"WHERE {where} AND row.scheduled_send_date < date(:day, '+1 day') "
         f"ORDER BY {', '.join(order)}",
         {"day": day},
@@ -130,7 +141,10 @@ def rows_to_send(
     for cells in found:
         if cells[0] != last:  # else another contact with the same id: only the first counts
             last = cells[0]
-            yield {n: _plain(v, encoding) for n, v in zip(values, cells, strict=True)}
+            record = {n: _plain(v, encoding) for n, v in zip(values, cells, strict=True)}
+            if record["contact.id"] is not None:  # a number, where contact_id may be a text
+                record["contact_id"] = record["contact.id"]
+            yield record
 
 
 def count_before(connection: apsw.Connection, day: str) -> int:
@@ -212,16 +226,28 @@ def write_deliveries(connection: apsw.Connection, deliveries: Iterable[DeliveryR
     )
 
 
-def addresses(connection: apsw.Connection, contacts: Iterable[int]) -> dict[int, str]:
+def addresses(
+    connection: apsw.Connection, contacts: Iterable[int], settings: ContactColumns
+) -> dict[int, str]:
     """Return the e-mail address of each of the contacts that has one."""
     columns = columns_of(connection, "contacts")
     encoding = str(scalar(connection, "PRAGMA encoding"))
     sql = (
-        f"SELECT CAST({columns.text('email')} AS BLOB) FROM main.contacts "
+        f"SELECT CAST({selects.contact_columns(columns, settings)['email']} AS BLOB) "
+        "FROM main.contacts "
         f"WHERE {columns.key('id')} = ? LIMIT 1"
     )
     found = {c: as_text(scalar(connection, sql, c), encoding).strip() for c in contacts}
     return {contact: address for contact, address in found.items() if address}
+
+
+def _people(columns: Columns, chosen: Sequence[str], settings: ContactColumns) -> dict[str, str]:
+    """Return SQL of the columns of contacts, by the names that `rows_to_send` gives them."""
+    found = selects.contact_columns(columns, settings)
+    declared = columns.table.columns.get("id", "") if columns.table is not None else ""
+    found["id"] = "id" if "INT" in declared.upper() else found["id"]  # so that an index is used
+    people = {f"contact.{name}": found[name] for name in _CONTACT_COLUMNS}
+    return people | {f"chosen.{name}": quoted(name) for name in chosen}
 
 
 def _value(columns: Columns, alias: str, name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
+from almanac.config import ContactColumns
 from almanac.database.catalog import Record
 from almanac.database.suppressions import ALL_CAMPAIGNS, in_force
 from almanac.email_address import is_address
@@ -40,7 +41,8 @@ class _Group:
 class Exclusions:
     """The contacts, addresses and numbers that get no messages on a day."""
 
-    def __init__(self, connection: apsw.Connection, day: dt.date) -> None:
+    def __init__(self, connection: apsw.Connection, day: dt.date, settings: ContactColumns) -> None:
+        self._statuses = {"", *(name.strip().lower() for name in settings.active_statuses)}
         self._reasons: list[str] = []
         groups: dict[tuple[bool, frozenset[str]], _Group] = {}
         for number, row in enumerate(in_force(connection, str(day))):
@@ -60,16 +62,18 @@ class Exclusions:
         """Return why the contact of a row gets no message, or None."""
         if row["contact.id"] is None:
             return GONE
-        if str(row["contact.status"] or "").strip().lower() not in ("", "active"):
+        if str(row["contact.status"] or "").strip().lower() not in self._statuses:
             return INACTIVE
         if not is_address(str(row["contact.email"] or "").strip()):
             return NO_ADDRESS
         found = _rows(self._messages, row)
+        if not found and row["contact.opt_out"]:
+            return suppression_reason(str(row["contact.opt_out"])).text
         return self._reasons[min(found)] if found else None
 
     def without_text(self, row: Record) -> bool:
         """Return whether the contact of a row gets the message by e-mail only."""
-        return bool(_rows(self._texts, row))
+        return not row["contact.consents"] or bool(_rows(self._texts, row))
 
 
 def _rows(groups: list[_Group], row: Record) -> list[int]:

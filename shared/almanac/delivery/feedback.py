@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from zoneinfo import ZoneInfo
 
 import apsw
 import numpy as np
@@ -95,7 +94,7 @@ def apply(
         changed=dict(sorted(Counter(mark.status for mark in result.marks).items())),
         unchanged=unchanged,
         refused=sorted(result.refused, key=lambda refused: refused.line),
-        suppressed=_suppress(connection, ledger, result.marks, zone, now) if suppress else 0,
+        suppressed=_suppress(connection, ledger, result.marks, config, now) if suppress else 0,
     )
     rejects.rows.sort(key=lambda reject: reject[0])
     return marked, rejects
@@ -193,7 +192,7 @@ def _suppress(
     connection: apsw.Connection,
     ledger: _Ledger,
     marks: list[DeliveryMark],
-    zone: ZoneInfo,
+    config: Config,
     now: dt.datetime,
 ) -> int:
     """Suppress the addresses of bounces and complaints. Return how many are new."""
@@ -201,8 +200,8 @@ def _suppress(
     if not bad:
         return 0
     contacts = {mark.row_id: ledger.rows[mark.row_id].contact_id for mark in bad}
-    address_of = sending.addresses(connection, set(contacts.values()))
-    today = str(now.astimezone(zone).date())
+    address_of = sending.addresses(connection, set(contacts.values()), config.contacts)
+    today = str(now.astimezone(config.zone).date())
     existing = {
         (row.email.strip().lower(), row.contact_id, row.reason)
         for row in suppressions.rows(connection, today)
@@ -216,7 +215,7 @@ def _suppress(
         key = (address.lower(), number, reason)
         if key not in existing:
             existing.add(key)
-            since = str(mark.at.astimezone(zone).date())
+            since = str(mark.at.astimezone(config.zone).date())
             new.append(Suppression(address, number, reason, "mark", since, ""))
     suppressions.prepare(connection)
     suppressions.insert(connection, new)

@@ -16,6 +16,7 @@ from typing import Any, Literal, TextIO
 import apsw
 from pydantic import BaseModel
 
+from almanac.config import ContactColumns
 from almanac.database import sending
 from almanac.database.catalog import Record
 from almanac.delivery.exclusions import Exclusions
@@ -57,13 +58,15 @@ def hand_out(
     today: dt.date,
     claimed: bool,
     columns: Sequence[str],
+    settings: ContactColumns,
     format_: Format,
     out: TextIO,
 ) -> DueMessages:
     """Write the messages of the day, one a line, and count them.
 
     claimed: write the claimed rows of the day and earlier days instead of the unclaimed rows of the
-    day. columns: of contacts, for templates. Raise RequestError for an unknown column.
+    day. columns: of contacts, for templates. settings: how contacts are read. Raise RequestError
+    for an unknown column.
     """
     names = [name.strip().lower() for name in columns if name.strip()]
     known = sending.contact_columns(connection)
@@ -76,14 +79,14 @@ def hand_out(
         result.earlier = sending.count_before(connection, str(day))
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
-    exclusions = Exclusions(connection, day)
-    for row in sending.rows_to_send(connection, str(day), names, claimed=claimed):
+    exclusions = Exclusions(connection, day, settings)
+    for row in sending.rows_to_send(connection, str(day), names, settings, claimed=claimed):
         why = exclusions.reason(row)
         if why is None:
             if row["sms_template"] and exclusions.without_text(row):
                 row["sms_template"] = None
                 result.without_text += 1
-            write(_message(row), {name: row[f"contact.{name}"] for name in names})
+            write(_message(row), {name: row[f"chosen.{name}"] for name in names})
             result.messages += 1
         else:
             left_out[why] += 1
@@ -95,7 +98,7 @@ def _message(row: Record) -> dict[str, Any]:
     """Return a row as a sender sees it, with FIELDS."""
     message = {name: row.get(name) for name in FIELDS}
     message["email"] = str(row["contact.email"]).strip()
-    message["phone"] = row["contact.phone_number"] if row["sms_template"] else None
+    message["phone"] = (row["contact.phone_number"] or None) if row["sms_template"] else None
     message["event_date"] = _event_date(row)
     message["metadata"] = _parsed(row["metadata"])
     return message

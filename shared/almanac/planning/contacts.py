@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
+from almanac.email_address import EMAIL, EMAIL_LENGTH
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Mask
 from almanac.planning.brief import RunContext
 from almanac.planning.kinds import KindTable
@@ -20,11 +21,6 @@ from almanac.rules.windows import Exclusions, RuleTable
 from almanac.rules.zip import MALFORMED, NOWHERE, state_codes_of
 from almanac.schedule_status import suppression_reason
 
-# a dot-atom of RFC 5322 before the @, a domain name of two or more labels behind it
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-EMAIL = rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+([A-Za-z]{{2,}}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$"
-EMAIL_LENGTH = 254
 SAME_DIGIT = "^(" + "|".join(f"{digit}+" for digit in range(10)) + ")$"
 FIRST_DATE = civil.day_of(dt.date(1901, 1, 1))  # an older date is a placeholder
 UNKNOWN = -1
