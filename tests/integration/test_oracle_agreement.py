@@ -19,7 +19,7 @@ from tests.support import agencies
 from tests.support.agreement import Identity, differences, expected_rows, planned_rows, run
 from tests.support.sampling import sampled
 
-SCHEMAS = ("old", "new", "old", "new", "minimal", "bare", "new", "old")
+SCHEMAS = ("old", "new", "text", "new", "minimal", "bare", "new", "old", "text")
 QUICK_SEEDS = range(150)
 SLOW_SEEDS = range(1_000, 6_000)
 BLOCK = 50

@@ -202,6 +202,8 @@ def _spread(row: Record) -> tuple[date, date] | None:
 
 def _read_instance(row: Record, kind: CampaignType) -> Instance:
     own = read_metadata(row.get("metadata"))
+    if "trigger" in own and not kind.target_all_contacts:
+        raise InvalidMetadataError("trigger: the type does not target all contacts")
     for name in _DATES:
         if text(row.get(name)) and parse_date(row.get(name)) is None:
             raise InvalidMetadataError(f"{name}: {row.get(name)!r}")
@@ -219,7 +221,7 @@ def _read_instance(row: Record, kind: CampaignType) -> Instance:
         created=parse_date(row.get("created_at")),
         followup_email_template=own.get("followup_email_template") or None,
         followup_sms_template=own.get("followup_sms_template") or None,
-        when_created=kind.target_all_contacts and "trigger" in own,
+        when_created="trigger" in own,
         split=own.get("split"),
         **{key: own.get(key, getattr(kind, key)) for key in _OVERRIDDEN},
     )
