@@ -76,7 +76,7 @@ class Instance:
 class Target:
     """A contact that an instance was given."""
 
-    contact_id: int
+    contact_id: int | None  # None: nobody's
     instance: int
     trigger: date | None
     status: str
@@ -279,7 +279,7 @@ def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
     )
     stored = [
         Target(
-            contact,
+            whole(row["contact_id"]),
             instance,
             parse_date(row.get("trigger_date")),
             text(row.get("status")).lower(),
@@ -287,8 +287,7 @@ def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
             target_data(row.get("metadata")),
         )
         for row in database.records("contact_campaigns")
-        if (contact := whole(row["contact_id"])) is not None
-        and (instance := whole(row["campaign_instance_id"])) is not None
+        if (instance := whole(row["campaign_instance_id"])) is not None
         # a trigger date that cannot be read is not taken for missing
         and (not text(row.get("trigger_date")) or parse_date(row.get("trigger_date")))
     ]

@@ -63,7 +63,7 @@ class Plan:
     history: set[int]  # ids of planned rows that become skipped as not sent in time
     issues: set[tuple[int, str]]
     errors: list[tuple[int, str]]  # instances left out, and why
-    unknown_targets: set[tuple[int, int]]  # (instance, contact id) of contacts that are not there
+    unknown_targets: set[tuple[int, int | None]]  # (instance, contact id) of contacts not there
     migrated: set[int]  # ids of old rate increases that became targets
     scope: set[int]  # contact ids
     as_of: date
