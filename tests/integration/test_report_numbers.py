@@ -25,7 +25,9 @@ COMING = """date(substr(scheduled_send_date, 1, 10)) = substr(scheduled_send_dat
     AND (length(scheduled_send_date) = 10 OR substr(scheduled_send_date, 11, 1) IN (' ', 'T'))"""
 REASON = """CASE WHEN status = 'pre-scheduled' THEN ''
     ELSE COALESCE(NULLIF(skip_reason, ''), 'no reason given') END"""
-KNOWN = "contact_id IN (SELECT id FROM contacts WHERE typeof(id) = 'integer')"
+# ids are whole numbers, or texts of such, maybe with `.0` behind
+KNOWN = """contact_id || '' IN (SELECT replace(replace(trim(id) || ';', '.0;', ''), ';', '')
+    FROM contacts WHERE trim(id) NOT GLOB '*[^0-9.]*' AND trim(id) NOT GLOB '*.[^0]*')"""
 
 
 def of_file(path: Path) -> Numbers:
