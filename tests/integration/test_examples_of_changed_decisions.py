@@ -14,7 +14,7 @@ from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
 PHONE: dict[str, Any] = {"phone_number": "(212) 555-0100", "sms_consent": 1}
-OWN_SMS = {"sms": {"birthday": "our_birthday_sms"}}
+OWN_SMS: dict[str, Any] = {"sms": {"birthday": "our_birthday_sms"}}
 
 
 def statuses(agency: Agency) -> list[Any]:
@@ -188,9 +188,10 @@ def test_a_text_needs_a_usable_number_and_the_consent_that_a_column_tells(
 
 @pytest.mark.parametrize("column", ["do_not_contact", "do_not_communicate"])
 def test_contacts_that_had_opted_out_were_mailed(agency: Agency, column: str) -> None:
-    agency.contact(1, birth_date="1950-06-15", **{column: "Yes"})
-    agency.contact(2, birth_date="1950-06-15", **{column: "no"})
-    agency.contact(3, birth_date="1950-06-15", **{column: 1})
+    flags: tuple[Any, ...] = ("Yes", "no", 1)
+    for contact, flag in enumerate(flags, start=1):
+        columns = {"birth_date": "1950-06-15", column: flag}
+        agency.contact(contact, **columns)
     agency.insert("suppressions", contact_id=3, reason="complaint")
     birthday = "birthday 2027-06-15: 2027-06-01"
     assert agency.planned(TODAY) == [
