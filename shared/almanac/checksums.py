@@ -118,7 +118,7 @@ def hexadecimal(total: int) -> str:
 def contacts_text(total: int) -> str:
     """Return a checksum of contacts by `joined_checksums` as a text, with its version.
 
-    Checksums of version 1, without a prefix, mixed the columns one by one: they cannot be compared
-    with these.
+    Checksums of version 1, without a prefix, mixed the columns one by one, and those of version 2
+    had fewer columns: they cannot be compared with these.
     """
-    return f"v2-{hexadecimal(total)}"
+    return f"v3-{hexadecimal(total)}"

@@ -91,10 +91,16 @@ def test_where_the_instance_starts_after_the_event_the_email_is_of_use_for_a_mon
     [
         ({}, True),
         ({"active_start_date": TODAY}, True),
-        ({"active_start_date": "2027-03-02"}, False),
+        ({"active_start_date": "2027-03-02"}, True),  # planned today, and sent from then on
+        ({"active_start_date": "2028-02-29"}, True),  # the last day of the horizon
+        ({"active_start_date": "2028-03-01"}, False),
         ({"active_end_date": TODAY}, True),
         ({"active_end_date": "2027-02-28"}, False),
-        ({"active_start_date": "soon", "active_end_date": ""}, True),
+        ({"active_start_date": "", "active_end_date": " "}, True),
+        ({"active_start_date": "soon"}, False),
+        ({"active_end_date": "12/31/2030"}, False),
+        ({"spread_start_date": "2027-02-30"}, False),
+        ({"created_at": "then"}, False),
         ({"active": 0}, False),
         ({"active": "no"}, False),
         ({"active": None}, True),
@@ -123,8 +129,7 @@ def test_an_email_that_would_come_after_its_instance_ends_is_skipped(agency: Age
     ("instance", "trigger"),
     [
         ({"active_start_date": "2027-02-20", "created_at": "2027-01-05"}, "2027-02-20"),
-        ({"active_start_date": "none", "created_at": "2027-02-05 11:12:13"}, "2027-02-05"),
-        ({"created_at": "then"}, TODAY),
+        ({"active_start_date": "", "created_at": "2027-02-05 11:12:13"}, "2027-02-05"),
         ({}, TODAY),
     ],
 )
@@ -146,7 +151,8 @@ def test_targets_that_come_to_the_same_date_count_once(agency: Agency) -> None:
         "campaign_promo#3 2027-02-20: 2027-03-12",
         "campaign_promo#3 2027-02-21: 2027-03-13",
     ]
-    assert statuses(agency) == ["scheduled"] * 5
+    # what cannot be read is not taken for missing
+    assert statuses(agency) == ["scheduled"] * 3 + ["pending", "scheduled"]
 
 
 def test_spread_evenly_by_contact_id(agency: Agency) -> None:
@@ -262,18 +268,16 @@ def test_failed_underwriting_excludes_from_campaigns(
 
 def test_a_campaign_named_aep_replaces_the_built_in_email(agency: Agency) -> None:
     agency.contact(failed_underwriting=1)
-    agency.campaign(3, "aep", target_all_contacts=1, created_at="2027-09-20")
+    agency.campaign(3, "aep", target_all_contacts=1, active_start_date="2027-09-20")
     lines = agency.planned(TODAY, aep={"enabled": True}, organization=GLOBAL)
     assert lines == ["campaign_aep#3 2027-09-20: 2027-09-20"]
 
 
-@pytest.mark.parametrize(("active", "expected"), [(1, []), (0, ["aep 2027-09-15: 2027-09-15"])])
-def test_a_type_named_aep_replaces_it_if_it_is_active(
-    agency: Agency, active: int, expected: list[str]
-) -> None:
+@pytest.mark.parametrize("active", [0, 1])
+def test_a_type_named_aep_without_an_instance_replaces_nothing(agency: Agency, active: int) -> None:
     agency.contact()
-    agency.insert("campaign_types", name="aep", active=active)
-    assert agency.planned(TODAY, aep={"enabled": True}) == expected
+    agency.insert("campaign_types", name="aep", active=active, target_all_contacts=1)
+    assert agency.planned(TODAY, aep={"enabled": True}) == ["aep 2027-09-15: 2027-09-15"]
 
 
 # Windows
@@ -428,7 +432,7 @@ def test_a_target_that_says_sent_is_none(agency: Agency, word: str) -> None:
 
 
 def test_a_row_carries_what_its_instance_and_its_contact_say(agency: Agency) -> None:
-    agency.contact(1, phone_number="555-0100")
+    agency.contact(1, phone_number="212-555-0100", sms_consent=1)
     agency.contact(2, phone_number="  ")
     agency.campaign(3, email_template="hello", sms_template="hi", priority=12)
     metadata = '{"priority": 2, "days_before_event": 3, "note": "ours"}'

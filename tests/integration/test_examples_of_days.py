@@ -12,6 +12,7 @@ from tests.support.tiny import Agency, later
 TODAY = "2027-03-01"
 ONE: dict[str, Any] = {"frequency": {"max_emails": 1, "period_days": 30}}
 CAP = "skipped, Daily volume cap"
+EXCEEDED = " skipped, Frequency limit exceeded"
 
 
 # Frequency
@@ -29,7 +30,7 @@ CAP = "skipped, Daily volume cap"
             "2020-07-30",
             [
                 "birthday 2027-06-15: 2027-06-01",
-                "effective_date 2027-07-30: 2027-06-30 skipped, Frequency limit exceeded",
+                "effective_date 2027-07-30: 2027-06-30 -> 2027-07-01",  # it waits a day
             ],
         ),
         # 2 May and 1 June are 30 days apart, 3 May and 1 June are not
@@ -52,28 +53,29 @@ def test_one_email_in_thirty_days(agency: Agency, effective: str, expected: list
 
 
 @pytest.mark.parametrize(
-    ("day", "status", "email_type", "limited"),
+    ("day", "status", "email_type", "note"),
     [
-        ("2027-05-03", "scheduled", "custom_note", True),  # 29 days before 1 June
-        ("2027-05-02", "scheduled", "custom_note", False),
-        ("2027-06-30", "processing", "custom_note", True),
-        ("2027-07-01", "processing", "custom_note", False),
-        ("2027-06-01", "failed", "custom_note", False),  # was not sent
-        ("2027-06-01", "scheduled", "followup_1_cold", False),
-        ("2027-06-01", "scheduled", "FollowUp_2", False),
-        ("2027-06-01", "delivered", "EFFECTIVE_DATE", True),
+        ("2027-05-03", "scheduled", "custom_note", " -> 2027-06-02"),  # 29 days before 1 June
+        ("2027-05-15", "scheduled", "custom_note", " -> 2027-06-14"),  # its deadline
+        ("2027-05-16", "scheduled", "custom_note", EXCEEDED),
+        ("2027-05-02", "scheduled", "custom_note", ""),
+        ("2027-06-30", "processing", "custom_note", EXCEEDED),
+        ("2027-07-01", "processing", "custom_note", ""),
+        ("2027-06-01", "failed", "custom_note", ""),  # was not sent
+        ("2027-06-01", "scheduled", "followup_1_cold", ""),
+        ("2027-06-01", "scheduled", "FollowUp_2", ""),
+        ("2027-06-01", "delivered", "EFFECTIVE_DATE", EXCEEDED),
     ],
 )
 def test_committed_emails_count(
-    agency: Agency, day: str, status: str, email_type: str, limited: bool
+    agency: Agency, day: str, status: str, email_type: str, note: str
 ) -> None:
     agency.contact(birth_date="1950-06-15")
     agency.sent(email_type, day, status=status)
-    note = " skipped, Frequency limit exceeded" if limited else ""
     assert agency.planned(TODAY, **ONE) == [f"birthday 2027-06-15: 2027-06-01{note}"]
 
 
-def test_three_in_a_month_and_the_least_important_is_left_out(agency: Agency) -> None:
+def test_three_in_a_month_and_the_least_important_waits(agency: Agency) -> None:
     agency.contact(birth_date="1950-06-15", effective_date="2020-07-05")  # 1 June, 5 June
     agency.campaign(3, metadata='{"priority": 15}')
     agency.campaign(4, metadata='{"priority": 16}')
@@ -81,7 +83,7 @@ def test_three_in_a_month_and_the_least_important_is_left_out(agency: Agency) ->
     agency.target(4, "2027-06-20")
     assert agency.planned(TODAY) == [
         "birthday 2027-06-15: 2027-06-01",
-        "effective_date 2027-07-05: 2027-06-05 skipped, Frequency limit exceeded",
+        "effective_date 2027-07-05: 2027-06-05 -> 2027-07-01",
         "campaign_promo#3 2027-06-10: 2027-06-10",
         "campaign_promo#4 2027-06-20: 2027-06-20",
     ]
@@ -277,13 +279,28 @@ def test_a_day_above_the_ceiling_is_filled_to_the_cap_and_the_rest_waits(agency:
 
 def test_priority_and_deadline_rank_before_the_hash(agency: Agency) -> None:
     birthdays(agency, 8)
-    agency.campaign(3, "urgent", priority=1)  # of use for 30 days
-    agency.campaign(4, "brief", priority=10, active_end_date="2027-06-03")  # the birthday: 14 June
+    agency.campaign(3, "urgent", priority=1, active_end_date="2027-06-14")
+    agency.campaign(4, "brief", priority=10, active_end_date="2027-06-13")  # the birthday: 14 June
+    for contact in (9, 10):
+        agency.contact(contact)
+        agency.target(contact - 6, "2027-06-13", contact)
+    agency.plan(TODAY, load_balancing=FEW, timing={"birthday_days_before": 2})
+    # two days of three for ten: the two are among the six that are admitted
+    assert agency.days(9) == agency.days(10) == ["2027-06-13"]
+    rank = sorted(range(1, 9), key=lambda contact: h(contact, "birthday", None, 2027))
+    assert [contact for contact in rank if agency.days(contact)] == rank[:4]
+
+
+def test_those_with_the_earliest_last_day_go_first(agency: Agency) -> None:
+    birthdays(agency, 8)  # until 14 June
+    agency.campaign(3, "urgent", priority=1)  # until 1 July
+    agency.campaign(4, "brief", priority=50, active_end_date="2027-06-03")
     for contact in (9, 10):
         agency.contact(contact)
         agency.target(contact - 6, "2027-06-01", contact)
     agency.plan(TODAY, load_balancing=FEW)
-    assert agency.days(9) == agency.days(10) == ["2027-06-01"]
+    assert (agency.days(9), agency.days(10)) == (["2027-06-05"], ["2027-06-01"])
+    assert len(agency.days()) == 10
 
 
 def test_what_finds_no_room_below_the_cap_may_go_up_to_the_ceiling(agency: Agency) -> None:
@@ -386,6 +403,6 @@ def test_two_that_meet_when_they_catch_up_go_one_after_the_other(agency: Agency)
     agency.target(3, "2027-02-20")
     agency.target(4, "2027-02-21")
     assert agency.planned(TODAY, load_balancing={"catch_up_spread_days": 1}) == [
-        "campaign_one#3 2027-02-20: 2027-02-20 -> 2027-03-02",
-        "campaign_other#4 2027-02-21: 2027-02-21 -> 2027-03-01",
+        "campaign_one#3 2027-02-20: 2027-02-20 -> 2027-03-01",  # until 22 March
+        "campaign_other#4 2027-02-21: 2027-02-21 -> 2027-03-02",  # until 23 March
     ]

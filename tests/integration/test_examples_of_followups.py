@@ -173,9 +173,10 @@ def test_an_email_is_followed_up_once(
         ("{bad", "followup_3_hq_no_yes"),
         ("{}", "followup_3_hq_no_yes"),
         ('{"has_medical_conditions": false}', "followup_3_hq_no_yes"),
-        ('{"has_medical_conditions": "true"}', "followup_3_hq_no_yes"),
+        ('{"has_medical_conditions": 2}', "followup_3_hq_no_yes"),
+        ('{"has_medical_conditions": "no"}', "followup_3_hq_no_yes"),
         ('{"main_questions_yes_count": 0}', "followup_3_hq_no_yes"),
-        ('{"main_questions_yes_count": "3"}', "followup_3_hq_no_yes"),
+        ('{"main_questions_yes_count": "some"}', "followup_3_hq_no_yes"),
         ('{"has_medical_conditions": true}', "followup_4_hq_with_yes"),
         ('{"main_questions_yes_count": 2}', "followup_4_hq_with_yes"),
     ],
@@ -225,7 +226,7 @@ def test_behaviour_is_looked_at_anew_until_the_follow_up_is_sent(agency: Agency)
 
 
 def test_a_follow_up_tells_what_it_follows(agency: Agency) -> None:
-    agency.contact(phone_number="555-0100")
+    agency.contact(phone_number="212-555-0100", sms_consent=1)
     columns = {"event_year": 2027, "event_month": 3, "event_day": 14}
     parent = agency.sent("BIRTHDAY", "2027-02-27", **columns)
     click(agency, "2027-02-28")
@@ -243,7 +244,7 @@ def test_a_follow_up_tells_what_it_follows(agency: Agency) -> None:
 
 
 def test_a_campaigns_follow_up_is_the_campaigns(agency: Agency) -> None:
-    agency.contact(phone_number="555-0100")
+    agency.contact(phone_number="212-555-0100", sms_consent=1)
     agency.campaign(
         3,
         priority=7,

@@ -141,7 +141,8 @@ def test_a_run_on_29_february(agency: Agency) -> None:
     ("effective", "months", "expected"),
     [
         ("2026-06-15", 11, ["effective_date 2027-06-15: 2027-05-16"]),  # June to May: 11
-        ("2026-06-15", 12, []),  # and 2028's is beyond the horizon
+        ("2026-06-15", 12, ["effective_date 2027-06-15: 2027-06-01"]),  # the month of June
+        ("2026-06-15", 13, []),  # and 2028's is beyond the horizon
         ("2026-06-01", 11, ["effective_date 2027-06-01: 2027-05-02"]),
         ("2026-07-31", 12, ["effective_date 2027-07-31: 2027-07-01"]),  # July to July: 12
         ("2025-06-15", 12, ["effective_date 2027-06-15: 2027-05-16"]),
@@ -226,7 +227,7 @@ def test_old_types_of_make_up_mails_count_as_such(agency: Agency, email_type: st
 # Failed underwriting
 
 
-@pytest.mark.parametrize("failed", [1, "true", "YES", "t", 7])
+@pytest.mark.parametrize("failed", [1, "true", "YES", "t", 1.0, "1.0"])
 def test_failed_underwriting_can_exclude_from_all_but_aep(agency: Agency, failed: object) -> None:
     agency.contact(
         state="CA",

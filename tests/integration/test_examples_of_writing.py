@@ -46,14 +46,17 @@ def test_only_rows_that_differ_are_written(agency: Agency) -> None:
     agency.contact(2, birth_date="1950-07-15", state="NY")
     agency.contact(3, birth_date="1950-08-15")
     agency.contact(4, birth_date="1950-09-15")
-    first = agency.plan(TODAY).run_id
+    sms = {"birthday": "birthday_sms"}
+    first = agency.plan(TODAY, sms=sms).run_id
     agency.query("UPDATE email_schedules SET created_at = 'then', updated_at = 'then'")
     before = rows(agency, "*", "contact_id = 1")
     agency.query("UPDATE contacts SET state = 'TX' WHERE id = 2")  # planned again
-    agency.query("UPDATE contacts SET phone_number = '555' WHERE id = 3")  # gets an sms
+    agency.query(
+        "UPDATE contacts SET phone_number = '212-555-0100', sms_consent = 1 WHERE id = 3"
+    )  # gets an sms
     agency.query("UPDATE contacts SET status = 'gone' WHERE id = 4")  # removed
     agency.contact(5, birth_date="1950-10-15")  # added
-    summary = agency.plan(TODAY)
+    summary = agency.plan(TODAY, sms=sms)
     assert rows(agency, "*", "contact_id = 1") == before
     columns = (
         "id, contact_id, status, sms_template, scheduler_run_id, batch_id, created_at = 'then'"
@@ -219,7 +222,7 @@ def test_every_run_has_a_checkpoint_and_they_form_a_chain(agency: Agency) -> Non
     assert after[0] == after[1]
     assert len({after[1], after[2], after[3]}) == 3
     assert (contacts[0] == contacts[1], contacts[1] == contacts[2]) == (True, False)
-    assert all(re.fullmatch("v2-[0-9a-f]{16}", checksum) for checksum in contacts)
+    assert all(re.fullmatch("v3-[0-9a-f]{16}", checksum) for checksum in contacts)
     assert all(re.fullmatch("[0-9a-f]{16}", checksum) for checksum in before + after)
 
 

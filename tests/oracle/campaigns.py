@@ -76,7 +76,7 @@ class Instance:
 class Target:
     """A contact that an instance was given."""
 
-    contact_id: int
+    contact_id: int | None  # None: nobody's
     instance: int
     trigger: date | None
     status: str
@@ -202,6 +202,8 @@ def _spread(row: Record) -> tuple[date, date] | None:
 
 def _read_instance(row: Record, kind: CampaignType) -> Instance:
     own = read_metadata(row.get("metadata"))
+    if "trigger" in own and not kind.target_all_contacts:
+        raise InvalidMetadataError("trigger: the type does not target all contacts")
     for name in _DATES:
         if text(row.get(name)) and parse_date(row.get(name)) is None:
             raise InvalidMetadataError(f"{name}: {row.get(name)!r}")
@@ -219,7 +221,7 @@ def _read_instance(row: Record, kind: CampaignType) -> Instance:
         created=parse_date(row.get("created_at")),
         followup_email_template=own.get("followup_email_template") or None,
         followup_sms_template=own.get("followup_sms_template") or None,
-        when_created=kind.target_all_contacts and "trigger" in own,
+        when_created="trigger" in own,
         split=own.get("split"),
         **{key: own.get(key, getattr(kind, key)) for key in _OVERRIDDEN},
     )
@@ -277,7 +279,7 @@ def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
     )
     stored = [
         Target(
-            contact,
+            whole(row["contact_id"]),
             instance,
             parse_date(row.get("trigger_date")),
             text(row.get("status")).lower(),
@@ -285,8 +287,7 @@ def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
             target_data(row.get("metadata")),
         )
         for row in database.records("contact_campaigns")
-        if (contact := whole(row["contact_id"])) is not None
-        and (instance := whole(row["campaign_instance_id"])) is not None
+        if (instance := whole(row["campaign_instance_id"])) is not None
         # a trigger date that cannot be read is not taken for missing
         and (not text(row.get("trigger_date")) or parse_date(row.get("trigger_date")))
     ]

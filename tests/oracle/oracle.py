@@ -63,7 +63,7 @@ class Plan:
     history: set[int]  # ids of planned rows that become skipped as not sent in time
     issues: set[tuple[int, str]]
     errors: list[tuple[int, str]]  # instances left out, and why
-    unknown_targets: set[tuple[int, int]]  # (instance, contact id) of contacts that are not there
+    unknown_targets: set[tuple[int, int | None]]  # (instance, contact id) of contacts not there
     migrated: set[int]  # ids of old rate increases that became targets
     scope: set[int]  # contact ids
     as_of: date
@@ -167,10 +167,11 @@ def _row(one: Candidate, send_time: str, row_id: int | None) -> Row:
 
 
 def _identified(planned: list[Scheduled]) -> dict[Identity, Scheduled]:
-    """Planned rows by identity; an older scheduler's are nobody's (semantics: Input database)."""
+    """Planned rows by identity, of several the oldest; an older scheduler's are nobody's
+    (semantics: Input database, Writing)."""
     return {
         (row.contact_id, row.stored_type, row.instance or 0, row.event): row
-        for row in planned
+        for row in sorted(planned, key=lambda row: row.id, reverse=True)
         if row.has_ideal and row.event is not None and row.contact_id is not None
     }
 

@@ -4,7 +4,7 @@ The same seed and arguments always give the same rows, on every machine.
 """
 
 import sqlite3
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.support.agency_tables import (
     EVENT_METADATA,
     INSTANCE_TYPES,
     METADATA,
+    NO_IDS,
     ODD_DATES,
     ODD_EMAILS,
     ODD_STATES,
@@ -24,11 +25,13 @@ from tests.support.agency_tables import (
     OLD_GUARDS,
     OTHER_STATES,
     OTHER_TABLES,
+    PHONES,
     RULE_STATES,
     SCHEDULES_LATER,
     SCHEDULES_OLD,
     SCHEDULES_START,
     STATUSES,
+    TARGET_METADATA,
     ZIPS,
 )
 
@@ -51,7 +54,7 @@ class _Agency:
         self.tables = [
             name for name in OTHER_TABLES if self.rng.random() < (0.3, 0.9)[name != "suppressions"]
         ]
-        self.has_later_columns = schema == "new" or self.rng.random() < 0.85
+        self.has_later_columns = schema in ("new", "text") or self.rng.random() < 0.85
 
     def one_in(self, n: int) -> bool:
         return self.rng.randrange(n) == 0
@@ -63,6 +66,19 @@ class _Agency:
     def dressed(self, day: date) -> str:
         """A date as databases spell it, sometimes with a time behind."""
         return str(day) + self.rng.choice(["", "", "", "", " 00:00:00", "T09:15:00Z"])
+
+    def moment(self, day: date) -> Any:
+        """A time as other programs write it: a date, or Unix seconds or milliseconds."""
+        seconds = int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
+        chosen = self.rng.randrange(6)
+        spelled = [seconds, str(seconds), seconds * 1000, f"{seconds}000"]
+        return spelled[chosen] if chosen < len(spelled) else self.dressed(day)
+
+    def id_of(self, contact_id: int, n: int = 12) -> Any:
+        """A contact's id as other tables spell it; one in n is nobody's."""
+        if self.one_in(n):
+            return self.rng.choice(NO_IDS)
+        return self.rng.choice([contact_id] * 4 + [str(contact_id), float(contact_id)])
 
     def maybe_odd(self, day: date, n: int) -> str:
         return self.rng.choice(ODD_DATES) if self.one_in(n) else self.dressed(day)
@@ -145,8 +161,12 @@ class _Agency:
             "carrier": rng.choice(CARRIERS),
             "current_carrier": rng.choice(CARRIERS),
             "failed_underwriting": rng.choice([0, 0, 0, 0, 1, 1, "true", "no", None]),
-            "phone_number": rng.choice(["", "  ", "555-0100", "(555) 010-0000"]),
+            "phone_number": rng.choice([*PHONES, "(555) 010-0000", "5550100007"]),
             "status": rng.choice(["active"] * 12 + ["Active", " ACTIVE ", "", "bounced", "new"]),
+            "created_at": rng.choice(["", "?", self.moment(self.near(-90, 0)), None]),
+            "do_not_contact": rng.choice([*[0] * 9, "", "no", "TRUE", 1]),
+            "do_not_communicate": rng.choice([*[0] * 9, None, "f", " y", 1.0, 2]),
+            "sms_consent": rng.choice([1, 1, 1, "yes", "T", 0, None]),
         }
 
     def nullable(self, contact: dict[str, Any]) -> dict[str, Any]:
@@ -158,15 +178,20 @@ class _Agency:
         return contact
 
     def fill_contacts(self, database: sqlite3.Connection, count: int) -> None:
+        rng = self.rng
         database.execute(CONTACTS[self.schema])
-        contact_id = self.rng.choice([0, 0, 700, 2_000_000_000])
+        contact_id = rng.choice([0, 0, 700, 2_000_000_000])
         columns = [row[1] for row in database.execute("PRAGMA table_info(contacts)")]
         for _ in range(count):
-            contact_id += self.rng.choice([1, 1, 1, 2, 7, 300])
+            contact_id += rng.choice([1, 1, 1, 2, 7, 300])
             contact = self.contact(contact_id)
             if self.schema == "new":
                 contact = self.nullable(contact)
             self.ids.append(contact_id)
+            if self.schema == "text":
+                contact["id"] = rng.choice([contact_id, f" {contact_id}", float(contact_id)])
+                if self.one_in(8):  # of two rows with one id the first counts
+                    insert(database, "contacts", {"id": rng.choice([*NO_IDS, str(contact_id)])})
             insert(database, "contacts", {k: v for k, v in contact.items() if k in columns})
 
     def fill_types(self, database: sqlite3.Connection) -> None:
@@ -181,9 +206,12 @@ class _Agency:
             {"name": "retired", "active": 0, "target_all_contacts": 1},
             {"name": "all_null", "priority": None, "active": None, "spread_evenly": None},
         ]
-        if self.one_in(3):
-            everyone, active = rng.choice([0, 1]), rng.choice([1, 1, 0])
-            types.append({"name": "aep", "target_all_contacts": everyone, "active": active})
+        if self.one_in(2):
+            one = {"name": "aep", "target_all_contacts": rng.choice([0, 1, 1, 1])}
+            one |= {"active": rng.choice([1, 1, 1, 0]), "spread_evenly": rng.choice([0, 0, 1])}
+            types.append(one | {"priority": rng.choice([7, 30])})
+        if self.one_in(2):
+            types.append({"name": "welcome", "target_all_contacts": 1, "days_before_event": -3})
         if self.one_in(4):
             types.append({"name": "VIP", "priority": rng.choice([1, 30]), "spread_evenly": "true"})
         for one in types:
@@ -198,7 +226,7 @@ class _Agency:
         for name in chosen[: rng.randint(6, len(chosen))]:
             instance += rng.choice([1, 1, 2])
             self.instances[instance] = name
-            start, spread = self.near(-50, 10), self.near(-20, 20)
+            start, spread = self.near(-50, rng.choice([10, 10, 90])), self.near(-20, 20)
             spread_end = spread + timedelta(days=rng.choice([-1, 1, 6, 30, 60]))
             insert(
                 database,
@@ -209,7 +237,9 @@ class _Agency:
                     "instance_name": f"{name} {instance}",
                     "email_template": rng.choice([f"{name}_mail", None]),
                     "sms_template": rng.choice([f"{name}_sms", None, ""]),
-                    "active_start_date": rng.choice([None, "", str(start), self.dressed(start)]),
+                    "active_start_date": rng.choice(
+                        [None, None, "", str(start), self.dressed(start), self.maybe_odd(start, 4)]
+                    ),
                     "active_end_date": rng.choice(
                         [None, "9999-12-31", str(self.near(-2, 3)), str(self.near(0, 120))]
                     ),
@@ -222,7 +252,9 @@ class _Agency:
                     ),
                     "target_carriers": rng.choice([None, "", "All", "aetna,HUMANA", "Cigna"]),
                     "metadata": rng.choice(METADATA),
-                    "created_at": rng.choice([None, "then", self.dressed(self.near(-40, 5))]),
+                    "created_at": rng.choice([None, *[self.dressed(self.near(-40, 5))] * 3])
+                    if not self.one_in(12)
+                    else "then",
                 },
             )
 
@@ -234,22 +266,27 @@ class _Agency:
             if self.one_in(2):
                 day = self.near(-20, 60)
             self.triggers[contact_id] = day
-            for _ in range(rng.choice([0, 0, 1, 2, 5])):
-                trigger = rng.choice(
-                    [None, "", "someday", str(day), str(day), self.dressed(self.near(-40, 90))]
-                )
-                self.try_insert(
-                    database,
-                    "contact_campaigns",
-                    {
-                        "contact_id": contact_id,
-                        "campaign_instance_id": rng.choice([*self.instances, 98]),
-                        "trigger_date": trigger,
+            for _ in range(rng.choice([0, 1, 2, 3])):
+                instance = rng.choice([*self.instances, *self.instances, 98])
+                for n in range(rng.choice([1, 1, 2, 4])):  # several dates of one campaign
+                    near, other = day + timedelta(days=n * rng.choice([1, 30])), self.near(-40, 90)
+                    row = {
+                        "contact_id": self.id_of(contact_id),
+                        "campaign_instance_id": instance,
+                        "trigger_date": rng.choice(
+                            [None, "", *[str(near)] * 4, self.dressed(near), self.dressed(other)]
+                        ),
                         "status": rng.choice(
                             ["pending"] * 5 + ["sent", "SENT ", "scheduled", "skipped", None]
                         ),
-                    },
-                )
+                        "metadata": rng.choice(TARGET_METADATA),
+                        "created_at": rng.choice(
+                            [None, "then", *[self.moment(self.near(-40, 0))] * 2]
+                        ),
+                    }
+                    if self.one_in(12):
+                        row["trigger_date"] = rng.choice(["someday", "6/1/2027", "2027-02-30"])
+                    self.try_insert(database, "contact_campaigns", row)
 
     def event_columns(self, day: date) -> dict[str, Any]:
         """Event columns: a date near the day, one that means nothing, none, or half of one."""
@@ -296,6 +333,12 @@ class _Agency:
                     row["scheduled_send_date"] = str(
                         max(self.triggers[contact_id] + timedelta(days=days), self.as_of)
                     )
+                if self.one_in(3):  # planned by an earlier release of Almanac
+                    row["ideal_send_date"] = str(day)
+                if self.one_in(4):
+                    row["metadata"] = rng.choice(['{"target": {"new_premium": 7}}', "{}", "{bad"])
+                if self.one_in(30):
+                    row["contact_id"] = self.id_of(contact_id, 2)
                 self.insert_schedule(database, row)
 
     def fill_old_plan(self, database: sqlite3.Connection) -> None:
@@ -318,13 +361,13 @@ class _Agency:
     def fill_behaviour(self, database: sqlite3.Connection) -> None:
         rng = self.rng
         for contact_id in self.ids:
-            moment = rng.choice([str(self.near(-40, 2)), f"{self.near(-9, 0)}T10:00:00", "?"])
+            moment = rng.choice([str(self.near(-40, 2)), self.moment(self.near(-9, 0)), "?"])
             if self.one_in(2):
-                click = {"contact_id": contact_id, "clicked_at": moment}
+                click = {"contact_id": self.id_of(contact_id), "clicked_at": moment}
                 insert(database, "tracking_clicks", click)
             if self.one_in(2):
                 event = {
-                    "contact_id": contact_id,
+                    "contact_id": self.id_of(contact_id),
                     "event_type": rng.choice(["eligibility_answered"] * 3 + ["page_view"]),
                     "created_at": rng.choice([moment, str(self.near(-30, 0))]),
                     "metadata": rng.choice(EVENT_METADATA),
@@ -333,21 +376,31 @@ class _Agency:
 
     def fill_suppressions(self, database: sqlite3.Connection) -> None:
         rng = self.rng
-        for contact_id in rng.sample(self.ids, len(self.ids) // 4):
+        known = {row[1] for row in database.execute("PRAGMA table_info(suppressions)")}
+        for contact_id in rng.sample(self.ids, len(self.ids) // 3):
             email, by_id = rng.choice(
-                [(f" USER{contact_id}@example.com", None), (None, contact_id), ("", contact_id)]
+                [
+                    (f" USER{contact_id}@example.com", None),
+                    (None, contact_id),
+                    ("", f"{contact_id}"),
+                    ("", f"{contact_id}x"),
+                ]
             )
-            insert(
-                database,
-                "suppressions",
-                {
-                    "email": email,
-                    "contact_id": by_id,
-                    "reason": rng.choice(["unsubscribed", "complaint", None, " "]),
-                    "since": rng.choice([None, "", str(self.as_of), str(self.near(-9, 2))]),
-                    "until": rng.choice([None, "never", str(self.as_of), str(self.near(-2, 9))]),
-                },
-            )
+            row = {
+                "email": email,
+                "contact_id": by_id,
+                "reason": rng.choice(["unsubscribed", "complaint", None, " "]),
+                "since": rng.choice([None, "", "soon", str(self.as_of), str(self.near(-9, 2))]),
+                "until": rng.choice([None, "never", str(self.as_of), str(self.near(-2, 9))]),
+                "channel": rng.choice([None, "", "email", " SMS "]),
+                "email_types": rng.choice(
+                    [None, "", "Birthday, aep", "campaign_*", "campaign_promo,followup_1_cold", ","]
+                ),
+            }
+            if self.one_in(4):
+                number = rng.choice(["5550100000", "1-555-010-0001", "+1 (555) 010 0007", "n/a"])
+                row |= {"phone": number, "email": None, "contact_id": None}
+            insert(database, "suppressions", {k: v for k, v in row.items() if k in known})
 
     def try_insert(self, database: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
         """Insert unless a unique index of the table forbids it."""
@@ -367,12 +420,17 @@ class _Agency:
         if self.schema in ("minimal", "bare"):
             return
         columns = SCHEDULES_START + (SCHEDULES_LATER if self.has_later_columns else "")
-        columns += ", ideal_send_date TEXT" if self.schema == "new" else SCHEDULES_OLD
+        columns += SCHEDULES_OLD if self.schema == "old" else ", ideal_send_date TEXT"
         database.execute(f"CREATE TABLE email_schedules ({columns})")
         for statement in OLD_GUARDS if self.schema == "old" else ():
             database.execute(statement)
         for name in self.tables:
-            database.execute(f"CREATE TABLE {name} ({OTHER_TABLES[name]})")
+            definition = OTHER_TABLES[name]
+            if self.schema == "text":
+                definition = definition.replace("contact_id INTEGER", "contact_id TEXT")
+            if name == "suppressions" and self.one_in(3):  # as it was before texts had channels
+                definition = definition.partition(", channel")[0]
+            database.execute(f"CREATE TABLE {name} ({definition})")
         steps = {
             "campaign_types": self.fill_types,
             "campaign_instances": self.fill_instances,
@@ -446,7 +504,8 @@ def build(
     """Write an agency database; as_of and config are those it should be odd for.
 
     Schemas: "old" (unique indexes and trigger of an old scheduler), "new" (rows of an earlier
-    Almanac run), "minimal" (contacts with state and dates), "bare" (contacts with id and email).
+    Almanac run), "text" (every column of contacts, and their ids elsewhere, are texts), "minimal"
+    (contacts with state and dates), "bare" (contacts with id and email).
     """
     path = Path(path)
     path.unlink(missing_ok=True)
@@ -456,7 +515,7 @@ def build(
     try:
         with database:
             agency.fill(database, contacts)
-        if schema == "new":
+        if schema in ("new", "text"):
             with database:
                 agency.fill_last_plan(database, path)
     finally:

@@ -40,9 +40,9 @@ def config_for(seed: int) -> dict[str, Any]:
             "years": [None, [2026], [2027, 2029], []],
             "valid_days": [0, 10, 30],
         },
-        "frequency": {"max_emails": [1, 2, 3, 4], "period_days": [1, 7, 14, 30, 45]},
+        "frequency": {"max_emails": [1, 1, 2, 3, 4], "period_days": [1, 7, 14, 30, 45]},
         "load_balancing": {
-            "daily_send_percentage_cap": [0.01, 0.05, 0.07, 0.1, 0.29, 0.5],
+            "daily_send_percentage_cap": [0.01, 0.03, 0.05, 0.07, 0.1, 0.29, 0.5],
             "ed_daily_soft_limit": [1, 2, 5, 15],
             "ed_smoothing_window_days": [1, 3, 5, 7, 9],
             "catch_up_spread_days": [1, 3, 7, 14],
@@ -53,6 +53,18 @@ def config_for(seed: int) -> dict[str, Any]:
             "effective_date_first_email_months": [0, 6, 11, 12, 23],
             "exclude_failed_underwriting_global": [True, False],
             "send_without_zipcode_for_universal": [True, False],
+            "send_without_window_date": [True, False],
+        },
+        "contacts": {
+            "active_statuses": [["active"], ["Active ", "new"], ["new"]],
+            "opt_out_columns": [["do_not_contact"], [], ["DO_NOT_CONTACT", "do_not_communicate"]],
+            "sms_consent_columns": [[], ["sms_opt_in"], ["sms_consent", "do_not_contact"]],
+        },
+        "sms": {
+            "birthday": ["our_birthday_sms"],
+            "aep": ["our_aep_sms"],
+            "post_window": ["our_window_sms"],
+            "followup_1_cold": [None],
         },
     }
     config: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-SCHEMAS = ("old", "new", "minimal", "bare")
+SCHEMAS = ("old", "new", "text", "minimal", "bare")
 
 CONTACTS_OLD = """CREATE TABLE contacts (
     id INTEGER PRIMARY KEY AUTOINCREMENT, first_name TEXT, email TEXT NOT NULL UNIQUE,
@@ -13,13 +13,20 @@ CONTACTS_OLD = """CREATE TABLE contacts (
 CONTACTS_NEW = """CREATE TABLE contacts (
     id INTEGER PRIMARY KEY, email TEXT, zip_code TEXT, state TEXT, birth_date TEXT, birthday TEXT,
     effective_date TEXT, carrier TEXT, current_carrier TEXT, failed_underwriting BOOLEAN,
-    phone_number TEXT, status TEXT, agent_note BLOB)"""
+    phone_number TEXT, status TEXT, created_at DATETIME, do_not_contact TEXT,
+    do_not_communicate BOOLEAN, sms_consent BOOLEAN, agent_note BLOB)"""
+# as the shell of SQLite imports a CSV file
+CONTACTS_TEXT = """CREATE TABLE contacts (
+    id TEXT, email TEXT, zip_code TEXT, state TEXT, birth_date TEXT, effective_date TEXT,
+    carrier TEXT, failed_underwriting TEXT, phone_number TEXT, status TEXT, created_at TEXT,
+    do_not_contact TEXT, sms_consent TEXT)"""
 CONTACTS_MINIMAL = """CREATE TABLE contacts (
     id INTEGER PRIMARY KEY, email TEXT, state TEXT, birth_date TEXT, effective_date TEXT)"""
 CONTACTS_BARE = "CREATE TABLE contacts (id INTEGER PRIMARY KEY, email TEXT)"
 CONTACTS = {
     "old": CONTACTS_OLD,
     "new": CONTACTS_NEW,
+    "text": CONTACTS_TEXT,
     "minimal": CONTACTS_MINIMAL,
     "bare": CONTACTS_BARE,
 }
@@ -59,22 +66,40 @@ OTHER_TABLES = {
     "contact_events": """id INTEGER PRIMARY KEY, contact_id INTEGER, event_type TEXT,
         created_at TEXT, metadata TEXT""",
     "suppressions": """email TEXT, contact_id INTEGER, reason TEXT, source TEXT, since TEXT,
-        until TEXT""",
+        until TEXT, channel TEXT, email_types TEXT, phone TEXT""",
     "private_notes": "k TEXT, v BLOB",
 }
 
 RULE_STATES = ["CA", "ID", "KY", "MD", "NV", "OK", "OR", "VA", "MO", "CT", "MA", "NY", "WA"]
 OTHER_STATES = ["TX", "FL", "GA", "AZ", "DC", "PR", "AE", "GU"]
-ODD_STATES = ["", "ZZ", "Calif", "ca", " mo ", "XX", "nv", "  "]
-ZIPS = ["90210", "10001", "63101", "77001", "33101", "63101-1234", "90210-0001"]
-ODD_ZIPS = ["", "00000", "9021", "ABCDE", "90210-12", " 10001 ", "902100"]
+ODD_STATES = [
+    "", "", "ZZ", "Calif", "ca", " mo ", "XX", "nv", "  ", "California", " new york ", "Missouri",
+    "District of Columbia", "NewYork", "Virgin Islands",
+]  # fmt: skip
+ZIPS = ["90210", "10001", "63101", "77001", "33101", "63101-1234", "90210-0001", "02138", "06101"]
+ODD_ZIPS = [
+    "", "00000", "9021", "ABCDE", "90210-12", " 10001 ", "902100", "2138", "6101.0", "90210.0",
+    "2138-1234", "21381234", "902101234", "21", "90210.5", "2138.00",
+]  # fmt: skip
+PHONES = [
+    "", "  ", "555-0100", "(555) 010-0000", "+1 555 010 0000", "15550100001", "5550100002.0", "N/A",
+    "0000000000", "555.010.0003 x12", "1234567890123456",
+]  # fmt: skip
+NO_IDS = ["003Hs00004AbC", "7f3c-11", "42 43", "", "1.5", "x7"]  # ids that are no whole numbers
 CARRIERS = ["Aetna", "Humana", "Cigna", "aetna ", ""]
-ODD_DATES = ["06/15/1990", "1990-02-30", "0000-00-00", "", "1990-6-5", "soon", " 1990-06-05"]
-ODD_EMAILS = ["", "nobody", "a@b", "two@at@x.com", "x@y.c", "spa ce@x.com", "x@y.com,z@y.com"]
+ODD_DATES = [
+    "06/15/1990", "1990-02-30", "0000-00-00", "", "1990-6-5", "soon", " 1990-06-05", "1900-01-01",
+    "1900-12-31", "1901-01-01", "2050-06-01",
+]  # fmt: skip
+ODD_EMAILS = [
+    "", "nobody", "a@b", "two@at@x.com", "x@y.c", "spa ce@x.com", "x@y.com,z@y.com",
+    "o'brien@example.com", "a@example..com", "a.@example.com", ".a@example.com", "a@-x.com",
+    "a@x.xn--p1ai", "a@x.123", "a@x_y.com", "a..b@example.com", "A+b/c@X-1.Example.COM",
+]  # fmt: skip
 STATUSES = ["scheduled", "processing", "sent", "delivered", "failed", "bounced"]
 INSTANCE_TYPES = [
     "rate_increase", "rate_increase", "promo", "promo_1", "initial_blast", "newsletter",
-    "newsletter", "thankyou", "retired", "all_null", "aep", "VIP", "nosuchtype",
+    "newsletter", "thankyou", "retired", "all_null", "aep", "aep", "welcome", "VIP", "nosuchtype",
 ]  # fmt: skip
 COMMITTED_TYPES = [
     "birthday", "BIRTHDAY", "effective_date", "EFFECTIVE_DATE", "aep", "AEP", "post_window",
@@ -93,12 +118,28 @@ METADATA = [
     '{"followup_email_template": null, "followup_sms_template": ""}',
     '{not json', "[]", "5", "null", '{"priority": "high"}', '{"priority": true}',
     '{"enable_followups": "yes"}', '{"days_before_event": 1.5}', '{"followup_sms_template": 3}',
+    *['{"split": {"group": "spring", "from": 0, "to": 50}}'] * 3,
+    *['{"split": {"group": "spring", "from": 50, "to": 90}, "priority": 4}'] * 2,
+    '{"split": {"group": "spring", "from": 50, "to": 50}}', '{"split": {"from": 0, "to": 50}}',
+    '{"split": {"group": "é", "from": 0, "to": 100}}', '{"split": "half"}',
+    *['{"trigger": "contact_created"}'] * 3, '{"trigger": "created"}',
+    '{"trigger": "contact_created", "split": {"group": "welcome", "from": 30, "to": 100}}',
+]  # fmt: skip
+TARGET_METADATA = [
+    *[None] * 4, "", " ", "{}", " { } ", '{"new_premium": 118.5, "plan": "G"}',
+    '{"new_premium": "120", "tags": ["a", {"b": null}], "note": "é \\" quoted"}', '{"new": true}',
+    "[1]", "5", "{bad", "null", "Premium 118",
 ]  # fmt: skip
 EVENT_METADATA = [
     None, "", "{bad", "{}", "[]", '{"has_medical_conditions": true}',
     '{"has_medical_conditions": "true"}', '{"has_medical_conditions": false}',
     '{"main_questions_yes_count": 2}', '{"main_questions_yes_count": 0}',
     '{"main_questions_yes_count": "3"}', '{"main_questions_yes_count": null}',
+    '{"has_medical_conditions": 1}', '{"has_medical_conditions": 2}',
+    '{"has_medical_conditions": " Yes "}', '{"has_medical_conditions": 1.0}',
+    '{"main_questions_yes_count": "2"}', '{"main_questions_yes_count": "0"}',
+    '{"main_questions_yes_count": "none"}', '{"main_questions_yes_count": true}',
+    '{"main_questions_yes_count": 0.5}',
 ]  # fmt: skip
 AS_OF_DATES = [
     date(2028, 2, 28), date(2028, 2, 29), date(2028, 3, 1), date(2027, 2, 28), date(2027, 1, 1),

@@ -53,7 +53,7 @@ def planned_rows(path: Path) -> dict[Identity, tuple[Any, ...]]:
     rows: dict[Identity, tuple[Any, ...]] = {}
     for row in connection.execute(PLANNED):
         event = dt.date(row[4], row[5], row[6])
-        identity = (row[1], row[2], row[3] or 0, event)
+        identity = (int(row[1]), row[2], row[3] or 0, event)  # the id may be stored as a text
         assert identity not in rows, f"two planned rows of {identity}"
         metadata = None if row[15] is None else json.loads(row[15])
         # an empty template is no template

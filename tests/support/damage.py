@@ -34,7 +34,7 @@ MANY = """
 WITH RECURSIVE n (i) AS (SELECT 1 WHERE ?1 > 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 INSERT INTO contacts (id, email, state, birth_date, effective_date, phone_number, status)
 SELECT i, 'user' || i || '@example.com', 'TX', date('1950-01-01', '+' || i || ' days'),
-    date('2020-01-01', '+' || (i * 7 % 365) || ' days'), '555-0100', 'active' FROM n
+    date('2020-01-01', '+' || (i * 7 % 365) || ' days'), '212-555-0100', 'active' FROM n
 """
 SENT = """
 INSERT INTO email_schedules (contact_id, email_type, scheduled_send_date, status)

@@ -16,6 +16,7 @@ from typing import Any
 from almanac.report.summary import RunSummary
 from tests import oracle
 from tests.oracle.contacts import Contact
+from tests.oracle.database import whole
 from tests.support import agencies
 from tests.support.agreement import run
 from tests.support.outside import (
@@ -268,7 +269,8 @@ def check_others(one: Ran) -> None:
         others = {
             key
             for key, cells in table.rows.items()
-            if int(cells[where][1]) not in one.plan.scope and key not in one.plan.migrated
+            if whole(bytes(cells[where][1]).decode(errors="replace")) not in one.plan.scope
+            and key not in one.plan.migrated
         }
         stood = table.only(table.columns, others.__contains__)
         assert one.after.tables[name].only(table.columns, others.__contains__) == stood

@@ -49,4 +49,4 @@ def test_another_row_has_another_checksum(other: tuple[int, str, str]) -> None:
 
 
 def test_the_text_names_its_version() -> None:
-    assert contacts_text(255) == "v2-00000000000000ff"
+    assert contacts_text(255) == "v3-00000000000000ff"

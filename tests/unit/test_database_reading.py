@@ -94,7 +94,8 @@ def test_contacts_with_two_columns_alone_are_enough(open_with: Open) -> None:
         INSERT INTO contacts VALUES (3, 'x')"""
     table = open_with(sql).read(range_tables.CONTACTS, EVERYONE)
     assert table.to_pylist() == [
-        dict.fromkeys(table.column_names, "") | {"id": 3, "email": "x", "failed_underwriting": 0}
+        dict.fromkeys(table.column_names, "")
+        | {"id": 3, "email": "x", "failed_underwriting": 0, "consents": 1}
     ]
 
 
@@ -154,11 +155,12 @@ def test_a_column_may_change_its_type_after_many_rows(
 @pytest.mark.parametrize(
     ("stored", "flag"),
     [
-        *[(text, 1) for text in ("1", "2", "-1", "0.5", "'1'", "'yes'", "' TRUE '", "'t'", "'Y'")],
-        *[(text, 0) for text in ("0", "0.0", "'no'", "''", "NULL", "'2'", "x'00'")],
+        *[(text, 1) for text in ("1", "1.0", "'1'", "'1.0'", "'yes'", "' TRUE '", "'t'", "'Y'")],
+        *[(text, 0) for text in ("0", "0.0", "2", "-1", "0.5", "'no'", "''", "NULL", "'2'")],
+        ("x'00'", 0),
     ],
 )
-def test_failed_underwriting_is_a_number_or_a_word(open_with: Open, stored: str, flag: int) -> None:
+def test_failed_underwriting_is_one_or_a_word(open_with: Open, stored: str, flag: int) -> None:
     sql = f"""DROP TABLE contacts; CREATE TABLE contacts (id, email, failed_underwriting);
         INSERT INTO contacts VALUES (1, '', {stored})"""
     assert column(
@@ -166,16 +168,18 @@ def test_failed_underwriting_is_a_number_or_a_word(open_with: Open, stored: str,
     ) == [flag]
 
 
-def test_rows_without_an_integer_id_are_left_out_and_the_first_of_equal_ids_counts(
+def test_rows_whose_id_is_no_whole_number_are_left_out_and_the_first_of_equal_ids_counts(
     open_with: Open,
 ) -> None:
     sql = """DROP TABLE contacts; CREATE TABLE contacts (email, id);
         INSERT INTO contacts VALUES ('second', 2), ('first', 1), ('again', 2), ('none', NULL),
-            ('text', '3'), ('real', 4.0), ('blob', x'05')"""
+            ('text', '3'), ('real', 4.0), ('blob', x'05'), ('half', 5.5), ('odd', '6x'),
+            ('same', '2.0'), ('Salesforce', '003Hs00004AbC')"""
     snapshot = open_with(sql)
-    assert column(snapshot.read(range_tables.CONTACTS, EVERYONE), "email") == ["first", "second"]
-    assert snapshot.contact_ids().tolist() == [1, 2]
-    assert snapshot.total_contacts() == 7
+    known = ["first", "second", "text", "real"]
+    assert column(snapshot.read(range_tables.CONTACTS, EVERYONE), "email") == known
+    assert snapshot.contact_ids().tolist() == [1, 2, 3, 4]
+    assert snapshot.total_contacts() == 11
 
 
 def test_contacts_without_a_rowid_are_read(open_with: Open) -> None:

@@ -267,8 +267,11 @@ def test_the_first_effective_date_email_waits_for_its_months(agency: WriteAgency
     path = agency(contacts=[{"id": 7, "effective_date": "2026-06-20"}])
     assert only(plan(path, NEW_YEAR, NEW_YEAR), "effective_date").event_date == date(2027, 6, 20)
     config = {"organization": {"effective_date_first_email_months": 12}, "horizon_days": 600}
-    found = plan(path, NEW_YEAR, NEW_YEAR, config)
-    assert only(found, "effective_date").event_date == date(2028, 6, 20)
+    found = only(plan(path, NEW_YEAR, NEW_YEAR, config), "effective_date")
+    assert (found.event_date, found.ideal_send_date) == (date(2027, 6, 20), date(2027, 6, 1))
+    config["organization"] = {"effective_date_first_email_months": 13}
+    found = only(plan(path, NEW_YEAR, NEW_YEAR, config), "effective_date")
+    assert (found.event_date, found.ideal_send_date) == (date(2028, 6, 20), date(2028, 5, 21))
 
 
 def test_an_email_committed_within_180_days_is_handled(agency: WriteAgency) -> None:
@@ -329,7 +332,7 @@ def test_failed_underwriting_excludes_all_but_aep(agency: WriteAgency) -> None:
 
 def test_issues_say_what_is_wrong_with_a_contact(agency: WriteAgency) -> None:
     contacts = [
-        {"id": 1, "email": "nobody", "state": "Texas", "birth_date": "06/15/1990"},
+        {"id": 1, "email": "nobody", "state": "Texaz", "birth_date": "06/15/1990"},
         {"id": 2, "state": "tx", "zip_code": "90210-1234"},
         {"id": 3, "state": "", "zip_code": "00000"},
         {"id": 4, "state": "", "zip_code": "63101", "effective_date": "0000-00-00"},
@@ -345,6 +348,7 @@ def test_issues_say_what_is_wrong_with_a_contact(agency: WriteAgency) -> None:
         (3, "invalid_zip"),
         (3, "state_unknown"),
         (4, "invalid_effective_date"),
+        (4, "no_window_date"),
     }
     assert [row.contact_id for row in of(found, "aep")] == [2, 3, 4]
 
@@ -419,7 +423,7 @@ def test_a_missing_trigger_is_the_start_then_the_creation_then_today(
     created = same_day | {"created_at": "2026-12-28 10:00:00"}
     both = created | {"active_start_date": "2026-12-30"}
     assert rate_row(campaign(agency, None, **both)).event_date == date(2026, 12, 30)
-    assert rate_row(campaign(agency, "someday", **created)).event_date == date(2026, 12, 28)
+    assert rate_row(campaign(agency, " ", **created)).event_date == date(2026, 12, 28)
     assert rate_row(campaign(agency, None, **same_day)).event_date == NEW_YEAR
 
 
@@ -479,10 +483,10 @@ def test_instances_that_cannot_be_read_are_reported(agency: WriteAgency) -> None
     assert [instance for instance, _ in found.errors] == [3]
 
 
-def test_an_active_type_named_aep_replaces_the_built_in_one(agency: WriteAgency) -> None:
+def test_an_active_type_named_aep_alone_replaces_nothing(agency: WriteAgency) -> None:
     kinds = [{"name": "aep", "active": 1}]
     found = plan(agency(contacts=[{"id": 7}], campaign_types=kinds), NEW_YEAR, NEW_YEAR)
-    assert found.rows == []
+    assert [row.email_type for row in found.rows] == ["aep"]
 
 
 def test_an_old_rate_increase_becomes_a_campaign_target(agency: WriteAgency) -> None:
@@ -600,10 +604,21 @@ def test_the_frequency_limit_takes_the_more_important_first() -> None:
     config = merged({"frequency": {"max_emails": 1, "period_days": 30}})
     day = date(2027, 6, 1)
     low = candidate("aep", day, 30)
+    low.latest = day + timedelta(days=58)
     high = candidate("birthday", day + timedelta(days=29), 10)
     far = candidate("post_window", day + timedelta(days=59), 40)
     assert limit_frequency([low, high, far], [], config) == [high, far]
     assert low.reason == FREQUENCY
+
+
+def test_an_email_waits_for_the_frequency_limit() -> None:
+    config = merged({"frequency": {"max_emails": 1, "period_days": 30}})
+    day = date(2027, 6, 1)
+    low = candidate("aep", day, 30)
+    low.latest = day + timedelta(days=59)
+    high = candidate("birthday", day + timedelta(days=29), 10)
+    assert limit_frequency([low, high], [], config) == [high, low]
+    assert (high.x, low.x) == (high.ideal, day + timedelta(days=59))
 
 
 def test_committed_emails_count_for_the_frequency_limit() -> None:
@@ -613,7 +628,8 @@ def test_committed_emails_count_for_the_frequency_limit() -> None:
     crowded = candidate("aep", day, 30)
     # Of the three no span of 30 days holds all: -20 and +10 are 31 days.
     assert limit_frequency([crowded], before, config) == [crowded]
-    assert limit_frequency([candidate("aep", day, 30)], [day, *before], config) == []
+    crowded.latest = day + timedelta(days=9)
+    assert limit_frequency([crowded], [day, *before], config) == []
 
 
 def test_an_email_may_move_until_it_would_crowd_a_later_one() -> None:

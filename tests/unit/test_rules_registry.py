@@ -62,7 +62,8 @@ def vocabulary() -> KindTable:
 @pytest.mark.parametrize("email_type", TEMPLATE_KEYS)
 def test_every_type_has_templates_a_priority_and_a_place_in_the_docs(email_type: str) -> None:
     assert CONFIG.templates[email_type] == f"{email_type}_template"
-    assert CONFIG.sms[email_type] == f"{email_type}_sms"
+    followup = email_type in FOLLOWUP_TYPES
+    assert CONFIG.sms[email_type] == (f"{email_type}_sms" if followup else None)
     kind_table = vocabulary()
     kind = kind_table.kinds[kind_table.kind(email_type)]
     priority = "followup" if email_type in FOLLOWUP_TYPES else email_type
@@ -189,6 +190,7 @@ def test_the_reasons_are_those_of_the_oracle() -> None:
         candidates.GLOBAL_UNDERWRITING,
         candidates.CAMPAIGN_UNDERWRITING,
         candidates.OUTSIDE_TARGETING,
+        candidates.OUTSIDE_SPLIT,
         candidates.OUTSIDE_DATES,
         sifting.CONFLICT,
         sifting.FREQUENCY,

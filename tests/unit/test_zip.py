@@ -54,13 +54,33 @@ def test_a_zip_code_of_no_state_is_said_to_be_of_none(zip_code: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        None, "", "1", "9021", "902100", "9021O", "90210-", "90210-123", "90210-12345", "902101234",
-        "90210 1234", "90210+1234", "90210-12a4", "-9021", "9021.", " 90210", "٩٠٢١٠", "K1A 0B1",
+        None, "", "1", "21", "902100", "9021O", "90210-", "90210-123", "90210-12345", "21-1234",
+        "9021012345", "90210.5", ".0", "90210 1234", "90210+1234", "90210-12a4", "-9021", "9021.",
+        " 90210", "٩٠٢١٠", "K1A 0B1",
         "90210\n", "9021é", "90\x00210",
     ],
 )  # fmt: skip
 def test_a_text_that_is_no_zip_code_is_said_to_be_none(text: str | None) -> None:
     assert codes(text) == [MALFORMED]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("2138", "02138"),
+        ("501", "00501"),
+        ("90210.0", "90210"),
+        ("2138.0", "02138"),
+        ("2138-1234", "02138"),
+        ("501-0001", "00501"),
+        ("902101234", "90210"),
+        ("21381234", "02138"),
+        ("5010001", "00501"),
+    ],
+)
+def test_a_zip_code_gets_the_zeros_back_that_a_spreadsheet_took(text: str, whole: str) -> None:
+    assert codes(text) == codes(whole)
+    assert codes(text)[0] >= 0
 
 
 def test_no_texts_make_no_codes() -> None:

@@ -1,4 +1,4 @@
-"""Who gets a day under the daily cap (semantics: Daily cap, who is admitted).
+"""Who gets a day under the daily cap (semantics: Daily cap, step 3).
 
 Messages are jobs of one day with a release day (target) and a due day (hi); a day has room for so
 many. A set of them can be given days if and only if no span of days has more messages that must

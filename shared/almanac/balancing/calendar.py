@@ -1,4 +1,4 @@
-"""Days for the admitted, one day after the other (semantics: Daily cap, when they are sent).
+"""Days for the admitted, one day after the other (semantics: Daily cap, step 4).
 
 All that wait on a day are taken with the earliest last day first, so that as long as enough of
 them go on each day, none of them misses its last day.

@@ -173,8 +173,8 @@ def _resolve(
         "default_trigger": start or _date(row.get("created_at")) or as_of,
     }
     for name in DATES:
-        text = (_text(row.get(name)) or "").strip()
-        if text and _date(text) is None:
+        text = _text(row.get(name)) or ""
+        if text.strip() and _date(text) is None:
             problem = f"{name}: expected a date (YYYY-MM-DD), found {text[:40]!r}"
             return _misunderstood(facts, problem)
     if type_name not in types:

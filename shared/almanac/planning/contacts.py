@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.email_address import EMAIL, EMAIL_LENGTH
-from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Mask
+from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.planning.brief import RunContext
 from almanac.planning.kinds import KindTable
 from almanac.planning.suppressions import Suppressed, in_force
@@ -76,6 +76,12 @@ class ContactBatch:
     suppressed: Suppressed  # row by row with `contacts`
     issues: pa.Table  # contact_id, issue, detail; sorted
 
+    def texted(self, contact: Index, kind: Codes, kind_table: KindTable) -> Mask:
+        """Return which messages may go out as text messages too."""
+        silenced = self.suppressed.without_text(contact, kind, kind_table.kinds)
+        may: Mask = self.contacts.sms[contact] & ~silenced
+        return may
+
 
 def read_contacts(
     table: pa.Table, suppressions: pa.Table, context: RunContext, kind_table: KindTable
@@ -95,7 +101,9 @@ def read_contacts(
     valid_email &= mask(pc.less_equal(pc.utf8_length(email), EMAIL_LENGTH))
     phone = phone_digits(number_text)
     birth_text, effective_text = trimmed(table, "birth_date"), trimmed(table, "effective_date")
-    birth, effective = _plausible(birth_text, as_of), _plausible(effective_text, None)
+    # a blank before a date makes it no date
+    birth = _plausible(table["birth_date"], as_of)
+    effective = _plausible(table["effective_date"], None)
 
     state_text, zip_text = trimmed(table, "state"), trimmed(table, "zip_code")
     by_column, by_zip = _state_codes(state_text, zip_text)
@@ -174,7 +182,7 @@ def phone_digits(texts: pa.Array) -> pa.Array:
     return pc.if_else(usable, digits, "")
 
 
-def _plausible(texts: pa.Array, last: int | None) -> Days:
+def _plausible(texts: pa.ChunkedArray, last: int | None) -> Days:
     """Return days, NO_DAY for placeholders and for those after the last day that makes sense."""
     days = civil.parse_dates(texts)
     odd = days < FIRST_DATE

@@ -17,7 +17,6 @@ from almanac.frames import (
     Candidates,
     Ids,
     Index,
-    Mask,
     Removals,
     ScheduledDays,
     ShardData,
@@ -122,13 +121,6 @@ def _silence(drafts: Drafts, batch: ContactBatch, kind_table: KindTable) -> None
     drafts.reason[suppressed > 0] = suppressed[suppressed > 0]
 
 
-def texted(drafts: Drafts, batch: ContactBatch, kind_table: KindTable) -> Mask:
-    """Return which drafts may go out as a text message too."""
-    silenced = batch.suppressed.without_text(drafts.contact, drafts.kind, kind_table.kinds)
-    may: Mask = batch.contacts.sms[drafts.contact] & ~silenced
-    return may
-
-
 def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> ShardPlan:
     """Return the plan of a shard for its rows."""
     plan = plan_contacts(data, context, kind_table)
@@ -145,7 +137,7 @@ def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> S
         ceiling=sifted.hi,
         reason=sifted.reason,
         state=batch.contacts.state[drafts.contact].astype(np.int8),
-        sms=texted(drafts, batch, kind_table),
+        sms=batch.texted(drafts.contact, drafts.kind, kind_table),
         details=drafts.details,
         **match.columns,
     )

@@ -146,7 +146,7 @@ def match_previous(
     keeps[have] &= rows.scheduled[at]
     same = same_ideal.copy()
     matched = drafts.take(have)
-    sms = batch.contacts.sms[matched.contact]
+    sms = batch.texted(matched.contact, matched.kind, kind_table)
     same[have] &= _same_content(previous, at, matched, sms, context, kind_table)
     same[have] &= _same_metadata(previous, at, matched, metadata)
 
