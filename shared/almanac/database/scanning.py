@@ -87,7 +87,7 @@ class Scan(Snapshot):
 
     def contact_ranges(self, contacts: int) -> list[ContactRange]:
         """Return ranges of the ids of all contacts, each of at most about so many contacts."""
-        first, last = self._ends("contacts", "id", "WHERE typeof(id) = 'integer'")
+        first, last = self._ends("contacts", self._tables.columns("contacts").whole("id"))
         if last - first < contacts * DENSE:
             return _cut(first, last, contacts)
         ids = self.contact_ids()
@@ -103,9 +103,9 @@ class Scan(Snapshot):
             return [ContactRange(0, 0)]
         return _cut(*self._ends("email_schedules", "rowid"), rows)
 
-    def _ends(self, table: str, key: str, where: str = "") -> tuple[int, int]:
+    def _ends(self, table: str, key: str) -> tuple[int, int]:
         """Return the lowest and the highest of a table's ids; 0 without rows."""
-        ends = (f"(SELECT COALESCE({f}({key}), 0) FROM {table} {where})" for f in ("min", "max"))
+        ends = (f"(SELECT COALESCE({f}({key}), 0) FROM {table})" for f in ("min", "max"))
         schema = pa.schema({"first": pa.int64(), "last": pa.int64()})
         found = self._tables.read(f"SELECT {', '.join(ends)}", (), schema).to_pylist()[0]
         return int(found["first"]), int(found["last"])

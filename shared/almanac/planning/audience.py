@@ -1,4 +1,4 @@
-"""Who can get messages, and whom campaigns reach: counts of a range of contacts."""
+"""Who can get messages, who cannot, and whom campaigns reach: counts of a range of contacts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from almanac.rules.states import USPS_STATES
 
 @dataclass(frozen=True)
 class Audience:
-    """Counts of contacts who can get messages."""
+    """Counts of contacts who can get messages, and of the others."""
 
     states: Counter[str]  # by USPS code, "" where it is unknown
     reach: Counter[int]  # by instance id: contacts that it targets, also if it was sent
     suppressed: Counter[str]  # by the skip reason of their suppression
+    left_out: Counter[str]  # those who can get none, by why
 
     @classmethod
     def of(
@@ -46,6 +47,7 @@ class Audience:
             states=_named(["", *USPS_STATES], states),
             reach=+Counter(reach),
             suppressed=_named(kind_table.reasons, suppressed),
+            left_out=batch.left_out,
         )
 
 
