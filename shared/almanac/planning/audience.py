@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from almanac.frames import NO_DAY, Ids
 from almanac.joins import positions
 from almanac.planning.brief import Instance, RunContext
-from almanac.planning.campaigns import legacy_triggers, targeted
+from almanac.planning.campaigns import legacy_triggers, reached
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.history import CAMPAIGN, read_committed
 from almanac.planning.kinds import KindTable
@@ -70,7 +70,7 @@ def _reach(
     """Return the number of contacts that an instance targets; 0 if it is not understood."""
     if not instance.understood:
         return 0
-    matching = targeted(batch, instance)
+    matching = reached(batch, instance)
     if instance.target_all_contacts:
         return int(matching.sum())
     mine = targets["campaign_instance_id"].to_numpy() == instance.id
