@@ -53,13 +53,16 @@ def test_a_crowded_span_tells_what_fills_it(tiny: Agency) -> None:
     tiny.contact(birth_date="1950-12-20", effective_date="2020-01-04")
     tiny.sent("invoice", "2026-11-20")
     tiny.sent("other", "2026-10-01")
-    decision = one(explain(tiny, frequency={"max_emails": 2}), "effective_date").last
+    decision = one(
+        explain(tiny, frequency={"max_emails": 2, "period_days": 60}), "effective_date"
+    ).last
     assert decision.inputs == {
         "max_emails": 2,
-        "period_days": 30,
+        "period_days": 60,
         "ideal date": date("2026-12-05"),
+        "latest": date("2027-01-03"),
         "span from": date("2026-11-20"),
-        "span to": date("2026-12-19"),
+        "span to": date("2027-01-18"),
         "filled by": [
             MessageOnDay(message="invoice", day=date("2026-11-20"), status="sent"),
             MessageOnDay(message="birthday", day=date("2026-12-06"), status="planned"),

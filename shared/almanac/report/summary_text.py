@@ -136,8 +136,8 @@ def _days(console: Console, summary: RunSummary) -> None:
     if waiting := sum(summary.waiting_for_limit.values()):
         paragraph(
             console,
-            f"{_number(waiting, 'message')} of them wait for the frequency limit, later than their "
-            f"ideal date: {_most(Counter(summary.waiting_for_limit))}.",
+            f"{plural(waiting, 'message waits', 'messages wait')} for the frequency limit, later "
+            f"than the ideal date: {_most(Counter(summary.waiting_for_limit))}.",
         )
 
 
