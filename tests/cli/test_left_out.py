@@ -82,7 +82,8 @@ def test_contacts_whose_id_is_no_number_are_named(tiny: Agency) -> None:
     assert found.usable
     for command in (["check", tiny.path], ["run", tiny.path, "--as-of", AS_OF]):
         words = " ".join(almanac(*command).out.split())
-        assert "left out: the id is no whole number ('003Hs00004AbC', '7f3c-1', NULL)" in words
+        assert "left out: the id is no whole number (invalid_id)" in words
+        assert "(invalid_id): '003Hs00004AbC', '7f3c-1', NULL." in words
         assert "left out: another contact has the same id" in words
 
 

@@ -80,6 +80,13 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "effective_date_first_email_months": 11,
         "exclude_failed_underwriting_global": False,
         "send_without_zipcode_for_universal": True,
+        "send_without_window_date": True,
+    }
+    assert config.contacts.model_dump() == {
+        "active_statuses": ["active"],
+        "columns": {},
+        "opt_out_columns": ["do_not_communicate", "do_not_contact"],
+        "sms_consent_columns": ["sms_consent", "sms_opt_in"],
     }
     assert config.priorities.model_dump() == {
         "birthday": 10,
@@ -128,7 +135,8 @@ def test_templates_that_are_left_out_keep_their_names() -> None:
     assert config.email_template("birthday") == "cake"
     assert config.email_template("effective_date") == "effective_date_template"
     assert config.sms_template("aep") == "ring"
-    assert config.sms_template("birthday") == "birthday_sms"
+    assert config.sms_template("birthday") is None
+    assert config.sms_template("followup_1_cold") == "followup_1_cold_sms"
     assert set(config.templates) == set(config.sms) == set(TEMPLATE_KEYS)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from almanac.organizations.findings import Findings
-from almanac.report.left_out import left_out_rows, odd_targets
+from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import advised
 from almanac.report.summary import Unreadable
 from almanac.report.text import heading, paragraph, table
@@ -33,6 +33,8 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
             paragraph(console, f"{line}; Almanac needs a table of this name")
     if found.refused:
         paragraph(console, f"{found.refused}.")
+    for note in [] if found.refused else invalid_id_notes(found.invalid_ids):
+        paragraph(console, note, indent=0)
     if found.aep:
         paragraph(console, f"AEP message: {found.aep}.", indent=0)
     _contacts(console, found, advice)

@@ -15,11 +15,18 @@ def left_out_rows(
     """Return why contacts get nothing, and how many; duplicates: rows that repeat an id."""
     rows = [(f"left out: {why}", count) for why, count in by_count(reasons)]
     if invalid_ids.count:
-        examples = f" ({with_examples(invalid_ids)})" if invalid_ids.examples else ""
-        rows.append((f"left out: the id is no whole number{examples}", invalid_ids.count))
+        rows.append(("left out: the id is no whole number (invalid_id)", invalid_ids.count))
     if duplicates > 0:
         rows.append(("left out: another contact has the same id", duplicates))
     return rows
+
+
+def invalid_id_notes(invalid_ids: Unreadable) -> list[str]:
+    """Return which ids of contacts are no whole numbers, if any."""
+    if not invalid_ids.count:
+        return []
+    ids = plural(invalid_ids.count, "id is no whole number", "ids are no whole numbers")
+    return [f"{ids}, and the contacts are left out (invalid_id): {with_examples(invalid_ids)}."]
 
 
 def with_examples(rows: Unreadable) -> str:

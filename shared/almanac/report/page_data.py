@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from almanac import __version__
-from almanac.plurals import plural
-from almanac.report.left_out import odd_targets, with_examples
+from almanac.report.left_out import invalid_id_notes, odd_targets
 from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
@@ -180,11 +179,7 @@ def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
         notes.append(f"{some}; all numbers except the changes are those of the whole database.")
     elif not summary.of_all_contacts:
         notes.append(f"{some}; the others are not counted here.")
-    invalid = summary.invalid_ids
-    if invalid.count:
-        contacts = plural(invalid.count, "contact is", "contacts are")
-        examples = with_examples(invalid)
-        notes.append(f"{contacts} left out, since the id is no whole number: {examples}.")
+    notes += invalid_id_notes(summary.invalid_ids)
     notes += [f"{line}." for line in summary.split_overlaps]
     notes += odd_targets(summary.unreadable_targets, summary.odd_target_metadata)
     if summary.unknown_targets:

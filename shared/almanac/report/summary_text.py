@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from almanac.plurals import plural
-from almanac.report.left_out import left_out_rows, odd_targets
+from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import CHANGES, advised, by_count, split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.text import heading, listed, paragraph, shown, table
@@ -70,6 +70,8 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
         ("", summary.skipped_total, "skipped, each with its reason"),
     ]
     table(console, ("", ">", ""), rows)
+    for note in invalid_id_notes(summary.invalid_ids):
+        paragraph(console, note, indent=0)
     if summary.aep:
         paragraph(console, f"AEP message: {summary.aep}.", indent=0)
 
