@@ -138,9 +138,10 @@ def test_an_unknown_state_can_keep_everything_back(tiny: Agency) -> None:
 
 
 def test_a_crowded_span_names_the_messages_in_it(tiny: Agency) -> None:
-    tiny.contact(birth_date="1950-12-20", effective_date="2020-01-04")
+    tiny.contact(birth_date="1950-12-20", effective_date="2020-12-10")  # of use to 9 December
     tiny.sent("invoice", "2026-11-20")
-    found = explain(tiny, frequency={"max_emails": 2, "period_days": 60})
+    timing = {"effective_date_days_before": 5}
+    found = explain(tiny, frequency={"max_emails": 2, "period_days": 30}, timing=timing)
     message = one(found, "effective_date")
     assert message.skip_reason == "Frequency limit exceeded"
     assert "invoice (sent) on 2026-11-20" in message.last.why

@@ -50,19 +50,19 @@ def test_an_exclusion_by_age_tells_from_when(tiny: Agency) -> None:
 
 
 def test_a_crowded_span_tells_what_fills_it(tiny: Agency) -> None:
-    tiny.contact(birth_date="1950-12-20", effective_date="2020-01-04")
+    tiny.contact(birth_date="1950-12-20", effective_date="2020-12-10")  # of use to 9 December
     tiny.sent("invoice", "2026-11-20")
     tiny.sent("other", "2026-10-01")
-    decision = one(
-        explain(tiny, frequency={"max_emails": 2, "period_days": 60}), "effective_date"
-    ).last
+    timing = {"effective_date_days_before": 5}
+    found = explain(tiny, frequency={"max_emails": 2}, timing=timing)
+    decision = one(found, "effective_date").last
     assert decision.inputs == {
         "max_emails": 2,
-        "period_days": 60,
+        "period_days": 30,
         "ideal date": date("2026-12-05"),
-        "latest": date("2027-01-03"),
+        "latest": date("2026-12-09"),
         "span from": date("2026-11-20"),
-        "span to": date("2027-01-18"),
+        "span to": date("2026-12-19"),
         "filled by": [
             MessageOnDay(message="invoice", day=date("2026-11-20"), status="sent"),
             MessageOnDay(message="birthday", day=date("2026-12-06"), status="planned"),

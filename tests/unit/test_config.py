@@ -131,12 +131,13 @@ def test_a_date_needs_no_quotes() -> None:
 
 
 def test_templates_that_are_left_out_keep_their_names() -> None:
-    config = load_config("templates: {birthday: cake}\nsms: {aep: ring}")
+    config = load_config("templates: {birthday: cake}\nsms: {aep: ring, followup_1_cold: null}")
     assert config.email_template("birthday") == "cake"
     assert config.email_template("effective_date") == "effective_date_template"
     assert config.sms_template("aep") == "ring"
     assert config.sms_template("birthday") is None
-    assert config.sms_template("followup_1_cold") == "followup_1_cold_sms"
+    assert config.sms_template("followup_1_cold") is None
+    assert config.sms_template("followup_3_hq_no_yes") == "followup_3_hq_no_yes_sms"
     assert set(config.templates) == set(config.sms) == set(TEMPLATE_KEYS)
 
 

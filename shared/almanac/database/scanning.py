@@ -39,7 +39,7 @@ PARTS_SCHEMA = pa.schema(
 )
 _TABLES = ("contacts", "email_schedules", "contact_campaigns", "contact_issues", "suppressions")
 _NOTHING = {pa.string(): "", pa.int8(): 0}
-_WHO = ("id", "email", "zip_code", "state", "status")
+_WHO = ("id", "email", "zip_code", "state", "status", "opt_out")
 
 
 _SENT = ", ".join(f"'{each}'" for each in SENT_STATUSES)
@@ -87,7 +87,9 @@ class Scan(Snapshot):
 
     def contact_ranges(self, contacts: int) -> list[ContactRange]:
         """Return ranges of the ids of all contacts, each of at most about so many contacts."""
-        first, last = self._ends("contacts", self._tables.columns("contacts").whole("id"))
+        columns = self._tables.columns("contacts")
+        is_rowid = columns.table is not None and columns.table.rowid_alias == "id"
+        first, last = self._ends("contacts", "id" if is_rowid else columns.whole("id"))
         if last - first < contacts * DENSE:
             return _cut(first, last, contacts)
         ids = self.contact_ids()
@@ -104,7 +106,7 @@ class Scan(Snapshot):
         return _cut(*self._ends("email_schedules", "rowid"), rows)
 
     def _ends(self, table: str, key: str) -> tuple[int, int]:
-        """Return the lowest and the highest of a table's ids; 0 without rows."""
+        """Return the lowest and the highest of a table's ids, given as SQL; 0 without rows."""
         ends = (f"(SELECT COALESCE({f}({key}), 0) FROM {table})" for f in ("min", "max"))
         schema = pa.schema({"first": pa.int64(), "last": pa.int64()})
         found = self._tables.read(f"SELECT {', '.join(ends)}", (), schema).to_pylist()[0]
