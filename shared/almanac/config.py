@@ -33,9 +33,9 @@ FOLLOWUP_TYPES = (
     "followup_3_hq_no_yes",
     "followup_4_hq_with_yes",
 )
-# columns of contacts that contacts.columns can map
+# columns of contacts that are read; contacts.columns can map all of them but id
 CONTACT_COLUMNS = (
-    *("email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
+    *("id", "email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
     *("failed_underwriting", "phone_number", "status", "created_at"),
 )
 TEMPLATE_KEYS = BUILT_IN_TYPES + FOLLOWUP_TYPES
@@ -104,8 +104,8 @@ def _contact_column(name: str) -> str:
     if name == "id":
         raise ValueError("cannot be mapped: contacts are known by their column id")
     if name not in CONTACT_COLUMNS:
-        hint = near(name, CONTACT_COLUMNS) or ";"
-        known = ", ".join(CONTACT_COLUMNS)
+        hint = near(name, CONTACT_COLUMNS[1:]) or ";"
+        known = ", ".join(CONTACT_COLUMNS[1:])
         raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
     return name
 

@@ -23,6 +23,12 @@ def absent(found: Explanation) -> dict[str, str]:
     return {each.name: each.why for each in found.absent}
 
 
+def with_column(tiny: Agency, table: str, name: str) -> None:
+    """Add a column of texts, unless the table has it."""
+    if not tiny.query("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", table, name):
+        tiny.query(f"ALTER TABLE {table} ADD COLUMN {name} TEXT")
+
+
 # --- the frequency limit --------------------------------------------------------------------------
 
 
@@ -105,7 +111,7 @@ def test_a_target_says_where_its_date_comes_from(
 
 
 def test_a_welcome_campaign_says_that_the_contact_triggers_it(tiny: Agency) -> None:
-    tiny.query("ALTER TABLE contacts ADD COLUMN created_at TEXT")
+    with_column(tiny, "contacts", "created_at")
     tiny.contact(1, created_at="2026-11-20")
     tiny.contact(2)
     tiny.campaign(3, target_all_contacts=1, metadata='{"trigger": "contact_created"}')
@@ -150,7 +156,7 @@ def test_a_missing_window_date_is_named(tiny: Agency, state: str, date: str, rea
 
 
 def test_an_opt_out_names_its_column(tiny: Agency) -> None:
-    tiny.query("ALTER TABLE contacts ADD COLUMN do_not_contact TEXT")
+    with_column(tiny, "contacts", "do_not_contact")
     tiny.contact(birth_date="1950-06-01", do_not_contact="yes")
     message = one(explain(tiny), "birthday")
     assert message.skip_reason == "Suppressed: do_not_contact"
@@ -158,7 +164,7 @@ def test_an_opt_out_names_its_column(tiny: Agency) -> None:
 
 
 def test_a_suppression_by_type_is_named_with_its_types(tiny: Agency) -> None:
-    tiny.query("ALTER TABLE suppressions ADD COLUMN email_types TEXT")
+    with_column(tiny, "suppressions", "email_types")
     tiny.contact(birth_date="1950-06-01", effective_date="2020-03-01")
     tiny.insert("suppressions", email="other@example.com", reason="other")
     tiny.insert("suppressions", contact_id=1, reason="asked", email_types="Birthday, aep")
@@ -185,7 +191,7 @@ TEXTS: dict[str, Any] = {"sms": {"birthday": "birthday_sms"}}
 def test_it_says_why_no_text_message_goes_along(
     tiny: Agency, columns: dict[str, Any], why: str | None
 ) -> None:
-    tiny.query("ALTER TABLE contacts ADD COLUMN sms_consent TEXT")
+    with_column(tiny, "contacts", "sms_consent")
     tiny.contact(birth_date="1950-06-01", **{"sms_consent": "yes", **columns})
     message = one(explain(tiny, **TEXTS), "birthday")
     assert (message.no_text_message or "").startswith(why or "")
@@ -195,7 +201,7 @@ def test_it_says_why_no_text_message_goes_along(
 
 
 def test_a_suppressed_number_gets_no_text_message(tiny: Agency) -> None:
-    tiny.query("ALTER TABLE suppressions ADD COLUMN phone TEXT")
+    with_column(tiny, "suppressions", "phone")
     tiny.contact(birth_date="1950-06-01", phone_number="(512) 555-0100")
     tiny.insert("suppressions", phone="+1 512 555 0100", reason="STOP")
     found = explain(tiny, **TEXTS)
