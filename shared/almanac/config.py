@@ -33,7 +33,7 @@ FOLLOWUP_TYPES = (
     "followup_3_hq_no_yes",
     "followup_4_hq_with_yes",
 )
-# columns of contacts that contacts.columns can map
+# columns of contacts that are read; contacts.columns can map all of them but id
 CONTACT_COLUMNS = (
     *("id", "email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
     *("failed_underwriting", "phone_number", "status", "created_at"),
@@ -45,6 +45,8 @@ _MACHINE_ZONES = {"localtime", "posixrules", "Factory"}
 
 MONTH_DAY = 'a day of the year as MM-DD, such as "09-15"'
 TIME_OF_DAY = 'a time of day as HH:MM, such as "08:30"'
+COLUMN = "the name of a column of contacts"
+STATUS = "a status of contacts, such as active"
 ZONE = "an IANA time zone such as America/Chicago"
 
 
@@ -99,11 +101,25 @@ def _template(text: str) -> str:
 
 
 def _contact_column(name: str) -> str:
+    if name == "id":
+        raise ValueError("cannot be mapped: contacts are known by their column id")
     if name not in CONTACT_COLUMNS:
-        hint = near(name, CONTACT_COLUMNS) or ";"
-        known = ", ".join(CONTACT_COLUMNS)
+        hint = near(name, CONTACT_COLUMNS[1:]) or ";"
+        known = ", ".join(CONTACT_COLUMNS[1:])
         raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
     return name
+
+
+def _column(name: str) -> str:
+    if not name.strip():
+        raise ValueError(f"is not {COLUMN}")
+    return name
+
+
+def _status(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"is not {STATUS}")
+    return text
 
 
 class Section(BaseModel):
@@ -121,7 +137,8 @@ OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 
 State = Annotated[str, AfterValidator(_state)]
 EmailType = Annotated[str, AfterValidator(_email_type)]
 ContactColumn = Annotated[str, AfterValidator(_contact_column)]
-Column = Annotated[str, Field(min_length=1), Takes("the name of a column of contacts")]
+Column = Annotated[str, AfterValidator(_column), Takes(COLUMN)]
+Status = Annotated[str, AfterValidator(_status), Takes(STATUS)]
 Template = Annotated[str, AfterValidator(_template), Takes("the name of a template")]
 
 
@@ -181,7 +198,7 @@ class Organization(Section):
 class ContactColumns(Section):
     """How `contacts` is read: statuses and columns, which may have other names."""
 
-    active_statuses: list[Annotated[str, Field(min_length=1)]] = ["active"]
+    active_statuses: list[Status] = ["active"]
     columns: dict[ContactColumn, Column] = {}
     opt_out_columns: list[Column] = ["do_not_communicate", "do_not_contact"]
     sms_consent_columns: list[Column] = ["sms_consent", "sms_opt_in"]

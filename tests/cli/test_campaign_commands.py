@@ -222,7 +222,12 @@ def test_names_that_steer_a_terminal_are_harmless(path: Path) -> None:
 def test_an_instance_is_shown_by_id_and_by_name(path: Path) -> None:
     found = told("campaign", "show", path, NEWS, *AS_OF)
     assert found == told("campaign", "show", path, "news 2", *AS_OF)
-    assert found["reach"] == {"contacts": 8, "suppressed": 0, "by_state": {"TX": 8}}
+    assert found["reach"] == {
+        "contacts": 8,
+        "suppressed": 0,
+        "outside_split": 0,
+        "by_state": {"TX": 8},
+    }
     fields = {each["name"]: each for each in found["fields"]}
     assert fields["priority"] == {"name": "priority", "of_type": 25, "override": 20}
     assert fields["active"]["override"] is None

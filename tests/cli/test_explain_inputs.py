@@ -60,6 +60,7 @@ def test_a_crowded_span_tells_what_fills_it(tiny: Agency) -> None:
         "max_emails": 2,
         "period_days": 30,
         "ideal date": date("2026-12-05"),
+        "latest": date("2026-12-09"),
         "span from": date("2026-11-20"),
         "span to": date("2026-12-19"),
         "filled by": [

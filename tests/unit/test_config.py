@@ -264,6 +264,50 @@ def test_any_zone_of_the_world_is_taken(zone: str) -> None:
             'sms.aep: "a\\u001fb" is not the name of a template',
         ),
         ("sms: [birthday]", "sms: a list is not a mapping"),
+        ("sms: {birthday: 7}", "sms.birthday: 7 is not the name of a template, or null"),
+        (
+            "contacts: {active_statuses: active}",
+            'contacts.active_statuses: "active" is not a list, each a status of contacts, such as '
+            "active",
+        ),
+        (
+            'contacts: {active_statuses: [" "]}',
+            'contacts.active_statuses.0: " " is not a status of contacts, such as active',
+        ),
+        (
+            "contacts: {columns: {dob: birth}}",
+            'contacts.columns.dob: "dob" is not a column that Almanac reads; allowed: email, '
+            "zip_code, state, birth_date, effective_date, carrier, failed_underwriting, "
+            "phone_number, status, created_at",
+        ),
+        (
+            "contacts: {columns: {birthdate: dob}}",
+            'contacts.columns.birthdate: "birthdate" is not a column that Almanac reads; did you '
+            "mean birth_date? allowed: email, zip_code, state, birth_date, effective_date, "
+            "carrier, failed_underwriting, phone_number, status, created_at",
+        ),
+        (
+            "contacts: {columns: {id: nr}}",
+            'contacts.columns.id: "id" cannot be mapped: contacts are known by their column id',
+        ),
+        (
+            'contacts: {columns: {birth_date: ""}}',
+            'contacts.columns.birth_date: "" is not the name of a column of contacts',
+        ),
+        (
+            "contacts: {opt_out_columns: [7]}",
+            "contacts.opt_out_columns.0: 7 is not the name of a column of contacts; put it in "
+            "quotes",
+        ),
+        (
+            "contacts: {sms_consent_columns: null}",
+            "contacts.sms_consent_columns: null is not a list, each the name of a column of "
+            "contacts",
+        ),
+        (
+            "organization: {send_without_window_date: 1}",
+            "organization.send_without_window_date: 1 is not true or false",
+        ),
         ("sms: birthday", 'sms: "birthday" is not a mapping'),
         (
             "state_rules: {CA: {before: 3}}",

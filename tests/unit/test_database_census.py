@@ -161,8 +161,8 @@ def test_ids_that_are_no_integers_or_come_twice_are_contacts_all_the_same(tmp_pa
     ids = [9, 3, 3, "4", 5.5, None, -(2**63), 2**63 - 1]
     connection.executemany("INSERT INTO contacts (id) VALUES (?)", [(each,) for each in ids])
     found = census(path)
-    assert (found.contacts, found.ids) == (8, 4)
-    assert found.bounds == [-(2**63), 3, 9, 2**63 - 1]
+    assert (found.contacts, found.ids) == (8, 5)
+    assert found.bounds == [-(2**63), 3, 4, 9, 2**63 - 1]
 
 
 def test_no_contacts_have_no_bounds(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ class Reach(BaseModel):
 
     contacts: int
     suppressed: int  # among them; they get no messages
+    outside_split: int = 0  # others that match, but are not in the instance's split
     by_state: dict[str, int]  # USPS codes, or "unknown"; the most first
 
 

@@ -32,10 +32,11 @@ from almanac.frames import Ids
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import TYPE_DEFAULTS, Instance, RunContext, overrides_of, type_fields
-from almanac.planning.campaigns import targeted
+from almanac.planning.campaigns import reached, targeted
 from almanac.planning.contacts import read_contacts
 from almanac.planning.history import CAMPAIGN, FOLLOWUP, classify, instance_named
 from almanac.planning.kinds import KindTable
+from almanac.planning.split import in_split
 from almanac.progress import Progress
 from almanac.report.lines import UNKNOWN
 from almanac.rules.states import USPS_STATES
@@ -139,6 +140,10 @@ def _type_line(found: Campaigns, row: dict[str, object]) -> TypeLine:
 def _fields(found: Campaigns, row: dict[str, object]) -> list[Field]:
     of_type = type_fields(found.type(str(row["campaign_type"])))
     overrides = overrides_of(row.get("metadata"))
+    if overrides.pop("when_created", False):
+        overrides["trigger"] = "contact_created"
+    if (split := overrides.get("split")) is not None:
+        overrides["split"] = f"{split.group} {split.first} to {split.end}"
     names = [*TYPE_DEFAULTS, *(name for name in overrides if name not in TYPE_DEFAULTS)]
     return [
         Field(name=name, of_type=of_type.get(name), override=overrides.get(name))
@@ -195,7 +200,7 @@ def _reach(
     ids = snapshot.contact_ids()
     targets = None if instance.target_all_contacts else _target_contacts(source, instance.id)
     states: Counter[int] = Counter()  # reached contacts by the number of their state
-    suppressed = 0
+    suppressed = outside = 0
     ranges = cut(ids, len(ids), CONTACTS_PER_BATCH, None)
     for done, each in enumerate(ranges):
         progress("reach", done, len(ranges))
@@ -207,17 +212,20 @@ def _reach(
             context,
             kind_table,
         )
-        reached = targeted(batch, instance)
+        chosen, matching = reached(batch, instance), targeted(batch, instance)
         if targets is not None:
-            reached &= np.isin(batch.contacts.id, targets)
-        codes, counts = np.unique(batch.contacts.state[reached], return_counts=True)
+            listed = np.isin(batch.contacts.id, targets)
+            chosen, matching = chosen & listed, matching & listed
+        codes, counts = np.unique(batch.contacts.state[chosen], return_counts=True)
         states.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
-        suppressed += int(np.count_nonzero(batch.contacts.suppressed[reached]))
+        suppressed += int(np.count_nonzero(batch.contacts.suppressed[chosen]))
+        outside += int(np.count_nonzero(matching & ~in_split(batch.contacts.id, instance)))
     progress("reach", len(ranges), len(ranges))
     by_state = {USPS_STATES[code] if code >= 0 else UNKNOWN: n for code, n in states.items()}
     return Reach(
         contacts=states.total(),
         suppressed=suppressed,
+        outside_split=outside,
         by_state=dict(sorted(by_state.items(), key=lambda pair: (-pair[1], pair[0]))),
     )
 

@@ -160,6 +160,8 @@ def _print_reach(console: Console, found: CampaignShown) -> None:
     paragraph(console, f"{reach.contacts:,} contacts that can get messages and that it targets")
     if reach.suppressed:
         paragraph(console, f"suppressed contacts among them: {reach.suppressed:,}")
+    if reach.outside_split:
+        paragraph(console, f"others that it targets, outside its split: {reach.outside_split:,}")
     if reach.contacts:
         states = [f"{state} {count:,}" for state, count in reach.by_state.items()]
         rest = sum(list(reach.by_state.values())[STATES_SHOWN:])

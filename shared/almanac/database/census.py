@@ -88,9 +88,11 @@ def take_census(connection: apsw.Connection, as_of: dt.date) -> Census:
 
 def _ids(connection: apsw.Connection) -> Ids:
     """Return the different integer ids of contacts, sorted."""
-    if not columns_of(connection, "contacts").has("id"):
+    columns = columns_of(connection, "contacts")
+    if not columns.has("id"):
         return np.empty(0, np.int64)
-    sql = "SELECT DISTINCT id FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
+    whole = columns.whole("id")
+    sql = f"SELECT DISTINCT {whole} FROM contacts WHERE {whole} IS NOT NULL ORDER BY 1"
     return np.fromiter((row[0] for row in connection.execute(sql)), np.int64)
 
 

@@ -53,9 +53,8 @@ def extract_contact(source: Source, contact_id: int) -> Extract:
     try:
         copy.execute(f"PRAGMA encoding = '{scalar(source.connection, 'PRAGMA encoding')}'")
         _Copier(source.connection, copy).contact(contact_id)
-        found = bool(
-            describe(copy, "contacts")
-            and scalar(copy, "SELECT EXISTS (SELECT 1 FROM contacts WHERE typeof(id) = 'integer')")
+        found = bool(describe(copy, "contacts")) and bool(
+            scalar(copy, "SELECT EXISTS (SELECT 1 FROM contacts)")
         )
         suppressions = describe(copy, "suppressions")
         return Extract(
@@ -82,7 +81,8 @@ class _Copier:
         for name in _WHOLE:
             self.rows(name, "1", {})
         contacts = columns_of(self._whole, "contacts")
-        self.rows("contacts", f"{contacts.key('id')} = :id", who)
+        mine = f"{contacts.key('id')} = :id AND {contacts.whole('id')} IS NOT NULL"
+        self.rows("contacts", mine, who)
         for name in _OF_CONTACT:
             columns = columns_of(self._whole, name)
             if columns.has("contact_id"):
@@ -125,7 +125,10 @@ class _Copier:
             self.rows("email_schedules", f"{mine} AND {condition}", who, by)
 
     def _suppressions(self, who: Values) -> None:
-        """Copy the contact's suppressions, compared as in planning; id 0 and '' match none."""
+        """Copy the contact's suppressions, compared as in planning; id 0 and '' match none.
+
+        Those with a phone number are copied whatever the number.
+        """
         columns = columns_of(self._whole, "suppressions")
         conditions = []
         if columns.has("contact_id"):
@@ -139,6 +142,9 @@ class _Copier:
                 "AND :address <> x''"
             )
             who = who | {"address": address}
+        if columns.has("phone"):
+            # numbers are compared by their digits, which SQL cannot do
+            conditions.append(f"{trimmed(columns.text('phone'))} <> ''")
         if conditions:
             self.rows("suppressions", " OR ".join(conditions), who)
 
@@ -166,8 +172,9 @@ def _run_ids(copy: apsw.Connection) -> dict[int, str]:
 
 def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
     """Return the sorted ids of the contacts closest to an id that no contact has."""
-    key = columns_of(connection, "contacts").key("id")
-    whole = f"FROM main.contacts WHERE typeof({key}) = 'integer' AND {key}"
+    columns = columns_of(connection, "contacts")
+    key = columns.key("id")
+    whole = f"FROM main.contacts WHERE {columns.whole('id')} IS NOT NULL AND {key}"
     below = connection.execute(
         f"SELECT DISTINCT {key} {whole} < ? ORDER BY 1 DESC LIMIT {NEAREST}", (contact_id,)
     )
@@ -184,10 +191,11 @@ def ids_with_address(connection: apsw.Connection, address: str) -> list[int]:
     Reads all contacts, or an index of all addresses if there is one.
     """
     columns = columns_of(connection, "contacts")
+    whole = columns.whole("id")
     found = connection.execute(
-        f"SELECT DISTINCT {columns.key('id')} FROM main.contacts WHERE "
+        f"SELECT DISTINCT {whole} FROM main.contacts WHERE "
         f"lower({trimmed(columns.text('email'))}) = lower({trimmed('?')}) "
-        f"AND typeof({columns.key('id')}) = 'integer' ORDER BY 1",
+        f"AND {whole} IS NOT NULL ORDER BY 1",
         (address,),
     )
     return [row[0] for row in found]

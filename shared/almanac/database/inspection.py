@@ -10,6 +10,7 @@ import apsw
 from almanac.database.catalog import describe, scalar
 from almanac.database.opening import map_errors, open_database
 from almanac.database.schema import CONTACT_ALIASES, CONTACT_COLUMNS, TABLES
+from almanac.database.sql import columns_of
 
 PROBLEMS = 20
 
@@ -24,7 +25,7 @@ class Inspection:
     unusable_tables: tuple[str, ...]  # views and the like under the name of one of our tables
     contacts: int  # rows of contacts
     duplicate_ids: int  # rows of contacts that repeat the id of another: left out of planning
-    non_integer_ids: int  # rows of contacts without an integer id: left out of planning
+    non_integer_ids: int  # rows whose id is no whole number: left out of planning
 
     @property
     def sound(self) -> bool:
@@ -83,9 +84,10 @@ def _damage(connection: apsw.Connection) -> list[str]:
 
 
 def _count_ids(connection: apsw.Connection) -> tuple[int, int, int]:
-    """Return the rows of contacts, those with an integer id, and the different ids among them."""
-    integers = "SELECT count(*) FROM contacts WHERE typeof(id) = 'integer'"
-    different = "SELECT count(DISTINCT id) FROM contacts WHERE typeof(id) = 'integer'"
+    """Return the rows of contacts, those with a usable id, and the different ids among them."""
+    whole = columns_of(connection, "contacts").whole("id")
+    integers = f"SELECT count({whole}) FROM contacts"
+    different = f"SELECT count(DISTINCT {whole}) FROM contacts"
     return (
         scalar(connection, "SELECT count(*) FROM contacts"),
         scalar(connection, integers),

@@ -20,6 +20,7 @@ from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record
 from almanac.database.config_versions import last_config
 from almanac.database.occupancy import count_occupancy
+from almanac.database.oddities import Oddities, read_oddities
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import (
     ANSWERS,
@@ -167,6 +168,15 @@ class Snapshot:
         found = self._tables.read(sql, (), schema)
         pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)
         return list(pairs), self._tables.number(f"SELECT count(*) {rows}")
+
+    def oddities(self) -> Oddities:
+        """Return the rows that planning leaves out because it cannot read them."""
+        return read_oddities(self._tables)
+
+    def contact_column_names(self) -> list[str]:
+        """Return the names of the columns of contacts, in lower case, in the table's order."""
+        table = self._tables.columns("contacts").table
+        return list(table.columns) if table is not None else []
 
     def has_legacy_rate_increases(self) -> bool:
         """Return whether the migration has rows of the replaced type to turn into targets."""

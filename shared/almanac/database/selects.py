@@ -135,15 +135,14 @@ def contact_columns(columns: Columns, settings: ContactColumns) -> Select:
     for name, alias in CONTACT_ALIASES.items():
         if name not in settings.columns:
             select[name] = columns.first_text(name, alias)
-    opt_outs = [name for name in settings.opt_out_columns if columns.has(name.lower())]
+    opt_outs = [(name, name.lower()) for name in settings.opt_out_columns]
     opted = "".join(
-        f"WHEN {columns.flag(name.lower())} THEN {_literal(name)} " for name in opt_outs
+        f"WHEN {columns.flag(column)} THEN {_literal(name)} "
+        for name, column in opt_outs
+        if columns.has(column)
     )
-    consents = [
-        columns.flag(name.lower())
-        for name in settings.sms_consent_columns
-        if columns.has(name.lower())
-    ]
+    consent = [name.lower() for name in settings.sms_consent_columns]
+    consents = [columns.flag(name) for name in consent if columns.has(name)]
     return select | {
         "id": columns.whole("id"),
         "failed_underwriting": columns.flag(named["failed_underwriting"]),

@@ -75,6 +75,8 @@ class Columns:
         if self.table is None or not self.has(name):
             return "NULL"
         column = quoted(name)
+        if self.table.rowid_alias == name:
+            return column
         if _is_integer(self.table.columns[name]):  # SQLite has made integers of such texts
             return f"CASE WHEN typeof({column}) = 'integer' THEN {column} END"
         text = trimmed(f"CAST({column} AS TEXT)")

@@ -8,35 +8,29 @@ import datetime as dt
 import numpy as np
 
 from almanac import civil
+from almanac.explain.campaign_absences import absence, campaign_absences
 from almanac.explain.case import Case
-from almanac.explain.messages import targeting_mismatch
+from almanac.explain.handled import HANDLED, NOT_DUE, handled_by, row_in_words
 from almanac.explain.model import Absence, Decision, Input
 from almanac.frames import NO_DAY
+from almanac.organizations.brief import aep_in_words
 from almanac.planning.anniversaries import AnniversaryDays, aep_days, birthdays, effective_dates
-from almanac.planning.brief import Instance
 from almanac.planning.history import (
     AEP,
     ANNIVERSARY_DAYS,
     BIRTHDAY,
-    CAMPAIGN,
     EFFECTIVE_DATE,
     FOLLOWUP,
     POST_WINDOW,
 )
 from almanac.plurals import plural
 
-HANDLED = "Handled already"
-NOT_DUE = "Not due"
-
 
 def absences(case: Case) -> list[Absence]:
     """Return the built-in messages and the contact's campaigns without a candidate, with why."""
     if not case.eligible:
         return []
-    drafts = case.plan.drafts
-    present = {case.kind(row).email_type for row in range(len(drafts))}
-    campaigns = np.flatnonzero(case.kind_table.is_campaign[drafts.kind])
-    instances = {case.kind(int(row)).instance for row in campaigns}
+    present = {case.kind(row).email_type for row in range(len(case.plan.drafts))}
     found = []
     for name, find in (
         ("birthday", _birthday),
@@ -46,12 +40,8 @@ def absences(case: Case) -> list[Absence]:
         ("followup", _followup),
     ):
         if not any(each.startswith(name) for each in present):
-            found.append(_absence(find(case), name, name))
-    return found + _campaigns(case, instances)
-
-
-def _absence(why: Decision, email_type: str, name: str) -> Absence:
-    return Absence(**dict(why), email_type=email_type, name=name)
+            found.append(absence(find(case), name, name))
+    return found + campaign_absences(case)
 
 
 def _not_due(why: str, **inputs: Input) -> Decision:
@@ -87,8 +77,8 @@ def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") 
             step=HANDLED,
             section="Candidates",
             why=f"the one of {civil.text_of(event)} is already handled by "
-            f"{_row_in_words(case, near)}",
-            inputs=_handled(case, near, ideal),
+            f"{row_in_words(case, near)}",
+            inputs=handled_by(case, near, ideal),
         )
     return _not_due(
         f"the next one is due on {civil.text_of(ideal)}, after the horizon "
@@ -101,7 +91,7 @@ def _due_later(case: Case, code: int, event: int, ideal: int, remark: str = "") 
 def _aep(case: Case) -> Decision:
     context, aep = case.context, case.context.config.aep
     if context.aep_replaced:
-        why = "a campaign of the type aep replaces it"
+        why = aep_in_words(context)
         return Decision(step="Replaced", section="Campaigns", why=why)
     if not aep.enabled:
         return _not_due("the configuration disables it (aep.enabled)", **{"aep.enabled": False})
@@ -147,8 +137,8 @@ def _no_window(case: Case) -> Decision:
         return Decision(
             step=HANDLED,
             section="Candidates",
-            why=f"the one after {end} is already handled by {_row_in_words(case, near)}",
-            inputs=_handled(case, near, after),
+            why=f"the one after {end} is already handled by {row_in_words(case, near)}",
+            inputs=handled_by(case, near, after),
         )
     why = f"no message is due in the window {start} to {end}"
     if case.cause(after):
@@ -176,88 +166,7 @@ def _committed_near(case: Case, code: int, ideal: int) -> int | None:
     """Return the position of the committed row that handles what is due on the ideal day."""
     rows = case.plan.history.rows
     apart = np.abs(rows.day.astype(np.int64) - ideal)
-    near = (rows.type == code) & (rows.day != NO_DAY) & (apart <= ANNIVERSARY_DAYS)
+    of_type = (rows.type == code) | (rows.campaign_aep & (code == AEP))
+    near = of_type & (rows.day != NO_DAY) & (apart <= ANNIVERSARY_DAYS)
     found = np.flatnonzero(near)
     return None if len(found) == 0 else int(found[-1])
-
-
-def _status(case: Case, position: int) -> str:
-    row_id = int(case.plan.history.rows.row_id[position])
-    status: str = next(row["status"] for row in case.committed if row["id"] == row_id)
-    return status
-
-
-def _row_in_words(case: Case, position: int) -> str:
-    rows = case.plan.history.rows
-    status = _status(case, position) or "without a status"
-    day = int(rows.day[position])
-    when = f" on {civil.text_of(day)}" if day != NO_DAY else ""
-    return f"row {int(rows.row_id[position])}, {status}{when}"
-
-
-def _handled(case: Case, position: int, ideal: int | None = None) -> dict[str, Input]:
-    """Return the row that handles a message, and how near it has to be."""
-    rows = case.plan.history.rows
-    day = int(rows.day[position])
-    inputs: dict[str, Input] = {
-        "row": int(rows.row_id[position]),
-        "status": _status(case, position),
-        "scheduled_send_date": None if day == NO_DAY else civil.date_of(day),
-    }
-    if ideal is not None:
-        inputs |= {
-            "ideal date": civil.date_of(ideal),
-            "days between": abs(day - ideal),
-            "at most": ANNIVERSARY_DAYS,
-        }
-    return inputs
-
-
-def _campaigns(case: Case, present: set[int]) -> list[Absence]:
-    targets = case.data.targets.to_pylist()
-    statuses: dict[int, list[str]] = {}
-    for target in targets:
-        status = target["status"].strip().lower()
-        statuses.setdefault(target["campaign_instance_id"], []).append(status)
-    found = []
-    for instance in case.context.instances:
-        wanted = instance.id in statuses or (instance.takes_part and instance.target_all_contacts)
-        if wanted and instance.id not in present:
-            why = _campaign(case, instance, statuses.get(instance.id, []))
-            name = f"{instance.email_type} '{instance.name}'"
-            found.append(_absence(why, instance.email_type, name))
-    return found
-
-
-def _campaign(case: Case, instance: Instance, statuses: list[str]) -> Decision:
-    inputs: dict[str, Input] = {"instance": instance.id}
-    position = case.context.instances.index(instance)
-    rows = case.plan.history.rows
-    handled = np.flatnonzero((rows.type == CAMPAIGN) & (rows.instance == position))
-    mismatch, of_targeting = targeting_mismatch(case, instance)
-    step = NOT_DUE
-    if instance.problem is not None:
-        step, why = "Left out", f"the campaign is left out: {instance.problem}"
-    elif not instance.takes_part:
-        start, end = instance.active_start or "the beginning", instance.active_end or "open end"
-        step = "Takes part"
-        why = (
-            f"the campaign takes no part on {case.context.as_of}: it is active from {start} to "
-            f"{end}, and only if its type is"
-        )
-        inputs |= {
-            "active_start_date": instance.active_start,
-            "active_end_date": instance.active_end,
-        }
-    elif instance.target_all_contacts and mismatch:
-        step, why = "Targeting", f"the campaign {mismatch}"
-        inputs = of_targeting
-    elif not instance.target_all_contacts and all(status == "sent" for status in statuses):
-        step, why = HANDLED, "it was sent according to contact_campaigns"
-    elif len(handled):
-        step = HANDLED
-        why = f"it is already handled by {_row_in_words(case, int(handled[-1]))}"
-        inputs |= _handled(case, int(handled[-1]))
-    else:
-        why = f"it is past its deadline, or due after {case.context.horizon}"
-    return Decision(step=step, section="Campaigns", why=why, inputs=inputs)

@@ -11,6 +11,7 @@ import numpy as np
 from almanac import civil
 from almanac.balancing.hashing import message_hashes
 from almanac.explain.case import Case
+from almanac.explain.frequency import waits
 from almanac.explain.model import Decision, Input, PlannedRow
 from almanac.names import date_of_run
 from almanac.plurals import plural
@@ -28,8 +29,13 @@ def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
     day, ideal = civil.day_of(found.scheduled_send_date), int(drafts.ideal[row])
     kept = _kept(case, found)
     inputs = _dates(case, row, found)
+    x = int(case.plan.sifted.x[row])
     if day == ideal:
         why = f"On its ideal date{kept}."
+        return Decision(step="Target", section="Target", why=why, inputs=inputs)
+    if day == x:
+        why = f"On the first day that the frequency limit allows{kept}."
+        inputs["first day by the limit"] = found.scheduled_send_date
         return Decision(step="Target", section="Target", why=why, inputs=inputs)
     for t0 in _first_days(case, found):
         target = _target(case, row, t0)
@@ -47,11 +53,15 @@ def why_that_day(case: Case, row: int, found: PlannedRow) -> Decision:
 def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
     """Return why the last run found no day for a candidate."""
     sifted = case.plan.sifted
-    first, last = int(sifted.floor[row]), int(sifted.hi[row])
+    last = int(sifted.hi[row])
+    first = min(_target(case, row, case.limits.t0), last)
     days = f"{civil.text_of(first)} to {civil.text_of(last)}"
     ceiling = plural(case.limits.ceiling, "message")
     if code is SkipCode.DAILY_CAP:
-        why = f"Every day from {days} on which it may be sent had reached the ceiling of {ceiling}."
+        why = (
+            f"It was not admitted: messages that go first, by priority and then by deadline, took "
+            f"the room of the days {days}, up to the ceiling of {ceiling}."
+        )
     else:
         why = (
             f"On every day from {days} with room, the contact has another campaign message, and "
@@ -122,9 +132,9 @@ def _spread(case: Case, row: int, t0: int) -> int:
 
 def _target(case: Case, row: int, t0: int) -> int:
     """Return the target of a new candidate in a run with that T0, before smoothing."""
-    ideal = int(case.plan.drafts.ideal[row])
-    if ideal >= t0:
-        return ideal
+    x = int(case.plan.sifted.x[row])
+    if x >= t0:
+        return x
     if case.kind(row).is_followup:
         return t0
     return t0 + _hash(case, row) % _spread(case, row, t0)
@@ -156,7 +166,7 @@ def _shift(case: Case, row: int) -> int:
 
 
 def _is_smoothed(case: Case, row: int, day: int) -> bool:
-    if not case.kind(row).is_effective_date:
+    if not case.kind(row).is_effective_date or waits(case, row):
         return False
     return day == int(case.plan.drafts.ideal[row]) + _shift(case, row)
 
@@ -195,7 +205,8 @@ def _waited(
 ) -> Decision:
     start, end = civil.text_of(aimed), civil.text_of(day)
     why = (
-        f"It waited for room from {start} to {end}: the days before that had reached the cap of "
+        f"It waited for room from {start} to {end}: on the days before that, messages that must be "
+        f"sent earlier or go first took the room up to the cap of "
         f"{plural(case.limits.cap, 'message')}"
     )
     if case.kind(row).is_campaign:
@@ -203,6 +214,8 @@ def _waited(
     load = case.occupancy.on(end)
     if load is not None:
         why += f" ({plural(load, 'message')} on {end} now)"
+        if load > case.limits.cap:
+            why += ". Its day is above the cap, since otherwise some message would find no day"
     inputs = inputs | {"aimed at": civil.date_of(aimed)} | caps_of(case)
     inputs["load now"] = loads_between(case, aimed, day)
     return Decision(step="Daily cap", section="Daily cap", why=f"{why}{kept}.", inputs=inputs)

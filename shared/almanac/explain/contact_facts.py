@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.explain.case import Case, date_or_none
 from almanac.explain.model import ContactFacts, IssueNote
-from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.explain.text_messages import usable_phone
+from almanac.planning.contacts import ISSUE_ADVICE, is_active
 from almanac.planning.rule_text import rule_in_words
-from almanac.rules.states import USPS_STATES
+from almanac.rules.states import STATE_NAMES, USPS_STATES
 from almanac.rules.zip import state_codes_of
 
 
@@ -24,6 +25,12 @@ def contact_facts(case: Case) -> ContactFacts:
         IssueNote(issue=i["issue"], detail=i["detail"], advice=ISSUE_ADVICE.get(i["issue"], ""))
         for i in case.plan.batch.issues.to_pylist()
     ]
+    birth, effective = (
+        int(civil.parse_dates(table[name])[0]) for name in ("birth_date", "effective_date")
+    )
+    if case.eligible:  # without placeholders
+        contacts = case.plan.batch.contacts
+        birth, effective = int(contacts.birth[0]), int(contacts.effective[0])
     suppressed = int(case.plan.batch.contacts.suppressed[0]) if case.eligible else 0
     return ContactFacts(
         email=row["email"],
@@ -31,22 +38,24 @@ def contact_facts(case: Case) -> ContactFacts:
         state=state,
         state_source=source,
         zip_code=row["zip_code"],
-        birth_date=date_or_none(int(civil.parse_dates(table["birth_date"])[0])),
-        effective_date=date_or_none(int(civil.parse_dates(table["effective_date"])[0])),
+        birth_date=date_or_none(birth),
+        effective_date=date_or_none(effective),
         carrier=row["carrier"],
-        phone=bool(row["phone_number"].strip()),
+        phone=usable_phone(case),
         failed_underwriting=bool(row["failed_underwriting"]),
         eligible=case.eligible,
-        why_not=None if case.eligible else _why_not(row, [i.issue for i in issues]),
+        why_not=None if case.eligible else _why_not(case, row, [i.issue for i in issues]),
         suppression=case.kind_table.reasons[suppressed] or None,
         rule=_rule(case, state),
         issues=issues,
     )
 
 
-def _why_not(row: dict[str, Any], issues: list[str]) -> str:
-    if row["status"].strip().lower() not in ("", "active"):
-        return f"its status is {row['status'].strip()!r}, and only active contacts take part"
+def _why_not(case: Case, row: dict[str, Any], issues: list[str]) -> str:
+    active = case.context.config.contacts.active_statuses
+    if not is_active(case.data.contacts, case.context)[0]:
+        known = " or ".join(status.strip() for status in active) or "no"
+        return f"its status is {row['status'].strip()!r}, and only {known} contacts take part"
     if "invalid_email" in issues:
         return f"its e-mail address {row['email'].strip()!r} is not valid"
     return (
@@ -61,6 +70,8 @@ def _state(case: Case) -> tuple[str | None, str]:
     column, zip_code = row["state"].strip().upper(), row["zip_code"].strip()
     if column in USPS_STATES:
         return column, "from the column state"
+    if column in STATE_NAMES:
+        return STATE_NAMES[column], "from the column state"
     zips = pc.utf8_trim_whitespace(case.data.contacts["zip_code"].combine_chunks())
     code = int(state_codes_of(zips)[0])
     if code >= 0:

@@ -40,7 +40,7 @@ def counted_messages(case: Case) -> list[Counted]:
         # a candidate whose range is empty was counted before it was skipped
         counts = not case.reason(row) or sifted.hi[row] < sifted.start[row]
         if counts and not case.kind(row).is_followup:
-            day = int(drafts.ideal[row])
+            day = int(sifted.x[row])
             message = MessageOnDay(message=case.name(row), day=civil.date_of(day), status="planned")
             counted = Counted(day, int(sifted.lo[row]), row, message)
             found.append((counted, (1, *_order(case, row))))
@@ -71,6 +71,53 @@ def too_frequent(case: Case, row: int) -> Decision:
     sifted = case.plan.sifted
     if case.skip_code(row) is SkipCode.FREQUENCY and sifted.hi[row] < sifted.start[row]:
         return _no_range(case, row)
+    ideal, latest = int(case.plan.drafts.ideal[row]), int(sifted.latest[row])
+    first, last, within = _full_span(case, row)
+    later = f", and so it would be on every day up to {civil.text_of(latest)}"
+    return Decision(
+        step="Frequency",
+        section="Sifting",
+        why=f"At most {_most(case)}: on {civil.text_of(ideal)} it would be one too many, with "
+        f"{_named(within)}{later if latest > ideal else ''}.",
+        inputs={
+            **limits_of(case),
+            "ideal date": civil.date_of(ideal),
+            "latest": civil.date_of(latest),
+            "span from": civil.date_of(first),
+            "span to": civil.date_of(last),
+            "filled by": within,
+        },
+    )
+
+
+def waits(case: Case, row: int) -> bool:
+    """Return whether the frequency limit counts a candidate on a later day than its ideal date."""
+    return bool(case.plan.sifted.x[row] > case.plan.drafts.ideal[row])
+
+
+def waiting(case: Case, row: int) -> Decision:
+    """Return why a candidate waits for the frequency limit, and until when."""
+    ideal, x = int(case.plan.drafts.ideal[row]), int(case.plan.sifted.x[row])
+    first, last, within = _full_span(case, row)
+    return Decision(
+        step="Frequency",
+        section="Sifting",
+        why=f"At most {_most(case)}: on its ideal date {civil.text_of(ideal)} it would be one too "
+        f"many, with {_named(within)}. It waits until {civil.text_of(x)}, the first day that the "
+        "limit allows.",
+        inputs={
+            **limits_of(case),
+            "ideal date": civil.date_of(ideal),
+            "waits until": civil.date_of(x),
+            "span from": civil.date_of(first),
+            "span to": civil.date_of(last),
+            "filled by": within,
+        },
+    )
+
+
+def _full_span(case: Case, row: int) -> tuple[int, int, list[MessageOnDay]]:
+    """Return a span with the ideal date that has no room, and the messages in it."""
     limit, ideal = case.context.config.frequency, int(case.plan.drafts.ideal[row])
     before = [
         each
@@ -83,26 +130,16 @@ def too_frequent(case: Case, row: int) -> Decision:
         within = [each.message for each in before if first <= each.day <= last]
         if len(within) >= limit.max_emails:
             break
+    return first, last, within
+
+
+def _named(within: list[MessageOnDay]) -> str:
     names = [
         f"{each.message}{'' if each.status == 'planned' else f' ({each.status})'} on {each.day}"
         for each in within
     ]
-    others = ", ".join(names[:SHOWN])
-    if len(names) > SHOWN:
-        others += f", {len(names) - SHOWN} more"
-    return Decision(
-        step="Frequency",
-        section="Sifting",
-        why=f"At most {_most(case)}: on {civil.text_of(ideal)} it would be one too many, with "
-        f"{others}.",
-        inputs={
-            **limits_of(case),
-            "ideal date": civil.date_of(ideal),
-            "span from": civil.date_of(first),
-            "span to": civil.date_of(last),
-            "filled by": within,
-        },
-    )
+    more = f", {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _no_range(case: Case, row: int) -> Decision:

@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Literal
 
 from almanac import civil
-from almanac.database.catalog import Record
 from almanac.explain.case import Case
 from almanac.explain.chosen_day import why_no_day, why_that_day
-from almanac.explain.frequency import campaign_conflict, range_of, too_frequent
+from almanac.explain.frequency import campaign_conflict, range_of, too_frequent, waiting, waits
 from almanac.explain.model import Decision, ExplainedMessage, Input, PlannedRow
 from almanac.explain.origins import origin
+from almanac.explain.suppression import suppressed
+from almanac.explain.text_messages import sms_template, why_no_text
 from almanac.explain.windows import exclusion
 from almanac.planning.brief import Instance
-from almanac.schedule_status import SkipCode, SkipReason, Status, parse_reason, suppression_reason
+from almanac.planning.split import in_split, split_share
+from almanac.schedule_status import SkipCode, SkipReason, Status, parse_reason
 
 Outcome = Literal["planned", "skipped", "not in the plan yet"]
 NO_DAY_FOUND = (SkipCode.DAILY_CAP, SkipCode.CAMPAIGN_CONFLICT)
@@ -44,10 +45,20 @@ def message(case: Case, row: int) -> ExplainedMessage:
         outcome=outcome,
         day=found.scheduled_send_date if found and outcome == "planned" else None,
         skip_reason=reason.text if reason else None,
-        decisions=[origin(case, row), *([] if sifted_out else [range_of(case, row)]), decision],
+        sms_template=sms_template(case, row),
+        no_text_message=why_no_text(case, row),
+        decisions=[origin(case, row), *_on_the_way(case, row), decision],
         row=found,
         note=note,
     )
+
+
+def _on_the_way(case: Case, row: int) -> list[Decision]:
+    """Return the decisions between the origin of a candidate and the last one."""
+    if case.reason(row) is not None:
+        return []
+    waited = [waiting(case, row)] if waits(case, row) else []
+    return [*waited, range_of(case, row)]
 
 
 def _outcome(case: Case, row: int) -> tuple[Outcome, SkipReason | None, Decision, str | None]:
@@ -109,37 +120,8 @@ def _note_if_planned(case: Case, row: int, found: PlannedRow) -> str | None:
 def why_skipped(case: Case, row: int, reason: SkipReason) -> Decision:
     """Return why the rules skip a candidate before any day is chosen."""
     if reason.code is SkipCode.SUPPRESSED:
-        return _suppression(case, reason)
+        return suppressed(case, row, reason)
     return _BY_CODE.get(reason.code, exclusion)(case, row)
-
-
-def _suppression(case: Case, reason: SkipReason) -> Decision:
-    """Name the row of suppressions that forbids all messages to the contact."""
-    row = next((each for each in case.suppressions if _is_active(case, each, reason)), {})
-    inputs: dict[str, Input] = {
-        name: row[name] if type(row[name]) is int else str(row[name] or "")
-        for name in ("id", "email", "contact_id", "reason", "source")
-        if name in row
-    }
-    bounds = {name: _date(row, name) for name in ("since", "until") if name in row}
-    when = "".join(f", {name} {day}" for name, day in bounds.items() if day)
-    return Decision(
-        step="Suppression",
-        section="Contacts",
-        why=f"The contact is suppressed ({reason.detail}{when}): nothing is sent.",
-        inputs=inputs | bounds,
-    )
-
-
-def _is_active(case: Case, row: Record, reason: SkipReason) -> bool:
-    """Return whether a row of suppressions is active on as_of and has that reason."""
-    since, until = (_date(row, name) or case.context.as_of for name in ("since", "until"))
-    active = since <= case.context.as_of <= until
-    return active and suppression_reason(str(row.get("reason") or "")) == reason
-
-
-def _date(row: Record, name: str) -> dt.date | None:
-    return civil.parse_date(str(row.get(name) or ""))
 
 
 def targeting_mismatch(case: Case, instance: Instance) -> tuple[str, dict[str, Input]]:
@@ -162,6 +144,44 @@ def _targeting(case: Case, row: int) -> Decision:
     found, inputs = targeting_mismatch(case, case.instances[case.kind(row).instance])
     return Decision(
         step="Targeting", section="Campaigns", why=f"The campaign {found}.", inputs=inputs
+    )
+
+
+def outside_split(case: Case, instance: Instance) -> tuple[str, dict[str, Input]]:
+    """Return why the contact is not in a campaign's split; '' if it is."""
+    split, ids = instance.split, case.plan.batch.contacts.id
+    if split is None or bool(in_split(ids, instance)[0]):
+        return "", {}
+    share = int(split_share(ids, split.group)[0])
+    why = (
+        f"takes the shares {split.first} to {split.end - 1} of the split group {split.group!r}, "
+        f"and the contact's share is {share}"
+    )
+    return why, {
+        "instance": instance.id,
+        "split group": split.group,
+        "split from": split.first,
+        "split to": split.end,
+        "share of the contact": share,
+    }
+
+
+def _split(case: Case, row: int) -> Decision:
+    found, inputs = outside_split(case, case.instances[case.kind(row).instance])
+    return Decision(step="Split", section="Campaigns", why=f"The campaign {found}.", inputs=inputs)
+
+
+def _date_unknown(case: Case, row: int) -> Decision:
+    """Return that the date that the state's window is counted from is missing."""
+    is_birth = case.skip_code(row) is SkipCode.BIRTH_DATE_UNKNOWN
+    date = "birth date" if is_birth else "effective date"
+    return Decision(
+        step="Window date",
+        section="Contacts",
+        why=f"The window of {case.state} is counted from the {date}, which the contact lacks, and "
+        "the configuration then sends nothing that respects windows "
+        "(organization.send_without_window_date).",
+        inputs={"state": case.state, date: None, "send_without_window_date": False},
     )
 
 
@@ -211,7 +231,10 @@ def _underwriting_campaign(case: Case, row: int) -> Decision:
 # for every other code: an exclusion by the state's rule
 _BY_CODE: dict[SkipCode, Callable[[Case, int], Decision]] = {
     SkipCode.OUTSIDE_TARGETING: _targeting,
+    SkipCode.OUTSIDE_SPLIT: _split,
     SkipCode.OUTSIDE_DATES: _campaign_dates,
+    SkipCode.BIRTH_DATE_UNKNOWN: _date_unknown,
+    SkipCode.EFFECTIVE_DATE_UNKNOWN: _date_unknown,
     SkipCode.UNDERWRITING_GLOBAL: _underwriting_global,
     SkipCode.UNDERWRITING_CAMPAIGN: _underwriting_campaign,
     SkipCode.CAMPAIGN_CONFLICT: campaign_conflict,

@@ -124,6 +124,8 @@ class ExplainedMessage(BaseModel):
     outcome: Literal["planned", "skipped", "not in the plan yet"]
     day: dt.date | None  # the day for which it is planned
     skip_reason: str | None
+    sms_template: str | None = None  # of the text message that goes along
+    no_text_message: str | None = None  # why none does
     decisions: list[Decision]  # in the order of the steps; the last is decisive
     row: PlannedRow | None  # its row in the database
     note: str | None = None  # how the database differs from what the rules say now

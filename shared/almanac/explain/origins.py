@@ -12,6 +12,7 @@ import numpy as np
 from almanac import civil
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input, MessageOnDay
+from almanac.explain.targets import trigger_source
 from almanac.planning.anniversaries import aep_days, birthdays, effective_dates
 from almanac.plurals import plural
 from almanac.schedule_status import INELIGIBLE_SKIPS
@@ -59,27 +60,34 @@ def _birthday(case: Case, row: int) -> Decision:
 def _effective_date(case: Case, row: int) -> Decision:
     ahead, event = case.context.config.timing.effective_date_days_before, _event(case, row)
     organization = case.context.config.organization
+    months = organization.effective_date_first_email_months
+    when, ideal = _ahead(ahead), civil.date_of(case.plan.drafts.ideal[row])
+    if ideal > event - dt.timedelta(days=ahead):
+        when = (
+            f"is due on {ideal}, the first day of the month {plural(months, 'month')} after that "
+            "of the effective date"
+        )
     return Decision(
         step="Candidate",
         section="Candidates",
-        why=f"The policy's anniversary is on {event}, and its message {_ahead(ahead)}.",
+        why=f"The policy's anniversary is on {event}, and its message {when}.",
         inputs={
             "effective date": civil.date_of(case.plan.batch.contacts.effective[0]),
             "anniversary": event,
             "effective_date_days_before": ahead,
-            "effective_date_first_email_months": organization.effective_date_first_email_months,
+            "effective_date_first_email_months": months,
         },
     )
 
 
 def _aep(case: Case, row: int) -> Decision:
-    aep = case.context.config.aep
-    return Decision(
-        step="Candidate",
-        section="Candidates",
-        why=f"The annual enrollment message is due on {_event(case, row)} for all contacts.",
-        inputs={"aep.date": aep.date, "aep.valid_days": aep.valid_days},
-    )
+    aep, lender = case.context.config.aep, case.instances.get(case.context.aep_lender or 0)
+    why = f"The annual enrollment message is due on {_event(case, row)} for all contacts"
+    inputs: dict[str, Input] = {"aep.date": aep.date, "aep.valid_days": aep.valid_days}
+    if lender is not None:
+        why += f", with templates and priority of campaign {lender.id} {lender.name!r}"
+        inputs["lent by instance"] = lender.id
+    return Decision(step="Candidate", section="Candidates", why=f"{why}.", inputs=inputs)
 
 
 def _post_window(case: Case, row: int) -> Decision:
@@ -128,7 +136,19 @@ def _kept_back(case: Case, first: int, last: int) -> list[MessageOnDay]:
 def _campaign(case: Case, row: int) -> Decision:
     kind, event = case.kind(row), _event(case, row)
     instance = case.instances[kind.instance]
-    inputs: dict[str, Input] = {"instance": instance.id, "trigger date": event}
+    source, target = trigger_source(case, instance, event)
+    inputs: dict[str, Input] = {
+        "instance": instance.id,
+        "trigger date": event,
+        "trigger date from": source,
+    }
+    if target is not None:
+        inputs["target"] = target.row_id
+        if target.data:
+            inputs["target carries"] = target.data
+    if instance.split is not None:
+        split = instance.split
+        inputs["split"] = f"{split.group} {split.first} to {split.end}"
     if instance.spread is not None:
         first, last = instance.spread
         size = (last - first).days + 1
@@ -142,7 +162,7 @@ def _campaign(case: Case, row: int) -> Decision:
     else:
         ahead = instance.days_before_event
         when = _ahead(ahead) if ahead >= 0 else f"is due {plural(-ahead, 'day')} after"
-        why = f"The campaign's trigger date is {event}, and its message {when}"
+        why = f"The campaign's trigger date is {event} ({source}), and its message {when}"
         inputs["days_before_event"] = ahead
         if instance.active_start is not None and civil.day_of(instance.active_start) == int(
             case.plan.drafts.ideal[row]

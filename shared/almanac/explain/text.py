@@ -128,9 +128,17 @@ def _messages(console: Console, found: Explanation) -> None:
         paragraph(console, message.last.why, indent=4)
         if message.note:
             paragraph(console, message.note, indent=4)
+        if message.outcome != "skipped":
+            paragraph(console, _text_message(message), indent=4)
         for decision in message.decisions[:-1]:
             paragraph(console, decision.why, indent=4)
         table(console, ("!", "", ""), map(_decision, message.decisions), indent=4)
+
+
+def _text_message(message: ExplainedMessage) -> str:
+    if message.no_text_message is None:
+        return f"A text message goes along ({message.sms_template})."
+    return f"No text message: {message.no_text_message}."
 
 
 def _decision(decision: Decision) -> tuple[str, str, str]:

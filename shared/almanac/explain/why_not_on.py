@@ -11,7 +11,7 @@ from almanac import civil
 from almanac.errors import RequestError
 from almanac.explain.case import Case, lowered
 from almanac.explain.chosen_day import caps_of
-from almanac.explain.frequency import limits_of, sets_hi
+from almanac.explain.frequency import limits_of, sets_hi, waits
 from almanac.explain.model import (
     Absence,
     CommittedMessage,
@@ -192,6 +192,8 @@ def _too_early(case: Case, row: int, lo: int) -> Decision:
     why = f"It is due on {ideal}, and not sent earlier."
     if civil.date_of(lo) < ideal:
         why = f"It is due on {ideal}, and not sent earlier than {civil.date_of(lo)}."
+    if waits(case, row):
+        why = f"It is due on {ideal}, and waits for the frequency limit until {civil.date_of(lo)}."
     return Decision(
         step="Range",
         section="Sifting",

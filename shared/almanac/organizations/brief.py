@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from almanac.config import Config
+from almanac.config_problems import near
+from almanac.database.oddities import Oddities
 from almanac.database.reading import Snapshot
-from almanac.planning.brief import LEGACY_NAME, LEGACY_TYPE, RunContext, make_run_context
-from almanac.report.summary import LeftOut
+from almanac.errors import ConfigError
+from almanac.planning.brief import (
+    LEGACY_NAME,
+    LEGACY_TYPE,
+    Instance,
+    RunContext,
+    make_run_context,
+)
+from almanac.report.summary import LeftOut, Unreadable
 
 
 def run_context_of(
@@ -24,7 +34,9 @@ def run_context_of(
 
     changes: by instance the columns that the run will change, with their new values.
     rate_increases: whether there are rows to turn into targets, if that is known.
+    Raises ConfigError if the configuration maps columns that contacts does not have.
     """
+    check_contact_columns(snapshot.contact_column_names(), config)
     instances = [
         row | dict((changes or {}).get(row["id"], {})) for row in snapshot.campaign_instances()
     ]
@@ -56,3 +68,61 @@ def left_out(context: RunContext) -> list[LeftOut]:
         for i in context.instances
         if i.problem is not None
     ]
+
+
+def check_contact_columns(there: list[str], config: Config) -> None:
+    """Raise ConfigError for mapped columns that the table contacts does not have."""
+    problems = [
+        f"contacts.columns.{name}: the table contacts has no column {column!r}"
+        f"{near(column, there) or ';'} it has {', '.join(there)}"
+        for name, column in config.contacts.columns.items()
+        if column.lower() not in there
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def aep_in_words(context: RunContext) -> str:
+    """Return which AEP message holds."""
+    names = [_named(i) for i in context.instances if i.takes_part and i.type_name == "aep"]
+    if names:
+        return f"replaced by {' and '.join(names)}"
+    if not context.config.aep.enabled:
+        return "disabled by the configuration (aep.enabled)"
+    lender = next((i for i in context.instances if i.id == context.aep_lender), None)
+    if lender is None:
+        return "built-in"
+    return f"built-in, with templates and priority of {_named(lender)}"
+
+
+def split_overlaps(context: RunContext) -> list[str]:
+    """Return which instances of one split group share contacts."""
+    found = []
+    splits = [(i, i.split) for i in context.instances if i.takes_part and i.split is not None]
+    for (first, one), (second, other) in combinations(splits, 2):
+        if one.group == other.group and one.first < other.end and other.first < one.end:
+            found.append(
+                f"{_named(first)} ({one.first} to {one.end}) and {_named(second)} "
+                f"({other.first} to {other.end}) share contacts of the split group {one.group!r}"
+            )
+    return found
+
+
+def no_usable_id(contacts: int, examples: Sequence[str]) -> str:
+    """Return why a file without a usable id is refused."""
+    return (
+        f"table contacts: none of the {contacts:,} ids is a whole number, which Almanac needs; "
+        f"found {', '.join(examples)}"
+    )
+
+
+def _named(instance: Instance) -> str:
+    return f"campaign {instance.id} {instance.name!r}"
+
+
+def unreadable(found: Oddities) -> dict[str, Unreadable]:
+    """Return what cannot be read, by the names of RunSummary."""
+    return {
+        name: Unreadable(count=sample.count, examples=list(sample.examples))
+        for name, sample in vars(found).items()
+    }

@@ -20,12 +20,20 @@ from almanac.database.inspection import inspect
 from almanac.database.range_tables import COMMITTED, PLANNED, TARGETS, contacts_table
 from almanac.database.reading import Snapshot
 from almanac.frames import NO_DAY
-from almanac.organizations.brief import left_out, run_context_of
+from almanac.organizations.brief import (
+    aep_in_words,
+    left_out,
+    no_usable_id,
+    run_context_of,
+    split_overlaps,
+    unreadable,
+)
 from almanac.organizations.findings import Findings
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress, silent
+from almanac.report.lines import by_count
 
 BATCH = 100_000  # contacts that are read at a time
 # rows, the column with a date, and whether it must have one
@@ -74,6 +82,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     suppressions = snapshot.suppressions()
     issues: Counter[str] = Counter()
     odd: Counter[str] = Counter()
+    without: Counter[str] = Counter()
     eligible = 0
     ids = snapshot.contact_ids()
     ranges = list(covering([int(i) for i in ids[BATCH::BATCH]]))
@@ -87,6 +96,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         )
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
+        without.update(batch.left_out)
         for rows, column, required in _DATES:
             texts = snapshot.read(rows, each)[column]
             odd[f"{rows.table}.{column}"] += _odd(texts, required)
@@ -97,7 +107,16 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         texts = pa.chunked_array([given], pa.string())
         odd[f"campaign_instances.{column}"] = _odd(texts, required=False)
     run = snapshot.last_run()
-    return {
+    oddities, total = snapshot.oddities(), snapshot.total_contacts()
+    refused: dict[str, object] = {}
+    if total and not len(ids):
+        why = no_usable_id(total, oddities.invalid_ids.examples)
+        refused = {"usable": False, "refused": why}
+    return refused | {
+        "contacts_left_out": dict(by_count(without)),
+        "aep": aep_in_words(context),
+        "split_overlaps": split_overlaps(context),
+        **unreadable(oddities),
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
         "left_out": left_out(context),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from almanac.report.summary import LeftOut
+from almanac.report.summary import LeftOut, Unreadable
 
 
 class Findings(BaseModel):
@@ -18,17 +18,27 @@ class Findings(BaseModel):
     missing_columns: list[str]  # a run adds them, except those of contacts
     contacts: int
     eligible: int = 0  # can get messages
+    contacts_left_out: dict[str, int] = {}  # those who can get none, by why
     duplicate_ids: int  # rows of contacts that are left out
     non_integer_ids: int
+    invalid_ids: Unreadable = Unreadable()  # the same with examples
+    refused: str | None = None  # why a run refuses the file, where that is neither of the above
     issues: dict[str, int] = {}  # by kind: contacts
     left_out: list[LeftOut] = []
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
+    unreadable_targets: Unreadable = Unreadable()  # the same as those of a run's summary
+    odd_target_metadata: Unreadable = Unreadable()
+    aep: str = ""
+    split_overlaps: list[str] = []
     odd_dates: dict[str, int] = {}  # by table.column: texts that are not a date
     last_run: str | None = None
 
     @property
     def warnings(self) -> int:
         """Return the number of problems that do not prevent planning."""
-        lists = (self.issues, self.left_out, self.odd_dates)
-        counts = (self.duplicate_ids, self.non_integer_ids, self.unknown_targets)
+        lists = (self.issues, self.left_out, self.odd_dates, self.split_overlaps)
+        counts = (
+            *(self.duplicate_ids, self.non_integer_ids, self.unknown_targets),
+            self.odd_target_metadata.count,
+        )
         return sum(len(x) for x in lists) + sum(1 for n in counts if n)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from almanac.organizations.findings import Findings
+from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import advised
+from almanac.report.summary import Unreadable
 from almanac.report.text import heading, paragraph, table
 
 
@@ -29,11 +31,25 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Tables that cannot be used")
         for line in found.unusable_tables:
             paragraph(console, f"{line}; Almanac needs a table of this name")
+    if found.refused:
+        paragraph(console, f"{found.refused}.")
+    for note in [] if found.refused else invalid_id_notes(found.invalid_ids):
+        paragraph(console, note, indent=0)
+    if found.aep:
+        paragraph(console, f"AEP message: {found.aep}.", indent=0)
     _contacts(console, found, advice)
     if found.left_out:
         heading(console, "Campaigns that would be left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]
         table(console, (">id", "name", "why"), rows)
+    if found.split_overlaps:
+        heading(console, "Splits that overlap")
+        for line in found.split_overlaps:
+            paragraph(console, f"{line}.")
+    if odd := odd_targets(found.unreadable_targets, found.odd_target_metadata):
+        heading(console, "Campaign targets that cannot be read")
+        for line in odd:
+            paragraph(console, line)
     if found.odd_dates:
         heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())
@@ -45,13 +61,12 @@ def _contacts(console: Console, found: Findings, advice: Mapping[str, str]) -> N
     rows: list[tuple[str, int]] = [("in the file", found.contacts)]
     if not found.integrity:
         rows.append(("can get messages", found.eligible))
-    for what, count in (
-        ("left out: another contact has the same id", found.duplicate_ids),
-        ("left out: the id is not a whole number", found.non_integer_ids),
-        ("campaign targets of contacts that do not exist", found.unknown_targets),
-    ):
-        if count:
-            rows.append((what, count))
+    invalid = found.invalid_ids
+    if found.integrity:  # nothing was read but the count
+        invalid = Unreadable(count=found.non_integer_ids)
+    rows += left_out_rows(found.contacts_left_out, invalid, found.duplicate_ids)
+    if found.unknown_targets:
+        rows.append(("campaign targets of contacts that do not exist", found.unknown_targets))
     table(console, ("", ">"), rows)
     if found.issues:
         heading(console, "Contact issues")

@@ -1,4 +1,4 @@
-"""Who can get messages, and whom campaigns reach: counts of a range of contacts."""
+"""Who can get messages, who cannot, and whom campaigns reach: counts of a range of contacts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from almanac.frames import NO_DAY, Ids
 from almanac.joins import positions
 from almanac.planning.brief import Instance, RunContext
-from almanac.planning.campaigns import legacy_triggers, targeted
+from almanac.planning.campaigns import legacy_triggers, reached
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.history import CAMPAIGN, read_committed
 from almanac.planning.kinds import KindTable
@@ -22,11 +22,12 @@ from almanac.rules.states import USPS_STATES
 
 @dataclass(frozen=True)
 class Audience:
-    """Counts of contacts who can get messages."""
+    """Counts of contacts who can get messages, and of the others."""
 
     states: Counter[str]  # by USPS code, "" where it is unknown
     reach: Counter[int]  # by instance id: contacts that it targets, also if it was sent
     suppressed: Counter[str]  # by the skip reason of their suppression
+    left_out: Counter[str]  # those who can get none, by why
 
     @classmethod
     def of(
@@ -46,6 +47,7 @@ class Audience:
             states=_named(["", *USPS_STATES], states),
             reach=+Counter(reach),
             suppressed=_named(kind_table.reasons, suppressed),
+            left_out=batch.left_out,
         )
 
 
@@ -68,7 +70,7 @@ def _reach(
     """Return the number of contacts that an instance targets; 0 if it is not understood."""
     if not instance.understood:
         return 0
-    matching = targeted(batch, instance)
+    matching = reached(batch, instance)
     if instance.target_all_contacts:
         return int(matching.sum())
     mine = targets["campaign_instance_id"].to_numpy() == instance.id

@@ -61,6 +61,7 @@ class Instance(BaseModel):
     problem: str | None = None  # why it is left out, for the report
     understood: bool = True  # if not, no field below is reliable
     takes_part: bool = False
+    silent_aep: bool = False  # of type aep and says neither when nor to whom: it is no campaign
     priority: int = 10
     days_before_event: int = 0
     respect_exclusion_windows: bool = True
@@ -138,7 +139,8 @@ def make_run_context(
     # a later scheduler put a campaign of this type into every database: it is none
     silent = [i for i in instances if i.takes_part and _says_nothing_of_aep(i)]
     instances = [
-        i.model_copy(update={"takes_part": False}) if i in silent else i for i in instances
+        i.model_copy(update={"takes_part": False, "silent_aep": True}) if i in silent else i
+        for i in instances
     ]
     return RunContext(
         as_of=as_of,

@@ -6,7 +6,6 @@ Instances are few: the only loop is over them, and each instance's contacts are 
 from __future__ import annotations
 
 import datetime as dt
-import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.checksums import splitmix64
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
 from almanac.joins import DaysByGroup, day_keys, positions
 from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
@@ -22,6 +20,7 @@ from almanac.planning.contacts import UNKNOWN, ContactBatch
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
+from almanac.planning.split import in_split
 from almanac.planning.texts import filled
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import SkipCode
@@ -152,7 +151,7 @@ def draft_campaigns(
             first = np.unique(day_keys(mine.contact, trigger), return_index=True)[1]
             contact, event = mine.contact[first], trigger[first]
             named, data = mine.trigger[first] != NO_DAY, mine.data[first]
-        ideal, deadline = _days(instance, batch.contacts.id[contact], event, context)
+        ideal, deadline = campaign_days(instance, batch.contacts.id[contact], event, context)
         keep = live(context, ideal, deadline)
         keep &= ~history.has_campaign(contact, position, event, ideal, named)
         reason = _reason(
@@ -195,14 +194,13 @@ def target_texts(drafts: Drafts, data: pa.ChunkedArray) -> tuple[Drafts, pa.Arra
     return replace(drafts, details=details), texts
 
 
-def in_split(ids: Ids, instance: Instance) -> Mask:
-    """Return which contacts are in the instance's share of its group."""
-    if instance.split is None:
-        return np.ones(len(ids), np.bool_)
-    salt = np.array([zlib.crc32(f"split:{instance.split.group}".encode())], np.uint64)
-    share = splitmix64(ids.view(np.uint64) ^ splitmix64(salt)) % np.uint64(100)
-    chosen: Mask = (share >= instance.split.first) & (share < instance.split.end)
-    return chosen
+def reached(batch: ContactBatch, instance: Instance) -> Mask:
+    """Return which contacts can get the instance's messages, listed as targets or not."""
+    mask = targeted(batch, instance) & in_split(batch.contacts.id, instance)
+    if instance.target_all_contacts:
+        contact, _ = _everyone(instance, batch, mask)
+        mask = np.isin(np.arange(len(batch.contacts)), contact)
+    return mask
 
 
 def targeted(batch: ContactBatch, instance: Instance) -> Mask:
@@ -219,7 +217,9 @@ def targeted(batch: ContactBatch, instance: Instance) -> Mask:
     return match
 
 
-def _days(instance: Instance, ids: Ids, event: Days, context: RunContext) -> tuple[Days, Days]:
+def campaign_days(
+    instance: Instance, ids: Ids, event: Days, context: RunContext
+) -> tuple[Days, Days]:
     """Return the ideal date and the deadline of each candidate."""
     valid = np.int32(context.config.timing.campaign_valid_days)
     if instance.spread is not None:
@@ -273,7 +273,7 @@ def _link(
     history: History,
     context: RunContext,
 ) -> TargetLinks:
-    ideal, _ = _days(instance, batch.contacts.id[mine.contact], trigger, context)
+    ideal, _ = campaign_days(instance, batch.contacts.id[mine.contact], trigger, context)
     links = TargetLinks(
         row_id=mine.row_id,
         contact=mine.contact,

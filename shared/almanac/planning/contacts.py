@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from almanac.email_address import EMAIL, EMAIL_LENGTH
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.planning.brief import RunContext
 from almanac.planning.kinds import KindTable
+from almanac.planning.left_out import why_left_out
 from almanac.planning.suppressions import Suppressed, in_force
 from almanac.planning.texts import codes, filled, lower, mask, trimmed
 from almanac.rules.states import STATE_NAMES, USPS_STATES
@@ -75,6 +77,7 @@ class ContactBatch:
     carriers: list[str]  # upper-case, trimmed
     suppressed: Suppressed  # row by row with `contacts`
     issues: pa.Table  # contact_id, issue, detail; sorted
+    left_out: Counter[str]  # those in scope that are not in `contacts`, by why
 
     def texted(self, contact: Index, kind: Codes, kind_table: KindTable) -> Mask:
         """Return which messages may go out as text messages too."""
@@ -92,7 +95,9 @@ def read_contacts(
     their address, or of an unknown state if the configuration says so, also have issues.
     """
     scope = table["id"].to_numpy()
-    table = table.filter(pa.array(is_active(table, context)))
+    active = is_active(table, context)
+    statuses = lower(trimmed(table, "status")).filter(pa.array(~active))
+    table = table.filter(pa.array(active))
     ids = table["id"].to_numpy()
     as_of, settings = civil.day_of(context.as_of), context.config.organization
 
@@ -163,6 +168,7 @@ def read_contacts(
         carriers.dictionary.to_pylist(),
         suppressed.take(eligible),
         issues,
+        why_left_out(statuses, valid_email, eligible),
     )
 
 

@@ -21,11 +21,16 @@ NONE = np.iinfo(np.int32).max  # no row of the table
 
 
 def in_force(suppressions: pa.Table, as_of: int) -> pa.Table:
-    """Return the rows of `suppressions` that hold on as_of; a bound without a date is open."""
+    """Return the rows of `suppressions` that hold on as_of."""
+    return suppressions.filter(pa.array(holds_on(suppressions, as_of)))
+
+
+def holds_on(suppressions: pa.Table, as_of: int) -> Mask:
+    """Return which rows hold on as_of; a bound without a date is open."""
     since = civil.parse_dates(suppressions["since"])
     until = civil.parse_dates(suppressions["until"])
-    holds = (since <= as_of) & ((until == NO_DAY) | (until >= as_of))
-    return suppressions.filter(pa.array(holds))
+    holds: Mask = (since <= as_of) & ((until == NO_DAY) | (until >= as_of))
+    return holds
 
 
 def bare_number(digits: pa.Array) -> pa.Array:
@@ -119,6 +124,12 @@ class Suppressed:
         """Return which messages must not go out as a text message too."""
         silenced: Mask = self._first_row(self.texts, contact, kind, kinds) != NONE
         return silenced
+
+    def row_of(self, contact: int, kind: int, kinds: Sequence[Kind], *, texts: bool) -> int | None:
+        """Return the row of the table that takes a message away, or its text message."""
+        one, code = np.array([contact], np.intp), np.array([kind], np.int32)
+        first = self._first_row(self.texts if texts else self.messages, one, code, kinds)
+        return None if first[0] == NONE else int(first[0])
 
     def _first_row(
         self, groups: tuple[_Group, ...], contact: Index, kind: Codes, kinds: Sequence[Kind]

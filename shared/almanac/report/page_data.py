@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from almanac import __version__
+from almanac.report.left_out import invalid_id_notes, odd_targets
 from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
@@ -72,6 +73,7 @@ class Numbers(BaseModel):
     """The counts of a page, of a whole database or of the contacts of a run."""
 
     eligible: int  # contacts who can get messages
+    contacts_left_out: dict[str, int] = {}  # those who can get none, by why
     days: dict[str, DayLoad]
     messages: list[MessageCount]
     states: list[StateLine]
@@ -82,7 +84,8 @@ class Numbers(BaseModel):
     @classmethod
     def of_summary(cls, summary: RunSummary) -> Numbers:
         """Return the counts of the contacts in the run's scope."""
-        return cls(eligible=summary.contacts_eligible, **{n: getattr(summary, n) for n in _SHARED})
+        shared = {name: getattr(summary, name) for name in (*_SHARED, "contacts_left_out")}
+        return cls(eligible=summary.contacts_eligible, **shared)
 
     @property
     def skipped(self) -> int:
@@ -95,6 +98,7 @@ class Numbers(BaseModel):
         planned = sum(line.count for line in self.messages if not line.reason)
         return [
             ("Can get messages", f"{self.eligible:,}"),
+            *((f"Left out: {why}", f"{n:,}") for why, n in self.contacts_left_out.items()),
             ("Messages planned", f"{planned:,}"),
             ("Messages skipped", f"{self.skipped:,}"),
         ]
@@ -134,6 +138,7 @@ def page_of_summary(
         ("In this run", f"{summary.contacts_in_scope:,}"),
         ("Shards", f"{summary.shards:,}"),
         *numbers.facts,
+        *_facts(summary),
         *([("Skipped and not shown", f"{past:,}, due before {summary.as_of}")] if past else []),
         ("Checksum of contacts", summary.checksums.contacts),
         ("Checksum of schedules before", summary.checksums.schedules_before),
@@ -158,6 +163,15 @@ def page_of_summary(
     )
 
 
+def _facts(summary: RunSummary) -> list[tuple[str, str]]:
+    """Return what the page lists under The run of this run only."""
+    waiting = sum(summary.waiting_for_limit.values())
+    return [
+        *([("Waiting for the frequency limit", f"{waiting:,}")] if waiting else []),
+        *([("AEP message", summary.aep)] if summary.aep else []),
+    ]
+
+
 def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
     notes = ["A dry run: nothing was written."] if summary.dry_run else []
     some = f"The run planned {summary.contacts_in_scope:,} of the contacts"
@@ -165,6 +179,9 @@ def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
         notes.append(f"{some}; all numbers except the changes are those of the whole database.")
     elif not summary.of_all_contacts:
         notes.append(f"{some}; the others are not counted here.")
+    notes += invalid_id_notes(summary.invalid_ids)
+    notes += [f"{line}." for line in summary.split_overlaps]
+    notes += odd_targets(summary.unreadable_targets, summary.odd_target_metadata)
     if summary.unknown_targets:
         notes.append(
             f"{summary.unknown_targets:,} campaign targets name contacts that do not exist."

@@ -25,6 +25,13 @@ class LeftOut(BaseModel):
     problem: str
 
 
+class Unreadable(BaseModel):
+    """Rows that planning leaves out because it cannot read them."""
+
+    count: int = 0
+    examples: list[str] = []  # ids
+
+
 class DayLoad(BaseModel):
     """The messages of one day."""
 
@@ -50,10 +57,14 @@ class RunSummary(BaseModel):
     contacts_total: int
     contacts_in_scope: int
     contacts_eligible: int
+    contacts_left_out: dict[str, int] = {}  # those in scope who can get no message, by why
+    invalid_ids: Unreadable = Unreadable()  # contacts of the file whose id is no whole number
     scheduled_before: int  # PRE_SCHEDULED rows in scope that the snapshot had
     planned: dict[str, int]  # by email type
     skipped: dict[str, dict[str, int]]  # by reason, then email type
     placement: dict[str, int]  # how days were chosen
+    # planned messages by type that wait for the frequency limit: later than their ideal date
+    waiting_for_limit: dict[str, int] = {}
     days: dict[str, DayLoad]
     daily_cap: int
     ceiling: int
@@ -74,6 +85,12 @@ class RunSummary(BaseModel):
     issues: dict[str, int]
     left_out: list[LeftOut]
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
+    # rows of contact_campaigns with a trigger date that is none, which are left out
+    unreadable_targets: Unreadable = Unreadable()
+    # rows with metadata that is no JSON object, which is left out
+    odd_target_metadata: Unreadable = Unreadable()
+    aep: str = ""  # which AEP message holds, in words
+    split_overlaps: list[str] = []  # instances of one split group that share contacts, in words
     migrations: list[str] = []
     checksums: Checksums
     config_digest: str

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from almanac.plurals import plural
+from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import CHANGES, advised, by_count, split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.text import heading, listed, paragraph, shown, table
@@ -64,10 +65,23 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
         ("Contacts", summary.contacts_total, "in the file"),
         ("", summary.contacts_in_scope, "in this run"),
         ("", summary.contacts_eligible, "can get messages"),
+        *(("", count, words) for words, count in _left_out(summary)),
         ("Messages", summary.planned_total, "planned"),
         ("", summary.skipped_total, "skipped, each with its reason"),
     ]
     table(console, ("", ">", ""), rows)
+    for note in invalid_id_notes(summary.invalid_ids):
+        paragraph(console, note, indent=0)
+    if summary.aep:
+        paragraph(console, f"AEP message: {summary.aep}.", indent=0)
+
+
+def _left_out(summary: RunSummary) -> list[tuple[str, int]]:
+    """Return why contacts get nothing, and how many."""
+    invalid, twice = summary.invalid_ids, 0
+    if summary.of_all_contacts:
+        twice = summary.contacts_total - summary.contacts_in_scope - invalid.count
+    return left_out_rows(summary.contacts_left_out, invalid, twice)
 
 
 def _planned(console: Console, summary: RunSummary) -> None:
@@ -121,6 +135,12 @@ def _days(console: Console, summary: RunSummary) -> None:
     heading(console, "How days were chosen")
     chosen = {PLACEMENT.get(k, k): n for k, n in summary.placement.items() if k != "skipped" and n}
     table(console, ("", ">"), chosen.items()) if chosen else paragraph(console, "none were")
+    if waiting := sum(summary.waiting_for_limit.values()):
+        paragraph(
+            console,
+            f"{plural(waiting, 'message waits', 'messages wait')} for the frequency limit, later "
+            f"than the ideal date: {_most(Counter(summary.waiting_for_limit))}.",
+        )
 
 
 def _number(count: int, noun: str) -> str:
@@ -158,6 +178,14 @@ def _campaigns(console: Console, summary: RunSummary) -> None:
         heading(console, "Campaigns left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in summary.left_out]
         table(console, (">id", "name", "why"), rows)
+    if summary.split_overlaps:
+        heading(console, "Splits that overlap")
+        for line in summary.split_overlaps:
+            paragraph(console, f"{line}.")
+    if odd := odd_targets(summary.unreadable_targets, summary.odd_target_metadata):
+        heading(console, "Campaign targets that cannot be read")
+        for line in odd:
+            paragraph(console, line)
     if summary.unknown_targets:
         heading(console, "Campaign targets of unknown contacts")
         paragraph(

@@ -17,6 +17,7 @@ from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
 from almanac.balancing.place import NoDayCodes, place
 from almanac.contact_ranges import EVERYONE
+from almanac.database.oddities import Oddities
 from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt
@@ -55,6 +56,7 @@ class Balanced:
     placement: Placement
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
+    oddities: Oddities
     fixed: Counts  # messages per day from as_of on that the run does not place
     before: PlanBefore
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
@@ -88,6 +90,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         before = plan_before(snapshot, plan.total_contacts)
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets()[1]
+        oddities = snapshot.oddities()
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
     skip = NoDayCodes(
@@ -102,6 +105,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         placement=placement,
         fragments=read,
         unknown_targets=unknown_targets,
+        oddities=oddities,
         fixed=fixed[0],
         before=before,
         suppressions=suppressions,

@@ -101,6 +101,10 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: Ki
                 "its contacts are counted wrongly",
             ),
             (
+                audience.left_out.total() == fragment.facts["contacts"] - eligible,
+                "the contacts that it leaves out are counted wrongly",
+            ),
+            (
                 audience.suppressed.keys() <= set(kind_table.reasons)
                 and audience.suppressed.total() <= eligible,
                 "its suppressed contacts are counted wrongly",

@@ -72,6 +72,7 @@ class _Note(BaseModel):
     reach: dict[str, Count]
     sent: dict[str, Count]
     suppressed: dict[str, Count]
+    left_out: dict[str, Count]
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Fragment:
             "reach": _in_order(self.audience.reach),
             "sent": _in_order(self.sent),
             "suppressed": _in_order(self.audience.suppressed),
+            "left_out": _in_order(self.audience.left_out),
         }
         table = pa.concat_tables(parts.values(), promote_options="default")
         if table.num_rows > MAX_ROWS:
@@ -148,7 +150,10 @@ class Fragment:
                 facts={fact: note.facts[fact] for fact in _FACTS},
                 issue_counts=Counter(note.issue_counts),
                 audience=Audience(
-                    Counter(note.states), _by_id(note.reach), Counter(note.suppressed)
+                    Counter(note.states),
+                    _by_id(note.reach),
+                    Counter(note.suppressed),
+                    Counter(note.left_out),
                 ),
                 sent=_by_id(note.sent),
             )

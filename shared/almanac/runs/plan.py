@@ -12,8 +12,8 @@ import numpy as np
 from almanac.config import Config, first_send_date
 from almanac.contact_ranges import ContactRange, cut, in_ranges
 from almanac.database.census import Census
-from almanac.errors import PreconditionFailed
-from almanac.organizations.brief import run_context_of
+from almanac.errors import DatabaseError, PreconditionFailed
+from almanac.organizations.brief import no_usable_id, run_context_of
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.runs.run_plan import PlannedChange, Reason, RequestOrigin, RunPlan, read_plan
 from almanac.runs.services import Services
@@ -43,7 +43,7 @@ def plan_run(
 
     census: the counts of the snapshot's rows if they are known; without them the snapshot is
     counted, which over ranges may fetch half of it. If another delivery of the same request wrote
-    plan.json first, return that plan.
+    plan.json first, return that plan. Raises DatabaseError if no contact has a usable id.
     """
     t0 = first_send_date(request.as_of, request.asked.requested_at, request.config)
     known = census.rate_increases if census else None
@@ -55,11 +55,15 @@ def plan_run(
             if new_values
             else context
         )
-        if census is not None and request.scope is None:
+        # an older program counted no ids that are texts
+        if census is not None and census.ids and request.scope is None:
             total, count, ids = census.contacts, census.ids, np.array(census.bounds, np.int64)
         else:
-            total, ids = opened.total_contacts(), in_ranges(opened.contact_ids(), request.scope)
+            everyone = opened.contact_ids()
+            total, ids = opened.total_contacts(), in_ranges(everyone, request.scope)
             count = len(ids)
+            if total and not len(everyone):
+                raise DatabaseError(no_usable_id(total, opened.oddities().invalid_ids.examples))
     plan = RunPlan(
         org_id=request.org_id,
         run_id=request.run_id,

@@ -23,7 +23,7 @@ from almanac.frames import (
     Small,
 )
 from almanac.joins import positions
-from almanac.organizations.brief import left_out
+from almanac.organizations.brief import aep_in_words, left_out, split_overlaps, unreadable
 from almanac.planning.removed import WHYS
 from almanac.report.lines import UNKNOWN, ChangeLine
 from almanac.report.summary import Checksums, DayLoad, RunSummary
@@ -53,6 +53,7 @@ class PlanTotals:
         self.planned = np.zeros(len(kind_table.kinds), np.int64)
         self.skipped = np.zeros((len(kind_table.reasons), len(kind_table.kinds)), np.int64)
         self.steps = np.zeros(len(PLACEMENT_STEPS), np.int64)
+        self.waiting = np.zeros(len(kind_table.kinds), np.int64)  # for the frequency limit
         self.days: dict[int, Counter[str]] = defaultdict(Counter)
         self.figures = Figures(entries=balanced.suppressions)
         self.changes: dict[str, Counter[str]] = defaultdict(Counter)
@@ -84,6 +85,8 @@ class PlanTotals:
         scheduled = outcome.reason == 0
         kinds = len(self.types)
         self.planned += np.bincount(candidates.kind[scheduled], minlength=kinds)
+        waits = scheduled & (candidates.x > candidates.ideal)
+        self.waiting += np.bincount(candidates.kind[waits], minlength=kinds)
         flat = outcome.reason.astype(np.int64) * kinds + candidates.kind
         self.skipped += np.bincount(flat, minlength=self.skipped.size).reshape(self.skipped.shape)
         self.steps += np.bincount(outcome.step, minlength=len(self.steps))
@@ -104,6 +107,7 @@ class PlanTotals:
             figures.states[name or UNKNOWN] += count
         figures.reach.update(fragment.audience.reach)
         figures.suppressed.update(fragment.audience.suppressed)
+        figures.left_out.update(fragment.audience.left_out)
         figures.sent.update(fragment.sent)
         shown = outcome.day >= self._as_of
         columns = (candidates.kind[shown], outcome.reason[shown], candidates.state[shown] + 1)
@@ -197,9 +201,7 @@ class PlanTotals:
             self.balanced.kind_table,
             self.balanced.limits,
         )
-        planned: Counter[str] = Counter()
-        for email_type, count in zip(self.types, self.planned.tolist(), strict=True):
-            planned[email_type] += count
+        planned, waiting = self._by_type(self.planned), self._by_type(self.waiting)
         skipped: dict[str, Counter[str]] = defaultdict(Counter)
         for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
             count = int(self.skipped[reason + 1, kind])
@@ -220,7 +222,8 @@ class PlanTotals:
             contacts_in_scope=self.facts["contacts"],
             contacts_eligible=self.facts["eligible"],
             scheduled_before=self.facts["scheduled_before"],
-            planned={t: n for t, n in sorted(planned.items()) if n},
+            planned=planned,
+            waiting_for_limit=waiting,
             skipped={reason: dict(types) for reason, types in sorted(skipped.items())},
             placement=dict(zip(PLACEMENT_STEPS, self.steps.tolist(), strict=True)),
             days=days,
@@ -243,10 +246,20 @@ class PlanTotals:
             of_all_contacts=plan.scope is None and not plan.changes,
             left_out=left_out(plan.context),
             unknown_targets=self.balanced.unknown_targets,
+            aep=aep_in_words(plan.context),
+            split_overlaps=split_overlaps(plan.context),
+            **unreadable(self.balanced.oddities),
             migrations=migrations,
             checksums=checksums,
             config_digest=plan.context.config.digest(),
         )
+
+    def _by_type(self, counts: np.ndarray) -> dict[str, int]:
+        """Return the counts of kinds by email type, in order, without zeros."""
+        found: Counter[str] = Counter()
+        for email_type, count in zip(self.types, counts.tolist(), strict=True):
+            found[email_type] += count
+        return {email_type: count for email_type, count in sorted(found.items()) if count}
 
     def _day_loads(self) -> dict[str, DayLoad]:
         counts, first = self.balanced.fixed, self._as_of

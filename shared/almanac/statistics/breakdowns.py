@@ -23,6 +23,7 @@ from almanac.report.lines import (
     MessageCount,
     StateLine,
     SuppressionLine,
+    by_count,
 )
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import (
@@ -61,6 +62,7 @@ class Figures:
     sent: Counter[int] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)  # by skip reason
     entries: Counter[str] = field(default_factory=Counter)  # suppressions in force, likewise
+    left_out: Counter[str] = field(default_factory=Counter)  # contacts who can get none, by why
 
     def add(self, other: Figures) -> None:
         """Add the counts of other rows and contacts."""
@@ -74,6 +76,7 @@ class Figures:
             "states": self._states(context),
             "campaigns": self._campaigns(context),
             "suppressions": self._suppressions(),
+            "contacts_left_out": dict(by_count(self.left_out)),
         }
 
     def _messages(self) -> list[MessageCount]:
@@ -170,6 +173,8 @@ def why_inactive(instance: Instance, as_of: dt.date) -> str | None:
         return f"begins {instance.active_start}"
     if instance.active_end is not None and as_of > instance.active_end:
         return f"ended {instance.active_end}"
+    if instance.silent_aep:
+        return "it says neither when nor to whom; the built-in AEP message is sent"
     return "its type is switched off"
 
 

@@ -138,6 +138,7 @@ class Surveyor:
         for state, count in audience.states.items():
             found.figures.states[state or UNKNOWN] += count
         found.figures.reach, found.figures.suppressed = audience.reach, audience.suppressed
+        found.figures.left_out = audience.left_out
         return batch.scope, states_of(table).astype(np.int8), found
 
     def know(self, ids: Ids, states: Small) -> None:

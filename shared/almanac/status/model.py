@@ -75,8 +75,10 @@ class DataQuality(BaseModel):
 
     contacts: int
     eligible: int
+    contacts_left_out: dict[str, int] = {}  # those who can get no message, by why
     issues: dict[str, int]
     left_out: list[LeftOut]
+    split_overlaps: list[str] = []  # instances of one split group that share contacts
 
 
 class OrganizationStatus(BaseModel):

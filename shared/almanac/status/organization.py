@@ -19,7 +19,8 @@ from almanac.errors import AlmanacError, NotFound
 from almanac.logs import clean
 from almanac.names import date_of_run
 from almanac.organizations.organizations import LastRun, census_of, last_whole_run, read_config
-from almanac.report.summary import RunSummary
+from almanac.report.left_out import left_out_rows
+from almanac.report.summary import RunSummary, Unreadable
 from almanac.runs.results import RunResult, result_of
 from almanac.status.model import (
     Backlog,
@@ -120,9 +121,17 @@ def _data(store: ObjectStore, last: LastRun | None) -> DataQuality | None:
     return DataQuality(
         contacts=summary.contacts_total,
         eligible=summary.contacts_eligible,
+        contacts_left_out=_contacts_left_out(summary),
         issues=summary.issues,
         left_out=summary.left_out,
+        split_overlaps=summary.split_overlaps,
     )
+
+
+def _contacts_left_out(summary: RunSummary) -> dict[str, int]:
+    """Return the counts by why, without examples of ids."""
+    invalid = Unreadable(count=summary.invalid_ids.count)
+    return dict(left_out_rows(summary.contacts_left_out, invalid, 0))
 
 
 def _runs(documents: _Documents, now: dt.datetime) -> list[RunStatus]:

@@ -45,6 +45,8 @@ def print_organization(console: Console, found: OrganizationStatus) -> None:
         heading(console, "Contact issues")
         ranked = sorted(found.data.issues.items(), key=lambda pair: (-pair[1], pair[0]))
         table(console, ("", ">"), ranked)
+    if found.data:
+        _print_lines(console, "Splits that overlap", found.data.split_overlaps)
     if found.data and found.data.left_out:
         heading(console, "Campaigns left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in found.data.left_out]
@@ -72,6 +74,7 @@ def _facts(found: OrganizationStatus) -> list[tuple[str, str]]:
         facts.append(("sent", f"{text} ({_rate(found)})" if outcomes.tried else text))
     if data := found.data:
         facts.append(("contacts", f"{data.contacts:,}, of which {data.eligible:,} get messages"))
+        facts += [("", f"{count:,} {why}") for why, count in data.contacts_left_out.items()]
     return facts
 
 
