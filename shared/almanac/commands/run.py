@@ -18,7 +18,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Now
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
-from almanac.errors import ConfigError, InputError
+from almanac.errors import AlmanacError, ConfigError, InputError
 from almanac.organizations.agency_database import FileDatabase
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target, write_page
@@ -182,6 +182,8 @@ def _write_report(
         write_page(target, page)
     except OSError as error:
         return f"the run is done, but its report page is not written: {target}: {error.strerror}"
+    except AlmanacError as error:
+        return f"the run is done, but its report page is not written: {error}"
     return None
 
 
@@ -191,7 +193,7 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
     if arguments.dry_run:
         without = "--dry-run" if arguments.against is None else "--dry-run and --against"
         steps.append(f"To write this plan, run the same command without {without}.")
-    elif (contact := a_contact_without_messages(arguments.database, summary.as_of)) is not None:
+    elif (contact := _example(arguments.database, summary.as_of)) is not None:
         now = f" --now {arguments.now}" if arguments.now else ""
         steps.append(f"Contact {contact} gets nothing. To see why:")
         steps.append(f"  {program} explain {database} --contact {contact}{now}")
@@ -200,6 +202,14 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
     elif not arguments.dry_run:
         steps.append(f"For all details: {program} report {database} --out report.html")
     return steps
+
+
+def _example(database: Path, as_of: dt.date) -> int | None:
+    """Return a contact to explain; None also if the file cannot be read: the run is done."""
+    try:
+        return a_contact_without_messages(database, as_of)
+    except AlmanacError:
+        return None
 
 
 def _program() -> str:

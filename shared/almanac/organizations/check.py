@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import Config
 from almanac.contact_ranges import covering
-from almanac.database.backup import backup_file
+from almanac.database.backup import backup_file, errors_naming
 from almanac.database.inspection import inspect
 from almanac.database.range_tables import COMMITTED, CONTACTS, PLANNED, TARGETS
 from almanac.database.reading import Snapshot
@@ -62,8 +62,9 @@ def check_file(path: Path, config: Config, progress: Progress = silent) -> Findi
 def _with_contents(path: Path, config: Config, findings: Findings, progress: Progress) -> Findings:
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "snapshot.sqlite3"
-        backup_file(path, copy, partial(progress, "copy"))
-        with Snapshot(copy) as snapshot:
+        with errors_naming(str(path), copy):
+            backup_file(path, copy, partial(progress, "copy"))
+        with errors_naming(str(path), copy), Snapshot(copy) as snapshot:
             return findings.model_copy(update=_contents(snapshot, config, progress))
 
 

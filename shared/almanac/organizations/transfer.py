@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from almanac.database.backup import backup_file
+from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.errors import InputError, RequestError, Superseded
@@ -114,7 +112,8 @@ def publish_copy(
 def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
     """Copy the file with the content of its log, check the copy, and count its rows."""
     progress("copy", 0, 1)
-    backup_file(database, copy, partial(progress, "copy"))
+    with errors_naming(str(database), copy):
+        backup_file(database, copy, partial(progress, "copy"))
     return checked(copy, str(database), as_of, progress)
 
 
@@ -131,15 +130,6 @@ def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census
             connection.close()
     progress("check", 1, 1)
     return census
-
-
-@contextmanager
-def errors_naming(name: str, copy: Path) -> Iterator[None]:
-    """Let errors about a private copy name the database that it is a copy of."""
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(str(error).replace(str(copy), name)) from error
 
 
 def pull(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
-import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,8 +22,8 @@ import apsw
 
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange
-from almanac.database.backup import backup
-from almanac.database.opening import data_version, open_database, transaction
+from almanac.database.backup import backup, errors_naming
+from almanac.database.opening import data_version, map_errors, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
@@ -173,6 +172,8 @@ def copied(path: Path, config: Config, options: RunOptions, progress: Progress) 
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
         stack.callback(connection.close)
+        stack.enter_context(errors_naming(str(path), folder))
+        stack.enter_context(map_errors(path))
         pool = _pool(stack, connection, options)
         version = data_version(connection)
         database = folder / "snapshot.sqlite3"
@@ -181,12 +182,7 @@ def copied(path: Path, config: Config, options: RunOptions, progress: Progress) 
         backup(connection, database, lambda done, total: progress("snapshot", done, total))
         progress("snapshot", 1, 1)
         store = store_at(folder / "store")
-        try:
-            yield Copy(connection, version, database, reference_to(database), store, pool)
-        except DatabaseError as error:
-            # what is wrong with the copy is wrong with the file; the copy is about to be deleted
-            text = re.sub(re.escape(str(folder)) + r"[^:]*", str(path), str(error))
-            raise DatabaseError(text) from error
+        yield Copy(connection, version, database, reference_to(database), store, pool)
 
 
 def as_of(config: Config, options: RunOptions) -> dt.date:
