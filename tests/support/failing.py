@@ -14,7 +14,7 @@ import apsw
 import pyarrow as pa
 import pytest
 
-_ADBC = {"status_code": adbc_driver_manager.AdbcStatusCode.INTERNAL}
+_INTERNAL = adbc_driver_manager.AdbcStatusCode.INTERNAL
 APSW_ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: apsw.CorruptError("database disk image is malformed"),
     lambda: apsw.SQLError("no such collation sequence: AGENCY"),
@@ -24,8 +24,10 @@ APSW_ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: apsw.InvalidContextError("the connection is in use"),
 )
 ADBC_ERRORS: tuple[Callable[[], Exception], ...] = (
-    lambda: adbc_driver_manager.InternalError("database disk image is malformed", **_ADBC),
-    lambda: adbc_driver_manager.OperationalError("disk I/O error", **_ADBC),
+    lambda: adbc_driver_manager.InternalError(
+        "database disk image is malformed", status_code=_INTERNAL
+    ),
+    lambda: adbc_driver_manager.OperationalError("disk I/O error", status_code=_INTERNAL),
     lambda: pa.ArrowInvalid("Invalid: not a number"),
     lambda: OSError(5, "Input/output error"),
 )

@@ -14,8 +14,12 @@ class Findings(BaseModel):
     usable: bool  # a run can plan it
     integrity: list[str]  # damage, as SQLite reports it
     unusable_tables: list[str]  # such as a view under the name of one of our tables
+    run_fails: str | None = None  # the error of a run on a copy, if it ends with one
     missing_tables: list[str]  # a run creates them
     missing_columns: list[str]  # a run adds them, except those of contacts
+    # of email_schedules: columns that are UNIQUE together; a run rebuilds the table without that
+    forbidden_unique: list[str] = []
+    ignoring_triggers: list[str] = []  # which trigger ignores changes of which of our tables
     contacts: int
     eligible: int = 0  # can get messages
     duplicate_ids: int  # rows of contacts that are left out
@@ -29,6 +33,6 @@ class Findings(BaseModel):
     @property
     def warnings(self) -> int:
         """Return the number of problems that do not prevent planning."""
-        lists = (self.issues, self.left_out, self.odd_dates)
+        lists = (self.issues, self.left_out, self.odd_dates, self.ignoring_triggers)
         counts = (self.duplicate_ids, self.non_integer_ids, self.unknown_targets)
         return sum(len(x) for x in lists) + sum(1 for n in counts if n)

@@ -29,6 +29,13 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Tables that cannot be used")
         for line in found.unusable_tables:
             paragraph(console, f"{line}; Almanac needs a table of this name")
+    if found.run_fails:
+        heading(console, "A run would fail")
+        paragraph(console, found.run_fails)
+    if found.ignoring_triggers:
+        heading(console, "Triggers that leave changes out, by RAISE(IGNORE)")
+        for line in found.ignoring_triggers:
+            paragraph(console, line)
     _contacts(console, found, advice)
     if found.left_out:
         heading(console, "Campaigns that would be left out")
@@ -65,6 +72,14 @@ def _missing(console: Console, found: Findings) -> None:
         heading(console, "A run adds")
         rows = [("table", name) for name in found.missing_tables]
         table(console, ("", ""), rows + [("column", name) for name in ours])
+    if found.forbidden_unique:
+        heading(console, "A run rebuilds the table email_schedules")
+        for columns in found.forbidden_unique:
+            paragraph(
+                console,
+                f"It is declared UNIQUE ({columns}), which forbids two campaigns of a type in a "
+                "year. Rows, ids, triggers and other indexes stay as they are.",
+            )
     if theirs:
         heading(console, "Columns missing in contacts; planning works without them")
         table(console, ("",), [(name,) for name in theirs])
