@@ -49,6 +49,7 @@ class RunArguments:
     against: Path | None
     report: Path | None
     as_json: bool
+    adopt_scheduled: bool
 
 
 @app.command(
@@ -87,6 +88,13 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
     ] = None,
     as_json: AsJson = False,
+    adopt_scheduled: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-scheduled",
+            help="Plan again what an older scheduler has left with status scheduled.",
+        ),
+    ] = False,
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
@@ -94,13 +102,16 @@ def run(
     configuration applies. Other programs may use the file meanwhile. It changes in one transaction,
     or after an error not at all.
 
+    Rows of status scheduled that an older scheduler has planned block their events: the summary
+    counts them, and --adopt-scheduled plans these events, once.
+
     With another configuration than that of the file's last run, --dry-run shows how the two plans
     differ, by day and by type.
     """
     return _run(
         RunArguments(
             *(database, as_of, now, config, shards, workers, contacts),
-            *(dry_run, against, report, as_json),
+            *(dry_run, against, report, as_json, adopt_scheduled),
         )
     )
 
@@ -117,6 +128,7 @@ def _run(arguments: RunArguments) -> int:
         workers=arguments.workers,
         scope=read_ids(arguments.contacts) if arguments.contacts is not None else None,
         dry_run=arguments.dry_run,
+        adopt_scheduled=arguments.adopt_scheduled,
     )
     if arguments.report is not None:
         check_target(arguments.report)

@@ -19,6 +19,7 @@ from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record
 from almanac.database.config_versions import last_config
 from almanac.database.occupancy import count_occupancy
+from almanac.database.older_plans import scheduled_by_others
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import (
     ANSWERS,
@@ -189,6 +190,15 @@ class Snapshot:
     def occupancy(self, since: str) -> pa.Table:
         """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
         return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())
+
+    def scheduled_by_others(self, since: str) -> int:
+        """Return the number of rows of older schedulers, dated on or after the ISO date, that block
+        their events (see `almanac.database.older_plans`)."""
+        columns = self._tables.columns("email_schedules")
+        if columns.table is None:
+            return 0
+        rows = f"email_schedules WHERE {scheduled_by_others(columns)}"
+        return self._tables.number(f"SELECT count(*) FROM {rows}", since)
 
     def committed_campaigns(self, since: str) -> pa.Table:
         """Return COMMITTED_CAMPAIGNS_SCHEMA: committed campaign rows from the ISO date on."""

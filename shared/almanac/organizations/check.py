@@ -99,6 +99,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
         "left_out": left_out(context),
+        "scheduled_by_others": snapshot.scheduled_by_others(today.isoformat()),
         "unknown_targets": snapshot.foreign_targets()[1],
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run else None,

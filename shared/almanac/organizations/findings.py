@@ -27,6 +27,8 @@ class Findings(BaseModel):
     issues: dict[str, int] = {}  # by kind: contacts
     left_out: list[LeftOut] = []
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
+    # rows of status scheduled, dated today or later, of an older scheduler: they block their events
+    scheduled_by_others: int = 0
     odd_dates: dict[str, int] = {}  # by table.column: texts that are not a date
     last_run: str | None = None
 
@@ -35,4 +37,5 @@ class Findings(BaseModel):
         """Return the number of problems that do not prevent planning."""
         lists = (self.issues, self.left_out, self.odd_dates, self.ignoring_triggers)
         counts = (self.duplicate_ids, self.non_integer_ids, self.unknown_targets)
+        counts += (self.scheduled_by_others,)
         return sum(len(x) for x in lists) + sum(1 for n in counts if n)

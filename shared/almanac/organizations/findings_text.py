@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from almanac.organizations.findings import Findings
+from almanac.plurals import plural
 from almanac.report.lines import advised
+from almanac.report.summary_text import BLOCKING
 from almanac.report.text import heading, paragraph, table
 
 
@@ -41,6 +43,10 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Campaigns that would be left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]
         table(console, (">id", "name", "why"), rows)
+    if found.scheduled_by_others:
+        heading(console, "Rows that an older scheduler left scheduled")
+        rows = f"{plural(found.scheduled_by_others, 'row')} of status scheduled"
+        paragraph(console, f"{rows} {BLOCKING.format('today')}")
     if found.odd_dates:
         heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())

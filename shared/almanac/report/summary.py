@@ -74,6 +74,9 @@ class RunSummary(BaseModel):
     issues: dict[str, int]
     left_out: list[LeftOut]
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
+    # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events
+    scheduled_by_others: int = 0
+    adopted: int = 0  # such rows that this run has made planned rows (--adopt-scheduled)
     migrations: list[str] = []
     checksums: Checksums
     config_digest: str

@@ -55,6 +55,7 @@ class Balanced:
     placement: Placement
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
+    scheduled_by_others: int  # rows of older schedulers that block their events
     fixed: Counts  # messages per day from as_of on that the run does not place
     before: PlanBefore
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
@@ -88,6 +89,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         before = plan_before(snapshot, plan.total_contacts)
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets()[1]
+        by_others = snapshot.scheduled_by_others(civil.text_of(as_of))
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
     skip = NoDayCodes(
@@ -102,6 +104,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         placement=placement,
         fragments=read,
         unknown_targets=unknown_targets,
+        scheduled_by_others=by_others,
         fixed=fixed[0],
         before=before,
         suppressions=suppressions,
