@@ -19,7 +19,7 @@ _STATUSES = tuple(f"'{text}'" for text in (Status.SCHEDULED, "SCHEDULED", "Sched
 
 
 def scheduled_by_others(columns: Columns) -> str:
-    """Return the condition of such rows, of contacts that exist, dated on or after the ISO date ?."""
+    """Return the condition of such rows of known contacts, dated on or after the ISO date ?."""
     if not columns.has("contact_id", "status", "scheduled_send_date"):
         return "? IS NULL"
     without_ideal = UNIDENTIFIED if columns.has("ideal_send_date") else "1"
