@@ -118,6 +118,13 @@ class Snapshot:
         ids: Ids = distinct(ordered, "id").column("id").to_numpy()
         return ids
 
+    def addresses(self) -> pa.Table:
+        """Return id and email (as it is) of all contacts, each once, by id."""
+        schema = pa.schema({"id": pa.int64(), "email": pa.string()})
+        email = self._tables.columns("contacts").text("email")
+        sql = f"SELECT id, {email} FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
+        return distinct(self._tables.read(sql, (), schema), "id")
+
     def total_contacts(self) -> int:
         """Return the number of all rows of contacts."""
         return self._tables.number("SELECT count(*) FROM contacts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from almanac.report.lines import SharedAddresses
 from almanac.report.summary import LeftOut
 
 
@@ -27,6 +28,7 @@ class Findings(BaseModel):
     issues: dict[str, int] = {}  # by kind: contacts
     left_out: list[LeftOut] = []
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
+    shared_addresses: SharedAddresses = SharedAddresses()
     # rows of status scheduled, dated today or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0
     odd_dates: dict[str, int] = {}  # by table.column: texts that are not a date
@@ -37,5 +39,5 @@ class Findings(BaseModel):
         """Return the number of problems that do not prevent planning."""
         lists = (self.issues, self.left_out, self.odd_dates, self.ignoring_triggers)
         counts = (self.duplicate_ids, self.non_integer_ids, self.unknown_targets)
-        counts += (self.scheduled_by_others,)
+        counts += (self.scheduled_by_others, self.shared_addresses.addresses)
         return sum(len(x) for x in lists) + sum(1 for n in counts if n)

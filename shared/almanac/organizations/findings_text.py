@@ -9,6 +9,7 @@ from rich.console import Console
 from almanac.organizations.findings import Findings
 from almanac.plurals import plural
 from almanac.report.lines import advised
+from almanac.report.page_data import SHARED_ADDRESSES
 from almanac.report.summary_text import BLOCKING
 from almanac.report.text import heading, paragraph, table
 
@@ -39,6 +40,9 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         for line in found.ignoring_triggers:
             paragraph(console, line)
     _contacts(console, found, advice)
+    if found.shared_addresses.addresses:
+        heading(console, SHARED_ADDRESSES)
+        paragraph(console, found.shared_addresses.in_words())
     if found.left_out:
         heading(console, "Campaigns that would be left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]

@@ -10,6 +10,7 @@ from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
     MessageCount,
+    SharedAddresses,
     StateLine,
     SuppressionLine,
     by_count,
@@ -74,6 +75,7 @@ class RunSummary(BaseModel):
     issues: dict[str, int]
     left_out: list[LeftOut]
     unknown_targets: int = 0  # rows of contact_campaigns without a contact
+    shared_addresses: SharedAddresses | None = None  # of a run over all contacts
     # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0
     adopted: int = 0  # such rows that this run has made planned rows (--adopt-scheduled)

@@ -243,6 +243,7 @@ class PlanTotals:
             of_all_contacts=plan.scope is None and not plan.changes,
             left_out=left_out(plan.context),
             unknown_targets=self.balanced.unknown_targets,
+            shared_addresses=self.balanced.shared_addresses,
             scheduled_by_others=self.balanced.scheduled_by_others,
             migrations=migrations,
             checksums=checksums,

@@ -35,7 +35,7 @@ def tried(path: Path, config: Config, found: Findings, progress: Progress = sile
     if not found.usable:
         return found
     try:
-        _try(path, config, progress)
+        summary = _try(path, config, progress)
     except DatabaseBusy:
         raise
     except AlmanacError as error:
@@ -43,14 +43,15 @@ def tried(path: Path, config: Config, found: Findings, progress: Progress = sile
             raise
         text = str(error).removeprefix(f"{path}: ")
         return found.model_copy(update={"usable": False, "run_fails": text})
-    return found
+    shared = summary.shared_addresses
+    return found.model_copy(update={"shared_addresses": shared}) if shared else found
 
 
-def _try(path: Path, config: Config, progress: Progress) -> None:
+def _try(path: Path, config: Config, progress: Progress) -> RunSummary:
     options = RunOptions(dry_run=True)
     with copied(path, config, options, progress) as copy:
         plan = copy.planned(config, options, progress)
-        merge_run(copy.store, plan, copy.database, TrialCommitter(copy.database), progress)
+        return merge_run(copy.store, plan, copy.database, TrialCommitter(copy.database), progress)
 
 
 @dataclass(frozen=True)
