@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -19,7 +20,7 @@ ROWS = [
 ]
 
 
-def printed(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+def printed(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
     stream = io.StringIO()
     table(console_for(stream), columns, rows)
     return stream.getvalue()

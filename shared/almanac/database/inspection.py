@@ -71,9 +71,9 @@ def _inspect(connection: apsw.Connection) -> Inspection:
         unusable_tables=tuple(unusable),
         forbidden_unique=tuple(inline_unique(connection)),
         ignoring_triggers=tuple(
-            ignored_in_words(table.name, names)
+            ignored_in_words(table.name, triggers)
             for table in TABLES
-            if (names := ignoring_triggers(connection, table.name))
+            if (triggers := ignoring_triggers(connection, table.name))
         ),
         contacts=rows,
         duplicate_ids=integers - different,

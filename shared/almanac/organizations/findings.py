@@ -38,6 +38,11 @@ class Findings(BaseModel):
     def warnings(self) -> int:
         """Return the number of problems that do not prevent planning."""
         lists = (self.issues, self.left_out, self.odd_dates, self.ignoring_triggers)
-        counts = (self.duplicate_ids, self.non_integer_ids, self.unknown_targets)
-        counts += (self.scheduled_by_others, self.shared_addresses.addresses)
+        counts = (
+            self.duplicate_ids,
+            self.non_integer_ids,
+            self.unknown_targets,
+            self.scheduled_by_others,
+            self.shared_addresses.addresses,
+        )
         return sum(len(x) for x in lists) + sum(1 for n in counts if n)
