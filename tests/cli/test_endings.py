@@ -14,6 +14,7 @@ from pathlib import Path
 
 import adbc_driver_manager
 import apsw
+import pyarrow as pa
 import pytest
 
 from almanac.commands.exit_codes import guarded
@@ -27,6 +28,8 @@ from tests.support.cli_calls import (
     almanac_apart,
     state_of,
 )
+
+_INTERNAL = adbc_driver_manager.AdbcStatusCode.INTERNAL
 
 
 def raising(*errors: BaseException) -> Callable[[], int]:
@@ -68,6 +71,21 @@ def test_an_interrupt_that_adbc_has_swallowed_is_one(capsys: pytest.CaptureFixtu
     work = raising(KeyboardInterrupt(), swallowed, DatabaseError("cannot be read"))
     assert guarded(work) == 130
     assert capsys.readouterr().err == "Interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        apsw.CorruptError("malformed\nimage"),
+        adbc_driver_manager.InternalError("malformed\nimage", status_code=_INTERNAL),
+        pa.ArrowInvalid("malformed\nimage"),
+    ],
+)
+def test_no_error_of_a_library_is_a_traceback(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(raising(error)) == 1
+    assert capsys.readouterr().err == f"Error: {type(error).__name__}: malformed image\n"
 
 
 def test_what_is_no_mistake_of_the_users_is_not_hidden() -> None:

@@ -269,7 +269,7 @@ FAILS = {
     ),
     "a trigger that ignores": (
         "CREATE TRIGGER h BEFORE INSERT ON email_schedules BEGIN SELECT RAISE(IGNORE); END",
-        "rows to write are planned rows",
+        "trigger h of table email_schedules ignores changes",
     ),
     "a trigger that undoes": (f"{INSERTED} SELECT RAISE(ROLLBACK, 'no'); END", "forbids it"),
     "a trigger that deletes what was sent": (
@@ -380,6 +380,13 @@ WORKS = {
     ),
     "an index of ours that is another": (
         "CREATE INDEX almanac_planned_identity ON email_schedules (status)"
+    ),
+    "schedules that are declared UNIQUE": (
+        "ALTER TABLE email_schedules RENAME TO old; CREATE TABLE email_schedules (id INTEGER "
+        "PRIMARY KEY AUTOINCREMENT, contact_id INTEGER NOT NULL, email_type TEXT NOT NULL, "
+        "scheduled_send_date TEXT NOT NULL, status TEXT NOT NULL, event_year INTEGER, UNIQUE "
+        "(contact_id, email_type, event_year)); INSERT INTO email_schedules SELECT id, "
+        "contact_id, email_type, scheduled_send_date, status, event_year FROM old; DROP TABLE old"
     ),
     "a trigger that changes other columns": (f"{INSERTED} UPDATE contacts SET carrier = 'x'; END"),
 }

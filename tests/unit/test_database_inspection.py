@@ -22,7 +22,9 @@ def test_a_migrated_database_lacks_nothing(tmp_path: Path) -> None:
         create_indexes(connection)
     connection.close()
     found = inspect(path)
-    assert found == Inspection((), (), (), (), contacts=2, duplicate_ids=0, non_integer_ids=0)
+    assert found == Inspection(
+        (), (), (), (), (), (), contacts=2, duplicate_ids=0, non_integer_ids=0
+    )
     assert found.sound
 
 

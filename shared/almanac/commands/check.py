@@ -13,6 +13,7 @@ from almanac.commands.progress import progress_bars
 from almanac.organizations.check import check_file
 from almanac.organizations.findings_text import print_findings
 from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.runs.trial import tried
 
 app = new_app()
 
@@ -21,10 +22,13 @@ app = new_app()
 def check(database: Database, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Check for damage, missing columns, and issues of contacts and campaigns; change nothing.
 
-    Exits with 2 if the file cannot be planned as it is; anything else is a warning.
+    The plan of today is written to a private copy and undone, to find constraints and triggers that
+    a run would fail on. Exits with 2 if the file cannot be planned as it is; anything else is a
+    warning.
     """
     settings = read_config(config)
     with progress_bars() as progress:
         found = check_file(database, settings, progress)
+        found = tried(database, settings, found, progress)
     print_result(found, as_json, partial(print_findings, advice=ISSUE_ADVICE))
     return OK if found.usable else USAGE

@@ -15,6 +15,9 @@ OK, FAILURE, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 # errors of SQLite that no input causes, although they name the user's file
 _MACHINE_ERRORS = ("FullError", "IOError", "NoMemError")
 
+# whose errors are about a file or the machine, wherever they come from: never a traceback
+_LIBRARIES = ("apsw", "adbc_driver_manager", "pyarrow")
+
 
 def guarded(work: Callable[[], int]) -> int:
     """Return the exit code of the work; print its errors on standard error."""
@@ -39,6 +42,8 @@ def guarded(work: Callable[[], int]) -> int:
     except Exception as error:
         if _is_interrupt(error):
             return interrupted()
+        if type(error).__module__.partition(".")[0] in _LIBRARIES:
+            return failed(f"{type(error).__name__}: {' '.join(str(error).split())}", FAILURE)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

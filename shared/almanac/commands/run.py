@@ -18,7 +18,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Now
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
-from almanac.errors import ConfigError, InputError
+from almanac.errors import AlmanacError, ConfigError, InputError
 from almanac.organizations.agency_database import FileDatabase
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target, write_page
@@ -49,6 +49,7 @@ class RunArguments:
     against: Path | None
     report: Path | None
     as_json: bool
+    adopt_scheduled: bool
 
 
 @app.command(
@@ -87,6 +88,13 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
     ] = None,
     as_json: AsJson = False,
+    adopt_scheduled: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-scheduled",
+            help="Plan again what an older scheduler has left with status scheduled.",
+        ),
+    ] = False,
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
@@ -94,13 +102,16 @@ def run(
     configuration applies. Other programs may use the file meanwhile. It changes in one transaction,
     or after an error not at all.
 
+    Rows of status scheduled that an older scheduler has planned block their events: the summary
+    counts them, and --adopt-scheduled plans these events, once.
+
     With another configuration than that of the file's last run, --dry-run shows how the two plans
     differ, by day and by type.
     """
     return _run(
         RunArguments(
             *(database, as_of, now, config, shards, workers, contacts),
-            *(dry_run, against, report, as_json),
+            *(dry_run, against, report, as_json, adopt_scheduled),
         )
     )
 
@@ -117,6 +128,7 @@ def _run(arguments: RunArguments) -> int:
         workers=arguments.workers,
         scope=read_ids(arguments.contacts) if arguments.contacts is not None else None,
         dry_run=arguments.dry_run,
+        adopt_scheduled=arguments.adopt_scheduled,
     )
     if arguments.report is not None:
         check_target(arguments.report)
@@ -182,6 +194,8 @@ def _write_report(
         write_page(target, page)
     except OSError as error:
         return f"the run is done, but its report page is not written: {target}: {error.strerror}"
+    except AlmanacError as error:
+        return f"the run is done, but its report page is not written: {error}"
     return None
 
 
@@ -191,7 +205,7 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
     if arguments.dry_run:
         without = "--dry-run" if arguments.against is None else "--dry-run and --against"
         steps.append(f"To write this plan, run the same command without {without}.")
-    elif (contact := a_contact_without_messages(arguments.database, summary.as_of)) is not None:
+    elif (contact := _example(arguments.database, summary.as_of)) is not None:
         now = f" --now {arguments.now}" if arguments.now else ""
         steps.append(f"Contact {contact} gets nothing. To see why:")
         steps.append(f"  {program} explain {database} --contact {contact}{now}")
@@ -200,6 +214,14 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
     elif not arguments.dry_run:
         steps.append(f"For all details: {program} report {database} --out report.html")
     return steps
+
+
+def _example(database: Path, as_of: dt.date) -> int | None:
+    """Return a contact to explain; None also if the file cannot be read: the run is done."""
+    try:
+        return a_contact_without_messages(database, as_of)
+    except AlmanacError:
+        return None
 
 
 def _program() -> str:

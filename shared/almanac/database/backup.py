@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import apsw
 
 from almanac.database.catalog import scalar
 from almanac.database.opening import map_errors, open_database, quick_check
-from almanac.errors import DatabaseError
+from almanac.errors import AlmanacError, DatabaseError
 
 STEP_PAGES = 8192
 RESTARTS = 2
@@ -50,7 +51,8 @@ def backup(
         with map_errors(target):
             copy = apsw.Connection(str(target))
         try:
-            copy.execute("PRAGMA synchronous = OFF")
+            with map_errors(target):
+                copy.execute("PRAGMA synchronous = OFF")
             with map_errors(path):
                 try:
                     _copy_pages(connection, copy, progress)
@@ -64,6 +66,22 @@ def backup(
     except BaseException:
         for suffix in ("", "-journal", "-wal", "-shm"):
             Path(f"{target}{suffix}").unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def errors_naming(name: str, place: Path) -> Iterator[None]:
+    """Let errors about a private copy name the database that it is a copy of.
+
+    place: the copy, or the folder that it is in. What SQLite raises is mapped as by `map_errors`.
+    """
+    try:
+        with map_errors(place):
+            yield
+    except AlmanacError as error:
+        # the copy is about to be deleted, and what is wrong with it is wrong with the database
+        text = re.sub(re.escape(str(place)) + r"(/[^:\s]*)?", lambda _: name, str(error))
+        error.args = (text,)
         raise
 
 

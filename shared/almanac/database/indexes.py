@@ -1,11 +1,24 @@
-"""Queries that must use one of our indexes, where it exists."""
+"""The indexes of a table, and queries that must use one of ours, where it exists."""
 
 from __future__ import annotations
 
 import apsw
 
-from almanac.database.catalog import scalar
+from almanac.database.catalog import Record, records, scalar
 from almanac.database.schema import PLANNED, PLANNED_INDEXES, Index
+
+
+def indexes_of(connection: apsw.Connection, table: str) -> list[Record]:
+    """Return name, unique, origin (c: by CREATE INDEX) and partial of the table's indexes."""
+    return records(
+        connection, 'SELECT name, "unique", origin, partial FROM pragma_index_list(?)', table
+    )
+
+
+def index_columns(connection: apsw.Connection, index: object) -> list[str | None]:
+    """Return the columns of an index in order and lower case, None for an expression."""
+    found = records(connection, "SELECT name FROM pragma_index_info(?) ORDER BY seqno", index)
+    return [f["name"] and str(f["name"]).lower() for f in found]
 
 
 def indexed_by(connection: apsw.Connection, index: Index) -> str:

@@ -9,8 +9,10 @@ import apsw
 
 from almanac.database.catalog import describe, scalar
 from almanac.database.opening import map_errors, open_database
+from almanac.database.rebuild import inline_unique
 from almanac.database.schema import CONTACT_ALIASES, CONTACT_COLUMNS, TABLES
 from almanac.database.sql import columns_of
+from almanac.database.triggers import ignored_in_words, ignoring_triggers
 
 PROBLEMS = 20
 
@@ -23,6 +25,8 @@ class Inspection:
     missing_tables: tuple[str, ...]  # a run creates these
     missing_columns: tuple[str, ...]  # table.column; a run adds these, but for contacts
     unusable_tables: tuple[str, ...]  # views and the like under the name of one of our tables
+    forbidden_unique: tuple[str, ...]  # columns of constraints without which a run rebuilds it
+    ignoring_triggers: tuple[str, ...]  # which ones leave changes of a table of ours out
     contacts: int  # rows of contacts
     duplicate_ids: int  # rows of contacts that repeat the id of another: left out of planning
     non_integer_ids: int  # rows whose id is no whole number: left out of planning
@@ -66,6 +70,12 @@ def _inspect(connection: apsw.Connection) -> Inspection:
         missing_tables=tuple(tables),
         missing_columns=tuple(_missing_of_contacts(connection) + columns),
         unusable_tables=tuple(unusable),
+        forbidden_unique=tuple(inline_unique(connection)),
+        ignoring_triggers=tuple(
+            ignored_in_words(table.name, triggers)
+            for table in TABLES
+            if (triggers := ignoring_triggers(connection, table.name))
+        ),
         contacts=rows,
         duplicate_ids=integers - different,
         non_integer_ids=rows - integers,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import apsw
 
 from almanac.contact_ranges import MAX_ID
-from almanac.database.catalog import describe, quoted, records, scalar
+from almanac.database.catalog import describe, quoted, scalar
+from almanac.database.indexes import index_columns, indexes_of
+from almanac.database.rebuild import rebuild
 from almanac.database.schema import (
     CAMPAIGN_INSTANCES,
     COMMITTED_INDEX,
@@ -47,6 +49,7 @@ def migrate(
     for table in TABLES:
         done += complete(connection, table)
     done += _drop_forbidden(connection)
+    done += rebuild(connection)
     done += _convert_rate_increases(connection, legacy_instance, now)
     return done
 
@@ -56,7 +59,7 @@ def create_indexes(connection: apsw.Connection) -> list[str]:
 
     Raises DatabaseError if two planned rows have the same identity.
     """
-    there = {str(i["name"]).lower() for i in _indexes(connection)}
+    there = {str(i["name"]).lower() for i in indexes_of(connection, EMAIL_SCHEDULES.name)}
     cache = scalar(connection, "PRAGMA cache_size")
     connection.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
     done = []
@@ -119,22 +122,11 @@ def _require_ids(connection: apsw.Connection, table: str) -> None:
         raise DatabaseError(f"table {table}: its ids are used up: the highest is {MAX_ID}")
 
 
-def _indexes(connection: apsw.Connection) -> list[dict[str, object]]:
-    sql = 'SELECT name, "unique", origin, partial FROM pragma_index_list(?)'
-    return records(connection, sql, EMAIL_SCHEDULES.name)
-
-
-def _index_columns(connection: apsw.Connection, index: object) -> list[object]:
-    """Return the columns of an index in order, None for an expression."""
-    found = records(connection, "SELECT name FROM pragma_index_info(?) ORDER BY seqno", index)
-    return [f["name"] and str(f["name"]).lower() for f in found]
-
-
 def _has_status_index(connection: apsw.Connection) -> bool:
     """Return whether an index without a condition begins with status and date."""
     return any(
-        _index_columns(connection, i["name"])[:2] == ["status", "scheduled_send_date"]
-        for i in _indexes(connection)
+        index_columns(connection, i["name"])[:2] == ["status", "scheduled_send_date"]
+        for i in indexes_of(connection, EMAIL_SCHEDULES.name)
         if not i["partial"]
     )
 
@@ -142,16 +134,10 @@ def _has_status_index(connection: apsw.Connection) -> bool:
 def _drop_forbidden(connection: apsw.Connection) -> list[str]:
     """Drop the unique indexes that forbid two instances of a campaign type in a year."""
     done = []
-    for index in _indexes(connection):
-        columns = frozenset(_index_columns(connection, index["name"]))
-        if not index["unique"] or columns not in FORBIDDEN_UNIQUE:
+    for index in indexes_of(connection, EMAIL_SCHEDULES.name):
+        columns = frozenset(index_columns(connection, index["name"]))
+        if not index["unique"] or index["origin"] != "c" or columns not in FORBIDDEN_UNIQUE:
             continue
-        if index["origin"] != "c":
-            names = ", ".join(sorted(str(c) for c in columns))
-            raise DatabaseError(
-                f"table {EMAIL_SCHEDULES.name} is declared UNIQUE ({names}), which forbids two "
-                f"campaigns of a type in a year and cannot be dropped; rebuild it without that"
-            )
         connection.execute(f"DROP INDEX {quoted(str(index['name']))}")
         done.append(f"dropped the unique index {index['name']}")
     return done
@@ -221,7 +207,7 @@ def _convert_rate_increases(
 
     A row without a valid date stays a planned row of an older scheduler.
     """
-    there = any(i["name"] == OLDER_INDEX.name for i in _indexes(connection))
+    there = any(i["name"] == OLDER_INDEX.name for i in indexes_of(connection, EMAIL_SCHEDULES.name))
     index = f"INDEXED BY {OLDER_INDEX.name}" if there else ""
     connection.execute(_COLLECT.format(send=_SEND, event=_EVENT, index=index, rows=_LEGACY_ROWS))
     try:

@@ -45,7 +45,19 @@ def map_errors(path: Path) -> Iterator[None]:
     except apsw.ConstraintError as error:
         raise DatabaseError(f"{path}: a constraint of the database forbids it ({error})") from error
     except apsw.Error as error:
-        raise DatabaseError(f"{path}: SQLite says: {error}") from error
+        raise DatabaseError(f"{path}: {_in_words(error)}") from error
+
+
+def _in_words(error: apsw.Error) -> str:
+    """Return what SQLite says, with what to do about a collation that only another program has."""
+    text = str(error)
+    _, found, name = text.partition("no such collation sequence: ")
+    if not found:
+        return f"SQLite says: {text}"
+    return (
+        f"an index or a column uses the collation {name}, which only the program that created it "
+        "has; drop that index, or create it without the collation"
+    )
 
 
 def open_database(path: Path, *, writable: bool, busy_seconds: float = 5.0) -> apsw.Connection:
@@ -84,6 +96,17 @@ def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> ap
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
     with map_errors(path):
         connection = apsw.Connection(uri_of(path, wal=wal), flags=flags)
+        try:
+            _configure(connection, writable=writable, beside=beside, busy_seconds=busy_seconds)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _configure(
+    connection: apsw.Connection, *, writable: bool, beside: bool, busy_seconds: float
+) -> None:
     connection.set_busy_timeout(int(busy_seconds * 1000))
     if beside:
         # a log that existed before is left to the programs that use the database
@@ -92,7 +115,6 @@ def connect(path: Path, *, writable: bool, wal: bool, busy_seconds: float) -> ap
         connection.execute(f"PRAGMA {pragma}")
     if not writable:
         connection.execute("PRAGMA query_only = ON")
-    return connection
 
 
 def uri_of(path: Path, *, wal: bool) -> str:

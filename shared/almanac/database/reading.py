@@ -21,6 +21,7 @@ from almanac.database.catalog import Record
 from almanac.database.config_versions import last_config
 from almanac.database.occupancy import count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
+from almanac.database.older_plans import scheduled_by_others
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import (
     ANSWERS,
@@ -120,6 +121,13 @@ class Snapshot:
         ids: Ids = distinct(ordered, "id").column("id").to_numpy()
         return ids
 
+    def addresses(self) -> pa.Table:
+        """Return id and email (as it is) of all contacts, each once, by id."""
+        schema = pa.schema({"id": pa.int64(), "email": pa.string()})
+        email = self._tables.columns("contacts").text("email")
+        sql = f"SELECT id, {email} FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
+        return distinct(self._tables.read(sql, (), schema), "id")
+
     def total_contacts(self) -> int:
         """Return the number of all rows of contacts."""
         return self._tables.number("SELECT count(*) FROM contacts")
@@ -202,6 +210,15 @@ class Snapshot:
     def occupancy(self, since: str) -> pa.Table:
         """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
         return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())
+
+    def scheduled_by_others(self, since: str) -> int:
+        """Return the number of rows of older schedulers, dated on or after the ISO date, that block
+        their events (see `almanac.database.older_plans`)."""
+        columns = self._tables.columns("email_schedules")
+        if columns.table is None:
+            return 0
+        rows = f"email_schedules WHERE {scheduled_by_others(columns)}"
+        return self._tables.number(f"SELECT count(*) FROM {rows}", since)
 
     def committed_campaigns(self, since: str) -> pa.Table:
         """Return COMMITTED_CAMPAIGNS_SCHEMA: committed campaign rows from the ISO date on."""

@@ -24,7 +24,8 @@ from almanac.database.shapes import (
     positions,
     shape_values,
 )
-from almanac.errors import SnapshotMoved
+from almanac.database.triggers import ignored_in_words, ignoring_triggers
+from almanac.errors import DatabaseError, SnapshotMoved
 from almanac.frames import Ids, Kind, Mask, ScheduleRows
 from almanac.schedule_status import SkipCode, Status
 
@@ -152,6 +153,11 @@ class ScheduleWriter:
 
     def _expect(self, rows: int) -> None:
         found = self._connection.changes()
+        if found != rows and (names := ignoring_triggers(self._connection, "email_schedules")):
+            raise DatabaseError(
+                f"{ignored_in_words('email_schedules', names)}: {found} of {rows} rows were "
+                "written; drop it, or let it pass the rows of a run"
+            )
         if found != rows:
             raise SnapshotMoved(
                 f"email_schedules: {found} of {rows} rows to write are planned rows"

@@ -32,9 +32,12 @@ from almanac.schedule_status import SkipCode, SkipReason, Status
 _YEARS_ABOUT = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """The rows of one contact and their plan; the frames hold no other rows."""
+    """The rows of one contact and their plan; the frames hold no other rows.
+
+    Hashed by identity, so that what is computed of it can be cached.
+    """
 
     contact_id: int
     context: RunContext

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,12 +27,18 @@ class Counted:
     message: MessageOnDay
 
 
+@lru_cache(maxsize=1)  # every message of the contact asks for them
 def counted_messages(case: Case) -> list[Counted]:
-    """Return all counted messages of the contact, in the order of step 6."""
+    """Return the counted messages of the contact, in the order of step 6.
+
+    Without committed rows that are too old to limit any candidate.
+    """
     drafts, sifted, history = case.plan.drafts, case.plan.sifted, case.plan.history.rows
     texts = {row["id"]: (row["email_type"], row["status"]) for row in case.committed}
     found: list[tuple[Counted, tuple[int, ...]]] = []
-    for at in np.flatnonzero(history.counted):
+    first = int(drafts.ideal.min()) if len(drafts) else 0
+    first -= case.context.config.frequency.period_days
+    for at in np.flatnonzero(history.counted & (history.day >= first)):
         email_type, status = texts[int(history.row_id[at])]
         day = int(history.day[at])
         message = MessageOnDay(message=email_type, day=civil.date_of(day), status=status)

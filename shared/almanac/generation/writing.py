@@ -63,7 +63,7 @@ def generate(
     with _temporary_neighbour(path) as temporary:
         try:
             summary = _write(temporary, contacts, seed, day_of(as_of), show)
-        except (sqlite.Error, OSError) as error:
+        except (sqlite.Error, pa.ArrowException, OSError) as error:
             # without the statement that ADBC appends
             why = str(error).partition("query was:")[0].strip()
             raise DatabaseError(f"{path} could not be written: {why}") from error

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import apsw
 
 from almanac.config import Config
+from almanac.database.backup import errors_naming
 from almanac.database.blocks import Blocks
 from almanac.database.columnar import RowReader
 from almanac.database.opening import map_errors, open_database, transaction
@@ -25,7 +26,7 @@ from almanac.database.sources import Source, file_source
 from almanac.errors import Superseded
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import recorded_config
-from almanac.organizations.transfer import checked, errors_naming, publish_copy
+from almanac.organizations.transfer import checked, publish_copy
 from almanac.progress import Progress
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, database_of, require_current
@@ -154,11 +155,12 @@ class StoreDatabase:
             if local is None:
                 local = Path(folder) / "fetched.sqlite3"
                 self.store.fetch_file(info.name, local, info.generation)
-            source = file_source(local)
-            try:
-                yield replace(source, close=_nothing)
-            finally:
-                source.close()
+            with errors_naming(self.name, Path(folder)):
+                source = file_source(local)
+                try:
+                    yield replace(source, close=_nothing)
+                finally:
+                    source.close()
 
     def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
         for _ in range(EDIT_ATTEMPTS):

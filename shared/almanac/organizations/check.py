@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import Config
 from almanac.contact_ranges import covering
-from almanac.database.backup import backup_file
+from almanac.database.backup import backup_file, errors_naming
 from almanac.database.inspection import inspect
 from almanac.database.range_tables import COMMITTED, PLANNED, TARGETS, contacts_table
 from almanac.database.reading import Snapshot
@@ -58,6 +58,8 @@ def check_file(path: Path, config: Config, progress: Progress = silent) -> Findi
         usable=not inspection.integrity and not inspection.unusable_tables,
         integrity=list(inspection.integrity),
         unusable_tables=list(inspection.unusable_tables),
+        forbidden_unique=list(inspection.forbidden_unique),
+        ignoring_triggers=list(inspection.ignoring_triggers),
         missing_tables=list(inspection.missing_tables),
         missing_columns=list(inspection.missing_columns),
         contacts=inspection.contacts,
@@ -70,8 +72,9 @@ def check_file(path: Path, config: Config, progress: Progress = silent) -> Findi
 def _with_contents(path: Path, config: Config, findings: Findings, progress: Progress) -> Findings:
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "snapshot.sqlite3"
-        backup_file(path, copy, partial(progress, "copy"))
-        with Snapshot(copy) as snapshot:
+        with errors_naming(str(path), copy):
+            backup_file(path, copy, partial(progress, "copy"))
+        with errors_naming(str(path), copy), Snapshot(copy) as snapshot:
             return findings.model_copy(update=_contents(snapshot, config, progress))
 
 
@@ -120,6 +123,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
         "left_out": left_out(context),
+        "scheduled_by_others": snapshot.scheduled_by_others(today.isoformat()),
         "unknown_targets": snapshot.foreign_targets()[1],
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run else None,

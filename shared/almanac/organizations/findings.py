@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from almanac.report.lines import SharedAddresses
 from almanac.report.summary import LeftOut, Unreadable
 
 
@@ -14,8 +15,12 @@ class Findings(BaseModel):
     usable: bool  # a run can plan it
     integrity: list[str]  # damage, as SQLite reports it
     unusable_tables: list[str]  # such as a view under the name of one of our tables
+    run_fails: str | None = None  # the error of a run on a copy, if it ends with one
     missing_tables: list[str]  # a run creates them
     missing_columns: list[str]  # a run adds them, except those of contacts
+    # of email_schedules: columns that are UNIQUE together; a run rebuilds the table without that
+    forbidden_unique: list[str] = []
+    ignoring_triggers: list[str] = []  # which trigger ignores changes of which of our tables
     contacts: int
     eligible: int = 0  # can get messages
     contacts_left_out: dict[str, int] = {}  # those who can get none, by why
@@ -30,15 +35,22 @@ class Findings(BaseModel):
     odd_target_metadata: Unreadable = Unreadable()
     aep: str = ""
     split_overlaps: list[str] = []
+    shared_addresses: SharedAddresses = SharedAddresses()
+    # rows of status scheduled, dated today or later, of an older scheduler: they block their events
+    scheduled_by_others: int = 0
     odd_dates: dict[str, int] = {}  # by table.column: texts that are not a date
     last_run: str | None = None
 
     @property
     def warnings(self) -> int:
         """Return the number of problems that do not prevent planning."""
-        lists = (self.issues, self.left_out, self.odd_dates, self.split_overlaps)
+        lists = (
+            *(self.issues, self.left_out, self.odd_dates),
+            *(self.split_overlaps, self.ignoring_triggers),
+        )
         counts = (
             *(self.duplicate_ids, self.non_integer_ids, self.unknown_targets),
+            *(self.scheduled_by_others, self.shared_addresses.addresses),
             self.odd_target_metadata.count,
         )
         return sum(len(x) for x in lists) + sum(1 for n in counts if n)

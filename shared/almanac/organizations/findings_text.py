@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from almanac.organizations.findings import Findings
+from almanac.plurals import plural
 from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import advised
+from almanac.report.page_data import SHARED_ADDRESSES
 from almanac.report.summary import Unreadable
+from almanac.report.summary_text import BLOCKING
 from almanac.report.text import heading, paragraph, table
 
 
@@ -37,7 +40,17 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         paragraph(console, note, indent=0)
     if found.aep:
         paragraph(console, f"AEP message: {found.aep}.", indent=0)
+    if found.run_fails:
+        heading(console, "A run would fail")
+        paragraph(console, found.run_fails)
+    if found.ignoring_triggers:
+        heading(console, "Triggers that leave changes out, by RAISE(IGNORE)")
+        for line in found.ignoring_triggers:
+            paragraph(console, line)
     _contacts(console, found, advice)
+    if found.shared_addresses.addresses:
+        heading(console, SHARED_ADDRESSES)
+        paragraph(console, found.shared_addresses.in_words())
     if found.left_out:
         heading(console, "Campaigns that would be left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]
@@ -50,6 +63,10 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Campaign targets that cannot be read")
         for line in odd:
             paragraph(console, line)
+    if found.scheduled_by_others:
+        heading(console, "Rows that an older scheduler left scheduled")
+        older = f"{plural(found.scheduled_by_others, 'row')} of status scheduled"
+        paragraph(console, f"{older} {BLOCKING.format('today')}")
     if found.odd_dates:
         heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())
@@ -80,6 +97,14 @@ def _missing(console: Console, found: Findings) -> None:
         heading(console, "A run adds")
         rows = [("table", name) for name in found.missing_tables]
         table(console, ("", ""), rows + [("column", name) for name in ours])
+    if found.forbidden_unique:
+        heading(console, "A run rebuilds the table email_schedules")
+        for columns in found.forbidden_unique:
+            paragraph(
+                console,
+                f"It is declared UNIQUE ({columns}), which forbids two campaigns of a type in a "
+                "year. Rows, ids, triggers and other indexes stay as they are.",
+            )
     if theirs:
         heading(console, "Columns missing in contacts; planning works without them")
         table(console, ("",), [(name,) for name in theirs])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from almanac.database.backup import backup_file
+from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.errors import InputError, RequestError, Superseded
@@ -144,6 +142,14 @@ def _require_unmoved(store: ObjectStore, org: str, parent: tuple[Current, int]) 
         raise Superseded(f"organization {org}: version {parent[0].version} is no longer current")
 
 
+def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
+    """Copy the file with the content of its log, check the copy, and count its rows."""
+    progress("copy", 0, 1)
+    with errors_naming(str(database), copy):
+        backup_file(database, copy, partial(progress, "copy"))
+    return checked(copy, str(database), as_of, progress)
+
+
 def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:
     """Check a private file, and count its rows; DatabaseError calls it `name`."""
     progress("check", 0, 1)
@@ -157,15 +163,6 @@ def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census
             connection.close()
     progress("check", 1, 1)
     return census
-
-
-@contextmanager
-def errors_naming(name: str, copy: Path) -> Iterator[None]:
-    """Let errors about a private copy name the database that it is a copy of."""
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(str(error).replace(str(copy), name)) from error
 
 
 def pull(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from almanac.plurals import plural
 from almanac.schedule_status import parse_reason
 
 UNKNOWN = "unknown"  # the state of a contact with neither a valid state nor a valid ZIP code
@@ -94,3 +95,20 @@ def by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def advised(issues: Mapping[str, int], advice: Mapping[str, str]) -> list[tuple[str, int, str]]:
     """Return (issue, contacts, advice), the most frequent contact issue first."""
     return [(issue, count, advice.get(issue, "")) for issue, count in by_count(issues)]
+
+
+class SharedAddresses(BaseModel):
+    """Addresses that several contacts share, compared trimmed and in lower case."""
+
+    addresses: int = 0
+    contacts: int = 0  # that share them
+    examples: list[list[int]] = []  # ids of contacts with the same address, the first of each
+
+    def in_words(self) -> str:
+        """Return the counts and the examples."""
+        names = "; ".join(", ".join(map(str, ids)) for ids in self.examples)
+        addresses = plural(self.addresses, "address", "addresses")
+        return (
+            f"{addresses} of {plural(self.contacts, 'contact')}, which get the messages of all: "
+            f"contacts {names}"
+        )

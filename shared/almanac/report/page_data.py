@@ -15,12 +15,15 @@ from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
     MessageCount,
+    SharedAddresses,
     StateLine,
     SuppressionLine,
     advised,
 )
 from almanac.report.summary import DayLoad, RunSummary
 from almanac.report.what_if import WhatIf
+
+SHARED_ADDRESSES = "Addresses that several contacts share"
 
 
 class PageData(BaseModel):
@@ -80,12 +83,17 @@ class Numbers(BaseModel):
     campaigns: list[CampaignLine]
     suppressions: list[SuppressionLine]
     issues: dict[str, int]
+    shared_addresses: SharedAddresses | None = None
 
     @classmethod
     def of_summary(cls, summary: RunSummary) -> Numbers:
         """Return the counts of the contacts in the run's scope."""
         shared = {name: getattr(summary, name) for name in (*_SHARED, "contacts_left_out")}
-        return cls(eligible=summary.contacts_eligible, **shared)
+        return cls(
+            eligible=summary.contacts_eligible,
+            shared_addresses=summary.shared_addresses,
+            **shared,
+        )
 
     @property
     def skipped(self) -> int:
@@ -96,9 +104,11 @@ class Numbers(BaseModel):
     def facts(self) -> list[tuple[str, str]]:
         """Return the counts that the page lists under The run."""
         planned = sum(line.count for line in self.messages if not line.reason)
+        shared = self.shared_addresses
         return [
             ("Can get messages", f"{self.eligible:,}"),
             *((f"Left out: {why}", f"{n:,}") for why, n in self.contacts_left_out.items()),
+            *([(SHARED_ADDRESSES, shared.in_words())] if shared and shared.addresses else []),
             ("Messages planned", f"{planned:,}"),
             ("Messages skipped", f"{self.skipped:,}"),
         ]

@@ -10,6 +10,7 @@ from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
     MessageCount,
+    SharedAddresses,
     StateLine,
     SuppressionLine,
     by_count,
@@ -91,6 +92,10 @@ class RunSummary(BaseModel):
     odd_target_metadata: Unreadable = Unreadable()
     aep: str = ""  # which AEP message holds, in words
     split_overlaps: list[str] = []  # instances of one split group that share contacts, in words
+    shared_addresses: SharedAddresses | None = None  # of a run over all contacts
+    # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events
+    scheduled_by_others: int = 0
+    adopted: int = 0  # such rows that this run has made planned rows (--adopt-scheduled)
     migrations: list[str] = []
     checksums: Checksums
     config_digest: str

@@ -17,6 +17,11 @@ from almanac.report.text import heading, listed, paragraph, shown, table
 
 PARTS_SHOWN = 4
 DAYS_SHOWN = 6
+BLOCKING = (
+    "without an ideal date, dated {} or later, are the plan of an older scheduler. Their events "
+    "are not planned, and no sender gets the rows. To plan them: almanac run --adopt-scheduled, "
+    "once, if no other program sends them."
+)
 PLACEMENT = {
     "kept": "kept their day",
     "on target": "on their target day",
@@ -41,6 +46,7 @@ def print_summary(
     _changes(console, summary)
     _contacts(console, summary, advice)
     _campaigns(console, summary)
+    _older(console, summary)
     _run(console, summary)
     print_next(console, next_steps)
 
@@ -193,6 +199,18 @@ def _campaigns(console: Console, summary: RunSummary) -> None:
             f"{_number(summary.unknown_targets, 'row')} of contact_campaigns name contacts that "
             "are not in contacts: they are ignored.",
         )
+
+
+def _older(console: Console, summary: RunSummary) -> None:
+    if not (summary.scheduled_by_others or summary.adopted):
+        return
+    heading(console, "Rows that an older scheduler left scheduled")
+    if summary.adopted:
+        would = "would become planned rows" if summary.dry_run else "became planned rows"
+        paragraph(console, f"{_number(summary.adopted, 'row')} {would}, planned again by this run.")
+    if summary.scheduled_by_others:
+        rows = f"{_number(summary.scheduled_by_others, 'row')} of status scheduled"
+        paragraph(console, f"{rows} {BLOCKING.format(summary.as_of)}")
 
 
 def _run(console: Console, summary: RunSummary) -> None:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -13,6 +14,7 @@ from rich.text import Text
 
 WIDEST = 100
 INDENT = 2
+LONG = 500  # rows of a table; a longer one has a line for each row, however wide it is
 
 
 def console_for(stream: TextIO) -> Console:
@@ -53,8 +55,12 @@ def table(
     """Print rows under a header, which is left out if all column names are empty.
 
     A column whose name begins with `>` holds numbers: right-aligned and never wrapped. One whose
-    name begins with `!` is never wrapped.
+    name begins with `!` is never wrapped. In a table of more than LONG rows none is.
     """
+    cells = [tuple(map(_cell, row)) for row in rows]
+    if len(cells) > LONG:
+        _long_table(console, columns, cells, indent)
+        return
     result = Table(
         box=None,
         show_edge=False,
@@ -70,12 +76,32 @@ def table(
             no_wrap=name.startswith((">", "!")),
             overflow="fold",
         )
-    for row in rows:
-        result.add_row(*(Text(_cell(value)) for value in row))
+    for row in cells:
+        result.add_row(*map(Text, row))
     for line in console.render_lines(Padding(result, (0, 0, 0, indent)), pad=False):
         text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
         text.rstrip()
         console.print(text, soft_wrap=True)
+
+
+def _long_table(
+    console: Console, columns: Sequence[str], cells: list[tuple[str, ...]], indent: int
+) -> None:
+    """Print a table of thousands of rows, which takes rich milliseconds a row."""
+    names = [name.lstrip(">!") for name in columns]
+    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        parts = []
+        for name, width, cell in zip(columns, widths, row, strict=True):
+            blanks = " " * (width - cell_len(cell))
+            parts.append(blanks + cell if name.startswith(">") else cell + blanks)
+        return (" " * indent + "  ".join(parts)).rstrip()
+
+    if any(names):
+        console.print(Text(line(names), style="dim"), soft_wrap=True)
+    for row in cells:
+        console.file.write(line(row) + "\n")
 
 
 def _cell(value: object) -> str:

@@ -36,6 +36,7 @@ from almanac.joins import positions
 from almanac.planning.campaigns import legacy_triggers
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
+from almanac.report.lines import SharedAddresses
 from almanac.runs.fragment_validation import check_contenders, check_fragment, judged
 from almanac.runs.fragments import Fragment, read_contenders
 from almanac.runs.run_plan import RunPlan
@@ -43,6 +44,7 @@ from almanac.runs.tasks import fragment_names
 from almanac.schedule_status import SkipCode
 from almanac.statistics.breakdowns import entries_in_force
 from almanac.statistics.change_reasons import PlanBefore, plan_before
+from almanac.statistics.shared_addresses import shared_addresses_of
 from almanac.storage.store import ObjectInfo, ObjectStore
 
 
@@ -57,6 +59,8 @@ class Balanced:
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
     unknown_targets: int
     oddities: Oddities
+    shared_addresses: SharedAddresses | None  # of a run over all contacts
+    scheduled_by_others: int  # rows of older schedulers that block their events
     fixed: Counts  # messages per day from as_of on that the run does not place
     before: PlanBefore
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
@@ -91,6 +95,9 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets()[1]
         oddities = snapshot.oddities()
+        of_all = plan.scope is None and not plan.changes
+        shared = shared_addresses_of(snapshot) if of_all else None
+        by_others = snapshot.scheduled_by_others(civil.text_of(as_of))
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot)
     skip = NoDayCodes(
@@ -106,6 +113,8 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         fragments=read,
         unknown_targets=unknown_targets,
         oddities=oddities,
+        shared_addresses=shared,
+        scheduled_by_others=by_others,
         fixed=fixed[0],
         before=before,
         suppressions=suppressions,

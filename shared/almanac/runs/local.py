@@ -9,22 +9,22 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
-import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import apsw
 
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange
-from almanac.database.backup import backup
-from almanac.database.opening import data_version, open_database, transaction
+from almanac.database.backup import backup, errors_naming
+from almanac.database.older_plans import adopt_scheduled
+from almanac.database.opening import data_version, map_errors, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
@@ -57,6 +57,7 @@ class RunOptions:
     scope: Sequence[ContactRange] | None = None
     changes: Sequence[PlannedChange] = ()  # of campaigns: only contacts they affect are planned
     dry_run: bool = False
+    adopt_scheduled: bool = False  # see `almanac.database.older_plans`
     busy_seconds: float = 5.0  # how long to wait for a lock on the file
     shard_contacts: int = 50_000
 
@@ -68,12 +69,15 @@ class FileCommitter:
     path: Path
     connection: apsw.Connection
     version: int
+    adopting: bool = False
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         try:
             with transaction(self.connection, self.path):
                 if data_version(self.connection) != self.version:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
+                if self.adopting:
+                    adopt_scheduled(self.connection, plan.as_of.isoformat(), plan.scope)
                 return write(self.connection)
         except DatabaseError as error:
             if str(self.path) in str(error):
@@ -98,6 +102,8 @@ def run_file(
     attempts).
     """
     report = progress or silent
+    # of one day, even if midnight passes
+    options = replace(options, as_of=as_of(config, options))
     for _ in range(ATTEMPTS):
         try:
             return _run_once(path, config, options, report)
@@ -115,11 +121,12 @@ def _run_once(path: Path, config: Config, options: RunOptions, progress: Progres
         committer = (
             DryCommitter()
             if options.dry_run
-            else FileCommitter(path, copy.connection, copy.data_version)
+            else FileCommitter(path, copy.connection, copy.data_version, options.adopt_scheduled)
         )
         plan = copy.planned(config, options, watch)
         summary = merge_run(copy.store, plan, copy.database, committer, watch)
-        return summary.model_copy(update={"seconds": watch.seconds()})
+        update = {"seconds": watch.seconds(), "adopted": copy.adopted}
+        return summary.model_copy(update=update)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ class Copy:
     connection: apsw.Connection  # to the file itself
     data_version: int  # of the file when it was copied
     database: Path  # the copy
+    adopted: int  # rows of the copy that options.adopt_scheduled has made planned rows
     reference: SnapshotRef  # to the copy
     store: FolderStore  # of plans and fragments
     pool: Executor | None  # None: shards are planned in this process
@@ -173,6 +181,8 @@ def copied(path: Path, config: Config, options: RunOptions, progress: Progress) 
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
         stack.callback(connection.close)
+        stack.enter_context(errors_naming(str(path), folder))
+        stack.enter_context(map_errors(path))
         pool = _pool(stack, connection, options)
         version = data_version(connection)
         database = folder / "snapshot.sqlite3"
@@ -180,13 +190,19 @@ def copied(path: Path, config: Config, options: RunOptions, progress: Progress) 
         progress("snapshot", 0, 1)
         backup(connection, database, lambda done, total: progress("snapshot", done, total))
         progress("snapshot", 1, 1)
+        adopted = _adopted(database, config, options) if options.adopt_scheduled else 0
         store = store_at(folder / "store")
-        try:
-            yield Copy(connection, version, database, reference_to(database), store, pool)
-        except DatabaseError as error:
-            # what is wrong with the copy is wrong with the file; the copy is about to be deleted
-            text = re.sub(re.escape(str(folder)) + r"[^:]*", str(path), str(error))
-            raise DatabaseError(text) from error
+        yield Copy(connection, version, database, adopted, reference_to(database), store, pool)
+
+
+def _adopted(database: Path, config: Config, options: RunOptions) -> int:
+    """Make rows of an older scheduler planned rows in the copy, as the commit will in the file."""
+    copy = open_database(database, writable=True)
+    try:
+        with transaction(copy, database):
+            return adopt_scheduled(copy, as_of(config, options).isoformat(), options.scope)
+    finally:
+        copy.close()
 
 
 def as_of(config: Config, options: RunOptions) -> dt.date:

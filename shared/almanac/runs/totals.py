@@ -249,6 +249,8 @@ class PlanTotals:
             aep=aep_in_words(plan.context),
             split_overlaps=split_overlaps(plan.context),
             **unreadable(self.balanced.oddities),
+            shared_addresses=self.balanced.shared_addresses,
+            scheduled_by_others=self.balanced.scheduled_by_others,
             migrations=migrations,
             checksums=checksums,
             config_digest=plan.context.config.digest(),

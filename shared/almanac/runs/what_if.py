@@ -71,6 +71,7 @@ def compare_plans(
             reasons=fates.by_reason,
         )
         update = {"dry_run": True, "what_if": found, "seconds": watch.seconds()}
+        update["adopted"] = copy.adopted
         return summaries[1].model_copy(update=update)
 
 

@@ -26,6 +26,7 @@ from almanac.progress import Progress
 from almanac.report.page_data import Numbers
 from almanac.statistics.range_counts import Counts, Surveyor, hand_over, make_known, warm_up
 from almanac.statistics.range_counts import ask as ask_surveyor
+from almanac.statistics.shared_addresses import shared_addresses
 
 WORKERS = 2
 
@@ -76,10 +77,12 @@ def _survey(
     found = Counts()
     (found.figures.entries,) = ask("suppressions", [()])
     ids, states = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
-    for done, (some, codes, part) in enumerate(ask("contacts", ranges)):
+    addresses = [np.empty(0, np.uint64)]
+    for done, (some, codes, hashes, part) in enumerate(ask("contacts", ranges)):
         progress("contacts", done, len(ranges))
         ids.append(some)
         states.append(codes)
+        addresses.append(hashes)
         found.add(part)
     progress("contacts", 1, 1)
     know(np.concatenate(ids), np.concatenate(states))
@@ -92,5 +95,6 @@ def _survey(
         eligible=found.figures.states.total(),
         days=found.days(),
         issues=dict(sorted(found.issues.items())),
+        shared_addresses=shared_addresses(np.concatenate(ids), np.concatenate(addresses)),
         **found.figures.lines(context),
     )

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange, covering
-from almanac.database.backup import backup_file
+from almanac.database.backup import backup_file, errors_naming
 from almanac.database.columnar import coded
 from almanac.database.range_tables import COMMITTED, PLANNED
 from almanac.database.reading import Snapshot
@@ -61,8 +61,14 @@ def compare(old: Path, new: Path, progress: Progress = silent) -> Difference:
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copies = [Path(folder) / name for name in ("old.sqlite3", "new.sqlite3")]
         for path, copy in zip((old, new), copies, strict=True):
-            backup_file(path, copy, partial(progress, f"read {path.name}"))
-        with Snapshot(copies[0]) as before, Snapshot(copies[1]) as after:
+            with errors_naming(str(path), copy):
+                backup_file(path, copy, partial(progress, f"read {path.name}"))
+        with (
+            errors_naming(str(old), copies[0]),
+            errors_naming(str(new), copies[1]),
+            Snapshot(copies[0]) as before,
+            Snapshot(copies[1]) as after,
+        ):
             tally = _Tally(before, after)
             ranges = list(_ranges(before, after))
             for done, each in enumerate(ranges):

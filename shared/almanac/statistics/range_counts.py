@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
+from almanac.checksums import Hashes
 from almanac.contact_ranges import ContactRange
 from almanac.database import selects
 from almanac.database.columnar import ColumnarReader, RowReader
@@ -41,6 +42,7 @@ from almanac.statistics.breakdowns import (
     combinations,
     entries_in_force,
 )
+from almanac.statistics.shared_addresses import address_checksums
 
 CONTACTS = 100_000  # read at a time
 ROWS = 500_000
@@ -124,8 +126,9 @@ class Surveyor:
         """Return the suppressions in force; see `entries_in_force`."""
         return entries_in_force(self._scan.suppressions(), self._context.as_of)
 
-    def contacts(self, first: int, last: int) -> tuple[Ids, Small, Counts]:
-        """Return ids and state codes of the range's contacts, in order, and their counts."""
+    def contacts(self, first: int, last: int) -> tuple[Ids, Small, Hashes, Counts]:
+        """Return ids, state codes and `address_checksums` of the range's contacts, in order, and
+        their counts."""
         contacts = ContactRange(first, last)
         table = self._scan.who(contacts, self._context.config.contacts, carriers=self._carriers)
         batch = read_contacts(table, self._scan.suppressions(), self._context, self._kind_table)
@@ -139,7 +142,8 @@ class Surveyor:
             found.figures.states[state or UNKNOWN] += count
         found.figures.reach, found.figures.suppressed = audience.reach, audience.suppressed
         found.figures.left_out = audience.left_out
-        return batch.scope, states_of(table).astype(np.int8), found
+        addresses = address_checksums(table["email"])
+        return batch.scope, states_of(table).astype(np.int8), addresses, found
 
     def know(self, ids: Ids, states: Small) -> None:
         """Set all contacts, sorted by id, with their state codes; `rows` needs them."""

@@ -1,0 +1,50 @@
+"""Rows of status `scheduled` that an older scheduler planned: they block their events.
+
+No sender hands them out: they have no ideal date, and a run takes them for messages that a sender
+has in hand (semantics: Rows of older schedulers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database.schema import UNIDENTIFIED
+from almanac.database.sql import Columns, civil_date, columns_of
+from almanac.schedule_status import Status
+
+_STATUSES = tuple(f"'{text}'" for text in (Status.SCHEDULED, "SCHEDULED", "Scheduled"))
+
+
+def scheduled_by_others(columns: Columns) -> str:
+    """Return the condition of such rows of known contacts, dated on or after the ISO date ?."""
+    if not columns.has("contact_id", "status", "scheduled_send_date"):
+        return "? IS NULL"
+    without_ideal = UNIDENTIFIED if columns.has("ideal_send_date") else "1"
+    date = civil_date(columns.text("scheduled_send_date"))
+    known = "contact_id IN (SELECT id FROM contacts)"
+    return f"status IN ({', '.join(_STATUSES)}) AND {without_ideal} AND {date} >= ? AND {known}"
+
+
+def adopt_scheduled(
+    connection: apsw.Connection, since: str, scope: Sequence[ContactRange] | None
+) -> int:
+    """Make such rows dated on or after the ISO date planned rows; return their number.
+
+    scope: only rows of these contacts. The run then removes them, as all planned rows of older
+    schedulers, and plans their events. Inside the caller's transaction.
+    """
+    columns = columns_of(connection, "email_schedules")
+    if columns.table is None or not columns.has("contact_id"):
+        return 0
+    rows = 0
+    for first, last in scope or [EVERYONE]:
+        connection.execute(
+            f"UPDATE main.email_schedules SET status = '{Status.PRE_SCHEDULED}' "
+            f"WHERE {scheduled_by_others(columns)} AND {columns.key('contact_id')} BETWEEN ? AND ?",
+            (since, first, last),
+        )
+        rows += connection.changes()
+    return rows

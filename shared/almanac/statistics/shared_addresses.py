@@ -1,0 +1,42 @@
+"""Addresses that several contacts share: each of them gets the messages of all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from almanac.checksums import Hashes, joined_checksums
+from almanac.database.reading import Snapshot
+from almanac.frames import Ids
+from almanac.report.lines import SharedAddresses
+
+EXAMPLES = 5  # addresses, and contacts of each
+
+
+def address_checksums(emails: pa.ChunkedArray) -> Hashes:
+    """Return one number for each address, trimmed and in lower case; 0 for what is none."""
+    texts = pc.ascii_lower(pc.utf8_trim_whitespace(emails))
+    found = joined_checksums(pa.table({"email": pa.chunked_array(texts)}))
+    is_address = pc.match_substring(texts, "@").to_numpy()
+    return np.where(is_address, found, np.uint64(0))
+
+
+def shared_addresses(ids: Ids, addresses: Hashes) -> SharedAddresses:
+    """Return the addresses that several contacts share, with the most shared as examples."""
+    keys, inverse, counts = np.unique(addresses, return_inverse=True, return_counts=True)
+    counts[keys == 0] = 0
+    shared = np.flatnonzero(counts > 1)
+    most = shared[np.argsort(-counts[shared], kind="stable")][:EXAMPLES]
+    examples = [np.sort(ids[inverse == key]).tolist() for key in most]
+    return SharedAddresses(
+        addresses=len(shared),
+        contacts=int(counts[shared].sum()),
+        examples=sorted(each[:EXAMPLES] for each in examples),
+    )
+
+
+def shared_addresses_of(snapshot: Snapshot) -> SharedAddresses:
+    """Return those of a whole database."""
+    found = snapshot.addresses()
+    return shared_addresses(found["id"].to_numpy(), address_checksums(found["email"]))
