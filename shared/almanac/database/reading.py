@@ -124,8 +124,9 @@ class Snapshot:
     def addresses(self) -> pa.Table:
         """Return id and email (as it is) of all contacts, each once, by id."""
         schema = pa.schema({"id": pa.int64(), "email": pa.string()})
-        email = self._tables.columns("contacts").text("email")
-        sql = f"SELECT id, {email} FROM contacts WHERE typeof(id) = 'integer' ORDER BY id"
+        contacts = self._tables.columns("contacts")
+        email, whole, key = contacts.text("email"), contacts.whole("id"), contacts.key("id")
+        sql = f"SELECT {whole}, {email} FROM contacts WHERE {whole} IS NOT NULL ORDER BY {key}"
         return distinct(self._tables.read(sql, (), schema), "id")
 
     def total_contacts(self) -> int:

@@ -34,7 +34,7 @@ def sharing(connection: apsw.Connection, contacts: Ids, day: str) -> int:
         f"CROSS JOIN main.contacts ON {columns.key('id')} = wanted.value"
     )
     found = connection.execute(
-        f"SELECT id FROM main.contacts WHERE typeof(id) = 'integer' "
+        f"SELECT {columns.whole('id')} FROM main.contacts WHERE {columns.whole('id')} IS NOT NULL "
         f"AND {theirs} <> '' AND {theirs} IN ({mine})",
         {"ids": ids},
     )
@@ -48,7 +48,7 @@ def phone_of(connection: apsw.Connection, contact: int) -> str:
     columns = columns_of(connection, "contacts")
     sql = (
         f"SELECT CAST({columns.text('phone_number')} AS BLOB) FROM main.contacts "
-        f"WHERE {columns.key('id')} = ? AND typeof(id) = 'integer' LIMIT 1"
+        f"WHERE {columns.key('id')} = ? AND {columns.whole('id')} IS NOT NULL LIMIT 1"
     )
     found = scalar(connection, sql, contact) if columns.table is not None else None
     return as_text(found, str(scalar(connection, "PRAGMA encoding"))).strip() if found else ""

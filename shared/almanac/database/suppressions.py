@@ -161,7 +161,7 @@ def of_contact(
     )
     first = (
         f"SELECT {address(contacts)} FROM main.contacts "
-        f"WHERE {contacts.key('id')} = ? AND typeof(id) = 'integer' LIMIT 1"
+        f"WHERE {contacts.key('id')} = ? AND {contacts.whole('id')} IS NOT NULL LIMIT 1"
     )
     mine = scalar(connection, first, contact) or ""
     named = f":id <> 0 AND {columns.id_or_zero('contact_id')} = :id"
@@ -244,13 +244,16 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
     if connection.execute(f"SELECT 1 {held} LIMIT 1", {"day": day}).fetchone() is None:
         return np.empty(0, np.int64)
     theirs, contact = address(columns), columns.id_or_zero("contact_id")
-    is_id, first = "typeof(id) = 'integer'", ""
+    whole, first = contacts.whole("id"), ""
+    is_id = f"{whole} IS NOT NULL"
     if contacts.table.has_rowid and contacts.table.rowid_alias != "id":
-        first = f"rowid IN (SELECT min(rowid) FROM main.contacts WHERE {is_id} GROUP BY id) AND"
+        first = (
+            f"rowid IN (SELECT min(rowid) FROM main.contacts WHERE {is_id} GROUP BY {whole}) AND"
+        )
     found = connection.execute(
-        f"SELECT id FROM main.contacts WHERE {is_id} AND {first} ("
+        f"SELECT {whole} FROM main.contacts WHERE {is_id} AND {first} ("
         f"{address(contacts)} IN (SELECT {theirs} {held} AND {theirs} <> '') "
-        f"OR id IN (SELECT {contact} {held} AND {contact} <> 0))",
+        f"OR {whole} IN (SELECT {contact} {held} AND {contact} <> 0))",
         {"day": day},
     )
     ids: Ids = np.unique(np.fromiter((contact for (contact,) in found), np.int64))

@@ -150,11 +150,13 @@ class TargetImport:
             self._connection.execute(f"DROP TABLE temp.{name}")
 
     def _read_addresses(self) -> None:
-        email = columns_of(self._connection, "contacts").text("email")
+        contacts = columns_of(self._connection, "contacts")
+        email, number = contacts.text("email"), contacts.whole("id")
         self._connection.execute(
             f"""INSERT INTO temp.almanac_addresses
-            SELECT lower({trimmed(email)}) AS address, count(DISTINCT id), min(id), max(id)
-            FROM main.contacts WHERE typeof(id) = 'integer' AND address <> ''
+            SELECT lower({trimmed(email)}) AS address, count(DISTINCT {number}), min({number}),
+                max({number})
+            FROM main.contacts WHERE {number} IS NOT NULL AND address <> ''
             GROUP BY address ORDER BY address"""
         )
 
