@@ -95,9 +95,9 @@ def carrying(path: Path, texts: list[str]) -> Agency:
     made = Agency(path)
     made.query("ALTER TABLE contacts ADD COLUMN first_name TEXT")
     for number, text in enumerate(texts, start=1):
-        columns = {"carrier": text, "phone_number": f"5{text}", "first_name": text}
+        columns = {"carrier": text, "phone_number": "212-555-0100", "first_name": text}
         dates = {"birth_date": "1950-06-01", "effective_date": f"2020-05-{number:02}"}
-        made.contact(number, **columns, **dates, agent_note=text)
+        made.contact(number, **columns, **dates, agent_note=text, sms_consent=1)
         of_type = {"email_template": text, "sms_template": text, "priority": number}
         made.campaign(number, f"type {number:02} {text}", **of_type, instance_name=text)
         made.target(number, "2027-06-01", number)

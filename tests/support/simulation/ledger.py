@@ -219,7 +219,7 @@ class Ledger:
             and not is_planned(other)
         ]
         if planned_today:
-            assert not any(_handles(other, event) for other in others), row
+            assert not any(_handles(other, event, surely=True) for other in others), row
         if contact_id not in self.news.contacts:
             self._check_frequency(day, row, others)
 
@@ -262,8 +262,12 @@ def _sent_on(row: Record) -> dt.date | None:
     return parse_date(row["actual_send_datetime"]) or date_of(row)
 
 
-def _handles(row: Record, event: oracle.Row) -> bool:
-    """Whether a committed row is the event's email, or one like it at that time."""
+def _handles(row: Record, event: oracle.Row, *, surely: bool = False) -> bool:
+    """Whether a committed row is the event's email, or one like it at that time.
+
+    surely: whatever gave the trigger date. One of the target's own is handled by another email of
+    its instance only if an older scheduler planned that.
+    """
     send = date_of(row)
     kind = str(row["email_type"]).lower()
     if event.email_type.startswith("campaign_"):
@@ -273,6 +277,7 @@ def _handles(row: Record, event: oracle.Row) -> bool:
             event.event_date.day,
         )
         near = send is not None and abs((send - event.ideal_send_date).days) <= CAMPAIGN_DAYS
+        near = near and not (surely and row.get("ideal_send_date"))
         mine = row["campaign_instance_id"] == event.campaign_instance_id
         return kind.startswith("campaign_") and mine and (same or near)
     near = send is not None and abs((send - event.ideal_send_date).days) <= ANNIVERSARY_DAYS
