@@ -154,7 +154,9 @@ def test_bounds_cut_the_ids_into_equal_parts(tmp_path: Path) -> None:
     assert {second - first for first, second in steps} <= {99, 100}
 
 
-def test_ids_that_are_no_integers_or_come_twice_are_contacts_all_the_same(tmp_path: Path) -> None:
+def test_ids_that_are_no_whole_numbers_or_come_twice_are_contacts_all_the_same(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.sqlite3"
     connection = apsw.Connection(str(path))
     connection.execute("CREATE TABLE contacts (id, email)")

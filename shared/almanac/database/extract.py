@@ -28,7 +28,7 @@ from almanac.database.schema import (
     COMMITTED_INDEX,
 )
 from almanac.database.sources import Source
-from almanac.database.sql import columns_of, trimmed
+from almanac.database.sql import Columns, columns_of, trimmed
 
 NEAREST = 4
 _WHOLE = ("campaign_types", "campaign_instances", "scheduler_checkpoints", "config_versions")
@@ -86,7 +86,7 @@ class _Copier:
         for name in _OF_CONTACT:
             columns = columns_of(self._whole, name)
             if columns.has("contact_id"):
-                self.rows(name, f"{columns.key('contact_id')} = :id", who)
+                self.rows(name, _of(columns), who)
         self._schedules(who)
         self._suppressions(who)
 
@@ -115,7 +115,7 @@ class _Copier:
         columns = columns_of(self._whole, "email_schedules")
         if not columns.has("contact_id"):
             return
-        mine = f"{columns.key('contact_id')} = :id"
+        mine = _of(columns)
         planned = planned_parts(self._whole)
         committed = indexed_by(self._whole, COMMITTED_INDEX)
         if not planned or not committed:
@@ -132,7 +132,7 @@ class _Copier:
         columns = columns_of(self._whole, "suppressions")
         conditions = []
         if columns.has("contact_id"):
-            conditions.append(f"{columns.key('contact_id')} = :id AND :id <> 0")
+            conditions.append(f"{_of(columns)} AND :id <> 0")
         if columns.has("email") and describe(self._copy, "contacts"):
             email = columns_of(self._copy, "contacts").text("email")
             sql = f"SELECT CAST(lower({trimmed(email)}) AS BLOB) FROM contacts LIMIT 1"
@@ -147,6 +147,11 @@ class _Copier:
             conditions.append(f"{trimmed(columns.text('phone'))} <> ''")
         if conditions:
             self.rows("suppressions", " OR ".join(conditions), who)
+
+
+def _of(columns: Columns) -> str:
+    """Return the condition of the contact :id, found by an index; an id such as 3Hs is not 3."""
+    return f"{columns.key('contact_id')} = :id AND {columns.whole('contact_id')} IS NOT NULL"
 
 
 def _create_sql(table: TableInfo) -> str:

@@ -124,9 +124,10 @@ class Snapshot:
     def addresses(self) -> pa.Table:
         """Return id and email (as it is) of all contacts, each once, by id."""
         schema = pa.schema({"id": pa.int64(), "email": pa.string()})
-        contacts = self._tables.columns("contacts")
-        email, whole, key = contacts.text("email"), contacts.whole("id"), contacts.key("id")
-        sql = f"SELECT {whole}, {email} FROM contacts WHERE {whole} IS NOT NULL ORDER BY {key}"
+        columns = self._tables.columns("contacts")
+        whole, email = columns.whole("id"), columns.text("email")
+        order = f"ORDER BY {columns.key('id')}"
+        sql = f"SELECT {whole}, {email} FROM contacts WHERE {whole} IS NOT NULL {order}"
         return distinct(self._tables.read(sql, (), schema), "id")
 
     def total_contacts(self) -> int:

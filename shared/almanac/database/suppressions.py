@@ -161,7 +161,7 @@ def of_contact(
     )
     first = (
         f"SELECT {address(contacts)} FROM main.contacts "
-        f"WHERE {contacts.key('id')} = ? AND {contacts.whole('id')} IS NOT NULL LIMIT 1"
+        f"WHERE {contacts.key('id')} = ?1 AND {contacts.whole('id')} = ?1 LIMIT 1"
     )
     mine = scalar(connection, first, contact) or ""
     named = f":id <> 0 AND {columns.id_or_zero('contact_id')} = :id"
@@ -176,7 +176,7 @@ def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Su
         columns_of(connection, SUPPRESSIONS.name),
         columns_of(connection, "contacts"),
     )
-    theirs = f"SELECT id FROM main.contacts WHERE {address(contacts)} = :mine"
+    theirs = f"SELECT {contacts.whole('id')} FROM main.contacts WHERE {address(contacts)} = :mine"
     by = f"{address(columns)} = :mine OR {columns.id_or_zero('contact_id')} IN ({theirs})"
     return rows(connection, day, f":mine <> '' AND ({by})", {"mine": email.strip().lower()})
 
@@ -244,8 +244,8 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
     if connection.execute(f"SELECT 1 {held} LIMIT 1", {"day": day}).fetchone() is None:
         return np.empty(0, np.int64)
     theirs, contact = address(columns), columns.id_or_zero("contact_id")
-    whole, first = contacts.whole("id"), ""
-    is_id = f"{whole} IS NOT NULL"
+    whole = contacts.whole("id")
+    is_id, first = f"{whole} IS NOT NULL", ""
     if contacts.table.has_rowid and contacts.table.rowid_alias != "id":
         first = (
             f"rowid IN (SELECT min(rowid) FROM main.contacts WHERE {is_id} GROUP BY {whole}) AND"

@@ -150,13 +150,13 @@ class TargetImport:
             self._connection.execute(f"DROP TABLE temp.{name}")
 
     def _read_addresses(self) -> None:
-        contacts = columns_of(self._connection, "contacts")
-        email, number = contacts.text("email"), contacts.whole("id")
+        columns = columns_of(self._connection, "contacts")
+        email, whole = columns.text("email"), columns.whole("id")
         self._connection.execute(
             f"""INSERT INTO temp.almanac_addresses
-            SELECT lower({trimmed(email)}) AS address, count(DISTINCT {number}), min({number}),
-                max({number})
-            FROM main.contacts WHERE {number} IS NOT NULL AND address <> ''
+            SELECT lower({trimmed(email)}) AS address, count(DISTINCT {whole}), min({whole}),
+                max({whole})
+            FROM main.contacts WHERE {whole} IS NOT NULL AND address <> ''
             GROUP BY address ORDER BY address"""
         )
 

@@ -206,8 +206,9 @@ def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
     if not contacts:
         return 0
     ids = apsw.carray(np.fromiter(sorted(contacts), np.int64, len(contacts)))
-    key = columns_of(connection, "contacts").key("id")
-    sql = f"SELECT count(*) FROM carray(?) WHERE value NOT IN (SELECT {key} FROM main.contacts)"
+    table = columns_of(connection, "contacts").all_whole("id")
+    known = f"SELECT known FROM {table} WHERE known IS NOT NULL"
+    sql = f"SELECT count(*) FROM carray(?) WHERE value NOT IN ({known})"
     return int(scalar(connection, sql, ids))
 
 
