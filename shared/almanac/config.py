@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import re
 from decimal import Decimal
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,19 @@ from pydantic import (
 )
 
 from almanac.config_problems import Takes, lines, near, problems_of
+from almanac.config_values import (
+    COLUMN,
+    MONTH_DAY,
+    STATUS,
+    TIME_OF_DAY,
+    ZONE,
+    valid_column,
+    valid_month_day,
+    valid_status,
+    valid_template,
+    valid_time_of_day,
+    valid_zone,
+)
 from almanac.errors import ConfigError
 from almanac.rules.states import STATE_RULES, USPS_STATES
 from almanac.yaml_text import read_mapping
@@ -40,45 +52,6 @@ CONTACT_COLUMNS = (
 )
 TEMPLATE_KEYS = BUILT_IN_TYPES + FOLLOWUP_TYPES
 
-# Zone names that stand for the setting of the machine.
-_MACHINE_ZONES = {"localtime", "posixrules", "Factory"}
-
-MONTH_DAY = 'a day of the year as MM-DD, such as "09-15"'
-TIME_OF_DAY = 'a time of day as HH:MM, such as "08:30"'
-COLUMN = "the name of a column of contacts"
-STATUS = "a status of contacts, such as active"
-ZONE = "an IANA time zone such as America/Chicago"
-
-
-def _month_day(text: str) -> str:
-    if re.fullmatch(r"[0-9]{2}-[0-9]{2}", text):
-        try:
-            dt.date(2024, int(text[:2]), int(text[3:]))
-        except ValueError:
-            pass
-        else:
-            return text
-    raise ValueError(f"is not {MONTH_DAY}")
-
-
-def _time_of_day(text: str) -> str:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError(f"is not {TIME_OF_DAY}")
-    return text
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    # a missing zone is a KeyError, a folder of zones an OSError, a path outside a ValueError
-    except (KeyError, OSError, ValueError):
-        pass
-    else:
-        if name not in _MACHINE_ZONES:
-            return name
-    zones = sorted(available_timezones() - _MACHINE_ZONES)
-    raise ValueError(f"is not {ZONE}{near(name, zones, cutoff=0.8)}")
-
 
 def _state(code: str) -> str:
     if code not in USPS_STATES:
@@ -94,12 +67,6 @@ def _email_type(key: str) -> str:
     return key
 
 
-def _template(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("is not the name of a template")
-    return text
-
-
 def _contact_column(name: str) -> str:
     if name == "id":
         raise ValueError("cannot be mapped: contacts are known by their column id")
@@ -108,18 +75,6 @@ def _contact_column(name: str) -> str:
         known = ", ".join(CONTACT_COLUMNS[1:])
         raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
     return name
-
-
-def _column(name: str) -> str:
-    if not name.strip():
-        raise ValueError(f"is not {COLUMN}")
-    return name
-
-
-def _status(text: str) -> str:
-    if not text.strip():
-        raise ValueError(f"is not {STATUS}")
-    return text
 
 
 class Section(BaseModel):
@@ -137,9 +92,9 @@ OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 
 State = Annotated[str, AfterValidator(_state)]
 EmailType = Annotated[str, AfterValidator(_email_type)]
 ContactColumn = Annotated[str, AfterValidator(_contact_column)]
-Column = Annotated[str, AfterValidator(_column), Takes(COLUMN)]
-Status = Annotated[str, AfterValidator(_status), Takes(STATUS)]
-Template = Annotated[str, AfterValidator(_template), Takes("the name of a template")]
+Column = Annotated[str, AfterValidator(valid_column), Takes(COLUMN)]
+Status = Annotated[str, AfterValidator(valid_status), Takes(STATUS)]
+Template = Annotated[str, AfterValidator(valid_template), Takes("the name of a template")]
 
 
 class Timing(Section):
@@ -162,7 +117,7 @@ class Timing(Section):
 
 class Aep(Section):
     enabled: bool = True
-    date: Annotated[str, AfterValidator(_month_day), Takes(MONTH_DAY)] = "09-15"
+    date: Annotated[str, AfterValidator(valid_month_day), Takes(MONTH_DAY)] = "09-15"
     years: list[Year] | None = None
     valid_days: Days = 30
 
@@ -223,7 +178,7 @@ class StateRule(Section):
 
 
 def _default_templates() -> dict[str, str]:
-    return {key: f"{key}_template" for key in TEMPLATE_KEYS}
+    return {key: f"{key}valid_template" for key in TEMPLATE_KEYS}
 
 
 def _default_sms() -> dict[str, str | None]:
@@ -238,8 +193,8 @@ def _default_rules() -> dict[str, StateRule]:
 class Config(Section):
     """All settings of one organization."""
 
-    timezone: Annotated[str, AfterValidator(_zone), Takes(ZONE)] = "America/Chicago"
-    send_time: Annotated[str, AfterValidator(_time_of_day), Takes(TIME_OF_DAY)] = "08:30"
+    timezone: Annotated[str, AfterValidator(valid_zone), Takes(ZONE)] = "America/Chicago"
+    send_time: Annotated[str, AfterValidator(valid_time_of_day), Takes(TIME_OF_DAY)] = "08:30"
     horizon_days: Annotated[int, Field(ge=1, le=3660)] = 365
     timing: Timing = Timing()
     aep: Aep = Aep()
@@ -282,7 +237,7 @@ class Config(Section):
 
     def email_template(self, email_type: str) -> str:
         """Return the e-mail template of a built-in or follow-up type."""
-        return self.templates.get(email_type, f"{email_type}_template")
+        return self.templates.get(email_type, f"{email_type}valid_template")
 
     def sms_template(self, email_type: str) -> str | None:
         """Return the SMS template of a built-in or follow-up type, None without one."""

@@ -22,7 +22,7 @@ from almanac.report.what_if import Pair, WhatIf, differing_settings, in_words
 from almanac.report.what_if_page import weeks_chart
 from almanac.report.what_if_text import bar
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.what_if import Named, compare_plans
+from almanac.runs.what_if import NamedConfig, compare_plans
 from almanac.schedule_status import SkipCode
 from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agreement import planned_rows
@@ -278,7 +278,7 @@ def test_progress_tells_which_of_the_two_is_planned(raw: Path) -> None:
         if step not in steps:
             steps.append(step)
 
-    old, new = Named(Config(), "old"), Named(load_config(LOW_CAP), "new")
+    old, new = NamedConfig(Config(), "old"), NamedConfig(load_config(LOW_CAP), "new")
     compare_plans(raw, old, new, RunOptions(as_of=dt.date.fromisoformat(AS_OF)), progress)
     assert steps.count("snapshot") == 1
     assert steps.index("old: balance") < steps.index("new: plan contacts")
@@ -331,7 +331,7 @@ def test_the_difference_is_that_of_two_files_that_are_really_planned(
     schema = ("old", "new")[seed % 2]
     path = build(tmp_path / "agency.sqlite3", seed, as_of=as_of, schema=schema, config=configs[0])
     old, new = (really(path, c, as_of, tmp_path / f"{n}.sqlite3") for n, c in enumerate(configs))
-    before, after = (Named(load_config(yaml.safe_dump(config)), "") for config in configs)
+    before, after = (NamedConfig(load_config(yaml.safe_dump(config)), "") for config in configs)
     options = RunOptions(as_of=as_of, workers=1, shards=1 + seed % 3)
     summary = compare_plans(path, before, after, options, lambda step, done, total: None)
     found = summary.what_if

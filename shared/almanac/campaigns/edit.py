@@ -25,7 +25,7 @@ from almanac.database.opening import map_errors
 from almanac.database.sql import columns_of
 from almanac.names import check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, Edit
-from almanac.planning.brief import TYPE_DEFAULTS
+from almanac.planning.instance_fields import TYPE_DEFAULTS
 from almanac.progress import Progress
 
 _ORG = "any"  # stands for the organization where a change is only validated

@@ -31,10 +31,11 @@ from almanac.database.sources import Source
 from almanac.frames import Ids
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.organizations.brief import run_context_of
-from almanac.planning.brief import TYPE_DEFAULTS, Instance, RunContext, overrides_of, type_fields
+from almanac.planning.brief import Instance, RunContext
 from almanac.planning.campaigns import reached, targeted
 from almanac.planning.contacts import read_contacts
 from almanac.planning.history import CAMPAIGN, FOLLOWUP, classify, instance_named
+from almanac.planning.instance_fields import TYPE_DEFAULTS, overrides_of, type_fields
 from almanac.planning.kinds import KindTable
 from almanac.planning.split import in_split
 from almanac.progress import Progress

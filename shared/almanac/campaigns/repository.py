@@ -14,7 +14,8 @@ from almanac.campaigns.model import InstanceLine, State
 from almanac.config import Config
 from almanac.database.catalog import Record, small_table
 from almanac.errors import RequestError
-from almanac.planning.brief import Instance, make_run_context, type_fields
+from almanac.planning.brief import Instance, make_run_context
+from almanac.planning.instance_fields import type_fields
 from almanac.report.text import listed
 
 NAMES_SHOWN = 10  # in an error

@@ -14,7 +14,7 @@ from almanac.campaigns.repository import Campaigns
 from almanac.database.catalog import Record
 from almanac.errors import RequestError
 from almanac.messaging.messages import CHANGE_FIELDS, CampaignChange, parse
-from almanac.planning.brief import TYPE_DEFAULTS, overrides_of, type_fields
+from almanac.planning.instance_fields import TYPE_DEFAULTS, overrides_of, type_fields
 from almanac.rules.states import USPS_STATES
 from almanac.runs.run_plan import PlannedChange
 

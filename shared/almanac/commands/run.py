@@ -28,7 +28,7 @@ from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
 from almanac.report.what_if_text import print_what_if
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.what_if import Named, compare_plans
+from almanac.runs.what_if import NamedConfig, compare_plans
 from almanac.statistics.file_report import a_contact_without_messages, numbers_of
 
 app = new_app()
@@ -135,7 +135,7 @@ def _run(arguments: RunArguments) -> int:
     old, remark = _compared(arguments, config) if arguments.dry_run else (None, None)
     with progress_bars() as progress:
         if old is not None:
-            new = Named(config, str(arguments.config or "the defaults, without --config"))
+            new = NamedConfig(config, str(arguments.config or "the defaults, without --config"))
             summary = compare_plans(arguments.database, old, new, options, progress)
         else:
             summary = run_file(arguments.database, config, options, progress)
@@ -147,20 +147,20 @@ def _run(arguments: RunArguments) -> int:
     return OK if problem is None else failed(problem, FAILURE)
 
 
-def _compared(arguments: RunArguments, config: Config) -> tuple[Named | None, str | None]:
+def _compared(arguments: RunArguments, config: Config) -> tuple[NamedConfig | None, str | None]:
     """Return the configuration to compare with if it differs, else None and perhaps a remark."""
     if arguments.against is not None:
         against = read_config(arguments.against, "--against")
-        old = Named(against, str(arguments.against))
+        old = NamedConfig(against, str(arguments.against))
     else:
         try:
             recorded = FileDatabase(arguments.database).recorded_config()
         except ConfigError as error:
             return None, f"Not compared with the configuration of the last run: {error}"
         if recorded is not None:
-            old = Named(recorded, "the configuration of the file's last run")
+            old = NamedConfig(recorded, "the configuration of the file's last run")
         else:
-            old = Named(Config(), "the defaults, since no run of the file has recorded any")
+            old = NamedConfig(Config(), "the defaults, since no run of the file has recorded any")
     if old.config != config:
         return old, None
     given = arguments.config is not None or arguments.against is not None

@@ -90,20 +90,18 @@ def due(
     suppressed, missing or no longer active: they are counted on standard error. The database does
     not change: see almanac mark.
     """
-    out = file_or_stdout(out)
-    agency = agency_of(database, org, store)
+    out, agency = file_or_stdout(out), agency_of(database, org, store)
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
     chosen: Format = "csv" if format_ == "csv" else "jsonl"
     config = retry_while_busy(agency, wait, agency.config)
     today = dt.datetime.now(config.zone).date()
     day = read_date(on, "--on") if on is not None else today
-    names = columns.split(",")
 
     def write(file: TextIO) -> DueMessages:
         with agency.open(whole=True) as source, map_errors(source.path):
             return hand_out(
-                *(source.connection, day, today, claimed, names),
+                *(source.connection, day, today, claimed, columns.split(",")),
                 settings=config.contacts,
                 format_=chosen,
                 out=file,

@@ -16,7 +16,7 @@ from almanac.schedule_status import Status
 _EVENT = ("event_year", "event_month", "event_day")
 
 
-class PlannedRow(NamedTuple):
+class RetriedRow(NamedTuple):
     """What a row is about: its identity, and its ideal date ('' for none)."""
 
     contact_id: int
@@ -33,7 +33,7 @@ class PlannedRow(NamedTuple):
         return self[:6]
 
 
-def planned_row(connection: apsw.Connection, row_id: int) -> PlannedRow | None:
+def planned_row(connection: apsw.Connection, row_id: int) -> RetriedRow | None:
     """Return what a row is about. Requires `sending.prepare`."""
     rows = columns_of(connection, "email_schedules")
     encoding = str(scalar(connection, "PRAGMA encoding"))
@@ -42,11 +42,11 @@ def planned_row(connection: apsw.Connection, row_id: int) -> PlannedRow | None:
     sql = f"SELECT {numbers}, {texts} FROM main.email_schedules WHERE id = ?"
     for contact, instance, year, month, day, kind, ideal in connection.execute(sql, (row_id,)):
         name = as_text(kind, encoding)
-        return PlannedRow(contact, name, instance, year, month, day, ideal or "")
+        return RetriedRow(contact, name, instance, year, month, day, ideal or "")
     return None
 
 
-def twin(connection: apsw.Connection, row_id: int, row: PlannedRow) -> tuple[int, str] | None:
+def twin(connection: apsw.Connection, row_id: int, row: RetriedRow) -> tuple[int, str] | None:
     """Return id and status of another row of the same message that is planned or sent."""
     failed = f"'{Status.FAILED}', '{Status.BOUNCED}'"
     same = (

@@ -23,7 +23,7 @@ CAMPAIGN = "campaign_"  # what the types of campaigns begin with
 
 
 @dataclass
-class _Group:
+class _SameScope:
     """The suppressions of some types of message: the first row for each whom they name."""
 
     types: frozenset[str]  # lower case; empty: every type
@@ -38,16 +38,16 @@ class _Group:
         return ALL_CAMPAIGNS in self.types and email_type.startswith(CAMPAIGN)
 
 
-class Exclusions:
+class DueExclusions:
     """The contacts, addresses and numbers that get no messages on a day."""
 
     def __init__(self, connection: apsw.Connection, day: dt.date, settings: ContactColumns) -> None:
         self._statuses = {"", *(name.strip().lower() for name in settings.active_statuses)}
         self._reasons: list[str] = []
-        groups: dict[tuple[bool, frozenset[str]], _Group] = {}
+        groups: dict[tuple[bool, frozenset[str]], _SameScope] = {}
         for number, row in enumerate(in_force(connection, str(day))):
             self._reasons.append(suppression_reason(row.reason).text)
-            group = groups.setdefault((row.only_texts, row.types), _Group(row.types))
+            group = groups.setdefault((row.only_texts, row.types), _SameScope(row.types))
             if row.phone.strip():  # it is about the number, whatever else the row has
                 group.by_number.setdefault(bare_number(row.phone), number)
                 continue
@@ -76,7 +76,7 @@ class Exclusions:
         return not row["contact.consents"] or bool(_rows(self._texts, row))
 
 
-def _rows(groups: list[_Group], row: Record) -> list[int]:
+def _rows(groups: list[_SameScope], row: Record) -> list[int]:
     """Return the suppressions that concern the message of a row: at most one of each kind."""
     found: list[int | None] = []
     for group in groups:

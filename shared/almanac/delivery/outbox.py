@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from almanac.config import ContactColumns
 from almanac.database import sending
 from almanac.database.catalog import Record
-from almanac.delivery.exclusions import Exclusions
+from almanac.delivery.exclusions import DueExclusions
 from almanac.errors import RequestError
 from almanac.json_text import json_text
 
@@ -79,7 +79,7 @@ def hand_out(
         result.earlier = sending.count_before(connection, str(day))
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
-    exclusions = Exclusions(connection, day, settings)
+    exclusions = DueExclusions(connection, day, settings)
     for row in sending.rows_to_send(connection, str(day), names, settings, claimed=claimed):
         why = exclusions.reason(row)
         if why is None:

@@ -11,7 +11,7 @@ from almanac import civil
 from almanac.config import FOLLOWUP_TYPES, Config, first_send_date
 from almanac.database import retries
 from almanac.database.catalog import small_table
-from almanac.database.retries import PlannedRow
+from almanac.database.retries import RetriedRow
 from almanac.errors import RequestError
 from almanac.planning.brief import Instance, make_run_context
 
@@ -47,7 +47,7 @@ class Retries:
             raise RequestError(f"its message has another row, {other[0]}, which is {other[1]}")
         self._retried[row.identity] = row_id
 
-    def _deadline(self, row: PlannedRow) -> dt.date:
+    def _deadline(self, row: RetriedRow) -> dt.date:
         """Return the last day on which a row is of use, by its own event and ideal date."""
         timing, kind = self._config.timing, row.email_type.strip().lower()
         ideal = civil.parse_date(row.ideal)
@@ -67,7 +67,7 @@ class Retries:
             return self._campaign_deadline(row, ideal, event)
         raise RequestError(f"is of type {row.email_type!r}, which no run plans")
 
-    def _campaign_deadline(self, row: PlannedRow, ideal: dt.date, event: dt.date | None) -> dt.date:
+    def _campaign_deadline(self, row: RetriedRow, ideal: dt.date, event: dt.date | None) -> dt.date:
         instance = self._instance(row.instance)
         valid = _after(ideal, self._config.timing.campaign_valid_days)
         if instance.spread is not None:
@@ -99,7 +99,7 @@ class Retries:
         return found
 
 
-def _date_of(row: PlannedRow) -> dt.date | None:
+def _date_of(row: RetriedRow) -> dt.date | None:
     try:
         return dt.date(row.event_year, row.event_month, row.event_day)
     except ValueError:

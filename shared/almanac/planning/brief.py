@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,43 +10,15 @@ from pydantic import BaseModel, ConfigDict
 
 from almanac import civil
 from almanac.config import Config
+from almanac.planning.instance_fields import Split, overrides_of, text_of, type_fields
 
 LEGACY_TYPE, LEGACY_NAME = "rate_increase", "legacy_rate_increase"
 LEGACY_TRIGGER_DAYS = 14
 
-TYPE_DEFAULTS: dict[str, Any] = {
-    "respect_exclusion_windows": True,
-    "enable_followups": True,
-    "days_before_event": 0,
-    "target_all_contacts": False,
-    "priority": 10,
-    "active": True,
-    "spread_evenly": False,
-    "skip_failed_underwriting": False,
-}
-OVERRIDES = (
-    "priority",
-    "days_before_event",
-    "respect_exclusion_windows",
-    "enable_followups",
-    "skip_failed_underwriting",
-    "spread_evenly",
-)
 DATES = (
     *("active_start_date", "active_end_date", "spread_start_date", "spread_end_date"),
     "created_at",
 )
-TEMPLATE_OVERRIDES = ("followup_email_template", "followup_sms_template")
-
-
-class Split(BaseModel):
-    """A share of the contacts, in percent: of a group's instances each has its own."""
-
-    model_config = ConfigDict(frozen=True)
-
-    group: str
-    first: int
-    end: int  # exclusive
 
 
 class Instance(BaseModel):
@@ -166,16 +137,16 @@ def _resolve(
     as_of: dt.date,
     horizon: dt.date,
 ) -> Instance:
-    type_name = _text(row.get("campaign_type")) or ""
+    type_name = text_of(row.get("campaign_type")) or ""
     start, end = _date(row.get("active_start_date")), _date(row.get("active_end_date"))
     facts: dict[str, Any] = {
         "id": int(row["id"]),
         "type_name": type_name,
-        "name": _text(row.get("instance_name")) or "",
+        "name": text_of(row.get("instance_name")) or "",
         "default_trigger": start or _date(row.get("created_at")) or as_of,
     }
     for name in DATES:
-        text = _text(row.get(name)) or ""
+        text = text_of(row.get(name)) or ""
         if text.strip() and _date(text) is None:
             problem = f"{name}: expected a date (YYYY-MM-DD), found {text[:40]!r}"
             return _misunderstood(facts, problem)
@@ -210,8 +181,8 @@ def _resolve(
         active_end=end,
         target_states=_list(row.get("target_states")),
         target_carriers=_list(row.get("target_carriers")),
-        email_template=_text(row.get("email_template")) or None,
-        sms_template=_text(row.get("sms_template")) or None,
+        email_template=text_of(row.get("email_template")) or None,
+        sms_template=text_of(row.get("sms_template")) or None,
     )
 
 
@@ -219,101 +190,11 @@ def _misunderstood(facts: dict[str, Any], problem: str) -> Instance:
     return Instance(**facts, problem=problem, understood=False)
 
 
-def type_fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a row of campaign_types, by the names of TYPE_DEFAULTS.
-
-    Raises ValueError, which says which number is not valid.
-    """
-    return {
-        name: _flag(row, name) if isinstance(default, bool) else _number(row, name)
-        for name, default in TYPE_DEFAULTS.items()
-    }
-
-
-def overrides_of(metadata: object) -> dict[str, Any]:
-    """Return the known fields of an instance's metadata; ValueError says what is wrong."""
-    text = _text(metadata)
-    if text is None or not text.strip():
-        return {}
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("it is not JSON") from None
-    if not isinstance(data, dict):
-        raise ValueError(f"expected a JSON object, found {text[:40]!r}")
-    result: dict[str, Any] = {}
-    for name in OVERRIDES:
-        if name not in data:
-            continue
-        value = data[name]
-        if isinstance(TYPE_DEFAULTS[name], bool):
-            if not (isinstance(value, bool) or (type(value) is int and value in (0, 1))):
-                raise ValueError(f"{name}: expected true or false, found {value!r}")
-            result[name] = bool(value)
-        elif type(value) is not int or abs(value) > 1_000_000:
-            raise ValueError(f"{name}: expected a whole number, found {value!r}")
-        else:
-            result[name] = value
-    for name in TEMPLATE_OVERRIDES:
-        value = data.get(name)
-        if value is not None and not isinstance(value, str):
-            raise ValueError(f"{name}: expected a text, found {value!r}")
-        result[name] = value or None
-    if "trigger" in data:
-        if data["trigger"] != "contact_created":
-            raise ValueError(f'trigger: expected "contact_created", found {data["trigger"]!r}')
-        result["when_created"] = True
-    if "split" in data:
-        result["split"] = _split(data["split"])
-    return result
-
-
-def _split(value: object) -> Split:
-    expected = 'expected {"group": TEXT, "from": 0 to 99, "to": 1 to 100}, "from" below "to"'
-    if isinstance(value, dict) and set(value) == {"group", "from", "to"}:
-        group, first, end = value["group"], value["from"], value["to"]
-        whole = type(first) is int and type(end) is int
-        if isinstance(group, str) and whole and 0 <= first < end <= 100:
-            return Split(group=group, first=first, end=end)
-    raise ValueError(f"split: {expected}, found {value!r}")
-
-
-def is_true(value: object) -> bool:
-    """Return whether a value is true: SQLite has no booleans, so 1 and the usual words are."""
-    if isinstance(value, str):
-        return value.strip().lower() in ("1", "true", "yes", "t", "y")
-    return bool(value)
-
-
-def _flag(row: Mapping[str, Any], name: str) -> bool:
-    value = row.get(name)
-    return bool(TYPE_DEFAULTS[name]) if value is None else is_true(value)
-
-
-def _number(row: Mapping[str, Any], name: str) -> int:
-    value = row.get(name)
-    if value is None:
-        return int(TYPE_DEFAULTS[name])
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name}: expected a whole number, found {value!r}") from None
-    if abs(number) > 1_000_000:
-        raise ValueError(f"{name}: {number} is out of range")
-    return number
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return None if value is None else str(value)
-
-
 def _list(value: object) -> list[str] | None:
-    items = [item.strip().upper() for item in (_text(value) or "").split(",")]
+    items = [item.strip().upper() for item in (text_of(value) or "").split(",")]
     items = [item for item in items if item]
     return None if not items or "ALL" in items else sorted(set(items))
 
 
 def _date(value: object) -> dt.date | None:
-    return civil.parse_date(_text(value) or "")
+    return civil.parse_date(text_of(value) or "")

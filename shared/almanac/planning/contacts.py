@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from almanac import civil
 from almanac.email_address import EMAIL, EMAIL_LENGTH
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.planning.brief import RunContext
+from almanac.planning.issues import issue_rows
 from almanac.planning.kinds import KindTable
 from almanac.planning.left_out import why_left_out
 from almanac.planning.suppressions import Suppressed, in_force
@@ -98,77 +100,93 @@ def read_contacts(
     active = is_active(table, context)
     statuses = lower(trimmed(table, "status")).filter(pa.array(~active))
     table = table.filter(pa.array(active))
-    ids = table["id"].to_numpy()
-    as_of, settings = civil.day_of(context.as_of), context.config.organization
-
-    email, number_text = trimmed(table, "email"), trimmed(table, "phone_number")
-    valid_email = mask(pc.match_substring_regex(email, EMAIL))
-    valid_email &= mask(pc.less_equal(pc.utf8_length(email), EMAIL_LENGTH))
-    phone = phone_digits(number_text)
-    birth_text, effective_text = trimmed(table, "birth_date"), trimmed(table, "effective_date")
-    # a blank before a date makes it no date
-    birth = _plausible(table["birth_date"], as_of)
-    effective = _plausible(table["effective_date"], None)
-
-    state_text, zip_text = trimmed(table, "state"), trimmed(table, "zip_code")
-    by_column, by_zip = _state_codes(state_text, zip_text)
-    state = _state(by_column, by_zip)
-    lacks = _lacking_date(RuleTable(context.config), state, birth, effective)
-
-    issues = _issues(
-        ids,
-        [
-            (INVALID_BIRTH_DATE, (birth == NO_DAY) & filled(birth_text), birth_text),
-            (
-                INVALID_EFFECTIVE_DATE,
-                (effective == NO_DAY) & filled(effective_text),
-                effective_text,
-            ),
-            (INVALID_EMAIL, ~valid_email, email),
-            (INVALID_PHONE, filled(number_text) & ~filled(phone), number_text),
-            (INVALID_STATE, filled(state_text) & (by_column < 0), state_text),
-            (INVALID_ZIP, filled(zip_text) & np.isin(by_zip, (MALFORMED, NOWHERE)), zip_text),
-            (NO_WINDOW_DATE, lacks >= 0, None),
-            (STATE_UNKNOWN, state == UNKNOWN, None),
-            (
-                STATE_ZIP_MISMATCH,
-                (by_column >= 0) & (by_zip >= 0) & (by_column != by_zip),
-                pc.binary_join_element_wise(state_text, zip_text, " / "),
-            ),
-        ],
-    )
-
-    eligible = valid_email.copy()
+    ids, read = table["id"].to_numpy(), _read(table, context)
+    settings = context.config.organization
+    eligible = read.valid_email.copy()
     if not settings.send_without_zipcode_for_universal:
-        eligible &= state != UNKNOWN
-    silent = (lacks >= 0) & (not settings.send_without_window_date)
-    suppressed = _suppressed(ids, email, phone, table, suppressions, context, kind_table)
+        eligible &= read.state != UNKNOWN
+    silent = (read.lacks >= 0) & (not settings.send_without_window_date)
+    unknown_date = np.where(silent, kind_table.unknown_date_reasons(read.lacks, read.state), 0)
+    suppressed = _suppressed(ids, read.email, read.phone, table, suppressions, context, kind_table)
     carriers = pc.utf8_upper(trimmed(table, "carrier")).dictionary_encode()
     contacts = Contacts(
         id=ids,
-        birth=birth,
-        effective=effective,
-        state=state,
+        birth=read.birth,
+        effective=read.effective,
+        state=read.state,
         carrier=carriers.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         failed=table["failed_underwriting"].to_numpy() != 0,
         created=civil.parse_times(table["created_at"]),
-        sms=filled(phone) & (table["consents"].to_numpy() != 0),
+        sms=filled(read.phone) & (table["consents"].to_numpy() != 0),
         suppressed=suppressed.of_all(),
-        unknown_date=np.where(silent, kind_table.unknown_date_reasons(lacks, state), 0).astype(
-            np.int32
-        ),
+        unknown_date=unknown_date.astype(np.int32),
     ).take(eligible)
-    exclusions = RuleTable(context.config).exclusions(
-        contacts.state, contacts.birth, contacts.effective
-    )
     return ContactBatch(
         scope,
         contacts,
-        exclusions,
+        RuleTable(context.config).exclusions(contacts.state, contacts.birth, contacts.effective),
         carriers.dictionary.to_pylist(),
         suppressed.take(eligible),
-        issues,
-        why_left_out(statuses, valid_email, eligible),
+        _issues_of(table, read),
+        why_left_out(statuses, read.valid_email, eligible),
+    )
+
+
+class _Read(NamedTuple):
+    """What the columns of active contacts mean, row by row."""
+
+    email: pa.Array
+    valid_email: Mask
+    phone: pa.Array  # digits of a number that text messages can be sent to, else ''
+    birth: Days
+    effective: Days
+    by_column: Codes  # state by the column, -1 unknown
+    by_zip: Codes  # state by the ZIP code, below 0 unknown
+    state: Codes
+    lacks: Codes  # the missing date that its window is counted from, see `_lacking_date`
+
+
+def _read(table: pa.Table, context: RunContext) -> _Read:
+    email = trimmed(table, "email")
+    valid_email = mask(pc.match_substring_regex(email, EMAIL))
+    valid_email &= mask(pc.less_equal(pc.utf8_length(email), EMAIL_LENGTH))
+    # a blank before a date makes it no date
+    birth = _plausible(table["birth_date"], civil.day_of(context.as_of))
+    effective = _plausible(table["effective_date"], None)
+    by_column, by_zip = _state_codes(trimmed(table, "state"), trimmed(table, "zip_code"))
+    state = _state(by_column, by_zip)
+    return _Read(
+        email=email,
+        valid_email=valid_email,
+        phone=phone_digits(trimmed(table, "phone_number")),
+        birth=birth,
+        effective=effective,
+        by_column=by_column,
+        by_zip=by_zip,
+        state=state,
+        lacks=_lacking_date(RuleTable(context.config), state, birth, effective),
+    )
+
+
+def _issues_of(table: pa.Table, read: _Read) -> pa.Table:
+    """Return the issues of the contacts; the kinds come in alphabetical order."""
+    names = ("birth_date", "effective_date", "phone_number", "state", "zip_code")
+    birth, effective, number, state, zip_code = (trimmed(table, name) for name in names)
+    no_zip = np.isin(read.by_zip, (MALFORMED, NOWHERE))
+    differ = (read.by_column >= 0) & (read.by_zip >= 0) & (read.by_column != read.by_zip)
+    return issue_rows(
+        table["id"].to_numpy(),
+        [
+            (INVALID_BIRTH_DATE, (read.birth == NO_DAY) & filled(birth), birth),
+            (INVALID_EFFECTIVE_DATE, (read.effective == NO_DAY) & filled(effective), effective),
+            (INVALID_EMAIL, ~read.valid_email, read.email),
+            (INVALID_PHONE, filled(number) & ~filled(read.phone), number),
+            (INVALID_STATE, filled(state) & (read.by_column < 0), state),
+            (INVALID_ZIP, filled(zip_code) & no_zip, zip_code),
+            (NO_WINDOW_DATE, read.lacks >= 0, None),
+            (STATE_UNKNOWN, read.state == UNKNOWN, None),
+            (STATE_ZIP_MISMATCH, differ, pc.binary_join_element_wise(state, zip_code, " / ")),
+        ],
     )
 
 
@@ -260,30 +278,3 @@ def _state_codes(state_text: pa.Array, zip_text: pa.Array) -> tuple[Codes, Codes
 def _state(by_column: Codes, by_zip: Codes) -> Codes:
     """Return the state of the column, else of the ZIP code; unknown ones are below 0 in both."""
     return np.where(by_column >= 0, by_column, np.maximum(by_zip, UNKNOWN)).astype(np.int32)
-
-
-def _issues(ids: Ids, found: list[tuple[str, Mask, pa.Array | None]]) -> pa.Table:
-    """Return all issues as rows by contact and issue; `found` is in the order of issues."""
-    parts = []
-    for issue, has, detail in found:
-        rows = np.flatnonzero(has)
-        if len(rows) == 0:
-            continue
-        texts = pa.array([""] * len(rows)) if detail is None else detail.take(pa.array(rows))
-        if isinstance(texts, pa.ChunkedArray):
-            texts = texts.combine_chunks()
-        parts.append(
-            pa.table(
-                {
-                    "contact_id": pa.array(ids[rows]),
-                    "issue": pa.array([issue] * len(rows), pa.string()),
-                    "detail": pc.utf8_slice_codeunits(texts.cast(pa.string()), 0, 200),
-                }
-            )
-        )
-    if not parts:
-        return ISSUES.empty_table()
-    return pa.concat_tables(parts).sort_by([("contact_id", "ascending"), ("issue", "ascending")])
-
-
-ISSUES = pa.schema([("contact_id", pa.int64()), ("issue", pa.string()), ("detail", pa.string())])

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.frames import Ids
+from almanac.frames import Ids, Mask
 from almanac.joins import positions
+
+ISSUES = pa.schema([("contact_id", pa.int64()), ("issue", pa.string()), ("detail", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,27 @@ def count_by_issue(found: pa.Table) -> dict[str, int]:
         found["issue"].to_numpy(zero_copy_only=False).astype(str), return_counts=True
     )
     return {str(issue): int(count) for issue, count in zip(issues, counts, strict=True)}
+
+
+def issue_rows(ids: Ids, found: list[tuple[str, Mask, pa.Array | None]]) -> pa.Table:
+    """Return all issues as rows by contact and issue; `found` is in the order of issues."""
+    parts = []
+    for issue, has, detail in found:
+        rows = np.flatnonzero(has)
+        if len(rows) == 0:
+            continue
+        texts = pa.array([""] * len(rows)) if detail is None else detail.take(pa.array(rows))
+        if isinstance(texts, pa.ChunkedArray):
+            texts = texts.combine_chunks()
+        parts.append(
+            pa.table(
+                {
+                    "contact_id": pa.array(ids[rows]),
+                    "issue": pa.array([issue] * len(rows), pa.string()),
+                    "detail": pc.utf8_slice_codeunits(texts.cast(pa.string()), 0, 200),
+                }
+            )
+        )
+    if not parts:
+        return ISSUES.empty_table()
+    return pa.concat_tables(parts).sort_by([("contact_id", "ascending"), ("issue", "ascending")])

@@ -196,16 +196,12 @@ class PlanTotals:
 
     def summary(self, migrations: list[str]) -> RunSummary:
         """Return the summary of the whole run."""
-        plan, kind_table, limits = (
-            self.balanced.plan,
-            self.balanced.kind_table,
-            self.balanced.limits,
-        )
+        plan, limits = self.balanced.plan, self.balanced.limits
         planned, waiting = self._by_type(self.planned), self._by_type(self.waiting)
         skipped: dict[str, Counter[str]] = defaultdict(Counter)
         for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
             count = int(self.skipped[reason + 1, kind])
-            skipped[kind_table.reasons[reason + 1]][self.types[kind]] += count
+            skipped[self.balanced.kind_table.reasons[reason + 1]][self.types[kind]] += count
         days = self._day_loads()
         totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
         checksums = Checksums(

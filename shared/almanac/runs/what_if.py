@@ -29,7 +29,7 @@ from almanac.runs.totals import PlanTotals
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedConfig:
     """A configuration, and where it comes from in words."""
 
     config: Config
@@ -37,7 +37,7 @@ class Named:
 
 
 def compare_plans(
-    path: Path, old: Named, new: Named, options: RunOptions, progress: Progress
+    path: Path, old: NamedConfig, new: NamedConfig, options: RunOptions, progress: Progress
 ) -> RunSummary:
     """The dry run of the new configuration, with what differs from that of the old one.
 
