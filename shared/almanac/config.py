@@ -178,7 +178,7 @@ class StateRule(Section):
 
 
 def _default_templates() -> dict[str, str]:
-    return {key: f"{key}valid_template" for key in TEMPLATE_KEYS}
+    return {key: f"{key}_template" for key in TEMPLATE_KEYS}
 
 
 def _default_sms() -> dict[str, str | None]:
@@ -237,7 +237,7 @@ class Config(Section):
 
     def email_template(self, email_type: str) -> str:
         """Return the e-mail template of a built-in or follow-up type."""
-        return self.templates.get(email_type, f"{email_type}valid_template")
+        return self.templates.get(email_type, f"{email_type}_template")
 
     def sms_template(self, email_type: str) -> str | None:
         """Return the SMS template of a built-in or follow-up type, None without one."""

@@ -93,7 +93,6 @@ def due(
     out, agency = file_or_stdout(out), agency_of(database, org, store)
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
-    chosen: Format = "csv" if format_ == "csv" else "jsonl"
     config = retry_while_busy(agency, wait, agency.config)
     today = dt.datetime.now(config.zone).date()
     day = read_date(on, "--on") if on is not None else today
@@ -103,7 +102,7 @@ def due(
             return hand_out(
                 *(source.connection, day, today, claimed, columns.split(",")),
                 settings=config.contacts,
-                format_=chosen,
+                format_="csv" if format_ == "csv" else "jsonl",
                 out=file,
             )
 
