@@ -72,8 +72,7 @@ def text_checksums(texts: pa.Array | pa.ChunkedArray) -> Hashes:
 def joined_checksums(table: pa.Table) -> Hashes:
     """Return one number for each row: of the texts of its columns, joined by the character 31.
 
-    The columns have no nulls.
-    The text is cut into words of 8 bytes, little-endian, the last filled up with zeros. With w_k
+    The columns have no nulls. The text is cut into words of 8 bytes, little-endian, the last filled up with zeros. With w_k
     the k-th word, counted from 0, the number is
 
         splitmix64(bytes + sum over k of splitmix64(w_k XOR splitmix64(k)))
@@ -88,15 +87,18 @@ def joined_checksums(table: pa.Table) -> Hashes:
     octets, starts, lengths = _octets(joined)
     padded = np.concatenate([octets, np.zeros(8, np.uint8)])
     words = np.ndarray((len(octets) + 1,), "<u8", padded, strides=(1,))  # one from each byte on
-    counts = -(-lengths // 8)  # at least one, since the texts have separators
+    counts = -(-lengths // 8)
     firsts = np.cumsum(counts) - counts
     order = np.arange(int(counts.sum()))
     word = words[8 * order + np.repeat(starts - 8 * firsts, counts)]
-    word[firsts + counts - 1] &= _LAST_WORD[lengths % 8]
+    filled = counts > 0
+    word[(firsts + counts)[filled] - 1] &= _LAST_WORD[lengths[filled] % 8]
     salts = splitmix64(np.arange(int(counts.max()), dtype=np.uint64))
     word ^= salts[order - np.repeat(firsts, counts)]
+    sums = np.zeros(len(counts), np.uint64)
+    if len(word):
+        sums[filled] = np.add.reduceat(splitmix64(word), firsts[filled])
     with np.errstate(over="ignore"):
-        sums = np.add.reduceat(splitmix64(word), firsts)
         return splitmix64(lengths.astype(np.uint64) + sums)
 
 

@@ -35,6 +35,20 @@ def test_a_row_has_the_checksum_of_the_definition(rows: list[tuple[int, str, str
     assert joined_checksums(table(rows)).tolist() == [by_definition(row) for row in rows]
 
 
+@given(st.lists(st.text(max_size=20)))
+def test_a_column_by_itself_may_hold_nothing(texts: list[str]) -> None:
+    column = pa.table({"email": pa.array(texts, pa.string())})
+    words = [[text.encode()[at : at + 8] for at in range(0, 99, 8)] for text in texts]
+    expected = [
+        mixed(
+            len(text.encode())
+            + sum(mixed(int.from_bytes(w, "little") ^ mixed(k)) for k, w in enumerate(some) if w)
+        )
+        for text, some in zip(texts, words, strict=True)
+    ]
+    assert joined_checksums(column).tolist() == expected
+
+
 @given(ROWS, st.integers(0, 5))
 def test_shards_sum_to_the_whole(rows: list[tuple[int, str, str]], cut: int) -> None:
     whole = table(rows)
