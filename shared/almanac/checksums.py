@@ -72,8 +72,8 @@ def text_checksums(texts: pa.Array | pa.ChunkedArray) -> Hashes:
 def joined_checksums(table: pa.Table) -> Hashes:
     """Return one number for each row: of the texts of its columns, joined by the character 31.
 
-    The columns have no nulls. The text is cut into words of 8 bytes, little-endian, the last filled up with zeros. With w_k
-    the k-th word, counted from 0, the number is
+    The columns have no nulls. The text is cut into words of 8 bytes, little-endian, the last
+    filled up with zeros. With w_k the k-th word, counted from 0, the number is
 
         splitmix64(bytes + sum over k of splitmix64(w_k XOR splitmix64(k)))
 
