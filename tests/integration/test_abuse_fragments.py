@@ -78,7 +78,7 @@ def not_ours(path: Path) -> Rows:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     made = Cloud(folder, shard_contacts=6)
-    path = agencies.build(folder / "agency.sqlite3", 3, 12, as_of=NOW.date(), config={})
+    path = agencies.build(folder / "agency.sqlite3", 9, 12, as_of=NOW.date(), config={})
     made.push(ORG, path)
     made.ask(ORG, reason="manual")
     made.run()  # the second run finds planned rows

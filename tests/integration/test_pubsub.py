@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -256,4 +257,7 @@ def test_nothing_is_left_when_it_stops(tmp_path: Path) -> None:
     assert group is not None
     assert len(living_in_group(group)) > 1  # a server and its worker
     stub.service.stop()
+    deadline = time.monotonic() + 10  # a killed worker may take a moment to go
+    while living_in_group(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert living_in_group(group) == set()

@@ -45,7 +45,7 @@ Plan = dict[str, list[tuple[Any, ...]]]
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small agency as an older scheduler left it."""
     path = tmp_path_factory.mktemp("agency") / "agency.sqlite3"
-    return agencies.build(path, 3, contacts=12, as_of=NOW.date(), config={})
+    return agencies.build(path, 9, contacts=12, as_of=NOW.date(), config={})
 
 
 @pytest.fixture(scope="module")

@@ -171,13 +171,6 @@ def test_other_indexes_of_the_user_stay(tmp_path: Path, index: str) -> None:
     assert names(path, "index") == OURS | {"i"}
 
 
-def test_a_table_declared_unique_in_the_old_way_is_an_error_that_says_so(tmp_path: Path) -> None:
-    sql = EMAIL_SCHEDULES.create_sql()[:-2] + ", UNIQUE (contact_id, email_type, event_year))"
-    path = make(tmp_path / "a.sqlite3", sql)
-    with pytest.raises(DatabaseError, match=r"UNIQUE \(contact_id, email_type, event_year\)"):
-        migrated(path)
-
-
 def test_a_status_and_date_index_of_the_user_spares_ours(tmp_path: Path) -> None:
     index = ";CREATE INDEX mine ON email_schedules (status, scheduled_send_date)"
     path = make(tmp_path / "a.sqlite3", EMAIL_SCHEDULES.create_sql() + index)

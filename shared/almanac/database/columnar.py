@@ -41,9 +41,13 @@ class ColumnarReader:
         with _map_errors(path):
             named = f"{uri}{'&' if '?' in uri else '?'}mode=ro"
             self._connection = adbc_driver_sqlite.dbapi.connect(named, autocommit=True)
-            with closing(self._connection.cursor()) as cursor:
-                cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-                cursor.fetchall()
+            try:
+                with closing(self._connection.cursor()) as cursor:
+                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+                    cursor.fetchall()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def close(self) -> None:
         """Close the file."""
