@@ -58,7 +58,8 @@ def push(
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
         copy = Path(folder) / "pushed.sqlite3"
         progress("copy", 0, 1)
-        backup_file(database, copy, partial(progress, "copy"))
+        with errors_naming(str(database), copy):
+            backup_file(database, copy, partial(progress, "copy"))
         as_of = now.astimezone(read_config(store, org).zone).date()
         try:
             if parent and _is_content_of(copy, store, parent[0]):
@@ -140,14 +141,6 @@ def _require_unmoved(store: ObjectStore, org: str, parent: tuple[Current, int]) 
     """Raise Superseded if another version than the parent is current by now."""
     if (found := current(store, org)) is None or found[0].path != parent[0].path:
         raise Superseded(f"organization {org}: version {parent[0].version} is no longer current")
-
-
-def _checked_copy(database: Path, copy: Path, as_of: dt.date, progress: Progress) -> Census:
-    """Copy the file with the content of its log, check the copy, and count its rows."""
-    progress("copy", 0, 1)
-    with errors_naming(str(database), copy):
-        backup_file(database, copy, partial(progress, "copy"))
-    return checked(copy, str(database), as_of, progress)
 
 
 def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:
