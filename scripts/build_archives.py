@@ -29,7 +29,7 @@ REQUIREMENTS = "requirements.txt"
 LEFT_OUT = {"commands", "generation"}
 # The kinds of files in the library. Any other is an error: either a data file that would be missing
 # in the cloud, or one that does not belong there.
-KINDS = {".py", ".csv", ".j2"}
+KINDS = {".py", ".csv", ".j2", ".yaml"}
 
 _DIGITS = 16  # of the hash, in the name
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can have

@@ -137,6 +137,7 @@ def test_an_archive_holds_the_function_the_library_and_its_requirements(
     assert {name.partition("/")[0] for name in library} == {"almanac"}
     assert {name.split("/")[1] for name in library}.isdisjoint(LEFT_OUT)
     assert "almanac/rules/zip_ranges.csv" in library
+    assert "almanac/rules/statutory.yaml" in library
     assert "almanac/report/templates/page.html.j2" in library
     assert not [name for name in names if "__pycache__" in name or "test" in name]
 

@@ -24,9 +24,7 @@ SEMANTICS = Path(__file__).parent.parent.parent / "docs" / "semantics.md"
 CONFIG = Config()
 
 # How a source of law is cited: a section, a code, an act, a regulation.
-SOURCE = re.compile(
-    r"§|M\.G\.L\.|\b(Code|Stat|Law|IDAPA|KRS|NRS|ORS|OAR|OAC|RCW|CSR|NYCRR|Bulletin)\b"
-)
+SOURCE = re.compile(r"§|\b(Code|CMR|Stat|Law|IDAPA|KRS|NRS|ORS|OAR|OAC|RCW|CSR|NYCRR|Bulletin)\b")
 
 
 def documented(heading: str) -> set[str]:

@@ -1,11 +1,13 @@
-"""The states' exclusion windows as data, each with the statute or bulletin that it comes from.
+"""The standard rule set: the agencies' own table of exclusion windows, and the states.
 
-They are the "birthday rules" and "anniversary rules" of Medicare Supplement (Medigap) law: for some
-days around a birthday or a policy date a policyholder may switch without underwriting, and an
-agency must not solicit. An organization's configuration may add states or replace a rule.
+The "birthday rules" and "anniversary rules" of Medicare Supplement (Medigap) law let a policyholder
+switch without underwriting for some days around a birthday or a policy date. No statute forbids an
+agency to write in these days: an exclusion window is an agency's policy, built on the states'
+rules. An organization's configuration may add states or replace a rule, or take the rule set of
+statutory.yaml, which follows the states' rules as they are written, with their dates.
 
-The citations are for counsel: statutes are renumbered and amended, so an agency has its counsel
-confirm them. The planner uses only the table.
+This is not legal advice. The citations are for counsel, who confirms them: statutes are renumbered
+and amended. The planner uses only the table.
 """
 
 from __future__ import annotations
@@ -38,29 +40,32 @@ STATE_NAMES = {
 }
 
 STATE_RULES: dict[str, dict[str, Any]] = {
-    # Cal. Ins. Code § 10192.11(h): annual open enrollment of 60 days from the birthday (SB 407,
-    # 2019); 30 days before it is the notice period of the same section.
+    # Cal. Ins. Code § 10192.11(h)(1): 60 days from the birthday (since July 2020); and the 30 days
+    # before it, in which carriers take applications.
     "CA": {"kind": "birthday_window", "before": 30, "after": 60},
     # Idaho Code § 41-4427; IDAPA 18.04.10: 63 days from the birthday (since 1 March 2022).
     "ID": {"kind": "birthday_window", "before": 0, "after": 63},
     # KRS 304.14-525 (HB 345, 2023; since 1 January 2024): 60 days from the birthday.
     "KY": {"kind": "birthday_window", "before": 0, "after": 60},
-    # Md. Code, Ins. § 15-909.1 (since 1 July 2023): 30 days from the birthday.
+    # Md. Code, Ins. § 15-909(b)(6); COMAR 31.10.06.06 (since 1 July 2023): 30 days from the
+    # birthday.
     "MD": {"kind": "birthday_window", "before": 0, "after": 30},
-    # NRS 687B (AB 250, 2021; since 1 January 2022): 60 days from the first of the birth month.
+    # NRS 687B.352 (since 1 January 2022): 60 days from the first of the birth month.
     "NV": {"kind": "birthday_window", "before": 0, "after": 60, "use_month_start": True},
-    # OAC 365:10-5-129.1 (since 31 August 2023): 60 days from the birthday.
+    # OAC 365:10-5-129 (since 31 August 2023): 60 days from the birthday.
     "OK": {"kind": "birthday_window", "before": 0, "after": 60},
-    # ORS 743.684, OAR 836-052-0142: 30 days from the birthday, which is counted in.
+    # OAR 836-052-0143: 30 days before and after the birthday. The table has none before it, which
+    # timing.pre_window_days makes up for, and counts the birthday in.
     "OR": {"kind": "birthday_window", "before": 0, "after": 31},
-    # Va. Code § 38.2-3610 (since 1 July 2025): 30 days from the birthday.
+    # Va. Code § 38.2-3611: 60 days from the birthday since 1 July 2025. The table has 30: the rule
+    # set statutory has all.
     "VA": {"kind": "birthday_window", "before": 0, "after": 30},
-    # Mo. Rev. Stat. § 376.864, 20 CSR 400-3.650: 30 days before and after the policy anniversary
-    # date, with the days that its notice takes.
+    # Missouri Bulletin 99-03: 30 days before and after the policy anniversary date; the table has
+    # 33 after it.
     "MO": {"kind": "effective_date_window", "before": 30, "after": 33},
     # Conn. Gen. Stat. § 38a-495c: guaranteed issue all year.
     "CT": {"kind": "year_round"},
-    # M.G.L. c. 176K: continuous open enrollment with carriers that offer it.
+    # 211 CMR 71.10(1): continuous open enrollment with carriers that offer it.
     "MA": {"kind": "year_round"},
     # N.Y. Ins. Law § 3231, 11 NYCRR 360: continuous open enrollment.
     "NY": {"kind": "year_round"},

@@ -38,7 +38,7 @@ class Look:
     suppressions: list[Record] = field(default_factory=list)
 
     def excluded(self, contact_id: int, day: dt.date) -> str | None:
-        """Why the law keeps a day free of emails to a contact."""
+        """Why an exclusion keeps a day free of emails to a contact."""
         record = self.contacts[contact_id]
         return read_contact(record, self.config, self.as_of, [], FIVE_ZIPS)[0].excluded(day)
 
