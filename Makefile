@@ -101,7 +101,7 @@ lock: $(STAMP) ## update the versions in requirements.lock and those of the func
 snapshots: $(STAMP) ## rewrite the window snapshots of every state, for review
 	@$(BIN)/python scripts/snapshot_windows.py
 
-zip-table: $(STAMP) ## rebuild the table from ZIP codes to states
+zip-table: $(STAMP) ## rebuild the table from ZIP codes to states and zones
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --upgrade --group zip-table
 	@$(BIN)/python scripts/build_zip_table.py
 
