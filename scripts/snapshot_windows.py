@@ -29,14 +29,14 @@ ANCHORS = [dt.date(1952, 1, 1) + dt.timedelta(days=n) for n in range(366)]
 
 def snapshots(config: Config) -> dict[str, str]:
     """Return the text of each file by name."""
-    texts = {f"{state}.json": _state_text(state, config) for state in sorted(config.state_rules)}
-    without = [state for state in sorted(USPS_STATES) if state not in config.state_rules]
+    texts = {f"{state}.json": _state_text(state, config) for state in sorted(config.rules)}
+    without = [state for state in sorted(USPS_STATES) if state not in config.rules]
     return texts | {WITHOUT_A_RULE: json.dumps(without, indent=1) + "\n"}
 
 
 def _state_text(state: str, config: Config) -> str:
     """Return JSON with one line for each day of the year."""
-    rule = config.state_rules[state].model_dump(exclude_defaults=True)
+    rule = config.rules[state][0].model_dump(exclude_defaults=True)
     lines = [f'  "{anchor:%m-%d}": {json.dumps(w)}' for anchor, w in _windows(state, config)]
     return (
         f'{{\n "state": {json.dumps(state)},\n'
@@ -50,7 +50,7 @@ def _state_text(state: str, config: Config) -> str:
 def _windows(state: str, config: Config) -> list[tuple[dt.date, str]]:
     """Yield each anchor and its windows as text; nothing for a state without windows."""
     days = np.array([civil.day_of(anchor) for anchor in ANCHORS], np.int32)
-    anchored_by_birth = config.state_rules[state].kind == "birthday_window"
+    anchored_by_birth = config.rules[state][0].kind == "birthday_window"
     nothing = np.full(len(days), NO_DAY, np.int32)
     exclusions = RuleTable(config).exclusions(
         np.full(len(days), USPS_STATES.index(state), np.int32),

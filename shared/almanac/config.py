@@ -6,13 +6,12 @@ import datetime as dt
 import hashlib
 import json
 from decimal import Decimal
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -21,13 +20,25 @@ from pydantic import (
 )
 
 from almanac.config_problems import Takes, lines, near, problems_of
+from almanac.config_rules import (
+    GivenRules,
+    Rules,
+    RuleSet,
+    State,
+    resolved,
+    that_differ,
+    written,
+)
 from almanac.config_values import (
     COLUMN,
     MONTH_DAY,
     STATUS,
     TIME_OF_DAY,
     ZONE,
+    Days,
+    Section,
     valid_column,
+    valid_contact_column,
     valid_month_day,
     valid_status,
     valid_template,
@@ -35,8 +46,7 @@ from almanac.config_values import (
     valid_zone,
 )
 from almanac.errors import ConfigError
-from almanac.rules.states import STATE_RULES, USPS_STATES
-from almanac.yaml_text import read_mapping
+from almanac.yaml_text import Path, read_mapping
 
 BUILT_IN_TYPES = ("birthday", "effective_date", "aep", "post_window")
 FOLLOWUP_TYPES = (
@@ -45,19 +55,7 @@ FOLLOWUP_TYPES = (
     "followup_3_hq_no_yes",
     "followup_4_hq_with_yes",
 )
-# columns of contacts that are read; contacts.columns can map all of them but id
-CONTACT_COLUMNS = (
-    *("id", "email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
-    *("failed_underwriting", "phone_number", "status", "created_at"),
-)
 TEMPLATE_KEYS = BUILT_IN_TYPES + FOLLOWUP_TYPES
-
-
-def _state(code: str) -> str:
-    if code not in USPS_STATES:
-        hint = f"; did you mean {code.upper()}?" if code.upper() in USPS_STATES else ""
-        raise ValueError(f"is not a state; it takes the USPS code, such as CA{hint}")
-    return code
 
 
 def _email_type(key: str) -> str:
@@ -67,31 +65,12 @@ def _email_type(key: str) -> str:
     return key
 
 
-def _contact_column(name: str) -> str:
-    if name == "id":
-        raise ValueError("cannot be mapped: contacts are known by their column id")
-    if name not in CONTACT_COLUMNS:
-        hint = near(name, CONTACT_COLUMNS[1:]) or ";"
-        known = ", ".join(CONTACT_COLUMNS[1:])
-        raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
-    return name
-
-
-class Section(BaseModel):
-    """A mapping in the YAML; unknown keys are invalid."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-Days = Annotated[int, Field(ge=0, le=366)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Percentage = Annotated[float, Field(gt=0, le=1)]
 Year = Annotated[int, Field(ge=1, le=9999)]
-Age = Annotated[int, Field(ge=0, le=150)]
 OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 1 and 61")]
-State = Annotated[str, AfterValidator(_state)]
 EmailType = Annotated[str, AfterValidator(_email_type)]
-ContactColumn = Annotated[str, AfterValidator(_contact_column)]
+ContactColumn = Annotated[str, AfterValidator(valid_contact_column)]
 Column = Annotated[str, AfterValidator(valid_column), Takes(COLUMN)]
 Status = Annotated[str, AfterValidator(valid_status), Takes(STATUS)]
 Template = Annotated[str, AfterValidator(valid_template), Takes("the name of a template")]
@@ -167,16 +146,6 @@ class Priorities(Section):
     followup: Priority = 50
 
 
-class StateRule(Section):
-    """When contacts of a state must not get messages."""
-
-    kind: Literal["birthday_window", "effective_date_window", "year_round"]
-    before: Days = 0
-    after: Days = 0
-    use_month_start: bool = False
-    year_round_from_age: Age | None = None
-
-
 def _default_templates() -> dict[str, str]:
     return {key: f"{key}_template" for key in TEMPLATE_KEYS}
 
@@ -184,10 +153,6 @@ def _default_templates() -> dict[str, str]:
 def _default_sms() -> dict[str, str | None]:
     """Text messages are sent as follow-ups only, unless a template says otherwise."""
     return {key: f"{key}_sms" if key in FOLLOWUP_TYPES else None for key in TEMPLATE_KEYS}
-
-
-def _default_rules() -> dict[str, StateRule]:
-    return {state: StateRule.model_validate(rule) for state, rule in STATE_RULES.items()}
 
 
 class Config(Section):
@@ -205,7 +170,9 @@ class Config(Section):
     priorities: Priorities = Priorities()
     templates: dict[EmailType, Template] = Field(default_factory=_default_templates)
     sms: dict[EmailType, Template | None] = Field(default_factory=_default_sms)
-    state_rules: dict[State, StateRule] = Field(default_factory=_default_rules)
+    rule_set: RuleSet = "standard"
+    # those that differ from the rule set's; None: the state has no rule
+    state_rules: dict[State, GivenRules] = {}
 
     @field_validator("templates", mode="before")
     @classmethod
@@ -217,15 +184,15 @@ class Config(Section):
     def _over_default_sms(cls, given: object) -> object:
         return _default_sms() | given if isinstance(given, dict) else given
 
-    @field_validator("state_rules", mode="before")
+    @field_validator("state_rules")
     @classmethod
-    def _over_default_rules(cls, given: object) -> object:
-        """Replace the default rules of the given states as a whole; null removes one."""
-        if not isinstance(given, dict):
-            return given
-        removed = {state for state, rule in given.items() if rule is None and state in USPS_STATES}
-        rules = STATE_RULES | given
-        return {state: rule for state, rule in rules.items() if state not in removed}
+    def _not_of_the_set(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return that_differ(info.data.get("rule_set", "standard"), given)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules that hold, by state: those of `state_rules`, of other states the set's."""
+        return resolved(self.rule_set, self.state_rules)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -259,16 +226,23 @@ class Config(Section):
         return max(1, min(self.load_balancing.ed_daily_soft_limit, share))
 
     @field_serializer("state_rules")
-    def _with_removed_rules(self, rules: dict[str, StateRule]) -> dict[str, StateRule | None]:
-        """Write a removed default rule as null, so that reading the result removes it as well."""
-        return dict.fromkeys(STATE_RULES) | rules
+    def _as_given(self, rules: dict[str, Any]) -> dict[str, object]:
+        return written(self.rule_set, rules)
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings as plain data, with every state's rules as they hold."""
+        rules = written("statutory", self.rules)
+        return self.model_dump(mode="json") | {"state_rules": rules}
 
     def canonical(self) -> str:
         """Return the configuration as JSON with sorted keys, which `load_config` reads back.
 
-        Equal configurations have equal texts.
+        Equal configurations have equal texts; one that uses no newer key has that of older
+        releases.
         """
         settings = self.model_dump(mode="json")
+        if self.rule_set == "standard":
+            del settings["rule_set"]
         return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def digest(self) -> str:
@@ -286,10 +260,19 @@ def load_config(text: str | bytes, source: str = "config.yaml") -> Config:
     try:
         config = Config.model_validate(settings)
     except ValidationError as error:
-        problems = problems + problems_of(error, Config)
+        found = problems_of(error, Config)
+        problems = problems + [(_as_typed(path, settings), text) for path, text in found]
     if problems or config is None:
         raise ConfigError(lines(problems, source))
     return config
+
+
+def _as_typed(path: Path, settings: dict[str, Any]) -> Path:
+    """Return the path of a key without the place of a rule that is its state's only one."""
+    of_a_rule = path[:1] == ("state_rules",) and len(path) > 3
+    if of_a_rule and isinstance(settings["state_rules"][path[1]], dict):
+        return path[:2] + path[3:]
+    return path
 
 
 def first_send_date(as_of: dt.date, clock: dt.datetime, config: Config) -> dt.date:

@@ -34,12 +34,17 @@ class Takes:
 
 def settings_of(model: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
     """Yield every setting of a model and of its sections, without the sections themselves."""
-    for name, info in model.model_fields.items():
+    for name, info in keys_of(model).items():
         section = info.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             yield from settings_of(section, (*path, name))
         else:
             yield (*path, name), info
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a section by their keys in the YAML."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def takes(annotation: object, metadata: Iterable[object] = ()) -> str:
@@ -60,7 +65,7 @@ def takes(annotation: object, metadata: Iterable[object] = ()) -> str:
     if get_origin(annotation) is dict:
         return "a mapping"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"a mapping of settings ({', '.join(annotation.model_fields)})"
+        return f"a mapping of settings ({', '.join(keys_of(annotation))})"
     bounds = bounds_of(metadata)
     kind = _KINDS.get(annotation, "text")
     return f"{kind} {bounds}" if bounds else kind
@@ -108,30 +113,44 @@ def near(word: str, words: Iterable[str], cutoff: float = 0.7) -> str:
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
-    path = tuple(part for part in details["loc"] if part != "[key]")
+    path = _as_typed(model, tuple(part for part in details["loc"] if part != "[key]"))
     found = details["input"]
     kind = details["type"]
     if kind == "value_error":
         return path, f"{shown(found)} {details['ctx']['error']}"
-    annotation, metadata = _at(model, path[:-1] if kind in ("extra_forbidden", "missing") else path)
+    if kind in ("extra_forbidden", "missing"):
+        section = _required(_at(model, path[:-1])[0])
     if kind == "extra_forbidden":
-        return path, _unknown(str(path[-1]), annotation, model)
+        return path, _unknown(str(path[-1]), section, model)
     if kind == "missing":
-        field = annotation.model_fields[str(path[-1])]
+        field = keys_of(section)[str(path[-1])]
         return path, f"missing; it takes {takes(field.annotation, field.metadata)}"
+    annotation, metadata = _at(model, path)
     if kind in _RANGE_ERRORS:
         bounds = bounds_of(_unwrapped(_required(annotation), metadata)[1])
         return path, f"{shown(found)} is not {bounds}"
     expected = takes(annotation, metadata)
     hint = _quotes(found, annotation)
     if kind == "literal_error" and isinstance(found, str):
-        hint = near(found, get_args(annotation))
+        hint = near(found, get_args(_required(annotation)))
     return path, f"{shown(found)} is not {expected}{hint}"
+
+
+def _as_typed(model: type[BaseModel], path: Path) -> Path:
+    """Return a path with the keys of the YAML; pydantic names a field whose default is refused."""
+    typed: Path = ()
+    for part in path:
+        section = _required(_at(model, typed)[0])
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            field = section.model_fields.get(str(part))
+            part = field.alias if field is not None and field.alias else part
+        typed = (*typed, part)
+    return typed
 
 
 def _unknown(key: str, section: Any, model: type[BaseModel]) -> str:
     """Return the allowed keys, and the one that was probably meant."""
-    allowed = list(section.model_fields)
+    allowed = list(keys_of(section))
     elsewhere = [path_text(path) for path, _ in settings_of(model) if path[-1] == key]
     hint = near(key, allowed) or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
     return f"unknown key{hint or ';'} allowed: {', '.join(allowed)}"
@@ -144,7 +163,7 @@ def _at(model: type[BaseModel], path: Path) -> tuple[Any, list[object]]:
     for part in path:
         section = _required(annotation)
         if isinstance(section, type) and issubclass(section, BaseModel):
-            field = section.model_fields[str(part)]
+            field = keys_of(section)[str(part)]
             annotation, metadata = field.annotation, list(field.metadata)
         else:
             annotation, metadata = get_args(section)[-1], []

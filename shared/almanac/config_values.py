@@ -1,20 +1,53 @@
-"""Checks of single values of the configuration: the value, or ValueError."""
+"""What sections of the configuration are made of, and checks of single values: the value, or
+ValueError."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from almanac.config_problems import near
 
+
+class Section(BaseModel):
+    """A mapping in the YAML; unknown keys are invalid."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Days = Annotated[int, Field(ge=0, le=366)]
+
+# columns of contacts that are read; contacts.columns can map all of them but id
+CONTACT_COLUMNS = (
+    *("id", "email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
+    *("failed_underwriting", "phone_number", "status", "created_at"),
+)
 COLUMN = "the name of a column of contacts"
 STATUS = "a status of contacts, such as active"
 # Zone names that stand for the setting of the machine.
 _MACHINE_ZONES = {"localtime", "posixrules", "Factory"}
+DATE = "a date as YYYY-MM-DD"
 MONTH_DAY = 'a day of the year as MM-DD, such as "09-15"'
+TEXT = "a text that can be printed"
 TIME_OF_DAY = 'a time of day as HH:MM, such as "08:30"'
+URL = "an address that begins with https:// or http://"
 ZONE = "an IANA time zone such as America/Chicago"
+
+
+def read_date(value: object) -> dt.date:
+    """Return the date of a text, or of a date that a program gives."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError(f"is not {DATE}")
 
 
 def valid_month_day(text: str) -> str:
@@ -57,10 +90,35 @@ def valid_template(text: str) -> str:
     return text
 
 
+def valid_text(text: str) -> str:
+    """Return a text that is not empty and has no control characters."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"is not {TEXT}")
+    return text
+
+
+def valid_url(text: str) -> str:
+    """Return an address of the web."""
+    if not re.fullmatch(r"https?://[^\s<>\"']+", text):
+        raise ValueError(f"is not {URL}")
+    return text
+
+
 def valid_column(name: str) -> str:
     """Return the name of a column."""
     if not name.strip():
         raise ValueError(f"is not {COLUMN}")
+    return name
+
+
+def valid_contact_column(name: str) -> str:
+    """Return the name of a column that another one may stand for."""
+    if name == "id":
+        raise ValueError("cannot be mapped: contacts are known by their column id")
+    if name not in CONTACT_COLUMNS:
+        hint = near(name, CONTACT_COLUMNS[1:]) or ";"
+        known = ", ".join(CONTACT_COLUMNS[1:])
+        raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
     return name
 
 

@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from almanac.config import TEMPLATE_KEYS, Config, StateRule, load_config
-from almanac.config_problems import settings_of, takes
+from almanac.config import TEMPLATE_KEYS, Config, load_config
+from almanac.config_problems import keys_of, settings_of, takes
+from almanac.config_rules import StateRule
 from almanac.errors import ConfigError
 from almanac.rules.states import STATE_RULES, USPS_STATES
 from almanac.yaml_text import path_text
@@ -95,9 +96,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "post_window": 40,
         "followup": 50,
     }
-    assert set(config.state_rules) == set("CA ID KY MD NV OK OR VA MO CT MA NY WA".split())
-    assert config.state_rules["NV"].use_month_start
-    assert config.state_rules["MO"] == StateRule(kind="effective_date_window", before=30, after=33)
+    assert set(config.rules) == set("CA ID KY MD NV OK OR VA MO CT MA NY WA".split())
+    assert config.rules["NV"][0].use_month_start
+    assert config.rules["MO"] == (StateRule(kind="effective_date_window", before=30, after=33),)
 
 
 def test_what_is_left_out_keeps_its_default() -> None:
@@ -142,21 +143,21 @@ def test_templates_that_are_left_out_keep_their_names() -> None:
 
 
 def test_a_states_rule_replaces_the_default_as_a_whole() -> None:
-    rules = load_config("state_rules: {CA: {kind: birthday_window, after: 5}}").state_rules
-    assert rules["CA"] == StateRule(kind="birthday_window", before=0, after=5)
+    rules = load_config("state_rules: {CA: {kind: birthday_window, after: 5}}").rules
+    assert rules["CA"] == (StateRule(kind="birthday_window", before=0, after=5),)
     assert set(rules) == set(STATE_RULES)
 
 
 def test_a_state_may_be_added_and_a_default_taken_away() -> None:
-    rules = load_config("state_rules: {CA: null, TX: {kind: year_round}, FL: null}").state_rules
+    rules = load_config("state_rules: {CA: null, TX: {kind: year_round}, FL: null}").rules
     assert set(rules) == set(STATE_RULES) - {"CA"} | {"TX"}
 
 
 def test_an_alias_is_what_it_stands_for() -> None:
     rules = load_config(
         "state_rules:\n  TX: &rule {kind: birthday_window, after: 30}\n  FL: *rule\n"
-    ).state_rules
-    assert rules["TX"] == rules["FL"] == StateRule(kind="birthday_window", after=30)
+    ).rules
+    assert rules["TX"] == rules["FL"] == (StateRule(kind="birthday_window", after=30),)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Honolulu", "America/Kentucky/Louisville"])
@@ -312,12 +313,12 @@ def test_any_zone_of_the_world_is_taken(zone: str) -> None:
         (
             "state_rules: {CA: {before: 3}}",
             "state_rules.CA.kind: missing; it takes one of birthday_window, "
-            "effective_date_window, year_round",
+            "effective_date_window, calendar_window, year_round",
         ),
         (
             "state_rules: {CA: {kind: birthday_windows}}",
             'state_rules.CA.kind: "birthday_windows" is not one of birthday_window, '
-            "effective_date_window, year_round; did you mean birthday_window?",
+            "effective_date_window, calendar_window, year_round; did you mean birthday_window?",
         ),
         (
             "state_rules: {CA: {kind: year_round, year_round_from_age: 200}}",
@@ -325,8 +326,8 @@ def test_any_zone_of_the_world_is_taken(zone: str) -> None:
         ),
         (
             "state_rules: {CA: no}",
-            "state_rules.CA: false is not a mapping of settings (kind, before, after, "
-            "use_month_start, year_round_from_age)",
+            "state_rules.CA: false is not a rule (a mapping with at least kind), a list of rules, "
+            "or null",
         ),
         (
             "frequency: 3",
@@ -582,7 +583,7 @@ def test_every_setting_is_documented_with_its_default_and_bounds() -> None:
         default = info.get_default(call_default_factory=True)
         shown = "below" if isinstance(default, dict) else f"`{json.dumps(default)}`"
         expected[path_text(path)] = (shown, takes(info.annotation, info.metadata))
-    for name, info in StateRule.model_fields.items():
+    for name, info in keys_of(StateRule).items():
         shown = "required" if info.is_required() else f"`{json.dumps(info.default)}`"
         expected[f"state_rules.<STATE>.{name}"] = (shown, takes(info.annotation, info.metadata))
     assert rows() == expected
@@ -592,14 +593,17 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     by_key = {key: text for text in blocks() for key in yaml.safe_load(text)}
     assert load_config(by_key["sms"]) == Config()
     assert yaml.safe_load(by_key["sms"]) == {"templates": Config().templates, "sms": Config().sms}
-    state_rules = next(text for text in blocks() if text.startswith("state_rules:"))
+    state_rules = [text for text in blocks() if text.startswith("state_rules:")][-1]
     assert yaml.safe_load(state_rules)["state_rules"] == STATE_RULES
 
 
 def test_the_documented_example_is_valid() -> None:
     config = load_config(blocks()[0])
-    assert "NY" not in config.state_rules
-    assert "TX" in config.state_rules
+    assert "NY" not in config.rules
+    assert "TX" in config.rules
+    rules = load_config(blocks()[1]).rules
+    assert [rule.after for rule in rules["VA"]] == [30, 60]
+    assert "CA" not in rules
 
 
 def test_the_documented_mistakes_are_what_is_said() -> None:

@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from almanac.campaigns import model as campaigns
 from almanac.commands.main import app
-from almanac.config import CONTACT_COLUMNS, TEMPLATE_KEYS, Config
+from almanac.config import TEMPLATE_KEYS, Config
 from almanac.config_problems import settings_of
+from almanac.config_values import CONTACT_COLUMNS
 from almanac.database.schema import (
     COMMITTED_INDEX,
     CONTACT_ALIASES,

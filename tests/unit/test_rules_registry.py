@@ -144,7 +144,7 @@ def test_every_rule_has_a_comment_of_its_own() -> None:
 def test_the_rules_are_those_of_the_oracle() -> None:
     assert oracle.DEFAULTS["state_rules"].keys() == STATE_RULES.keys()
     for state, rule in oracle.DEFAULTS["state_rules"].items():
-        ours = CONFIG.state_rules[state].model_dump(exclude_defaults=True)
+        ours = CONFIG.rules[state][0].model_dump(exclude_defaults=True)
         assert {k: v for k, v in ours.items() if v} == {k: v for k, v in rule.items() if v}
 
 

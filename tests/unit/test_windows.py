@@ -67,7 +67,7 @@ class Case:
 
     @property
     def by_birth(self) -> bool:
-        return self.config.state_rules[self.state].kind == "birthday_window"
+        return self.config.rules[self.state][0].kind == "birthday_window"
 
     @property
     def effective(self) -> list[dt.date | None]:
@@ -77,7 +77,7 @@ class Case:
 
     @property
     def birth(self) -> list[dt.date | None]:
-        if self.by_birth or self.config.state_rules[self.state].year_round_from_age is not None:
+        if self.by_birth or self.config.rules[self.state][0].year_round_from_age is not None:
             return list(ANCHORS)
         return [None] * len(ANCHORS)
 
@@ -90,7 +90,7 @@ class Case:
         """What a function of the oracle says about a contact."""
         rules = {
             state: rule.model_dump(exclude_none=True)
-            for state, rule in self.config.state_rules.items()
+            for state, (rule,) in self.config.rules.items()
         }
         early = self.config.timing.pre_window_days
         return function(rules, early, self.state, self.birth[row], self.effective[row], *days)
@@ -105,7 +105,7 @@ class Case:
         origin = FIRST - dt.timedelta(days=MARGIN)
         end = LAST + dt.timedelta(days=MARGIN)
         grid = np.zeros((len(ANCHORS), (end - origin).days + 1), np.bool_)
-        rule = self.config.state_rules[self.state]
+        rule = self.config.rules[self.state][0]
         grid[:] = rule.kind == "year_round"
         for row, birth in enumerate(self.birth):
             for a, b in self.windows(row, origin, end):
@@ -195,7 +195,7 @@ def test_a_year_has_the_window_of_its_anniversary(
 ) -> None:
     case, _ = grids
     exclusions = case.exclusions()
-    if case.config.state_rules[case.state].kind == "year_round":
+    if case.config.rules[case.state][0].kind == "year_round":
         assert len(rows_with_windows(exclusions)) == 0
         return
     assert len(rows_with_windows(exclusions)) == len(ANCHORS)

@@ -84,9 +84,8 @@ def _rule(case: Case, state: str | None) -> str:
     config = case.context.config
     if state is None:
         return "the state is unknown: no state rule applies"
-    rule = config.state_rules.get(state)
-    if rule is None:
+    if state not in config.rules:
         return f"{state} has no exclusion"
-    if rule.kind == "year_round":
+    if config.rules[state][0].kind == "year_round":
         return f"{state} is excluded all year"
     return f"{state} excludes {rule_in_words(state, config)}"

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 
 from almanac import civil
-from almanac.config import StateRule
+from almanac.config_rules import StateRule
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, ExcludedSpan, Input, WindowSpan
 from almanac.frames import NO_DAY
@@ -129,7 +129,8 @@ def _makes_up(case: Case, end: dt.date) -> str:
 def _rule(case: Case) -> StateRule | None:
     if not case.eligible or case.state is None:
         return None
-    return case.context.config.state_rules.get(case.state)
+    rules = case.context.config.rules.get(case.state)
+    return rules[0] if rules else None
 
 
 def _date(day: int) -> dt.date | None:

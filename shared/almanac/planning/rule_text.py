@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from almanac.config import Config, StateRule
+from almanac.config import Config
+from almanac.config_rules import StateRule
 
 ANCHORS = {
     "birthday_window": "birthday",
@@ -23,9 +24,9 @@ def span_in_words(rule: StateRule, ahead: int) -> str:
 
 def rule_in_words(state: str, config: Config) -> str:
     """Return what the state's rule excludes; '' without a rule."""
-    rule = config.state_rules.get(state)
-    if rule is None:
+    if state not in config.rules:
         return ""
+    rule = config.rules[state][0]
     if rule.kind == "year_round":
         return "all year"
     text = span_in_words(rule, config.timing.pre_window_days)

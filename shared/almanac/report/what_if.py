@@ -105,7 +105,7 @@ class WhatIf(BaseModel):
 
 def differing_settings(old: Config, new: Config) -> list[Setting]:
     """Return the keys in which two configurations differ, in the order of a configuration."""
-    return list(_differing("", old.model_dump(mode="json"), new.model_dump(mode="json")))
+    return list(_differing("", old.settings(), new.settings()))
 
 
 def _differing(key: str, old: JsonValue, new: JsonValue) -> Iterator[Setting]:
@@ -141,5 +141,6 @@ def in_words(value: JsonValue) -> str:
             given = {name: each for name, each in value.items() if each not in (None, False, 0)}
             return ", ".join(f"{name}: {in_words(each)}" for name, each in given.items())
         case list():
-            return ", ".join(map(in_words, value)) or "none"
+            between = "; " if any(isinstance(each, dict) for each in value) else ", "
+            return between.join(map(in_words, value)) or "none"
     return str(value)

@@ -6,13 +6,13 @@ take a day for each row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from almanac import civil
-from almanac.config import Config, StateRule
+from almanac.config import Config
 from almanac.frames import NO_DAY, Codes, Days, Frame, Index, Mask
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import EXCLUSION_SKIPS, SkipReason
@@ -46,7 +46,6 @@ class RuleTable:
     """
 
     def __init__(self, config: Config) -> None:
-        rules: Mapping[str, StateRule] = config.state_rules
         size = len(USPS_STATES) + 1
         self.year_round = np.zeros(size, np.bool_)
         self.cause = np.zeros(size, np.int32)
@@ -54,7 +53,7 @@ class RuleTable:
         self.after = np.zeros(size, np.int32)
         self.month_start = np.zeros(size, np.bool_)
         self.age = np.full(size, -1, np.int32)
-        for state, rule in rules.items():
+        for state, (rule, *_) in config.rules.items():
             row = USPS_STATES.index(state)
             self.year_round[row] = rule.kind == "year_round"
             if rule.kind == "birthday_window":
