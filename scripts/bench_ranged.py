@@ -23,7 +23,7 @@ from typing import Any
 import apsw
 import numpy as np
 
-from almanac.config import Config
+from almanac.config import Config, ContactColumns
 from almanac.contact_ranges import ContactRange
 from almanac.database.range_tables import ISSUES
 from almanac.database.reading import Snapshot
@@ -76,7 +76,7 @@ def _bench(folder: Path, path: Path, shards: int, every: int) -> None:
     as_of = FIRST_DAY + dt.timedelta(days=DAYS)
     with Snapshot(path) as snapshot:
         context = run_context_of(snapshot, Config(), as_of, as_of)
-        parts = np.array_split(snapshot.contact_ids(), shards)
+        parts = np.array_split(snapshot.contact_ids(ContactColumns()), shards)
         bounds = [(int(ids[0]), int(ids[-1])) for ids in parts]
     FolderStore(folder / "store", durable=False).put_file(NAME, path)
     (folder / "brief.json").write_text(context.model_dump_json())

@@ -21,7 +21,7 @@ class Section(BaseModel):
 
 Days = Annotated[int, Field(ge=0, le=366)]
 
-# columns of contacts that are read; contacts.columns can map all of them but id
+# columns of contacts that are read, which contacts.columns can map
 CONTACT_COLUMNS = (
     *("id", "email", "zip_code", "state", "birth_date", "effective_date", "carrier"),
     *("failed_underwriting", "phone_number", "status", "created_at"),
@@ -113,11 +113,9 @@ def valid_column(name: str) -> str:
 
 def valid_contact_column(name: str) -> str:
     """Return the name of a column that another one may stand for."""
-    if name == "id":
-        raise ValueError("cannot be mapped: contacts are known by their column id")
     if name not in CONTACT_COLUMNS:
-        hint = near(name, CONTACT_COLUMNS[1:]) or ";"
-        known = ", ".join(CONTACT_COLUMNS[1:])
+        hint = near(name, CONTACT_COLUMNS) or ";"
+        known = ", ".join(CONTACT_COLUMNS)
         raise ValueError(f"is not a column that Almanac reads{hint} allowed: {known}")
     return name
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from almanac import logs
-from almanac.config import Config
+from almanac.config import Config, ContactColumns
 from almanac.contact_ranges import ContactRange
 from almanac.database import range_tables
 from almanac.database.blocks import CACHE_BYTES, Blocks
@@ -767,7 +767,7 @@ def test_five_gigabytes_in_a_store_are_read_by_the_few_pages_that_matter(
 
         blocks = Blocks("large", path.stat().st_size, fetch)
         with Snapshot(ranged_source(path, blocks)) as snapshot:
-            assert snapshot.contact_ids().tolist() == [1, 2, 3, 4, 5, 6]
+            assert snapshot.contact_ids(ContactColumns()).tolist() == [1, 2, 3, 4, 5, 6]
             assert snapshot.read(range_tables.CONTACTS, ContactRange(1, 6)).num_rows == 6
             assert snapshot.read(range_tables.PLANNED, ContactRange(1, 6)).num_rows == 0
             assert snapshot.read(range_tables.COMMITTED, ContactRange(1, 6)).num_rows == 1

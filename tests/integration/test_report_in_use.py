@@ -89,7 +89,7 @@ def test_contacts_are_read_in_ranges_of_their_ids_however_far_apart(
         connection.execute("CREATE TABLE contacts (id INTEGER, email)")
         connection.executemany("INSERT INTO contacts VALUES (?, '')", [(each,) for each in ids])
     with Scan(file) as scan:
-        ranges = scan.contact_ranges(2)
+        ranges = scan.contact_ranges(2, ContactColumns())
         read = [
             scan.who(each, ContactColumns(), carriers=False)["id"].to_pylist() for each in ranges
         ]

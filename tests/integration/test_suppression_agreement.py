@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from almanac.config import Config
+from almanac.config import Config, ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database import range_tables
 from almanac.database.reading import Snapshot
@@ -122,11 +122,14 @@ def test_the_check_at_commit_and_the_planning_hold_the_same_contacts(made: Table
         everybody, expected = by_planning(path)
         connection = apsw.Connection(str(path))
         day = str(AS_OF)
-        found = np.intersect1d(suppressed(connection, day), everybody).tolist()
+        found = np.intersect1d(suppressed(connection, day, ContactColumns()), everybody).tolist()
         told = [
             contact
             for contact in everybody.tolist()
-            if any(row.state == IN_FORCE for row in of_contact(connection, contact, day))
+            if any(
+                row.state == IN_FORCE
+                for row in of_contact(connection, contact, day, ContactColumns())
+            )
         ]
         connection.close()
     assert found == told == expected.tolist()

@@ -206,9 +206,10 @@ def plan(
     run = Run(as_of, t0, merged(config), snapshot.campaigns)
     contacts_by_id: dict[int, Record] = {}
     for record in snapshot.contacts:
+        record = renamed(record, run.config)
         number = whole(record["id"])
         if number is not None:
-            contacts_by_id.setdefault(number, renamed(record, run.config))
+            contacts_by_id.setdefault(number, record)
     everyone = set(contacts_by_id)
     scope = everyone if contacts is None else everyone & contacts
     kept_rows = [row for row in snapshot.scheduled if row.id not in run.campaigns.migrated]

@@ -277,19 +277,15 @@ def test_any_zone_of_the_world_is_taken(zone: str) -> None:
         ),
         (
             "contacts: {columns: {dob: birth}}",
-            'contacts.columns.dob: "dob" is not a column that Almanac reads; allowed: email, '
+            'contacts.columns.dob: "dob" is not a column that Almanac reads; allowed: id, email, '
             "zip_code, state, birth_date, effective_date, carrier, failed_underwriting, "
             "phone_number, status, created_at",
         ),
         (
             "contacts: {columns: {birthdate: dob}}",
             'contacts.columns.birthdate: "birthdate" is not a column that Almanac reads; did you '
-            "mean birth_date? allowed: email, zip_code, state, birth_date, effective_date, "
+            "mean birth_date? allowed: id, email, zip_code, state, birth_date, effective_date, "
             "carrier, failed_underwriting, phone_number, status, created_at",
-        ),
-        (
-            "contacts: {columns: {id: nr}}",
-            'contacts.columns.id: "id" cannot be mapped: contacts are known by their column id',
         ),
         (
             'contacts: {columns: {birth_date: ""}}',

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from almanac.config import ContactColumns
 from almanac.database.census import BOUNDS, Census, take_census
 from tests.support.agencies import as_of_for, build
 from tests.support.cli_calls import AS_OF, agency, almanac
@@ -21,7 +22,7 @@ DAY = dt.date.fromisoformat(AS_OF)
 def census(path: Path, as_of: dt.date = DAY) -> Census:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        return take_census(connection, as_of)
+        return take_census(connection, as_of, ContactColumns())
     finally:
         connection.close()
 
@@ -131,7 +132,7 @@ def test_the_text_of_an_utf_16_database_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite3"
     connection = apsw.Connection(str(path))
     connection.execute(
-        "PRAGMA encoding = 'UTF-16le'; CREATE TABLE contacts (id INTEGER PRIMARY KEY);"
+        "PRAGMA encoding = 'UTF-16le'; CREATE TABLE contacts (id INTEGER PRIMARY KEY, email);"
         "CREATE TABLE email_schedules (status TEXT, scheduled_send_date TEXT);"
         "INSERT INTO email_schedules VALUES ('sent', '2026-11-01')"
     )

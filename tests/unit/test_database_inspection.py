@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from almanac.config import ContactColumns
 from almanac.database.inspection import Inspection, inspect
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.opening import open_database, transaction
@@ -21,7 +22,7 @@ def test_a_migrated_database_lacks_nothing(tmp_path: Path) -> None:
         migrate(connection)
         create_indexes(connection)
     connection.close()
-    found = inspect(path)
+    found = inspect(path, ContactColumns())
     assert found == Inspection(
         (), (), (), (), (), (), contacts=2, duplicate_ids=0, non_integer_ids=0
     )
@@ -30,7 +31,7 @@ def test_a_migrated_database_lacks_nothing(tmp_path: Path) -> None:
 
 def test_an_old_database_lacks_tables_and_columns_and_is_sound(tmp_path: Path) -> None:
     path = make(tmp_path / "agency.sqlite3", OLD_SCHEDULES)
-    found = inspect(path)
+    found = inspect(path, ContactColumns())
     assert "campaign_types" in found.missing_tables
     assert "email_schedules" not in found.missing_tables
     assert "email_schedules.ideal_send_date" in found.missing_columns
@@ -40,7 +41,7 @@ def test_an_old_database_lacks_tables_and_columns_and_is_sound(tmp_path: Path) -
 
 def test_columns_of_contacts_are_missed_under_both_their_names(tmp_path: Path) -> None:
     sql = "DROP TABLE contacts; CREATE TABLE contacts (id, email, birthday, state)"
-    missing = inspect(make(tmp_path / "agency.sqlite3", sql)).missing_columns
+    missing = inspect(make(tmp_path / "agency.sqlite3", sql), ContactColumns()).missing_columns
     assert missing == (
         "contacts.zip_code",
         "contacts.effective_date",
@@ -54,14 +55,14 @@ def test_columns_of_contacts_are_missed_under_both_their_names(tmp_path: Path) -
 def test_odd_ids_are_counted(tmp_path: Path) -> None:
     sql = """DROP TABLE contacts; CREATE TABLE contacts (id, email);
         INSERT INTO contacts (id) VALUES (1), (2), (2), (2), ('3'), (NULL), (4.0)"""
-    found = inspect(make(tmp_path / "agency.sqlite3", sql))
+    found = inspect(make(tmp_path / "agency.sqlite3", sql), ContactColumns())
     assert (found.contacts, found.duplicate_ids, found.non_integer_ids) == (7, 2, 1)
     assert not found.sound
 
 
 def test_a_view_in_the_place_of_a_table_is_named(tmp_path: Path) -> None:
     path = make(tmp_path / "agency.sqlite3", "CREATE VIEW contact_issues AS SELECT 1 AS issue")
-    found = inspect(path)
+    found = inspect(path, ContactColumns())
     assert found.unusable_tables == ("contact_issues is a view",)
     assert not found.sound
 
@@ -75,7 +76,7 @@ def test_damage_is_told_in_the_words_of_sqlite(tmp_path: Path) -> None:
     middle = len(octets) // 2 // 4096 * 4096
     octets[middle : middle + 4096] = b"\x55" * 4096
     path.write_bytes(octets)
-    found = inspect(path)
+    found = inspect(path, ContactColumns())
     assert "btreeInitPage" in " ".join(found.integrity)
     assert not found.sound
 
@@ -83,11 +84,11 @@ def test_damage_is_told_in_the_words_of_sqlite(tmp_path: Path) -> None:
 def test_looking_changes_nothing(tmp_path: Path) -> None:
     path = make(tmp_path / "agency.sqlite3", OLD_SCHEDULES, journal="wal")
     before = path.read_bytes()
-    inspect(path)
+    inspect(path, ContactColumns())
     assert path.read_bytes() == before
     assert beside(path) == ["agency.sqlite3"]
 
 
 def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="no such file"):
-        inspect(tmp_path / "none.sqlite3")
+        inspect(tmp_path / "none.sqlite3", ContactColumns())

@@ -10,6 +10,7 @@ import apsw
 import pyarrow as pa
 import pytest
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import range_tables
 from almanac.database.migrations import create_indexes, migrate
@@ -92,7 +93,7 @@ def test_what_a_target_carries_is_a_json_object(
 
 
 def test_targets_of_unknown_contacts_are_found(open_with: Open) -> None:
-    assert open_with(TARGETS).foreign_targets() == ([(3, 99), (5, -5)], 2)
+    assert open_with(TARGETS).foreign_targets(ContactColumns()) == ([(3, 99), (5, -5)], 2)
 
 
 def test_targets_of_unknown_contacts_are_listed_up_to_a_limit_and_all_counted(
@@ -101,7 +102,7 @@ def test_targets_of_unknown_contacts_are_listed_up_to_a_limit_and_all_counted(
     sql = """CREATE TABLE contact_campaigns (id INTEGER PRIMARY KEY, contact_id);
         WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 1599)
         INSERT INTO contact_campaigns (contact_id) SELECT i FROM n"""
-    listed, count = open_with(sql).foreign_targets()
+    listed, count = open_with(sql).foreign_targets(ContactColumns())
     assert (len(listed), listed[0], count) == (FOREIGN_LIMIT, (1, 100), 1500)
 
 
@@ -111,7 +112,7 @@ def test_an_id_that_is_no_whole_number_is_no_contacts(open_with: Open) -> None:
         CREATE TABLE contact_campaigns (id INTEGER PRIMARY KEY, contact_id);
         INSERT INTO contact_campaigns (contact_id)
             VALUES (1), ('2'), (3.0), (4), (5), ('3Hs00004AbC'), ('7f3c-11')"""
-    assert open_with(sql).foreign_targets() == ([(4, 4), (5, 5), (6, 0), (7, 0)], 4)
+    assert open_with(sql).foreign_targets(ContactColumns()) == ([(4, 4), (5, 5), (6, 0), (7, 0)], 4)
 
 
 CLICKS = """

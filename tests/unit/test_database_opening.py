@@ -168,15 +168,6 @@ def test_contacts_that_are_a_view_are_refused(tmp_path: Path) -> None:
     assert "contacts is a view; expected a table" in refused(path)
 
 
-@pytest.mark.parametrize(("column", "other"), [("id", "email"), ("email", "id")])
-def test_contacts_without_a_required_column_are_refused(
-    tmp_path: Path, column: str, other: str
-) -> None:
-    sql = f'DROP TABLE contacts; CREATE TABLE contacts ("{other}", Zip_Code)'
-    path = make(tmp_path / "agency.sqlite3", sql)
-    assert f"no column {column}; it has {other}, zip_code" in refused(path)
-
-
 def test_names_of_tables_and_columns_count_in_any_case(tmp_path: Path) -> None:
     path = make(tmp_path / "a.sqlite3", "DROP TABLE contacts; CREATE TABLE CONTACTS (ID, EMail)")
     open_database(path, writable=True).close()

@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import columnar, range_tables
 from almanac.database.blocks import Blocks
@@ -40,12 +41,12 @@ def answers(snapshot: Snapshot, contacts: ContactRange) -> dict[str, Any]:
         "answers": snapshot.read(range_tables.ANSWERS, contacts, SINCE),
         "issues": snapshot.read(range_tables.ISSUES, contacts),
         "suppressions": snapshot.suppressions(),
-        "ids": snapshot.contact_ids().tolist(),
+        "ids": snapshot.contact_ids(ContactColumns()).tolist(),
         "total": snapshot.total_contacts(),
         "types": snapshot.campaign_types(),
         "instances": snapshot.campaign_instances(),
         "next instance": instances,
-        "foreign": snapshot.foreign_targets(),
+        "foreign": snapshot.foreign_targets(ContactColumns()),
         "has legacy": snapshot.has_legacy_rate_increases(),
         "config": snapshot.last_config(),
         "last run": snapshot.last_run(),
@@ -186,7 +187,7 @@ def test_no_query_for_a_range_looks_at_all_rows_of_a_status(tmp_path: Path) -> N
 def test_ids_come_in_order_whichever_index_they_are_read_from(tmp_path: Path) -> None:
     path = make(tmp_path / "a.sqlite3", rows=2000)
     with over_ranges(path, block_bytes=BLOCK) as snapshot:
-        assert snapshot.contact_ids().tolist() == list(range(1, 2001))
+        assert snapshot.contact_ids(ContactColumns()).tolist() == list(range(1, 2001))
         assert snapshot.traffic.bytes < path.stat().st_size * 0.3
 
 

@@ -10,6 +10,7 @@ import apsw
 import pyarrow as pa
 import pytest
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import columnar, range_tables, selects
 from almanac.database.migrations import create_indexes, migrate
@@ -178,7 +179,7 @@ def test_rows_whose_id_is_no_whole_number_are_left_out_and_the_first_of_equal_id
     snapshot = open_with(sql)
     known = ["first", "second", "text", "real"]
     assert column(snapshot.read(range_tables.CONTACTS, EVERYONE), "email") == known
-    assert snapshot.contact_ids().tolist() == [1, 2, 3, 4]
+    assert snapshot.contact_ids(ContactColumns()).tolist() == [1, 2, 3, 4]
     assert snapshot.total_contacts() == 11
 
 
@@ -192,14 +193,14 @@ def test_contacts_without_a_rowid_are_read(open_with: Open) -> None:
 def test_no_contacts_are_an_empty_table_of_the_same_schema(open_with: Open) -> None:
     snapshot = open_with("DELETE FROM contacts")
     assert snapshot.read(range_tables.CONTACTS, EVERYONE).schema == selects.CONTACTS_SCHEMA
-    assert snapshot.contact_ids().tolist() == []
+    assert snapshot.contact_ids(ContactColumns()).tolist() == []
     assert snapshot.total_contacts() == 0
 
 
 def test_the_extreme_ids_are_read(open_with: Open) -> None:
     sql = f"""UPDATE contacts SET id = {2**63 - 1} WHERE id = 7;
         UPDATE contacts SET id = -1 - {2**63 - 1} WHERE id = 1"""
-    assert open_with(sql).contact_ids().tolist() == [-(2**63), 2**63 - 1]
+    assert open_with(sql).contact_ids(ContactColumns()).tolist() == [-(2**63), 2**63 - 1]
 
 
 def test_hostile_texts_come_through(open_with: Open) -> None:
@@ -437,7 +438,7 @@ def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stag
     assert snapshot.occupancy("2026-01-01").num_rows == 0
     assert snapshot.committed_campaigns("2026-01-01").num_rows == 0
     assert snapshot.campaign_types() == snapshot.campaign_instances() == []
-    assert snapshot.foreign_targets() == ([], 0)
+    assert snapshot.foreign_targets(ContactColumns()) == ([], 0)
     assert snapshot.next_instance_id() == 1
     assert snapshot.last_config() is None
     assert snapshot.last_run() is None

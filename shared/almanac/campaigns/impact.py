@@ -46,7 +46,7 @@ def impact_of(
         )
         numbers = np.array(instances, np.int64)
         data = ShardData(
-            contacts=pa.table({"id": snapshot.contact_ids()}),
+            contacts=pa.table({"id": snapshot.contact_ids(config.contacts)}),
             committed=selects.COMMITTED_SCHEMA.empty_table(),
             planned=planned_of(source, numbers),
             targets=targets_of(source, numbers),

@@ -198,7 +198,7 @@ def _reach(
 ) -> Reach:
     """Count the contacts that the instance reaches, as planning does (semantics: Campaigns)."""
     kind_table, suppressions = KindTable(context), snapshot.suppressions()
-    ids = snapshot.contact_ids()
+    ids = snapshot.contact_ids(context.config.contacts)
     targets = None if instance.target_all_contacts else _target_contacts(source, instance.id)
     states: Counter[int] = Counter()  # reached contacts by the number of their state
     suppressed = outside = 0

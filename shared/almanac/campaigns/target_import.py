@@ -13,6 +13,7 @@ from almanac.campaigns.model import Imported
 from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile
 from almanac.campaigns.target_validation import ImportCounts
+from almanac.config import ContactColumns
 from almanac.csv_input.rejects import ENCODING, ERRORS
 from almanac.csv_input.source import InputFile
 from almanac.database.campaigns import complete_tables
@@ -57,6 +58,7 @@ def import_targets(
     and what `AgencyDatabase.edit` raises.
     """
     check_out(options.rejects, "--rejects")
+    settings = agency.config().contacts
     with agency.open() as source:
         Campaigns.read(source.connection).instance(which)  # before a store's copy is fetched
     with partial_of(options.rejects, "--rejects") as partial:
@@ -68,7 +70,9 @@ def import_targets(
             (instance,) = (
                 each for each in campaigns.instances(request.as_of) if each.id == row["id"]
             )
-            counts = _read(connection, instance.id, file, partial, options, request, progress)
+            counts = _read(
+                connection, instance.id, settings, file, partial, options, request, progress
+            )
             result = _result(campaigns, instance, agency.name, file.name, counts, options, request)
             if result.outcome != "written":
                 raise _RolledBack(result)
@@ -86,6 +90,7 @@ def import_targets(
 def _read(
     connection: apsw.Connection,
     instance: int,
+    settings: ContactColumns,
     file: InputFile,
     rejects: Path,
     options: ImportOptions,
@@ -99,7 +104,7 @@ def _read(
     ):
         source = TargetFile(stream, file.name, options.pairs, options.metadata)
         progress("look up contacts", 0, 1)
-        targets = TargetImport(connection, instance, source.by_email)
+        targets = TargetImport(connection, instance, settings, source.by_email)
         progress("look up contacts", 1, 1)
         counts = ImportCounts(source, report)
         size = max(1, file.path.stat().st_size)

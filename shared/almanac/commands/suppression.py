@@ -14,7 +14,14 @@ from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, MaybeDatabase, MaybeOrg, Store
 from almanac.commands.output import print_json
-from almanac.commands.suppression_files import On, day_of, edit_suppressions, export, import_
+from almanac.commands.suppression_files import (
+    On,
+    day_and_columns,
+    edit_suppressions,
+    export,
+    import_,
+)
+from almanac.config import ContactColumns
 from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import IN_FORCE, Suppression
@@ -74,22 +81,22 @@ def list_(
     A contact is suppressed by its id or by its address, its text messages also by its number.
     """
     agency = agency_of(database, org, store)
-    day = day_of(agency, on)
+    day, settings = day_and_columns(agency, on)
     who = _named(email, contact, phone)
     console = console_for(sys.stdout)
     with agency.open() as source, map_errors(source.path):
         connection = source.connection
         if who is None:
             lines = suppressions.counts(connection, day)
-            effect = suppressions.effect(connection, day)
+            effect = suppressions.effect(connection, day, settings)
             if as_json:
                 print_json(day=day, lines=lines, effect=effect)
             else:
                 suppressions_text.print_lines(console, lines, effect)
             return OK
-        found = suppressions.find(connection, who, day)
+        found = suppressions.find(connection, who, day, settings)
         active = [row for row in found if row.state == IN_FORCE]
-        others = suppressions.same_address(connection, active, day)
+        others = suppressions.same_address(connection, active, day, settings)
     if as_json:
         print_json(
             day=day,
@@ -140,7 +147,7 @@ def add(
     One that is in force already for the same reason is not added again.
     """
     agency = agency_of(database, org, store)
-    day = day_of(agency, on)
+    day, settings = day_and_columns(agency, on)
     if phone is not None and (email is not None or contact is not None):
         raise InputError("--phone: stops text messages to a number; expected no contact with it")
     if email is None or contact is None:
@@ -159,7 +166,7 @@ def add(
         "phone": phone or "",
     }
     new = from_texts({name: text.strip() for name, text in texts.items()}, known)
-    return _add(agency, new, day, as_json)
+    return _add(agency, new, day, settings, as_json)
 
 
 @app.command(
@@ -187,14 +194,14 @@ def end(
     For a contact only those with its id end; those in force by its address are shown.
     """
     agency = agency_of(database, org, store)
-    day = day_of(agency, on)
+    day, settings = day_and_columns(agency, on)
     who = _named(email, contact, phone)
     if who is None:
         raise InputError("expected --email ADDRESS, --contact ID or --phone NUMBER")
 
     def edit(connection: apsw.Connection) -> tuple[list[Suppression], list[Suppression]]:
         ended = suppressions.end(connection, who, reason, day)
-        left = suppressions.find(connection, who, day)
+        left = suppressions.find(connection, who, day, settings)
         return ended, [row for row in left if row.state == IN_FORCE]
 
     ended, active = edit_suppressions(agency, edit)
@@ -235,11 +242,17 @@ def _named(email: str | None, contact: int | None, phone: str | None) -> suppres
     return suppressions.Named((email or "").strip(), contact or 0, (phone or "").strip())
 
 
-def _add(agency: AgencyDatabase, new: Suppression, day: dt.date, as_json: bool) -> int:
+def _add(
+    agency: AgencyDatabase,
+    new: Suppression,
+    day: dt.date,
+    settings: ContactColumns,
+    as_json: bool,
+) -> int:
     def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect, int]:
-        added = suppressions.add(connection, new, day)
-        others = suppressions.same_address(connection, [new], day)
-        return added, suppressions.effect(connection, day), others
+        added = suppressions.add(connection, new, day, settings)
+        others = suppressions.same_address(connection, [new], day, settings)
+        return added, suppressions.effect(connection, day, settings), others
 
     added, effect, others = edit_suppressions(agency, edit)
     if as_json:

@@ -26,6 +26,7 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_json
 from almanac.commands.progress import progress_bars
+from almanac.config import ContactColumns
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors
@@ -62,7 +63,7 @@ def import_(
     the reason.
     """
     agency, file = agency_and_file(names, org, store)
-    day = day_of(agency, on)
+    day, settings = day_and_columns(agency, on)
     path = rejects_path(file, rejects)
     with agency.open() as opened, map_errors(opened.path):
         known = known_types(opened.connection)
@@ -71,7 +72,8 @@ def import_(
     parsed.rejects.write(path)  # first: if it fails, nothing has changed
 
     def edit(connection: apsw.Connection) -> tuple[suppressions.Loaded, suppressions.Effect]:
-        return suppressions.load(connection, parsed, day), suppressions.effect(connection, day)
+        loaded = suppressions.load(connection, parsed, day, settings)
+        return loaded, suppressions.effect(connection, day, settings)
 
     found, effect = edit_suppressions(agency, edit)
     if as_json:
@@ -124,6 +126,8 @@ def edit_suppressions(agency: AgencyDatabase, edit: Edit[T]) -> T:
         return agency.edit(edit, "suppression", dt.datetime.now(dt.UTC), progress)
 
 
-def day_of(agency: AgencyDatabase, on: str | None) -> dt.date:
-    """Return the given day, else today in the organization's time zone."""
-    return read_date(on, "--on") if on else dt.datetime.now(agency.config().zone).date()
+def day_and_columns(agency: AgencyDatabase, on: str | None) -> tuple[dt.date, ContactColumns]:
+    """Return the given day, else the organization's today, and how contacts are read."""
+    config = agency.config()
+    day = read_date(on, "--on") if on else dt.datetime.now(config.zone).date()
+    return day, config.contacts

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from almanac.config import ContactColumns
 from almanac.database.catalog import (
     Record,
     TableInfo,
@@ -22,6 +23,7 @@ from almanac.database.catalog import (
     text_as_blob,
 )
 from almanac.database.columnar import RowReader
+from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by, planned_parts
 from almanac.database.schema import (
     COMMITTED,
@@ -47,12 +49,12 @@ class Extract:
     run_ids: dict[int, str]  # by id of the contact's rows: the run that wrote the row
 
 
-def extract_contact(source: Source, contact_id: int) -> Extract:
+def extract_contact(source: Source, contact_id: int, settings: ContactColumns) -> Extract:
     """Copy the contact's rows and the small tables. Raises what SQLite or the store raises."""
     copy = apsw.Connection(":memory:")
     try:
         copy.execute(f"PRAGMA encoding = '{scalar(source.connection, 'PRAGMA encoding')}'")
-        _Copier(source.connection, copy).contact(contact_id)
+        _Copier(source.connection, copy, settings).contact(contact_id)
         found = bool(describe(copy, "contacts")) and bool(
             scalar(copy, "SELECT EXISTS (SELECT 1 FROM contacts)")
         )
@@ -71,16 +73,19 @@ def extract_contact(source: Source, contact_id: int) -> Extract:
 class _Copier:
     """Copies row by row from one connection to another."""
 
-    def __init__(self, whole: apsw.Connection, copy: apsw.Connection) -> None:
+    def __init__(
+        self, whole: apsw.Connection, copy: apsw.Connection, settings: ContactColumns
+    ) -> None:
         self._whole = whole
         self._copy = copy
+        self._contacts = contacts_of(whole, settings)
 
     def contact(self, contact_id: int) -> None:
         """Copy all that planning reads of the contact."""
         who: Values = {"id": contact_id}
         for name in _WHOLE:
             self.rows(name, "1", {})
-        contacts = columns_of(self._whole, "contacts")
+        contacts = self._contacts
         mine = f"{contacts.key('id')} = :id AND {contacts.whole('id')} IS NOT NULL"
         self.rows("contacts", mine, who)
         for name in _OF_CONTACT:
@@ -134,8 +139,8 @@ class _Copier:
         if columns.has("contact_id"):
             conditions.append(f"{_of(columns)} AND :id <> 0")
         if columns.has("email") and describe(self._copy, "contacts"):
-            email = columns_of(self._copy, "contacts").text("email")
-            sql = f"SELECT CAST(lower({trimmed(email)}) AS BLOB) FROM contacts LIMIT 1"
+            email = trimmed(self._contacts.text("email"))
+            sql = f"SELECT CAST(lower({email}) AS BLOB) FROM contacts LIMIT 1"
             address = scalar(self._copy, sql) or b""
             conditions.append(
                 f"lower({trimmed(columns.text('email'))}) = CAST(:address AS TEXT) "
@@ -175,9 +180,11 @@ def _run_ids(copy: apsw.Connection) -> dict[int, str]:
     return {row: as_text(run, encoding) for row, run in rows if run}
 
 
-def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
+def nearest_ids(
+    connection: apsw.Connection, contact_id: int, settings: ContactColumns
+) -> list[int]:
     """Return the sorted ids of the contacts closest to an id that no contact has."""
-    columns = columns_of(connection, "contacts")
+    columns = contacts_of(connection, settings)
     key = columns.key("id")
     whole = f"FROM main.contacts WHERE {columns.whole('id')} IS NOT NULL AND {key}"
     below = connection.execute(
@@ -190,12 +197,14 @@ def nearest_ids(connection: apsw.Connection, contact_id: int) -> list[int]:
     return sorted(ids[:NEAREST])
 
 
-def ids_with_address(connection: apsw.Connection, address: str) -> list[int]:
+def ids_with_address(
+    connection: apsw.Connection, address: str, settings: ContactColumns
+) -> list[int]:
     """Return the sorted ids of the contacts with an e-mail address, compared trimmed in lower case.
 
     Reads all contacts, or an index of all addresses if there is one.
     """
-    columns = columns_of(connection, "contacts")
+    columns = contacts_of(connection, settings)
     whole = columns.whole("id")
     found = connection.execute(
         f"SELECT DISTINCT {whole} FROM main.contacts WHERE "

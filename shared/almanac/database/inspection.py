@@ -7,11 +7,13 @@ from pathlib import Path
 
 import apsw
 
+from almanac.config import ContactColumns
 from almanac.database.catalog import describe, scalar
+from almanac.database.contact_columns import contacts_of
 from almanac.database.opening import map_errors, open_database
 from almanac.database.rebuild import inline_unique
 from almanac.database.schema import CONTACT_ALIASES, CONTACT_COLUMNS, TABLES
-from almanac.database.sql import columns_of
+from almanac.database.sql import Columns
 from almanac.database.triggers import ignored_in_words, ignoring_triggers
 
 PROBLEMS = 20
@@ -38,17 +40,17 @@ class Inspection:
         return not any(troubles)
 
 
-def inspect(path: Path) -> Inspection:
-    """Inspect the whole file; raises as `open_database`."""
+def inspect(path: Path, settings: ContactColumns) -> Inspection:
+    """Inspect the whole file; raises as `open_database` and `contact_columns.contacts_named`."""
     connection = open_database(path, writable=False)
     try:
         with map_errors(path):
-            return _inspect(connection)
+            return _inspect(connection, settings)
     finally:
         connection.close()
 
 
-def _inspect(connection: apsw.Connection) -> Inspection:
+def _inspect(connection: apsw.Connection, settings: ContactColumns) -> Inspection:
     tables, columns, unusable = [], [], []
     for table in TABLES:
         found = describe(connection, table.name)
@@ -59,16 +61,17 @@ def _inspect(connection: apsw.Connection) -> Inspection:
         else:
             names = (c.name for c in table.columns)
             columns += [f"{table.name}.{name}" for name in names if name not in found.columns]
+    contacts = contacts_of(connection, settings)
     damage = _damage(connection)
     rows = integers = different = 0
     try:
-        rows, integers, different = _count_ids(connection)
+        rows, integers, different = _count_ids(connection, contacts.whole("id"))
     except apsw.CorruptError as error:
         damage.append(f"contacts cannot be read completely: {error}")
     return Inspection(
         integrity=tuple(damage),
         missing_tables=tuple(tables),
-        missing_columns=tuple(_missing_of_contacts(connection) + columns),
+        missing_columns=tuple(_missing_of_contacts(contacts) + columns),
         unusable_tables=tuple(unusable),
         forbidden_unique=tuple(inline_unique(connection)),
         ignoring_triggers=tuple(
@@ -93,9 +96,11 @@ def _damage(connection: apsw.Connection) -> list[str]:
     return [] if lines == ["ok"] else lines
 
 
-def _count_ids(connection: apsw.Connection) -> tuple[int, int, int]:
-    """Return the rows of contacts, those with a usable id, and the different ids among them."""
-    whole = columns_of(connection, "contacts").whole("id")
+def _count_ids(connection: apsw.Connection, whole: str) -> tuple[int, int, int]:
+    """Return the rows of contacts, those with a usable id, and the different ids among them.
+
+    whole: SQL of the id of a contact.
+    """
     integers = f"SELECT count({whole}) FROM contacts"
     different = f"SELECT count(DISTINCT {whole}) FROM contacts"
     return (
@@ -105,11 +110,9 @@ def _count_ids(connection: apsw.Connection) -> tuple[int, int, int]:
     )
 
 
-def _missing_of_contacts(connection: apsw.Connection) -> list[str]:
-    contacts = describe(connection, "contacts")
-    there = set(contacts.columns) if contacts else set()
+def _missing_of_contacts(contacts: Columns) -> list[str]:
     return [
         f"contacts.{name}"
         for name in CONTACT_COLUMNS
-        if name not in there and CONTACT_ALIASES.get(name) not in there
+        if not contacts.has(name) and not contacts.has(CONTACT_ALIASES.get(name, name))
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from almanac.config import ContactColumns
 from almanac.database.sql import Columns, civil_date, trimmed
 from almanac.database.tables import Tables
 
@@ -30,15 +31,15 @@ class Oddities:
     odd_target_metadata: Sample  # not a JSON object; likewise
 
 
-def read_oddities(tables: Tables) -> Oddities:
+def read_oddities(tables: Tables, settings: ContactColumns) -> Oddities:
     """Return what cannot be read; raise DatabaseError if the database cannot be."""
-    return Oddities(invalid_ids(tables), *_targets(tables))
+    return Oddities(invalid_ids(tables, settings), *_targets(tables))
 
 
-def invalid_ids(tables: Tables) -> Sample:
+def invalid_ids(tables: Tables, settings: ContactColumns) -> Sample:
     """Return the contacts without a usable id."""
-    columns = tables.columns("contacts")
-    if columns.table is None or columns.table.rowid_alias == "id":
+    columns = tables.contacts(settings)
+    if columns.table is None or columns.is_rowid("id"):
         return Sample()
     return _sample(tables, "contacts", f"{columns.whole('id')} IS NULL", _quoted(columns, "id"))
 
@@ -76,7 +77,7 @@ def _quoted(columns: Columns, name: str) -> str:
     """Return SQL of a value as text, with quotes around a text."""
     text = columns.text(name)
     quoted = f"WHEN 'null' THEN 'NULL' WHEN 'text' THEN quote({text})"
-    return f"CASE typeof({name}) {quoted} ELSE {text} END"
+    return f"CASE typeof({columns.raw(name)}) {quoted} ELSE {text} END"
 
 
 def _sample(tables: Tables, table: str, where: str, example: str) -> Sample:

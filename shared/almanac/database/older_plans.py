@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import apsw
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
+from almanac.database.contact_columns import contacts_of
 from almanac.database.schema import UNIDENTIFIED
 from almanac.database.sql import Columns, civil_date, columns_of
 from almanac.schedule_status import Status
@@ -18,18 +20,24 @@ from almanac.schedule_status import Status
 _STATUSES = tuple(f"'{text}'" for text in (Status.SCHEDULED, "SCHEDULED", "Scheduled"))
 
 
-def scheduled_by_others(columns: Columns) -> str:
-    """Return the condition of such rows of known contacts, dated on or after the ISO date ?."""
+def scheduled_by_others(columns: Columns, contacts: Columns) -> str:
+    """Return the condition of such rows of known contacts, dated on or after the ISO date ?.
+
+    columns: of email_schedules; contacts: of contacts.
+    """
     if not columns.has("contact_id", "status", "scheduled_send_date"):
         return "? IS NULL"
     without_ideal = UNIDENTIFIED if columns.has("ideal_send_date") else "1"
     date = civil_date(columns.text("scheduled_send_date"))
-    known = "contact_id IN (SELECT id FROM contacts)"
+    known = f"contact_id IN (SELECT {contacts.raw('id')} FROM contacts)"
     return f"status IN ({', '.join(_STATUSES)}) AND {without_ideal} AND {date} >= ? AND {known}"
 
 
 def adopt_scheduled(
-    connection: apsw.Connection, since: str, scope: Sequence[ContactRange] | None
+    connection: apsw.Connection,
+    since: str,
+    scope: Sequence[ContactRange] | None,
+    settings: ContactColumns,
 ) -> int:
     """Make such rows dated on or after the ISO date planned rows; return their number.
 
@@ -39,11 +47,12 @@ def adopt_scheduled(
     columns = columns_of(connection, "email_schedules")
     if columns.table is None or not columns.has("contact_id"):
         return 0
+    theirs = scheduled_by_others(columns, contacts_of(connection, settings))
     rows = 0
     for first, last in scope or [EVERYONE]:
         connection.execute(
             f"UPDATE main.email_schedules SET status = '{Status.PRE_SCHEDULED}' "
-            f"WHERE {scheduled_by_others(columns)} AND {columns.key('contact_id')} BETWEEN ? AND ?",
+            f"WHERE {theirs} AND {columns.key('contact_id')} BETWEEN ? AND ?",
             (since, first, last),
         )
         rows += connection.changes()

@@ -48,6 +48,7 @@ class RangeTable:
     required: tuple[str, ...] = ()  # columns without which there are no rows
     indexes: tuple[tuple[Index, str], ...] = ()
     since: str | None = None
+    settings: ContactColumns | None = None
 
 
 def _plain(table: str, schema: pa.Schema) -> RangeTable:
@@ -62,6 +63,7 @@ def contacts_table(settings: ContactColumns) -> RangeTable:
         selects.CONTACTS_SCHEMA,
         partial(selects.contact_columns, settings=settings),
         key="id",
+        settings=settings,
     )
 
 

@@ -35,7 +35,7 @@ from almanac.database.range_tables import (
 )
 from almanac.database.schema import COMMITTED_INDEX
 from almanac.database.sources import Source, file_source
-from almanac.database.sql import trimmed
+from almanac.database.sql import Columns, trimmed
 from almanac.database.tables import Tables, distinct, listed
 from almanac.errors import DatabaseError
 from almanac.frames import Ids, ShardData
@@ -111,20 +111,20 @@ class Snapshot:
         order = "ORDER BY rowid" if columns.table.has_rowid else ""
         return self._tables.read(f"SELECT {listed(select)} FROM suppressions {order}", (), schema)
 
-    def contact_ids(self) -> Ids:
+    def contact_ids(self, settings: ContactColumns) -> Ids:
         """Return the ids of all contacts, each once, sorted."""
         # without ORDER BY SQLite reads them from the smallest index, if there is any
-        whole = self._tables.columns("contacts").whole("id")
+        whole = self._tables.contacts(settings).whole("id")
         sql = f"SELECT {whole} FROM contacts WHERE {whole} IS NOT NULL"
         rows = self._tables.read(sql, (), pa.schema({"id": pa.int64()}))
         ordered = pa.table({"id": np.sort(rows.column("id").to_numpy())})
         ids: Ids = distinct(ordered, "id").column("id").to_numpy()
         return ids
 
-    def addresses(self) -> pa.Table:
+    def addresses(self, settings: ContactColumns) -> pa.Table:
         """Return id and email (as it is) of all contacts, each once, by id."""
         schema = pa.schema({"id": pa.int64(), "email": pa.string()})
-        columns = self._tables.columns("contacts")
+        columns = self._tables.contacts(settings)
         whole, email = columns.whole("id"), columns.text("email")
         order = f"ORDER BY {columns.key('id')}"
         sql = f"SELECT {whole}, {email} FROM contacts WHERE {whole} IS NOT NULL {order}"
@@ -162,12 +162,12 @@ class Snapshot:
             raise DatabaseError("table campaign_instances: no id is left for another instance")
         return max(used) + 1
 
-    def foreign_targets(self) -> tuple[list[tuple[int, int]], int]:
+    def foreign_targets(self, settings: ContactColumns) -> tuple[list[tuple[int, int]], int]:
         """Return (id, contact_id) of FOREIGN_LIMIT targets without a contact, and their number."""
         columns = self._tables.columns("contact_campaigns")
         if not columns.has("id", "contact_id"):
             return [], 0
-        contacts = self._tables.columns("contacts").all_whole("id")
+        contacts = self._tables.contacts(settings).all_whole("id")
         named = columns.whole("contact_id")
         rows = f"""FROM contact_campaigns AS target
             LEFT JOIN {contacts} ON known = {named}
@@ -179,14 +179,13 @@ class Snapshot:
         pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)
         return list(pairs), self._tables.number(f"SELECT count(*) {rows}")
 
-    def oddities(self) -> Oddities:
+    def oddities(self, settings: ContactColumns) -> Oddities:
         """Return the rows that planning leaves out because it cannot read them."""
-        return read_oddities(self._tables)
+        return read_oddities(self._tables, settings)
 
-    def contact_column_names(self) -> list[str]:
-        """Return the names of the columns of contacts, in lower case, in the table's order."""
-        table = self._tables.columns("contacts").table
-        return list(table.columns) if table is not None else []
+    def contact_columns(self, settings: ContactColumns) -> Columns:
+        """Return the columns of contacts; raises as `contact_columns.contacts_named`."""
+        return self._tables.contacts(settings)
 
     def has_legacy_rate_increases(self) -> bool:
         """Return whether the migration has rows of the replaced type to turn into targets."""
@@ -213,13 +212,14 @@ class Snapshot:
         """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
         return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())
 
-    def scheduled_by_others(self, since: str) -> int:
+    def scheduled_by_others(self, since: str, settings: ContactColumns) -> int:
         """Return the number of rows of older schedulers, dated on or after the ISO date, that block
         their events (see `almanac.database.older_plans`)."""
         columns = self._tables.columns("email_schedules")
         if columns.table is None:
             return 0
-        rows = f"email_schedules WHERE {scheduled_by_others(columns)}"
+        contacts = self._tables.contacts(settings)
+        rows = f"email_schedules WHERE {scheduled_by_others(columns, contacts)}"
         return self._tables.number(f"SELECT count(*) FROM {rows}", since)
 
     def committed_campaigns(self, since: str) -> pa.Table:

@@ -71,7 +71,7 @@ class Scan(Snapshot):
     def who(self, contacts: ContactRange, settings: ContactColumns, *, carriers: bool) -> pa.Table:
         """Return contacts with only the columns that decide who gets messages; others are empty."""
         wanted = (*_WHO, "carrier") if carriers else _WHO
-        select = selects.contact_columns(self._tables.columns("contacts"), settings)
+        select = selects.contact_columns(self._tables.contacts(settings), settings)
         contacts_of = contacts_table(settings)
         fields = contacts_of.schema
         schema = pa.schema([field for field in fields if field.name in wanted])
@@ -85,14 +85,12 @@ class Scan(Snapshot):
         ]
         return pa.table(columns, fields)
 
-    def contact_ranges(self, contacts: int) -> list[ContactRange]:
+    def contact_ranges(self, contacts: int, settings: ContactColumns) -> list[ContactRange]:
         """Return ranges of the ids of all contacts, each of at most about so many contacts."""
-        columns = self._tables.columns("contacts")
-        is_rowid = columns.table is not None and columns.table.rowid_alias == "id"
-        first, last = self._ends("contacts", "id" if is_rowid else columns.whole("id"))
+        first, last = self._ends("contacts", self._tables.contacts(settings).whole("id"))
         if last - first < contacts * DENSE:
             return _cut(first, last, contacts)
-        ids = self.contact_ids()
+        ids = self.contact_ids(settings)
         firsts = ids[::contacts].tolist()
         return list(ranges_between([*firsts, last + 1]))
 

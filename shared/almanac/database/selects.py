@@ -129,23 +129,26 @@ def plain(columns: Columns, schema: pa.Schema) -> Select:
 
 def contact_columns(columns: Columns, settings: ContactColumns) -> Select:
     """Return the columns of `contacts`: those that the configuration maps, or by their own names,
-    with the old names where the new ones are missing or blank."""
-    named = {name: settings.columns.get(name, name).lower() for name in CONTACTS_SCHEMA.names}
-    select = {name: columns.text(column) for name, column in named.items()}
+    with the old names where the new ones are missing or blank.
+
+    columns: of contacts, as `contact_columns.contacts_named` returns them.
+    """
+    select = {name: columns.text(name) for name in CONTACTS_SCHEMA.names}
     for name, alias in CONTACT_ALIASES.items():
         if name not in settings.columns:
             select[name] = columns.first_text(name, alias)
+    own = Columns(columns.table)  # these lists have the table's own names
     opt_outs = [(name, name.lower()) for name in settings.opt_out_columns]
     opted = "".join(
-        f"WHEN {columns.flag(column)} THEN {_literal(name)} "
+        f"WHEN {own.flag(column)} THEN {_literal(name)} "
         for name, column in opt_outs
-        if columns.has(column)
+        if own.has(column)
     )
     consent = [name.lower() for name in settings.sms_consent_columns]
-    consents = [columns.flag(name) for name in consent if columns.has(name)]
+    consents = [own.flag(name) for name in consent if own.has(name)]
     return select | {
         "id": columns.whole("id"),
-        "failed_underwriting": columns.flag(named["failed_underwriting"]),
+        "failed_underwriting": columns.flag("failed_underwriting"),
         "consents": " AND ".join(f"({flag})" for flag in consents) or "1",
         "opt_out": f"CASE {opted}ELSE '' END" if opted else "''",
     }

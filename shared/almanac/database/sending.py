@@ -16,6 +16,7 @@ import numpy as np
 from almanac.config import ContactColumns
 from almanac.database import selects
 from almanac.database.catalog import Record, as_text, describe, quoted, scalar, text_as_blob
+from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by
 from almanac.database.migrations import complete
 from almanac.database.schema import EMAIL_SCHEDULES, PRE_SCHEDULED, STATUS_INDEX, Column, Table
@@ -103,7 +104,7 @@ def rows_to_send(
     ROW_COLUMNS, campaign_name, and of the contact those that planning reads (contact.id is None if
     there is no such contact) and, as they are, the chosen ones, which must exist (chosen.NAME).
     """
-    rows, contacts = columns_of(connection, "email_schedules"), columns_of(connection, "contacts")
+    rows, contacts = columns_of(connection, "email_schedules"), contacts_of(connection, settings)
     if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
         return
     where = f"row.{PRE_SCHEDULED} AND row.scheduled_send_date >= :day"
@@ -230,12 +231,11 @@ def addresses(
     connection: apsw.Connection, contacts: Iterable[int], settings: ContactColumns
 ) -> dict[int, str]:
     """Return the e-mail address of each of the contacts that has one."""
-    columns = columns_of(connection, "contacts")
+    columns = contacts_of(connection, settings)
     encoding = str(scalar(connection, "PRAGMA encoding"))
     sql = (
-        f"SELECT CAST({selects.contact_columns(columns, settings)['email']} AS BLOB) "
-        "FROM main.contacts "
-        f"WHERE {columns.key('id')} = ? LIMIT 1"
+        f"SELECT CAST({columns.text('email')} AS BLOB) FROM main.contacts "
+        f"WHERE {columns.key('id')} = ? AND {columns.whole('id')} IS NOT NULL LIMIT 1"
     )
     found = {c: as_text(scalar(connection, sql, c), encoding).strip() for c in contacts}
     return {contact: address for contact, address in found.items() if address}
@@ -244,8 +244,8 @@ def addresses(
 def _people(columns: Columns, chosen: Sequence[str], settings: ContactColumns) -> dict[str, str]:
     """Return SQL of the columns of contacts, by the names that `rows_to_send` gives them."""
     found = selects.contact_columns(columns, settings)
-    declared = columns.table.columns.get("id", "") if columns.table is not None else ""
-    found["id"] = "id" if "INT" in declared.upper() else found["id"]  # so that an index is used
+    if "INT" in columns.declared("id").upper():
+        found["id"] = columns.raw("id")  # so that an index is used
     people = {f"contact.{name}": found[name] for name in _CONTACT_COLUMNS}
     return people | {f"chosen.{name}": quoted(name) for name in chosen}
 

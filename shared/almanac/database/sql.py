@@ -6,7 +6,8 @@ row, whatever the user's column holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import apsw
 
@@ -24,17 +25,36 @@ SEPARATOR = f"char({ord(SEPARATED)})"
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table, which may not exist."""
+    """The columns of a table, which may not exist, by the names that Almanac has for them."""
 
     table: TableInfo | None
+    named: Mapping[str, str] = field(default_factory=dict)  # by our name: the column in its place
+    alias: str = ""  # of the table in a query, where it needs one
+
+    def column(self, name: str) -> str:
+        """Return the table's own name of a column, in lower case."""
+        return self.named.get(name, name)
 
     def has(self, *names: str) -> bool:
         """Return whether the table exists and has all of the columns."""
-        return self.table is not None and all(n in self.table.columns for n in names)
+        return self.table is not None and all(self.column(n) in self.table.columns for n in names)
+
+    def raw(self, name: str) -> str:
+        """Return SQL of a column as it is."""
+        column = quoted(self.column(name))
+        return f"{self.alias}.{column}" if self.alias else column
+
+    def is_rowid(self, name: str) -> bool:
+        """Return whether a column is the table's rowid."""
+        return self.table is not None and self.table.rowid_alias == self.column(name)
+
+    def declared(self, name: str) -> str:
+        """Return the declared type of a column; '' without the column."""
+        return self.table.columns.get(self.column(name), "") if self.table is not None else ""
 
     def text(self, name: str) -> str:
         """Return SQL of a text; '' for NULL."""
-        return f"COALESCE(CAST({quoted(name)} AS TEXT), '')" if self.has(name) else "''"
+        return f"COALESCE(CAST({self.raw(name)} AS TEXT), '')" if self.has(name) else "''"
 
     def first_text(self, *names: str) -> str:
         """Return SQL of the first of several text columns that is not blank."""
@@ -45,7 +65,7 @@ class Columns:
 
     def integer(self, name: str) -> str:
         """Return SQL of a 64-bit integer; 0 for NULL and for what is no number."""
-        return f"COALESCE(CAST({quoted(name)} AS INTEGER), 0)" if self.has(name) else "0"
+        return f"COALESCE(CAST({self.raw(name)} AS INTEGER), 0)" if self.has(name) else "0"
 
     def id_or_zero(self, name: str) -> str:
         """Return SQL of an id, 0 for what is none."""
@@ -55,15 +75,19 @@ class Columns:
         """Return SQL of a year, month or day; 0 for what is no integer of at most four digits."""
         if not self.has(name):
             return "0"
-        column = quoted(name)
+        column = self.raw(name)
         test = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND 9999"
-        return f"CASE WHEN {test} THEN {column} ELSE 0 END"
+        if _is_integer(self.declared(name)):
+            return f"CASE WHEN {test} THEN {column} ELSE 0 END"
+        digits = f"length({column}) BETWEEN 1 AND 4 AND {column} NOT GLOB '*[^0-9]*'"
+        text = f"WHEN typeof({column}) = 'text' AND {digits} THEN CAST({column} AS INTEGER)"
+        return f"CASE WHEN {test} THEN {column} {text} ELSE 0 END"
 
     def flag(self, name: str) -> str:
         """Return SQL: 1 for the number 1 and for 1/true/yes/t/y in any case, else 0."""
         if not self.has(name):
             return "0"
-        column = quoted(name)
+        column = self.raw(name)
         text = f"lower({trimmed(self.text(name))})"
         return (
             f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} = 1 "
@@ -74,10 +98,10 @@ class Columns:
         """Return SQL of an id: a whole number, or a text that is one; NULL for anything else."""
         if self.table is None or not self.has(name):
             return "NULL"
-        column = quoted(name)
-        if self.table.rowid_alias == name:
+        column = self.raw(name)
+        if self.is_rowid(name):
             return column
-        if _is_integer(self.table.columns[name]):  # SQLite has made integers of such texts
+        if _is_integer(self.declared(name)):  # SQLite has made integers of such texts
             return f"CASE WHEN typeof({column}) = 'integer' THEN {column} END"
         text = trimmed(f"CAST({column} AS TEXT)")
         short = f"substr({text}, 1, length({text}) - 2)"
@@ -97,8 +121,8 @@ class Columns:
         look up, by the column's own index or by one that SQLite makes."""
         if self.table is None or not self.has(name):
             return "(SELECT NULL AS known WHERE 0)"
-        if _is_integer(self.table.columns[name]):
-            column, table = quoted(name), self.table.name
+        if _is_integer(self.declared(name)):
+            column, table = self.raw(name), self.table.name
             return f"(SELECT {column} AS known FROM {table} WHERE typeof({column}) = 'integer')"
         return f"(SELECT DISTINCT {self.whole(name)} AS known FROM {self.table.name})"
 
@@ -120,8 +144,8 @@ class Columns:
         """
         if self.table is None:
             return "0"
-        column = quoted(name)
-        return column if _is_numeric(self.table.columns[name]) else f"CAST({column} AS INTEGER)"
+        column = self.raw(name)
+        return column if _is_numeric(self.declared(name)) else f"CAST({column} AS INTEGER)"
 
 
 def columns_of(connection: apsw.Connection, table: str) -> Columns:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import apsw
 import numpy as np
 
-from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES
+from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES, ContactColumns
 from almanac.database.catalog import as_text, scalar
+from almanac.database.contact_columns import contacts_of
 from almanac.database.sql import columns_of, trimmed
 from almanac.database.suppressions import ALL_CAMPAIGNS, address, suppressed
 from almanac.frames import Ids
@@ -24,9 +25,9 @@ def known_types(connection: apsw.Connection) -> frozenset[str]:
     return frozenset((*BUILT_IN_TYPES, *FOLLOWUP_TYPES, ALL_CAMPAIGNS, *campaigns))
 
 
-def sharing(connection: apsw.Connection, contacts: Ids, day: str) -> int:
+def sharing(connection: apsw.Connection, contacts: Ids, day: str, settings: ContactColumns) -> int:
     """Count other contacts with an address of these who are not suppressed on the ISO date."""
-    columns = columns_of(connection, "contacts")
+    columns = contacts_of(connection, settings)
     ids = apsw.carray(np.ascontiguousarray(contacts, np.int64))
     theirs = address(columns)
     mine = (
@@ -40,12 +41,14 @@ def sharing(connection: apsw.Connection, contacts: Ids, day: str) -> int:
     )
     others = np.unique(np.fromiter((contact for (contact,) in found), np.int64))
     others = np.setdiff1d(others, contacts)
-    return len(np.setdiff1d(others, suppressed(connection, day))) if len(others) else 0
+    if not len(others):
+        return 0
+    return len(np.setdiff1d(others, suppressed(connection, day, settings)))
 
 
-def phone_of(connection: apsw.Connection, contact: int) -> str:
+def phone_of(connection: apsw.Connection, contact: int, settings: ContactColumns) -> str:
     """Return the phone number of a contact, '' without one."""
-    columns = columns_of(connection, "contacts")
+    columns = contacts_of(connection, settings)
     sql = (
         f"SELECT CAST({columns.text('phone_number')} AS BLOB) FROM main.contacts "
         f"WHERE {columns.key('id')} = ? AND {columns.whole('id')} IS NOT NULL LIMIT 1"

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import apsw
 import numpy as np
 
+from almanac.config import ContactColumns
 from almanac.database.catalog import as_text, describe, scalar
+from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import planned_parts
 from almanac.database.migrations import complete
 from almanac.database.schema import (
@@ -149,16 +151,19 @@ def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
 
 
 def of_contact(
-    connection: apsw.Connection, contact: int, day: str, *, of_all: bool = False
+    connection: apsw.Connection,
+    contact: int,
+    day: str,
+    settings: ContactColumns,
+    *,
+    of_all: bool = False,
 ) -> Iterator[Suppression]:
     """Return the rows that name the contact by its id or by its address, whatever their state.
 
     of_all: only those that concern every message.
     """
-    columns, contacts = (
-        columns_of(connection, SUPPRESSIONS.name),
-        columns_of(connection, "contacts"),
-    )
+    columns = columns_of(connection, SUPPRESSIONS.name)
+    contacts = contacts_of(connection, settings)
     first = (
         f"SELECT {address(contacts)} FROM main.contacts "
         f"WHERE {contacts.key('id')} = ?1 AND {contacts.whole('id')} = ?1 LIMIT 1"
@@ -170,12 +175,12 @@ def of_contact(
     return rows(connection, day, narrow, {"id": contact, "mine": mine})
 
 
-def of_address(connection: apsw.Connection, email: str, day: str) -> Iterator[Suppression]:
+def of_address(
+    connection: apsw.Connection, email: str, day: str, settings: ContactColumns
+) -> Iterator[Suppression]:
     """Yield the rows in any state that name the address, or the id of a contact who has it."""
-    columns, contacts = (
-        columns_of(connection, SUPPRESSIONS.name),
-        columns_of(connection, "contacts"),
-    )
+    columns = columns_of(connection, SUPPRESSIONS.name)
+    contacts = contacts_of(connection, settings)
     theirs = f"SELECT {contacts.whole('id')} FROM main.contacts WHERE {address(contacts)} = :mine"
     by = f"{address(columns)} = :mine OR {columns.id_or_zero('contact_id')} IN ({theirs})"
     return rows(connection, day, f":mine <> '' AND ({by})", {"mine": email.strip().lower()})
@@ -226,15 +231,13 @@ def count_by_state(
         yield reason, source, channel, types, found, count
 
 
-def suppressed(connection: apsw.Connection, day: str) -> Ids:
+def suppressed(connection: apsw.Connection, day: str, settings: ContactColumns) -> Ids:
     """Return the ids of all contacts who get no message by a suppression in force on the ISO date.
 
     Of contacts with the same id only the first in the table counts, if the table has an order.
     """
-    columns, contacts = (
-        columns_of(connection, SUPPRESSIONS.name),
-        columns_of(connection, "contacts"),
-    )
+    columns = columns_of(connection, SUPPRESSIONS.name)
+    contacts = contacts_of(connection, settings)
     if columns.table is None or contacts.table is None:
         return np.empty(0, np.int64)
     held = (
@@ -246,7 +249,7 @@ def suppressed(connection: apsw.Connection, day: str) -> Ids:
     theirs, contact = address(columns), columns.id_or_zero("contact_id")
     whole = contacts.whole("id")
     is_id, first = f"{whole} IS NOT NULL", ""
-    if contacts.table.has_rowid and contacts.table.rowid_alias != "id":
+    if contacts.table.has_rowid and not contacts.is_rowid("id"):
         first = (
             f"rowid IN (SELECT min(rowid) FROM main.contacts WHERE {is_id} GROUP BY {whole}) AND"
         )
@@ -270,7 +273,7 @@ def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[
     for by, where in planned_parts(connection) or [("", "1")]:
         # CROSS JOIN: by contact, not over all rows by status
         yield from connection.execute(
-            f"SELECT contact_id, {day} FROM carray(:ids) AS wanted "
+            f"SELECT wanted.value, {day} FROM carray(:ids) AS wanted "
             f"CROSS JOIN main.email_schedules {by} ON contact_id = wanted.value "
             f"WHERE {where} AND {PRE_SCHEDULED} AND {day} >= :since",
             {"ids": ids, "since": since},

@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from almanac.config import ContactColumns
 from almanac.contact_ranges import ContactRange
-from almanac.database.catalog import Record, TableInfo, raw_records, records, scalar
+from almanac.database.catalog import Record, raw_records, records, scalar
 from almanac.database.columnar import Value
+from almanac.database.contact_columns import contacts_named
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import RangeTable
 from almanac.database.schema import Index
@@ -54,6 +56,10 @@ class Tables:
                 self._described[table] = columns_of(self._connection, table)
         return self._described[table]
 
+    def contacts(self, settings: ContactColumns) -> Columns:
+        """Return the columns of contacts; raises as `contact_columns.contacts_named`."""
+        return contacts_named(self.columns("contacts").table, settings)
+
     def has_index(self, index: Index) -> bool:
         """Return whether the index exists as we create it; only then a query may force it."""
         return self._sql.get(index.name) == index.create_sql()
@@ -93,6 +99,8 @@ class Tables:
         one index come in the order of the index within a contact, those with a date in any.
         """
         columns = self.columns(what.table)
+        if what.settings is not None:
+            columns = self.contacts(what.settings)
         if columns.table is None or not columns.has(what.key, *what.required):
             return what.schema.empty_table()
         if what.since is not None:
@@ -102,7 +110,7 @@ class Tables:
         parts = [("", f"+({where})" if what.indexes else where)]
         if what.indexes and all(self.has_index(index) for index, _ in what.indexes):
             parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
-        order = key if len(parts) > 1 else ", ".join([key, *_order_within(what, columns.table)])
+        order = key if len(parts) > 1 else ", ".join([key, *_order_within(what, columns)])
         return by_contact(
             [
                 self.read(
@@ -148,12 +156,12 @@ def _recent(text: str) -> str:
     return f"({text} >= ? OR {text} GLOB '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*')"
 
 
-def _order_within(what: RangeTable, table: TableInfo) -> list[str]:
+def _order_within(what: RangeTable, columns: Columns) -> list[str]:
     """The order of rows with the same key."""
-    columns = Columns(table)
     if what.key != "id" and columns.has("id"):
         return ["id"]
-    return ["rowid"] if table.has_rowid and table.rowid_alias != what.key else []
+    has_rowid = columns.table is not None and columns.table.has_rowid
+    return ["rowid"] if has_rowid and not columns.is_rowid(what.key) else []
 
 
 def listed(select: Select) -> str:

@@ -16,11 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
+from almanac.config import ContactColumns
 from almanac.database.campaigns import targets_of
 from almanac.database.columnar import RowReader
+from almanac.database.contact_columns import contacts_of
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
-from almanac.database.sql import civil_date, columns_of, trimmed
+from almanac.database.sql import civil_date, trimmed
 from almanac.frames import NO_DAY, Days, Ids
 from almanac.joins import positions
 
@@ -82,8 +84,15 @@ _UPDATE = f"""
 class TargetImport:
     """The targets of an instance, existing and new ones, within one transaction."""
 
-    def __init__(self, connection: apsw.Connection, instance: int, by_email: bool) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        instance: int,
+        settings: ContactColumns,
+        by_email: bool,
+    ) -> None:
         self._connection = connection
+        self._settings = settings
         self._instance = instance
         path = Path(connection.filename)
         source = Source(path, connection, RowReader(path, connection), lambda: None)
@@ -100,7 +109,7 @@ class TargetImport:
             self._read_addresses()
         else:
             with Snapshot(source) as snapshot:
-                self._ids = snapshot.contact_ids()
+                self._ids = snapshot.contact_ids(settings)
 
     def known(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Return which of the ids a contact has."""
@@ -150,7 +159,7 @@ class TargetImport:
             self._connection.execute(f"DROP TABLE temp.{name}")
 
     def _read_addresses(self) -> None:
-        columns = columns_of(self._connection, "contacts")
+        columns = contacts_of(self._connection, self._settings)
         email, whole = columns.text("email"), columns.whole("id")
         self._connection.execute(
             f"""INSERT INTO temp.almanac_addresses

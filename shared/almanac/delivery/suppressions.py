@@ -14,9 +14,10 @@ import apsw
 import numpy as np
 from pydantic import BaseModel
 
+from almanac.config import ContactColumns
 from almanac.database import suppressions
 from almanac.database.catalog import scalar
-from almanac.database.sql import columns_of
+from almanac.database.contact_columns import contacts_of
 from almanac.database.suppression_lookups import phone_of, sharing
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
 from almanac.delivery.suppression_file import ParsedSuppressions, date_of
@@ -74,21 +75,23 @@ def counts(connection: apsw.Connection, day: dt.date) -> list[SuppressionCount]:
     return [SuppressionCount(**dict(zip(names, row, strict=True))) for row in found]
 
 
-def effect(connection: apsw.Connection, day: dt.date) -> Effect:
+def effect(connection: apsw.Connection, day: dt.date, settings: ContactColumns) -> Effect:
     """Count the planned messages that the next run, on the day, will skip."""
-    contacts = suppressions.suppressed(connection, day.isoformat())
+    contacts = suppressions.suppressed(connection, day.isoformat(), settings)
     planned = [
         contact for contact, _ in suppressions.planned(connection, contacts, day.isoformat())
     ]
     return Effect(day=day, contacts=len(set(planned)), messages=len(planned))
 
 
-def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
+def add(
+    connection: apsw.Connection, new: Suppression, day: dt.date, settings: ContactColumns
+) -> bool:
     """Add a row; return False if one in force on the day has the same contact, reason and scope.
 
     Raise RequestError if no contact has its id.
     """
-    if new.contact_id and _unknown(connection, {new.contact_id}):
+    if new.contact_id and _unknown(connection, {new.contact_id}, settings):
         raise RequestError(f"contact {new.contact_id}: does not exist")
     named = (new.email, new.contact_id, new.phone)
     for row in suppressions.naming(connection, *named, day.isoformat()):
@@ -100,12 +103,17 @@ def add(connection: apsw.Connection, new: Suppression, day: dt.date) -> bool:
     return True
 
 
-def same_address(connection: apsw.Connection, rows: Iterable[Suppression], day: dt.date) -> int:
+def same_address(
+    connection: apsw.Connection,
+    rows: Iterable[Suppression],
+    day: dt.date,
+    settings: ContactColumns,
+) -> int:
     """Count the contacts who still get messages at the address of one that is suppressed by id."""
     ids = {row.contact_id for row in rows if row.contact_id and row.of_all_messages}
     if not ids:
         return 0
-    return sharing(connection, np.array(sorted(ids), np.int64), day.isoformat())
+    return sharing(connection, np.array(sorted(ids), np.int64), day.isoformat(), settings)
 
 
 def end(
@@ -134,7 +142,12 @@ def end(
     return rows
 
 
-def load(connection: apsw.Connection, parsed: ParsedSuppressions, day: dt.date) -> Loaded:
+def load(
+    connection: apsw.Connection,
+    parsed: ParsedSuppressions,
+    day: dt.date,
+    settings: ContactColumns,
+) -> Loaded:
     """Add the rows that the table does not have; the same file again changes nothing.
 
     A row without an end gets the end that the file has. A row with an end keeps it if the file
@@ -166,8 +179,8 @@ def load(connection: apsw.Connection, parsed: ParsedSuppressions, day: dt.date) 
         added=len(new),
         ended=len(ends),
         unchanged=unchanged,
-        unknown_contacts=_unknown(connection, {r.contact_id for r in parsed.rows} - {0}),
-        same_address=same_address(connection, parsed.rows, day),
+        unknown_contacts=_unknown(connection, {r.contact_id for r in parsed.rows} - {0}, settings),
+        same_address=same_address(connection, parsed.rows, day, settings),
     )
 
 
@@ -182,15 +195,17 @@ def export(connection: apsw.Connection, out: TextIO) -> int:
     return count
 
 
-def find(connection: apsw.Connection, who: Named, day: dt.date) -> list[Suppression]:
+def find(
+    connection: apsw.Connection, who: Named, day: dt.date, settings: ContactColumns
+) -> list[Suppression]:
     """Return the suppressions of an address, a number or a contact, in any state on the day."""
     iso = day.isoformat()
     if who.email:
-        return list(suppressions.of_address(connection, who.email, iso))
+        return list(suppressions.of_address(connection, who.email, iso, settings))
     if who.phone:
         return list(suppressions.of_number(connection, who.phone, iso))
-    rows = list(suppressions.of_contact(connection, who.contact, iso))
-    if phone := phone_of(connection, who.contact):
+    rows = list(suppressions.of_contact(connection, who.contact, iso, settings))
+    if phone := phone_of(connection, who.contact, settings):
         rows += [row for row in suppressions.of_number(connection, phone, iso) if row not in rows]
     return sorted(rows, key=lambda row: row.rowid)
 
@@ -201,12 +216,12 @@ def record(row: Suppression) -> dict[str, object]:
     return found | ({"state": row.state} if row.state else {})
 
 
-def _unknown(connection: apsw.Connection, contacts: set[int]) -> int:
+def _unknown(connection: apsw.Connection, contacts: set[int], settings: ContactColumns) -> int:
     """Count the ids that no contact has."""
     if not contacts:
         return 0
     ids = apsw.carray(np.fromiter(sorted(contacts), np.int64, len(contacts)))
-    table = columns_of(connection, "contacts").all_whole("id")
+    table = contacts_of(connection, settings).all_whole("id")
     known = f"SELECT known FROM {table} WHERE known IS NOT NULL"
     sql = f"SELECT count(*) FROM carray(?) WHERE value NOT IN ({known})"
     return int(scalar(connection, sql, ids))

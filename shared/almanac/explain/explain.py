@@ -4,7 +4,7 @@ The contact's rows are copied out of the database, wherever that is, and planned
 as in a run. The day of a message depends on all contacts, so it is read from the row that the last
 run wrote. The way of a question:
 
-    open_database -> extract the contact's rows -> basis_of (date, configuration)
+    open_database -> configuration_of -> extract the contact's rows -> basis_of (date)
         -> plan_case (the plan by the rules) -> one section of the explanation after the other
 """
 
@@ -16,7 +16,7 @@ from almanac.database.reading import Snapshot
 from almanac.explain.absences import absences
 from almanac.explain.case import Case, committed_messages, plan_case
 from almanac.explain.contact_facts import contact_facts
-from almanac.explain.lookup import Basis, Question, basis_of, open_database
+from almanac.explain.lookup import Basis, Question, basis_of, configuration_of, open_database
 from almanac.explain.messages import message
 from almanac.explain.model import Explanation, SendLimits
 from almanac.explain.verdicts import day_verdict, notes, verdict
@@ -38,12 +38,16 @@ def explain_contact(
     """
     question = question or Question()
     with open_database(agency) as database:
-        contact_id = contact if isinstance(contact, int) else database.contact_with(contact)
-        extract = database.extract(contact_id)
+        config, config_from = configuration_of(database, question)
+        settings = config.contacts
+        contact_id = (
+            contact if isinstance(contact, int) else database.contact_with(contact, settings)
+        )
+        extract = database.extract(contact_id, settings)
         with Snapshot(extract.source) as snapshot:
             if not extract.found:
-                raise database.unknown(contact_id)
-            basis = basis_of(database, snapshot, question)
+                raise database.unknown(contact_id, settings)
+            basis = basis_of(database, snapshot, question, config, config_from)
             case = plan_case(database, snapshot, extract, basis, contact_id)
             return _explanation(case, basis, database.name, question)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from almanac.config import Config, first_send_date
+from almanac.config import Config, ContactColumns, first_send_date
 from almanac.contact_ranges import MAX_ID, MIN_ID
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
@@ -76,17 +76,17 @@ class OpenDatabase:
         near = not isinstance(self.agency, StoreDatabase)
         return DayOccupancy(self.source.connection, self.source.path, near=near)
 
-    def extract(self, contact_id: int) -> Extract:
+    def extract(self, contact_id: int, settings: ContactColumns) -> Extract:
         """Return the rows of a contact; raise RequestError for a number that cannot be an id."""
         if not MIN_ID <= contact_id <= MAX_ID:
             raise RequestError(f"contact {contact_id}: ids are whole numbers of at most 64 bits")
         with map_errors(self.source.path):
-            return extract_contact(self.source, contact_id)
+            return extract_contact(self.source, contact_id, settings)
 
-    def contact_with(self, address: str) -> int:
+    def contact_with(self, address: str, settings: ContactColumns) -> int:
         """Return the contact with an e-mail address; raise RequestError unless there is one."""
         with map_errors(self.source.path):
-            ids = ids_with_address(self.source.connection, address)
+            ids = ids_with_address(self.source.connection, address, settings)
         if not ids:
             raise RequestError(f"{self.name}: no contact has the e-mail address {address!r}")
         if len(ids) > 1:
@@ -98,10 +98,11 @@ class OpenDatabase:
             )
         return ids[0]
 
-    def unknown(self, contact_id: int) -> RequestError:
+    def unknown(self, contact_id: int, settings: ContactColumns) -> RequestError:
         """Return the error for a contact that does not exist, with the nearest ids."""
         with map_errors(self.source.path):
-            near = ", ".join(map(str, nearest_ids(self.source.connection, contact_id)))
+            ids = nearest_ids(self.source.connection, contact_id, settings)
+        near = ", ".join(map(str, ids))
         hint = f"the nearest ids are {near}" if near else "the table is empty"
         return RequestError(f"contact {contact_id}: {self.name} has none with this id; {hint}")
 
@@ -119,13 +120,18 @@ def open_database(agency: AgencyDatabase) -> Iterator[OpenDatabase]:
             yield OpenDatabase(agency, source, None)
 
 
-def basis_of(database: OpenDatabase, snapshot: Snapshot, question: Question) -> Basis:
-    """Return the date and the configuration of the question, or their defaults.
+def basis_of(
+    database: OpenDatabase,
+    snapshot: Snapshot,
+    question: Question,
+    config: Config,
+    config_from: str,
+) -> Basis:
+    """Return the date of the question, or its default, with the configuration.
 
     as_of is by default the day of `now` if that is given, else of the last run, else today. T0 is
     as_of unless `now` is past its send time, or the version was planned from the day after on.
     """
-    config, config_from = _configuration(database, snapshot, question)
     run = snapshot.last_run()
     last_run = str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None
     as_of, now, as_of_from = question.as_of, question.now, "the day given"
@@ -144,9 +150,7 @@ def basis_of(database: OpenDatabase, snapshot: Snapshot, question: Question) -> 
     return Basis(as_of, as_of_from, t0, config, config_from, last_run)
 
 
-def _configuration(
-    database: OpenDatabase, snapshot: Snapshot, question: Question
-) -> tuple[Config, str]:
+def configuration_of(database: OpenDatabase, question: Question) -> tuple[Config, str]:
     """Return the configuration and where it comes from.
 
     By default it is the organization's in the store, else the one that the last run recorded,
@@ -160,7 +164,7 @@ def _configuration(
         and agency.store.stat(layout.config(agency.org)) is not None
     ):
         return agency.config(), "that of the organization"
-    recorded = recorded_config(snapshot, database.name)
+    recorded = recorded_config(Snapshot(database.source), database.name)
     if recorded is not None:
         return recorded, "the one recorded by the last run"
     return Config(), "the defaults"

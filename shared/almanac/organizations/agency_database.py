@@ -190,8 +190,9 @@ class StoreDatabase:
                 result = _edit_file(copy, edit)
             if _change_counter(copy) == before:
                 return result
-            as_of = now.astimezone(self.config().zone).date()
-            census = checked(copy, self.name, as_of, progress)
+            config = self.config()
+            as_of = now.astimezone(config.zone).date()
+            census = checked(copy, self.name, as_of, config.contacts, progress)
             publish_copy(
                 self.store,
                 self.org,

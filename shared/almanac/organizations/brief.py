@@ -8,10 +8,8 @@ from itertools import combinations
 from typing import Any
 
 from almanac.config import Config
-from almanac.config_problems import near
 from almanac.database.oddities import Oddities
 from almanac.database.reading import Snapshot
-from almanac.errors import ConfigError
 from almanac.planning.brief import (
     LEGACY_NAME,
     LEGACY_TYPE,
@@ -34,9 +32,10 @@ def run_context_of(
 
     changes: by instance the columns that the run will change, with their new values.
     rate_increases: whether there are rows to turn into targets, if that is known.
-    Raises ConfigError if the configuration maps columns that contacts does not have.
+    Raises ConfigError if the configuration maps columns that contacts does not have, DatabaseError
+    if it has no id or email.
     """
-    check_contact_columns(snapshot.contact_column_names(), config)
+    snapshot.contact_columns(config.contacts)  # first: without an id nothing else can be read
     instances = [
         row | dict((changes or {}).get(row["id"], {})) for row in snapshot.campaign_instances()
     ]
@@ -68,18 +67,6 @@ def left_out(context: RunContext) -> list[LeftOut]:
         for i in context.instances
         if i.problem is not None
     ]
-
-
-def check_contact_columns(there: list[str], config: Config) -> None:
-    """Raise ConfigError for mapped columns that the table contacts does not have."""
-    problems = [
-        f"contacts.columns.{name}: the table contacts has no column {column!r}"
-        f"{near(column, there) or ';'} it has {', '.join(there)}"
-        for name, column in config.contacts.columns.items()
-        if column.lower() not in there
-    ]
-    if problems:
-        raise ConfigError("\n".join(problems))
 
 
 def aep_in_words(context: RunContext) -> str:

@@ -51,7 +51,7 @@ def check_file(path: Path, config: Config, progress: Progress = silent) -> Findi
     Raises DatabaseError if the file is not an agency's database.
     """
     progress("integrity", 0, 1)
-    inspection = inspect(path)
+    inspection = inspect(path, config.contacts)
     progress("integrity", 1, 1)
     findings = Findings(
         database=str(path),
@@ -87,12 +87,13 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     odd: Counter[str] = Counter()
     without: Counter[str] = Counter()
     eligible = 0
-    ids = snapshot.contact_ids()
+    settings = config.contacts
+    ids = snapshot.contact_ids(settings)
     ranges = list(covering([int(i) for i in ids[BATCH::BATCH]]))
     for done, each in enumerate(ranges):
         progress("contacts", done, len(ranges))
         batch = read_contacts(
-            snapshot.read(contacts_table(context.config.contacts), each),
+            snapshot.read(contacts_table(settings), each),
             suppressions,
             context,
             kind_table,
@@ -110,7 +111,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         texts = pa.chunked_array([given], pa.string())
         odd[f"campaign_instances.{column}"] = _odd(texts, required=False)
     run = snapshot.last_run()
-    oddities, total = snapshot.oddities(), snapshot.total_contacts()
+    oddities, total = snapshot.oddities(settings), snapshot.total_contacts()
     refused: dict[str, object] = {}
     if total and not len(ids):
         why = no_usable_id(total, oddities.invalid_ids.examples)
@@ -123,8 +124,8 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
         "left_out": left_out(context),
-        "scheduled_by_others": snapshot.scheduled_by_others(today.isoformat()),
-        "unknown_targets": snapshot.foreign_targets()[1],
+        "scheduled_by_others": snapshot.scheduled_by_others(today.isoformat(), settings),
+        "unknown_targets": snapshot.foreign_targets(settings)[1],
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run else None,
     }

@@ -7,6 +7,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from almanac.config import ContactColumns
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
@@ -60,12 +61,13 @@ def push(
         progress("copy", 0, 1)
         with errors_naming(str(database), copy):
             backup_file(database, copy, partial(progress, "copy"))
-        as_of = now.astimezone(read_config(store, org).zone).date()
+        config = read_config(store, org)
+        as_of = now.astimezone(config.zone).date()
         try:
             if parent and _is_content_of(copy, store, parent[0]):
                 _require_unmoved(store, org, parent)
                 return parent[0]
-            census = checked(copy, str(database), as_of, progress)
+            census = checked(copy, str(database), as_of, config.contacts, progress)
             return publish_copy(
                 store,
                 org,
@@ -143,7 +145,9 @@ def _require_unmoved(store: ObjectStore, org: str, parent: tuple[Current, int]) 
         raise Superseded(f"organization {org}: version {parent[0].version} is no longer current")
 
 
-def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census:
+def checked(
+    copy: Path, name: str, as_of: dt.date, settings: ContactColumns, progress: Progress
+) -> Census:
     """Check a private file, and count its rows; DatabaseError calls it `name`."""
     progress("check", 0, 1)
     with errors_naming(name, copy):
@@ -151,7 +155,7 @@ def checked(copy: Path, name: str, as_of: dt.date, progress: Progress) -> Census
         connection = open_database(copy, writable=False)
         try:
             with map_errors(copy):
-                census = take_census(connection, as_of)
+                census = take_census(connection, as_of, settings)
         finally:
             connection.close()
     progress("check", 1, 1)

@@ -16,6 +16,7 @@ import numpy as np
 from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
 from almanac.balancing.place import NoDayCodes, place
+from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database.oddities import Oddities
 from almanac.database.range_tables import LEGACY
@@ -88,18 +89,19 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     contenders.clear()
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
     limits = Limits.of(plan.context.config, t0, plan.total_contacts, kind_table.kinds)
+    settings = plan.context.config.contacts
     with Snapshot(database) as snapshot:
         fixed = _fixed(snapshot, ScheduledDays.concat(scheduled), as_of)
         occupancy = _occupancy(snapshot, fixed, t0 - as_of, t0)
         before = plan_before(snapshot, plan.total_contacts)
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
-        unknown_targets = snapshot.foreign_targets()[1]
-        oddities = snapshot.oddities()
+        unknown_targets = snapshot.foreign_targets(settings)[1]
+        oddities = snapshot.oddities(settings)
         of_all = plan.scope is None and not plan.changes
-        shared = shared_addresses_of(snapshot) if of_all else None
-        by_others = snapshot.scheduled_by_others(civil.text_of(as_of))
+        shared = shared_addresses_of(snapshot, settings) if of_all else None
+        by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
         if plan.context.legacy_instance is not None:
-            unknown_targets += _converted_without_contact(snapshot)
+            unknown_targets += _converted_without_contact(snapshot, settings)
     skip = NoDayCodes(
         kind_table.reason(SkipCode.DAILY_CAP), kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
     )
@@ -197,11 +199,12 @@ def _occupancy(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0:
     )
 
 
-def _converted_without_contact(snapshot: Snapshot) -> int:
+def _converted_without_contact(snapshot: Snapshot, settings: ContactColumns) -> int:
     """Count the old rate increases of unknown contacts, which the migration makes targets."""
     legacy = snapshot.read(LEGACY, EVERYONE)
     trigger = legacy_triggers(legacy)
-    known = positions(snapshot.contact_ids(), legacy["contact_id"].to_numpy()) >= 0
+    ids = snapshot.contact_ids(settings)
+    known = positions(ids, legacy["contact_id"].to_numpy()) >= 0
     lost = (trigger != NO_DAY) & ~known
     contacts = legacy["contact_id"].to_numpy()[lost]
     return len(set(zip(contacts.tolist(), trigger[lost].tolist(), strict=True)))

@@ -54,7 +54,7 @@ class StoreCommitter:
         try:
             with map_errors(self.database):
                 counted = census_of(manifest) if manifest else None
-                old = counted or take_census(connection, plan.as_of)
+                old = counted or take_census(connection, plan.as_of, plan.context.config.contacts)
             # no other process has the file, and after a crash it is discarded
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
@@ -115,7 +115,7 @@ class StoreCommitter:
         connection = open_database(self.database, writable=False)
         try:
             with map_errors(self.database):
-                census = take_census(connection, plan.as_of)
+                census = take_census(connection, plan.as_of, plan.context.config.contacts)
         finally:
             connection.close()
         expected = {

@@ -77,7 +77,12 @@ class FileCommitter:
                 if data_version(self.connection) != self.version:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
                 if self.adopting:
-                    adopt_scheduled(self.connection, plan.as_of.isoformat(), plan.scope)
+                    adopt_scheduled(
+                        self.connection,
+                        plan.as_of.isoformat(),
+                        plan.scope,
+                        plan.context.config.contacts,
+                    )
                 return write(self.connection)
         except DatabaseError as error:
             if str(self.path) in str(error):
@@ -200,7 +205,8 @@ def _adopted(database: Path, config: Config, options: RunOptions) -> int:
     copy = open_database(database, writable=True)
     try:
         with transaction(copy, database):
-            return adopt_scheduled(copy, as_of(config, options).isoformat(), options.scope)
+            since = as_of(config, options).isoformat()
+            return adopt_scheduled(copy, since, options.scope, config.contacts)
     finally:
         copy.close()
 

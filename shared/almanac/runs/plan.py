@@ -59,11 +59,12 @@ def plan_run(
         if census is not None and census.ids and request.scope is None:
             total, count, ids = census.contacts, census.ids, np.array(census.bounds, np.int64)
         else:
-            everyone = opened.contact_ids()
+            everyone = opened.contact_ids(request.config.contacts)
             total, ids = opened.total_contacts(), in_ranges(everyone, request.scope)
             count = len(ids)
             if total and not len(everyone):
-                raise DatabaseError(no_usable_id(total, opened.oddities().invalid_ids.examples))
+                invalid = opened.oddities(request.config.contacts).invalid_ids
+                raise DatabaseError(no_usable_id(total, invalid.examples))
     plan = RunPlan(
         org_id=request.org_id,
         run_id=request.run_id,

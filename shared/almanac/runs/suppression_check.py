@@ -25,12 +25,12 @@ def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: 
     affected: of a run for changes, the contacts of its messages.
     """
     plan = balanced.plan
-    day = plan.as_of.isoformat()
-    contacts = in_ranges(in_ranges(suppressed(connection, day), plan.shards), plan.scope)
+    day, settings = plan.as_of.isoformat(), plan.context.config.contacts
+    contacts = in_ranges(in_ranges(suppressed(connection, day, settings), plan.shards), plan.scope)
     if affected is not None:
         contacts = np.intersect1d(contacts, affected)
     for contact, date in planned(connection, contacts, day):
-        found = of_contact(connection, contact, day, of_all=True)
+        found = of_contact(connection, contact, day, settings, of_all=True)
         row = next((r for r in found if r.state == IN_FORCE), None)
         if row is None:
             continue  # ids are not unique: another contact with this id is suppressed

@@ -81,8 +81,13 @@ def compare(old: Path, new: Path, progress: Progress = silent) -> Difference:
 
 def _ranges(before: Snapshot, after: Snapshot) -> Iterator[ContactRange]:
     """Yield ranges that hold every contact of either file, and ids that are in neither."""
-    ids = np.union1d(before.contact_ids(), after.contact_ids())
+    ids = np.union1d(_contact_ids(before), _contact_ids(after))
     return covering([int(each) for each in ids[CONTACTS::CONTACTS]])
+
+
+def _contact_ids(snapshot: Snapshot) -> Ids:
+    config = recorded_config_or_none(snapshot) or Config()
+    return snapshot.contact_ids(config.contacts)
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class _Tally:
         day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
         self._as_of = civil.day_of(day) if day else NO_DAY
         self._config = recorded_config_or_none(new) or Config()
-        self._contacts = new.contact_ids()
+        self._contacts = _contact_ids(new)
         self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
         self.rows = [0, 0]
         self.unchanged = 0

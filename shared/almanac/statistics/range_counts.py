@@ -116,7 +116,7 @@ class Surveyor:
 
     def contact_ranges(self) -> list[ContactRange]:
         """Return the arguments of `contacts` for the whole database."""
-        return self._scan.contact_ranges(CONTACTS)
+        return self._scan.contact_ranges(CONTACTS, self._context.config.contacts)
 
     def row_ranges(self) -> list[ContactRange]:
         """Return the arguments of `rows` for the whole database."""

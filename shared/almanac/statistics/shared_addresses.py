@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.checksums import Hashes, joined_checksums
+from almanac.config import ContactColumns
 from almanac.database.reading import Snapshot
 from almanac.frames import Ids
 from almanac.report.lines import SharedAddresses
@@ -36,7 +37,7 @@ def shared_addresses(ids: Ids, addresses: Hashes) -> SharedAddresses:
     )
 
 
-def shared_addresses_of(snapshot: Snapshot) -> SharedAddresses:
+def shared_addresses_of(snapshot: Snapshot, settings: ContactColumns) -> SharedAddresses:
     """Return those of a whole database."""
-    found = snapshot.addresses()
+    found = snapshot.addresses(settings)
     return shared_addresses(found["id"].to_numpy(), address_checksums(found["email"]))
