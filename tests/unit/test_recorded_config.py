@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from almanac.config import Config
+from almanac.config import Config, load_config
 from almanac.database.reading import Snapshot
 from almanac.errors import ConfigError
 from almanac.organizations.agency_database import FileDatabase
@@ -111,3 +111,21 @@ def test_one_of_another_release_is_an_error_where_it_is_needed(recorded: Recorde
     assert compare(path, path).unchanged == 1
     with Snapshot(path) as snapshot:
         assert plan_before(snapshot, 1).as_of is None
+
+
+@pytest.mark.parametrize("config", [Config(), Config(horizon_days=400, state_rules={"CA": None})])
+def test_what_a_run_records_is_read_as_it_was(recorded: Recorded, config: Config) -> None:
+    text = config.canonical()
+    columns = COLUMNS["as a run creates it"]
+    for written in (text, f"{text}\n", text.replace(",", ", ")):
+        path = recorded(f"CREATE TABLE config_versions {columns}", ROW.format(written))
+        assert FileDatabase(path).config() == load_config(text) == config
+        path.unlink()
+
+
+def test_a_recorded_key_given_twice_is_an_error(recorded: Recorded) -> None:
+    columns = COLUMNS["as a run creates it"]
+    text = Config().canonical().replace('{"aep"', '{"horizon_days":3,"aep"')
+    path = recorded(f"CREATE TABLE config_versions {columns}", ROW.format(text))
+    with pytest.raises(ConfigError, match="horizon_days: given twice"):
+        FileDatabase(path).config()
