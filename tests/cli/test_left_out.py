@@ -133,6 +133,29 @@ def test_a_mapped_column_that_is_missing_is_named(tiny: Agency) -> None:
     assert (answer.code, first.split(";")[0] in answer.err) == (2, True)
 
 
+def test_opt_out_columns_that_do_not_exist_are_named(tiny: Agency, tmp_path: Path) -> None:
+    tiny.query("ALTER TABLE contacts ADD COLUMN unsubscribed INTEGER")
+    tiny.contact(unsubscribed=1)
+    path = tmp_path / "config.yaml"
+    path.write_text("contacts: {opt_out_columns: [unsubscribd], sms_consent_columns: [texts_ok]}")
+    expected = [
+        "contacts.opt_out_columns: the table contacts has no column 'unsubscribd'; did you mean "
+        "unsubscribed? no contact is left out by it",
+        "contacts.sms_consent_columns: the table contacts has no column 'texts_ok'; text messages "
+        "go out without it",
+    ]
+    for command in (("check", tiny.path), ("run", tiny.path, "--as-of", AS_OF)):
+        answer = almanac(*command, "--config", path, "--json")
+        assert (answer.code, json.loads(answer.out)["unknown_flags"]) == (0, expected)
+        words = " ".join(almanac(*command, "--config", path).out.split())
+        assert f"Opt-out or consent columns that do not exist {expected[0]}." in words
+        assert "no problem was found" not in words
+    assert check_file(tiny.path, Config()).unknown_flags == []
+    path.write_text("contacts: {opt_out_columns: [Unsubscribed]}")
+    found = json.loads(almanac("check", tiny.path, "--config", path, "--json").out)
+    assert (found["unknown_flags"], tiny.plan(AS_OF).unknown_flags) == ([], [])
+
+
 # --- campaigns ------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,11 @@ from almanac.database.sql import Columns
 from almanac.errors import ConfigError, DatabaseError
 
 REQUIRED = ("id", "email")
+# by key of the configuration: what follows where a column in its list does not exist
+_FLAGS = {
+    "opt_out_columns": "no contact is left out by it",
+    "sms_consent_columns": "text messages go out without it",
+}
 
 
 def contacts_of(connection: apsw.Connection, settings: ContactColumns) -> Columns:
@@ -42,3 +47,22 @@ def contacts_named(table: TableInfo | None, settings: ContactColumns) -> Columns
                 f"contacts.columns.{name} of the configuration takes the name that it has here"
             )
     return columns
+
+
+def unknown_flags(columns: Columns, settings: ContactColumns) -> list[str]:
+    """Return which opt-out and consent columns the table contacts lacks, in words.
+
+    Only of a list that differs from the default, which names those that an agency may have.
+    """
+    there = Columns(columns.table)
+    names = list(columns.table.columns) if columns.table is not None else []
+    found = []
+    for key, follows in _FLAGS.items():
+        listed = getattr(settings, key)
+        missing = [name for name in listed if not there.has(name.lower())]
+        for name in [] if listed == getattr(ContactColumns(), key) else missing:
+            hint = near(name, names) or ";"
+            found.append(
+                f"contacts.{key}: the table contacts has no column {name!r}{hint} {follows}"
+            )
+    return found

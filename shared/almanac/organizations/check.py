@@ -16,6 +16,7 @@ from almanac import civil
 from almanac.config import Config
 from almanac.contact_ranges import covering
 from almanac.database.backup import backup_file, errors_naming
+from almanac.database.contact_columns import unknown_flags
 from almanac.database.inspection import inspect
 from almanac.database.range_tables import COMMITTED, PLANNED, TARGETS, contacts_table
 from almanac.database.reading import Snapshot
@@ -120,6 +121,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "contacts_left_out": dict(by_count(without)),
         "aep": aep_in_words(context),
         "split_overlaps": split_overlaps(context),
+        "unknown_flags": unknown_flags(snapshot.contact_columns(settings), settings),
         **unreadable(oddities),
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),

@@ -35,6 +35,8 @@ class Findings(BaseModel):
     odd_target_metadata: Unreadable = Unreadable()
     aep: str = ""
     split_overlaps: list[str] = []
+    # opt-out and consent columns of the configuration that contacts does not have, in words
+    unknown_flags: list[str] = []
     shared_addresses: SharedAddresses = SharedAddresses()
     # rows of status scheduled, dated today or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0
@@ -46,7 +48,7 @@ class Findings(BaseModel):
         """Return the number of problems that do not prevent planning."""
         lists = (
             *(self.issues, self.left_out, self.odd_dates),
-            *(self.split_overlaps, self.ignoring_triggers),
+            *(self.split_overlaps, self.ignoring_triggers, self.unknown_flags),
         )
         counts = (
             *(self.duplicate_ids, self.non_integer_ids, self.unknown_targets),

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from almanac.organizations.findings import Findings
 from almanac.plurals import plural
-from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
+from almanac.report.left_out import UNKNOWN_FLAGS, invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import advised
 from almanac.report.page_data import SHARED_ADDRESSES
 from almanac.report.summary import Unreadable
@@ -47,6 +47,10 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Triggers that leave changes out, by RAISE(IGNORE)")
         for line in found.ignoring_triggers:
             paragraph(console, line)
+    if found.unknown_flags:
+        heading(console, UNKNOWN_FLAGS)
+        for line in found.unknown_flags:
+            paragraph(console, f"{line}.")
     _contacts(console, found, advice)
     if found.shared_addresses.addresses:
         heading(console, SHARED_ADDRESSES)

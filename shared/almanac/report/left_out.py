@@ -8,6 +8,8 @@ from almanac.plurals import plural
 from almanac.report.lines import by_count
 from almanac.report.summary import Unreadable
 
+UNKNOWN_FLAGS = "Opt-out or consent columns that do not exist"
+
 
 def left_out_rows(
     reasons: Mapping[str, int], invalid_ids: Unreadable, duplicates: int

@@ -190,7 +190,7 @@ def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
     elif not summary.of_all_contacts:
         notes.append(f"{some}; the others are not counted here.")
     notes += invalid_id_notes(summary.invalid_ids)
-    notes += [f"{line}." for line in summary.split_overlaps]
+    notes += [f"{line}." for line in (*summary.unknown_flags, *summary.split_overlaps)]
     notes += odd_targets(summary.unreadable_targets, summary.odd_target_metadata)
     if summary.unknown_targets:
         notes.append(

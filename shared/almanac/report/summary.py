@@ -92,6 +92,8 @@ class RunSummary(BaseModel):
     odd_target_metadata: Unreadable = Unreadable()
     aep: str = ""  # which AEP message holds, in words
     split_overlaps: list[str] = []  # instances of one split group that share contacts, in words
+    # opt-out and consent columns of the configuration that contacts does not have, in words
+    unknown_flags: list[str] = []
     shared_addresses: SharedAddresses | None = None  # of a run over all contacts
     # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from almanac.plurals import plural
-from almanac.report.left_out import invalid_id_notes, left_out_rows, odd_targets
+from almanac.report.left_out import UNKNOWN_FLAGS, invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import CHANGES, advised, by_count, split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.text import heading, listed, paragraph, shown, table
@@ -180,6 +180,10 @@ def _contacts(console: Console, summary: RunSummary, advice: Mapping[str, str]) 
 
 
 def _campaigns(console: Console, summary: RunSummary) -> None:
+    if summary.unknown_flags:
+        heading(console, UNKNOWN_FLAGS)
+        for line in summary.unknown_flags:
+            paragraph(console, f"{line}.")
     if summary.left_out:
         heading(console, "Campaigns left out")
         rows = [(str(x.instance_id), x.name, x.problem) for x in summary.left_out]

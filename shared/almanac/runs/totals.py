@@ -244,6 +244,7 @@ class PlanTotals:
             unknown_targets=self.balanced.unknown_targets,
             aep=aep_in_words(plan.context),
             split_overlaps=split_overlaps(plan.context),
+            unknown_flags=self.balanced.unknown_flags,
             **unreadable(self.balanced.oddities),
             shared_addresses=self.balanced.shared_addresses,
             scheduled_by_others=self.balanced.scheduled_by_others,

@@ -79,6 +79,7 @@ class DataQuality(BaseModel):
     issues: dict[str, int]
     left_out: list[LeftOut]
     split_overlaps: list[str] = []  # instances of one split group that share contacts
+    unknown_flags: list[str] = []  # configured opt-out and consent columns that do not exist
 
 
 class OrganizationStatus(BaseModel):

@@ -125,6 +125,7 @@ def _data(store: ObjectStore, last: LastRun | None) -> DataQuality | None:
         issues=summary.issues,
         left_out=summary.left_out,
         split_overlaps=summary.split_overlaps,
+        unknown_flags=summary.unknown_flags,
     )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 
 from rich.console import Console
 
+from almanac.report.left_out import UNKNOWN_FLAGS
 from almanac.report.text import heading, paragraph, table
 from almanac.status.model import OrganizationStatus, RunStatus, StoreStatus
 
@@ -46,6 +47,7 @@ def print_organization(console: Console, found: OrganizationStatus) -> None:
         ranked = sorted(found.data.issues.items(), key=lambda pair: (-pair[1], pair[0]))
         table(console, ("", ">"), ranked)
     if found.data:
+        _print_lines(console, UNKNOWN_FLAGS, found.data.unknown_flags)
         _print_lines(console, "Splits that overlap", found.data.split_overlaps)
     if found.data and found.data.left_out:
         heading(console, "Campaigns left out")
