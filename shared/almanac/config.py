@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from almanac.config_delivery import DeliverySettings
 from almanac.config_problems import Takes, lines, near, problems_of
 from almanac.config_rules import (
     GivenRules,
@@ -166,6 +167,7 @@ class Config(Section):
     frequency: Frequency = Frequency()
     load_balancing: LoadBalancing = LoadBalancing()
     contacts: ContactColumns = ContactColumns()
+    delivery: DeliverySettings = DeliverySettings()
     organization: Organization = Organization()
     priorities: Priorities = Priorities()
     templates: dict[EmailType, Template] = Field(default_factory=_default_templates)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from almanac.config import TEMPLATE_KEYS, Config, load_config
+from almanac.config_delivery import STATE_HOURS, StateHours
 from almanac.config_problems import keys_of, settings_of, takes
 from almanac.config_rules import StateRule
 from almanac.errors import ConfigError
@@ -521,6 +522,7 @@ def test_no_value_does_worse_than_mistakes_about_its_key(
         "load_balancing: {daily_send_percentage_cap: 0.00001}",
         "templates: {birthday: 'Grüße 🎂'}",
         "aep: {enabled: false, years: []}",
+        "delivery: {zone: contact, sms_hours: {from: '08:00', states: {KY: , TX: {to: '19:00'}}}}",
     ],
 )
 def test_the_canonical_text_makes_the_same_configuration(text: str) -> None:
@@ -579,9 +581,14 @@ def test_every_setting_is_documented_with_its_default_and_bounds() -> None:
         default = info.get_default(call_default_factory=True)
         shown = "below" if isinstance(default, dict) else f"`{json.dumps(default)}`"
         expected[path_text(path)] = (shown, takes(info.annotation, info.metadata))
-    for name, info in keys_of(StateRule).items():
-        shown = "required" if info.is_required() else f"`{json.dumps(info.default)}`"
-        expected[f"state_rules.<STATE>.{name}"] = (shown, takes(info.annotation, info.metadata))
+    for place, model in (
+        ("state_rules", StateRule),
+        ("delivery.sms_hours.states", StateHours),
+    ):
+        for name, info in keys_of(model).items():
+            shown = "required" if info.is_required() else f"`{json.dumps(info.default)}`"
+            key = f"{place}.<STATE>.{name}"
+            expected[key] = (shown, takes(info.annotation, info.metadata))
     assert rows() == expected
 
 
@@ -591,6 +598,8 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     assert yaml.safe_load(by_key["sms"]) == {"templates": Config().templates, "sms": Config().sms}
     state_rules = [text for text in blocks() if text.startswith("state_rules:")][-1]
     assert yaml.safe_load(state_rules)["state_rules"] == STATE_RULES
+    hours = yaml.safe_load(by_key["delivery"])["delivery"]["sms_hours"]
+    assert hours == {"states": STATE_HOURS}
 
 
 def test_the_documented_example_is_valid() -> None:

@@ -101,7 +101,7 @@ def due(
         with agency.open(whole=True) as source, map_errors(source.path):
             return hand_out(
                 *(source.connection, day, today, claimed, columns.split(",")),
-                settings=config.contacts,
+                config=config,
                 format_="csv" if format_ == "csv" else "jsonl",
                 out=file,
             )
@@ -136,6 +136,9 @@ def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:
         paragraph(
             console, f"without their text message, which is suppressed: {found.without_text:,}"
         )
+    if found.without_hours:
+        text = "without their text message, for which no hour of the day is allowed"
+        paragraph(console, f"{text}: {found.without_hours:,}")
     if found.earlier:
         text = f"{found.earlier:,} planned for earlier days: the next run finds them another day"
         paragraph(console, text)

@@ -64,7 +64,10 @@ ROW_COLUMNS = (
     "event_day",
     "metadata",
 )
-_CONTACT_COLUMNS = ("id", "email", "phone_number", "status", "opt_out", "consents")
+_CONTACT_COLUMNS = (
+    *("id", "email", "phone_number", "status", "opt_out", "consents"),
+    *("state", "zip_code"),
+)
 
 
 CACHE_KIB = 64 << 10  # marks change pages all over the file

@@ -11,15 +11,17 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Literal, TextIO
 
 import apsw
 from pydantic import BaseModel
 
-from almanac.config import ContactColumns
+from almanac.config import Config
 from almanac.database import sending
 from almanac.database.catalog import Record
 from almanac.delivery.exclusions import DueExclusions
+from almanac.delivery.hours import Clock, Moments
 from almanac.errors import RequestError
 from almanac.json_text import json_text
 
@@ -36,10 +38,16 @@ FIELDS = (
     "sms_template",
     "scheduled_send_date",
     "scheduled_send_time",
+    "email_at",
+    "sms_at",
+    "sms_until",
     "priority",
     "event_date",
     "metadata",
 )
+
+
+_BATCH = 5_000  # rows whose places are looked up at once
 
 
 class DueMessages(BaseModel):
@@ -49,6 +57,7 @@ class DueMessages(BaseModel):
     messages: int = 0
     left_out: dict[str, int] = {}  # by reason
     without_text: int = 0  # of the messages, those whose text message is suppressed
+    without_hours: int = 0  # of the messages, those whose text message has no allowed hour
     earlier: int = 0  # planned for earlier days and not claimed: the next run replans them
 
 
@@ -58,15 +67,15 @@ def hand_out(
     today: dt.date,
     claimed: bool,
     columns: Sequence[str],
-    settings: ContactColumns,
+    config: Config,
     format_: Format,
     out: TextIO,
 ) -> DueMessages:
     """Write the messages of the day, one a line, and count them.
 
     claimed: write the claimed rows of the day and earlier days instead of the unclaimed rows of the
-    day. columns: of contacts, for templates. settings: how contacts are read. Raise RequestError
-    for an unknown column.
+    day. columns: of contacts, for templates. config: how contacts are read, and the hours. Raise
+    RequestError for an unknown column.
     """
     names = [name.strip().lower() for name in columns if name.strip()]
     known = sending.contact_columns(connection)
@@ -79,24 +88,40 @@ def hand_out(
         result.earlier = sending.count_before(connection, str(day))
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
+    settings, clock = config.contacts, Clock(config)
     exclusions = DueExclusions(connection, day, settings)
-    for row in sending.rows_to_send(connection, str(day), names, settings, claimed=claimed):
-        why = exclusions.reason(row)
-        if why is None:
-            if row["sms_template"] and exclusions.without_text(row):
-                row["sms_template"] = None
-                result.without_text += 1
-            write(_message(row), {name: row[f"chosen.{name}"] for name in names})
+    rows = sending.rows_to_send(connection, str(day), names, settings, claimed=claimed)
+    while batch := list(islice(rows, _BATCH)):
+        for row, moments in zip(batch, clock.moments(batch), strict=True):
+            why = exclusions.reason(row)
+            if why is not None:
+                left_out[why] += 1
+                continue
+            if row["sms_template"]:
+                _without_text(row, moments, exclusions, result)
+            write(_message(row, moments), {name: row[f"chosen.{name}"] for name in names})
             result.messages += 1
-        else:
-            left_out[why] += 1
     result.left_out = dict(sorted(left_out.items()))
     return result
 
 
-def _message(row: Record) -> dict[str, Any]:
+def _without_text(
+    row: Record, moments: Moments, exclusions: DueExclusions, result: DueMessages
+) -> None:
+    """Remove the template of a text message that must not go out, and count it."""
+    if exclusions.without_text(row):
+        result.without_text += 1
+    elif moments.sms_at is None:
+        result.without_hours += 1
+    else:
+        return
+    row["sms_template"] = None
+
+
+def _message(row: Record, moments: Moments) -> dict[str, Any]:
     """Return a row as a sender sees it, with FIELDS."""
     message = {name: row.get(name) for name in FIELDS}
+    message |= moments._asdict() if row["sms_template"] else {"email_at": moments.email_at}
     message["email"] = str(row["contact.email"]).strip()
     message["phone"] = (row["contact.phone_number"] or None) if row["sms_template"] else None
     message["event_date"] = _event_date(row)
