@@ -38,6 +38,7 @@ from almanac.storage.folder import FolderStore
 from almanac.storage.versions import current
 from tests.support.cli_calls import ENVIRONMENT, almanac
 from tests.support.clouds import NOW, TOPIC_OF, TOPICS, Cloud, all_rows, event_of, plan_in
+from tests.support.sampling import sampled, shares
 from tests.support.tiny import Agency
 
 ORG = "206"
@@ -172,12 +173,13 @@ def test_hostile_texts_are_carried_along_as_they_are_and_nothing_else_comes_of_t
     cloud.close()
 
 
-def test_hostile_texts_are_explained_and_checked_in_plain_words(folder: Path) -> None:
+@shares(5)
+def test_hostile_texts_are_explained_and_checked_in_plain_words(folder: Path, every: int) -> None:
     path = carrying(folder / "agency.sqlite3", HOSTILE).path
     assert almanac("run", path, "--as-of", NOW.date()).code == 0
-    for contact in range(1, len(HOSTILE) + 1):
+    for contact in range(every, len(HOSTILE) + 1, every):
         explain_contact(FileDatabase(path), contact)
-    for contact in (3, 9, 11):
+    for contact in (9, 3, 11)[:: min(every, 3)]:
         answer = almanac("explain", path, "--contact", contact)
         assert answer.code == 0
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", answer.out)
@@ -239,7 +241,7 @@ HOSTILE_NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE_NUMBERS)
+@pytest.mark.parametrize("name", sampled(HOSTILE_NUMBERS, 4))
 def test_extreme_numbers_and_dates_leave_all_others_planned(folder: Path, name: str) -> None:
     made = agency(folder / "agency.sqlite3")
     made.campaign(1)
@@ -392,7 +394,7 @@ WORKS = {
 }
 
 
-@pytest.mark.parametrize("name", [*FAILS, *WORKS])
+@pytest.mark.parametrize("name", sampled([*FAILS, *WORKS], 10))
 def test_a_hostile_schema_fails_its_own_run_with_the_reason_or_is_harmless(
     cloud: Cloud, folder: Path, name: str
 ) -> None:
@@ -480,15 +482,16 @@ def test_a_bomb_as_configuration_fails_its_own_run_with_a_short_reason(cloud: Cl
     assert not Path("/tmp/almanac-was-here").exists()
 
 
-def test_a_bomb_as_configuration_takes_little_memory(tmp_path: Path) -> None:
+@shares(4)
+def test_a_bomb_as_configuration_takes_little_memory(tmp_path: Path, every: int) -> None:
     paths = []
-    for number, text in enumerate(BOMBS.values()):
+    for number, text in enumerate(list(BOMBS.values())[::every]):
         paths.append(tmp_path / f"{number}.yaml")
         paths[-1].write_text(text)
     command = [sys.executable, "-c", MEASURED, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.stderr == ""
-    assert len(done.stdout.split()) == len(BOMBS)
+    assert len(done.stdout.split()) == len(paths)
 
 
 # Messages
@@ -568,7 +571,7 @@ def test_an_id_that_leads_elsewhere_is_refused_in_every_message(cloud: Cloud) ->
     assert all(re.fullmatch(r"rejected/2027-03-01/[0-9]+\.json", name) for name in new)
 
 
-@pytest.mark.parametrize("odd", ODD_IDS)
+@pytest.mark.parametrize("odd", sampled(ODD_IDS, 8))
 def test_a_message_id_that_leads_elsewhere_is_a_plain_name_or_refused(
     cloud: Cloud, odd: str
 ) -> None:
@@ -779,7 +782,12 @@ def test_a_page_that_points_anywhere_is_an_error_and_no_walk_without_end(
     folder: Path, pointer: int
 ) -> None:
     path = inflated(folder / "large.sqlite3", lies=True)
-    made = agency(folder / "small.sqlite3", contacts=2000)
+    made = agency(folder / "small.sqlite3")
+    made.query(
+        "INSERT INTO contacts (email, state) WITH RECURSIVE n (i) AS "
+        "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
+        "SELECT 'x@example.org', 'TX' FROM n"
+    )
     ((root,),) = made.query("SELECT rootpage FROM sqlite_schema WHERE name = 'contacts'")
     content = bytearray(made.path.read_bytes())
     right = (root - 1) * 4096 + 8  # the interior page's last child

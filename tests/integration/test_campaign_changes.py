@@ -81,14 +81,24 @@ def fresh(folder: Path, database: Path) -> Iterator[Cloud]:
     made.close()
 
 
-@pytest.fixture
-def cloud(fresh: Cloud) -> Cloud:
+@pytest.fixture(scope="module")
+def planned(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The same after its first daily run."""
-    fresh.ask(ORG)
-    fresh.run()
-    assert fresh.result(ORG, "2027-03-01-daily").state == "committed"
-    fresh.seen.clear()
-    return fresh
+    made = Cloud(tmp_path_factory.mktemp("planned"))
+    made.push(ORG, database)
+    made.ask(ORG)
+    made.run()
+    assert made.result(ORG, "2027-03-01-daily").state == "committed"
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cloud(folder: Path, planned: Cloud) -> Iterator[Cloud]:
+    """A cloud that begins as that one."""
+    made = Cloud(folder, like=planned)
+    yield made
+    made.close()
 
 
 def result_of(cloud: Cloud, event: str) -> RunResult:
@@ -515,7 +525,7 @@ def test_changes_whose_runs_lease_ran_out_are_applied_when_asked_for_again(cloud
     assert cloud.names(layout.changes(ORG)) == []
 
 
-@shares(12)
+@shares(30)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, fault: Fault, every: int
@@ -546,7 +556,7 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     assert every > 1 or {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
 
 
-@shares(24)
+@shares(28)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     cloud: Cloud, folder: Path, fault: Fault, every: int
@@ -562,11 +572,14 @@ def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     def of_the_dead(change: str) -> bool:
         return "change-e" in change or change in (layout.lease(ORG), TOPICS.campaign_changes)
 
+    met = []
     for each, what in met_faults(folder, cloud, fault, begin, of_the_dead, every):
+        met.append(what)
         assert sorted(row[0] for row in query(each.pull(ORG), LOG)) == ["e", "f"], what
         assert [result_of(each, event).state for event in "ef"] == ["committed"] * 2, what
         assert each.names(layout.changes(ORG)) == [], what
         assert each.store.stat(layout.lease(ORG)) is None, what
+    assert met
 
 
 @pytest.mark.parametrize("seed", sampled(range(3), 1))

@@ -147,7 +147,8 @@ def test_a_run_survives_an_orchestrator_that_dies_between_its_plan_and_its_tasks
 # Answers that are lost
 
 
-@pytest.mark.parametrize("times", sampled([1, 3], 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 3])
 def test_a_commit_whose_answer_is_lost_is_made_once(
     running: Running, place: Organization, database: Path, folder: Path, times: int
 ) -> None:
@@ -212,7 +213,8 @@ SPOILT: dict[str, Callable[[Organization], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("kind", sampled(SPOILT, 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SPOILT)
 def test_a_fragment_that_is_spoilt_is_refused_and_made_again(
     place: Organization, database: Path, folder: Path, kind: str
 ) -> None:

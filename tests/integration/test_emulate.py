@@ -81,15 +81,20 @@ def _below(pid: int) -> set[int]:
     return children.union(*(_below(child) for child in children)) if children else set()
 
 
+def check_run_shown(out: str) -> None:
+    assert re.search(r"Run \S+-daily of organization demo: committed", out)
+    assert re.search(r"current version +2\n", out)
+    assert re.search(r"planned +[1-9]", out)
+    for function in ("orchestrator +2", "shard +1", "merge +[1-9]", "campaign_change +0"):
+        assert re.search(rf"  {function} +\d+\.\d\d\n", out), out
+
+
 @needs_pubsub_emulator
+@pytest.mark.slow
 def test_one_run_is_shown_and_nothing_but_the_logs_is_left() -> None:
     with emulation("--contacts", "300") as running:
         assert running.process.wait(120) == 0, running.err
-        assert re.search(r"Run \S+-daily of organization demo: committed", running.out)
-        assert re.search(r"current version +2\n", running.out)
-        assert re.search(r"planned +[1-9]", running.out)
-        for function in ("orchestrator +2", "shard +1", "merge +[1-9]", "campaign_change +0"):
-            assert re.search(rf"  {function} +\d+\.\d\d\n", running.out), running.out
+        check_run_shown(running.out)
         assert running.left_over() == ["logs"]
         assert running.err == ""
 
@@ -98,6 +103,7 @@ def test_one_run_is_shown_and_nothing_but_the_logs_is_left() -> None:
 def test_it_stays_up_until_ctrl_c() -> None:
     with emulation("--contacts", "50", "--keep") as running:
         running.wait_until_up()
+        check_run_shown(running.out)
         family = running.family()
         assert len(family) > 6  # the emulator, five functions and their workers
         running.process.send_signal(signal.SIGINT)

@@ -70,7 +70,7 @@ def bad_ones(cloud: Cloud, folder: Path, good: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("number", [20, pytest.param(190, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [10, pytest.param(190, marks=pytest.mark.slow)])
 def test_many_organizations_at_once_and_none_is_disturbed_by_ten_bad_ones(
     cloud: Cloud, folder: Path, number: int
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,7 +31,7 @@ from tests.support import agencies
 from tests.support.agency_runs import seeded
 from tests.support.clouds import NOW, TOPIC_OF, TOPICS, Cloud, met_faults, plan_in
 from tests.support.perils import FAULTS, Death, Fault
-from tests.support.sampling import shares
+from tests.support.sampling import sampled, shares
 
 ORG = "206"
 DAILY = "2027-03-01-daily"
@@ -75,6 +76,24 @@ def ready_to_merge(cloud: Cloud) -> RunPlan:
     return read_plan(cloud.store, ORG, DAILY)
 
 
+@pytest.fixture(scope="module")
+def fragments(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud whose run has come as far as its fragments."""
+    made = Cloud(tmp_path_factory.mktemp("fragments"), shard_contacts=6)
+    made.push(ORG, database)
+    ready_to_merge(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plan(cloud: Cloud, fragments: Cloud) -> RunPlan:
+    """Let the cloud begin where that run has come to."""
+    cloud.store.begin_as(fragments.store)
+    cloud.holders = fragments.holders
+    return read_plan(cloud.store, ORG, DAILY)
+
+
 def tell_merge(cloud: Cloud, shard: int = 0) -> None:
     announce(cloud.services, ORG, DAILY, shard)
 
@@ -93,7 +112,7 @@ def in_force(cloud: Cloud) -> list[str]:
 # Deaths and lost answers
 
 
-@shares(8)
+@shares(28)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, planned: Plan, fault: Fault, every: int
@@ -118,24 +137,33 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     assert {TOPICS.shard_tasks, TOPICS.shard_results, f"delete {layout.lease(ORG)}"} <= set(met)
 
 
-@shares(8)
+@pytest.fixture(scope="module")
+def with_history(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud with runs of three days, some days apart, of which the next run deletes versions."""
+    made = Cloud(tmp_path_factory.mktemp("history"), shard_contacts=6)
+    made.push(ORG, database)
+    for _ in range(3):
+        made.ask(ORG)
+        made.run()
+        made.now += dt.timedelta(days=4)
+    yield made
+    made.close()
+
+
+@shares(20)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_old_versions_are_collected_leaves_those_that_are_needed(
-    cloud: Cloud, folder: Path, fault: Fault, every: int
+    with_history: Cloud, folder: Path, fault: Fault, every: int
 ) -> None:
-    for _ in range(3):
-        cloud.ask(ORG)
-        cloud.run()
-        cloud.now += dt.timedelta(days=4)
-    latest = cloud.version(ORG).run_id
-    days = f"{cloud.now.date()}-daily"
+    latest = with_history.version(ORG).run_id
+    days = f"{with_history.now.date()}-daily"
     deleted = 0
 
     def deletes(change: str) -> bool:
         return change.startswith("delete")
 
     begin = functools.partial(Cloud.ask, org=ORG)
-    for each, what in met_faults(folder, cloud, fault, begin, deletes, every):
+    for each, what in met_faults(folder, with_history, fault, begin, deletes, every):
         deleted += 1
         assert each.result(ORG, days).state == "committed", what
         kept = [version.run_id for version in list_versions(each.store, ORG)]
@@ -147,9 +175,8 @@ def test_a_fault_while_old_versions_are_collected_leaves_those_that_are_needed(
 
 
 def test_until_the_pointer_swings_the_old_version_is_in_force_and_from_then_on_the_new_one(
-    cloud: Cloud, folder: Path
+    cloud: Cloud, plan: RunPlan, folder: Path
 ) -> None:
-    plan = ready_to_merge(cloud)
     for fault in FAULTS[:2]:
         other = Cloud(folder, like=cloud)
         delivery = Delivery(TOPICS.shard_results, "1", NOW, done_json(0))
@@ -176,8 +203,8 @@ def done_json(shard: int) -> bytes:
     return json.dumps({"org_id": ORG, "run_id": DAILY, "shard": shard}).encode()
 
 
+@pytest.mark.usefixtures("plan")
 def test_of_two_merges_at_once_the_second_does_nothing(cloud: Cloud, planned: Plan) -> None:
-    ready_to_merge(cloud)
     first, second = (Delivery(TOPICS.shard_results, str(n), NOW, done_json(n)) for n in (0, 1))
     refused = []
 
@@ -203,10 +230,10 @@ def test_of_two_merges_at_once_the_second_does_nothing(cloud: Cloud, planned: Pl
     assert cloud.store.stat(layout.lease(ORG)) is None
 
 
+@pytest.mark.usefixtures("plan")
 def test_a_merge_that_was_taken_for_dead_cannot_publish_beside_the_one_that_took_over(
     cloud: Cloud, planned: Plan
 ) -> None:
-    ready_to_merge(cloud)
     first, second = (Delivery(TOPICS.shard_results, str(n), NOW, done_json(n)) for n in (0, 1))
     taken: list[str] = []
 
@@ -288,12 +315,12 @@ def put(cloud: Cloud, shard: int, data: bytes | None) -> None:
         cloud.overwrite(name, data)
 
 
-@pytest.mark.parametrize("shard", [0, 1])
-@pytest.mark.parametrize("what", [*SPOILT, "missing"])
+@pytest.mark.parametrize(
+    ("what", "shard"), sampled(itertools.product([*SPOILT, "missing"], [0, 1]), len(SPOILT) + 1)
+)
 def test_a_fragment_that_is_not_the_shards_is_refused_and_made_again(
-    cloud: Cloud, planned: Plan, what: str, shard: int
+    cloud: Cloud, plan: RunPlan, planned: Plan, what: str, shard: int
 ) -> None:
-    plan = ready_to_merge(cloud)
     put(cloud, shard, spoilt(cloud, plan, shard, what))
     tell_merge(cloud, shard)
     cloud.run()
@@ -306,10 +333,10 @@ def test_a_fragment_that_is_not_the_shards_is_refused_and_made_again(
         assert layout.fragment(ORG, DAILY, shard) in cloud.store.read(name).data.decode()
 
 
+@pytest.mark.usefixtures("plan")
 def test_a_fragment_that_the_medium_has_spoilt_is_refused_and_made_again(
     cloud: Cloud, planned: Plan
 ) -> None:
-    ready_to_merge(cloud)
     there = cloud.store.stat(layout.fragment(ORG, DAILY, 1))
     assert there is not None
     cloud.store.damaged.add(there.generation)
@@ -320,12 +347,12 @@ def test_a_fragment_that_the_medium_has_spoilt_is_refused_and_made_again(
     assert plan_in(cloud.pull(ORG)) == planned
 
 
-@shares(8)
+@pytest.mark.usefixtures("plan")
+@shares(28)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_while_a_fragment_is_made_again_leads_to_the_same_version(
     cloud: Cloud, folder: Path, planned: Plan, fault: Fault, every: int
 ) -> None:
-    ready_to_merge(cloud)
     fragment = layout.fragment(ORG, DAILY, 1)
     met = []
     for each, what in met_faults(folder, cloud, fault, spoil_and_tell, every=every):
@@ -342,8 +369,8 @@ def spoil_and_tell(cloud: Cloud) -> None:
     tell_merge(cloud, 0)
 
 
+@pytest.mark.usefixtures("plan")
 def test_two_spoilt_fragments_are_both_made_again(cloud: Cloud, planned: Plan) -> None:
-    ready_to_merge(cloud)
     for shard in range(SHARDS):
         put(cloud, shard, b"?")
     tell_merge(cloud)
@@ -352,11 +379,10 @@ def test_two_spoilt_fragments_are_both_made_again(cloud: Cloud, planned: Plan) -
     assert plan_in(cloud.pull(ORG)) == planned
 
 
-@pytest.mark.parametrize("what", SPOILT)
+@pytest.mark.parametrize("what", sampled(SPOILT, 3))
 def test_the_second_bad_fragment_of_a_shard_fails_the_run_with_the_reason(
-    cloud: Cloud, what: str
+    cloud: Cloud, plan: RunPlan, what: str
 ) -> None:
-    plan = ready_to_merge(cloud)
     bad = spoilt(cloud, plan, 1, what)
 
     def broken_shard(delivery: Delivery) -> None:
@@ -405,7 +431,7 @@ def cut_short(path: Path) -> None:
 ONE = "(SELECT min(id) FROM email_schedules WHERE status = 'pre-scheduled')"
 
 
-@pytest.mark.parametrize("runs_before", [0, 1])
+@pytest.mark.parametrize("runs_before", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -521,8 +547,9 @@ def test_messages_that_can_never_succeed_are_recorded_with_the_reason_and_not_ra
     [{"shard": 2}, {"first_id": 0}, {"last_id": 1}, {"shard": 1}],
     ids=["number", "beginning", "end", "other shard's number"],
 )
-def test_a_task_that_is_not_the_runs_is_rejected(cloud: Cloud, wrong: dict[str, int]) -> None:
-    plan = ready_to_merge(cloud)
+def test_a_task_that_is_not_the_runs_is_rejected(
+    cloud: Cloud, plan: RunPlan, wrong: dict[str, int]
+) -> None:
     first, last = plan.shards[0]
     task = TASK | {"first_id": first, "last_id": last} | wrong
     if wrong.get("last_id"):

@@ -83,8 +83,17 @@ def manifest(cloud: Cloud) -> Manifest:
 # What is planned
 
 
-@pytest.mark.parametrize(("schema", "seed"), [("old", 11), ("new", 12), ("minimal", 13)])
-@pytest.mark.parametrize("shards", [1, 8, 40])
+AGENCIES = [
+    (shards, schema, seed)
+    for shards in (1, 8, 40)
+    for schema, seed in (("old", 11), ("new", 12), ("minimal", 13))
+]
+
+
+@pytest.mark.parametrize(
+    ("shards", "schema", "seed"),
+    sampled(AGENCIES, 3),
+)
 def test_the_rows_are_those_of_a_run_over_the_file(
     folder: Path, shards: int, schema: str, seed: int
 ) -> None:
@@ -397,7 +406,7 @@ def test_a_version_pushed_during_the_run_is_never_overwritten(
     assert run_ids(cloud) == [DAILY, f"{DAILY}~2"]
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("force", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_push_at_the_last_moment_is_not_overwritten_either(cloud: Cloud, force: bool) -> None:
     if force:
         cloud.ask(ORG)
