@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_NOT_DIGITS = re.compile("[^0-9]")
+# a number that was stored as a real one ends in .0
+_NOT_DIGITS = re.compile(r"\.0\s*$|[^0-9]")
 
 
 def bare_number(text: str) -> str:

@@ -213,6 +213,40 @@ def test_a_suppressed_number_gets_no_text_message(tiny: Agency) -> None:
     )
 
 
+def test_every_suppression_that_concerns_the_contact_is_shown_by_its_number_too(
+    tiny: Agency,
+) -> None:
+    for column in ("channel", "email_types", "phone"):
+        with_column(tiny, "suppressions", column)
+    tiny.contact(birth_date="1950-06-01", phone_number="(512) 555-0100")
+    for row in (
+        {"phone": "+1 512 555 0100", "reason": "STOP"},
+        {"phone": "+1 512 555 0100", "contact_id": 1, "reason": "over", "until": "2026-01-01"},
+        {"phone": "512 555 0199", "contact_id": 1, "reason": "another number"},
+        {"email": " User1@example.com", "reason": "asked", "email_types": "aep, post_window"},
+        {"contact_id": 1, "reason": "no texts", "channel": "SMS"},
+        {"contact_id": 2, "reason": "another contact"},
+    ):
+        tiny.insert("suppressions", **row)
+    shown = [(note.takes, note.row.split(",")[0]) for note in explain(tiny).contact.suppressions]
+    assert shown == [
+        ("text messages", "STOP"),
+        ("messages of the types aep, post_window", "asked"),
+        ("text messages", "no texts"),
+    ]
+    text = " ".join(almanac("explain", tiny.path, "--contact", 1).out.split())
+    assert "suppressed text messages: STOP, the number +1 512 555 0100" in text
+
+
+def test_a_suppression_by_the_address_in_the_agencys_own_column_is_shown(tiny: Agency) -> None:
+    tiny.query("ALTER TABLE contacts ADD COLUMN mail TEXT")
+    tiny.contact(birth_date="1950-06-01", email="old", mail="Jo@example.com")
+    tiny.insert("suppressions", email="jo@example.com", reason="asked")
+    found = explain(tiny, contacts={"columns": {"email": "mail"}})
+    assert one(found, "birthday").skip_reason == "Suppressed: asked"
+    assert [note.takes for note in found.contact.suppressions] == ["every message"]
+
+
 def test_ids_that_are_texts_are_found_by_number(tiny: Agency) -> None:
     tiny.query("CREATE TABLE other (id TEXT, email TEXT, birth_date TEXT)")
     tiny.query("INSERT INTO other VALUES ('42', 'jo@example.com', '1950-06-01')")

@@ -233,6 +233,19 @@ def test_due_leaves_out_what_a_suppression_is_about_and_nothing_else(
     assert counts["left_out"] == ({"Suppressed: no": len(gone)} if gone else {})
 
 
+@pytest.mark.parametrize("phone", ["", "N/A", "555-1234"])
+def test_due_hands_out_no_text_message_to_what_is_no_phone_number_any_more(
+    small: Path, phone: str
+) -> None:
+    change(small, "ALTER TABLE email_schedules ADD COLUMN sms_template TEXT")
+    change(small, "UPDATE email_schedules SET sms_template = 'short'")
+    change(small, "UPDATE contacts SET phone_number = '555.010.9999'")
+    change(small, "UPDATE contacts SET phone_number = ? WHERE id = 1", phone)
+    texts = {message["id"]: (message["sms_template"], message["phone"]) for message in due(small)}
+    assert texts.pop(11) == (None, None)
+    assert set(texts.values()) == {("short", "555.010.9999")}
+
+
 def test_due_reads_contacts_as_the_configuration_says(tmp_path: Path) -> None:
     agency = Agency(tmp_path / "agency.sqlite3")
     agency.query("ALTER TABLE contacts ADD COLUMN mail TEXT")

@@ -16,7 +16,8 @@ from almanac.config import Config, ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database import range_tables
 from almanac.database.reading import Snapshot
-from almanac.database.suppressions import IN_FORCE, of_contact, suppressed
+from almanac.database.suppressed_contacts import by_scope, suppressed
+from almanac.database.suppressions import IN_FORCE, of_contact
 from almanac.frames import Ids
 from almanac.organizations.brief import run_context_of
 from almanac.planning.contacts import read_contacts
@@ -48,6 +49,10 @@ COLUMNS = {
     "reason": st.sampled_from([None, "", " bounce ", "bounce", "\xa0", "x\0y", b"\xff", 5]),
     "since": bounds,
     "until": bounds,
+    "channel": st.sampled_from([None, "", "email", "sms", " SMS\xa0", b"sms", "s\0ms"]),
+    "email_types": st.sampled_from(
+        [None, "", " , ", "Birthday", " aep ,birthday", "campaign_*", b"aep", "a\xe9p", b"\xff"]
+    ),
 }
 rows = st.fixed_dictionaries({}, optional=COLUMNS)
 contacts = st.lists(
@@ -103,13 +108,27 @@ tables = st.builds(
 )
 
 
-def by_planning(path: Path) -> tuple[Ids, Ids]:
-    """The contacts who can get messages, and those of them whom the planning has suppressed."""
+KINDS = ("birthday", "aep")
+Taken = set[tuple[int, str, bool]]  # contact, type, whether it is only the text message
+
+
+def by_planning(path: Path) -> tuple[Ids, Ids, Taken]:
+    """The contacts who can get messages, those of them whom the planning has suppressed, and what
+    it takes from each."""
+    taken: Taken = set()
     with Snapshot(path) as snapshot:
         context = run_context_of(snapshot, Config(), AS_OF, AS_OF)
         people = snapshot.read(range_tables.CONTACTS, EVERYONE)
-        held = read_contacts(people, snapshot.suppressions(), context, KindTable(context)).contacts
-    return held.id, held.id[held.suppressed > 0]
+        table = KindTable(context)
+        batch = read_contacts(people, snapshot.suppressions(), context, table)
+    held, everyone = batch.contacts, np.arange(len(batch.contacts))
+    for name in KINDS:
+        kind = np.full(len(everyone), table.kind(name), np.int32)
+        gone = batch.suppressed.reason(everyone, kind, table.kinds) > 0
+        silent = batch.suppressed.without_text(everyone, kind, table.kinds)
+        taken |= {(int(contact), name, False) for contact in held.id[gone]}
+        taken |= {(int(contact), name, True) for contact in held.id[silent]}
+    return held.id, held.id[held.suppressed > 0], taken
 
 
 @settings(max_examples=100, deadline=None)
@@ -119,7 +138,7 @@ def test_the_check_at_commit_and_the_planning_hold_the_same_contacts(made: Table
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "agency.sqlite3"
         made.write(path)
-        everybody, expected = by_planning(path)
+        everybody, expected, taken = by_planning(path)
         connection = apsw.Connection(str(path))
         day = str(AS_OF)
         found = np.intersect1d(suppressed(connection, day, ContactColumns()), everybody).tolist()
@@ -127,9 +146,17 @@ def test_the_check_at_commit_and_the_planning_hold_the_same_contacts(made: Table
             contact
             for contact in everybody.tolist()
             if any(
-                row.state == IN_FORCE
+                row.state == IN_FORCE and row.of_all_messages
                 for row in of_contact(connection, contact, day, ContactColumns())
             )
         ]
+        scopes = by_scope(connection, day, ContactColumns())
         connection.close()
     assert found == told == expected.tolist()
+    assert taken == {
+        (contact, name, scope.only_texts)
+        for scope, contacts in scopes.items()
+        for contact in np.intersect1d(contacts, everybody).tolist()
+        for name in KINDS
+        if scope.concerns(name)
+    }

@@ -173,7 +173,7 @@ def _suppressions(
         address = text(row.get("email")).lower()
         by_id = whole(row.get("contact_id")) == number
         by_address = address != "" and address == text(record.get("email")).lower()
-        its_phone = re.sub(r"[^0-9]", "", text(row.get("phone")))
+        its_phone = re.sub(r"[^0-9]", "", text(row.get("phone")).removesuffix(".0"))
         concerned = (
             bare(its_phone) == bare(phone) if text(row.get("phone")) else by_id or by_address
         )

@@ -134,7 +134,8 @@ def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:
         paragraph(console, f"left out: {count:,} ({reason})")
     if found.without_text:
         paragraph(
-            console, f"without their text message, which is suppressed: {found.without_text:,}"
+            console,
+            f"without their text message, which the contact must not get: {found.without_text:,}",
         )
     if found.without_hours:
         text = "without their text message, for which no hour of the day is allowed"

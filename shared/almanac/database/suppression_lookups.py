@@ -9,7 +9,8 @@ from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES, ContactColumns
 from almanac.database.catalog import as_text, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sql import columns_of, trimmed
-from almanac.database.suppressions import ALL_CAMPAIGNS, address, suppressed
+from almanac.database.suppressed_contacts import suppressed
+from almanac.database.suppressions import ALL_CAMPAIGNS, address
 from almanac.frames import Ids
 
 

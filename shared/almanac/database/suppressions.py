@@ -10,21 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import apsw
-import numpy as np
 
 from almanac.config import ContactColumns
 from almanac.database.catalog import as_text, describe, scalar
 from almanac.database.contact_columns import contacts_of
-from almanac.database.indexes import planned_parts
 from almanac.database.migrations import complete
-from almanac.database.schema import (
-    PRE_SCHEDULED,
-    Column,
-    Table,
-)
+from almanac.database.schema import Column, Table
 from almanac.database.sql import Columns, civil_date, columns_of, trimmed
 from almanac.errors import DatabaseError
-from almanac.frames import Ids
 from almanac.phone_number import bare_number
 
 SUPPRESSIONS = Table(
@@ -45,7 +38,30 @@ COLUMNS = tuple(column.name for column in SUPPRESSIONS.columns)
 
 IN_FORCE, ENDED, TO_COME = "in force", "ended", "to come"
 SMS = "sms"
-ALL_CAMPAIGNS = "campaign_*"  # among email_types
+CAMPAIGN = "campaign_"  # what the types of campaigns begin with
+ALL_CAMPAIGNS = f"{CAMPAIGN}*"  # among email_types
+
+
+class Scope(NamedTuple):
+    """The messages that suppressions take away."""
+
+    only_texts: bool  # text messages, not e-mails
+    types: frozenset[str]  # of messages, in lower case; empty: every type
+
+    def concerns(self, email_type: str) -> bool:
+        """Return whether messages of a type, in any case, are among them."""
+        kind = email_type.strip().lower()
+        if not self.types or kind in self.types:
+            return True
+        return ALL_CAMPAIGNS in self.types and kind.startswith(CAMPAIGN)
+
+
+ALL_MESSAGES = Scope(only_texts=False, types=frozenset())
+
+
+def named_types(email_types: str) -> frozenset[str]:
+    """Return the types of message in a text, in lower case."""
+    return frozenset(filter(None, map(str.strip, email_types.lower().split(","))))
 
 
 class Suppression(NamedTuple):
@@ -71,12 +87,17 @@ class Suppression(NamedTuple):
     @property
     def types(self) -> frozenset[str]:
         """Return the types of message that it concerns, in lower case; empty: all."""
-        return frozenset(filter(None, map(str.strip, self.email_types.lower().split(","))))
+        return named_types(self.email_types)
+
+    @property
+    def scope(self) -> Scope:
+        """Return the messages that it takes away from whom it names."""
+        return Scope(self.only_texts, self.types)
 
     @property
     def of_all_messages(self) -> bool:
         """Return whether it concerns every message of whom it names."""
-        return not (self.only_texts or self.types)
+        return self.scope == ALL_MESSAGES
 
 
 def prepare(connection: apsw.Connection) -> list[str]:
@@ -102,14 +123,6 @@ def state(columns: Columns) -> str:
     return (
         f"CASE WHEN {until} < :day OR {until} < {since} THEN '{ENDED}' "
         f"WHEN {since} > :day THEN '{TO_COME}' ELSE '{IN_FORCE}' END"
-    )
-
-
-def of_all_messages(columns: Columns) -> str:
-    """Return SQL: whether a row concerns every message, not only texts or messages of a type."""
-    narrow = [trimmed(columns.text(name)) for name in ("email_types", "phone")]
-    return f"lower({trimmed(columns.text('channel'))}) <> 'sms' AND " + " AND ".join(
-        f"{text} = ''" for text in narrow
     )
 
 
@@ -151,17 +164,9 @@ def in_force(connection: apsw.Connection, day: str) -> Iterator[Suppression]:
 
 
 def of_contact(
-    connection: apsw.Connection,
-    contact: int,
-    day: str,
-    settings: ContactColumns,
-    *,
-    of_all: bool = False,
+    connection: apsw.Connection, contact: int, day: str, settings: ContactColumns
 ) -> Iterator[Suppression]:
-    """Return the rows that name the contact by its id or by its address, whatever their state.
-
-    of_all: only those that concern every message.
-    """
+    """Return the rows that name the contact by its id or by its address, whatever their state."""
     columns = columns_of(connection, SUPPRESSIONS.name)
     contacts = contacts_of(connection, settings)
     first = (
@@ -171,8 +176,7 @@ def of_contact(
     mine = scalar(connection, first, contact) or ""
     named = f":id <> 0 AND {columns.id_or_zero('contact_id')} = :id"
     by = f"({named}) OR (:mine <> '' AND {address(columns)} = :mine)"
-    narrow = f"({by}) AND {of_all_messages(columns)}" if of_all else by
-    return rows(connection, day, narrow, {"id": contact, "mine": mine})
+    return rows(connection, day, by, {"id": contact, "mine": mine})
 
 
 def of_address(
@@ -229,55 +233,6 @@ def count_by_state(
     for *blobs, found, count in connection.execute(sql, {"day": day}):
         reason, source, channel, types = (as_text(blob, encoding) for blob in blobs)
         yield reason, source, channel, types, found, count
-
-
-def suppressed(connection: apsw.Connection, day: str, settings: ContactColumns) -> Ids:
-    """Return the ids of all contacts who get no message by a suppression in force on the ISO date.
-
-    Of contacts with the same id only the first in the table counts, if the table has an order.
-    """
-    columns = columns_of(connection, SUPPRESSIONS.name)
-    contacts = contacts_of(connection, settings)
-    if columns.table is None or contacts.table is None:
-        return np.empty(0, np.int64)
-    held = (
-        f"FROM main.suppressions WHERE {state(columns)} = '{IN_FORCE}' "
-        f"AND {of_all_messages(columns)}"
-    )
-    if connection.execute(f"SELECT 1 {held} LIMIT 1", {"day": day}).fetchone() is None:
-        return np.empty(0, np.int64)
-    theirs, contact = address(columns), columns.id_or_zero("contact_id")
-    whole = contacts.whole("id")
-    is_id, first = f"{whole} IS NOT NULL", ""
-    if contacts.table.has_rowid and not contacts.is_rowid("id"):
-        first = (
-            f"rowid IN (SELECT min(rowid) FROM main.contacts WHERE {is_id} GROUP BY {whole}) AND"
-        )
-    found = connection.execute(
-        f"SELECT {whole} FROM main.contacts WHERE {is_id} AND {first} ("
-        f"{address(contacts)} IN (SELECT {theirs} {held} AND {theirs} <> '') "
-        f"OR {whole} IN (SELECT {contact} {held} AND {contact} <> 0))",
-        {"day": day},
-    )
-    ids: Ids = np.unique(np.fromiter((contact for (contact,) in found), np.int64))
-    return ids
-
-
-def planned(connection: apsw.Connection, contacts: Ids, since: str) -> Iterator[tuple[int, str]]:
-    """Yield (contact, date) of the contacts' PRE_SCHEDULED rows from the ISO date on."""
-    there = columns_of(connection, "email_schedules")
-    if not len(contacts) or not there.has("contact_id", "status", "scheduled_send_date"):
-        return
-    ids = apsw.carray(np.ascontiguousarray(contacts, np.int64))
-    day = civil_date(there.text("scheduled_send_date"))
-    for by, where in planned_parts(connection) or [("", "1")]:
-        # CROSS JOIN: by contact, not over all rows by status
-        yield from connection.execute(
-            f"SELECT wanted.value, {day} FROM carray(:ids) AS wanted "
-            f"CROSS JOIN main.email_schedules {by} ON contact_id = wanted.value "
-            f"WHERE {where} AND {PRE_SCHEDULED} AND {day} >= :since",
-            {"ids": ids, "since": since},
-        )
 
 
 def insert(connection: apsw.Connection, new: Iterable[Suppression]) -> None:

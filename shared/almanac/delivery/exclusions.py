@@ -9,9 +9,9 @@ import apsw
 
 from almanac.config import ContactColumns
 from almanac.database.catalog import Record
-from almanac.database.suppressions import ALL_CAMPAIGNS, in_force
+from almanac.database.suppressions import Scope, in_force
 from almanac.email_address import is_address
-from almanac.phone_number import bare_number
+from almanac.phone_number import bare_number, is_number
 from almanac.schedule_status import suppression_reason
 
 GONE, INACTIVE, NO_ADDRESS = (
@@ -19,23 +19,16 @@ GONE, INACTIVE, NO_ADDRESS = (
     "Contact is not active",
     "Not an e-mail address",
 )
-CAMPAIGN = "campaign_"  # what the types of campaigns begin with
 
 
 @dataclass
 class _SameScope:
-    """The suppressions of some types of message: the first row for each whom they name."""
+    """The suppressions of the same messages: the first row for each whom they name."""
 
-    types: frozenset[str]  # lower case; empty: every type
+    scope: Scope
     by_id: dict[int, int] = field(default_factory=dict)
     by_address: dict[str, int] = field(default_factory=dict)
     by_number: dict[str, int] = field(default_factory=dict)
-
-    def concerns(self, email_type: str) -> bool:
-        """Return whether the rows are about messages of a type."""
-        if not self.types or email_type in self.types:
-            return True
-        return ALL_CAMPAIGNS in self.types and email_type.startswith(CAMPAIGN)
 
 
 class DueExclusions:
@@ -44,10 +37,10 @@ class DueExclusions:
     def __init__(self, connection: apsw.Connection, day: dt.date, settings: ContactColumns) -> None:
         self._statuses = {"", *(name.strip().lower() for name in settings.active_statuses)}
         self._reasons: list[str] = []
-        groups: dict[tuple[bool, frozenset[str]], _SameScope] = {}
+        groups: dict[Scope, _SameScope] = {}
         for number, row in enumerate(in_force(connection, str(day))):
             self._reasons.append(suppression_reason(row.reason).text)
-            group = groups.setdefault((row.only_texts, row.types), _SameScope(row.types))
+            group = groups.setdefault(row.scope, _SameScope(row.scope))
             if row.phone.strip():  # it is about the number, whatever else the row has
                 group.by_number.setdefault(bare_number(row.phone), number)
                 continue
@@ -55,8 +48,8 @@ class DueExclusions:
                 group.by_id.setdefault(row.contact_id, number)
             if address := row.email.strip().lower():
                 group.by_address.setdefault(address, number)
-        self._messages = [group for (texts, _), group in groups.items() if not texts]
-        self._texts = [group for (texts, _), group in groups.items() if texts]
+        self._messages = [group for scope, group in groups.items() if not scope.only_texts]
+        self._texts = [group for scope, group in groups.items() if scope.only_texts]
 
     def reason(self, row: Record) -> str | None:
         """Return why the contact of a row gets no message, or None."""
@@ -73,14 +66,16 @@ class DueExclusions:
 
     def without_text(self, row: Record) -> bool:
         """Return whether the contact of a row gets the message by e-mail only."""
-        return not row["contact.consents"] or bool(_rows(self._texts, row))
+        phone = str(row["contact.phone_number"] or "")
+        may = row["contact.consents"] and is_number(phone)
+        return not may or bool(_rows(self._texts, row))
 
 
 def _rows(groups: list[_SameScope], row: Record) -> list[int]:
     """Return the suppressions that concern the message of a row: at most one of each kind."""
     found: list[int | None] = []
     for group in groups:
-        if group.concerns(str(row["email_type"]).strip().lower()):
+        if group.scope.concerns(str(row["email_type"])):
             address = str(row["contact.email"] or "").strip().lower()
             found += [group.by_id.get(row["contact_id"]), group.by_address.get(address)]
             if group.by_number:

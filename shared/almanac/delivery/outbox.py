@@ -56,7 +56,7 @@ class DueMessages(BaseModel):
     day: dt.date
     messages: int = 0
     left_out: dict[str, int] = {}  # by reason
-    without_text: int = 0  # of the messages, those whose text message is suppressed
+    without_text: int = 0  # of the messages, those whose text message may not go out
     without_hours: int = 0  # of the messages, those whose text message has no allowed hour
     earlier: int = 0  # planned for earlier days and not claimed: the next run replans them
 

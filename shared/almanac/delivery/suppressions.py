@@ -18,6 +18,7 @@ from almanac.config import ContactColumns
 from almanac.database import suppressions
 from almanac.database.catalog import scalar
 from almanac.database.contact_columns import contacts_of
+from almanac.database.suppressed_contacts import by_scope, planned
 from almanac.database.suppression_lookups import phone_of, sharing
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
 from almanac.delivery.suppression_file import ParsedSuppressions, date_of
@@ -77,11 +78,15 @@ def counts(connection: apsw.Connection, day: dt.date) -> list[SuppressionCount]:
 
 def effect(connection: apsw.Connection, day: dt.date, settings: ContactColumns) -> Effect:
     """Count the planned messages that the next run, on the day, will skip."""
-    contacts = suppressions.suppressed(connection, day.isoformat(), settings)
-    planned = [
-        contact for contact, _ in suppressions.planned(connection, contacts, day.isoformat())
-    ]
-    return Effect(day=day, contacts=len(set(planned)), messages=len(planned))
+    iso = day.isoformat()
+    found = {
+        row
+        for scope, contacts in by_scope(connection, iso, settings).items()
+        if not scope.only_texts
+        for row in planned(connection, contacts, iso)
+        if scope.concerns(row.email_type)
+    }
+    return Effect(day=day, contacts=len({row.contact_id for row in found}), messages=len(found))
 
 
 def add(

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.explain.case import Case, date_or_none
-from almanac.explain.model import ContactFacts, IssueNote
+from almanac.explain.model import ContactFacts, IssueNote, SuppressionNote
+from almanac.explain.suppression import suppression_rows
 from almanac.explain.text_messages import usable_phone
 from almanac.planning.contacts import ISSUE_ADVICE, is_active
 from almanac.planning.rule_text import rule_in_words
@@ -46,6 +47,9 @@ def contact_facts(case: Case) -> ContactFacts:
         eligible=case.eligible,
         why_not=None if case.eligible else _why_not(case, row, [i.issue for i in issues]),
         suppression=case.kind_table.reasons[suppressed] or None,
+        suppressions=[
+            SuppressionNote(takes=each.takes, row=each.in_words) for each in suppression_rows(case)
+        ],
         rule=_rule(case, state),
         issues=issues,
     )

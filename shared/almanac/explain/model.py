@@ -45,6 +45,13 @@ class IssueNote(BaseModel):
     advice: str
 
 
+class SuppressionNote(BaseModel):
+    """A row of suppressions in force that concerns the contact."""
+
+    takes: str  # which messages, as text
+    row: str  # its reason, bounds and what it names, as text
+
+
 class ContactFacts(BaseModel):
     """The contact as the rules see it."""
 
@@ -61,6 +68,7 @@ class ContactFacts(BaseModel):
     eligible: bool  # can get messages at all
     why_not: str | None = None  # if not eligible
     suppression: str | None = None  # the skip reason of every message
+    suppressions: list[SuppressionNote] = []  # in the order of the table
     rule: str  # the state's rule as text
     issues: list[IssueNote] = []
 

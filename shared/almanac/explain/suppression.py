@@ -9,8 +9,10 @@ import numpy as np
 
 from almanac import civil
 from almanac.database.catalog import Record
+from almanac.database.suppressions import SMS
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, Input
+from almanac.phone_number import bare_number, is_number
 from almanac.planning.suppressions import holds_on
 from almanac.schedule_status import SkipReason
 
@@ -34,6 +36,16 @@ class SuppressionRow:
         return named | {name: self._date(name) for name in ("since", "until")}
 
     @property
+    def takes(self) -> str:
+        """Return which messages it takes away, as text."""
+        types = str(self.record.get("email_types") or "").strip()
+        by_number = str(self.record.get("phone") or "").strip()
+        texts = by_number or str(self.record.get("channel") or "").strip().lower() == SMS
+        if not types:
+            return "text messages" if texts else "every message"
+        return f"text messages of the types {types}" if texts else f"messages of the types {types}"
+
+    @property
     def in_words(self) -> str:
         """Return its reason, its bounds and what it is about."""
         words = [str(self.record.get("reason") or "no reason given")]
@@ -48,6 +60,24 @@ class SuppressionRow:
 
     def _date(self, name: str) -> Input:
         return civil.parse_date(str(self.record.get(name) or ""))
+
+
+def suppression_rows(case: Case) -> list[SuppressionRow]:
+    """Return the rows in force that concern the contact by its id, its address or its number."""
+    contact = case.data.contacts.to_pylist()[0]
+    email = contact["email"].strip().lower()
+    number = bare_number(contact["phone_number"]) if is_number(contact["phone_number"]) else ""
+    holds = holds_on(case.data.suppressions, civil.day_of(case.context.as_of))
+    return [
+        SuppressionRow(case.suppressions[at])
+        for at, row in enumerate(case.data.suppressions.to_pylist())
+        if holds[at]
+        and (
+            bare_number(row["phone"]) == number != ""
+            if row["phone"].strip()
+            else row["contact_id"] == contact["id"] != 0 or row["email"] == email != ""
+        )
+    ]
 
 
 def suppression_row(case: Case, row: int, *, texts: bool = False) -> SuppressionRow | None:

@@ -105,6 +105,7 @@ def _contact(console: Console, found: Explanation) -> None:
         rows.append(("underwriting", "failed"))
     if contact.suppression:
         rows.append(("suppression", contact.suppression))
+    rows += [("suppressed", f"{each.takes}: {each.row}") for each in contact.suppressions]
     rows += [("issue", f"{i.issue}: {i.advice} ({i.detail!r})") for i in contact.issues]
     table(console, ("!", ""), rows)
 

@@ -18,7 +18,7 @@ from almanac.planning.brief import RunContext
 from almanac.planning.issues import issue_rows
 from almanac.planning.kinds import KindTable
 from almanac.planning.left_out import why_left_out
-from almanac.planning.suppressions import Suppressed, in_force
+from almanac.planning.suppressions import Suppressed, digits_of, in_force
 from almanac.planning.texts import codes, filled, lower, mask, trimmed
 from almanac.rules.states import STATE_NAMES, USPS_STATES
 from almanac.rules.windows import Exclusions, RuleTable
@@ -198,8 +198,7 @@ def is_active(table: pa.Table, context: RunContext) -> Mask:
 
 def phone_digits(texts: pa.Array) -> pa.Array:
     """Return the digits of numbers that text messages can be sent to, '' for others."""
-    digits = pc.replace_substring_regex(texts, r"\.0$", "")
-    digits = pc.replace_substring_regex(digits, "[^0-9]", "")
+    digits = digits_of(texts)
     length = pc.utf8_length(digits)
     usable = pc.and_(pc.greater_equal(length, 10), pc.less_equal(length, 15))
     usable = pc.and_not(usable, pc.match_substring_regex(digits, SAME_DIGIT))

@@ -33,6 +33,11 @@ def holds_on(suppressions: pa.Table, as_of: int) -> Mask:
     return holds
 
 
+def digits_of(numbers: pa.Array) -> pa.Array:
+    """Return the digits of trimmed phone numbers; one stored as a real number ends in .0."""
+    return pc.replace_substring_regex(numbers, r"\.0$|[^0-9]", "")
+
+
 def bare_number(digits: pa.Array) -> pa.Array:
     """Return phone numbers without the leading 1 of eleven digits."""
     return pc.replace_substring_regex(digits, "^1([0-9]{10})$", r"\1")
@@ -76,7 +81,7 @@ class Suppressed:
         opted_out: Codes,
     ) -> Self:
         """Match the rows in force with contacts, given their ids, addresses and phone digits."""
-        number = pc.replace_substring_regex(table["phone"].combine_chunks(), "[^0-9]", "")
+        number = digits_of(trimmed(table, "phone"))
         has_number = filled(table["phone"])
         only_texts = has_number | mask(pc.equal(lower(trimmed(table, "channel")), "sms"))
         types = lower(trimmed(table, "email_types")).to_pylist()
