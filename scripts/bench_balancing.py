@@ -64,7 +64,9 @@ def _row(
     )
     limits = Limits.of(Config(), T0, contacts, KINDS)
     started = time.process_time()
-    placement = place(contenders, NOTHING, limits, NoDayCodes(daily_cap=1, conflict=2))
+    placement = place(
+        contenders, NOTHING, limits, NoDayCodes(daily_cap=1, conflict=2, no_sending_day=3)
+    )
     seconds = time.process_time() - started
     share = float((placement.reason == 0).mean())
     print(f"{size:>8}  {seconds:7.1f}  {share:5.0%}   {what}", flush=True)

@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from almanac.config_closed_days import ClosedDays
 from almanac.config_delivery import DeliverySettings
 from almanac.config_problems import Takes, lines, near, problems_of
 from almanac.config_rules import (
@@ -67,8 +68,6 @@ def _email_type(key: str) -> str:
 
 
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
-Percentage = Annotated[float, Field(gt=0, le=1)]
-Year = Annotated[int, Field(ge=1, le=9999)]
 OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 1 and 61")]
 EmailType = Annotated[str, AfterValidator(_email_type)]
 ContactColumn = Annotated[str, AfterValidator(valid_contact_column)]
@@ -98,7 +97,7 @@ class Timing(Section):
 class Aep(Section):
     enabled: bool = True
     date: Annotated[str, AfterValidator(valid_month_day), Takes(MONTH_DAY)] = "09-15"
-    years: list[Year] | None = None
+    years: list[Annotated[int, Field(ge=1, le=9999)]] | None = None
     valid_days: Days = 30
 
 
@@ -108,11 +107,12 @@ class Frequency(Section):
 
 
 class LoadBalancing(Section):
-    daily_send_percentage_cap: Percentage = 0.07
+    daily_send_percentage_cap: Annotated[float, Field(gt=0, le=1)] = 0.07
     ed_daily_soft_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 15
     ed_smoothing_window_days: OddDays = 5
     catch_up_spread_days: Annotated[int, Field(ge=1, le=366)] = 7
     overage_threshold: Annotated[float, Field(ge=1, le=100)] = 1.2
+    closed: ClosedDays = ClosedDays()
 
     @field_validator("ed_smoothing_window_days")
     @classmethod

@@ -40,6 +40,7 @@ class SkipCode(Enum):
     CAMPAIGN_CONFLICT = "Campaign priority conflict"
     FREQUENCY = "Frequency limit exceeded"
     DAILY_CAP = "Daily volume cap"
+    NO_SENDING_DAY = "No sending day"
     NOT_SENT = "Not sent by its deadline"
     YEAR_ROUND = "Year-round exclusion for {}"
     AGE = "Age exclusion for {}"

@@ -3,9 +3,13 @@ Daily cap)."""
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
+
+import holidays
 
 from .candidates import Candidate, Identity
 from .dates import days_between, plus
@@ -14,6 +18,8 @@ from .settings import Config
 from .sifting import CONFLICT, excluded_between
 
 CAP = "Daily volume cap"
+NO_SENDING_DAY = "No sending day"
+_WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _SHARE_OF_EFFECTIVE_DATES = Decimal("0.3")
 
 
@@ -24,11 +30,18 @@ def _product(a: int, b: object) -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """C, X and the effective-date limit of a day."""
+    """C, X and the effective-date limit of a day; on closed days C and X are 0."""
 
     c: int
     x: int
     effective_dates: int
+    closed: Callable[[date], bool]
+
+    def c_on(self, day: date) -> int:
+        return 0 if self.closed(day) else self.c
+
+    def x_on(self, day: date) -> int:
+        return 0 if self.closed(day) else self.x
 
 
 def limits(total: int, config: Config) -> Limits:
@@ -37,7 +50,24 @@ def limits(total: int, config: Config) -> Limits:
     c = max(1, _product(total, balancing["daily_send_percentage_cap"]))
     x = max(c, _product(c, balancing["overage_threshold"]))
     soft = min(balancing["ed_daily_soft_limit"], _product(c, _SHARE_OF_EFFECTIVE_DATES))
-    return Limits(c, x, max(1, soft))
+    return Limits(c, x, max(1, soft), closed_days(balancing["closed"]))
+
+
+def closed_days(closed: dict[str, list[Any]]) -> Callable[[date], bool]:
+    """Whether nothing is sent on a day: a weekday, a date, or a public holiday of a place."""
+    places = [
+        holidays.country_holidays(code[:2], subdiv=code[3:] or None)
+        for code in closed.get("holidays", [])
+    ]
+
+    def is_closed(day: date) -> bool:
+        return (
+            _WEEKDAYS[day.weekday()] in closed.get("weekdays", [])
+            or day.isoformat() in [str(each) for each in closed.get("dates", [])]
+            or any(day in place for place in places)
+        )
+
+    return is_closed
 
 
 def set_target(one: Candidate, plan: dict[Identity, Scheduled], t0: date, config: Config) -> None:
@@ -99,11 +129,11 @@ class Days:
         self.stand(one.contact.id, day, one.is_campaign)
 
 
-def _place_kept(kept: list[Candidate], days: Days, x: int) -> list[Candidate]:
+def _place_kept(kept: list[Candidate], days: Days, limit: Limits) -> list[Candidate]:
     """Kept candidates on the days that they have; those that find no room become new."""
     left = []
     for one in kept:
-        if days.load[one.target] < x and not days.barred(one, one.target):
+        if days.load[one.target] < limit.x_on(one.target) and not days.barred(one, one.target):
             days.place(one, one.target)
         else:
             left.append(one)
@@ -165,24 +195,31 @@ def _give_days(
     in_order = sorted(chosen, key=lambda c: (c.hi, c.rank))
     for day in days_between(t0, last):
         pending = [one for one in chosen if one.day is None and one.hi >= day]
-        _place_some(_waiting(in_order, day), days, day, _must(pending, room, day), limit.x)
+        _place_some(_waiting(in_order, day), days, day, _must(pending, room, day), limit.x_on(day))
         own = [one for one in _waiting(in_order, day) if one.target == day]
-        if len(own) + days.load[day] <= limit.x:
-            _place_some(own, days, day, math.inf, limit.x)
-        _place_some(_waiting(in_order, day), days, day, math.inf, limit.c)
+        if len(own) + days.load[day] <= limit.x_on(day):
+            _place_some(own, days, day, math.inf, limit.x_on(day))
+        _place_some(_waiting(in_order, day), days, day, math.inf, limit.c_on(day))
 
 
-def _place_over(one: Candidate, days: Days, x: int) -> bool:
+def _place_over(one: Candidate, days: Days, limit: Limits) -> bool:
     """The first day with room below the ceiling, if there is one."""
-    free = [day for day in _with_room(one, days, x) if not days.barred(one, day)]
+    free = [day for day in _with_room(one, days, limit) if not days.barred(one, day)]
     if free:
         days.place(one, free[0])
     return bool(free)
 
 
-def _with_room(one: Candidate, days: Days, x: int) -> list[date]:
-    length = (one.hi - one.target).days + 1
-    return [day for n in range(length) if days.load[day := plus(one.target, n)] < x]
+def _with_room(one: Candidate, days: Days, limit: Limits) -> list[date]:
+    return [day for day in days_between(one.target, one.hi) if days.load[day] < limit.x_on(day)]
+
+
+def _why_none(one: Candidate, days: Days, limit: Limits) -> str:
+    """Why it has found no day."""
+    if _with_room(one, days, limit):
+        return CONFLICT
+    closed = all(limit.closed(day) for day in days_between(one.target, one.hi))
+    return NO_SENDING_DAY if closed else CAP
 
 
 def place(candidates: list[Candidate], standing: list[Scheduled], limit: Limits, t0: date) -> None:
@@ -192,12 +229,12 @@ def place(candidates: list[Candidate], standing: list[Scheduled], limit: Limits,
         if row.send_date is not None:
             days.stand(row.contact_id, row.send_date, row.is_campaign)
     by_rank = sorted(candidates, key=lambda c: c.rank)
-    _place_kept([one for one in by_rank if one.kept], days, limit.x)
+    _place_kept([one for one in by_rank if one.kept], days, limit)
     new = [one for one in by_rank if one.day is None]
     last = max((one.hi for one in new), default=t0)
-    room = {day: max(0, limit.x - days.load[day]) for day in days_between(t0, last)}
+    room = {day: max(0, limit.x_on(day) - days.load[day]) for day in days_between(t0, last)}
     _give_days(_admitted(new, room), days, room, limit, t0)
     late = [one for one in new if one.day is None]
     # why one found no day is judged when all have been placed: a second run then says the same
-    for one in [one for one in late if not _place_over(one, days, limit.x)]:
-        one.reason = CONFLICT if _with_room(one, days, limit.x) else CAP
+    for one in [one for one in late if not _place_over(one, days, limit)]:
+        one.reason = _why_none(one, days, limit)

@@ -42,6 +42,7 @@ DEFAULTS: Config = {
         "ed_smoothing_window_days": 5,
         "catch_up_spread_days": 7,
         "overage_threshold": 1.2,
+        "closed": {"weekdays": [], "dates": [], "holidays": []},
     },
     "contacts": {
         "active_statuses": ["active"],

@@ -82,16 +82,21 @@ def test_no_message_is_lost_to_the_cap_that_could_have_been_sent(block: int) -> 
             previous_day=np.full(len(spans), NO_DAY, np.int32),
             previous_ideal=np.zeros(len(spans), np.bool_),
         )
-        limits = Limits(T0, cap, cap + extra, 1, 1, 1, KINDS)
+        closed = [rng.random() < 0.2 for _ in fixed]
+        closed_days = frozenset(T0 + day for day, is_closed in enumerate(closed) if is_closed)
+        limits = Limits(T0, cap, cap + extra, 1, 1, 1, KINDS, closed_days)
         load = Occupancy(
             np.array(fixed, np.int64),
             np.zeros(len(fixed), np.int64),
             np.zeros(0, np.int64),
             np.zeros(0, np.int32),
         )
-        placed = place(contenders, load, limits, NoDayCodes(1, 2))
+        placed = place(contenders, load, limits, NoDayCodes(1, 2, 3))
         sent = placed.reason == 0
-        room = [max(0, limits.ceiling - load) for load in fixed]
+        room = [
+            0 if is_closed else max(0, limits.ceiling - load)
+            for load, is_closed in zip(fixed, closed, strict=True)
+        ]
         assert sent.sum() == most(spans, room), f"seed {seed}"
         # and none for one of worse rank
         hashes = message_hashes(

@@ -19,7 +19,7 @@ from tests.support.sampling import sampled
 
 T0 = 20_000
 DAYS = 14
-CAP_REACHED, CONFLICT = 1, 2
+CAP_REACHED, CONFLICT, CLOSED = 1, 2, 3
 KINDS = [
     Kind("aep", 0, 30, None, None),
     Kind("campaign_a", 1, 10, None, None),
@@ -110,11 +110,19 @@ def one_by_one(
             if one.floor <= moved <= one.ceiling:
                 one.target = moved
     ranked = sorted(messages, key=lambda m: m.rank)
+    cap, ceiling = (
+        {day: 0 if day in limits.closed else most for day in range(T0, T0 + 4 * DAYS)}
+        for most in (limits.cap, limits.ceiling)
+    )
     for one in ranked:
-        if one.kept and days.load[one.target] < limits.ceiling and not days.barred(one, one.target):
+        if (
+            one.kept
+            and days.load[one.target] < ceiling[one.target]
+            and not days.barred(one, one.target)
+        ):
             days.stand(one, one.target)
     new = [m for m in ranked if m.day is None]
-    room = {day: max(0, limits.ceiling - days.load[day]) for day in range(T0, T0 + 4 * DAYS)}
+    room = {day: max(0, ceiling[day] - days.load[day]) for day in range(T0, T0 + 4 * DAYS)}
     chosen = admitted_by_matching(new, room)
     by_last_day = sorted(chosen, key=lambda m: (m.ceiling, m.rank))
     for day in range(T0, T0 + 4 * DAYS):
@@ -124,29 +132,29 @@ def one_by_one(
             for last in range(day, T0 + 4 * DAYS)
         )
         for one in waiting(by_last_day, day):
-            if must > 0 and days.load[day] < limits.ceiling and not days.barred(one, day):
+            if must > 0 and days.load[day] < ceiling[day] and not days.barred(one, day):
                 days.stand(one, day)
                 must -= 1
         own = [m for m in waiting(by_last_day, day) if m.target == day]
-        if len(own) + days.load[day] <= limits.ceiling:
+        if len(own) + days.load[day] <= ceiling[day]:
             for one in own:
                 if not days.barred(one, day):
                     days.stand(one, day)
         for one in waiting(by_last_day, day):
-            if days.load[day] < limits.cap and not days.barred(one, day):
+            if days.load[day] < cap[day] and not days.barred(one, day):
                 days.stand(one, day)
     late = [m for m in new if m.day is None]
     for one in late:
         for day in range(one.target, one.ceiling + 1):
-            if days.load[day] < limits.ceiling and not days.barred(one, day):
+            if days.load[day] < ceiling[day] and not days.barred(one, day):
                 days.stand(one, day)
                 break
     for one in late:
         if one.day is None:
-            has_room = any(
-                days.load[day] < limits.ceiling for day in range(one.target, one.ceiling + 1)
-            )
-            one.reason = CONFLICT if has_room else CAP_REACHED
+            allowed = range(one.target, one.ceiling + 1)
+            has_room = any(days.load[day] < ceiling[day] for day in allowed)
+            closed = limits.closed.issuperset(allowed)
+            one.reason = CONFLICT if has_room else CLOSED if closed else CAP_REACHED
 
 
 def waiting(in_order: list[Message], day: int) -> list[Message]:
@@ -230,6 +238,7 @@ def test_days_are_chosen_as_if_one_message_came_after_the_other(block: int) -> N
             smoothing_window=rng.choice([1, 3, 5]),
             catch_up_days=rng.randrange(1, 8),
             kinds=KINDS,
+            closed=frozenset(rng.sample(range(T0, T0 + DAYS), rng.choice([0, 0, 2, 5, DAYS]))),
         )
         fixed = [rng.choice([0, 0, 0, 1, 5]) for _ in range(DAYS)]
         dated = [rng.randrange(number + 1) for number in fixed]
@@ -246,7 +255,9 @@ def test_days_are_chosen_as_if_one_message_came_after_the_other(block: int) -> N
             Counter({T0 + n: x for n, x in enumerate(dated)}),
             limits,
         )
-        placed = place(contenders(messages), load, limits, NoDayCodes(CAP_REACHED, CONFLICT))
+        placed = place(
+            contenders(messages), load, limits, NoDayCodes(CAP_REACHED, CONFLICT, CLOSED)
+        )
         expected = [(m.reason, m.ideal if m.day is None else m.day) for m in messages]
         found = list(zip(placed.reason.tolist(), placed.day.tolist(), strict=True))
         assert found == expected, f"seed {seed}"

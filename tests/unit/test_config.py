@@ -76,6 +76,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "ed_smoothing_window_days": 5,
         "catch_up_spread_days": 7,
         "overage_threshold": 1.2,
+        "closed": {"weekdays": [], "dates": [], "holidays": []},
     }
     assert config.organization.model_dump() == {
         "enable_post_window_emails": True,

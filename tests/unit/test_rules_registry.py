@@ -193,5 +193,6 @@ def test_the_reasons_are_those_of_the_oracle() -> None:
         sifting.CONFLICT,
         sifting.FREQUENCY,
         placing.CAP,
+        placing.NO_SENDING_DAY,
     }
     assert told | {"Not sent by its deadline"} == {code.value for code in FIXED_SKIPS}

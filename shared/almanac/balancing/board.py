@@ -23,6 +23,10 @@ class Board:
         self.due = contenders.ceiling - np.int32(limits.t0)
         self.days = max(int(self.due.max()), int(self.target.max())) + 1
         self.occupancy = padded(fixed.days, self.days)
+        # C and X of each day
+        self.open = limits.open_days(self.days)
+        self.cap: Counts = limits.cap * self.open.astype(np.int64)
+        self.ceiling: Counts = limits.ceiling * self.open.astype(np.int64)
         size = len(contenders)
         self.placed = np.full(size, -1, np.int32)
         self.step = np.zeros(size, np.int8)
@@ -41,7 +45,8 @@ class Board:
 
     def room(self) -> Counts:
         """Return how many more messages fit on each day below X."""
-        return np.maximum(self.limits.ceiling - self.occupancy, 0)
+        room: Counts = np.maximum(self.ceiling - self.occupancy, 0)
+        return room
 
     def order(self, messages: Index) -> Index:
         """Return the positions of the messages in rank order, best first."""
@@ -93,8 +98,15 @@ class Board:
     def next_free(self) -> npt.NDArray[np.int32]:
         """Return for each day the first from it on with a load below X, a day past the end where
         there is none."""
-        days = np.where(self.occupancy < self.limits.ceiling, np.arange(self.days), self.days)
-        first = np.minimum.accumulate(days[::-1])[::-1]
+        return self._next(self.occupancy < self.ceiling)
+
+    def next_open(self) -> npt.NDArray[np.int32]:
+        """Return for each day the first from it on that is not closed, else a day past the end."""
+        return self._next(self.open)
+
+    def _next(self, days: Mask) -> npt.NDArray[np.int32]:
+        numbers = np.where(days, np.arange(self.days), self.days)
+        first = np.minimum.accumulate(numbers[::-1])[::-1]
         return np.append(first, [self.days, self.days]).astype(np.int32)
 
     def _entangled_keys(self, messages: Index, day: Days | int) -> tuple[Index, Ids]:

@@ -32,7 +32,7 @@ def _busy_days(board: Board, messages: Index) -> Mask:
     An upper bound of how many wait is carried from day to day: at least as many go as fit below C,
     but for campaign emails that others keep from the day.
     """
-    ceiling, cap = board.limits.ceiling, board.limits.cap
+    ceiling, cap = board.ceiling.tolist(), board.cap.tolist()
     target = board.target[messages]
     own = np.bincount(target, minlength=board.days)
     barred = np.bincount(target[~board.placeable(messages, target)], minlength=board.days)
@@ -43,9 +43,9 @@ def _busy_days(board: Board, messages: Index) -> Mask:
     waiting, kept_away = 0, 0
     for day in range(board.days):
         load = int(board.occupancy[day])
-        busy[day] = waiting + kept_away + barred[day] > 0 or own[day] + load > ceiling
+        busy[day] = waiting + kept_away + barred[day] > 0 or own[day] + load > ceiling[day]
         if busy[day]:
-            waiting = max(0, waiting + int(own[day]) - max(0, cap - load))
+            waiting = max(0, waiting + int(own[day]) - max(0, cap[day] - load))
             kept_away += int(arriving[day])
         if day >= last:
             kept_away = 0
@@ -111,11 +111,11 @@ class _Calendar:
             self._waiting.setdefault(due, _Queue()).add(some)
         self._take(day, self._must(day))
         left = own[board.placed[own] < 0]
-        if len(left) and len(left) + board.occupancy[day] <= board.limits.ceiling:
+        if len(left) and len(left) + board.occupancy[day] <= board.ceiling[day]:
             for due, some in _groups(board.due[left], left):
                 self._put_some(some, day, len(some))
                 self._waiting[due].drop_placed(board)
-        self._take(day, board.limits.cap - int(board.occupancy[day]))
+        self._take(day, int(board.cap[day] - board.occupancy[day]))
 
     def _must(self, day: int) -> int:
         """Return how many must go on the day so that all others can go later."""
@@ -126,7 +126,7 @@ class _Calendar:
     def _take(self, day: int, most: int) -> None:
         """Place up to so many of those that wait, by last day and rank."""
         board = self._board
-        most = min(most, board.limits.ceiling - int(board.occupancy[day]))
+        most = min(most, int(board.ceiling[day] - board.occupancy[day]))
         for due in sorted(self._waiting):
             if most <= 0:
                 return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from almanac import civil
 from almanac.config import Config
 from almanac.frames import Codes, Days, Ids, Kind
 
@@ -39,10 +41,18 @@ class Limits:
     smoothing_window: int
     catch_up_days: int
     kinds: Sequence[Kind]
+    closed: frozenset[int] = frozenset()  # day numbers
 
     @classmethod
-    def of(cls, config: Config, t0: int, total_contacts: int, kinds: Sequence[Kind]) -> Limits:
-        """Return the limits of an organization with that number of contacts."""
+    def of(
+        cls,
+        config: Config,
+        t0: int,
+        total_contacts: int,
+        kinds: Sequence[Kind],
+        closed: Iterable[dt.date] = (),
+    ) -> Limits:
+        """Return the limits of an organization with that number of contacts and closed days."""
         return cls(
             t0=t0,
             cap=config.daily_cap(total_contacts),
@@ -51,7 +61,15 @@ class Limits:
             smoothing_window=config.load_balancing.ed_smoothing_window_days,
             catch_up_days=config.load_balancing.catch_up_spread_days,
             kinds=kinds,
+            closed=frozenset(map(civil.day_of, closed)),
         )
+
+    def open_days(self, size: int) -> npt.NDArray[np.bool_]:
+        """Return of each of the first `size` days from T0 on whether messages can be sent."""
+        closed = np.array([day - self.t0 for day in self.closed], np.int64)
+        result = np.ones(size, np.bool_)
+        result[closed[(closed >= 0) & (closed < size)]] = False
+        return result
 
     @cached_property
     def is_campaign(self) -> npt.NDArray[np.bool_]:

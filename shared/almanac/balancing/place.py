@@ -30,6 +30,7 @@ class NoDayCodes:
 
     daily_cap: int
     conflict: int
+    no_sending_day: int
 
 
 def place(contenders: Contenders, fixed: Occupancy, limits: Limits, skip: NoDayCodes) -> Placement:
@@ -100,7 +101,7 @@ def _stretch(board: Board, want: Days) -> int:
 
     Those without a day, `board.days`, need none.
     """
-    room = np.append(board.limits.ceiling - board.occupancy, len(want))
+    room = np.append(board.ceiling - board.occupancy, len(want))
     order = np.argsort(want, kind="stable")
     nth = np.empty(len(want), np.intp)  # of the messages that want the same day
     nth[order] = rank_in_group(want[order])
@@ -128,10 +129,12 @@ def _wanted(board: Board, block: Index, next_free: Days) -> Days:
 
 
 def _reasons(board: Board, skip: NoDayCodes) -> Codes:
-    """Why some found no day: the days are full, or those with room have a campaign e-mail
-    of the contact. Judged by the final loads, so that the next run finds the same reason."""
+    """Why some found no day: the days are closed or full, or those with room have a campaign
+    e-mail of the contact. Judged by the final loads, so that the next run finds the same reason."""
     reason = np.zeros(len(board.placed), np.int32)
     messages = np.flatnonzero(board.placed < 0)
-    room = board.next_free()[board.target[messages]] <= board.due[messages]
-    reason[messages] = np.where(room, skip.conflict, skip.daily_cap)
+    target, due = board.target[messages], board.due[messages]
+    all_closed, room = board.next_open()[target] > due, board.next_free()[target] <= due
+    full = np.where(all_closed, skip.no_sending_day, skip.daily_cap)
+    reason[messages] = np.where(room, skip.conflict, full)
     return reason

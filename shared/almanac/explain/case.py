@@ -141,7 +141,7 @@ def plan_case(
         kind_table=kind_table,
         plan=plan,
         data=data,
-        limits=Limits.of(context.config, t0, total, kind_table.kinds),
+        limits=Limits.of(context.config, t0, total, kind_table.kinds, context.closed_days),
         occupancy=database.occupancy(),
         suppressions=extract.suppressions,
         rows=[rows.get(row) for row in matched],

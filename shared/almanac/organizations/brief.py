@@ -49,7 +49,7 @@ def run_context_of(
             if (row["campaign_type"], row["instance_name"]) == (LEGACY_TYPE, LEGACY_NAME)
         ]
         legacy = known[0] if known else snapshot.next_instance_id()
-    return make_run_context(
+    context = make_run_context(
         as_of=as_of,
         t0=t0,
         config=config,
@@ -58,6 +58,8 @@ def run_context_of(
         suppression_reasons=snapshot.suppressions()["reason"].unique().to_pylist(),
         legacy_instance=legacy,
     )
+    closed = config.load_balancing.closed.between(as_of, context.last_day)
+    return context.model_copy(update={"closed_days": closed})
 
 
 def left_out(context: RunContext) -> list[LeftOut]:

@@ -14,6 +14,7 @@ from almanac.planning.instance_fields import Split, overrides_of, text_of, type_
 
 LEGACY_TYPE, LEGACY_NAME = "rate_increase", "legacy_rate_increase"
 LEGACY_TRIGGER_DAYS = 14
+LONGEST_VALID = 366  # days from an ideal date to its deadline, by any setting
 
 DATES = (
     *("active_start_date", "active_end_date", "spread_start_date", "spread_end_date"),
@@ -70,11 +71,21 @@ class RunContext(BaseModel):
     aep_lender: int | None = None  # the instance that lends the built-in AEP its templates
     suppression_reasons: list[str] = []
     legacy_instance: int | None = None  # the instance that old rate increases become targets of
+    closed_days: list[dt.date] = []  # from as_of to last_day
 
     @property
     def horizon(self) -> dt.date:
         """Return H, the last ideal date that the run plans."""
         return self.as_of + dt.timedelta(days=self.config.horizon_days)
+
+    @property
+    def last_day(self) -> dt.date:
+        """Return a day after which no message of the run is of use."""
+        campaigns = [each for each in self.instances if each.takes_part]
+        valid = max([LONGEST_VALID, *(each.days_before_event for each in campaigns)])
+        last = min(dt.date.max.toordinal(), self.horizon.toordinal() + valid)
+        spreads = [each.spread[1] for each in campaigns if each.spread]
+        return max([dt.date.fromordinal(last), *spreads])
 
     @property
     def send_time(self) -> str:

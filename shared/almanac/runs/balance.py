@@ -90,8 +90,9 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
     merged = Contenders.concat(contenders)
     contenders.clear()
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
-    limits = Limits.of(plan.context.config, t0, plan.total_contacts, kind_table.kinds)
-    settings = plan.context.config.contacts
+    config, settings = plan.context.config, plan.context.config.contacts
+    closed = plan.context.closed_days
+    limits = Limits.of(config, t0, plan.total_contacts, kind_table.kinds, closed)
     with Snapshot(database) as snapshot:
         fixed = _fixed(snapshot, ScheduledDays.concat(scheduled), as_of)
         occupancy = _occupancy(snapshot, fixed, t0 - as_of, t0)
@@ -106,7 +107,9 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot, settings)
     skip = NoDayCodes(
-        kind_table.reason(SkipCode.DAILY_CAP), kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
+        daily_cap=kind_table.reason(SkipCode.DAILY_CAP),
+        conflict=kind_table.reason(SkipCode.CAMPAIGN_CONFLICT),
+        no_sending_day=kind_table.reason(SkipCode.NO_SENDING_DAY),
     )
     placement = place(merged, occupancy, limits, skip)
     progress("balance", 1, 1)
