@@ -92,8 +92,17 @@ def full_page(types: tuple[str, ...] = TYPES, campaigns: int = 3) -> PageData:
                 rule="birthday, 30 days before to 60 after",
                 checked=8000,
                 hits=3511,
+                protected=[4000 + 80 * week for week in range(53)],
+                rule_changes=[(dt.date(2027, 7, 1), "a rule begins: its birthday")],
             ),
-            StateLine(state="NY", contacts=4000, rule="all year", checked=4100, hits=4100),
+            StateLine(
+                state="NY",
+                contacts=4000,
+                rule="all year",
+                checked=4100,
+                hits=4100,
+                protected=[4000] * 53,
+            ),
             StateLine(state="TX", contacts=12000, rule="", checked=0, hits=0),
         ],
         campaigns=[
@@ -142,7 +151,18 @@ def hostile_page() -> PageData:
             for name in HOSTILE
             for reason in ("", name)
         ],
-        states=[StateLine(state=n, contacts=1, rule=n, checked=1, hits=1) for n in HOSTILE],
+        states=[
+            StateLine(
+                state=name,
+                contacts=1,
+                rule=name,
+                checked=1,
+                hits=1,
+                protected=[1] * 53,
+                rule_changes=[(AS_OF, name)],
+            )
+            for name in HOSTILE
+        ],
         campaigns=[
             CampaignLine(
                 instance_id=n,

@@ -27,6 +27,7 @@ COMMANDS = {
     "diff": CommandEntry("diff", "Compare the plans of two databases."),
     "campaign": CommandEntry("campaign", "Show campaigns, and change them."),
     "suppression": CommandEntry("suppression", "Maintain the list of suppressed contacts."),
+    "rules": CommandEntry("rules", "Show the state rules, and check them."),
     "due": CommandEntry("sending", "Write the messages of a day for a sender."),
     "mark": CommandEntry("sending", "Record what became of messages."),
     "store": CommandEntry("store", "Manage the databases of a store."),

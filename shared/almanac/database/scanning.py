@@ -39,7 +39,10 @@ PARTS_SCHEMA = pa.schema(
 )
 _TABLES = ("contacts", "email_schedules", "contact_campaigns", "contact_issues", "suppressions")
 _NOTHING = {pa.string(): "", pa.int8(): 0}
-_WHO = ("id", "email", "zip_code", "state", "status", "opt_out")
+_WHO = (
+    *("id", "email", "zip_code", "state", "status", "opt_out"),
+    *("birth_date", "effective_date"),
+)
 
 
 _SENT = ", ".join(f"'{each}'" for each in SENT_STATUSES)
@@ -69,7 +72,8 @@ class Scan(Snapshot):
         self._tables.read_through(columnar)
 
     def who(self, contacts: ContactRange, settings: ContactColumns, *, carriers: bool) -> pa.Table:
-        """Return contacts with only the columns that decide who gets messages; others are empty."""
+        """Return contacts with only the columns that decide who gets messages, and which days are
+        protected; others are empty."""
         wanted = (*_WHO, "carrier") if carriers else _WHO
         select = selects.contact_columns(self._tables.contacts(settings), settings)
         contacts_of = contacts_table(settings)

@@ -35,6 +35,8 @@ from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress, silent
 from almanac.report.lines import by_count
+from almanac.rules.gaps import rules_line
+from almanac.rules.states import USPS_STATES
 
 BATCH = 100_000  # contacts that are read at a time
 # rows, the column with a date, and whether it must have one
@@ -87,6 +89,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     issues: Counter[str] = Counter()
     odd: Counter[str] = Counter()
     without: Counter[str] = Counter()
+    states: set[int] = set()
     eligible = 0
     settings = config.contacts
     ids = snapshot.contact_ids(settings)
@@ -101,6 +104,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         )
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
+        states.update(np.unique(batch.contacts.state).tolist())
         without.update(batch.left_out)
         for rows, column, required in _DATES:
             texts = snapshot.read(rows, each)[column]
@@ -120,6 +124,9 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     return refused | {
         "contacts_left_out": dict(by_count(without)),
         "aep": aep_in_words(context),
+        "rules": rules_line(
+            config, today, context.horizon, [USPS_STATES[code] for code in states if code >= 0]
+        ),
         "split_overlaps": split_overlaps(context),
         "unknown_flags": unknown_flags(snapshot.contact_columns(settings), settings),
         **unreadable(oddities),

@@ -34,6 +34,7 @@ class Findings(BaseModel):
     unreadable_targets: Unreadable = Unreadable()  # the same as those of a run's summary
     odd_target_metadata: Unreadable = Unreadable()
     aep: str = ""
+    rules: str = ""  # what the state rules lack, and which change
     split_overlaps: list[str] = []
     # opt-out and consent columns of the configuration that contacts does not have, in words
     unknown_flags: list[str] = []

@@ -40,6 +40,8 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         paragraph(console, note, indent=0)
     if found.aep:
         paragraph(console, f"AEP message: {found.aep}.", indent=0)
+    if found.rules:
+        paragraph(console, f"State rules: {found.rules}.", indent=0)
     if found.run_fails:
         heading(console, "A run would fail")
         paragraph(console, found.run_fails)

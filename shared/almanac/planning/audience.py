@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from almanac import civil
 from almanac.frames import NO_DAY, Ids
 from almanac.joins import positions
 from almanac.planning.brief import Instance, RunContext
@@ -17,6 +18,7 @@ from almanac.planning.campaigns import legacy_triggers, reached
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.history import CAMPAIGN, read_committed
 from almanac.planning.kinds import KindTable
+from almanac.rules.protected import protected_contacts
 from almanac.rules.states import USPS_STATES
 
 
@@ -28,6 +30,8 @@ class Audience:
     reach: Counter[int]  # by instance id: contacts that it targets, also if it was sent
     suppressed: Counter[str]  # by the skip reason of their suppression
     left_out: Counter[str]  # those who can get none, by why
+    # by state with rules: contacts that are protected on the first day of each of context.weeks
+    protected: dict[str, list[int]]
 
     @classmethod
     def of(
@@ -48,6 +52,7 @@ class Audience:
             reach=+Counter(reach),
             suppressed=_named(kind_table.reasons, suppressed),
             left_out=batch.left_out,
+            protected=_protected(batch, context),
         )
 
 
@@ -58,6 +63,14 @@ def sent_by_instance(committed: pa.Table, contact_ids: Ids, context: RunContext)
     sent = rows.instance[rows.is_sent & (rows.type == CAMPAIGN) & (rows.instance >= 0)]
     counts = np.bincount(sent, minlength=len(context.instances)).tolist()
     return +Counter({i.id: n for i, n in zip(context.instances, counts, strict=True)})
+
+
+def _protected(batch: ContactBatch, context: RunContext) -> dict[str, list[int]]:
+    contacts = batch.contacts
+    days = np.array([civil.day_of(day) for day in context.weeks], np.int32)
+    return protected_contacts(
+        context.config, contacts.state, contacts.birth, contacts.effective, days
+    )
 
 
 def _reach(

@@ -15,6 +15,7 @@ from almanac.planning.instance_fields import Split, overrides_of, text_of, type_
 LEGACY_TYPE, LEGACY_NAME = "rate_increase", "legacy_rate_increase"
 LEGACY_TRIGGER_DAYS = 14
 LONGEST_VALID = 366  # days from an ideal date to its deadline, by any setting
+YEAR = 366  # days
 
 DATES = (
     *("active_start_date", "active_end_date", "spread_start_date", "spread_end_date"),
@@ -86,6 +87,12 @@ class RunContext(BaseModel):
         last = min(dt.date.max.toordinal(), self.horizon.toordinal() + valid)
         spreads = [each.spread[1] for each in campaigns if each.spread]
         return max([dt.date.fromordinal(last), *spreads])
+
+    @property
+    def weeks(self) -> list[dt.date]:
+        """Return as_of and the same day of the following weeks, of a year at most."""
+        count = min(YEAR, self.config.horizon_days) // 7 + 1
+        return [self.as_of + dt.timedelta(weeks=n) for n in range(count)]
 
     @property
     def send_time(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from almanac.config import Config
 from almanac.config_rules import StateRule
 
@@ -33,3 +35,25 @@ def rule_in_words(state: str, config: Config) -> str:
     if rule.year_round_from_age is not None:
         text += f"; all year from the age of {rule.year_round_from_age}"
     return text
+
+
+def one_rule_in_words(rule: StateRule) -> str:
+    """Return what one rule excludes while it is law, without the days ahead of its windows."""
+    if rule.kind == "year_round":
+        return "all year"
+    if rule.kind == "calendar_window":
+        return f"{_month_day(rule.begins)} to {_month_day(rule.ends)}"
+    anchor = "first of the birth month" if rule.use_month_start else ANCHORS[rule.kind]
+    text = f"{anchor} to {rule.after} days after it"
+    if rule.before:
+        text = f"{rule.before} days before the {anchor} to {rule.after} after it"
+    if rule.year_round_from_age is not None:
+        text += f"; all year from the age of {rule.year_round_from_age}"
+    return text
+
+
+def _month_day(text: str | None) -> str:
+    """Return a day of the year such as 15 October."""
+    assert text is not None
+    day = dt.date(2000, int(text[:2]), int(text[3:]))
+    return f"{day.day} {day:%B}"

@@ -43,6 +43,9 @@ class StateLine(BaseModel):
     rule: str  # as text; "" for a state without one
     checked: int  # messages checked against the rule
     hits: int  # those skipped for it
+    # contacts that the rule protects as of the run's day and of the same day of each later week
+    protected: list[int] = []
+    rule_changes: list[tuple[dt.date, str]] = []  # from then on, in words
 
 
 class CampaignLine(BaseModel):

@@ -18,6 +18,7 @@ from almanac.outputs import check_no_database, neighbour
 from almanac.report.charts import BAR_HEIGHT, BAR_TOP, bars, calendar
 from almanac.report.headlines import alerts, cards, changes_in_words, short_day
 from almanac.report.page_data import PageData
+from almanac.report.protected_days import BOX_HEIGHT, protected_days
 from almanac.report.table import Cell, ReportTable, to_csv
 from almanac.report.tables import tables_of
 from almanac.report.what_if_page import weeks_chart
@@ -103,9 +104,11 @@ def _page(data: PageData, tables: dict[str, ReportTable], folder: str) -> str:
             changes=changes_in_words(data),
             months=calendar(data),
             chart=bars(data),
+            protected=protected_days(data),
             weeks=weeks_chart(data.what_if) if data.what_if else None,
             bar_top=BAR_TOP,
             bar_height=BAR_HEIGHT,
+            box_height=BOX_HEIGHT,
             script=Markup(script),
             style=Markup(style),
             script_hash=_digest(script),

@@ -46,6 +46,7 @@ class PageData(BaseModel):
     issues: list[tuple[str, int, str]]  # kind, contacts, advice
     seconds: dict[str, float] = {}  # by step, and "total"
     notes: list[str] = []
+    rules: str = ""  # what the state rules lack, and which change
     what_if: WhatIf | None = None
 
     @property
@@ -84,6 +85,7 @@ class Numbers(BaseModel):
     suppressions: list[SuppressionLine]
     issues: dict[str, int]
     shared_addresses: SharedAddresses | None = None
+    rules: str = ""
 
     @classmethod
     def of_summary(cls, summary: RunSummary) -> Numbers:
@@ -119,7 +121,7 @@ class Numbers(BaseModel):
         return fields | {"issues": advised(self.issues, advice)}
 
 
-_SHARED = ("days", "messages", "states", "campaigns", "suppressions", "issues")
+_SHARED = ("days", "messages", "states", "campaigns", "suppressions", "issues", "rules")
 
 
 def page_of_summary(

@@ -90,6 +90,7 @@ class RunSummary(BaseModel):
     unreadable_targets: Unreadable = Unreadable()
     # rows with metadata that is no JSON object, which is left out
     odd_target_metadata: Unreadable = Unreadable()
+    rules: str = ""  # what the state rules lack, and which change, in words
     aep: str = ""  # which AEP message holds, in words
     split_overlaps: list[str] = []  # instances of one split group that share contacts, in words
     # opt-out and consent columns of the configuration that contacts does not have, in words

@@ -80,6 +80,8 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
         paragraph(console, note, indent=0)
     if summary.aep:
         paragraph(console, f"AEP message: {summary.aep}.", indent=0)
+    if summary.rules:
+        paragraph(console, f"State rules: {summary.rules}.", indent=0)
 
 
 def _left_out(summary: RunSummary) -> list[tuple[str, int]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from almanac.report.charts import series
 from almanac.report.lines import CHANGES, CampaignLine, by_count, split_reason
 from almanac.report.page_data import PageData
+from almanac.report.protected_days import protected_table
 from almanac.report.table import Cell, ReportColumn, ReportTable, Row, table_by_type
 from almanac.report.what_if_page import what_if_tables
 
@@ -16,8 +17,8 @@ NO_RULE = "no rule"
 ABOVE, AT_CAP = "above the ceiling", "at the cap"
 
 TABLES = (
-    *("days", "above", "types", "reasons", "states", "messages", "campaigns", "changes"),
-    *("suppressions", "issues", "facts", "seconds"),
+    *("days", "above", "types", "reasons", "states", "protected", "messages", "campaigns"),
+    *("changes", "suppressions", "issues", "facts", "seconds"),
 )
 
 
@@ -36,6 +37,7 @@ def tables_of(data: PageData) -> dict[str, ReportTable]:
         _by_type(data),
         _reasons(data),
         _states(data),
+        protected_table(data),
         _messages(data),
         _campaigns(data),
         _changes(data),

@@ -105,6 +105,14 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: Ki
                 "the contacts that it leaves out are counted wrongly",
             ),
             (
+                audience.protected.keys() <= audience.states.keys()
+                and all(
+                    len(counts) == len(plan.context.weeks) and max(counts) <= audience.states[state]
+                    for state, counts in audience.protected.items()
+                ),
+                "its protected contacts are counted wrongly",
+            ),
+            (
                 audience.suppressed.keys() <= set(kind_table.reasons)
                 and audience.suppressed.total() <= eligible,
                 "its suppressed contacts are counted wrongly",

@@ -73,6 +73,7 @@ class _Note(BaseModel):
     sent: dict[str, Count]
     suppressed: dict[str, Count]
     left_out: dict[str, Count]
+    protected: dict[str, list[Count]]
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Fragment:
             "sent": _in_order(self.sent),
             "suppressed": _in_order(self.audience.suppressed),
             "left_out": _in_order(self.audience.left_out),
+            "protected": self.audience.protected,
         }
         table = pa.concat_tables(parts.values(), promote_options="default")
         if table.num_rows > MAX_ROWS:
@@ -154,6 +156,7 @@ class Fragment:
                     _by_id(note.reach),
                     Counter(note.suppressed),
                     Counter(note.left_out),
+                    note.protected,
                 ),
                 sent=_by_id(note.sent),
             )

@@ -25,7 +25,7 @@ from almanac.frames import (
 from almanac.joins import positions
 from almanac.organizations.brief import aep_in_words, left_out, split_overlaps, unreadable
 from almanac.planning.removed import WHYS
-from almanac.report.lines import UNKNOWN, ChangeLine
+from almanac.report.lines import ChangeLine
 from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.runs.balance import Balanced, Outcome
 from almanac.statistics.breakdowns import STATES, Figures, PlannedGroup, combinations
@@ -103,11 +103,7 @@ class PlanTotals:
         """Count the rows dated as_of or later; skipped rows may be older."""
         fragment, candidates = outcome.fragment, outcome.fragment.candidates
         figures, kind_table = self.figures, self.balanced.kind_table
-        for name, count in fragment.audience.states.items():
-            figures.states[name or UNKNOWN] += count
-        figures.reach.update(fragment.audience.reach)
-        figures.suppressed.update(fragment.audience.suppressed)
-        figures.left_out.update(fragment.audience.left_out)
+        figures.add_audience(fragment.audience)
         figures.sent.update(fragment.sent)
         shown = outcome.day >= self._as_of
         columns = (candidates.kind[shown], outcome.reason[shown], candidates.state[shown] + 1)

@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from almanac import civil
+from almanac.planning.audience import Audience
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.kinds import KindTable
-from almanac.planning.rule_text import rule_in_words
+from almanac.planning.rule_text import one_rule_in_words, rule_in_words
 from almanac.planning.suppressions import in_force
 from almanac.report.lines import (
     UNKNOWN,
@@ -25,6 +26,7 @@ from almanac.report.lines import (
     SuppressionLine,
     by_count,
 )
+from almanac.rules.gaps import rule_events, rules_line
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import (
     EXCLUSION_SKIPS,
@@ -63,6 +65,17 @@ class Figures:
     suppressed: Counter[str] = field(default_factory=Counter)  # by skip reason
     entries: Counter[str] = field(default_factory=Counter)  # suppressions in force, likewise
     left_out: Counter[str] = field(default_factory=Counter)  # contacts who can get none, by why
+    protected: Counter[tuple[str, int]] = field(default_factory=Counter)  # by state and week
+
+    def add_audience(self, audience: Audience) -> None:
+        """Add the contacts of a range."""
+        for state, count in audience.states.items():
+            self.states[state or UNKNOWN] += count
+        self.reach.update(audience.reach)
+        self.suppressed.update(audience.suppressed)
+        self.left_out.update(audience.left_out)
+        for state, counts in audience.protected.items():
+            self.protected.update({(state, week): n for week, n in enumerate(counts)})
 
     def add(self, other: Figures) -> None:
         """Add the counts of other rows and contacts."""
@@ -77,6 +90,7 @@ class Figures:
             "campaigns": self._campaigns(context),
             "suppressions": self._suppressions(),
             "contacts_left_out": dict(by_count(self.left_out)),
+            "rules": rules_line(context.config, context.as_of, context.horizon, self.states),
         }
 
     def _messages(self) -> list[MessageCount]:
@@ -102,6 +116,10 @@ class Figures:
             checked[row.state] += count
             hits[row.state] += count if code in EXCLUSION_SKIPS else 0
         there = {row.state for row in self.rows} | self.states.keys()
+        changes: dict[str, list[tuple[dt.date, str]]] = defaultdict(list)
+        for event in rule_events(context.config, context.as_of, context.horizon):
+            words = event.in_words(one_rule_in_words(event.rule))
+            changes[event.state].append((event.day, words))
         return [
             StateLine(
                 state=state,
@@ -109,6 +127,12 @@ class Figures:
                 rule=rule_in_words(state, context.config),
                 checked=checked[state],
                 hits=hits[state],
+                protected=[
+                    self.protected[state, week]
+                    for week in range(len(context.weeks))
+                    if (state, week) in self.protected
+                ],
+                rule_changes=changes.get(state, []),
             )
             for state in sorted(there, key=lambda each: (each == UNKNOWN, each))
         ]

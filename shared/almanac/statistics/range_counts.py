@@ -30,7 +30,6 @@ from almanac.planning.brief import RunContext
 from almanac.planning.contacts import read_contacts, states_of
 from almanac.planning.history import CAMPAIGN, classify, instance_named
 from almanac.planning.kinds import KindTable
-from almanac.report.lines import UNKNOWN
 from almanac.report.summary import DayLoad
 from almanac.schedule_status import PLANNED_STATUSES, SENT_STATUSES, Status
 from almanac.statistics.breakdowns import (
@@ -138,10 +137,7 @@ class Surveyor:
         issues = self._scan.read(ISSUES, contacts)
         mine = positions(batch.scope, issues["contact_id"].to_numpy()) >= 0
         found = Counts(issues=Counter(issues.filter(pa.array(mine))["issue"].to_pylist()))
-        for state, count in audience.states.items():
-            found.figures.states[state or UNKNOWN] += count
-        found.figures.reach, found.figures.suppressed = audience.reach, audience.suppressed
-        found.figures.left_out = audience.left_out
+        found.figures.add_audience(audience)
         addresses = address_checksums(table["email"])
         return batch.scope, states_of(table).astype(np.int8), addresses, found
 

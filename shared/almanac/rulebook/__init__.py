@@ -1,0 +1,1 @@
+"""The state rules that a configuration plans by, their dates and sources (`almanac rules`)."""
