@@ -272,7 +272,10 @@ def test_the_lender_of_the_annual_message_is_named(tiny: Agency) -> None:
     summary = tiny.plan(AS_OF, aep={"enabled": True})
     assert summary.aep == "built-in, with templates and priority of campaign 5 'aep 5'"
     (line,) = summary.campaigns
-    assert line.problem == "it says neither when nor to whom; the built-in AEP message is sent"
+    assert line.problem == (
+        "it says neither when nor to whom: it lends its templates and its priority to the "
+        "built-in AEP message"
+    )
 
 
 def test_the_annual_message_says_which_campaign_replaces_it(tiny: Agency) -> None:

@@ -23,6 +23,37 @@ UNIQUES = (
 )
 STATUSES = ("'pre-scheduled'", "'skipped'", "'scheduled'", "'sent'", "'failed'")
 COLUMNS = ("skip_reason", "event_month", "event_day", "priority", "batch_id")
+KEYS = (
+    "id INTEGER PRIMARY KEY",
+    "id INTEGER",
+    "id",
+    "id INT UNIQUE",
+    "id TEXT",
+    "id TEXT PRIMARY KEY",
+    "id TEXT NOT NULL UNIQUE",
+)
+# tables and views of other programs
+MORE = (
+    "CREATE TABLE suppressions (email TEXT NOT NULL PRIMARY KEY, reason) WITHOUT ROWID",
+    "CREATE VIEW suppressions AS SELECT email, 'no' AS reason FROM contacts WHERE 0",
+    "CREATE VIEW tracking_clicks AS SELECT 1 AS contact_id, '2020-01-01' AS clicked_at",
+    "CREATE VIEW scheduler_checkpoints AS SELECT 1 AS id",
+    "CREATE VIEW config_versions AS SELECT 1 AS id",
+    "CREATE VIEW campaign_instances AS SELECT 1 AS id, 'x' AS campaign_type",
+    "CREATE TABLE contact_campaigns (id INTEGER PRIMARY KEY, contact_id TEXT, status INTEGER) "
+    "STRICT",
+    "CREATE TABLE config_versions (id INTEGER PRIMARY KEY, config_type TEXT, "
+    "config_data TEXT CHECK (length(config_data) < 10))",
+    "CREATE TABLE scheduler_checkpoints (id TEXT PRIMARY KEY, status TEXT) WITHOUT ROWID",
+    "CREATE TABLE contact_issues (contact_id INT REFERENCES contacts, issue, detail, first_seen, "
+    "PRIMARY KEY (contact_id, issue)) WITHOUT ROWID",
+    "CREATE INDEX foreign_order ON contacts (email COLLATE AGENCY)",
+    "CREATE INDEX foreign_days ON email_schedules (scheduled_send_date COLLATE AGENCY)",
+    "CREATE TABLE email_log (contact_id REFERENCES contacts (id), row_id "
+    "REFERENCES email_schedules (id))",
+    "CREATE TRIGGER no_new_tables AFTER INSERT ON scheduler_checkpoints "
+    "BEGIN SELECT RAISE(IGNORE); END",
+)
 
 
 class Schema:
@@ -40,17 +71,24 @@ class Schema:
             parts.append(self._rows())
         return ";\n".join(parts)
 
-    def _type(self) -> str:
-        return self.draw.choice(TYPES)
+    def _type(self, strict: bool = False) -> str:
+        return self.draw.choice(("TEXT", "ANY") if strict else TYPES)
 
     def _contacts(self) -> str:
-        key = self.draw.choice(("id INTEGER PRIMARY KEY", "id INTEGER", "id", "id INT UNIQUE"))
-        columns = [f"{name} {self._type()}" for name in ("email", "state", "birth_date")]
-        columns.append(f"effective_date {self._type()} DEFAULT ''")
-        if self.draw.random() < 0.3:
+        draw = self.draw
+        key = draw.choice(KEYS)
+        strict = draw.random() < 0.15
+        columns = [f"{name} {self._type(strict)}" for name in ("email", "state", "birth_date")]
+        columns.append(f"effective_date {self._type(strict)} DEFAULT ''")
+        if draw.random() < 0.3:
             columns.append("note TEXT AS (email || '!')")
-        self.draw.shuffle(columns)
-        return f"CREATE TABLE contacts ({key}, {', '.join(columns)})"
+        draw.shuffle(columns)
+        if strict and not key.endswith(("INTEGER PRIMARY KEY", "TEXT PRIMARY KEY")):
+            key = "id INTEGER"
+        options = ["STRICT"] if strict else []
+        if "PRIMARY KEY" in key and draw.random() < 0.3:
+            options.append("WITHOUT ROWID")
+        return f"CREATE TABLE contacts ({key}, {', '.join(columns)}) {', '.join(options)}"
 
     def _people(self) -> str:
         return """
@@ -86,7 +124,15 @@ class Schema:
         rules = [f"UNIQUE ({u})" for u in draw.sample(UNIQUES[:2], draw.choice((0, 0, 1, 2)))]
         if draw.random() < 0.15:
             rules.append(f"CONSTRAINT odd UNIQUE ({draw.choice(UNIQUES)})")
-        return f"CREATE TABLE email_schedules ({', '.join([key, *columns, *rules])})"
+        if draw.random() < 0.25:
+            target = draw.choice(("contacts", "contacts (id)", "contacts (email)", "gone (id)"))
+            rules.append(f"FOREIGN KEY (contact_id) REFERENCES {target} ON DELETE CASCADE")
+        if draw.random() < 0.15:
+            column = draw.choice(("email_type", "status", "scheduled_send_date"))
+            rules.append(f"CHECK ({column} <> '' COLLATE NOCASE)")
+        body = f"{', '.join([key, *columns, *rules])}"
+        option = " WITHOUT ROWID" if draw.random() < 0.05 else ""
+        return f"CREATE TABLE email_schedules ({body}){option}"
 
     def _constraint(self, name: str) -> str:
         return self.draw.choice(
@@ -137,7 +183,7 @@ class Schema:
             "CREATE INDEX states ON contacts (lower(state)) WHERE state <> ''",
             "CREATE TABLE campaign_change_log (id TEXT, event_id)",
         )
-        picked = self.draw.sample(choices, self.draw.choice((0, 0, 1, 1, 2)))
+        picked = self.draw.sample([*choices, *MORE], self.draw.choice((0, 0, 0, 1, 1, 2)))
         return ["CREATE TABLE audit (id INTEGER PRIMARY KEY, what TEXT)", *picked]
 
     def _rows(self) -> str:
@@ -151,6 +197,8 @@ class Schema:
 def made(path: Path, seed: int) -> bool:
     """Make the database of a seed; False if SQLite itself refuses the schema or its rows."""
     connection = apsw.Connection(str(path))
+    # of the program that made the database
+    connection.create_collation("AGENCY", lambda a, b: (a > b) - (a < b))
     try:
         connection.execute(Schema(seed).sql())
     except apsw.Error:

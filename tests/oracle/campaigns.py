@@ -164,7 +164,10 @@ def _is_split(value: object) -> bool:
 
 
 def _whole(value: object, default: int) -> int:
-    return default if value is None else int(str(value))
+    found = whole(value)
+    if text(value) and found is None:
+        raise ValueError(f"no whole number: {value!r}")
+    return default if found is None else found
 
 
 def _read_type(row: Record) -> CampaignType:
@@ -298,13 +301,20 @@ def read_campaigns(database: Database, scheduled: list[Scheduled]) -> Campaigns:
         one for one in legacy if (one.contact_id, one.instance, one.trigger) not in known
     ]
 
-    types = {row["name"]: _read_type(row) for row in type_rows}
+    types: dict[str, CampaignType] = {}
+    odd_types: dict[str, str] = {}
+    for row in type_rows:
+        try:
+            types[row["name"]] = _read_type(row)
+        except ValueError as error:
+            odd_types[row["name"]] = str(error)
     instances: dict[int, Instance] = {}
     errors: list[tuple[int, str]] = []
     for row in sorted(instance_rows, key=lambda row: row["id"]):
         kind = types.get(row["campaign_type"])
         if kind is None:
-            errors.append((row["id"], f"no campaign type {row['campaign_type']!r}"))
+            why = odd_types.get(row["campaign_type"], "it does not exist")
+            errors.append((row["id"], f"no campaign type {row['campaign_type']!r}: {why}"))
             continue
         try:
             one = _read_instance(row, kind)

@@ -57,10 +57,15 @@ def flag(value: object) -> bool:
 
 
 def truth(value: object) -> bool:
-    """Whether a stored switch of a campaign type is set."""
+    """Whether a stored switch of a campaign type is set; ValueError if it says neither."""
     if isinstance(value, (int, float)):
         return value != 0
-    return text(value).lower() in {"1", "true", "yes", "t", "y"}
+    word = text(value).lower()
+    if word in {"0", "0.0", "false", "no", "f", "n"}:
+        return False
+    if word in {"1", "1.0", "true", "yes", "t", "y"}:
+        return True
+    raise ValueError(f"neither yes nor no: {value!r}")
 
 
 def whole(value: object) -> int | None:
@@ -74,5 +79,5 @@ def whole(value: object) -> int | None:
 
 
 def truth_or(value: object, default: bool) -> bool:
-    """A stored flag, or its default where it is NULL or its column is missing."""
-    return default if value is None else truth(value)
+    """A stored flag, or its default where it is empty or its column is missing."""
+    return default if text(value) == "" else truth(value)

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-State = Literal["active", "begins", "ended", "inactive", "left out"]
+# lends: templates and priority, to the built-in AEP; silent: another one of type aep that says
+# neither when nor to whom, and is no campaign
+State = Literal["active", "begins", "ended", "inactive", "left out", "lends", "silent"]
 
 
 class TypeLine(BaseModel):
@@ -28,7 +30,7 @@ class InstanceLine(BaseModel):
     start: dt.date | None = None  # active_start_date
     end: dt.date | None = None
     state: State
-    problem: str | None = None  # why it is left out
+    problem: str | None = None  # why it is left out, lends or is silent
     targets: dict[str, int] = {}  # rows of contact_campaigns by status
     planned: int = 0  # dated as_of or later, like the skipped ones
     skipped: dict[str, int] = {}  # by reason
@@ -42,7 +44,12 @@ class InstanceLine(BaseModel):
             return f"begins {self.start}"
         if self.state == "ended":
             return f"ended {self.end}"
-        return "type is inactive" if self.state == "inactive" else self.state
+        words = {
+            "inactive": "type is inactive",
+            "lends": "lends to the built-in AEP",
+            "silent": "no campaign",
+        }
+        return words.get(self.state, self.state)
 
 
 class CampaignList(BaseModel):
@@ -90,7 +97,7 @@ class CampaignShown(BaseModel):
     instance: InstanceLine
     columns: dict[str, str | None]  # of campaign_instances
     fields: list[Field]
-    reach: Reach | None  # None if it is left out
+    reach: Reach | None  # None if it is left out, lends or is silent
     busiest_days: dict[str, int]  # messages planned by day, the most first
     first_day: str | None
     last_day: str | None

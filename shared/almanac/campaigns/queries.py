@@ -98,7 +98,7 @@ def show_campaign(
             line = _lines(found, as_of)[instance.id]
             days = _count(source, {instance.id: line}, context.instances, as_of, progress)
             reach = None
-            if instance.understood:
+            if instance.understood and not instance.silent_aep:
                 reach = _reach(source, snapshot, context, instance, progress)
         logged = last_changes(source.connection, instance.id, CHANGES_SHOWN)
     busiest = sorted(days.items(), key=lambda pair: (-pair[1], pair[0]))[:DAYS_SHOWN]

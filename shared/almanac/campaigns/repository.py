@@ -96,12 +96,14 @@ class Campaigns:
             start=instance.active_start,
             end=instance.active_end,
             state=self._state(instance, as_of),
-            problem=instance.problem,
+            problem=instance.why_silent if instance.silent_aep else instance.problem,
         )
 
     def _state(self, instance: Instance, as_of: dt.date) -> State:
         if instance.problem is not None:
             return "left out"
+        if instance.silent_aep:
+            return "lends" if instance.lends_aep else "silent"
         if not type_fields(self.type(instance.type_name))["active"]:
             return "inactive"
         if instance.active_start is not None and instance.active_start > as_of:

@@ -47,7 +47,7 @@ def print_list(console: Console, found: CampaignList) -> None:
         _print_counts(console, found.instances)
     left_out = [each for each in found.instances if each.problem]
     if left_out:
-        heading(console, "Left out, and why")
+        heading(console, "Taking no part, and why")
         whys = [(str(each.instance_id), each.name, each.problem) for each in left_out]
         table(console, (">id", "name", "why"), whys)
 
@@ -155,7 +155,8 @@ def _print_reach(console: Console, found: CampaignShown) -> None:
         paragraph(console, f"targets: {_by_status(found.instance)}")
     reach = found.reach
     if reach is None:
-        paragraph(console, "no contact, since it is left out")
+        left_out = found.instance.state == "left out"
+        paragraph(console, f"no contact{', since it is left out' if left_out else ' of its own'}")
         return
     paragraph(console, f"{reach.contacts:,} contacts that can get messages and that it targets")
     if reach.suppressed:

@@ -6,16 +6,24 @@ from __future__ import annotations
 import datetime as dt
 
 import apsw
+import numpy as np
 
 from almanac import civil
 from almanac.config import FOLLOWUP_TYPES, Config, first_send_date
 from almanac.database import retries
 from almanac.database.catalog import small_table
 from almanac.database.retries import RetriedRow
+from almanac.database.suppressions import CAMPAIGN
 from almanac.errors import RequestError
+from almanac.frames import Days
 from almanac.planning.brief import Instance, make_run_context
-
-CAMPAIGN = "campaign_"  # what the types of campaigns begin with
+from almanac.planning.deadlines import (
+    aep_deadline,
+    anniversary_deadline,
+    campaign_deadline,
+    followup_deadline,
+    post_window_deadline,
+)
 
 
 class Retries:
@@ -55,28 +63,18 @@ class Retries:
         if ideal is None:
             raise RequestError(f"its ideal date {row.ideal!r} is not a date")
         if kind in ("birthday", "effective_date") and event is not None:
-            lead = getattr(timing, f"{kind}_days_before")
-            return event - dt.timedelta(days=1 if lead > 0 else 0)
+            return _date(anniversary_deadline(_days(event), getattr(timing, f"{kind}_days_before")))
         if kind == "aep":
-            return _after(event or ideal, self._config.aep.valid_days)
+            return _date(aep_deadline(_days(event or ideal), self._config))
         if kind == "post_window":
-            return _after(ideal, timing.post_window_valid_days)
+            return _date(post_window_deadline(_days(ideal), timing))
         if kind in FOLLOWUP_TYPES:
-            return _after(ideal, timing.followup_lookback_days - timing.followup_delay_days)
+            return _date(followup_deadline(_days(ideal), timing))
         if kind.startswith(CAMPAIGN):
-            return self._campaign_deadline(row, ideal, event)
+            # without an event it is not before one
+            days, instance = (_days(ideal), _days(event or ideal)), self._instance(row.instance)
+            return _date(campaign_deadline(instance, *days, timing))
         raise RequestError(f"is of type {row.email_type!r}, which no run plans")
-
-    def _campaign_deadline(self, row: RetriedRow, ideal: dt.date, event: dt.date | None) -> dt.date:
-        instance = self._instance(row.instance)
-        valid = _after(ideal, self._config.timing.campaign_valid_days)
-        if instance.spread is not None:
-            last = max(instance.spread[1], valid)
-        elif instance.days_before_event > 0 and event is not None and ideal < event:
-            last = event - dt.timedelta(days=1)
-        else:
-            last = valid
-        return min(last, instance.active_end or last)
 
     def _instance(self, number: int) -> Instance:
         """Return the instance of a row; raise RequestError if it takes no part in a run."""
@@ -106,6 +104,10 @@ def _date_of(row: RetriedRow) -> dt.date | None:
         return None
 
 
-def _after(day: dt.date, days: int) -> dt.date:
-    """Return the day so many days later, at most the last that a date can be."""
-    return day + dt.timedelta(days=min(days, (dt.date.max - day).days))
+def _days(day: dt.date) -> Days:
+    return np.array([civil.day_of(day)], np.int32)
+
+
+def _date(days: Days) -> dt.date:
+    """Return the only day, at most the last that a date can be."""
+    return civil.date_of(min(int(days[0]), civil.day_of(dt.date.max)))

@@ -38,7 +38,7 @@ def campaign_absences(case: Case) -> list[Absence]:
                 found.append(
                     absence(_target(case, instance, target), instance.email_type, name + at)
                 )
-        elif not planned and (targets or instance.takes_part):
+        elif not planned and (targets or instance.takes_part or instance.silent_aep):
             found.append(absence(_instance(case, instance), instance.email_type, name))
     return found
 
@@ -104,8 +104,7 @@ def _takes_no_part(case: Case, instance: Instance) -> Decision:
         "active_end_date": instance.active_end,
     }
     if instance.silent_aep:
-        why = "it says neither when nor to whom, so that the built-in AEP message is sent"
-        return _decision("Takes part", why, inputs)
+        return _decision("Takes part", instance.why_silent, inputs)
     start, end = instance.active_start or "the beginning", instance.active_end or "open end"
     why = (
         f"the campaign takes no part on {case.context.as_of}: it is active from {start} to "

@@ -81,7 +81,7 @@ def _effective_date(case: Case, row: int) -> Decision:
 
 
 def _aep(case: Case, row: int) -> Decision:
-    aep, lender = case.context.config.aep, case.instances.get(case.context.aep_lender or 0)
+    aep, lender = case.context.config.aep, case.context.aep_lender
     why = f"The annual enrollment message is due on {_event(case, row)} for all contacts"
     inputs: dict[str, Input] = {"aep.date": aep.date, "aep.valid_days": aep.valid_days}
     if lender is not None:

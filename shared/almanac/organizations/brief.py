@@ -78,10 +78,9 @@ def aep_in_words(context: RunContext) -> str:
         return f"replaced by {' and '.join(names)}"
     if not context.config.aep.enabled:
         return "disabled by the configuration (aep.enabled)"
-    lender = next((i for i in context.instances if i.id == context.aep_lender), None)
-    if lender is None:
+    if context.aep_lender is None:
         return "built-in"
-    return f"built-in, with templates and priority of {_named(lender)}"
+    return f"built-in, with templates and priority of {_named(context.aep_lender)}"
 
 
 def split_overlaps(context: RunContext) -> list[str]:

@@ -10,6 +10,7 @@ from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Index
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import Contacts
+from almanac.planning.deadlines import aep_deadline, anniversary_deadline, grace
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import AEP, ANNIVERSARY_DAYS, BIRTHDAY, EFFECTIVE_DATE, History
 from almanac.planning.kinds import KindTable
@@ -88,15 +89,9 @@ def effective_dates(contacts: Contacts, context: RunContext) -> AnniversaryDays:
     earliest = civil.days_of_parts(month // 12, month % 12 + 1, np.ones_like(month))
     earliest = np.where(earliest == NO_DAY, _LAST_DAY, earliest).astype(np.int32)
     year = np.maximum(year, civil.year_of(earliest))
-    deadline = civil.anniversary(month_day, year) - np.int32(_grace(lead))
+    deadline = anniversary_deadline(civil.anniversary(month_day, year), lead)
     year = year + (deadline < earliest).astype(np.int32)
     return AnniversaryDays(have, month_day, year, lead, earliest)
-
-
-def _grace(lead: int) -> int:
-    """Return days from the deadline to the event: it is the day before, or without a lead the day
-    itself."""
-    return 1 if lead > 0 else 0
 
 
 def aep_days(context: RunContext, first: dt.date, last: dt.date) -> list[int]:
@@ -141,9 +136,8 @@ def _draft(
     context: RunContext,
     kind_table: KindTable,
 ) -> Drafts:
-    grace = _grace(days.lead)
-    event = days.first_event(civil.day_of(context.t0) + grace)
-    ideal, deadline = days.ideal(event), event - np.int32(grace)
+    event = days.first_event(civil.day_of(context.t0) + grace(days.lead))
+    ideal, deadline = days.ideal(event), anniversary_deadline(event, days.lead)
     keep = live(context, ideal, deadline)
     keep &= ~history.has_type_near(code, days.contact, ideal, ANNIVERSARY_DAYS)
     reason = np.zeros(len(ideal), np.int32)
@@ -168,6 +162,5 @@ def draft_aep(
         return Drafts.empty()
     ideal = np.full(len(everyone), day, np.int32)
     keep = ~history.has_type_near(AEP, everyone, ideal, ANNIVERSARY_DAYS)
-    return drafts(everyone, kind_table.kind("aep"), ideal, ideal, ideal + np.int32(valid)).take(
-        keep
-    )
+    deadline = aep_deadline(ideal, context.config)
+    return drafts(everyone, kind_table.kind("aep"), ideal, ideal, deadline).take(keep)

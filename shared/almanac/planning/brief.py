@@ -35,6 +35,7 @@ class Instance(BaseModel):
     understood: bool = True  # if not, no field below is reliable
     takes_part: bool = False
     silent_aep: bool = False  # of type aep and says neither when nor to whom: it is no campaign
+    lends_aep: bool = False  # its templates and its priority, to the built-in AEP
     priority: int = 10
     days_before_event: int = 0
     respect_exclusion_windows: bool = True
@@ -58,6 +59,14 @@ class Instance(BaseModel):
     def email_type(self) -> str:
         return f"campaign_{self.type_name}"
 
+    @property
+    def why_silent(self) -> str:
+        """Return why a silent AEP takes no part."""
+        what = "it is no campaign"
+        if self.lends_aep:
+            what = "it lends its templates and its priority to the built-in AEP message"
+        return f"it says neither when nor to whom: {what}"
+
 
 class RunContext(BaseModel):
     """The decisions that hold for all contacts of a run."""
@@ -69,10 +78,14 @@ class RunContext(BaseModel):
     config: Config
     instances: list[Instance]
     aep_replaced: bool = False
-    aep_lender: int | None = None  # the instance that lends the built-in AEP its templates
     suppression_reasons: list[str] = []
     legacy_instance: int | None = None  # the instance that old rate increases become targets of
     closed_days: list[dt.date] = []  # from as_of to last_day
+
+    @property
+    def aep_lender(self) -> Instance | None:
+        """Return the instance that lends the built-in AEP its templates and its priority."""
+        return next((i for i in self.instances if i.lends_aep), None)
 
     @property
     def horizon(self) -> dt.date:
@@ -127,8 +140,12 @@ def make_run_context(
     instances = [_resolve(row, types, as_of, horizon) for row in rows]
     # a later scheduler put a campaign of this type into every database: it is none
     silent = [i for i in instances if i.takes_part and _says_nothing_of_aep(i)]
+    replaced = any(i.takes_part and i.type_name == "aep" and i not in silent for i in instances)
+    lender = None if replaced else min((i.id for i in silent), default=None)
     instances = [
-        i.model_copy(update={"takes_part": False, "silent_aep": True}) if i in silent else i
+        i.model_copy(update={"takes_part": False, "silent_aep": True, "lends_aep": i.id == lender})
+        if i in silent
+        else i
         for i in instances
     ]
     return RunContext(
@@ -136,8 +153,7 @@ def make_run_context(
         t0=t0,
         config=config,
         instances=instances,
-        aep_replaced=any(i.takes_part and i.type_name == "aep" for i in instances),
-        aep_lender=min((i.id for i in silent), default=None),
+        aep_replaced=replaced,
         suppression_reasons=sorted(set(suppression_reasons)),
         legacy_instance=legacy_instance,
     )

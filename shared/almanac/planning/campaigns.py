@@ -17,6 +17,7 @@ from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
 from almanac.joins import DaysByGroup, day_keys, positions
 from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
 from almanac.planning.contacts import UNKNOWN, ContactBatch
+from almanac.planning.deadlines import campaign_deadline
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
@@ -221,21 +222,15 @@ def campaign_days(
     instance: Instance, ids: Ids, event: Days, context: RunContext
 ) -> tuple[Days, Days]:
     """Return the ideal date and the deadline of each candidate."""
-    valid = np.int32(context.config.timing.campaign_valid_days)
     if instance.spread is not None:
         first, last = (civil.day_of(day) for day in instance.spread)
         ideal = (first + ids % (last - first + 1)).astype(np.int32)
-        deadline = np.maximum(ideal + valid, np.int32(last))
     else:
         # not before the first date
         ideal = np.maximum(event - np.int32(instance.days_before_event), _FIRST_DAY)
         if instance.active_start is not None:
             ideal = np.maximum(ideal, np.int32(civil.day_of(instance.active_start)))
-        before_event = (instance.days_before_event > 0) & (ideal < event)
-        deadline = np.where(before_event, event - np.int32(1), ideal + valid)
-    if instance.active_end is not None:
-        deadline = np.minimum(deadline, np.int32(civil.day_of(instance.active_end)))
-    return ideal, deadline.astype(np.int32)
+    return ideal, campaign_deadline(instance, ideal, event, context.config.timing)
 
 
 def _reason(

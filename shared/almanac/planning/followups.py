@@ -14,6 +14,7 @@ from almanac.frames import NO_DAY, Ids, Mask
 from almanac.joins import DaysByGroup, group_starts, positions
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import Contacts
+from almanac.planning.deadlines import followup_deadline
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import (
     AEP,
@@ -45,7 +46,7 @@ def draft_followups(
     parents = parents.take(waiting)
     timing = context.config.timing
     ideal = parents.sent + np.int32(timing.followup_delay_days)
-    deadline = parents.sent + np.int32(timing.followup_lookback_days)
+    deadline = followup_deadline(ideal, timing)
     exists = live(context, ideal, deadline)
     parents, ideal, deadline = parents.take(exists), ideal[exists], deadline[exists]
     contact_ids = contacts.id

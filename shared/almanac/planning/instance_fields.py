@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,9 @@ OVERRIDES = (
     "skip_failed_underwriting",
     "spread_evenly",
 )
+TRUE_WORDS = ("1", "1.0", "true", "yes", "t", "y")
+FALSE_WORDS = ("0", "0.0", "false", "no", "f", "n")
+_WHOLE = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?", re.ASCII)
 TEMPLATE_OVERRIDES = ("followup_email_template", "followup_sms_template")
 
 
@@ -42,7 +46,7 @@ class Split(BaseModel):
 def type_fields(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a row of campaign_types, by the names of TYPE_DEFAULTS.
 
-    Raises ValueError, which says which number is not valid.
+    Raises ValueError, which says which number or flag cannot be read.
     """
     return {
         name: type_flag(row, name) if isinstance(default, bool) else type_number(row, name)
@@ -98,26 +102,29 @@ def _split(value: object) -> Split:
     raise ValueError(f"split: {expected}, found {value!r}")
 
 
-def is_true(value: object) -> bool:
-    """Return whether a value is true: SQLite has no booleans, so 1 and the usual words are."""
-    if isinstance(value, str):
-        return value.strip().lower() in ("1", "true", "yes", "t", "y")
-    return bool(value)
-
-
 def type_flag(row: Mapping[str, Any], name: str) -> bool:
+    """Return a flag of a type, by default where it is NULL or blank; ValueError for other words."""
     value = row.get(name)
-    return bool(TYPE_DEFAULTS[name]) if value is None else is_true(value)
+    word = (text_of(value) or "").strip().lower()
+    if word == "":
+        return bool(TYPE_DEFAULTS[name])
+    if isinstance(value, int | float):
+        return value != 0  # SQLite has no booleans
+    if word in TRUE_WORDS or word in FALSE_WORDS:
+        return word in TRUE_WORDS
+    raise ValueError(f"{name}: expected 1 or 0, found {value!r}")
 
 
 def type_number(row: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of a type, by default where it is NULL or blank; else ValueError."""
     value = row.get(name)
-    if value is None:
+    text = (text_of(value) or "").strip()
+    if text == "":
         return int(TYPE_DEFAULTS[name])
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name}: expected a whole number, found {value!r}") from None
+    found = _WHOLE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{name}: expected a whole number, found {value!r}")
+    number = int(found[1])
     if abs(number) > 1_000_000:
         raise ValueError(f"{name}: {number} is out of range")
     return number

@@ -86,7 +86,7 @@ class KindTable:
 
 def _kinds(context: RunContext) -> list[Kind]:
     config = context.config
-    lender = next((i for i in context.instances if i.id == context.aep_lender), None)
+    lender = context.aep_lender
     kinds = [
         Kind(
             name,

@@ -12,6 +12,7 @@ from almanac.joins import DaysByGroup, positions
 from almanac.planning.anniversaries import AnniversaryDays, aep_days
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
+from almanac.planning.deadlines import post_window_deadline
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import ANNIVERSARY_DAYS, POST_WINDOW, History
 from almanac.planning.kinds import (
@@ -44,7 +45,8 @@ def draft_post_windows(
     parts = [Drafts.empty()]
     for year in range(first_year, context.horizon.year + 1):
         start, end = window_in_year(exclusions, year)
-        ideal, deadline = end + np.int32(1), end + np.int32(1 + valid)
+        ideal = end + np.int32(1)
+        deadline = post_window_deadline(ideal, context.config.timing)
         reach = np.flatnonzero(live(context, ideal, deadline))
         contact, first, last = rows[reach], start[reach], end[reach]
         wanted = kept_back.any_in(contact, first, last, context)

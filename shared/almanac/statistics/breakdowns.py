@@ -198,7 +198,7 @@ def why_inactive(instance: Instance, as_of: dt.date) -> str | None:
     if instance.active_end is not None and as_of > instance.active_end:
         return f"ended {instance.active_end}"
     if instance.silent_aep:
-        return "it says neither when nor to whom; the built-in AEP message is sent"
+        return instance.why_silent
     return "its type is switched off"
 
 
