@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
@@ -63,25 +64,33 @@ class ClosedDays(Section):
             )
         return given
 
+    def why(self, day: dt.date) -> str:
+        """Return what closes the day, such as `holidays: US, Christmas Day`; empty if nothing."""
+        found = [f"weekdays: {name}" for name in self.weekdays if name == _weekday(day)]
+        found += [f"dates: {text}" for text in self.dates if text == str(day)]
+        for code in self.holidays:
+            name = _public_holidays(code, range(day.year, day.year + 1)).get(day)
+            found += [f"holidays: {code}, {name}"] if name else []
+        return "; ".join(dict.fromkeys(found))
+
     def between(self, first: dt.date, last: dt.date) -> list[dt.date]:
         """Return the closed days from `first` to `last`, both included, in order."""
         if not (self.weekdays or self.dates or self.holidays):
             return []
-        weekdays = {get_args(Weekday).index(name) for name in self.weekdays}
         dates = {dt.date.fromisoformat(text) for text in self.dates}
-        dates |= _public_holidays(self.holidays, range(first.year, last.year + 1))
+        for code in self.holidays:
+            dates.update(_public_holidays(code, range(first.year, last.year + 1)))
         days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
-        return [day for day in days if day.weekday() in weekdays or day in dates]
+        return [day for day in days if _weekday(day) in self.weekdays or day in dates]
 
 
-def _public_holidays(codes: list[str], years: range) -> set[dt.date]:
-    """Return the public holidays of the years, on the days on which they are observed too."""
-    if not codes:
-        return set()
+def _weekday(day: dt.date) -> str:
+    return str(get_args(Weekday)[day.weekday()])
+
+
+def _public_holidays(code: str, years: range) -> Mapping[dt.date, str]:
+    """Return the public holidays of a place by day, the days on which they are observed too."""
     import holidays
 
-    found: set[dt.date] = set()
-    for code in codes:
-        country, _, part = code.partition("-")
-        found.update(holidays.country_holidays(country, subdiv=part or None, years=years))
-    return found
+    country, _, part = code.partition("-")
+    return holidays.country_holidays(country, subdiv=part or None, years=years)

@@ -83,7 +83,7 @@ def test_a_day_is_answered_as_the_run_and_the_rules_decided(tmp_path: Path, seed
                 if not within:
                     assert said_of.answer == "not allowed"
                 elif said_of.answer == "not allowed":
-                    assert said_of.step in ("Daily cap", "Campaigns on one day")
+                    assert said_of.step in ("Daily cap", "Closed days", "Campaigns on one day")
 
 
 def test_the_day_of_a_message_says_so_first(tiny: Agency) -> None:

@@ -47,6 +47,7 @@ FIELDS = (
 )
 
 
+CLOSED = "The day is closed: the next run moves the message"
 _BATCH = 5_000  # rows whose places are looked up at once
 
 
@@ -90,10 +91,12 @@ def hand_out(
     write = _writer(format_, names, out)
     settings, clock = config.contacts, Clock(config)
     exclusions = DueExclusions(connection, day, settings)
+    # a day that was closed after the last run; what is claimed is the sender's
+    closed = not claimed and config.load_balancing.closed.why(day)
     rows = sending.rows_to_send(connection, str(day), names, settings, claimed=claimed)
     while batch := list(islice(rows, _BATCH)):
         for row, moments in zip(batch, clock.moments(batch), strict=True):
-            why = exclusions.reason(row)
+            why = CLOSED if closed else exclusions.reason(row)
             if why is not None:
                 left_out[why] += 1
                 continue

@@ -56,6 +56,13 @@ def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
     last = int(sifted.hi[row])
     first = min(_target(case, row, case.limits.t0), last)
     days = f"{civil.text_of(first)} to {civil.text_of(last)}"
+    if code is SkipCode.NO_SENDING_DAY:
+        return Decision(
+            step="Closed days",
+            section="Closed days",
+            why=f"Every day on which it may be sent, {days}, is closed.",
+            inputs={"closed": _closed_between(case, first, last)},
+        )
     ceiling = plural(case.limits.ceiling, "message")
     if code is SkipCode.DAILY_CAP:
         why = (
@@ -78,6 +85,26 @@ def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
 def caps_of(case: Case) -> dict[str, Input]:
     """Return the limits of a day."""
     return {"daily cap": case.limits.cap, "ceiling": case.limits.ceiling}
+
+
+def closed_on(case: Case, day: int) -> Decision | None:
+    """Return that nothing is sent on the day, if it is closed."""
+    if day not in case.limits.closed:
+        return None
+    date = civil.date_of(day)
+    setting = case.context.config.load_balancing.closed.why(date)
+    return Decision(
+        step="Closed days",
+        section="Closed days",
+        why=f"Nothing is sent on that day: it is closed ({setting}).",
+        inputs={"closed by": setting},
+    )
+
+
+def _closed_between(case: Case, first: int, last: int) -> str:
+    """Return the first few closed days of a span, empty if there are none."""
+    days = [civil.text_of(day) for day in range(first, last + 1) if day in case.limits.closed]
+    return ", ".join(days[:LOADS_SHOWN]) + (", ..." if len(days) > LOADS_SHOWN else "")
 
 
 def loads_between(case: Case, first: int, last: int) -> Input:
@@ -204,6 +231,14 @@ def _waited(
     case: Case, row: int, aimed: int, day: int, kept: str, inputs: dict[str, Input]
 ) -> Decision:
     start, end = civil.text_of(aimed), civil.text_of(day)
+    closed = _closed_between(case, aimed, day - 1)
+    inputs = inputs | {"aimed at": civil.date_of(aimed)}
+    if closed:
+        inputs["closed"] = closed
+    if case.limits.closed.issuperset(range(aimed, day)):
+        until = "is closed" if day == aimed + 1 else f"to {civil.text_of(day - 1)} are closed"
+        why = f"{start} {until}, and {end} is the next day on which messages are sent{kept}."
+        return Decision(step="Closed days", section="Closed days", why=why, inputs=inputs)
     why = (
         f"It waited for room from {start} to {end}: on the days before that, messages that must be "
         f"sent earlier or go first took the room up to the cap of "
@@ -211,11 +246,13 @@ def _waited(
     )
     if case.kind(row).is_campaign:
         why += " or had another campaign message of the contact"
+    if closed:
+        why += ", or the days are closed"
     load = case.occupancy.on(end)
     if load is not None:
         why += f" ({plural(load, 'message')} on {end} now)"
         if load > case.limits.cap:
             why += ". Its day is above the cap, since otherwise some message would find no day"
-    inputs = inputs | {"aimed at": civil.date_of(aimed)} | caps_of(case)
+    inputs |= caps_of(case)
     inputs["load now"] = loads_between(case, aimed, day)
     return Decision(step="Daily cap", section="Daily cap", why=f"{why}{kept}.", inputs=inputs)

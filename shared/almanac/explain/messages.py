@@ -20,7 +20,7 @@ from almanac.planning.split import in_split, split_share
 from almanac.schedule_status import SkipCode, SkipReason, Status, parse_reason
 
 Outcome = Literal["planned", "skipped", "not in the plan yet"]
-NO_DAY_FOUND = (SkipCode.DAILY_CAP, SkipCode.CAMPAIGN_CONFLICT)
+NO_DAY_FOUND = (SkipCode.DAILY_CAP, SkipCode.NO_SENDING_DAY, SkipCode.CAMPAIGN_CONFLICT)
 
 
 def message(case: Case, row: int) -> ExplainedMessage:
@@ -113,6 +113,8 @@ def _note_if_planned(case: Case, row: int, found: PlannedRow) -> str | None:
         return "The date in the database cannot be read; the next run chooses another."
     floor, hi = civil.date_of(sifted.floor[row]), civil.date_of(sifted.hi[row])
     if floor <= found.scheduled_send_date <= hi:
+        if civil.day_of(found.scheduled_send_date) in case.limits.closed:
+            return "Its day in the database is closed; the next run chooses another."
         return None
     return f"Its day in the database is not within {floor} to {hi}: the next run chooses another."
 

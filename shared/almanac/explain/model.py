@@ -173,6 +173,7 @@ class DayExplanation(BaseModel):
     day: dt.date
     verdict: str
     excluded: Decision | None  # why the rules exclude the day, with the skip reason
+    closed: Decision | None = None  # why nothing is sent on the day
     load: int | None  # messages of all contacts on it; None if not known
     committed: list[CommittedMessage] = []
     messages: list[DayAnswer] = []

@@ -172,6 +172,8 @@ def _day(console: Console, found: Explanation, on: DayExplanation) -> None:
     """Print the answer for one day, message by message."""
     heading(console, f"On {on.day} (sections of docs/semantics.md)")
     rows = [("excluded", f"{on.excluded.why}" if on.excluded else "no")]
+    if on.closed:
+        rows.append(("closed", on.closed.why))
     if on.load is not None:
         limits = found.limits
         rows.append(

@@ -10,7 +10,7 @@ from typing import Literal
 from almanac import civil
 from almanac.errors import RequestError
 from almanac.explain.case import Case, lowered
-from almanac.explain.chosen_day import caps_of
+from almanac.explain.chosen_day import caps_of, closed_on
 from almanac.explain.frequency import limits_of, sets_hi, waits
 from almanac.explain.model import (
     Absence,
@@ -62,6 +62,7 @@ def on_day(
         day=date,
         verdict="",
         excluded=_excluded(case, civil.day_of(date)),
+        closed=closed_on(case, civil.day_of(date)),
         load=case.occupancy.on(str(date)),
         committed=[
             row
@@ -157,6 +158,9 @@ def _obstacles(
         yield _between(case, _excluded_before(case, day, start), start, day)
     if day > sifted.hi[row]:
         yield _after_hi(case, row)
+    closed = closed_on(case, day)
+    if closed is not None:
+        yield closed
     other = _other_campaign(case, row, date, messages)
     if other is not None:
         yield other

@@ -90,6 +90,8 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     odd: Counter[str] = Counter()
     without: Counter[str] = Counter()
     states: set[int] = set()
+    on_closed: Counter[str] = Counter()
+    closed = [civil.day_of(day) for day in context.closed_days]
     eligible = 0
     settings = config.contacts
     ids = snapshot.contact_ids(settings)
@@ -109,6 +111,9 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         for rows, column, required in _DATES:
             texts = snapshot.read(rows, each)[column]
             odd[f"{rows.table}.{column}"] += _odd(texts, required)
+            if closed and rows is COMMITTED:
+                days = civil.parse_dates(texts)
+                on_closed.update(map(civil.text_of, days[np.isin(days, closed)].tolist()))
     progress("contacts", len(ranges), len(ranges))
     instances = snapshot.campaign_instances()
     for column in _INSTANCE_DATES:
@@ -133,6 +138,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
         "left_out": left_out(context),
+        "on_closed_days": dict(sorted(on_closed.items())),
         "scheduled_by_others": snapshot.scheduled_by_others(today.isoformat(), settings),
         "unknown_targets": snapshot.foreign_targets(settings)[1],
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},

@@ -39,6 +39,7 @@ class Findings(BaseModel):
     # opt-out and consent columns of the configuration that contacts does not have, in words
     unknown_flags: list[str] = []
     shared_addresses: SharedAddresses = SharedAddresses()
+    on_closed_days: dict[str, int] = {}  # committed rows dated today or later, by closed day
     # rows of status scheduled, dated today or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0
     odd_dates: dict[str, int] = {}  # by table.column: texts that are not a date
@@ -49,7 +50,7 @@ class Findings(BaseModel):
         """Return the number of problems that do not prevent planning."""
         lists = (
             *(self.issues, self.left_out, self.odd_dates),
-            *(self.split_overlaps, self.ignoring_triggers, self.unknown_flags),
+            *(self.split_overlaps, self.ignoring_triggers, self.unknown_flags, self.on_closed_days),
         )
         counts = (
             *(self.duplicate_ids, self.non_integer_ids, self.unknown_targets),

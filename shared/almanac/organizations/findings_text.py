@@ -8,6 +8,7 @@ from rich.console import Console
 
 from almanac.organizations.findings import Findings
 from almanac.plurals import plural
+from almanac.report.headlines import short_day
 from almanac.report.left_out import UNKNOWN_FLAGS, invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import advised
 from almanac.report.page_data import SHARED_ADDRESSES
@@ -69,6 +70,10 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Campaign targets that cannot be read")
         for line in odd:
             paragraph(console, line)
+    if found.on_closed_days:
+        heading(console, "Committed messages on closed days, which a run does not move")
+        days = [(short_day(day), count) for day, count in found.on_closed_days.items()]
+        table(console, ("", ">"), days)
     if found.scheduled_by_others:
         heading(console, "Rows that an older scheduler left scheduled")
         older = f"{plural(found.scheduled_by_others, 'row')} of status scheduled"

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from almanac.plurals import plural
 from almanac.report.lines import by_count
 from almanac.report.page_data import PageData
 from almanac.report.table import OTHER
@@ -115,6 +116,9 @@ def calendar(data: PageData) -> list[Month]:
         count = totals.get(day.isoformat(), 0)
         words = f"{long_day(day)}: {count:,} of {data.daily_cap:,} messages"
         css = level(count, data.daily_cap, data.ceiling)
+        if not data.is_open(day.isoformat()):
+            words = f"{long_day(day)}: closed" + (f", {plural(count, 'message')}" if count else "")
+            css = "over" if count else "closed"
         weeks[-1][day.weekday()] = Square(day, css, words)
         day += dt.timedelta(days=1)
     return months

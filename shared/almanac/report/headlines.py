@@ -48,7 +48,14 @@ def short_day(day: str) -> str:
 def alerts(data: PageData) -> list[Alert]:
     """Return the warnings, the serious ones first."""
     found = []
-    if above := [day for day, total in data.totals.items() if total > data.ceiling]:
+    if on_closed := [day for day in data.closed_days if data.totals.get(day)]:
+        days = plural(len(on_closed), "closed day has", "closed days have")
+        why = "messages that a run may not move"
+        found.append(
+            Alert(True, f"{days} {why}: {_listed([short_day(x) for x in on_closed])}.", "above")
+        )
+    totals = data.totals.items()
+    if above := [day for day, total in totals if total > data.ceiling and data.is_open(day)]:
         days = f"{plural(len(above), 'day is', 'days are')} above the ceiling of {data.ceiling:,}"
         why = "by messages that a run may not move"
         found.append(
@@ -84,7 +91,8 @@ def cards(data: PageData) -> list[Card]:
     skipped = sum(sum(types.values()) for types in data.skipped.values())
     week = [str(data.first_day + dt.timedelta(days=n)) for n in range(WEEK)]
     next_week = sum(totals.get(day, 0) for day in week)
-    full = sum(total >= data.daily_cap for total in totals.values())
+    full = sum(total >= data.daily_cap for day, total in totals.items() if data.is_open(day))
+    allowed = data.daily_cap * sum(map(data.is_open, week))
     made = [
         Card(f"{planned:,}", "messages planned", f"until {short_day(str(data.last_day))}"),
         Card(
@@ -94,7 +102,7 @@ def cards(data: PageData) -> list[Card]:
             if skipped
             else "",
         ),
-        Card(f"{next_week:,}", "in the next 7 days", f"the cap allows {WEEK * data.daily_cap:,}"),
+        Card(f"{next_week:,}", "in the next 7 days", f"the cap allows {allowed:,}"),
     ]
     if totals:
         day = max(totals, key=lambda each: totals[each])

@@ -100,6 +100,22 @@ def advised(issues: Mapping[str, int], advice: Mapping[str, str]) -> list[tuple[
     return [(issue, count, advice.get(issue, "")) for issue, count in by_count(issues)]
 
 
+class ClosedDayMoves(BaseModel):
+    """The planned messages whose ideal date is a closed day: they are sent on another."""
+
+    messages: int = 0
+    days: int = 0  # from their ideal dates to their days, all together
+
+    def in_words(self) -> str:
+        """Return their number, and how far they are moved."""
+        return f"{plural(self.messages, 'message')}, {self.average}"
+
+    @property
+    def average(self) -> str:
+        """Return how far they are moved on average."""
+        return f"by {self.days / max(1, self.messages):.1f} days on average"
+
+
 class SharedAddresses(BaseModel):
     """Addresses that several contacts share, compared trimmed and in lower case."""
 

@@ -37,6 +37,7 @@ class PageData(BaseModel):
     days: dict[str, DayLoad]
     daily_cap: int
     ceiling: int
+    closed_days: list[str] = []  # from first_day to last_day
     messages: list[MessageCount]
     states: list[StateLine] = []
     campaigns: list[CampaignLine] = []
@@ -53,6 +54,10 @@ class PageData(BaseModel):
     def totals(self) -> dict[str, int]:
         """Return all messages by day, planned and fixed."""
         return {day: sum(load.planned.values()) + load.fixed for day, load in self.days.items()}
+
+    def is_open(self, day: str) -> bool:
+        """Return whether messages are sent on the day."""
+        return day not in self.closed_days
 
     @property
     def planned(self) -> dict[str, int]:
@@ -166,6 +171,7 @@ def page_of_summary(
         last_day=horizon,
         daily_cap=summary.daily_cap,
         ceiling=summary.ceiling,
+        closed_days=summary.closed_days,
         changes=summary.changes_by_reason,
         changes_since=summary.changes_since or None,
         seconds=summary.seconds,
@@ -177,9 +183,11 @@ def page_of_summary(
 
 def _facts(summary: RunSummary) -> list[tuple[str, str]]:
     """Return what the page lists under The run of this run only."""
-    waiting = sum(summary.waiting_for_limit.values())
+    waiting, moved = sum(summary.waiting_for_limit.values()), summary.moved_off_closed
     return [
         *([("Waiting for the frequency limit", f"{waiting:,}")] if waiting else []),
+        *([("Closed days", f"{len(summary.closed_days):,}")] if summary.closed_days else []),
+        *([("Moved off closed days", moved.in_words())] if moved.messages else []),
         *([("AEP message", summary.aep)] if summary.aep else []),
     ]
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
+    ClosedDayMoves,
     MessageCount,
     SharedAddresses,
     StateLine,
@@ -69,7 +70,9 @@ class RunSummary(BaseModel):
     days: dict[str, DayLoad]
     daily_cap: int
     ceiling: int
-    days_at_cap: list[str]  # planned and fixed messages at or above C
+    closed_days: list[str] = []  # from as_of to the horizon
+    moved_off_closed: ClosedDayMoves = ClosedDayMoves()
+    days_at_cap: list[str]  # open days with planned and fixed messages at or above C
     days_above_ceiling: list[str]  # by committed rows and rows outside the scope only
     changes: dict[str, int]  # added, moved, updated, unchanged, removed, expired
     changes_by_type: dict[str, dict[str, int]]

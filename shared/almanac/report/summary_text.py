@@ -140,6 +140,13 @@ def _days(console: Console, summary: RunSummary) -> None:
             f"{_number(len(above), 'day')} above the ceiling, by messages that this run may not "
             f"move: {listed(above, DAYS_SHOWN)}.",
         )
+    if summary.closed_days:
+        closed, moved = len(summary.closed_days), summary.moved_off_closed
+        text = f"{plural(closed, 'day is', 'days are')} closed up to the horizon"
+        if moved.messages:
+            messages = plural(moved.messages, "message is moved", "messages are moved")
+            text += f"; {messages} off their ideal dates on them, {moved.average}"
+        paragraph(console, f"{text}.")
     heading(console, "How days were chosen")
     chosen = {PLACEMENT.get(k, k): n for k, n in summary.placement.items() if k != "skipped" and n}
     table(console, ("", ">"), chosen.items()) if chosen else paragraph(console, "none were")

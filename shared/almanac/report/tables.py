@@ -84,7 +84,8 @@ def _days(data: PageData, types: list[str]) -> ReportTable:
     rows: list[Row] = []
     for day, total in data.totals.items():
         load = data.days[day]
-        full = ABOVE if total > data.ceiling else AT_CAP if total >= data.daily_cap else ""
+        above = total > data.ceiling or not data.is_open(day)
+        full = ABOVE if above else AT_CAP if total >= data.daily_cap else ""
         counts = (load.planned.get(name) for name in types)
         share = _percent(total, data.daily_cap)
         rows.append((day, _weekday(day), total, share, full, load.fixed or None, *counts))

@@ -25,7 +25,7 @@ from almanac.frames import (
 from almanac.joins import positions
 from almanac.organizations.brief import aep_in_words, left_out, split_overlaps, unreadable
 from almanac.planning.removed import WHYS
-from almanac.report.lines import ChangeLine
+from almanac.report.lines import ChangeLine, ClosedDayMoves
 from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.runs.balance import Balanced, Outcome
 from almanac.statistics.breakdowns import STATES, Figures, PlannedGroup, combinations
@@ -58,6 +58,7 @@ class PlanTotals:
         self.figures = Figures(entries=balanced.suppressions)
         self.changes: dict[str, Counter[str]] = defaultdict(Counter)
         self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
+        self.moved_off_closed = ClosedDayMoves()
         self.issues: Counter[str] = Counter()
         self.facts: Counter[str] = Counter()
         self.after = 0
@@ -87,6 +88,7 @@ class PlanTotals:
         self.planned += np.bincount(candidates.kind[scheduled], minlength=kinds)
         waits = scheduled & (candidates.x > candidates.ideal)
         self.waiting += np.bincount(candidates.kind[waits], minlength=kinds)
+        self._count_moved_off_closed(outcome)
         flat = outcome.reason.astype(np.int64) * kinds + candidates.kind
         self.skipped += np.bincount(flat, minlength=self.skipped.size).reshape(self.skipped.shape)
         self.steps += np.bincount(outcome.step, minlength=len(self.steps))
@@ -98,6 +100,14 @@ class PlanTotals:
             self.days[pair // kinds][self.types[pair % kinds]] += count
         self._count_changes(outcome)
         self.after += table_checksum(self._row_checksums(outcome))
+
+    def _count_moved_off_closed(self, outcome: Outcome) -> None:
+        closed = list(self.balanced.limits.closed)
+        if closed:
+            ideal = outcome.fragment.candidates.ideal
+            moved = (outcome.reason == 0) & np.isin(ideal, closed)
+            self.moved_off_closed.messages += int(moved.sum())
+            self.moved_off_closed.days += int(np.abs(outcome.day[moved] - ideal[moved]).sum())
 
     def _count_figures(self, outcome: Outcome) -> None:
         """Count the rows dated as_of or later; skipped rows may be older."""
@@ -143,7 +153,7 @@ class PlanTotals:
         self._count("added", kind[added], self._why_added(outcome, added), ADDED)
         self._count("skipped anew", kind[newly_skipped], outcome.reason[newly_skipped], reasons)
         t0, campaign = self.balanced.limits.t0, self._kinds.campaign
-        why = why_moved(candidates.take(moved), campaign, t0)
+        why = why_moved(candidates.take(moved), campaign, t0, self.balanced.limits.closed)
         self._count("moved", kind[moved], why, MOVED)
         before = [SKIPPED_BEFORE.format(text) for text in (OTHER_SKIP, *reasons)]
         self._count("planned again", kind[again], candidates.previous_reason[again] + 1, before)
@@ -200,6 +210,7 @@ class PlanTotals:
             skipped[self.balanced.kind_table.reasons[reason + 1]][self.types[kind]] += count
         days = self._day_loads()
         totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
+        closed = {str(day) for day in plan.context.closed_days}
         checksums = Checksums(
             contacts=contacts_text(self.facts["contacts_checksum"]),
             schedules_before=hexadecimal(self.facts["before_checksum"]),
@@ -221,8 +232,14 @@ class PlanTotals:
             days=days,
             daily_cap=limits.cap,
             ceiling=limits.ceiling,
-            days_at_cap=[day for day, total in totals.items() if total >= limits.cap],
-            days_above_ceiling=[day for day, total in totals.items() if total > limits.ceiling],
+            closed_days=sorted(day for day in closed if day <= str(plan.context.horizon)),
+            moved_off_closed=self.moved_off_closed,
+            days_at_cap=[
+                day for day, total in totals.items() if total >= limits.cap and day not in closed
+            ],
+            days_above_ceiling=[
+                day for day, total in totals.items() if day in closed or total > limits.ceiling
+            ],
             changes={name: counts.total() for name, counts in sorted(self.changes.items())},
             changes_by_type={
                 name: dict(sorted(counts.items())) for name, counts in sorted(self.changes.items())

@@ -6,7 +6,7 @@ A reason says what the old and the new state of a row show, and nothing that is 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,13 +30,14 @@ ADDED = (
     "the contact had no planned messages before",
     "the contact, a rule or a setting is new or has changed",
 )
-OTHER_IDEAL, PAST_DAY, FORBIDDEN_DAY, FULL_DAY, CAMPAIGN_DAY = range(5)
+OTHER_IDEAL, PAST_DAY, FORBIDDEN_DAY, FULL_DAY, CAMPAIGN_DAY, CLOSED_DAY = range(6)
 MOVED = (
     "its ideal date has changed",
     "its day has passed, and it was not sent",
     "its day is no longer allowed",
     "its day is full",
     "its day is full, or has another campaign message of the contact",
+    "its day is closed now",
 )
 # what two files show of a message that has moved, and of one that is gone
 MOVED_OR_FULL = (*MOVED[:FORBIDDEN_DAY], "its day is full, or no longer allowed")
@@ -129,10 +130,13 @@ def why_added(
     return why
 
 
-def why_moved(candidates: Candidates, campaign: Mask, t0: int) -> Codes:
-    """Return a code of MOVED for each candidate that had another day before."""
+def why_moved(
+    candidates: Candidates, campaign: Mask, t0: int, closed: Collection[int] = ()
+) -> Codes:
+    """Return a code of MOVED for each candidate that had another day before; closed: days."""
     before = candidates.previous_day
     why = np.where(campaign[candidates.kind], CAMPAIGN_DAY, FULL_DAY).astype(np.int32)
+    why[np.isin(before, list(closed))] = CLOSED_DAY
     why[(before < candidates.floor) | (before > candidates.ceiling)] = FORBIDDEN_DAY
     why[before < t0] = PAST_DAY
     why[~candidates.previous_ideal] = OTHER_IDEAL

@@ -72,6 +72,7 @@ def overview(
         last_day=state.context.horizon,
         daily_cap=config.daily_cap(state.contacts),
         ceiling=config.ceiling(state.contacts),
+        closed_days=[str(day) for day in state.context.closed_days if day <= state.context.horizon],
         changes=compare(since, path, progress).changes_by_reason if since else [],
         changes_since=f"the plan in {since.name}" if since else None,
         notes=[f"Rows of the file dated {as_of} or later."],
