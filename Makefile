@@ -46,7 +46,7 @@ test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
 	@$(TIMED) $(BIN)/python -m pytest -n auto --dist loadgroup --durations=10 $(ARGS)
 
 simulate: $(STAMP) ## the slow tests: whole years, all seeds, all crash points
-	@$(TIMED) $(BIN)/python -m pytest -m slow $(ARGS)
+	@$(TIMED) $(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=thorough $(ARGS)
 
 check: $(STAMP) ## format, lint, types, imports
 	@$(BIN)/ruff format --check -q . || { $(BIN)/ruff format --check .; exit 1; }

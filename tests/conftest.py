@@ -21,9 +21,10 @@ _IN_MAIN_THREAD = threading.current_thread() is threading.main_thread()
 if _IN_MAIN_THREAD and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# no deadline: a slow machine is not a wrong program
-settings.register_profile("almanac", deadline=None, print_blob=True)
-settings.load_profile("almanac")
+# no deadline: a slow machine is not a wrong program; `make simulate` takes the thorough profile
+settings.register_profile("quick", deadline=None, print_blob=True, max_examples=20)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=100)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -394,9 +394,7 @@ def test_the_page_lists_every_reason() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_file_makes_it_stumble(path: Path, octets: bytes) -> None:
     answer = take(path, b"email,trigger_date\n" + octets, "--dry-run", "--json")
     if answer.out:

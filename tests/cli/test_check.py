@@ -27,7 +27,7 @@ def test_a_database_of_any_age_is_usable_and_stays_as_it_is(tmp_path: Path, sche
 
 
 def test_it_finds_the_issues_that_a_run_reports(tmp_path: Path) -> None:
-    path = agency(tmp_path / "agency.sqlite3", 3000)
+    path = agency(tmp_path / "agency.sqlite3", 1000)
     found = json.loads(almanac("check", path, "--json").out)
     summary = json.loads(almanac("run", path, "--as-of", AS_OF, "--json").out)
     for ours, theirs in (

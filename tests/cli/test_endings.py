@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,12 +94,20 @@ def test_what_is_no_mistake_of_the_users_is_not_hidden() -> None:
         guarded(raising(ZeroDivisionError()))
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An agency whose run takes long enough to be stopped."""
+    return agency(tmp_path_factory.mktemp("large") / "agency.sqlite3", 10_000)
+
+
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path, way: signal.Signals) -> None:
+def test_a_run_that_is_stopped_leaves_nothing_behind(
+    tmp_path: Path, large: Path, way: signal.Signals
+) -> None:
     work, temporary = tmp_path / "work", tmp_path / "temporary"
     work.mkdir()
     temporary.mkdir()
-    agency(work / "agency.sqlite3", 30_000)
+    shutil.copy(large, work)
     before = state_of(work)
     command = [*PROGRAM, "run", "agency.sqlite3", "--as-of", AS_OF, "--workers", "1"]
     process = subprocess.Popen(

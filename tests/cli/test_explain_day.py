@@ -18,7 +18,7 @@ from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agreement import run
 from tests.support.cli_calls import AS_OF, almanac
 from tests.support.explanations import SECTIONS, day_of, decisions_of, explain_contact
-from tests.support.sampling import sampled
+from tests.support.sampling import sampled, shares
 from tests.support.tiny import Agency
 
 DAY = dt.timedelta(days=1)
@@ -50,13 +50,16 @@ def days_to_ask(found: Explanation, rng: random.Random) -> set[dt.date]:
     return set(rng.sample(sorted(days), min(7, len(days))))
 
 
+@shares(3)
 @pytest.mark.parametrize("seed", sampled(range(3), 1))
-def test_a_day_is_answered_as_the_run_and_the_rules_decided(tmp_path: Path, seed: int) -> None:
+def test_a_day_is_answered_as_the_run_and_the_rules_decided(
+    tmp_path: Path, seed: int, every: int
+) -> None:
     as_of, config, rng = as_of_for(seed), config_for(seed), random.Random(seed)
     path = build(tmp_path / "agency.sqlite3", seed, 16, schema=("new", "old")[seed % 2])
     run(path, as_of, as_of, config)
     agency = read(path)
-    for record in rng.sample(agency.contacts, 5):
+    for record in rng.sample(agency.contacts, 5)[::every]:
         contact, _ = read_contact(record, merged(config), as_of, agency.suppressions, FIVE_ZIPS)
         year = explain_contact(path, contact.id)
         for day in days_to_ask(year, rng):

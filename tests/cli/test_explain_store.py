@@ -25,7 +25,7 @@ from tests.support.explanations import day_of, explain_contact
 from tests.support.storage_stores import cloud_store
 
 NOW = dt.datetime(2026, 11, 22, 9, tzinfo=dt.UTC)
-CONTACTS = 4000
+CONTACTS = 1500
 
 
 @pytest.fixture(scope="module")

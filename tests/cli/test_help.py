@@ -25,6 +25,7 @@ from tests.support.cli_calls import (
     record_requests,
 )
 from tests.support.database_agencies import change
+from tests.support.sampling import sampled
 from tests.support.storage_stores import run_of_today
 
 # Files that examples name, beside agency.sqlite3 and organization 206 of the store.
@@ -124,7 +125,7 @@ def test_every_command_can_answer_in_json(name: str) -> None:
     assert ("--json" in options) is (name not in NO_JSON)
 
 
-@pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
+@pytest.mark.parametrize(("name", "line"), sampled(EXAMPLES, 12))
 def test_an_example_of_help_works(
     name: str, line: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

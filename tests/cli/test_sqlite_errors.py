@@ -12,6 +12,7 @@ import pytest
 from tests.support.cli_calls import AS_OF, almanac, state_of
 from tests.support.damage import build as build_plain
 from tests.support.failing import failing_sqlite, sample
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 # quick tests let every so-manieth call fail, in each command from another one on
@@ -148,7 +149,7 @@ def _moved(value: object, source: Path, target: Path) -> object:
     return target / value.relative_to(source) if isinstance(value, Path) else value
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sampled(COMMANDS, 9))
 def test_an_error_of_sqlite_at_any_call_is_one_sentence(
     template: House, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

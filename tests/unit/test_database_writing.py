@@ -312,9 +312,7 @@ def schedule_rows(draw: st.DrawFn) -> list[dict[str, int]]:
     ]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=schedule_rows(), updated=st.booleans())
 def test_what_is_written_is_what_is_read(
     connection: apsw.Connection, path: Path, rows: list[dict[str, int]], updated: bool

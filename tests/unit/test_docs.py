@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -44,8 +45,13 @@ SEMANTICS = (DOCS / "semantics.md").read_text("utf-8")
 
 
 def name_of(path: Path) -> str:
-    """The path as it is shown in the names of tests."""
+    """The path as a failure shows it."""
     return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text("utf-8")
 
 
 def prose(text: str) -> str:
@@ -77,17 +83,22 @@ def first_cells(text: str) -> list[str]:
 # --- links and references -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
+@cache
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page; none of what is not a file."""
+    return {anchor(each) for each in headings(text_of(path))} if path.is_file() else set()
+
+
+def test_every_relative_link_leads_somewhere() -> None:
     lost = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text("utf-8"))):
-        if re.match(r"[a-z]+:", link):
-            continue  # not one of ours
-        target, _, fragment = link.partition("#")
-        path = (page.parent / target).resolve() if target else page
-        text = path.read_text("utf-8") if fragment and path.is_file() else ""
-        if not path.exists() or (fragment and fragment not in map(anchor, headings(text))):
-            lost.append(link)
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(text_of(page))):
+            if re.match(r"[a-z]+:", link):
+                continue  # not one of ours
+            target, _, fragment = link.partition("#")
+            path = (page.parent / target).resolve() if target else page
+            if not path.exists() or (fragment and fragment not in anchors(path)):
+                lost.append((name_of(page), link))
     assert lost == []
 
 
@@ -103,24 +114,23 @@ def referred_sections(text: str) -> Iterator[str]:
     yield from re.findall(r'\bsection="([^"]*)"', text)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_every_section_that_the_code_names_exists(module: Path) -> None:
+def test_every_section_that_the_code_names_exists() -> None:
     known = {heading.casefold() for heading in headings(SEMANTICS)}
-    named = referred_sections(module.read_text("utf-8"))
-    assert [name for name in named if name.casefold() not in known] == []
+    named = {(each, name_of(path)) for path in MODULES for each in referred_sections(text_of(path))}
+    assert {(each, path) for each, path in named if each.casefold() not in known} == set()
+    used = {"Contacts", "Windows", "Sifting", "Daily cap", "Hash", "Writing"}
+    assert used <= {each for each, _ in named}
 
 
-def test_the_code_does_name_sections() -> None:
-    named = {name for module in MODULES for name in referred_sections(module.read_text("utf-8"))}
-    assert {"Contacts", "Windows", "Sifting", "Daily cap", "Hash", "Writing"} <= named
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_file_that_a_page_names_exists(page: Path) -> None:
-    text = prose(page.read_text("utf-8"))
-    names = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|csv|toml))`", text)
+def test_every_file_that_a_page_names_exists() -> None:
     places = (ROOT, PACKAGE.parent, PACKAGE, PACKAGE / "database")
-    assert [n for n in names if not any((place / n).exists() for place in places)] == []
+    lost = [
+        (name_of(page), name)
+        for page in PAGES
+        for name in re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|csv|toml))`", prose(text_of(page)))
+        if not any((place / name).exists() for place in places)
+    ]
+    assert lost == []
 
 
 def test_the_index_lists_every_decision_under_its_title() -> None:
@@ -234,8 +244,9 @@ def test_every_name_in_an_object_is_on_the_page(page: str) -> None:
 # --- commands -------------------------------------------------------------------------------------
 
 
-def commands_in(text: str, program: str) -> list[list[str]]:
+def commands_in(page: Path, program: str) -> list[list[str]]:
     """Every call of the program that a page shows, in code blocks and in backticks."""
+    text = text_of(page)
     blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`([^`\n]+)`", prose(text))
@@ -247,18 +258,17 @@ def commands_in(text: str, program: str) -> list[list[str]]:
     return calls
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_make_target_that_a_page_shows_exists(page: Path) -> None:
+def test_every_make_target_that_a_page_shows_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    shown = {call[0] for call in commands_in(page.read_text("utf-8"), "make")}
-    assert shown <= targets
+    shown = {(call[0], name_of(page)) for page in PAGES for call in commands_in(page, "make")}
+    assert {(target, page) for target, page in shown if target not in targets} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> None:
+def test_every_command_that_a_page_shows_exists_with_its_options() -> None:
     program: Any = app
     wrong = []
-    for call in commands_in(page.read_text("utf-8"), "almanac"):
+    calls = [(page, call) for page in PAGES for call in commands_in(page, "almanac")]
+    for page, call in calls:
         command, words = program, list(call)
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]
@@ -266,5 +276,5 @@ def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> 
         unknown = [word for word in words if word.startswith("-") and word not in options]
         lost = hasattr(command, "commands") and any(re.match("[a-z]", word) for word in words)
         if unknown or lost:
-            wrong.append(call)
+            wrong.append((name_of(page), call))
     assert wrong == []

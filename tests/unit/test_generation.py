@@ -19,8 +19,9 @@ import pyarrow as pa
 import pytest
 
 from almanac.errors import DatabaseError, InputError
-from almanac.generation import Summary, generate
-from almanac.generation.contacts import CHUNK
+from almanac.generation import Summary, facts, generate
+from almanac.generation import contacts as contact_rows
+from almanac.generation import writing as module
 from almanac.generation.places import STATES
 from almanac.rules.states import USPS_STATES
 from almanac.rules.zip import state_codes_of
@@ -59,10 +60,19 @@ def agency(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_same_seed_gives_the_same_content(tmp_path: Path) -> None:
-    more_than_a_chunk = CHUNK + 5_000
+@pytest.fixture(params=[2_000, pytest.param(module.CHUNK, marks=pytest.mark.slow)])
+def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The contacts of a chunk: fewer than there are, and as they are."""
+    size = int(request.param)
+    gaps = size // facts.GAP_EVERY * (facts.GAP_LONGEST + 1)
+    monkeypatch.setattr(module, "CHUNK", size)
+    monkeypatch.setattr(contact_rows, "ID_STRIDE", size + gaps)
+    return size
+
+
+def test_the_same_seed_gives_the_same_content(tmp_path: Path, chunk: int) -> None:
     for name in ("one", "two"):
-        generate(tmp_path / name, more_than_a_chunk, 3, AS_OF)
+        generate(tmp_path / name, chunk + chunk // 20, 3, AS_OF)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -75,13 +85,13 @@ def test_another_seed_or_day_gives_other_content(tmp_path: Path) -> None:
     assert len({digest(tmp_path / name) for name in "abc"}) == 3
 
 
-def test_the_chunks_of_a_large_agency_differ_and_share_no_id(tmp_path: Path) -> None:
+def test_the_chunks_of_a_large_agency_differ_and_share_no_id(tmp_path: Path, chunk: int) -> None:
     path = tmp_path / "large"
-    summary = generate(path, CHUNK + 200, 3, AS_OF)
-    assert summary.contacts == CHUNK + 200
+    summary = generate(path, chunk + 200, 3, AS_OF)
+    assert summary.contacts == chunk + 200
     ids = column(path, "SELECT id FROM contacts ORDER BY id")
-    assert len(set(ids)) == len(ids) == CHUNK + 200
-    second = column(path, f"SELECT last_name FROM contacts ORDER BY id LIMIT 200 OFFSET {CHUNK}")
+    assert len(set(ids)) == len(ids) == chunk + 200
+    second = column(path, f"SELECT last_name FROM contacts ORDER BY id LIMIT 200 OFFSET {chunk}")
     assert second != column(path, "SELECT last_name FROM contacts ORDER BY id LIMIT 200")
 
 
@@ -406,14 +416,14 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("stage", ["contacts", "indexes"])
 def test_whoever_interrupts_leaves_nothing_behind(
-    tmp_path: Path, error: type[BaseException], stage: str
+    tmp_path: Path, error: type[BaseException], stage: str, chunk: int
 ) -> None:
     def interrupt(what: str, done: int, total: int) -> None:
         if what == stage and done:
             raise error
 
     with pytest.raises(error):
-        generate(tmp_path / "agency.sqlite3", 5 * CHUNK // 4, 1, AS_OF, interrupt)
+        generate(tmp_path / "agency.sqlite3", 5 * chunk // 4, 1, AS_OF, interrupt)
     assert list(tmp_path.iterdir()) == []
 
 

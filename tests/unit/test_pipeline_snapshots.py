@@ -335,8 +335,9 @@ def test_a_failing_request_is_what_the_store_says_and_the_next_try_succeeds(
     assert states(ranges, ref) == {"TX"}
 
 
+@pytest.mark.parametrize("reads", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_many_threads_over_versions_that_come_and_go_read_the_right_rows(
-    ranges: RangedSnapshots, store: CountingStore, texas: bytes, nevada: bytes
+    ranges: RangedSnapshots, store: CountingStore, texas: bytes, nevada: bytes, reads: int
 ) -> None:
     refs = {
         "TX": ref_of(store.write("texas", texas, 0)),
@@ -349,7 +350,7 @@ def test_many_threads_over_versions_that_come_and_go_read_the_right_rows(
         order = ["TX", "NV"] if thread % 4 else ["TX"]
         return all(
             states(ranges, refs[state]) == {state}
-            for state in itertools.islice(itertools.cycle(order), 10)
+            for state in itertools.islice(itertools.cycle(order), reads)
         )
 
     with ThreadPoolExecutor(8) as pool:

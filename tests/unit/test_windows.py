@@ -1,4 +1,5 @@
-"""Windows of every state for every day of a leap year, over eight years, against the oracle."""
+"""Windows of every state, over eight years, against the oracle: for contacts of the days on which
+leap years and months make a difference, and in slow tests of every day of a leap year."""
 
 from __future__ import annotations
 
@@ -34,6 +35,13 @@ from tests.support.sampling import sampled
 FIRST, LAST = dt.date(2024, 1, 1), dt.date(2031, 12, 31)
 MARGIN = 800  # days about the eight years in which the nearest excluded day is looked for
 ANCHORS = [dt.date(1952, 1, 1) + dt.timedelta(days=n) for n in range(366)]
+# The days on which leap years, New Year and the starts of months make a difference.
+EDGES = [
+    ANCHORS[n]
+    for n in sorted(
+        {0, 27, 30, 31, 57, 58, 59, 60, 61, 181, 182, 334, 364, 365, *range(3, 366, 24)}
+    )
+]
 FAR = 10**6
 
 # Rules that no state has today, each with a way in which it is not like those.
@@ -60,10 +68,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A rule in force in a state, with a contact for each of ANCHORS."""
+    """A rule in force in a state, with a contact for each of the anchors."""
 
     state: str
     config: Config
+    anchors: list[dt.date]
 
     @property
     def by_birth(self) -> bool:
@@ -73,16 +82,16 @@ class Case:
     def effective(self) -> list[dt.date | None]:
         """Effective dates; where they do not matter they fall on another day than the birth."""
         shift = dt.timedelta(days=100)
-        return [a + shift if self.by_birth else a for a in ANCHORS]
+        return [a + shift if self.by_birth else a for a in self.anchors]
 
     @property
     def birth(self) -> list[dt.date | None]:
         if self.by_birth or self.config.rules[self.state][0].year_round_from_age is not None:
-            return list(ANCHORS)
-        return [None] * len(ANCHORS)
+            return list(self.anchors)
+        return [None] * len(self.anchors)
 
     def exclusions(self) -> Exclusions:
-        state = np.full(len(ANCHORS), USPS_STATES.index(self.state), np.int32)
+        state = np.full(len(self.anchors), USPS_STATES.index(self.state), np.int32)
         table = RuleTable(self.config)
         return table.exclusions(state, numbers(self.birth), numbers(self.effective))
 
@@ -104,7 +113,7 @@ class Case:
         windows; the whole of them where the rule is year-round."""
         origin = FIRST - dt.timedelta(days=MARGIN)
         end = LAST + dt.timedelta(days=MARGIN)
-        grid = np.zeros((len(ANCHORS), (end - origin).days + 1), np.bool_)
+        grid = np.zeros((len(self.anchors), (end - origin).days + 1), np.bool_)
         rule = self.config.rules[self.state][0]
         grid[:] = rule.kind == "year_round"
         for row, birth in enumerate(self.birth):
@@ -120,26 +129,39 @@ def numbers(dates: list[dt.date | None]) -> Days:
     return np.array([NO_DAY if d is None else civil.day_of(d) for d in dates], np.int32)
 
 
-def case_of(name: str) -> Case:
+def case_of(name: str, anchors: list[dt.date]) -> Case:
     if name in STATE_RULES:
-        return Case(name, Config())
+        return Case(name, Config(), anchors)
     rule = dict(VARIANTS[name])
     timing = {"pre_window_days": rule.pop("pre", 60)}
     rule["year_round_from_age"] = rule.pop("age", None)
-    return Case("TX", load_config(json.dumps({"state_rules": {"TX": rule}, "timing": timing})))
+    config = load_config(json.dumps({"state_rules": {"TX": rule}, "timing": timing}))
+    return Case("TX", config, anchors)
 
 
-@pytest.fixture(scope="module", params=[*STATE_RULES, *VARIANTS])
+NAMES = [*STATE_RULES, *VARIANTS]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        *(pytest.param((name, EDGES), id=name) for name in NAMES),
+        *(
+            pytest.param((name, ANCHORS), id=f"{name}, every day", marks=pytest.mark.slow)
+            for name in NAMES
+        ),
+    ],
+)
 def grids(request: pytest.FixtureRequest) -> tuple[Case, npt.NDArray[np.bool_]]:
-    case = case_of(request.param)
+    case = case_of(*request.param)
     return case, case.excluded()
 
 
 def every_day(case: Case) -> tuple[Exclusions, Days, npt.NDArray[np.intp]]:
     """A row for each contact and day of the eight years; the contact's number is the last."""
     days = np.arange(civil.day_of(FIRST), civil.day_of(LAST) + 1, dtype=np.int32)
-    row = np.repeat(np.arange(len(ANCHORS)), len(days))
-    return case.exclusions().take(row), np.tile(days, len(ANCHORS)), row
+    row = np.repeat(np.arange(len(case.anchors)), len(days))
+    return case.exclusions().take(row), np.tile(days, len(case.anchors)), row
 
 
 def inner(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -153,7 +175,7 @@ def test_exactly_the_days_in_windows_are_excluded(
     case, excluded = grids
     exclusions, days, row = every_day(case)
     wrong = np.flatnonzero((causes(exclusions, days) != NOT_EXCLUDED) != inner(excluded))
-    assert [(ANCHORS[row[n]], civil.text_of(days[n])) for n in wrong[:5]] == []
+    assert [(case.anchors[row[n]], civil.text_of(days[n])) for n in wrong[:5]] == []
 
 
 def test_the_last_clear_day_is_the_one_before_the_next_excluded_day(
@@ -170,7 +192,7 @@ def test_the_last_clear_day_is_the_one_before_the_next_excluded_day(
     clear = np.flatnonzero(~inner(excluded))
     found = last_clear_day(exclusions.take(clear), days[clear], deadline[clear])
     wrong = np.flatnonzero(found != expected[clear])
-    assert [(ANCHORS[row[clear[n]]], civil.text_of(days[clear[n]])) for n in wrong[:5]] == []
+    assert [(case.anchors[row[clear[n]]], civil.text_of(days[clear[n]])) for n in wrong[:5]] == []
 
 
 def test_the_first_clear_day_is_the_one_after_the_last_excluded_day(
@@ -187,7 +209,7 @@ def test_the_first_clear_day_is_the_one_after_the_last_excluded_day(
     clear = np.flatnonzero(~inner(excluded))
     found = first_clear_day(exclusions.take(clear), days[clear], first[clear])
     wrong = np.flatnonzero(found != expected[clear])
-    assert [(ANCHORS[row[clear[n]]], civil.text_of(days[clear[n]])) for n in wrong[:5]] == []
+    assert [(case.anchors[row[clear[n]]], civil.text_of(days[clear[n]])) for n in wrong[:5]] == []
 
 
 def test_a_year_has_the_window_of_its_anniversary(
@@ -198,35 +220,29 @@ def test_a_year_has_the_window_of_its_anniversary(
     if case.config.rules[case.state][0].kind == "year_round":
         assert len(rows_with_windows(exclusions)) == 0
         return
-    assert len(rows_with_windows(exclusions)) == len(ANCHORS)
+    assert len(rows_with_windows(exclusions)) == len(case.anchors)
     by_year = [window_in_year(exclusions, year) for year in range(2020, 2036)]
-    for row in range(len(ANCHORS)):
+    for row in range(len(case.anchors)):
         mine = [(civil.date_of(a[row]), civil.date_of(b[row])) for a, b in by_year]
         assert [w for w in mine if w[0] <= LAST and w[1] >= FIRST] == case.windows(row, FIRST, LAST)
 
 
-# The days on which leap years, New Year and the starts of months make a difference.
-EDGE_ANCHORS = sorted(
-    {0, 27, 30, 31, 57, 58, 59, 60, 61, 181, 182, 334, 364, 365, *range(3, 366, 24)}
-)
-
-
-@pytest.mark.parametrize("name", [*STATE_RULES, *sampled(VARIANTS, 2)])
+@pytest.mark.parametrize("name", [*sampled(STATE_RULES, 4), *sampled(VARIANTS, 1)])
 def test_the_words_for_an_excluded_day_are_those_of_the_oracle(name: str) -> None:
-    case = case_of(name)
-    for row in EDGE_ANCHORS:
+    case = case_of(name, EDGES)
+    for row, anchor in enumerate(EDGES):
         edges = {FIRST, LAST, dt.date(2028, 2, 29)}
         for start, end in case.windows(row, FIRST, LAST):
             edges |= {day + dt.timedelta(days=n) for day in (start, end) for n in (-1, 0, 1)}
         for year in (2025, 2027, 2028):
-            birthday = oracle.anniversary(ANCHORS[row], year)
+            birthday = oracle.anniversary(anchor, year)
             edges |= {birthday, birthday - dt.timedelta(days=1)}
         days = sorted(edges)
         mine = case.exclusions().take(np.full(len(days), row))
         found = causes(mine, np.array([civil.day_of(day) for day in days], np.int32)).tolist()
         for day, cause in zip(days, found, strict=True):
             words = exclusion_reason(cause, case.state).text if cause else None
-            assert words == case.oracle(row, oracle.excluded, day), (ANCHORS[row], day)
+            assert words == case.oracle(row, oracle.excluded, day), (anchor, day)
 
 
 def test_states_without_a_rule_and_unknown_states_have_no_windows() -> None:
