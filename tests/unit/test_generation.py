@@ -60,7 +60,7 @@ def agency(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=[2_000, pytest.param(module.CHUNK, marks=pytest.mark.slow)])
+@pytest.fixture(params=[2_000, pytest.param(contact_rows.CHUNK, marks=pytest.mark.slow)])
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The contacts of a chunk: fewer than there are, and as they are."""
     size = int(request.param)

@@ -47,27 +47,33 @@ def statutory() -> Config:
     return Config.model_validate({"rule_set": "statutory", "timing": {"pre_window_days": 0}})
 
 
-def unprotected_days(config: Config, first: dt.date, last: dt.date) -> dict[str, int]:
+def unprotected_days(
+    config: Config, first: dt.date, last: dt.date, states: Collection[str] = USPS_STATES
+) -> dict[str, int]:
     """Return by state the most days in a year of [first, last] that a contact lacks: statutory
-    rules protect it on them, and the configuration does not. Only states that lack any.
+    rules protect it on them, and the configuration does not. Only those of `states` that lack any.
 
     The contacts are made up: one for each month of a birth and a policy date, and for each age at
     which a rule begins or ends to hold.
     """
     law = statutory()
+    dates_of = {
+        state: _dates(first.year, [*rules, *config.rules.get(state, ())])
+        for state, rules in law.rules.items()
+        if state in states and rules != config.rules.get(state)
+    }
+    if not dates_of:
+        return {}
+    dates = np.concatenate(list(dates_of.values()))
+    codes = np.array([USPS_STATES.index(state) for state in dates_of], np.int32)
+    code = np.repeat(codes, [len(each) for each in dates_of.values()])
     days = days_of(first, last)
-    found = {}
-    for state, rules in law.rules.items():
-        if rules == config.rules.get(state):
-            continue
-        dates = _dates(first.year, [*rules, *config.rules.get(state, ())])
-        states = np.full(len(dates), USPS_STATES.index(state), np.int32)
-        lacking = protection(law, states, dates, dates, days)
-        lacking &= ~protection(config, states, dates, dates, days)
-        years = range(0, len(days), YEAR)
-        if most := max(int(lacking[n : n + YEAR].sum(axis=0).max()) for n in years):
-            found[state] = most
-    return found
+    lacking = protection(law, code, dates, dates, days)
+    lacking &= ~protection(config, code, dates, dates, days)
+    years = [lacking[n : n + YEAR].sum(axis=0) for n in range(0, len(days), YEAR)]
+    most = np.max(years, axis=0)
+    by_state = {USPS_STATES[each]: int(most[code == each].max()) for each in codes.tolist()}
+    return {state: days for state, days in by_state.items() if days}
 
 
 def days_of(first: dt.date, last: dt.date) -> Days:
@@ -104,7 +110,7 @@ def rules_line(config: Config, first: dt.date, last: dt.date, states: Collection
 
     Empty if it finds nothing.
     """
-    lacking = [state for state in unprotected_days(config, first, last) if state in states]
+    lacking = list(unprotected_days(config, first, last, states))
     events = [each for each in rule_events(config, first, last) if each.state in states]
     old = [state for state, _ in not_verified(config, first) if state in states]
     parts = []
