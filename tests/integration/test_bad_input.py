@@ -256,7 +256,7 @@ def test_a_unique_constraint_of_the_table_itself_is_taken_out(tmp_path: Path, co
         ("DROP TABLE email_schedules; CREATE VIEW email_schedules AS SELECT 1 AS id", "is a view"),
         (
             "DROP TABLE email_schedules; "
-            "CREATE TABLE email_schedules (id TEXT, contact_id, status)",
+            "CREATE TABLE email_schedules (id TEXT, contact_id PRIMARY KEY, status)",
             "id is not an INTEGER PRIMARY KEY",
         ),
         (
