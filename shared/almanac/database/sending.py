@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apsw
 import numpy as np
@@ -150,7 +150,10 @@ def rows_to_send(
     for cells in found:
         if cells[0] != last:  # else another contact with the same id: only the first counts
             last = cells[0]
-            record = {n: _plain(v, encoding) for n, v in zip(values, cells, strict=True)}
+            record = {
+                name: value.decode(encoding, "replace") if isinstance(value, bytes) else value
+                for name, value in zip(values, cells, strict=True)
+            }
             if record["contact.id"] is not None:  # a number, where contact_id may be a text
                 record["contact_id"] = record["contact.id"]
             yield record
@@ -268,7 +271,3 @@ def _value(columns: Columns, name: str) -> str:
     if name in _NUMBERS and "INT" not in columns.declared(name).upper():
         return columns.whole(name)
     return text_as_blob(columns.raw(name))
-
-
-def _plain(value: Any, encoding: str) -> Any:
-    return as_text(value, encoding) if isinstance(value, bytes) else value
