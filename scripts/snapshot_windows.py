@@ -17,8 +17,9 @@ import numpy as np
 from almanac import civil
 from almanac.config import Config
 from almanac.frames import NO_DAY
+from almanac.rules.rule_table import RuleTable
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import RuleTable, window_in_year
+from almanac.rules.windows import window_in_year
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "snapshots" / "windows"
 YEARS = range(2026, 2030)
@@ -57,9 +58,10 @@ def _windows(state: str, config: Config) -> list[tuple[dt.date, str]]:
         days if anchored_by_birth else nothing,
         nothing if anchored_by_birth else days,
     )
-    if (exclusions.anchor < 0).all():
+    (slot,) = exclusions.slots
+    if (slot.anchor < 0).all():
         return []
-    by_year = [window_in_year(exclusions, year) for year in YEARS]
+    by_year = [window_in_year(slot, year) for year in YEARS]
     return [
         (
             anchor,

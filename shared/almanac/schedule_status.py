@@ -46,6 +46,7 @@ class SkipCode(Enum):
     AGE = "Age exclusion for {}"
     BIRTHDAY_WINDOW = "Birthday exclusion window for {}"
     EFFECTIVE_DATE_WINDOW = "Effective date exclusion window for {}"
+    CALENDAR_WINDOW = "Calendar exclusion window for {}"
     BIRTH_DATE_UNKNOWN = "Birth date unknown for {}"
     EFFECTIVE_DATE_UNKNOWN = "Effective date unknown for {}"
     SUPPRESSED = "Suppressed: {}"
@@ -66,6 +67,7 @@ EXCLUSION_SKIPS = (
     SkipCode.AGE,
     SkipCode.BIRTHDAY_WINDOW,
     SkipCode.EFFECTIVE_DATE_WINDOW,
+    SkipCode.CALENDAR_WINDOW,
 )
 DATE_UNKNOWN_SKIPS = (SkipCode.BIRTH_DATE_UNKNOWN, SkipCode.EFFECTIVE_DATE_UNKNOWN)
 # their detail is a state

@@ -8,7 +8,7 @@ from datetime import date
 from .database import Record, flag, text, whole
 from .dates import parse_date, parse_time
 from .settings import Config
-from .windows import excluded, windows
+from .windows import excluded, rules_of, windows
 
 ZipStates = Mapping[str, str] | Callable[[str], str | None]
 
@@ -216,11 +216,11 @@ def read_contact(
     if text(record.get("phone_number")) and not phone:
         issues.add("invalid_phone")
     organization, columns = config["organization"], config["contacts"]
-    kind = config["state_rules"].get(state or "", {}).get("kind")
+    kinds = {rule["kind"] for rule in rules_of(config["state_rules"], state)}
     unknown = None
-    if kind == "birthday_window" and birth is None:
+    if "birthday_window" in kinds and birth is None:
         unknown = f"Birth date unknown for {state}"
-    if kind == "effective_date_window" and effective is None:
+    elif "effective_date_window" in kinds and effective is None:
         unknown = f"Effective date unknown for {state}"
     if unknown:
         issues.add("no_window_date")

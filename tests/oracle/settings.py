@@ -66,6 +66,7 @@ DEFAULTS: Config = {
     },
     "templates": {mail: f"{mail}_template" for mail in _MAILS},
     "sms": {mail: f"{mail}_sms" if mail.startswith("followup") else None for mail in _MAILS},
+    "rule_set": "standard",
     "state_rules": {
         "CA": _birthday(30, 60),
         "ID": _birthday(0, 63),
@@ -87,9 +88,12 @@ DEFAULTS: Config = {
 def merged(config: Config | None) -> Config:
     """The defaults with a partial configuration over them, key by key.
 
-    A state's rule is replaced as a whole: half of an old rule would make no sense in a new one.
+    A state's rules are replaced as a whole: half of an old rule would make no sense in a new one.
+    Those of another rule set than the standard one are all given.
     """
     whole = copy.deepcopy(DEFAULTS)
+    if config and config.get("rule_set", "standard") != "standard":
+        whole["state_rules"] = {}
     for key, value in (config or {}).items():
         if isinstance(value, dict) and isinstance(whole.get(key), dict):
             whole[key] |= value

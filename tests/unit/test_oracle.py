@@ -194,9 +194,11 @@ def test_age_is_measured_on_the_day_checked() -> None:
 
 
 def test_a_window_longer_than_a_year_is_found_from_any_year() -> None:
-    wide = {"FL": {"kind": "birthday_window", "before": 0, "after": 800}}
-    found = windows(wide, 0, "FL", date(1950, 6, 1), None, date(2027, 5, 1), date(2027, 5, 1))
-    assert [start for start, _ in found] == [date(2025, 6, 1), date(2026, 6, 1)]
+    wide = {"kind": "birthday_window", "after": 800, "age": {"min": 75, "max": 76}}
+    found = windows(
+        {"FL": wide}, 0, "FL", date(1950, 6, 1), None, date(2027, 5, 1), date(2027, 5, 1)
+    )
+    assert found == [(date(2025, 6, 1), date(2028, 8, 9))]
 
 
 # --- the hash (section 6) -----------------------------------------------------------------------

@@ -13,8 +13,9 @@ from almanac.config import Config
 from almanac.frames import NO_DAY
 from almanac.rules.gaps import not_verified, rule_events, rules_line, unprotected_days
 from almanac.rules.protected import protected_contacts
+from almanac.rules.rule_table import RuleTable
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import RuleTable, causes
+from almanac.rules.windows import causes
 
 TODAY = dt.date(2026, 11, 28)
 HORIZON = dt.date(2027, 11, 28)

@@ -15,18 +15,18 @@ import pytest
 from almanac import civil
 from almanac.config import Config, load_config
 from almanac.frames import NO_DAY, Days
+from almanac.rules.merged_windows import windows_ending_in
+from almanac.rules.rule_table import RuleTable
 from almanac.rules.states import STATE_RULES, USPS_STATES
 from almanac.rules.windows import (
     NOT_EXCLUDED,
     Exclusions,
-    RuleTable,
     causes,
     exclusion_reason,
     first_anniversary,
     first_clear_day,
     last_clear_day,
     rows_with_windows,
-    window_in_year,
 )
 from scripts.snapshot_windows import FOLDER, snapshots
 from tests import oracle
@@ -212,19 +212,18 @@ def test_the_first_clear_day_is_the_one_after_the_last_excluded_day(
     assert [(case.anchors[row[clear[n]]], civil.text_of(days[clear[n]])) for n in wrong[:5]] == []
 
 
-def test_a_year_has_the_window_of_its_anniversary(
+def test_windows_that_overlap_or_touch_are_one(
     grids: tuple[Case, npt.NDArray[np.bool_]],
 ) -> None:
     case, _ = grids
     exclusions = case.exclusions()
-    if case.config.rules[case.state][0].kind == "year_round":
-        assert len(rows_with_windows(exclusions)) == 0
-        return
-    assert len(rows_with_windows(exclusions)) == len(case.anchors)
-    by_year = [window_in_year(exclusions, year) for year in range(2020, 2036)]
-    for row in range(len(case.anchors)):
-        mine = [(civil.date_of(a[row]), civil.date_of(b[row])) for a, b in by_year]
-        assert [w for w in mine if w[0] <= LAST and w[1] >= FIRST] == case.windows(row, FIRST, LAST)
+    found = windows_ending_in(exclusions, civil.day_of(FIRST), civil.day_of(LAST))
+    mine: dict[int, list[tuple[dt.date, dt.date]]] = {row: [] for row in range(len(case.anchors))}
+    for row, start, end in zip(found.row, found.start, found.end, strict=True):
+        mine[int(row)].append((civil.date_of(start), civil.date_of(end)))
+    for row, windows in mine.items():
+        theirs = case.windows(row, FIRST, LAST)
+        assert sorted(windows) == [each for each in theirs if FIRST <= each[1] <= LAST]
 
 
 @pytest.mark.parametrize("name", [*sampled(STATE_RULES, 4), *sampled(VARIANTS, 1)])

@@ -14,7 +14,6 @@ from almanac.database.schema import (
     PLANNED,
     PRE_SCHEDULED,
     STATUS_INDEX,
-    UNIDENTIFIED,
 )
 from almanac.database.sql import columns_of
 from almanac.schedule_status import Status
@@ -37,9 +36,7 @@ def has_rate_increases(connection: apsw.Connection) -> bool:
     columns = columns_of(connection, "email_schedules")
     if not columns.has("contact_id"):
         return False
-    by = indexed_by(connection, OLDER_INDEX)
-    older = f"{UNIDENTIFIED} AND " if by else ""
-    rows = f"email_schedules {by} WHERE {older}{selects.legacy(columns)}"
+    rows = f"email_schedules {indexed_by(connection, OLDER_INDEX)} WHERE {selects.legacy(columns)}"
     return bool(scalar(connection, f"SELECT EXISTS (SELECT 1 FROM {rows})"))
 
 

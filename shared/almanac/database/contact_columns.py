@@ -20,14 +20,13 @@ _FLAGS = {
 
 def contacts_of(connection: apsw.Connection, settings: ContactColumns) -> Columns:
     """Return the columns of contacts; raises as `contacts_named`."""
-    return contacts_named(describe(connection, "contacts"), settings, connection.filename)
+    return contacts_named(describe(connection, "contacts"), settings)
 
 
-def contacts_named(table: TableInfo | None, settings: ContactColumns, file: str) -> Columns:
+def contacts_named(table: TableInfo | None, settings: ContactColumns) -> Columns:
     """Return the columns of the table contacts by Almanac's names.
 
-    file: what messages call the database. Raises ConfigError if the table lacks a mapped column,
-    DatabaseError without id or email.
+    Raises ConfigError if the table lacks a mapped column, DatabaseError without id or email.
     """
     columns = Columns(table, {ours: theirs.lower() for ours, theirs in settings.columns.items()})
     if table is None:
@@ -44,7 +43,7 @@ def contacts_named(table: TableInfo | None, settings: ContactColumns, file: str)
     for name in REQUIRED:
         if not columns.has(name):
             raise DatabaseError(
-                f"{file}: table contacts has no column {name}; it has {', '.join(there)}; "
+                f"table contacts has no column {name}; it has {', '.join(there)}; "
                 f"contacts.columns.{name} of the configuration takes the name that it has here"
             )
     return columns

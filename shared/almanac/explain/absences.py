@@ -24,6 +24,7 @@ from almanac.planning.history import (
     POST_WINDOW,
 )
 from almanac.plurals import plural
+from almanac.rules.windows import rows_with_windows
 
 
 def absences(case: Case) -> list[Absence]:
@@ -106,7 +107,7 @@ def _aep(case: Case) -> Decision:
 def _post_window(case: Case) -> Decision:
     organization = case.context.config.organization
     failed = bool(case.plan.batch.contacts.failed[0])
-    if bool(case.exclusions.year_round[0]) or case.window_of(case.context.as_of.year) is None:
+    if not len(rows_with_windows(case.exclusions)):
         return _no_make_up("the contact has no exclusion window to make up for")
     if not organization.enable_post_window_emails:
         return _no_make_up(
@@ -126,7 +127,7 @@ def _no_window(case: Case) -> Decision:
     """Return why no window that ends up to the horizon has a post-window message: the last one."""
     valid = case.context.config.timing.post_window_valid_days
     earliest = case.context.t0 - dt.timedelta(days=valid + 1)
-    windows = case.windows_about(case.context.as_of.year)
+    windows = case.merged_windows(civil.day_of(earliest), civil.day_of(case.context.horizon))
     near_ones = [window for window in windows if earliest <= window[1] < case.context.horizon]
     if not near_ones:
         return _no_make_up("no window ends before the horizon")

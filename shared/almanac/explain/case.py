@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from almanac import civil
 from almanac.balancing.occupancy import Limits
+from almanac.config_rules import StateRule
 from almanac.contact_ranges import ContactRange
 from almanac.database.catalog import Record
 from almanac.database.extract import Extract
@@ -23,13 +26,22 @@ from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import Instance, RunContext
 from almanac.planning.kinds import KindTable
 from almanac.planning.plan import ContactPlan, match_snapshot, plan_contacts
+from almanac.rules.merged_windows import windows_about, windows_between
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import Exclusions, causes, window_in_year
+from almanac.rules.windows import Exclusions, causes
 from almanac.runs.shard import read_range
 from almanac.schedule_status import SkipCode, SkipReason, Status
 
-# a window with the days before it lasts at most two years
-_YEARS_ABOUT = 3
+Span = tuple[dt.date, dt.date]
+
+
+class RuleWindow(NamedTuple):
+    """A window of one rule, both ends included."""
+
+    start: dt.date
+    end: dt.date
+    base: dt.date  # the anniversary or the first day that it is counted from
+    rule: StateRule
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,25 +114,41 @@ class Case:
         reason = self.reason(row)
         return reason.code if reason else None
 
-    def window(self, day: int) -> tuple[dt.date, dt.date] | None:
-        """Return the window that contains the day, if any."""
-        date = civil.date_of(day)
-        return next((w for w in self.windows_about(date.year) if w[0] <= date <= w[1]), None)
+    @property
+    def rules(self) -> Sequence[StateRule]:
+        """Return the rules of the state of an eligible contact."""
+        if not self.eligible or self.state is None:
+            return ()
+        return self.context.config.rules.get(self.state, ())
 
-    def windows_about(self, year: int) -> list[tuple[dt.date, dt.date]]:
-        """Return all windows that share a day with the year, and some more, in order."""
-        years = range(year - _YEARS_ABOUT, year + _YEARS_ABOUT + 1)
-        return [window for each in years if (window := self.window_of(each))]
+    def window(self, day: int) -> Span | None:
+        """Return the merged window that contains the day, if any."""
+        return next((w for w in self.merged_windows(day, day)), None)
 
-    def window_of(self, year: int) -> tuple[dt.date, dt.date] | None:
-        """Return the window of the anniversary in a year, if the contact has windows."""
-        if not self.eligible or int(self.exclusions.anchor[0]) < 0:
-            return None
-        start, end = window_in_year(self.exclusions, year)
-        first, last = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
-        if end[0] < first or start[0] > last:
-            return None  # outside the years of dates
-        return civil.date_of(max(first, int(start[0]))), civil.date_of(min(last, int(end[0])))
+    def merged_windows(self, first: int, last: int) -> list[Span]:
+        """Return the merged windows that share a day with [first, last], in order."""
+        if not self.eligible:
+            return []
+        return [_dates(start, end) for start, end in windows_about(self.exclusions, first, last)]
+
+    def rule_windows(self, first: int, last: int) -> list[RuleWindow]:
+        """Return the windows of each rule that share a day with [first, last], in order."""
+        if not self.eligible:
+            return []
+        found = windows_between(self.exclusions, first, last)
+        windows = [
+            RuleWindow(*_dates(start, end), civil.date_of(base), self.rules[slot])
+            for start, end, base, slot in zip(
+                found.start, found.end, found.base, found.slot, strict=True
+            )
+        ]
+        return sorted(windows, key=lambda window: window[:3])
+
+
+def _dates(start: int, end: int) -> Span:
+    """Return two days as dates, within the years of dates."""
+    first, last = civil.day_of(dt.date.min), civil.day_of(dt.date.max)
+    return civil.date_of(max(first, int(start))), civil.date_of(min(last, int(end)))
 
 
 def plan_case(

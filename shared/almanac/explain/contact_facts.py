@@ -90,6 +90,5 @@ def _rule(case: Case, state: str | None) -> str:
         return "the state is unknown: no state rule applies"
     if state not in config.rules:
         return f"{state} has no exclusion"
-    if config.rules[state][0].kind == "year_round":
-        return f"{state} is excluded all year"
-    return f"{state} excludes {rule_in_words(state, config)}"
+    words = rule_in_words(state, config, sources=True)
+    return f"{state} is excluded all year" if words == "all year" else f"{state} excludes {words}"

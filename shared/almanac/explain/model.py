@@ -76,10 +76,12 @@ class ContactFacts(BaseModel):
 class WindowSpan(BaseModel):
     """A window in which the state's rule allows no message, both ends included."""
 
-    year: int  # of its anniversary
+    year: int  # of its anniversary, or of its first day
     start: dt.date
     end: dt.date
     kind: str
+    rule: str | None = None  # the id of the rule, if it has one
+    source: str | None = None  # where the rule is written
 
 
 class ExcludedSpan(BaseModel):

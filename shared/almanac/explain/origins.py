@@ -92,7 +92,7 @@ def _aep(case: Case, row: int) -> Decision:
 
 def _post_window(case: Case, row: int) -> Decision:
     end = _event(case, row)
-    start = next((first for first, last in case.windows_about(end.year) if last == end), end)
+    start, _ = case.window(civil.day_of(end)) or (end, end)
     kept_back = _kept_back(case, civil.day_of(start), civil.day_of(end))
     names = ", ".join(f"{each.message} due on {each.day}" for each in kept_back[:3])
     return Decision(

@@ -74,7 +74,10 @@ def _timeline(console: Console, found: Explanation) -> None:
         for c in found.committed[-COMMITTED_SHOWN:]
         if c.scheduled_send_date is not None
     ]
-    events += [(w.start, f"to {w.end}", "window", w.kind) for w in found.windows]
+    events += [
+        (w.start, f"to {w.end}", "window", f"{w.kind} [{w.source}]" if w.source else w.kind)
+        for w in found.windows
+    ]
     events += [(m.day or m.ideal_date, "", _word(m), m.name + _tail(m)) for m in found.messages]
     events.append((found.as_of, "", "today", ""))
     heading(console, "Timeline")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -11,23 +13,35 @@ from almanac.config_rules import StateRule
 from almanac.explain.case import Case
 from almanac.explain.model import Decision, ExcludedSpan, Input, WindowSpan
 from almanac.frames import NO_DAY
-from almanac.planning.rule_text import ANCHORS
-from almanac.rules.windows import AGE, YEAR_ROUND, causes, exclusion_reason
+from almanac.planning.rule_text import ANCHORS, ahead_of
+from almanac.rules.rule_table import cause_of
+from almanac.rules.windows import (
+    AGE,
+    YEAR_ROUND,
+    DaySpan,
+    RuleSlot,
+    causes,
+    exclusion_reason,
+)
 
 
 def window_spans(case: Case) -> list[WindowSpan]:
     """Return the windows of the year of as_of and of the next, and an earlier one not yet over."""
-    year = case.context.as_of.year
-    rule = _rule(case)
-    if rule is None or rule.kind == "year_round":
-        return []
-    spans = []
-    for each in (year - 1, year, year + 1):
-        window = case.window_of(each)
-        if window and (each >= year or window[1] >= case.context.as_of):
-            kind = f"{ANCHORS[rule.kind]} window of {case.state}"
-            spans.append(WindowSpan(year=each, start=window[0], end=window[1], kind=kind))
-    return spans
+    as_of = case.context.as_of
+    years = range(as_of.year - 1, as_of.year + 2)
+    first, last = as_of - dt.timedelta(days=3 * 366), as_of + dt.timedelta(days=3 * 366)
+    return [
+        WindowSpan(
+            year=window.base.year,
+            start=window.start,
+            end=window.end,
+            kind=f"{ANCHORS[window.rule.kind]} window of {case.state}",
+            rule=window.rule.id,
+            source=window.rule.source.in_words() if window.rule.source else None,
+        )
+        for window in case.rule_windows(civil.day_of(first), civil.day_of(last))
+        if window.base.year in years and (window.base.year >= as_of.year or window.end >= as_of)
+    ]
 
 
 def excluded_spans(case: Case, first: dt.date, last: dt.date) -> list[ExcludedSpan]:
@@ -54,7 +68,7 @@ def excluded_day(case: Case, day: int) -> str:
     if cause == YEAR_ROUND:
         return f"{case.state} is excluded all year, including {text}"
     if cause == AGE:
-        since = civil.text_of(case.exclusions.age_from[0])
+        since = civil.text_of(_aged(case, day)[0])
         return f"{text} is excluded: from {since} on, {case.state} excludes the contact by age"
     if window is None:
         return f"{text} is excluded"
@@ -62,36 +76,86 @@ def excluded_day(case: Case, day: int) -> str:
 
 
 def excluded_inputs(case: Case, day: int) -> dict[str, Input]:
-    """Return what the exclusion of the day is based on."""
-    cause, window, rule = case.cause(day), case.window(day), _rule(case)
+    """Return what the exclusion of the day is based on: the rule, its dates and its source."""
+    cause = case.cause(day)
     inputs: dict[str, Input] = {"state": case.state}
-    if rule is None:
+    if not cause:
         return inputs
-    contacts = case.plan.batch.contacts
-    if cause in (YEAR_ROUND, AGE) or window is None:
-        inputs["rule"] = "year_round" if cause == YEAR_ROUND else "year_round_from_age"
-        if cause == AGE:
-            inputs |= {
-                "birth date": _date(int(contacts.birth[0])),
+    if cause == YEAR_ROUND:
+        slot = next(n for n, each in enumerate(_slots(case)) if _holds(each.closed, day))
+        return inputs | {"rule": "year_round"} | _of_rule(case.rules[slot])
+    if cause == AGE:
+        since, slot = _aged(case, day)
+        rule = case.rules[slot]
+        return (
+            inputs
+            | {
+                "rule": "year_round_from_age",
+                "birth date": _date(int(case.plan.batch.contacts.birth[0])),
                 "year_round_from_age": rule.year_round_from_age,
-                "excluded from": civil.date_of(case.exclusions.age_from[0]),
+                "excluded from": civil.date_of(since),
             }
-        return inputs
-    anchor = contacts.birth if rule.kind == "birthday_window" else contacts.effective
-    inputs |= {
-        "rule": rule.kind,
-        "anchor": _date(int(anchor[0])),
-        "anniversary": window[1] - dt.timedelta(days=rule.after),
+            | _of_rule(rule)
+        )
+    return inputs | _of_window(case, day, cause)
+
+
+def _of_window(case: Case, day: int, cause: int) -> dict[str, Input]:
+    """Return the rule in whose window the day lies, and the window: of the kind that is named."""
+    window = next(w for w in case.rule_windows(day, day) if cause_of(w.rule.kind) == cause)
+    rule, merged, contacts = window.rule, case.window(day), case.plan.batch.contacts
+    inputs: dict[str, Input] = {"rule": rule.kind}
+    match rule.kind:
+        case "birthday_window":
+            inputs["anchor"] = _date(int(contacts.birth[0]))
+        case "effective_date_window":
+            inputs["anchor"] = _date(int(contacts.effective[0]))
+        case "calendar_window":
+            inputs |= {"from": rule.begins, "to": rule.ends}
+        case "year_round":
+            raise AssertionError("a year_round rule has no window")
+        case _:
+            assert_never(rule.kind)
+    if rule.kind != "calendar_window":
+        inputs["anniversary"] = window.base
+        if rule.use_month_start:
+            inputs["use_month_start"] = True
+        inputs |= {"before": rule.before, "after": rule.after}
+    inputs["pre_window_days"] = ahead_of(rule, case.context.config)
+    inputs |= {"window start": window.start, "window end": window.end}
+    if merged is not None and merged != (window.start, window.end):
+        inputs |= {"joined with others from": merged[0], "to the end of": merged[1]}
+    return inputs | _of_rule(rule)
+
+
+def _of_rule(rule: StateRule) -> dict[str, Input]:
+    """Return which rule it is, when and for whom it holds, and where it is written."""
+    facts: dict[str, Input] = {
+        "rule id": rule.id,
+        "valid_from": rule.valid_from,
+        "valid_to": rule.valid_to,
+        "age.min": rule.age.min if rule.age else None,
+        "age.max": rule.age.max if rule.age else None,
+        "source": rule.source.in_words() if rule.source else None,
     }
-    if rule.use_month_start:
-        inputs["use_month_start"] = True
-    return inputs | {
-        "before": rule.before,
-        "after": rule.after,
-        "pre_window_days": case.context.config.timing.pre_window_days,
-        "window start": window[0],
-        "window end": window[1],
-    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _slots(case: Case) -> Sequence[RuleSlot]:
+    return case.exclusions.slots[: len(case.rules)]
+
+
+def _holds(span: DaySpan | None, day: int) -> bool:
+    return span is not None and int(span.first[0]) <= day <= int(span.last[0])
+
+
+def _aged(case: Case, day: int) -> tuple[int, int]:
+    """Return since when the day is excluded by age, and by which of the state's rules."""
+    return next(
+        (int(slot.aged.first[0]), number)
+        for number, slot in enumerate(_slots(case))
+        if slot.aged is not None and _holds(slot.aged, day)
+    )
 
 
 def exclusion(case: Case, row: int) -> Decision:
@@ -124,13 +188,6 @@ def _makes_up(case: Case, end: dt.date) -> str:
     if end >= case.context.horizon and case.context.config.organization.enable_post_window_emails:
         return f": the message that makes up for it is due after {end}, beyond the horizon"
     return ""
-
-
-def _rule(case: Case) -> StateRule | None:
-    if not case.eligible or case.state is None:
-        return None
-    rules = case.context.config.rules.get(case.state)
-    return rules[0] if rules else None
 
 
 def _date(day: int) -> dt.date | None:

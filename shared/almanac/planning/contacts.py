@@ -20,8 +20,9 @@ from almanac.planning.kinds import KindTable
 from almanac.planning.left_out import why_left_out
 from almanac.planning.suppressions import Suppressed, digits_of, in_force
 from almanac.planning.texts import codes, filled, lower, mask, trimmed
+from almanac.rules.rule_table import RuleTable
 from almanac.rules.states import STATE_NAMES, USPS_STATES
-from almanac.rules.windows import Exclusions, RuleTable
+from almanac.rules.windows import Exclusions
 from almanac.rules.zip import MALFORMED, NOWHERE, state_codes_of
 from almanac.schedule_status import suppression_reason
 
@@ -143,7 +144,7 @@ class _Read(NamedTuple):
     by_column: Codes  # state by the column, -1 unknown
     by_zip: Codes  # state by the ZIP code, below 0 unknown
     state: Codes
-    lacks: Codes  # the missing date that its window is counted from, see `_lacking_date`
+    lacks: Codes  # the missing date that its window is counted from, see `RuleTable.lacking_date`
 
 
 def _read(table: pa.Table, context: RunContext) -> _Read:
@@ -164,7 +165,7 @@ def _read(table: pa.Table, context: RunContext) -> _Read:
         by_column=by_column,
         by_zip=by_zip,
         state=state,
-        lacks=_lacking_date(RuleTable(context.config), state, birth, effective),
+        lacks=RuleTable(context.config).lacking_date(state, birth, effective),
     )
 
 
@@ -212,15 +213,6 @@ def _plausible(texts: pa.ChunkedArray, last: int | None) -> Days:
     if last is not None:
         odd |= days > last
     return np.where(odd, NO_DAY, days).astype(np.int32)
-
-
-def _lacking_date(rules: RuleTable, state: Codes, birth: Days, effective: Days) -> Codes:
-    """Return what the window of each contact's state is counted from and is missing: 0 the birth
-    date, 1 the effective date, -1 nothing."""
-    kind = rules.window_kind(state)
-    return np.select(
-        [(kind == 0) & (birth == NO_DAY), (kind == 1) & (effective == NO_DAY)], [0, 1], -1
-    ).astype(np.int32)
 
 
 def _suppressed(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import numpy as np
 
 from almanac import civil
@@ -13,12 +11,11 @@ from almanac.planning.anniversaries import AnniversaryDays, aep_days
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.deadlines import post_window_deadline
-from almanac.planning.drafts import Drafts, drafts, live
+from almanac.planning.drafts import Drafts, drafts
 from almanac.planning.history import ANNIVERSARY_DAYS, POST_WINDOW, History
-from almanac.planning.kinds import (
-    KindTable,
-)
-from almanac.rules.windows import causes, rows_with_windows, window_in_year
+from almanac.planning.kinds import KindTable
+from almanac.rules.merged_windows import windows_ending_in
+from almanac.rules.windows import causes, rows_with_windows
 from almanac.schedule_status import INELIGIBLE_SKIPS
 
 
@@ -38,26 +35,18 @@ def draft_post_windows(
     if not settings.enable_post_window_emails or len(rows) == 0:
         return Drafts.empty()
     valid = context.config.timing.post_window_valid_days
-    exclusions = batch.exclusions.take(rows)
+    first_end, last_end = civil.day_of(context.t0) - valid - 1, civil.day_of(context.horizon) - 1
+    windows = windows_ending_in(batch.exclusions.take(rows), first_end, last_end)
+    contact = rows[windows.row]
     kept_back = _KeptBack(yearly, campaigns, kind_table)
-    oldest_end = context.t0 - dt.timedelta(days=valid + 1)
-    first_year = (oldest_end - dt.timedelta(days=int(exclusions.after.max()))).year
-    parts = [Drafts.empty()]
-    for year in range(first_year, context.horizon.year + 1):
-        start, end = window_in_year(exclusions, year)
-        ideal = end + np.int32(1)
-        deadline = post_window_deadline(ideal, context.config.timing)
-        reach = np.flatnonzero(live(context, ideal, deadline))
-        contact, first, last = rows[reach], start[reach], end[reach]
-        wanted = kept_back.any_in(contact, first, last, context)
-        contact, last = contact[wanted], last[wanted]
-        ideal, deadline = ideal[reach][wanted], deadline[reach][wanted]
-        keep = causes(batch.exclusions.take(contact), ideal) == 0
-        keep &= ~history.has_type_near(POST_WINDOW, contact, ideal, ANNIVERSARY_DAYS)
-        parts.append(
-            drafts(contact, kind_table.kind("post_window"), last, ideal, deadline).take(keep)
-        )
-    return Drafts.concat(parts)
+    wanted = kept_back.any_in(contact, windows.start, windows.end, context)
+    contact, last = contact[wanted], windows.end[wanted]
+    ideal = last + np.int32(1)
+    keep = causes(batch.exclusions.take(contact), ideal) == 0
+    keep &= ~history.has_type_near(POST_WINDOW, contact, ideal, ANNIVERSARY_DAYS)
+    kind = kind_table.kind("post_window")
+    deadline = post_window_deadline(ideal, context.config.timing)
+    return drafts(contact, kind, last, ideal, deadline).take(keep)
 
 
 class _KeptBack:

@@ -33,8 +33,9 @@ from almanac.rules.gaps import (
     unprotected_days,
 )
 from almanac.rules.protected import distinct_contacts, protection
+from almanac.rules.rule_table import RuleTable
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import RuleTable, causes
+from almanac.rules.windows import causes
 
 CONTACTS = 100_000  # read at a time
 

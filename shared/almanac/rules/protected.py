@@ -14,8 +14,9 @@ import numpy as np
 from almanac import civil
 from almanac.config import Config
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
+from almanac.rules.rule_table import RuleTable
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import RuleTable, causes
+from almanac.rules.windows import causes
 
 LEAP_YEAR = 1952
 AT_ONCE = 1 << 20  # pairs of a contact and a day that are looked at together

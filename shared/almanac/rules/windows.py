@@ -1,7 +1,7 @@
-"""The state rules applied to contacts and days (semantics: Windows).
+"""The days that rules exclude for contacts (semantics: Windows).
 
-All operations are on vectors: an `Exclusions` frame has one row for each contact, and the functions
-take a day for each row.
+All operations are on vectors: `Exclusions` has one row for each contact, and the functions take a
+day for each row. A contact has a *slot* for each rule that its state has.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from almanac import civil
-from almanac.config import Config
-from almanac.frames import NO_DAY, Codes, Days, Frame, Index, Mask
-from almanac.rules.states import USPS_STATES
+from almanac.frames import Codes, Days, Frame, Index, Mask
 from almanac.schedule_status import EXCLUSION_SKIPS, SkipReason
 
 FAR = int(np.iinfo(np.int32).max)
+LONG_AGO = -FAR
 
-NOT_EXCLUDED, YEAR_ROUND, AGE, BIRTHDAY_WINDOW, EFFECTIVE_DATE_WINDOW = range(5)
+# why a day is excluded; of several causes the lowest is named
+NOT_EXCLUDED, YEAR_ROUND, AGE, BIRTHDAY_WINDOW, EFFECTIVE_DATE_WINDOW, CALENDAR_WINDOW = range(6)
 
 
 def exclusion_reason(cause: int, state: str) -> SkipReason:
@@ -28,134 +28,173 @@ def exclusion_reason(cause: int, state: str) -> SkipReason:
 
 
 @dataclass(frozen=True)
-class Exclusions(Frame):
-    """The rule of each contact's state, with the contact's dates."""
+class DaySpan(Frame):
+    """Consecutive days, both inclusive; FAR to LONG_AGO is none."""
 
-    year_round: Mask
-    age_from: Days  # first day excluded by age, FAR without
+    first: Days
+    last: Days
+
+
+@dataclass(frozen=True)
+class RuleDates(Frame):
+    """When a rule is law, for which windows, and how a calendar window ends."""
+
+    pre: Codes  # days of `RuleSlot.before` that are ahead of the rule's own
+    valid_from: Days
+    valid_to: Days
+    first_base: Days  # a window counts if its base is one of these days: the contact's age
+    last_base: Days
+    ends: Codes  # month and day of a calendar window's end, -1: the window has another kind
+
+
+@dataclass(frozen=True)
+class RuleSlot:
+    """One rule of each contact's state, with the contact's dates."""
+
+    closed: DaySpan  # the days of a year_round rule
+    cause: Codes  # of days in a window; NOT_EXCLUDED without windows
     anchor: Codes  # month and day that windows are counted from (civil.month_day_of), -1: none
-    before: Codes  # days from a window's start to its anniversary
-    after: Codes  # days from the anniversary to the window's end
-    cause: Codes  # BIRTHDAY_WINDOW or EFFECTIVE_DATE_WINDOW
+    before: Codes  # days from a window's start to its base
+    after: Codes  # days from the base to the window's end; of a calendar window at most
+    aged: DaySpan | None  # the days excluded by age; None: of no contact
+    dates: RuleDates | None  # None: the rules hold at all times, for all ages
 
-
-class RuleTable:
-    """All state rules of a configuration as columns, one row for each USPS state.
-
-    The last row, index -1, is for the unknown state, which has no rule.
-    """
-
-    def __init__(self, config: Config) -> None:
-        size = len(USPS_STATES) + 1
-        self.year_round = np.zeros(size, np.bool_)
-        self.cause = np.zeros(size, np.int32)
-        self.before = np.zeros(size, np.int32)
-        self.after = np.zeros(size, np.int32)
-        self.month_start = np.zeros(size, np.bool_)
-        self.age = np.full(size, -1, np.int32)
-        for state, (rule, *_) in config.rules.items():
-            row = USPS_STATES.index(state)
-            self.year_round[row] = rule.kind == "year_round"
-            if rule.kind == "birthday_window":
-                self.cause[row] = BIRTHDAY_WINDOW
-            elif rule.kind == "effective_date_window":
-                self.cause[row] = EFFECTIVE_DATE_WINDOW
-            self.before[row] = rule.before + config.timing.pre_window_days
-            self.after[row] = rule.after
-            self.month_start[row] = rule.use_month_start
-            self.age[row] = -1 if rule.year_round_from_age is None else rule.year_round_from_age
-
-    def window_kind(self, state: Codes) -> Codes:
-        """Return what the windows of states are counted from: 0 the birth date, 1 the effective
-        date, -1 for states without windows."""
-        cause = self.cause[state]
-        return np.select(
-            [cause == BIRTHDAY_WINDOW, cause == EFFECTIVE_DATE_WINDOW], [0, 1], -1
-        ).astype(np.int32)
-
-    def exclusions(self, state: Codes, birth: Days, effective: Days) -> Exclusions:
-        """Return the exclusions of contacts by state code, -1 for unknown, and their dates."""
-        cause = self.cause[state]
-        anchor_day = np.where(cause == BIRTHDAY_WINDOW, birth, effective)
-        windowed = (cause != NOT_EXCLUDED) & (anchor_day != NO_DAY)
-        anchor = np.full(len(state), -1, np.int32)
-        anchor[windowed] = civil.month_day_of(anchor_day[windowed])
-        first_of_month = windowed & self.month_start[state]
-        anchor[first_of_month] -= anchor[first_of_month] % 31
-        age_from = np.full(len(state), FAR, np.int32)
-        aged = np.flatnonzero((self.age[state] >= 0) & (birth != NO_DAY))
-        if len(aged):
-            year = civil.year_of(birth[aged]) + self.age[state[aged]]
-            age_from[aged] = civil.anniversary(civil.month_day_of(birth[aged]), year)
-        return Exclusions(
-            year_round=self.year_round[state],
-            age_from=age_from,
-            anchor=anchor,
-            before=self.before[state],
-            after=self.after[state],
-            cause=cause,
+    def take(self, rows: Index | Mask | slice) -> RuleSlot:
+        """Return the rows of an index array, in its order, of a mask or of a slice."""
+        return RuleSlot(
+            closed=self.closed.take(rows),
+            cause=self.cause[rows],
+            anchor=self.anchor[rows],
+            before=self.before[rows],
+            after=self.after[rows],
+            aged=None if self.aged is None else self.aged.take(rows),
+            dates=None if self.dates is None else self.dates.take(rows),
         )
+
+    @property
+    def spans(self) -> list[tuple[int, DaySpan]]:
+        """The spans of excluded days that are no windows, with their causes."""
+        spans = [(YEAR_ROUND, self.closed)]
+        return spans if self.aged is None else [(AGE, self.aged), *spans]
+
+
+@dataclass(frozen=True)
+class Exclusions:
+    """The rules of each contact's state, with the contact's dates."""
+
+    contacts: int  # number of rows
+    slots: tuple[RuleSlot, ...]  # row by row
+
+    def __len__(self) -> int:
+        return self.contacts
+
+    def take(self, rows: Index) -> Exclusions:
+        """Return the rows of an index array, in its order."""
+        return Exclusions(len(rows), tuple(slot.take(rows) for slot in self.slots))
 
 
 def causes(exclusions: Exclusions, days: Days) -> Codes:
     """Return why each row's day is excluded, or NOT_EXCLUDED; of several causes the lowest code."""
     result = np.zeros(len(days), np.int32)
-    rows = np.flatnonzero(exclusions.anchor >= 0)
+    for number, slot in enumerate(exclusions.slots):
+        found = _causes(slot, days)
+        if number:
+            rows = np.flatnonzero(found)
+            rows = rows[(result[rows] == 0) | (found[rows] < result[rows])]
+            result[rows] = found[rows]
+        else:
+            result = found
+    return result
+
+
+def _causes(slot: RuleSlot, days: Days) -> Codes:
+    result = np.zeros(len(days), np.int32)
+    rows = np.flatnonzero(slot.anchor >= 0)
     if len(rows):
-        windowed, day = exclusions.take(rows), days[rows]
+        windowed, day = slot.take(rows), days[rows]
         inside = np.zeros(len(rows), np.bool_)
-        for start, end in _windows_about(windowed, day):
+        for start, end in _windows_about(windowed, civil.year_of(day)):
             inside |= (start <= day) & (day <= end)
         result[rows[inside]] = windowed.cause[inside]
-    result[days >= exclusions.age_from] = AGE
-    result[exclusions.year_round] = YEAR_ROUND
+    for cause, span in slot.spans:
+        result[(days >= span.first) & (days <= span.last)] = cause
     return result
 
 
 def last_clear_day(exclusions: Exclusions, start: Days, deadline: Days) -> Days:
     """Return the last day up to the deadline with no excluded day since `start`, a clear day."""
-    latest = np.minimum(deadline, exclusions.age_from - 1)
-    rows = np.flatnonzero((exclusions.anchor >= 0) & (deadline > start))
-    if len(rows):
-        windowed, day = exclusions.take(rows), start[rows]
-        opening = np.full(len(rows), FAR, np.int32)
-        for window_start, _ in _windows_about(windowed, day, ahead=1):
-            later = window_start > day
-            opening[later] = np.minimum(opening[later], window_start[later])
-        latest[rows] = np.minimum(latest[rows], opening - 1)
+    latest = deadline.copy()
+    for slot in exclusions.slots:
+        for _, span in slot.spans:
+            ahead = span.first > start
+            latest[ahead] = np.minimum(latest[ahead], span.first[ahead] - 1)
+        rows = np.flatnonzero((slot.anchor >= 0) & (latest > start))
+        if len(rows):
+            windowed, day = slot.take(rows), start[rows]
+            year = civil.year_of(day)
+            if windowed.dates is not None:  # its first window may be years ahead
+                first = np.maximum(windowed.dates.valid_from, windowed.dates.first_base)
+                year = np.maximum(year, civil.year_of(first))
+            opening = np.full(len(rows), FAR, np.int32)
+            for window_start, _ in _windows_about(windowed, year, ahead=1):
+                later = window_start > day
+                opening[later] = np.minimum(opening[later], window_start[later])
+            latest[rows] = np.minimum(latest[rows], opening - 1)
     return latest
 
 
 def first_clear_day(exclusions: Exclusions, start: Days, first: Days) -> Days:
     """Return the first day from `first` on with no excluded day up to `start`, a clear day."""
     earliest = first.copy()
-    rows = np.flatnonzero((exclusions.anchor >= 0) & (first < start))
-    if len(rows):
-        windowed, day = exclusions.take(rows), start[rows]
-        for _, window_end in _windows_about(windowed, day, behind=1):
-            closed = window_end < day
-            earliest[rows[closed]] = np.maximum(earliest[rows[closed]], window_end[closed] + 1)
+    for slot in exclusions.slots:
+        for _, span in slot.spans:
+            over = span.last < start
+            earliest[over] = np.maximum(earliest[over], span.last[over] + 1)
+        rows = np.flatnonzero((slot.anchor >= 0) & (earliest < start))
+        if len(rows):
+            windowed, day = slot.take(rows), start[rows]
+            year = civil.year_of(day)
+            if windowed.dates is not None:  # its last window may be years back
+                last = np.minimum(windowed.dates.valid_to, windowed.dates.last_base)
+                year = np.minimum(year, civil.year_of(last))
+            for _, window_end in _windows_about(windowed, year, behind=1):
+                over = window_end < day
+                earliest[rows[over]] = np.maximum(earliest[rows[over]], window_end[over] + 1)
     return earliest
 
 
-def window_in_year(exclusions: Exclusions, years: Codes | int) -> tuple[Days, Days]:
-    """Return start and end of the window of the anniversary in the year.
+def window_in_year(slot: RuleSlot, years: Codes | int) -> tuple[Days, Days]:
+    """Return start and end of the window with its base in the year; FAR, LONG_AGO without one.
 
     Only for rows that have windows (`anchor` >= 0).
     """
-    base = civil.anniversary(exclusions.anchor, np.broadcast_to(years, exclusions.anchor.shape))
-    return base - exclusions.before, base + exclusions.after
+    years = np.broadcast_to(np.asarray(years, np.int32), slot.anchor.shape)
+    base = civil.anniversary(slot.anchor, years)
+    start, end = base - slot.before, base + slot.after
+    dates = slot.dates
+    if dates is None:
+        return start, end
+    rows = np.flatnonzero(dates.ends >= 0)
+    if len(rows):
+        this, following = dates.ends[rows], years[rows]
+        in_year = civil.anniversary(this, following)
+        in_next = civil.anniversary(this, following + np.int32(1))
+        end[rows] = np.where(in_year >= base[rows], in_year, in_next)
+    core = np.maximum(start + dates.pre, dates.valid_from)
+    end = np.minimum(end, dates.valid_to)
+    counts = (core <= end) & (dates.first_base <= base) & (base <= dates.last_base)
+    start = np.where(counts, core - np.where(counts, dates.pre, 0), FAR).astype(np.int32)
+    return start, np.where(counts, end, LONG_AGO).astype(np.int32)
 
 
 def _windows_about(
-    exclusions: Exclusions, days: Days, ahead: int = 0, behind: int = 0
+    slot: RuleSlot, year: Codes, ahead: int = 0, behind: int = 0
 ) -> Iterator[tuple[Days, Days]]:
-    """Yield the windows of the years that may contain the row's day; ahead, behind: more years."""
-    year = civil.year_of(days)
-    past = -(-int(exclusions.after.max()) // 365) + behind
-    future = -(-int(exclusions.before.max()) // 365) + ahead
+    """Yield the windows that may contain a day of the row's year; ahead, behind: more years."""
+    past = -(-int(slot.after.max()) // 365) + behind
+    future = -(-int(slot.before.max()) // 365) + ahead
     for offset in range(-past, future + 1):
-        yield window_in_year(exclusions, year + np.int32(offset))
+        yield window_in_year(slot, year + np.int32(offset))
 
 
 def first_anniversary(month_day: Codes, on_or_after: Days | int, not_before_year: Codes) -> Days:
@@ -167,5 +206,8 @@ def first_anniversary(month_day: Codes, on_or_after: Days | int, not_before_year
 
 
 def rows_with_windows(exclusions: Exclusions) -> Index:
-    """Return the contacts that have windows and are not excluded all year."""
-    return np.flatnonzero((exclusions.anchor >= 0) & ~exclusions.year_round)
+    """Return the contacts that have windows."""
+    has = np.zeros(len(exclusions), np.bool_)
+    for slot in exclusions.slots:
+        has |= slot.anchor >= 0
+    return np.flatnonzero(has)
