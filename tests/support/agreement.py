@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import apsw
-import yaml
 
-from almanac.config import load_config
+from almanac.config import Config, load_config
 from almanac.contact_ranges import ContactRange
 from almanac.report.summary import RunSummary
 from almanac.runs.local import RunOptions, run_file
@@ -39,12 +39,16 @@ def run(
     workers: int = 1,
 ) -> RunSummary:
     """Plan the file as the command line does."""
-    text = yaml.safe_dump(dict(config))
-    loaded = load_config(text)
+    loaded = _loaded(json.dumps(config, default=str, ensure_ascii=False))
     noon = dt.datetime.combine(as_of, dt.time(23, 59)) if t0 != as_of else None
     ranges = None if scope is None else [ContactRange(*each) for each in scope]
     options = RunOptions(as_of=as_of, now=noon, shards=shards, workers=workers, scope=ranges)
     return run_file(path, loaded, options)
+
+
+@cache
+def _loaded(text: str) -> Config:
+    return load_config(text)
 
 
 def planned_rows(path: Path) -> dict[Identity, tuple[Any, ...]]:

@@ -5,7 +5,7 @@ Both lists depend on the run context only, so every shard and the merge number t
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -31,13 +31,11 @@ class KindTable:
 
     def __init__(self, context: RunContext) -> None:
         self.kinds: list[Kind] = _kinds(context)
-        self.skip_reasons: list[SkipReason | None] = [None, *map(SkipReason, FIXED_SKIPS)]
-        self._exclusion_base = len(self.skip_reasons)
-        for code in STATE_SKIPS:
-            self.skip_reasons += [SkipReason(code, state) for state in USPS_STATES]
         named = [*context.suppression_reasons, *context.config.contacts.opt_out_columns]
-        self.skip_reasons += dict.fromkeys(map(suppression_reason, named))
-        self.reasons: list[str] = [each.text if each else "" for each in self.skip_reasons]
+        suppressed = dict.fromkeys(map(suppression_reason, named))
+        self.skip_reasons: list[SkipReason | None] = [None, *_skip_reasons(), *suppressed]
+        self.reasons: list[str] = ["", *_skip_reasons().values(), *(r.text for r in suppressed)]
+        self._exclusion_base = 1 + len(FIXED_SKIPS)
         self._kind_codes = {(k.email_type, k.instance): i for i, k in enumerate(self.kinds)}
         self._reason_codes = {text: i for i, text in enumerate(self.reasons)}
 
@@ -82,6 +80,13 @@ class KindTable:
     @cached_property
     def priority(self) -> Codes:
         return np.array([k.priority for k in self.kinds], np.int32)
+
+
+@cache
+def _skip_reasons() -> dict[SkipReason, str]:
+    """Return the skip reasons that every run has, in the order of their codes, with their texts."""
+    of_states = [SkipReason(code, state) for code in STATE_SKIPS for state in USPS_STATES]
+    return {each: each.text for each in (*map(SkipReason, FIXED_SKIPS), *of_states)}
 
 
 def _kinds(context: RunContext) -> list[Kind]:
