@@ -35,7 +35,7 @@ LOW_CAP = "load_balancing: {daily_send_percentage_cap: 0.01}\n"
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An agency whose last run had the defaults."""
-    path = agency(tmp_path_factory.mktemp("planned") / "agency.sqlite3", 1500)
+    path = agency(tmp_path_factory.mktemp("planned") / "agency.sqlite3", 600)
     assert almanac("run", path, "--as-of", AS_OF).code == 0
     return path
 
@@ -81,7 +81,7 @@ def test_a_lower_cap_means_fewer_on_a_day_and_all_else_late_or_skipped(
     assert [(s.key, s.old, s.new) for s in found.settings] == [
         ("load_balancing.daily_send_percentage_cap", 0.07, 0.01)
     ]
-    assert (found.daily_cap, found.ceiling) == (Pair(old=105, new=15), Pair(old=126, new=18))
+    assert (found.daily_cap, found.ceiling) == (Pair(old=42, new=6), Pair(old=50, new=7))
     assert found.busiest_old[0][1] > found.busiest_new[0][1]
     assert found.days_at_cap.new > found.days_at_cap.old
     capped = found.skipped["Daily volume cap"]
@@ -99,7 +99,7 @@ def test_more_days_before_move_the_messages_of_their_type_only(planned: Path, ot
     _, found = difference(planned, other, "timing: {birthday_days_before: 21}\n")
     earlier = Counter(found.fates["earlier"])
     assert set(found.fates["earlier"]) == {"birthday"}
-    assert earlier.total() > 500
+    assert earlier.total() > 200
     by_type = Counter(
         name for day in found.days.values() for name, pair in day.planned.items() if pair.difference
     )
@@ -210,7 +210,7 @@ def test_another_configuration_than_that_of_the_last_run_can_be_compared_with(
     against.write_text("load_balancing: {daily_send_percentage_cap: 0.02}\n")
     _, found = difference(planned, other, LOW_CAP, "--against", against)
     assert found.old == str(against)
-    assert found.daily_cap == Pair(old=30, new=15)
+    assert found.daily_cap == Pair(old=12, new=6)
     answer = dry_run(planned, other, LOW_CAP, "--against", against)
     assert "without --dry-run and --against." in answer.out
 
@@ -265,10 +265,10 @@ def test_each_configuration_has_its_own_first_day(planned: Path, other: Path) ->
 
 def test_only_the_contacts_asked_for_are_compared(planned: Path, other: Path) -> None:
     summary, found = difference(
-        planned, other, "timing: {birthday_days_before: 21}\n", "--contacts", "1-400"
+        planned, other, "timing: {birthday_days_before: 21}\n", "--contacts", "1-200"
     )
-    assert 0 < summary.contacts_in_scope <= 400
-    assert found.planned_total.new == summary.planned_total < 2000
+    assert 0 < summary.contacts_in_scope <= 200
+    assert found.planned_total.new == summary.planned_total < 1000
 
 
 def test_progress_tells_which_of_the_two_is_planned(raw: Path) -> None:
