@@ -404,9 +404,9 @@ def test_hostile_names_are_shown_as_text_and_run_nothing(opened: Opener) -> None
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An agency that has been planned, with its page beside it."""
-    path = agency(tmp_path_factory.mktemp("agency") / "agency.sqlite3", 3000)
+    path = agency(tmp_path_factory.mktemp("agency") / "agency.sqlite3", 1000)
     page = path.with_name("report.html")
-    assert almanac("run", path, "--as-of", AS_OF).code == 0
+    assert almanac("run", path, "--as-of", AS_OF, "--workers", 1).code == 0
     assert almanac("report", path, "--out", page).code == 0
     return path
 

@@ -18,7 +18,6 @@ PLAN = """
         skip_reason, CAST(campaign_instance_id AS INTEGER), metadata FROM email_schedules
     WHERE status IN ('pre-scheduled', 'skipped') ORDER BY 1, 2, 4, 7
 """
-TABLES = ("contacts", "contact_campaigns", "suppressions", "tracking_clicks", "contact_events")
 
 
 def made(path: Path) -> Agency:
@@ -49,14 +48,21 @@ def plain(tmp_path: Path) -> Agency:
 def texts(tmp_path: Path) -> Agency:
     """The same, its tables as `.import` makes them."""
     tiny = made(tmp_path / "texts.sqlite3")
-    for table in TABLES:
-        names = [n for (n,) in tiny.query(f"SELECT name FROM pragma_table_info('{table}')")]
-        columns = ", ".join(f'"{name}" TEXT' for name in names)
-        tiny.query(
-            f"ALTER TABLE {table} RENAME TO old; CREATE TABLE {table} ({columns});"
-            f"INSERT INTO {table} SELECT * FROM old; DROP TABLE old"
-        )
+    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    for (table,) in tiny.query(tables):
+        imported(tiny, table)
     return tiny
+
+
+def imported(tiny: Agency, table: str) -> None:
+    """Let a table be as `.import` makes it of its CSV file: all TEXT, and empty for NULL."""
+    names = [n for (n,) in tiny.query(f"SELECT name FROM pragma_table_info('{table}')")]
+    columns = ", ".join(f'"{name}" TEXT' for name in names)
+    values = ", ".join(f"COALESCE({name}, '')" for name in names)
+    tiny.query(
+        f"ALTER TABLE {table} RENAME TO old; CREATE TABLE {table} ({columns});"
+        f"INSERT INTO {table} SELECT {values} FROM old; DROP TABLE old"
+    )
 
 
 def said(*arguments: object) -> dict[str, Any]:
@@ -73,16 +79,89 @@ def plainly(found: dict[str, Any]) -> str:
 
 
 def test_the_plan_is_the_same(plain: Agency, texts: Agency) -> None:
-    # a run needs ids of its own tables
-    for each in (plain, texts):
-        each.query("DROP TABLE contact_campaigns")
-        said("run", each.path, "--as-of", AS_OF)
-    assert texts.query(PLAN) == plain.query(PLAN)
+    for day in (AS_OF, "2026-11-22"):
+        one, other = (said("run", each.path, "--as-of", day) for each in (plain, texts))
+        assert texts.query(PLAN) == plain.query(PLAN)
+        for name in ("changes", "planned", "skipped", "issues", "unknown_targets"):
+            assert other[name] == one[name], name
     assert len(texts.query(PLAN)) > 20
 
 
+def test_tables_get_a_key_and_keep_the_rest(texts: Agency) -> None:
+    texts.query("INSERT INTO email_schedules SELECT * FROM email_schedules")
+    texts.query(
+        "INSERT INTO email_schedules (id, contact_id, email_type, status) VALUES "
+        "('x7', '4', 'aep', 'sent'), (' 12 ', '4', 'aep', 'sent'), (NULL, '4', 'aep', 'failed');"
+        "CREATE INDEX of_mine ON email_schedules (status, contact_id);"
+        "CREATE TABLE log (x);"
+        "CREATE TRIGGER of_mine_too AFTER INSERT ON email_schedules BEGIN "
+        "INSERT INTO log VALUES (NEW.id); END"
+    )
+    rest = "SELECT *, NULL AS id FROM email_schedules WHERE status IN ('sent', 'failed')"
+    before = [row[1:] for row in texts.query(f"{rest} ORDER BY rowid")]
+    checked = said("check", texts.path)
+    assert checked["usable"]
+    assert {"email_schedules", "contact_campaigns", "campaign_instances"} <= set(
+        checked["without_key"]
+    )
+    words = " ".join(almanac("check", texts.path).out.split())
+    assert "A run rebuilds tables whose id is not an INTEGER PRIMARY KEY" in words
+    migrations = said("run", texts.path, "--as-of", AS_OF)["migrations"]
+    assert (
+        "rebuilt the table email_schedules with id as INTEGER PRIMARY KEY; 3 rows got a new id, "
+        "for one that is missing, repeated or not a whole number" in migrations
+    )
+    ids = texts.query(
+        "SELECT id FROM email_schedules WHERE status IN ('sent', 'failed') ORDER BY id"
+    )
+    assert ids == [(1,), (12,), (14,), (15,), (17,)]
+    width = len(before[0]) - 1
+    after = texts.query(f"{rest} ORDER BY id")
+    assert sorted(map(repr, before)) == sorted(repr(row[1:]) for row in after)
+    assert all(len(row) == width + 2 for row in after)
+    names = "SELECT name FROM sqlite_schema WHERE name LIKE 'of_mine%' ORDER BY name"
+    assert texts.query(names) == [("of_mine",), ("of_mine_too",)]
+    assert texts.query("SELECT count(*) > 20, min(x) > 17 FROM log") == [(1, 1)]
+    assert said("check", texts.path)["without_key"] == []
+
+
+def test_a_table_without_ids_gets_some(texts: Agency) -> None:
+    texts.query("ALTER TABLE contact_campaigns DROP COLUMN id")
+    said("run", texts.path, "--as-of", AS_OF)
+    sql = "SELECT id, contact_id, status FROM contact_campaigns ORDER BY id"
+    assert texts.query(sql) == [(1, "2", "skipped"), (2, "5", "scheduled"), (3, "42", "pending")]
+
+
+def test_empty_planned_rows_of_an_older_scheduler_are_replaced(texts: Agency) -> None:
+    for kind in ("birthday", "birthday", "scheduled_rate_increase"):
+        texts.sent(kind, "2027-01-05", contact_id=8, status="pre-scheduled", event_year="")
+    texts.query("UPDATE email_schedules SET ideal_send_date = '', event_month = '', event_day = ''")
+    summary = said("run", texts.path, "--as-of", AS_OF)
+    assert any(
+        "1 rows of scheduled_rate_increase into 1 targets" in m for m in summary["migrations"]
+    )
+    left = "SELECT count(*) FROM email_schedules WHERE status = 'pre-scheduled' AND {}"
+    assert texts.query(left.format("COALESCE(ideal_send_date, '') = ''")) == [(0,)]
+    assert texts.query(left.format("email_type = 'campaign_rate_increase'")) == [(1,)]
+    assert said("run", texts.path, "--as-of", AS_OF)["changes"].keys() == {"unchanged"}
+
+
+def test_due_and_marks_have_numbers(texts: Agency, tmp_path: Path) -> None:
+    said("run", texts.path, "--as-of", AS_OF)
+    ((row, day),) = texts.query(
+        "SELECT id, scheduled_send_date FROM email_schedules "
+        "WHERE campaign_instance_id = '3' AND status = 'pre-scheduled'"
+    )
+    lines = [json.loads(line) for line in almanac("due", texts.path, "--on", day).out.splitlines()]
+    (line,) = (each for each in lines if each["id"] == row)
+    assert (line["contact_id"], line["campaign_instance_id"], line["priority"]) == (5, 3, 10)
+    assert (line["event_date"], line["campaign_name"]) == ("2026-12-20", "promo 3")
+    marks = tmp_path / "marks.csv"
+    marks.write_text(f"id,status,contact_id\n{row},failed,5\n{row},retry,5\n")
+    assert said("mark", texts.path, marks)["changed"] == {"failed": 1, "retry": 1}
+
+
 def test_check_counts_them(plain: Agency, texts: Agency) -> None:
-    texts.query("DROP TABLE contact_campaigns")
     found = said("check", texts.path)
     assert found["usable"]
     assert (found["contacts"], found["eligible"]) == (12, 12)
@@ -92,7 +171,6 @@ def test_check_counts_them(plain: Agency, texts: Agency) -> None:
 @shares(4)
 def test_explain_agrees_with_the_run(plain: Agency, texts: Agency, every: int) -> None:
     for each in (plain, texts):
-        each.query("DROP TABLE contact_campaigns")
         said("run", each.path, "--as-of", AS_OF)
     for contact in range(1, 13, every):
         one, other = (said("explain", e.path, "--contact", contact) for e in (plain, texts))
@@ -102,7 +180,6 @@ def test_explain_agrees_with_the_run(plain: Agency, texts: Agency, every: int) -
 
 
 def test_an_id_that_is_no_number_is_nobodys(texts: Agency) -> None:
-    texts.query("DROP TABLE contact_campaigns")
     texts.query("INSERT INTO contacts (id, email, state) VALUES ('3Hs0004', 'x@example.com', 'TX')")
     found = said("check", texts.path)
     assert (found["contacts"], found["eligible"], found["non_integer_ids"]) == (13, 12, 1)
@@ -121,7 +198,6 @@ def test_the_page_due_and_suppressions_know_them(
 ) -> None:
     results = []
     for each in (plain, texts):
-        each.query("DROP TABLE contact_campaigns")
         said("run", each.path, "--as-of", AS_OF)
         page = tmp_path / f"{each.path.stem}.html"
         assert almanac("report", each.path, "--out", page).code == 0
@@ -139,15 +215,15 @@ def test_the_page_due_and_suppressions_know_them(
 
 
 def test_targets_are_imported_by_address(texts: Agency, tmp_path: Path) -> None:
-    texts.query("DROP TABLE contact_campaigns")
     lines = tmp_path / "lines.csv"
     lines.write_text("email\nuser9@example.com\nnobody@example.com\n")
     found = said("campaign", "import", texts.path, 3, lines)
-    assert texts.query("SELECT contact_id FROM contact_campaigns") == [(9,)], found
+    assert found["added"] == 1
+    sql = "SELECT id, contact_id FROM contact_campaigns ORDER BY id"
+    assert texts.query(sql) == [(1, "2"), (2, "5"), (3, "42"), (4, "9")]
 
 
 def test_a_store_counts_them(texts: Agency, tmp_path: Path) -> None:
-    texts.query("DROP TABLE contact_campaigns")
     store = tmp_path / "store"
     store.mkdir()
     assert almanac("store", "push", "7", texts.path, "--store", store).code == 0

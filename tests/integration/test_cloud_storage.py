@@ -440,6 +440,7 @@ def test_requests_and_bytes_are_counted(store: CloudStore, tmp_path: Path) -> No
     assert (store.requests, store.bytes_read) == (5, 23)
 
 
+@pytest.mark.slow
 def test_a_file_of_200_mb_passes_through_little_memory(tmp_path: Path) -> None:
     """Of a file only a part or two are in memory at once, on the way in and on the way out."""
     store = cloud_store()

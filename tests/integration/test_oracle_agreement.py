@@ -251,6 +251,7 @@ def test_the_plans_of_many_more_agencies_are_the_oracles(first: int, folder: Pat
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow  # the quick tests of this are among the promises
 def test_the_number_of_shards_and_processes_makes_no_difference(folder: Path) -> None:
     rows = []
     for shards, workers in ((1, 1), (7, 2), (70, 1)):

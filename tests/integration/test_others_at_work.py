@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 from almanac.errors import AlmanacError, DatabaseBusy, SnapshotMoved
 from tests.support.damage import beside, build, plan, query, untouched
 from tests.support.database_agencies import OtherProgram
+from tests.support.sampling import sampled
 
 JOURNALS = ("delete", "wal")
 STEPS = ("snapshot", "plan contacts", "read fragments", "balance", "write", "index")
@@ -151,7 +153,9 @@ def test_a_file_that_stays_locked_is_busy_and_untouched(tmp_path: Path, name: st
 # Runs that die
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("step", "path"), sampled(itertools.product(STEPS, JOURNALS), len(STEPS)), indirect=["path"]
+)
 def test_an_interrupt_at_any_step_leaves_the_file_as_it_was(path: Path, step: str) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -224,7 +228,11 @@ def wait_for_the_end_of_group(group: int) -> None:
     pytest.fail("a process of the run is still there")
 
 
-@pytest.mark.parametrize(("step", "workers"), [("plan contacts", 2), ("write", 1)])
+@pytest.mark.parametrize(
+    ("step", "workers", "path"),
+    sampled([(*each, j) for each in (("plan contacts", 2), ("write", 1)) for j in JOURNALS], 2),
+    indirect=["path"],
+)
 def test_ctrl_c_ends_all_processes_and_leaves_the_file_as_it_was(
     path: Path, step: str, workers: int
 ) -> None:
@@ -237,7 +245,9 @@ def test_ctrl_c_ends_all_processes_and_leaves_the_file_as_it_was(
     assert "KeyboardInterrupt" in errors.splitlines()[-1]
 
 
-@pytest.mark.parametrize("step", ["write", "index"])
+@pytest.mark.parametrize(
+    ("step", "path"), sampled(itertools.product(["write", "index"], JOURNALS), 1), indirect=["path"]
+)
 def test_after_a_kill_in_the_middle_of_writing_the_file_is_as_it_was(
     path: Path, workspace: Path, step: str
 ) -> None:

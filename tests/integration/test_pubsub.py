@@ -167,6 +167,7 @@ def test_a_missing_topic_is_named(bus: PubSubBus) -> None:
         bus.publish("nowhere", [b"{}"])
 
 
+@pytest.mark.slow  # it starts another emulator
 def test_an_emulator_killed_while_publishing_is_a_passing_error(tmp_path: Path) -> None:
     with PubSubEmulator(PROJECT, tmp_path / "log") as emulator, emulator.publisher() as client:
         emulator.create_topic("topic")
@@ -249,6 +250,7 @@ def test_an_empty_message_arrives_as_no_data(bus: PubSubBus, topics: Topics, stu
     assert got["data"] == ""
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_it_stops(tmp_path: Path) -> None:
     stub = Stub(tmp_path)
     stub.service.start()

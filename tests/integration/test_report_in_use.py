@@ -26,7 +26,6 @@ from tests.support import agencies
 from tests.support.agreement import run
 from tests.support.cli_calls import almanac, state_of
 from tests.support.clouds import NOW, Cloud
-from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 AS_OF = dt.date(2027, 3, 1)
@@ -49,7 +48,8 @@ def path(planned: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(planned, tmp_path / "agency.sqlite3"))
 
 
-@pytest.mark.parametrize("journal", sampled(["wal", "delete"], 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("journal", ["wal", "delete"])
 def test_worker_processes_read_the_same_of_a_file_in_use_and_leave_nothing_there(
     path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

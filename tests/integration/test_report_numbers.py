@@ -118,11 +118,11 @@ def test_the_numbers_of_a_run_are_those_of_the_file_that_it_leaves(
         as_of += dt.timedelta(days=1)
 
 
-@pytest.mark.parametrize("seed", sampled([3, 8], 1))
-def test_the_number_of_shards_makes_no_difference(folder: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "number"), sampled([(3, 3), (3, 30), (8, 3), (8, 30)], 1))
+def test_the_number_of_shards_makes_no_difference(folder: Path, seed: int, number: int) -> None:
     config, as_of = agencies.config_for(seed), agencies.as_of_for(seed)
     found = []
-    for shards in (1, 3, 30):
+    for shards in (1, number):
         path = agencies.build(folder / "agency.sqlite3", seed, 30, schema="new")
         first = run(path, as_of, as_of, config, shards=shards)
         send(path, as_of)
@@ -131,7 +131,7 @@ def test_the_number_of_shards_makes_no_difference(folder: Path, seed: int) -> No
         found.append(
             [(Numbers.of_summary(each), each.changes_by_reason) for each in (first, second)]
         )
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("seed", sampled([1, 6, 5], 1))

@@ -302,6 +302,7 @@ def test_the_example_sends_every_message_once_through_a_provider_that_fails(
     assert details == [('HTTP 422: {"error": "no"}',)] * refused
 
 
+@pytest.mark.slow
 def test_the_example_runs_as_the_page_calls_it(tmp_path: Path, provider: FakeProvider) -> None:
     path = agency(tmp_path / "agency.sqlite3", 20)
     assert almanac("run", path, "--as-of", AS_OF).code == 0

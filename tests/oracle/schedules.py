@@ -62,10 +62,8 @@ def read_scheduled(record: Record) -> Scheduled:
         status=str(record["status"]),
         send_date=send_date,
         ideal=parse_date(record.get("ideal_send_date")),
-        has_ideal=record.get("ideal_send_date") is not None,
-        event=make_date(
-            record.get("event_year"), record.get("event_month"), record.get("event_day")
-        ),
+        has_ideal=record.get("ideal_send_date") not in (None, ""),
+        event=make_date(*(_part(record.get(f"event_{part}")) for part in ("year", "month", "day"))),
         instance=record.get("campaign_instance_id") or None,
         sent_at=parse_date(record.get("actual_send_datetime")) or send_date,
         target=_target(record.get("metadata")),
@@ -91,3 +89,9 @@ def campaign_instance(row: Scheduled, types_by_instance: dict[int, str]) -> int 
     if old and types_by_instance.get(int(old[2]), "").lower() == old[1]:
         return int(old[2])
     return None
+
+
+def _part(value: object) -> object:
+    """A year, month or day, which is a text in a column of texts."""
+    is_number = isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value, re.ASCII)
+    return int(str(value)) if is_number else value

@@ -43,9 +43,14 @@ def check_nothing_left(year: Year) -> None:
     assert not {end for end in year.ledger.over if "Not sent" in end or end.startswith("unsent")}
 
 
-def test_in_six_weeks_every_event_is_sent_once_or_its_row_says_why_not(tmp_path: Path) -> None:
-    year = lived(Plan(seed=9, contacts=16, days=42), tmp_path)
-    check_eventful(year, events=10)
+@pytest.mark.parametrize(
+    ("days", "events"), [(28, 7), pytest.param(42, 10, marks=pytest.mark.slow)]
+)
+def test_in_some_weeks_every_event_is_sent_once_or_its_row_says_why_not(
+    tmp_path: Path, days: int, events: int
+) -> None:
+    year = lived(Plan(seed=9, contacts=16, days=days), tmp_path)
+    check_eventful(year, events)
     check_nothing_left(year)
 
 
@@ -56,8 +61,14 @@ def test_in_a_year_every_event_is_sent_once_or_its_row_says_why_not(tmp_path: Pa
     check_nothing_left(year)
 
 
-def test_two_months_of_runs_and_senders_that_fail_lose_nothing(tmp_path: Path) -> None:
-    check_eventful(lived(Plan(seed=4, contacts=12, days=60, failures=True), tmp_path), events=10)
+@pytest.mark.parametrize(
+    ("days", "events"), [(36, 4), pytest.param(60, 10, marks=pytest.mark.slow)]
+)
+def test_some_weeks_of_runs_and_senders_that_fail_lose_nothing(
+    tmp_path: Path, days: int, events: int
+) -> None:
+    year = lived(Plan(seed=4, contacts=12, days=days, failures=True), tmp_path)
+    check_eventful(year, events)
 
 
 @pytest.mark.slow

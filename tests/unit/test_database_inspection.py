@@ -24,7 +24,7 @@ def test_a_migrated_database_lacks_nothing(tmp_path: Path) -> None:
     connection.close()
     found = inspect(path, ContactColumns())
     assert found == Inspection(
-        (), (), (), (), (), (), contacts=2, duplicate_ids=0, non_integer_ids=0
+        (), (), (), (), (), (), (), contacts=2, duplicate_ids=0, non_integer_ids=0
     )
     assert found.sound
 

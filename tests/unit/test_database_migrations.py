@@ -124,10 +124,14 @@ def test_a_table_with_nothing_but_an_id_is_completed(tmp_path: Path, table: Any)
     [
         ("CREATE TABLE x (a); CREATE VIEW email_schedules AS SELECT * FROM x", "is a view here"),
         ("CREATE VIRTUAL TABLE contact_campaigns USING fts5 (a)", "is a virtual here"),
-        ("CREATE TABLE email_schedules (contact_id INTEGER)", "no column id"),
-        ("CREATE TABLE email_schedules (id TEXT PRIMARY KEY)", "not an INTEGER PRIMARY KEY"),
-        ("CREATE TABLE email_schedules (id INT PRIMARY KEY)", "not an INTEGER PRIMARY KEY"),
-        ("CREATE TABLE email_schedules (id INTEGER)", "not an INTEGER PRIMARY KEY"),
+        (
+            "CREATE TABLE email_schedules (id INTEGER, contact_id INT PRIMARY KEY)",
+            r"not an INTEGER PRIMARY KEY.* its key is \(contact_id\)",
+        ),
+        (
+            "CREATE TABLE email_schedules (id TEXT PRIMARY KEY) WITHOUT ROWID",
+            "not an INTEGER PRIMARY KEY.* it has no rowid",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_completed_is_an_error_and_nothing_changes(

@@ -9,7 +9,8 @@ from typing import Any
 import apsw
 import pytest
 
-from almanac.database.rebuild import rebuild, without_unique
+from almanac.database.rebuild import rebuild
+from almanac.database.table_sql import without_unique
 from almanac.errors import DatabaseError
 from tests.support.damage import dump, plan
 
@@ -170,6 +171,6 @@ def test_a_constraint_that_is_not_understood_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = seeds(tmp_path / "agency.sqlite3")
-    monkeypatch.setattr("almanac.database.rebuild._columns", lambda tokens: frozenset())
+    monkeypatch.setattr("almanac.database.table_sql._columns", lambda tokens: frozenset())
     with pytest.raises(DatabaseError, match=r"is declared UNIQUE .* cannot be taken out"):
         plan(path)

@@ -12,7 +12,8 @@ import apsw
 
 from almanac.campaigns.model import InstanceLine, State
 from almanac.config import Config
-from almanac.database.catalog import Record, small_table
+from almanac.database.catalog import Record
+from almanac.database.keyed import keyed_records
 from almanac.errors import RequestError
 from almanac.planning.brief import Instance, make_run_context
 from almanac.planning.instance_fields import type_fields
@@ -31,7 +32,7 @@ class Campaigns:
     @classmethod
     def read(cls, connection: apsw.Connection) -> Campaigns:
         """Read both tables."""
-        types, rows = (small_table(connection, f"campaign_{t}") for t in ("types", "instances"))
+        types, rows = (keyed_records(connection, f"campaign_{t}") for t in ("types", "instances"))
         return cls(types, rows)
 
     def with_row(self, row: Mapping[str, Any]) -> Campaigns:

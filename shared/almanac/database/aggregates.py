@@ -14,6 +14,7 @@ from almanac.database.schema import (
     PLANNED,
     PRE_SCHEDULED,
     STATUS_INDEX,
+    UNIDENTIFIED,
 )
 from almanac.database.sql import columns_of
 from almanac.schedule_status import Status
@@ -36,7 +37,9 @@ def has_rate_increases(connection: apsw.Connection) -> bool:
     columns = columns_of(connection, "email_schedules")
     if not columns.has("contact_id"):
         return False
-    rows = f"email_schedules {indexed_by(connection, OLDER_INDEX)} WHERE {selects.legacy(columns)}"
+    by = indexed_by(connection, OLDER_INDEX)
+    older = f"{UNIDENTIFIED} AND " if by else ""
+    rows = f"email_schedules {by} WHERE {older}{selects.legacy(columns)}"
     return bool(scalar(connection, f"SELECT EXISTS (SELECT 1 FROM {rows})"))
 
 

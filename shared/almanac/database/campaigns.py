@@ -14,8 +14,9 @@ import apsw
 import numpy as np
 import pyarrow as pa
 
-from almanac.database.catalog import Record, as_text, describe, quoted, raw_records, scalar
+from almanac.database.catalog import Record, as_text, quoted, scalar
 from almanac.database.indexes import planned_parts
+from almanac.database.keyed import keyed_records
 from almanac.database.migrations import complete
 from almanac.database.schema import (
     CAMPAIGN_CHANGE_LOG,
@@ -26,7 +27,7 @@ from almanac.database.schema import (
     PLANNED,
 )
 from almanac.database.sources import Source
-from almanac.database.sql import Columns, columns_of, trimmed
+from almanac.database.sql import columns_of, trimmed
 from almanac.frames import Ids
 from almanac.progress import Progress
 
@@ -116,11 +117,13 @@ def campaign_messages(
 
 def last_changes(connection: apsw.Connection, instance: int, most: int) -> list[Record]:
     """Return the last `most` rows of campaign_change_log of the instance, the latest first."""
-    table = describe(connection, "campaign_change_log")
-    if not Columns(table).has("id", "campaign_instance_id") or table is None:
+    columns = columns_of(connection, "campaign_change_log")
+    if not columns.has("campaign_instance_id"):
         return []
-    tail = f"WHERE campaign_instance_id = {int(instance)} ORDER BY id DESC LIMIT {int(most)}"
-    return raw_records(connection, table, tail)
+    order = "id" if columns.is_rowid("id") else columns.row_id()
+    where = f"WHERE {columns.integer('campaign_instance_id')} = {int(instance)}"
+    tail = f"{where} ORDER BY {order} DESC LIMIT {int(most)}"
+    return keyed_records(connection, "campaign_change_log", tail)
 
 
 _PLANNED_SCHEMA = pa.schema({"contact_id": pa.int64(), "campaign_instance_id": pa.int64()})
@@ -136,7 +139,7 @@ def planned_of(source: Source, instances: Ids) -> pa.Table:
         source.columnar.read(
             f"SELECT {there.id_or_zero('contact_id')}, {there.integer('campaign_instance_id')} "
             f"FROM email_schedules {by} "
-            f"WHERE {where} AND COALESCE(campaign_instance_id, 0) IN ({listed})",
+            f"WHERE {where} AND {there.integer('campaign_instance_id')} IN ({listed})",
             (),
             _PLANNED_SCHEMA,
         )
@@ -154,10 +157,11 @@ def count_planned(connection: apsw.Connection, contacts: Ids) -> int:
     total = 0
     for by, where in _planned_parts(connection):
         # with the indexes each contact is searched; without them the rows are read once
+        # +: as text too, where the column is TEXT
         join = "CROSS JOIN" if by else "JOIN"
         sql = (
             f"SELECT count(*) FROM carray(?) AS wanted {join} email_schedules {by} "
-            f"ON contact_id = wanted.value WHERE {where}"
+            f"ON contact_id = +wanted.value WHERE {where}"
         )
         total += int(scalar(connection, sql, apsw.carray(ids)))
     return total

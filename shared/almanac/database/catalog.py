@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,21 +102,21 @@ def text_as_blob(value: str) -> str:
     return f"CASE WHEN typeof({value}) = 'text' THEN CAST({value} AS BLOB) ELSE {value} END"
 
 
-def small_table(connection: apsw.Connection, name: str, tail: str = "") -> list[Record]:
-    """Return the rows of a small table as `raw_records`; none if it does not exist."""
-    table = describe(connection, name)
-    return [] if table is None else raw_records(connection, table, tail)
-
-
-def raw_records(connection: apsw.Connection, table: TableInfo, tail: str = "") -> list[Record]:
+def raw_records(
+    connection: apsw.Connection,
+    table: TableInfo,
+    tail: str = "",
+    values: Mapping[str, str] | None = None,
+) -> list[Record]:
     """Return rows of a small table as mappings of lower-case column names to raw values.
 
-    tail: SQL after the FROM clause. Text that is not valid in the database's encoding gets U+FFFD
-    for what is invalid; a blob is decoded like text.
+    tail: SQL after the FROM clause. values: SQL of columns that are not read as they are. Text that
+    is not valid in the database's encoding gets U+FFFD for what is invalid; a blob is decoded like
+    text.
     """
     encoding = scalar(connection, "PRAGMA encoding")
-    names = list(table.columns)
-    columns = ", ".join(text_as_blob(quoted(name)) for name in names)
+    chosen = {name: quoted(name) for name in table.columns} | dict(values or {})
+    names, columns = list(chosen), ", ".join(map(text_as_blob, chosen.values()))
     rows = connection.execute(f"SELECT {columns} FROM main.{quoted(table.name)} {tail}")
     return [
         {

@@ -7,7 +7,7 @@ import apsw
 from almanac.database.catalog import raw_records, scalar
 from almanac.database.sql import columns_of
 
-OPEN = "config_type = 'organization' AND valid_to IS NULL"
+OPEN = "config_type = 'organization' AND COALESCE(valid_to, '') = ''"
 
 
 def last_config(connection: apsw.Connection) -> str | None:
@@ -19,7 +19,7 @@ def last_config(connection: apsw.Connection) -> str | None:
     table = columns.table
     if table is None or not columns.has("config_type", "config_data", "valid_to"):
         return None
-    order = "id" if columns.has("id") else "rowid" if table.has_rowid else ""
+    order = "id" if columns.is_rowid("id") else columns.row_id() if table.has_rowid else ""
     tail = f"WHERE {OPEN} {f'ORDER BY {order} DESC' if order else ''} LIMIT 1"
     rows = raw_records(connection, table, tail)
     return str(rows[0]["config_data"]) if rows and rows[0]["config_data"] is not None else None

@@ -20,13 +20,14 @@ _FLAGS = {
 
 def contacts_of(connection: apsw.Connection, settings: ContactColumns) -> Columns:
     """Return the columns of contacts; raises as `contacts_named`."""
-    return contacts_named(describe(connection, "contacts"), settings)
+    return contacts_named(describe(connection, "contacts"), settings, connection.filename)
 
 
-def contacts_named(table: TableInfo | None, settings: ContactColumns) -> Columns:
+def contacts_named(table: TableInfo | None, settings: ContactColumns, file: str) -> Columns:
     """Return the columns of the table contacts by Almanac's names.
 
-    Raises ConfigError if the table lacks a mapped column, DatabaseError without id or email.
+    file: what messages call the database. Raises ConfigError if the table lacks a mapped column,
+    DatabaseError without id or email.
     """
     columns = Columns(table, {ours: theirs.lower() for ours, theirs in settings.columns.items()})
     if table is None:
@@ -43,7 +44,7 @@ def contacts_named(table: TableInfo | None, settings: ContactColumns) -> Columns
     for name in REQUIRED:
         if not columns.has(name):
             raise DatabaseError(
-                f"table contacts has no column {name}; it has {', '.join(there)}; "
+                f"{file}: table contacts has no column {name}; it has {', '.join(there)}; "
                 f"contacts.columns.{name} of the configuration takes the name that it has here"
             )
     return columns

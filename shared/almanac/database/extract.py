@@ -25,9 +25,11 @@ from almanac.database.catalog import (
 from almanac.database.columnar import RowReader
 from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by, planned_parts
+from almanac.database.rebuild import lacks_key
 from almanac.database.schema import (
     COMMITTED,
     COMMITTED_INDEX,
+    KEYED,
 )
 from almanac.database.sources import Source
 from almanac.database.sql import Columns, columns_of, trimmed
@@ -103,7 +105,10 @@ class _Copier:
         self._copy.execute(_create_sql(table))
         # a text may be invalid, so its bytes are copied
         columns = list(map(quoted, table.columns))
-        select = ", ".join(f"typeof({c}), {text_as_blob(c)}" for c in columns)
+        chosen = {column: quoted(column) for column in table.columns}
+        if name in KEYED and "id" in chosen and lacks_key(table) and table.has_rowid:
+            chosen["id"] = Columns(table).row_id()
+        select = ", ".join(f"typeof({c}), {text_as_blob(c)}" for c in chosen.values())
         insert = ", ".join(
             f"CASE ?{n} WHEN 'text' THEN CAST(?{n + 1} AS TEXT) ELSE ?{n + 1} END"
             for n in range(1, 2 * len(columns), 2)
@@ -161,8 +166,9 @@ def _of(columns: Columns) -> str:
 
 def _create_sql(table: TableInfo) -> str:
     """Return a statement for the same columns and types, without constraints, defaults, indexes."""
+    key = "id" if table.name.lower() in KEYED and table.has_rowid else table.rowid_alias
     columns = (
-        f"{quoted(name)} {'INTEGER PRIMARY KEY' if name == table.rowid_alias else declared}"
+        f"{quoted(name)} {'INTEGER PRIMARY KEY' if name == key else declared}"
         for name, declared in table.columns.items()
     )
     return f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({', '.join(columns)})"

@@ -11,8 +11,8 @@ from almanac.config import ContactColumns
 from almanac.database.catalog import describe, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.opening import map_errors, open_database
-from almanac.database.rebuild import inline_unique
-from almanac.database.schema import CONTACT_ALIASES, CONTACT_COLUMNS, TABLES
+from almanac.database.rebuild import inline_unique, lacks_key
+from almanac.database.schema import CONTACT_ALIASES, CONTACT_COLUMNS, KEYED, TABLES
 from almanac.database.sql import Columns
 from almanac.database.triggers import ignored_in_words, ignoring_triggers
 
@@ -28,6 +28,7 @@ class Inspection:
     missing_columns: tuple[str, ...]  # table.column; a run adds these, but for contacts
     unusable_tables: tuple[str, ...]  # views and the like under the name of one of our tables
     forbidden_unique: tuple[str, ...]  # columns of constraints without which a run rebuilds it
+    without_key: tuple[str, ...]  # tables without a key of ids, which a run rebuilds with one
     ignoring_triggers: tuple[str, ...]  # which ones leave changes of a table of ours out
     contacts: int  # rows of contacts
     duplicate_ids: int  # rows of contacts that repeat the id of another: left out of planning
@@ -51,7 +52,7 @@ def inspect(path: Path, settings: ContactColumns) -> Inspection:
 
 
 def _inspect(connection: apsw.Connection, settings: ContactColumns) -> Inspection:
-    tables, columns, unusable = [], [], []
+    tables, columns, unusable, keyless = [], [], [], []
     for table in TABLES:
         found = describe(connection, table.name)
         if found is None:
@@ -59,6 +60,8 @@ def _inspect(connection: apsw.Connection, settings: ContactColumns) -> Inspectio
         elif found.kind != "table":
             unusable.append(f"{table.name} is a {found.kind}")
         else:
+            if table.name in KEYED and lacks_key(found):
+                keyless.append(found.name)
             names = (c.name for c in table.columns)
             columns += [f"{table.name}.{name}" for name in names if name not in found.columns]
     contacts = contacts_of(connection, settings)
@@ -74,6 +77,7 @@ def _inspect(connection: apsw.Connection, settings: ContactColumns) -> Inspectio
         missing_columns=tuple(_missing_of_contacts(contacts) + columns),
         unusable_tables=tuple(unusable),
         forbidden_unique=tuple(inline_unique(connection)),
+        without_key=tuple(keyless),
         ignoring_triggers=tuple(
             ignored_in_words(table.name, triggers)
             for table in TABLES

@@ -10,7 +10,7 @@ import apsw
 from almanac.contact_ranges import MAX_ID
 from almanac.database.catalog import describe, quoted, scalar
 from almanac.database.indexes import index_columns, indexes_of
-from almanac.database.rebuild import rebuild
+from almanac.database.rebuild import give_key, lacks_key, rebuild
 from almanac.database.schema import (
     CAMPAIGN_INSTANCES,
     COMMITTED_INDEX,
@@ -29,6 +29,7 @@ from almanac.database.schema import (
     Index,
     Table,
 )
+from almanac.database.sql import Columns, columns_of
 from almanac.errors import DatabaseError
 
 # CREATE INDEX sorts on disk: a small page cache is faster there than a large one
@@ -50,6 +51,7 @@ def migrate(
         done += complete(connection, table)
     done += _drop_forbidden(connection)
     done += rebuild(connection)
+    _clear_blank_ideals(connection)
     done += _convert_rate_increases(connection, legacy_instance, now)
     return done
 
@@ -92,6 +94,10 @@ def complete(connection: apsw.Connection, table: Table) -> list[str]:
         return [f"created the table {table.name}"]
     if found.kind != "table":
         raise DatabaseError(f"{found.name} is a {found.kind} here; Almanac needs a table")
+    done = []
+    if table.columns[0].name == "id" and lacks_key(found):
+        done = give_key(connection, found)
+        found = describe(connection, table.name) or found
     missing = [c for c in table.columns if c.name not in found.columns]
     for column in missing:
         if not column.addition():
@@ -100,14 +106,9 @@ def complete(connection: apsw.Connection, table: Table) -> list[str]:
                 f"expected {column.name} {column.declaration}"
             )
         connection.execute(table.addition_sql(column))
-    if table.columns[0].name == "id" and found.rowid_alias != "id":
-        raise DatabaseError(
-            f"table {found.name}: its column id is not an INTEGER PRIMARY KEY, so that new rows "
-            f"would get no id"
-        )
     if table.columns[0].name == "id" and table is not CAMPAIGN_INSTANCES:
         _require_ids(connection, found.name)
-    return [f"added the column {table.name}.{c.name}" for c in missing]
+    return done + [f"added the column {table.name}.{c.name}" for c in missing]
 
 
 def _require_ids(connection: apsw.Connection, table: str) -> None:
@@ -143,17 +144,21 @@ def _drop_forbidden(connection: apsw.Connection) -> list[str]:
     return done
 
 
+def _clear_blank_ideals(connection: apsw.Connection) -> None:
+    """Make the ideal date of planned rows NULL where it is empty, as in an imported CSV file."""
+    there = {str(i["name"]).lower() for i in indexes_of(connection, EMAIL_SCHEDULES.name)}
+    if IDENTITY_INDEX.name not in there:  # else no row without one is in it
+        connection.execute(
+            "UPDATE main.email_schedules SET ideal_send_date = NULL "
+            f"WHERE {PLANNED} AND ideal_send_date = ''"
+        )
+
+
 # A date is the first ten characters, alone or before a space or T, if they are a valid date.
 _SEND = """
     CASE WHEN scheduled_send_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
            OR scheduled_send_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T]*'
          THEN substr(scheduled_send_date, 1, 10) END
-"""
-_EVENT = """
-    CASE WHEN typeof(event_year) = 'integer' AND event_year BETWEEN 1 AND 9999
-          AND typeof(event_month) = 'integer' AND event_month BETWEEN 1 AND 12
-          AND typeof(event_day) = 'integer' AND event_day BETWEEN 1 AND 31
-         THEN printf('%04d-%02d-%02d', event_year, event_month, event_day) END
 """
 _LEGACY_ROWS = f"""
     {PLANNED} AND {UNIDENTIFIED} AND {PRE_SCHEDULED}
@@ -200,6 +205,15 @@ _OLD_ROWS = """
 """
 
 
+def _event_date(columns: Columns) -> str:
+    """Return SQL of the date of the event columns, if it may be one."""
+    year, month, day = (columns.date_part(f"event_{part}") for part in ("year", "month", "day"))
+    return (
+        f"CASE WHEN {year} > 0 AND {month} BETWEEN 1 AND 12 AND {day} BETWEEN 1 AND 31 "
+        f"THEN printf('%04d-%02d-%02d', {year}, {month}, {day}) END"
+    )
+
+
 def _convert_rate_increases(
     connection: apsw.Connection, legacy_instance: int | None, now: str | None
 ) -> list[str]:
@@ -209,7 +223,8 @@ def _convert_rate_increases(
     """
     there = any(i["name"] == OLDER_INDEX.name for i in indexes_of(connection, EMAIL_SCHEDULES.name))
     index = f"INDEXED BY {OLDER_INDEX.name}" if there else ""
-    connection.execute(_COLLECT.format(send=_SEND, event=_EVENT, index=index, rows=_LEGACY_ROWS))
+    event = _event_date(columns_of(connection, EMAIL_SCHEDULES.name))
+    connection.execute(_COLLECT.format(send=_SEND, event=event, index=index, rows=_LEGACY_ROWS))
     try:
         sql = "SELECT count(*) FROM temp.almanac_legacy WHERE trigger_date IS NOT NULL"
         rows = scalar(connection, sql)

@@ -48,7 +48,7 @@ def _targets(tables: Tables) -> tuple[Sample, Sample]:
     """Return the targets that are not sent yet and have an odd date, or odd metadata."""
     table = "contact_campaigns"
     columns = tables.columns(table)
-    if not columns.has("id", "contact_id", "campaign_instance_id"):
+    if not columns.has("contact_id", "campaign_instance_id"):
         return Sample(), Sample()
     unsent = f"lower({trimmed(columns.text('status'))}) <> 'sent'"
     date, metadata = columns.text("trigger_date"), columns.text("metadata")
@@ -64,8 +64,8 @@ def _targets(tables: Tables) -> tuple[Sample, Sample]:
         f"WHEN {_is_object(text)} THEN 0 ELSE {text} <> '' AND {unsent} END"
     )
     return (
-        _sample(tables, table, no_date, columns.text("id")),
-        _sample(tables, table, no_object, columns.text("id")),
+        _sample(tables, table, no_date, f"CAST({columns.row_id()} AS TEXT)"),
+        _sample(tables, table, no_object, f"CAST({columns.row_id()} AS TEXT)"),
     )
 
 

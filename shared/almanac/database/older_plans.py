@@ -13,7 +13,6 @@ import apsw
 from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database.contact_columns import contacts_of
-from almanac.database.schema import UNIDENTIFIED
 from almanac.database.sql import Columns, civil_date, columns_of
 from almanac.schedule_status import Status
 
@@ -27,9 +26,12 @@ def scheduled_by_others(columns: Columns, contacts: Columns) -> str:
     """
     if not columns.has("contact_id", "status", "scheduled_send_date"):
         return "? IS NULL"
-    without_ideal = UNIDENTIFIED if columns.has("ideal_send_date") else "1"
+    without_ideal = f"{columns.text('ideal_send_date')} = ''"
     date = civil_date(columns.text("scheduled_send_date"))
     known = f"contact_id IN (SELECT {contacts.raw('id')} FROM contacts)"
+    if not contacts.is_rowid("id"):  # the types of the two columns may differ
+        ids = f"SELECT known FROM {contacts.all_whole('id')}"
+        known = f"{columns.whole('contact_id')} IN ({ids})"
     return f"status IN ({', '.join(_STATUSES)}) AND {without_ideal} AND {date} >= ? AND {known}"
 
 
@@ -48,10 +50,11 @@ def adopt_scheduled(
     if columns.table is None or not columns.has("contact_id"):
         return 0
     theirs = scheduled_by_others(columns, contacts_of(connection, settings))
+    ideal = ", ideal_send_date = NULL" if columns.has("ideal_send_date") else ""
     rows = 0
     for first, last in scope or [EVERYONE]:
         connection.execute(
-            f"UPDATE main.email_schedules SET status = '{Status.PRE_SCHEDULED}' "
+            f"UPDATE main.email_schedules SET status = '{Status.PRE_SCHEDULED}'{ideal} "
             f"WHERE {theirs} AND {columns.key('contact_id')} BETWEEN ? AND ?",
             (since, first, last),
         )

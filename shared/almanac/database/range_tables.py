@@ -18,6 +18,7 @@ from almanac.database.schema import (
     COMMITTED_INDEX,
     OLDER_INDEX,
     PLANNED_INDEXES,
+    UNIDENTIFIED,
     Index,
 )
 from almanac.database.selects import Select
@@ -90,7 +91,7 @@ LEGACY = RangeTable(
     selects.PLANNED_SCHEMA,
     selects.planned_columns,
     where=selects.legacy,
-    indexes=((OLDER_INDEX, "1"),),
+    indexes=((OLDER_INDEX, UNIDENTIFIED),),
 )
 TARGETS = RangeTable("contact_campaigns", selects.TARGETS_SCHEMA, selects.target_columns)
 ISSUES = _plain("contact_issues", selects.ISSUES_SCHEMA)

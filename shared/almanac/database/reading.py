@@ -7,6 +7,7 @@ are those of `almanac.database.selects`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -152,8 +153,9 @@ class Snapshot:
     def next_instance_id(self) -> int:
         """Return the id that SQLite would give the next row of campaign_instances."""
         used = [0]
-        if self._tables.columns("campaign_instances").has("id"):
-            sql = "SELECT COALESCE(max(CAST(id AS INTEGER)), 0) FROM campaign_instances"
+        columns = self._tables.columns("campaign_instances")
+        if columns.table is not None:
+            sql = f"SELECT COALESCE(max({columns.row_id()}), 0) FROM campaign_instances"
             used.append(self._tables.number(sql))
         if self._tables.columns("sqlite_sequence").table is not None:
             sql = "SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE lower(name) = ?"
@@ -165,16 +167,17 @@ class Snapshot:
     def foreign_targets(self, settings: ContactColumns) -> tuple[list[tuple[int, int]], int]:
         """Return (id, contact_id) of FOREIGN_LIMIT targets without a contact, and their number."""
         columns = self._tables.columns("contact_campaigns")
-        if not columns.has("id", "contact_id"):
+        if not columns.has("contact_id"):
             return [], 0
+        columns = replace(columns, alias="target")
         contacts = self._tables.contacts(settings).all_whole("id")
         named = columns.whole("contact_id")
         rows = f"""FROM contact_campaigns AS target
             LEFT JOIN {contacts} ON known = {named}
             WHERE known IS NULL"""
         schema = pa.schema({"id": pa.int64(), "contact_id": pa.int64()})
-        select = f"COALESCE(CAST(id AS INTEGER), 0), {columns.id_or_zero('contact_id')}"
-        sql = f"SELECT {select} {rows} ORDER BY id LIMIT {FOREIGN_LIMIT}"
+        select = f"{columns.row_id()}, {columns.id_or_zero('contact_id')}"
+        sql = f"SELECT {select} {rows} ORDER BY 1 LIMIT {FOREIGN_LIMIT}"
         found = self._tables.read(sql, (), schema)
         pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)
         return list(pairs), self._tables.number(f"SELECT count(*) {rows}")
@@ -205,7 +208,9 @@ class Snapshot:
         where = f"WHERE {columns.integer('contacts_processed')} >= {at_least}" if at_least else ""
         if not columns.has("id"):
             return None
-        rows = self._tables.records("scheduler_checkpoints", f"{where} ORDER BY id DESC LIMIT 1")
+        order = "id" if columns.is_rowid("id") else columns.row_id()
+        tail = f"{where} ORDER BY {order} DESC LIMIT 1"
+        rows = self._tables.records("scheduler_checkpoints", tail)
         return rows[0] if rows else None
 
     def occupancy(self, since: str) -> pa.Table:

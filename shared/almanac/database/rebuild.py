@@ -1,38 +1,26 @@
-"""Rebuild email_schedules without UNIQUE constraints that forbid two campaigns in a year.
+"""Rebuild tables whose declaration is in the way: without UNIQUE constraints that forbid two
+campaigns in a year, and with a key of ids.
 
-A constraint in CREATE TABLE cannot be dropped: the table is created again without it, in the
-caller's transaction. Rows, ids, triggers, other indexes and statistics stay as they are.
+What is in CREATE TABLE cannot be altered: the table is created again, in the caller's transaction.
+Rows, ids, triggers, other indexes and statistics stay as they are.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import apsw
 
 from almanac.database.catalog import TableInfo, describe, quoted, records, scalar
 from almanac.database.indexes import index_columns, indexes_of
 from almanac.database.schema import EMAIL_SCHEDULES, FORBIDDEN_UNIQUE
+from almanac.database.sql import Columns
+from almanac.database.table_sql import with_id, without_unique
 from almanac.errors import DatabaseError
+from almanac.plurals import plural
 
-_NEW = "almanac_email_schedules"
-_TOKEN = re.compile(
-    r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[[^\]]*\]"
-    r"|[\w$]+|\s+|.",
-    re.DOTALL,
-)
 _STATISTICS = ("sqlite_stat1", "sqlite_stat4")
-
-
-class Token(NamedTuple):
-    """A word, a quoted name, a text or a sign of an SQL statement."""
-
-    text: str
-    start: int
-    stop: int
 
 
 def inline_unique(connection: apsw.Connection) -> list[str]:
@@ -51,88 +39,62 @@ def rebuild(connection: apsw.Connection) -> list[str]:
     table = describe(connection, EMAIL_SCHEDULES.name)
     if table is None or not (found := _inline(connection, table.name)):
         return []
-    sql = scalar(
-        connection,
-        "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?",
-        table.name,
-    )
+    new = _new_name(table)
     with _tolerant(connection):
-        connection.execute(without_unique(str(sql), _NEW))
-        if _inline(connection, _NEW):
+        connection.execute(without_unique(_sql_of(connection, table), new))
+        if _inline(connection, new):
             names = "; ".join(", ".join(sorted(columns)) for columns in found)
             raise DatabaseError(
                 f"table {table.name} is declared UNIQUE ({names}), which forbids two campaigns of "
                 "a type in a year and cannot be taken out; rebuild it without that"
             )
-        _replace(connection, table)
+        _replace(connection, table, new)
     return [
         f"rebuilt the table {table.name} without UNIQUE ({', '.join(sorted(columns))})"
         for columns in found
     ]
 
 
-def without_unique(sql: str, name: str) -> str:
-    """Return CREATE TABLE under another name and without the forbidden constraints."""
-    tokens = _tokens(sql)
-    cuts = [(tokens[2].start, tokens[2].stop, quoted(name))]  # CREATE TABLE name
-    depth = 0
-    for at, token in enumerate(tokens):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 1 and token.text.upper() == "UNIQUE" and _text(tokens, at + 1) == "(":
-            stop = _closing(tokens, at + 1)
-            if _columns(tokens[at + 2 : stop]) in FORBIDDEN_UNIQUE:
-                cuts.append((*_constraint(tokens, at, stop), ""))
-    for start, stop, text in reversed(cuts):
-        sql = sql[:start] + text + sql[stop:]
-    return sql
+def lacks_key(table: TableInfo) -> bool:
+    """Return whether a table of ours has no key of ids, as one that the sqlite3 shell imported."""
+    return table.kind == "table" and table.rowid_alias != "id"
 
 
-def _tokens(sql: str) -> list[Token]:
-    found = (Token(m[0], m.start(), m.end()) for m in _TOKEN.finditer(sql))
-    return [t for t in found if not t.text.isspace() and not t.text.startswith(("--", "/*"))]
+def give_key(connection: apsw.Connection, table: TableInfo) -> list[str]:
+    """Rebuild a table that `lacks_key` with its ids as the key; return what was done, in words.
+
+    A row keeps its id if that is a whole number above 0 and no earlier row has it; others get new
+    ids above all of these (`Columns.row_id`). Raises DatabaseError if the table has another key.
+    """
+    sql = "SELECT lower(name) FROM pragma_table_xinfo(?) WHERE pk"
+    keys = {name for (name,) in connection.execute(sql, (table.name,))}
+    if not table.has_rowid or keys - {"id"}:
+        named = f"its key is ({', '.join(sorted(keys))})" if keys - {"id"} else "it has no rowid"
+        raise DatabaseError(
+            f"table {table.name}: its column id is not an INTEGER PRIMARY KEY, so that new rows "
+            f"would get no id, and it cannot be rebuilt with one, since {named}"
+        )
+    columns, new = Columns(table), _new_name(table)
+    renewed = int(
+        scalar(connection, f"SELECT count(*) FROM {columns.source} WHERE NOT ({columns.keeps_id})")
+    )
+    with _tolerant(connection):
+        connection.execute(with_id(_sql_of(connection, table), new))
+        _replace(connection, table, new, {"id": columns.row_id()})
+    done = f"rebuilt the table {table.name} with id as INTEGER PRIMARY KEY"
+    if renewed and columns.has("id"):
+        rows = plural(renewed, "row")
+        done += f"; {rows} got a new id, for one that is missing, repeated or not a whole number"
+    return [done]
 
 
-def _text(tokens: list[Token], at: int) -> str:
-    return tokens[at].text.upper() if 0 <= at < len(tokens) else ""
+def _new_name(table: TableInfo) -> str:
+    return f"almanac_new_{table.name}"
 
 
-def _closing(tokens: list[Token], opening: int) -> int:
-    """Return the position of the parenthesis that closes the one at `opening`."""
-    depth = 0
-    for at in range(opening, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[at].text, 0)
-        if depth == 0:
-            return at
-    return len(tokens) - 1
-
-
-def _columns(tokens: list[Token]) -> frozenset[str]:
-    """Return the names of a constraint's columns, without collation and direction."""
-    names, expected = [], True
-    for token in tokens:
-        if expected:
-            names.append(_unquoted(token.text).lower())
-        expected = token.text == ","
-    return frozenset(names)
-
-
-def _unquoted(name: str) -> str:
-    if name[:1] in ('"', "`", "'"):
-        return name[1:-1].replace(name[0] * 2, name[0])
-    return name[1:-1] if name[:1] == "[" else name
-
-
-def _constraint(tokens: list[Token], at: int, stop: int) -> tuple[int, int]:
-    """Return where the constraint begins and ends, with its name, conflict clause and comma."""
-    first, last = at, stop
-    if _text(tokens, at - 2) == "CONSTRAINT":
-        first = at - 2
-    if _text(tokens, stop + 1) == "ON" and _text(tokens, stop + 2) == "CONFLICT":
-        last = stop + 3
-    # commas between constraints of a table are optional
-    if _text(tokens, first - 1) == "," and _text(tokens, last + 1) in (",", ")"):
-        first -= 1
-    return tokens[first].start, tokens[last].stop
+def _sql_of(connection: apsw.Connection, table: TableInfo) -> str:
+    sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?"
+    return str(scalar(connection, sql, table.name))
 
 
 def _inline(connection: apsw.Connection, table: str) -> list[frozenset[str]]:
@@ -159,8 +121,16 @@ def _tolerant(connection: apsw.Connection) -> Iterator[None]:
             connection.execute(f"PRAGMA {name} = {value}")
 
 
-def _replace(connection: apsw.Connection, table: TableInfo) -> None:
-    """Move all rows to the new table, and give it the name, triggers and indexes of the old one."""
+def _replace(
+    connection: apsw.Connection,
+    table: TableInfo,
+    new: str,
+    values: Mapping[str, str] | None = None,
+) -> None:
+    """Move all rows to the new table, and give it the name, triggers and indexes of the old one.
+
+    values: SQL of columns that are not copied as they are, by name in lower case.
+    """
     name = quoted(table.name)
     attached = records(
         connection,
@@ -170,13 +140,15 @@ def _replace(connection: apsw.Connection, table: TableInfo) -> None:
     )
     sequence = _rows_of(connection, "sqlite_sequence", "name", table.name)
     statistics = {each: _rows_of(connection, each, "tbl", table.name) for each in _STATISTICS}
-    stored = records(connection, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", _NEW)
-    columns = ", ".join(quoted(str(each["name"])) for each in stored)
+    stored = records(connection, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", new)
+    names = [str(each["name"]) for each in stored]
+    columns = ", ".join(map(quoted, names))
+    found = ", ".join((values or {}).get(each.lower(), quoted(each)) for each in names)
     connection.execute(
-        f"INSERT INTO main.{_NEW} ({columns}) SELECT {columns} FROM main.{name} NOT INDEXED"
+        f"INSERT INTO main.{quoted(new)} ({columns}) SELECT {found} FROM main.{name} NOT INDEXED"
     )
     connection.execute(f"DROP TABLE main.{name}")
-    connection.execute(f"ALTER TABLE main.{_NEW} RENAME TO {name}")
+    connection.execute(f"ALTER TABLE main.{quoted(new)} RENAME TO {name}")
     for each in attached:
         connection.execute(each["sql"])
     if sequence:

@@ -51,7 +51,7 @@ def twin(connection: apsw.Connection, row_id: int, row: RetriedRow) -> tuple[int
     failed = f"'{Status.FAILED}', '{Status.BOUNCED}'"
     same = (
         "contact_id = :contact AND email_type = :kind "
-        "AND COALESCE(campaign_instance_id, 0) = :instance "
+        "AND CAST(COALESCE(campaign_instance_id, 0) AS INTEGER) = :instance "
         "AND event_year = :year AND event_month = :month AND event_day = :day"
     )
     names = ("contact", "kind", "instance", "year", "month", "day")
@@ -65,7 +65,9 @@ def twin(connection: apsw.Connection, row_id: int, row: RetriedRow) -> tuple[int
 
 def retried(connection: apsw.Connection) -> set[int]:
     """Return the rows that were ever planned again."""
-    sql = f"SELECT schedule_id FROM main.message_deliveries WHERE status = '{RETRY}'"
+    sql = (
+        f"SELECT CAST(schedule_id AS INTEGER) FROM main.message_deliveries WHERE status = '{RETRY}'"
+    )
     return {row_id for (row_id,) in connection.execute(sql)}
 
 
@@ -74,9 +76,9 @@ def marks_until_retry(
 ) -> set[tuple[int, str, str, str]]:
     """Return (row, status, at, message id) of all marks of rows until they were planned again."""
     sql = (
-        "SELECT schedule_id, status, at, COALESCE(message_id, '') FROM main.message_deliveries "
-        "INDEXED BY almanac_deliveries WHERE schedule_id = ?1 AND id <= "
-        "(SELECT max(id) FROM main.message_deliveries INDEXED BY almanac_deliveries "
-        f"WHERE schedule_id = ?1 AND status = '{RETRY}')"
+        "SELECT CAST(schedule_id AS INTEGER), status, at, COALESCE(message_id, '') "
+        "FROM main.message_deliveries INDEXED BY almanac_deliveries "
+        "WHERE schedule_id = ?1 AND id <= (SELECT max(id) FROM main.message_deliveries "
+        f"INDEXED BY almanac_deliveries WHERE schedule_id = ?1 AND status = '{RETRY}')"
     )
     return {tuple(row) for row_id in row_ids for row in connection.execute(sql, (row_id,))}

@@ -70,7 +70,7 @@ _SETTLE = f"""
         WHERE target.campaign_instance_id = ?1 AND target.status = 'pending'
           AND row.contact_id = target.contact_id
           AND row.email_type = 'campaign_{LEGACY_CAMPAIGN}'
-          AND COALESCE(row.campaign_instance_id, 0) = ?1
+          AND CAST(COALESCE(row.campaign_instance_id, 0) AS INTEGER) = ?1
           AND row.{PLANNED} AND row.{IDENTIFIED}
           AND printf('%04d-%02d-%02d', row.event_year, row.event_month, row.event_day)
               = substr(target.trigger_date, 1, 10))

@@ -216,6 +216,9 @@ TABLES = (
     CONTACT_ISSUES,
 )
 
+# tables with a key of ids
+KEYED = frozenset(table.name for table in TABLES if table.columns[0].name == "id")
+
 # `contacts` belongs to the user: Almanac only expects these column names
 CONTACT_COLUMNS = (
     "id",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from almanac.config import ContactColumns
@@ -118,7 +120,9 @@ COMMITTED_CAMPAIGNS_SCHEMA = pa.schema(
 def plain(columns: Columns, schema: pa.Schema) -> Select:
     """Return SQL of every column under its own name, by its type in the schema."""
     readers = {pa.string(): columns.text, CODES: columns.text, pa.int64(): columns.integer}
+    special: dict[str, Callable[[str], str]]
     special = dict.fromkeys(("event_year", "event_month", "event_day"), columns.date_part)
+    special["id"] = lambda _: columns.row_id()
     special |= dict.fromkeys(("contact_id", "campaign_instance_id"), columns.id_or_zero)
     return {
         f.name: (special.get(f.name) or readers[f.type])(f.name)
@@ -228,6 +232,8 @@ def scheduled(columns: Columns) -> str:
 
 def legacy(columns: Columns) -> str:
     """Return the condition of planned rows of the type that a campaign has replaced."""
-    ideal = " AND ideal_send_date IS NULL" if columns.has("ideal_send_date") else ""
-    text = columns.text("email_type")
-    return f"{planned(columns)}{ideal} AND {scheduled(columns)} AND lower({text}) = '{LEGACY_TYPE}'"
+    without_ideal, text = f"{columns.text('ideal_send_date')} = ''", columns.text("email_type")
+    return (
+        f"{planned(columns)} AND {without_ideal} AND {scheduled(columns)} "
+        f"AND lower({text}) = '{LEGACY_TYPE}'"
+    )

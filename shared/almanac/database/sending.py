@@ -8,7 +8,8 @@ other columns of a row belong to the plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import apsw
 import numpy as np
@@ -64,6 +65,9 @@ ROW_COLUMNS = (
     "event_day",
     "metadata",
 )
+_NUMBERS = frozenset(
+    column.name for column in EMAIL_SCHEDULES.columns if column.declaration.startswith("INTEGER")
+)
 _CONTACT_COLUMNS = (
     *("id", "email", "phone_number", "status", "opt_out", "consents"),
     *("state", "zip_code"),
@@ -108,25 +112,26 @@ def rows_to_send(
     there is no such contact) and, as they are, the chosen ones, which must exist (chosen.NAME).
     """
     rows, contacts = columns_of(connection, "email_schedules"), contacts_of(connection, settings)
-    if not rows.has("id", "contact_id", "status", "scheduled_send_date"):
+    if not rows.has("contact_id", "status", "scheduled_send_date"):
         return
+    rows = replace(rows, alias="row")
     where = f"row.{PRE_SCHEDULED} AND row.scheduled_send_date >= :day"
     if claimed:
         where = f"row.{_PROCESSING} AND row.id IN ({_CLAIMED})"
         if not columns_of(connection, DELIVERIES.name).has("schedule_id", "status"):
             return
-    values = {name: _value(rows, "row", name) for name in ROW_COLUMNS}
+    values = {name: _value(rows, name) for name in ROW_COLUMNS} | {"id": rows.row_id()}
     people = _people(contacts, chosen, settings)
     values |= {name: text_as_blob(f"person.{quoted(name)}") for name in people}
     instances = columns_of(connection, "campaign_instances")
     join = ""
     if instances.has("id", "instance_name") and rows.has("campaign_instance_id"):
-        values["campaign_name"] = _value(instances, "instance", "instance_name")
+        values["campaign_name"] = _value(replace(instances, alias="instance"), "instance_name")
         join = "LEFT JOIN main.campaign_instances AS instance "
         join += "ON instance.id = row.campaign_instance_id"
-    order = ["row.id"]
-    for name in ("priority", "scheduled_send_time"):
-        order[:0] = [f"row.{name}"] if rows.has(name) else []
+    order = ["row.id" if rows.is_rowid("id") else rows.row_id()]
+    order[:0] = [rows.key("priority")] if rows.has("priority") else []
+    order[:0] = ["row.scheduled_send_time"] if rows.has("scheduled_send_time") else []
     if contacts.table is not None and contacts.table.has_rowid:
         people["place"] = "rowid"
         order.append("person.place")
@@ -145,7 +150,10 @@ def rows_to_send(
     for cells in found:
         if cells[0] != last:  # else another contact with the same id: only the first counts
             last = cells[0]
-            record = {n: _plain(v, encoding) for n, v in zip(values, cells, strict=True)}
+            record = {
+                name: value.decode(encoding, "replace") if isinstance(value, bytes) else value
+                for name, value in zip(values, cells, strict=True)
+            }
             if record["contact.id"] is not None:  # a number, where contact_id may be a text
                 record["contact_id"] = record["contact.id"]
             yield record
@@ -253,12 +261,13 @@ def _people(columns: Columns, chosen: Sequence[str], settings: ContactColumns) -
     return people | {f"chosen.{name}": quoted(name) for name in chosen}
 
 
-def _value(columns: Columns, alias: str, name: str) -> str:
-    """Return SQL of a column as it is, a text as its bytes; NULL if it is missing."""
+def _value(columns: Columns, name: str) -> str:
+    """Return SQL of a column as it is, a text as its bytes; NULL if it is missing.
+
+    A number is one also where the column is TEXT, as in an imported CSV file.
+    """
     if not columns.has(name):
         return "NULL"
-    return text_as_blob(f"{alias}.{quoted(name)}")
-
-
-def _plain(value: Any, encoding: str) -> Any:
-    return as_text(value, encoding) if isinstance(value, bytes) else value
+    if name in _NUMBERS and "INT" not in columns.declared(name).upper():
+        return columns.whole(name)
+    return text_as_blob(columns.raw(name))

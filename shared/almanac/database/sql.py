@@ -7,7 +7,7 @@ row, whatever the user's column holds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import apsw
 
@@ -115,6 +115,36 @@ class Columns:
             f"WHEN 'text' THEN CASE WHEN {number} AND length({text}) - length({digits}) <= 1 "
             f"THEN CAST({text} AS INTEGER) END END"
         )
+
+    @property
+    def source(self) -> str:
+        """Return SQL of the table, which must exist, whatever is attached."""
+        assert self.table is not None
+        return f"main.{quoted(self.table.name)}"
+
+    @property
+    def keeps_id(self) -> str:
+        """Return SQL: whether a row's `id` is a whole number above 0 that no earlier row has."""
+        all_rows = replace(self, alias="")
+        whole = all_rows.whole("id")
+        first = f"SELECT min(rowid) FROM {self.source} WHERE {whole} > 0 GROUP BY {whole}"
+        return f"COALESCE({self.whole('id')} > 0 AND {self._rowid} IN ({first}), 0)"
+
+    def row_id(self) -> str:
+        """Return SQL of the id of a row of ours: that which it gets if its table lacks a key of ids
+        (`database.rebuild`); 0 for NULL."""
+        if self.table is None or self.is_rowid("id") or not self.table.has_rowid:
+            return self.integer("id")
+        if not self.has("id"):
+            return self._rowid
+        whole = replace(self, alias="").whole("id")
+        highest = f"SELECT COALESCE(max({whole}), 0) FROM {self.source} WHERE {whole} > 0"
+        new = f"CAST({self._rowid} + ({highest}) AS INTEGER)"
+        return f"CASE WHEN {self.keeps_id} THEN {self.whole('id')} ELSE {new} END"
+
+    @property
+    def _rowid(self) -> str:
+        return f"{self.alias}.rowid" if self.alias else "rowid"
 
     def all_whole(self, name: str) -> str:
         """Return SQL of a subquery of all usable ids of the table, as `known`; one that a join can

@@ -165,10 +165,10 @@ def planned(
         narrow += f" AND {kind} IN (SELECT CAST(value AS BLOB) FROM json_each(:types))"
     encoding = str(scalar(connection, "PRAGMA encoding"))
     for by, where in planned_parts(connection) or [("", "1")]:
-        # CROSS JOIN: by contact, not over all rows by status
+        # CROSS JOIN: by contact, not over all rows by status; +: as text, where the column is TEXT
         found = connection.execute(
             f"SELECT wanted.value, {day}, {kind} FROM carray(:ids) AS wanted "
-            f"CROSS JOIN main.email_schedules {by} ON contact_id = wanted.value "
+            f"CROSS JOIN main.email_schedules {by} ON contact_id = +wanted.value "
             f"WHERE {where} AND {PRE_SCHEDULED} AND {day} >= :since{narrow}",
             values,
         )

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from almanac.config import ContactColumns
 from almanac.contact_ranges import ContactRange
-from almanac.database.catalog import Record, raw_records, records, scalar
+from almanac.database.catalog import Record, records, scalar
 from almanac.database.columnar import Value
 from almanac.database.contact_columns import contacts_named
+from almanac.database.keyed import keyed_records
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import RangeTable
 from almanac.database.schema import Index
@@ -58,7 +59,7 @@ class Tables:
 
     def contacts(self, settings: ContactColumns) -> Columns:
         """Return the columns of contacts; raises as `contact_columns.contacts_named`."""
-        return contacts_named(self.columns("contacts").table, settings)
+        return contacts_named(self.columns("contacts").table, settings, str(self._path))
 
     def has_index(self, index: Index) -> bool:
         """Return whether the index exists as we create it; only then a query may force it."""
@@ -90,7 +91,7 @@ class Tables:
             return []
         order = "ORDER BY rowid" if found.has_rowid else ""
         with map_errors(self._path):
-            return raw_records(self._connection, found, tail or order)
+            return keyed_records(self._connection, table, tail or order)
 
     def read_range(self, what: RangeTable, contacts: ContactRange, since: str = "") -> pa.Table:
         """Return the rows of the contacts, by contact and then by id or in table order.
@@ -159,7 +160,7 @@ def _recent(text: str) -> str:
 def _order_within(what: RangeTable, columns: Columns) -> list[str]:
     """The order of rows with the same key."""
     if what.key != "id" and columns.has("id"):
-        return ["id"]
+        return ["id" if columns.is_rowid("id") else columns.row_id()]
     has_rowid = columns.table is not None and columns.table.has_rowid
     return ["rowid"] if has_rowid and not columns.is_rowid(what.key) else []
 

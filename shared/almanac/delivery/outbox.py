@@ -48,7 +48,7 @@ FIELDS = (
 
 
 CLOSED = "The day is closed: the next run moves the message"
-_BATCH = 5_000  # rows whose places are looked up at once
+_BATCH = 1_000  # rows whose places are looked up at once
 
 
 class DueMessages(BaseModel):
@@ -124,7 +124,9 @@ def _without_text(
 def _message(row: Record, moments: Moments) -> dict[str, Any]:
     """Return a row as a sender sees it, with FIELDS."""
     message = {name: row.get(name) for name in FIELDS}
-    message |= moments._asdict() if row["sms_template"] else {"email_at": moments.email_at}
+    message["email_at"] = moments.email_at
+    if row["sms_template"]:
+        message["sms_at"], message["sms_until"] = moments.sms_at, moments.sms_until
     message["email"] = str(row["contact.email"]).strip()
     message["phone"] = (row["contact.phone_number"] or None) if row["sms_template"] else None
     message["event_date"] = _event_date(row)

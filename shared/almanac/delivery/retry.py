@@ -11,7 +11,7 @@ import numpy as np
 from almanac import civil
 from almanac.config import FOLLOWUP_TYPES, Config, first_send_date
 from almanac.database import retries
-from almanac.database.catalog import small_table
+from almanac.database.keyed import keyed_records
 from almanac.database.retries import RetriedRow
 from almanac.database.suppressions import CAMPAIGN
 from almanac.errors import RequestError
@@ -80,7 +80,8 @@ class Retries:
         """Return the instance of a row; raise RequestError if it takes no part in a run."""
         if self._instances is None:
             types, rows = (
-                small_table(self._connection, f"campaign_{name}") for name in ("types", "instances")
+                keyed_records(self._connection, f"campaign_{name}")
+                for name in ("types", "instances")
             )
             context = make_run_context(
                 as_of=self._today,

@@ -61,6 +61,7 @@ def check_file(path: Path, config: Config, progress: Progress = silent) -> Findi
         usable=not inspection.integrity and not inspection.unusable_tables,
         integrity=list(inspection.integrity),
         unusable_tables=list(inspection.unusable_tables),
+        without_key=list(inspection.without_key),
         forbidden_unique=list(inspection.forbidden_unique),
         ignoring_triggers=list(inspection.ignoring_triggers),
         missing_tables=list(inspection.missing_tables),

@@ -18,6 +18,7 @@ class Findings(BaseModel):
     run_fails: str | None = None  # the error of a run on a copy, if it ends with one
     missing_tables: list[str]  # a run creates them
     missing_columns: list[str]  # a run adds them, except those of contacts
+    without_key: list[str] = []  # tables without a key of ids, which a run rebuilds with one
     # of email_schedules: columns that are UNIQUE together; a run rebuilds the table without that
     forbidden_unique: list[str] = []
     ignoring_triggers: list[str] = []  # which trigger ignores changes of which of our tables

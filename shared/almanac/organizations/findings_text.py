@@ -116,6 +116,13 @@ def _missing(console: Console, found: Findings) -> None:
                 f"It is declared UNIQUE ({columns}), which forbids two campaigns of a type in a "
                 "year. Rows, ids, triggers and other indexes stay as they are.",
             )
+    if found.without_key:
+        heading(console, "A run rebuilds tables whose id is not an INTEGER PRIMARY KEY")
+        paragraph(
+            console,
+            f"{', '.join(found.without_key)}. Rows, columns, triggers and indexes stay as they "
+            "are, and so do ids that are whole numbers and not repeated.",
+        )
     if theirs:
         heading(console, "Columns missing in contacts; planning works without them")
         table(console, ("",), [(name,) for name in theirs])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Point:
         return self.writes or fault != "answer lost"
 
 
+@functools.cache
 def points_of(ask: Ask) -> list[Point]:
     """Every call of the store, every publish and acknowledgement until all is done."""
     points: list[Point] = []
