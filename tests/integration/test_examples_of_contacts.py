@@ -16,9 +16,8 @@ def issues(agency: Agency) -> list[tuple[Any, ...]]:
     return agency.query("SELECT contact_id, issue FROM contact_issues ORDER BY 1, 2")
 
 
-@pytest.mark.parametrize(
-    ("status", "active"),
-    [
+def test_only_active_contacts_get_anything(agency: Agency) -> None:
+    cases: list[tuple[str | None, bool]] = [
         ("active", True),
         (" ACTIVE ", True),
         ("", True),
@@ -27,21 +26,21 @@ def issues(agency: Agency) -> list[tuple[Any, ...]]:
         ("bounced", False),
         ("inactive", False),
         ("0", False),
-    ],
-)
-def test_only_active_contacts_get_anything(
-    agency: Agency, status: str | None, active: bool
-) -> None:
-    agency.contact(birth_date="1950-06-15", status="active")
+    ]
+    for number in range(1, len(cases) + 1):
+        agency.contact(number, birth_date="1950-06-15", status="active")
     agency.plan(TODAY)
-    agency.query("UPDATE contacts SET status = ?, zip_code = 'x'", status)
-    assert agency.planned(TODAY) == ([BIRTHDAY] if active else [])
-    assert issues(agency) == ([(1, "invalid_zip")] if active else [])
+    for number, (status, _) in enumerate(cases, start=1):
+        agency.query("UPDATE contacts SET status = ?, zip_code = 'x' WHERE id = ?", status, number)
+    agency.plan(TODAY)
+    for number, (status, active) in enumerate(cases, start=1):
+        assert agency.lines(number) == ([BIRTHDAY] if active else []), status
+    there = [number for number, (_, active) in enumerate(cases, start=1) if active]
+    assert issues(agency) == [(number, "invalid_zip") for number in there]
 
 
-@pytest.mark.parametrize(
-    ("email", "valid"),
-    [
+def test_without_an_address_nothing_is_planned(agency: Agency) -> None:
+    cases: list[tuple[str | None, bool]] = [
         ("ann@example.com", True),
         (" Ann.B+c_d%1-2@Mail.Example.co ", True),
         ("o'brien@example.com", True),
@@ -66,19 +65,18 @@ def test_only_active_contacts_get_anything(
         ("ann@example.c0m", False),
         ("", False),
         (None, False),
-    ],
-)
-def test_without_an_address_nothing_is_planned(
-    agency: Agency, email: str | None, valid: bool
-) -> None:
-    agency.contact(birth_date="1950-06-15", email=email)
-    assert agency.planned(TODAY) == ([BIRTHDAY] if valid else [])
-    assert issues(agency) == ([] if valid else [(1, "invalid_email")])
+    ]
+    for number, (email, _) in enumerate(cases, start=1):
+        agency.contact(number, birth_date="1950-06-15", email=email)
+    agency.plan(TODAY)
+    for number, (email, valid) in enumerate(cases, start=1):
+        assert agency.lines(number) == ([BIRTHDAY] if valid else []), email
+    invalid = [number for number, (_, valid) in enumerate(cases, start=1) if not valid]
+    assert issues(agency) == [(number, "invalid_email") for number in invalid]
 
 
-@pytest.mark.parametrize(
-    ("state", "zip_code", "rule", "found"),
-    [
+def test_the_state_is_that_of_the_column_or_of_the_zip_code(agency: Agency) -> None:
+    cases: list[tuple[str | None, str | None, str | None, list[str]]] = [
         ("NY", "10001", "NY", []),
         (" ny ", None, "NY", []),
         ("NY", "90210", "NY", ["state_zip_mismatch"]),  # the column wins
@@ -99,17 +97,18 @@ def test_without_an_address_nothing_is_planned(
         (None, None, None, ["state_unknown"]),
         ("PR", "00901", None, []),
         ("AE", "09012", None, []),
-    ],
-)
-def test_the_state_is_that_of_the_column_or_of_the_zip_code(
-    agency: Agency, state: str | None, zip_code: str | None, rule: str | None, found: list[str]
-) -> None:
-    agency.contact(state=str(state or ""), zip_code=zip_code, birth_date="1950-06-15")
-    if state is None:
-        agency.query("UPDATE contacts SET state = NULL")
-    note = "" if rule is None else f" skipped, Year-round exclusion for {rule}"
-    assert agency.planned(TODAY) == [f"{BIRTHDAY}{note}"]
-    assert issues(agency) == [(1, issue) for issue in found]
+    ]
+    for number, (state, zip_code, _, _) in enumerate(cases, start=1):
+        agency.contact(number, str(state or ""), zip_code=zip_code, birth_date="1950-06-15")
+        if state is None:
+            agency.query("UPDATE contacts SET state = NULL WHERE id = ?", number)
+    agency.plan(TODAY)
+    for number, (state, zip_code, rule, _) in enumerate(cases, start=1):
+        note = "" if rule is None else f" skipped, Year-round exclusion for {rule}"
+        assert agency.lines(number) == [f"{BIRTHDAY}{note}"], (state, zip_code)
+    assert issues(agency) == [
+        (number, issue) for number, case in enumerate(cases, start=1) for issue in case[3]
+    ]
 
 
 def test_contacts_of_unknown_state_can_be_left_out(agency: Agency) -> None:
@@ -122,9 +121,8 @@ def test_contacts_of_unknown_state_can_be_left_out(agency: Agency) -> None:
     assert issues(agency) == [(1, "state_unknown")]
 
 
-@pytest.mark.parametrize(
-    ("column", "text", "issue"),
-    [
+def test_what_is_no_date_is_an_issue(agency: Agency) -> None:
+    cases: list[tuple[str, str, str | None]] = [
         ("birth_date", "06/15/1990", "invalid_birth_date"),
         ("birth_date", "1990-02-30", "invalid_birth_date"),
         ("birth_date", "1904-02-30", "invalid_birth_date"),
@@ -144,17 +142,17 @@ def test_contacts_of_unknown_state_can_be_left_out(agency: Agency) -> None:
         ("birth_date", "1990-06-05", None),
         ("birth_date", "1990-06-05T12:00:00Z", None),
         ("effective_date", "2020-01-01 00:00:00", None),
-    ],
-)
-def test_what_is_no_date_is_an_issue(
-    agency: Agency, column: str, text: str, issue: str | None
-) -> None:
-    dates: dict[str, Any] = {column: text}
-    agency.contact(**dates)
+    ]
+    for number, (column, text, _) in enumerate(cases, start=1):
+        dates: dict[str, Any] = {column: text}
+        agency.contact(number, **dates)
     agency.plan(TODAY)
-    assert issues(agency) == ([] if issue is None else [(1, issue)])
-    has_date = issue is None and text.strip() != ""
-    assert bool(agency.lines()) is has_date
+    assert issues(agency) == [
+        (number, issue) for number, (_, _, issue) in enumerate(cases, start=1) if issue
+    ]
+    for number, (_, text, issue) in enumerate(cases, start=1):
+        has_date = issue is None and text.strip() != ""
+        assert bool(agency.lines(number)) is has_date, text
 
 
 def test_of_two_columns_the_first_that_is_not_empty_counts(agency: Agency) -> None:

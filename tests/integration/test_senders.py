@@ -147,18 +147,34 @@ def test_in_some_days_with_crashes_all_is_sent_once_and_nothing_to_the_suppresse
     assert crashes > 1
     assert len(sent) > days
     assert set(sent.values()) == {1}
-    # who was suppressed between claim and sending got nothing
+    check_taken(path, provider, set(suppressed))
+    late = "SELECT count(*) FROM email_schedules WHERE status = 'pre-scheduled' AND {} <= ?"
+    assert change(path, late.format("scheduled_send_date"), str(last)) == [(0,)]
+    # what was promised and not sent is still planned, or skipped with a reason
+    open_ = still_open(path)
+    lost = [
+        each
+        for each in promised
+        if each not in sent and each not in open_ and each[0] not in suppressed
+        if isinstance(each[1], str)  # a follow-up's type depends on what the contact does
+    ]
+    assert lost == []
+
+
+def check_taken(path: Path, provider: Provider, suppressed: set[int]) -> None:
+    """Check that contacts who were suppressed between claim and sending got nothing."""
     taken = (
         "SELECT id, contact_id, status FROM email_schedules WHERE id IN (SELECT schedule_id FROM "
     )
     for row, contact, status in change(path, taken + "message_deliveries)"):
         assert (status == "sent") == (row in provider.sent)
         assert status == "sent" or contact in suppressed
-    late = "SELECT count(*) FROM email_schedules WHERE status = 'pre-scheduled' AND {} <= ?"
-    assert change(path, late.format("scheduled_send_date"), str(last)) == [(0,)]
-    # what was promised and not sent is still planned, or skipped with a reason
-    open_ = {
-        (contact, kind, instance, f"{year:04}-{month:02}-{date:02}"): reason
+
+
+def still_open(path: Path) -> set[tuple[Any, ...]]:
+    """Return the identities of messages that are planned, or skipped with a reason."""
+    return {
+        (contact, kind, instance, f"{year:04}-{month:02}-{date:02}")
         for contact, kind, instance, year, month, date, status, reason in change(
             path,
             "SELECT contact_id, email_type, campaign_instance_id, event_year, event_month, "
@@ -167,13 +183,6 @@ def test_in_some_days_with_crashes_all_is_sent_once_and_nothing_to_the_suppresse
         )
         if status == "pre-scheduled" or reason
     }
-    lost = [
-        each
-        for each in promised
-        if each not in sent and each not in open_ and each[0] not in suppressed
-        if isinstance(each[1], str)  # a follow-up's type depends on what the contact does
-    ]
-    assert lost == []
 
 
 # --- the example of docs/senders.md ---------------------------------------------------------------
