@@ -5,12 +5,14 @@
 It may be stopped at any moment and started again: nothing is sent twice, and nothing is forgotten.
 It needs `almanac` on the path (or what the variable ALMANAC says) and nothing else. The provider
 must know idempotency keys: a message with a key that it has seen before is not sent again. The key
-of a message is the id of its row.
+of a message is the id of its row, that of its text message has `-sms` behind. The provider keeps a
+message until its `send_at`.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import os
 import random
@@ -87,22 +89,39 @@ class Sender:
         done: list[Message] = []
         try:
             for message in batch:
-                try:
-                    message_id = self.send_patiently(message)
-                    done.append({"id": message["id"], "status": "sent", "message_id": message_id})
-                except Refused as error:
-                    done.append({"id": message["id"], "status": "failed", "detail": str(error)})
+                done.append(self.send_one(message))  # noqa: PERF401 - an error keeps what is done
         finally:
             self.mark(done)
 
-    def send_patiently(self, message: Message) -> str:
-        """Return the provider's id of the message; raise TryAgain after the last attempt."""
-        for attempt in range(1, self.options.attempts):
+    def send_one(self, message: Message) -> Message:
+        """Send a claimed message, with its text message if it has one; its mark."""
+        mark: Message = {"id": message["id"], "status": "sent"}
+        try:
+            mark["message_id"] = self.send_patiently(email(message))
+        except Refused as error:
+            return mark | {"status": "failed", "detail": str(error)}
+        try:
+            if message["sms_template"]:
+                self.send_patiently(text_message(message), message["sms_until"])
+        except Refused as error:
+            mark["detail"] = f"without the text message: {error}"
+        return mark
+
+    def send_patiently(self, body: Message, until: str | None = None) -> str:
+        """Return the provider's id of the message; raise TryAgain after the last attempt.
+
+        Raise Refused once it is too late.
+        """
+        attempt = 1
+        while until is None or now() < dt.datetime.fromisoformat(until):
             try:
-                return self.post(message)
+                return self.post(body)
             except TryAgain as error:
+                if attempt == self.options.attempts:
+                    raise
                 time.sleep(self.pause(attempt, error.seconds))
-        return self.post(message)
+                attempt += 1
+        raise Refused(f"not sent until {until}")
 
     def pause(self, attempt: int, seconds: float | None) -> float:
         """Seconds to wait: what the provider asks for, else random below a bound that doubles."""
@@ -110,18 +129,12 @@ class Sender:
             return float(min(seconds, self.options.slowest))
         return random.uniform(0, min(2 ** (attempt - 1), self.options.slowest))
 
-    def post(self, message: Message) -> str:
+    def post(self, body: Message) -> str:
         """One attempt."""
-        body = {
-            "to": message["email"],
-            "template": message["email_template"],
-            "values": {**message["contact"], "event_date": message["event_date"]},
-            "reference": message["id"],  # comes back with everything the provider reports
-        }
         request = urllib.request.Request(
             self.options.url,
             json.dumps(body).encode(),
-            {"Content-Type": "application/json", "Idempotency-Key": str(message["id"])},
+            {"Content-Type": "application/json", "Idempotency-Key": str(body["reference"])},
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -150,6 +163,38 @@ class Sender:
         for each in found["refused"]:
             print(f"row {each['id']}: {each['why']}", file=sys.stderr)
         return found
+
+
+def email(message: Message) -> Message:
+    """What the provider is to send by e-mail."""
+    return {
+        "to": message["email"],
+        "template": message["email_template"],
+        "values": values(message),
+        "send_at": message["email_at"],
+        "reference": message["id"],  # comes back with everything the provider reports
+    }
+
+
+def text_message(message: Message) -> Message:
+    """What the provider is to send as text message."""
+    return {
+        "to": message["phone"],
+        "template": message["sms_template"],
+        "values": values(message),
+        "send_at": message["sms_at"],
+        "reference": f"{message['id']}-sms",
+    }
+
+
+def values(message: Message) -> Message:
+    """What the templates are filled in with."""
+    return {**message["contact"], "event_date": message["event_date"]}
+
+
+def now() -> dt.datetime:
+    """The present moment."""
+    return dt.datetime.now(dt.UTC)
 
 
 def almanac(arguments: list[str], text: str | None = None) -> str:

@@ -22,9 +22,12 @@ import pytest
 
 from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
 from tests.support.database_agencies import change
+from tests.support.tiny import Agency
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "send.py"
 FIRST = dt.date.fromisoformat(AS_OF)
+
+NIGHT_BEFORE = dt.datetime.fromisoformat(f"{AS_OF}T00:00:00+00:00")
 
 BATCH = 4
 
@@ -272,6 +275,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
     monkeypatch.setattr(module, "almanac", here)
     monkeypatch.setattr(module, "BATCH", 10)
+    monkeypatch.setattr(module, "now", lambda: NIGHT_BEFORE)
     return module
 
 
@@ -297,7 +301,9 @@ def test_the_example_sends_every_message_once_through_a_provider_that_fails(
     assert example.main() == 0
 
     expected = {str(m["id"]): m["email"] for m in messages if m["email"] != provider.refuses}
-    assert {key: message["to"] for key, message in provider.messages.items()} == expected
+    texts = {f"{m['id']}-sms": m["phone"] for m in messages if m["sms_template"]}
+    assert texts
+    assert {key: message["to"] for key, message in provider.messages.items()} == expected | texts
     assert {message["values"]["first_name"] for message in provider.messages.values()} - {None}
     assert {429, 500, 502, 503, 422, 202} <= set(provider.answers)
     found = change(
@@ -323,4 +329,38 @@ def test_the_example_runs_as_the_page_calls_it(tmp_path: Path, provider: FakePro
     subprocess.run(list(map(str, command)), check=True, env=environment, stderr=subprocess.DEVNULL)
     assert provider.messages
     sql = "SELECT DISTINCT status FROM email_schedules WHERE id = ?"
-    assert {change(path, sql, int(key))[0] for key in provider.messages} == {("sent",)}
+    rows = {int(key.removesuffix("-sms")) for key in provider.messages}
+    assert {change(path, sql, row)[0] for row in rows} == {("sent",)}
+
+
+def test_the_example_sends_a_text_message_within_its_hours_or_not_at_all(
+    tmp_path: Path,
+    provider: FakeProvider,
+    example: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people = Agency(tmp_path / "agency.sqlite3")
+    people.query("ALTER TABLE contacts ADD COLUMN first_name TEXT")
+    for contact, (state, zip_code) in enumerate([("CA", "94105"), ("FL", "33101")], start=1):
+        people.contact(contact, state, zip_code=zip_code, birth_date="1950-12-05", sms_consent=1)
+        phone = f"602555010{contact}"
+        people.query("UPDATE contacts SET phone_number = ? WHERE id = ?", phone, contact)
+    people.plan(AS_OF, sms={"birthday": "text"}, state_rules={"CA": None})
+    monkeypatch.setattr(
+        "sys.argv", ["send.py", str(people.path), "--on", AS_OF, "--url", provider.url]
+    )
+    # 19:30 in San Francisco, 22:30 in Miami
+    evening = dt.datetime.fromisoformat(f"{AS_OF}T19:30:00-08:00")
+    monkeypatch.setattr(example, "now", lambda: evening)
+    assert example.main() == 0
+
+    assert sorted(
+        (message["to"], message["send_at"]) for message in provider.messages.values()
+    ) == [
+        ("6025550101", f"{AS_OF}T09:00:00-08:00"),
+        ("user1@example.com", f"{AS_OF}T08:30:00-06:00"),
+        ("user2@example.com", f"{AS_OF}T08:30:00-06:00"),
+    ]
+    marks = "SELECT status, detail FROM message_deliveries WHERE detail IS NOT NULL"
+    late = f"without the text message: not sent until {AS_OF}T20:00:00-05:00"
+    assert people.query(marks) == [("sent", late)]
