@@ -161,6 +161,21 @@ def test_due_and_marks_have_numbers(texts: Agency, tmp_path: Path) -> None:
     assert said("mark", texts.path, marks)["changed"] == {"failed": 1, "retry": 1}
 
 
+def test_a_plan_that_was_exported_and_imported_stays(texts: Agency) -> None:
+    said("run", texts.path, "--as-of", AS_OF)
+    for table in ("email_schedules", "contact_campaigns", "config_versions"):
+        imported(texts, table)
+    assert said("run", texts.path, "--as-of", AS_OF)["changes"].keys() == {"unchanged"}
+    assert texts.query("SELECT count(*) FROM config_versions") == [(1,)]
+
+
+def test_a_mark_before_the_first_run_finds_its_row(texts: Agency, tmp_path: Path) -> None:
+    marks = tmp_path / "marks.csv"
+    marks.write_text("id,status\n1,delivered\n")
+    assert said("mark", texts.path, marks)["changed"] == {"delivered": 1}
+    assert texts.query("SELECT id, status FROM email_schedules") == [(1, "delivered")]
+
+
 def test_check_counts_them(plain: Agency, texts: Agency) -> None:
     found = said("check", texts.path)
     assert found["usable"]

@@ -9,10 +9,14 @@ from typing import Any
 import apsw
 import pytest
 
-from almanac.database.rebuild import rebuild
-from almanac.database.table_sql import without_unique
+from almanac.contact_ranges import EVERYONE
+from almanac.database.catalog import describe
+from almanac.database.range_tables import COMMITTED
+from almanac.database.rebuild import give_key, rebuild
+from almanac.database.table_sql import with_id, without_unique
 from almanac.errors import DatabaseError
 from tests.support.damage import dump, plan
+from tests.support.database_agencies import OPENERS
 
 A_YEAR = "UNIQUE(contact_id, email_type, event_year)"
 A_DAY = "UNIQUE(contact_id, email_type, scheduled_send_date)"
@@ -174,3 +178,52 @@ def test_a_constraint_that_is_not_understood_is_refused(
     monkeypatch.setattr("almanac.database.table_sql._columns", lambda tokens: frozenset())
     with pytest.raises(DatabaseError, match=r"is declared UNIQUE .* cannot be taken out"):
         plan(path)
+
+
+KEY = "INTEGER PRIMARY KEY AUTOINCREMENT"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('CREATE TABLE "t"(\n"id" TEXT, "a" TEXT)', f'CREATE TABLE "n"(\n"id" {KEY}, "a" TEXT)'),
+        ("CREATE TABLE t (a TEXT, ID)", f'CREATE TABLE "n" (a TEXT, ID {KEY})'),
+        ("CREATE TABLE t (a, [id] INT PRIMARY KEY)", f'CREATE TABLE "n" (a, [id] {KEY})'),
+        (
+            "CREATE TABLE t (id VARCHAR(9) NOT NULL DEFAULT (1), a, "
+            "CONSTRAINT k PRIMARY KEY (id), UNIQUE (a, id))",
+            f'CREATE TABLE "n" (id {KEY}, a, UNIQUE (a, id))',
+        ),
+        ("CREATE TABLE t (a TEXT)", f'CREATE TABLE "n" (id {KEY}, a TEXT)'),
+    ],
+)
+def test_only_the_id_changes(before: str, after: str) -> None:
+    assert with_id(before, "n") == after
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_rows_are_read_with_the_ids_that_the_rebuilt_table_has(tmp_path: Path, opener: str) -> None:
+    path = seeds(
+        tmp_path / "agency.sqlite3",
+        """
+        CREATE TABLE contacts (id INTEGER PRIMARY KEY, email TEXT);
+        CREATE TABLE email_schedules (id TEXT, contact_id TEXT, status TEXT);
+        INSERT INTO email_schedules VALUES ('7', '1', 'sent'), ('07', '2', 'sent'),
+            ('x', '3', 'sent'), (' 3.0', '4', 'sent'), ('', '5', 'sent'), ('0', '6', 'sent'),
+            (NULL, '7', 'sent');
+        """,
+    )
+    expected = [(7, 1), (9, 2), (10, 3), (3, 4), (12, 5), (13, 6), (14, 7)]
+    with OPENERS[opener](path) as snapshot:
+        found = snapshot.read(COMMITTED, EVERYONE)
+    assert [(row["id"], row["contact_id"]) for row in found.to_pylist()] == expected
+    connection = apsw.Connection(str(path))
+    table = describe(connection, "email_schedules")
+    assert table is not None
+    (words,) = give_key(connection, table)
+    assert "5 rows got a new id" in words
+    rows = connection.execute("SELECT id, contact_id FROM email_schedules ORDER BY contact_id")
+    assert rows.fetchall() == [(row, str(contact)) for row, contact in expected]
+    connection.execute("INSERT INTO email_schedules (contact_id) VALUES (8)")
+    assert connection.last_insert_rowid() == 15
+    connection.close()
