@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.cli_calls import AS_OF, almanac
+from tests.support.clouds import Cloud
+from tests.support.damage import query
 from tests.support.tiny import Agency
 
 CONFIG = "contacts: {columns: {id: Customer_No, email: mail}}"
@@ -181,3 +183,20 @@ def test_without_the_configuration_the_missing_columns_are_named(
     )
     config.write_text(CONFIG)
     assert said("run", mapped.path, "--as-of", AS_OF, "--config", config)["contacts_eligible"] == 14
+
+
+def test_a_store_counts_ids_again_where_the_configuration_names_another_column(
+    mapped: Agency, tmp_path: Path
+) -> None:
+    cloud = Cloud(tmp_path)
+    cloud.push("7", mapped.path)
+    planned = []
+    for text in ("contacts: {columns: {email: mail}}", CONFIG):
+        cloud.configure("7", text)
+        cloud.ask("7", force=True)
+        cloud.run()
+        rows = query(cloud.pull("7"), "SELECT DISTINCT contact_id FROM email_schedules")
+        planned.append({contact for (contact,) in rows})
+    cloud.close()
+    assert planned[0] == set(range(16, 30))
+    assert set(range(11, 16)) <= planned[1]

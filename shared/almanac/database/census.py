@@ -35,9 +35,10 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class Census(BaseModel):
     """Counts of one state of a database; empty or 0 if a table or column is missing.
 
-    contacts: all rows of contacts; ids: their different integer ids, the only ones that can be
-    planned. bounds: up to BOUNDS + 1 of these ids in ascending order, first and last among them,
-    with equally many ids between one and the next (all ids if there are no more than that).
+    contacts: all rows of contacts; id_column: where they have their ids, as the configuration says;
+    ids: the different integer ones, the only ones that can be planned. bounds: up to BOUNDS + 1 of
+    these ids in ascending order, first and last among them, with equally many ids between one and
+    the next (all ids if there are no more than that).
     statuses: rows of email_schedules by status, '' for none. due: PRE_SCHEDULED rows by day, up
     to DUE_DAYS after as_of. outcomes: rows whose status is not one of PLANNED_STATUSES, of the
     OUTCOME_DAYS days before as_of, by status. rate_increases: whether there are rows that
@@ -48,6 +49,7 @@ class Census(BaseModel):
 
     as_of: dt.date
     contacts: int = 0
+    id_column: str = "id"
     ids: int = 0
     bounds: list[int] = []
     statuses: dict[str, int] = {}
@@ -79,6 +81,7 @@ def take_census(connection: apsw.Connection, as_of: dt.date, settings: ContactCo
     return Census(
         as_of=as_of,
         contacts=total_contacts(connection),
+        id_column=contacts_of(connection, settings).column("id"),
         ids=len(ids),
         bounds=_bounds(ids),
         statuses=dict(sorted(statuses.items())),

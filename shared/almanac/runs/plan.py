@@ -55,8 +55,10 @@ def plan_run(
             if new_values
             else context
         )
-        # an older program counted no ids that are texts
-        if census is not None and census.ids and request.scope is None:
+        # an older program counted no ids that are texts; the configuration may have changed since
+        id_column = opened.contact_columns(request.config.contacts).column("id")
+        counted = census is not None and census.ids and census.id_column == id_column
+        if census is not None and counted and request.scope is None:
             total, count, ids = census.contacts, census.ids, np.array(census.bounds, np.int64)
         else:
             everyone = opened.contact_ids(request.config.contacts)
