@@ -158,3 +158,12 @@ def test_a_file_that_no_run_has_planned_has_the_default_hours(small: Agency) -> 
         sms_template="theirs",
     )
     assert moments(small) == {1: ("08:30-06:00", "09:00-07:00", "20:00-07:00")}
+
+
+def test_explain_names_the_zone_and_the_hours_of_the_contact(small: Agency) -> None:
+    plan(small)
+    given = almanac("explain", small.path, "--contact", 3, "--json")
+    assert json.loads(given.out)["contact"]["hours"] == (
+        "e-mail in the zone America/Chicago; text messages from 10:00 to 20:00 in America/New_York"
+    )
+    assert "text messages from 10:00" in almanac("explain", small.path, "--contact", 3).out

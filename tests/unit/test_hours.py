@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from almanac.config import Config, load_config
-from almanac.delivery.hours import Clock, Moments
+from almanac.delivery.hours import Clock, Moments, in_words
 from almanac.delivery.places import place_codes, whereabouts
 
 CONTACT_ZONE = "delivery: {zone: contact}"
@@ -219,3 +219,30 @@ def test_every_text_message_is_on_the_rows_day_and_within_the_hours_of_all_place
                 local = f"{moment.astimezone(ZoneInfo(place.zone)):%H:%M}"
                 begin, end = sms_hours.of_state(place.state)
                 assert begin <= local < end
+
+
+@pytest.mark.parametrize(
+    ("state", "zip_code", "words"),
+    [
+        ("", "40202", "America/New_York; text messages from 10:00 to 20:00 in America/New_York"),
+        (
+            "TN",
+            "",
+            "America/Chicago; text messages from 09:00 to 20:00 in America/Chicago, "
+            "and from 09:00 to 20:00 in America/New_York",
+        ),
+        ("", "", "Pacific/Honolulu; text messages when every place of the country allows them"),
+    ],
+)
+def test_the_zone_and_the_hours_of_a_contact_in_words(
+    state: str, zip_code: str, words: str
+) -> None:
+    config = load_config(f"timezone: Pacific/Honolulu\n{CONTACT_ZONE}")
+    assert in_words(config, state, zip_code) == f"e-mail in the zone {words}"
+    agencys = in_words(load_config(""), state, zip_code)
+    assert agencys.startswith("e-mail in the zone America/Chicago; ")
+
+
+def test_a_zip_code_without_its_leading_zero_is_the_whole_one() -> None:
+    assert sms_at(zip_code="4101", time="06:00") == sms_at(zip_code="04101", time="06:00")
+    assert sms_at(zip_code="4101", time="06:00") == "2026-11-23T09:00:00-05:00"

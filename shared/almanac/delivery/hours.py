@@ -95,6 +95,22 @@ class Clock:
         return None
 
 
+def in_words(config: Config, state: str, zip_code: str) -> str:
+    """Return the zone of a contact's messages and the hours of its text messages."""
+    (codes,) = place_codes([{"contact.state": state, "contact.zip_code": zip_code}])
+    contact = whereabouts(codes)
+    zone = contact.zone if config.delivery.zone == "contact" else None
+    mail = f"e-mail in the zone {zone or config.timezone}"
+    if contact.zone is None:
+        return f"{mail}; text messages when every place of the country allows them"
+    all_hours = {
+        (place.zone, *config.delivery.sms_hours.of_state(place.state)): None
+        for place in contact.places
+    }
+    spans = [f"{begin} to {end} in {name}" for name, begin, end in all_hours]
+    return f"{mail}; text messages from {', and from '.join(spans)}"
+
+
 def _instants(day: dt.date, clock: dt.time, zone: ZoneInfo) -> tuple[dt.datetime, ...]:
     """Return the moments of a local time, in UTC and in order: two in the hour that comes twice.
 

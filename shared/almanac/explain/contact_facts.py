@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from almanac import civil
+from almanac.delivery.hours import in_words
 from almanac.explain.case import Case, date_or_none
 from almanac.explain.model import ContactFacts, IssueNote, SuppressionNote
 from almanac.explain.suppression import suppression_rows
@@ -51,6 +52,7 @@ def contact_facts(case: Case) -> ContactFacts:
             SuppressionNote(takes=each.takes, row=each.in_words) for each in suppression_rows(case)
         ],
         rule=_rule(case, state),
+        hours=in_words(case.context.config, row["state"], row["zip_code"]),
         issues=issues,
     )
 

@@ -70,6 +70,7 @@ class ContactFacts(BaseModel):
     suppression: str | None = None  # the skip reason of every message
     suppressions: list[SuppressionNote] = []  # in the order of the table
     rule: str  # the state's rule as text
+    hours: str  # the zone of messages and the hours of text messages, as text
     issues: list[IssueNote] = []
 
 

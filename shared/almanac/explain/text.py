@@ -98,6 +98,7 @@ def _contact(console: Console, found: Explanation) -> None:
     rows: list[tuple[str, object]] = [
         ("state", f"{contact.state or 'unknown'} ({contact.state_source})"),
         ("rule", contact.rule),
+        ("hours", contact.hours),
         ("birth date", contact.birth_date or "none"),
         ("effective date", contact.effective_date or "none"),
         ("e-mail", contact.email),
