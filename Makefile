@@ -98,8 +98,9 @@ lock: $(STAMP) ## update the versions in requirements.lock and those of the func
 		--fork-strategy fewest --generate-hashes --no-annotate --constraint requirements.lock -q \
 		--custom-compile-command "make lock" -o functions/requirements.txt
 
-snapshots: $(STAMP) ## rewrite the window snapshots of every state, for review
+snapshots: $(STAMP) ## rewrite the windows of every state and rule set, for review
 	@$(BIN)/python scripts/snapshot_windows.py
+	@$(BIN)/python scripts/snapshot_rules.py
 
 zip-table: $(STAMP) ## rebuild the table from ZIP codes to states and zones
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --upgrade --group zip-table

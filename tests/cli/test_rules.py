@@ -56,7 +56,7 @@ def test_a_rule_is_listed_with_its_source() -> None:
     rules = result("list", "--rule-set", "statutory", "--on", TODAY)["rules"]
     (virginia,) = [rule for rule in rules if rule["state"] == "VA"]
     assert virginia["id"] == "va-birthday-2025"
-    assert virginia["words"] == "birthday to 60 days after it"
+    assert virginia["words"] == "birthday to 60 days after it (from 2025-07-01 on)"
     assert virginia["cite"] == "Va. Code § 38.2-3611 (HB 2100 and SB 1199 of 2025)"
     assert (virginia["verified"], virginia["confidence"]) == (TODAY, "primary")
 

@@ -79,6 +79,12 @@ def limits_in_words(rule: StateRule) -> str:
     return ", ".join(limits)
 
 
+def rule_with_limits(rule: StateRule) -> str:
+    """Return what one rule excludes, with its ages and dates, without days ahead of windows."""
+    limits = limits_in_words(rule)
+    return f"{one_rule_in_words(rule)} ({limits})" if limits else one_rule_in_words(rule)
+
+
 def ahead_of(rule: StateRule, config: Config) -> int:
     """Return by how many days the windows of a rule start earlier than it says."""
     own = rule.pre_window_days

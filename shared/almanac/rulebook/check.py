@@ -21,7 +21,7 @@ from almanac.organizations.brief import run_context_of
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import read_contacts
 from almanac.planning.kinds import KindTable
-from almanac.planning.rule_text import one_rule_in_words
+from almanac.planning.rule_text import one_rule_in_words, rule_with_limits
 from almanac.progress import Progress, silent
 from almanac.rulebook.model import ChangingRule, Lack, OldSource, RulesCheck
 from almanac.rules.gaps import (
@@ -85,8 +85,8 @@ def check_rules(
             Lack(
                 state=state,
                 days=days,
-                statutory=[one_rule_in_words(rule) for rule in statutory().rules[state]],
-                configured=[one_rule_in_words(rule) for rule in config.rules.get(state, ())],
+                statutory=[rule_with_limits(rule) for rule in statutory().rules[state]],
+                configured=[rule_with_limits(rule) for rule in config.rules.get(state, ())],
                 contacts=found.lacking[state] if found else None,
                 messages=found.exposed[state] if found else None,
             )

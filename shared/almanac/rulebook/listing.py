@@ -14,7 +14,7 @@ from almanac.planning.rule_text import one_rule_in_words
 from almanac.rulebook.model import DrawnContact, RuleChange, RuleLine, RuleList, StateYear
 from almanac.rulebook.states import name_of
 from almanac.rules.gaps import AGE, days_of, rule_events, statutory
-from almanac.rules.protected import protection
+from almanac.rules.protected import protection, spans_of
 from almanac.rules.states import USPS_STATES
 
 YEAR = dt.timedelta(days=364)  # 52 weeks, after the first day
@@ -84,7 +84,7 @@ def _drawn(config: Config, state: str, first: dt.date, last: dt.date) -> list[Dr
             words="every contact" if len(months) == 1 else f"{date.day} {date:%b}",
             days=[
                 (first + dt.timedelta(days=start), first + dt.timedelta(days=end))
-                for start, end in _spans(inside[:, number])
+                for start, end in spans_of(inside[:, number])
             ],
         )
         for number, date in enumerate(dates)
@@ -97,9 +97,3 @@ def _age(rules: Sequence[StateRule]) -> int:
     least = max((band.min or 0 for band in bands), default=0)
     most = min((band.max for band in bands if band.max is not None), default=AGE + 1)
     return max(least, min(AGE, most - 1))
-
-
-def _spans(inside: np.ndarray) -> list[tuple[int, int]]:
-    """Return the first and last positions of each run of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
-    return [(int(start), int(stop) - 1) for start, stop in edges.reshape(-1, 2)]

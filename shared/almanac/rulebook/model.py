@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from almanac.config_rules import StateRule
-from almanac.planning.rule_text import one_rule_in_words
+from almanac.planning.rule_text import rule_with_limits
 
 
 class RuleLine(BaseModel):
@@ -17,7 +17,7 @@ class RuleLine(BaseModel):
     state: str
     id: str | None
     kind: str
-    words: str  # what it excludes, without the days ahead of windows
+    words: str  # what it excludes, with ages and dates, without the days ahead of windows
     age_min: int | None  # completed years for which it holds, both included; None is open
     age_max: int | None
     valid_from: dt.date | None
@@ -36,7 +36,7 @@ class RuleLine(BaseModel):
             state=state,
             id=rule.id,
             kind=rule.kind,
-            words=one_rule_in_words(rule),
+            words=rule_with_limits(rule),
             age_min=rule.age.min if rule.age else None,
             age_max=rule.age.max if rule.age else None,
             valid_from=rule.valid_from,

@@ -38,7 +38,7 @@ def print_list(console: Console, found: RuleList) -> None:
     rows = [
         row
         for line in found.rules
-        for row in ((line.state, _rule(line)), *([("", _source(line))] if _source(line) else []))
+        for row in ((line.state, line.words), *([("", _source(line))] if _source(line) else []))
     ]
     if rows:
         table(console, ("!", ""), rows)
@@ -149,26 +149,9 @@ def _rules(console: Console, rules: Sequence[RuleLine]) -> None:
     if not rules:
         paragraph(console, "none")
     for line in rules:
-        paragraph(console, _rule(line))
+        paragraph(console, line.words)
         for more in filter(None, (_source(line), line.note)):
             paragraph(console, more, indent=4)
-
-
-def _rule(line: RuleLine) -> str:
-    """Return what a rule protects, of which ages, and since when it is law."""
-    parts = [
-        line.words,
-        _ages(line.age_min, line.age_max),
-        f"since {line.valid_from}" if line.valid_from else None,
-        f"until {line.valid_to}" if line.valid_to else None,
-    ]
-    return ", ".join(part for part in parts if part)
-
-
-def _ages(low: int | None, high: int | None) -> str | None:
-    if low is None:
-        return None if high is None else f"up to age {high}"
-    return f"from age {low}" if high is None else f"ages {low} to {high}"
 
 
 def _source(line: RuleLine) -> str:

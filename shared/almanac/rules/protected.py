@@ -19,7 +19,7 @@ from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import causes
 
 LEAP_YEAR = 1952
-AT_ONCE = 1 << 20  # pairs of a contact and a day that are looked at together
+AT_ONCE = 1 << 15  # pairs of a contact and a day that are looked at together: they fit a cache
 
 
 def protected_contacts(
@@ -68,6 +68,12 @@ def protection(config: Config, state: Codes, birth: Days, effective: Days, days:
         inside = causes(exclusions.take(rows), np.repeat(some, len(state))) != 0
         found[start : start + len(some)] = inside.reshape(len(some), len(state))
     return found
+
+
+def spans_of(inside: Mask) -> list[tuple[int, int]]:
+    """Return the first and the last position of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
+    return [(int(start), int(stop) - 1) for start, stop in edges.reshape(-1, 2)]
 
 
 def _relevant(
