@@ -67,6 +67,25 @@ def test_dates_that_are_none_are_counted(tmp_path: Path) -> None:
     }
 
 
+def test_times_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    tiny = Agency(tmp_path / "agency.sqlite3")
+    tiny.contact()
+    tiny.campaign(3)
+    for time in ("6/1/2027", "2027-06-01 09:30:00", "1795000000", None):
+        tiny.target(3, None, created_at=time)
+        tiny.insert("tracking_clicks", contact_id=1, clicked_at=time)
+    tiny.insert(
+        "contact_events", contact_id=1, event_type="eligibility_answered", created_at="yesterday"
+    )
+    tiny.sent("birthday", "2026-11-20", actual_send_datetime="this morning")
+    assert check_file(tiny.path, Config()).odd_dates == {
+        "contact_campaigns.created_at": 1,
+        "contact_events.created_at": 1,
+        "email_schedules.actual_send_datetime": 1,
+        "tracking_clicks.clicked_at": 1,
+    }
+
+
 def test_ranges_of_contacts_make_no_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.config import Config
@@ -18,9 +18,17 @@ from almanac.contact_ranges import covering
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.contact_columns import unknown_flags
 from almanac.database.inspection import inspect
-from almanac.database.range_tables import COMMITTED, PLANNED, TARGETS, contacts_table
+from almanac.database.range_tables import (
+    ANSWERS,
+    CLICKS,
+    COMMITTED,
+    PLANNED,
+    TARGETS,
+    RangeTable,
+    contacts_table,
+)
 from almanac.database.reading import Snapshot
-from almanac.frames import NO_DAY
+from almanac.frames import NO_DAY, Mask
 from almanac.organizations.brief import (
     aep_in_words,
     left_out,
@@ -33,17 +41,40 @@ from almanac.organizations.findings import Findings
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
+from almanac.planning.texts import filled
 from almanac.progress import Progress, silent
 from almanac.report.lines import by_count
 from almanac.rules.gaps import rules_line
 from almanac.rules.states import USPS_STATES
 
 BATCH = 100_000  # contacts that are read at a time
-# rows, the column with a date, and whether it must have one
-_DATES = (
-    (PLANNED, "scheduled_send_date", True),
-    (COMMITTED, "scheduled_send_date", True),
-    (TARGETS, "trigger_date", False),
+
+
+def no_dates(texts: pa.ChunkedArray) -> Mask:
+    """Return which texts are no date, empty ones too."""
+    missing: Mask = civil.parse_dates(texts) == NO_DAY
+    return missing
+
+
+def odd_dates(texts: pa.ChunkedArray) -> Mask:
+    """Return which texts are there and no date."""
+    odd: Mask = no_dates(texts) & filled(texts)
+    return odd
+
+
+def odd_times(texts: pa.ChunkedArray) -> Mask:
+    """Return which texts are there and neither a date nor a Unix time."""
+    odd: Mask = (civil.parse_times(texts) == NO_DAY) & filled(texts)
+    return odd
+
+
+# rows, and which texts of their columns are odd
+_DATES: tuple[tuple[RangeTable, dict[str, Callable[[pa.ChunkedArray], Mask]]], ...] = (
+    (PLANNED, {"scheduled_send_date": no_dates}),
+    (COMMITTED, {"scheduled_send_date": no_dates, "actual_send_datetime": odd_dates}),
+    (TARGETS, {"trigger_date": odd_dates, "created_at": odd_times}),
+    (CLICKS, {"clicked_at": odd_times}),
+    (ANSWERS, {"created_at": odd_times}),
 )
 _INSTANCE_DATES = ("active_start_date", "active_end_date", "spread_start_date", "spread_end_date")
 
@@ -109,18 +140,19 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         eligible += len(batch.contacts)
         states.update(np.unique(batch.contacts.state).tolist())
         without.update(batch.left_out)
-        for rows, column, required in _DATES:
-            texts = snapshot.read(rows, each)[column]
-            odd[f"{rows.table}.{column}"] += _odd(texts, required)
+        for rows, columns in _DATES:
+            found = snapshot.read(rows, each)
+            for column, are_odd in columns.items():
+                odd[f"{rows.table}.{column}"] += int(np.count_nonzero(are_odd(found[column])))
             if closed and rows is COMMITTED:
-                days = civil.parse_dates(texts)
+                days = civil.parse_dates(found["scheduled_send_date"])
                 on_closed.update(map(civil.text_of, days[np.isin(days, closed)].tolist()))
     progress("contacts", len(ranges), len(ranges))
     instances = snapshot.campaign_instances()
     for column in _INSTANCE_DATES:
         given = [str(row[column]) for row in instances if row.get(column) is not None]
         texts = pa.chunked_array([given], pa.string())
-        odd[f"campaign_instances.{column}"] = _odd(texts, required=False)
+        odd[f"campaign_instances.{column}"] = int(np.count_nonzero(odd_dates(texts)))
     run = snapshot.last_run()
     oddities, total = snapshot.oddities(settings), snapshot.total_contacts()
     refused: dict[str, object] = {}
@@ -145,11 +177,3 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None,
     }
-
-
-def _odd(texts: pa.ChunkedArray, required: bool) -> int:
-    """Return how many texts are no date; an empty one counts if a date is required."""
-    bad = civil.parse_dates(texts) == NO_DAY
-    if not required:
-        bad &= pc.not_equal(texts, "").to_numpy()
-    return int(np.count_nonzero(bad))
