@@ -113,3 +113,11 @@ def test_the_line_names_only_states_with_contacts() -> None:
     line = rules_line(Config(), TODAY, HORIZON, ["VA", "TX"])
     assert line == ("fewer protected days than by the statutory rules in VA (almanac rules check)")
     assert rules_line(Config(), TODAY, HORIZON, ["TX", "CA"]) == ""
+
+
+def test_the_line_names_changes_and_old_sources() -> None:
+    line = rules_line(config(rule_set="statutory"), dt.date(2026, 12, 1), HORIZON, ["NM", "VA"])
+    assert line == "changes: NM 2027-01-01 (almanac rules check)"
+    late = dt.date(2027, 8, 1)
+    line = rules_line(config(rule_set="statutory"), late, late, ["NM", "VA"])
+    assert line == "2 sources not verified for 180 days (almanac rules check)"

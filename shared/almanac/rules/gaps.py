@@ -118,7 +118,7 @@ def rules_line(config: Config, first: dt.date, last: dt.date, states: Collection
         parts.append(f"fewer protected days than by the statutory rules in {_listed(lacking)}")
     if events:
         days = [f"{each.state} {each.day}" for each in events]
-        parts.append(f"rules begin or end: {_listed(days)}")
+        parts.append(f"changes: {_listed(days)}")
     if old:
         parts.append(f"{plural(len(old), 'source')} not verified for {OLD} days")
     return f"{'; '.join(parts)} (almanac rules check)" if parts else ""
