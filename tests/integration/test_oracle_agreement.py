@@ -145,7 +145,7 @@ def _lost_its_day(expected: oracle.Plan) -> bool:
 
     A later run looks for it among the days before as well, as for any that has no day yet.
     """
-    reasons = {"Daily volume cap", "Campaign priority conflict"}
+    reasons = {"Daily volume cap", "No sending day", "Campaign priority conflict"}
     return any(
         row.skip_reason in reasons and (row.kept or row.email_type == "effective_date")
         for row in expected.rows

@@ -42,7 +42,7 @@ cases = st.builds(
     shards=st.sampled_from([1, 1, 2, 7]),
 )
 STAMPS = ("scheduler_run_id", "batch_id", "created_at", "updated_at")
-NO_ROOM = {"Daily volume cap", "Campaign priority conflict"}
+NO_ROOM = {"Daily volume cap", "No sending day", "Campaign priority conflict"}
 
 
 def chosen(seed: int, schema: str, **how: Any) -> Case:
@@ -222,7 +222,8 @@ def check_second_run(one: Ran) -> None:
 
 
 def _looked_late(one: Ran, row: Record) -> bool:
-    """Whether the run looked for a day for a row only after its ideal date, and days are full."""
+    """Whether the run looked for a day for a row only after its ideal date, and days are full or
+    closed."""
     expected = one.expected[identity(row)]
     was = one.before.scheduled.get(row["id"])
     planned_before = was is not None and was["status"] == "pre-scheduled"
@@ -230,4 +231,5 @@ def _looked_late(one: Ran, row: Record) -> bool:
     stands = Counter(
         date_of(other) for other in one.after.scheduled.values() if other["status"] != "skipped"
     )
-    return (planned_before or moved) and max(stands.values()) >= one.plan.X
+    full = max(stands.values()) >= one.plan.X or row["skip_reason"] == "No sending day"
+    return (planned_before or moved) and full

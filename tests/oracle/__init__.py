@@ -1,7 +1,7 @@
 """A slow, plain reading of the planning rules, one contact at a time, to compare the product with.
 
-It shares no code with the product and imports nothing but the standard library: what both say
-alike was understood alike twice.
+It shares no code with the product and imports nothing but the standard library and, for public
+holidays, `holidays`: what both say alike was understood alike twice.
 """
 
 from .dates import anniversary, months, parse_date

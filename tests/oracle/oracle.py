@@ -71,6 +71,7 @@ class Plan:
     total: int
     C: int
     X: int
+    is_closed: Callable[[date], bool]
     effective_date_limit: int
 
 
@@ -264,5 +265,6 @@ def plan(
         total=len(snapshot.contacts),
         C=limit.c,
         X=limit.x,
+        is_closed=limit.closed,
         effective_date_limit=limit.effective_dates,
     )

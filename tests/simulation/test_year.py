@@ -61,13 +61,21 @@ def test_in_a_year_every_event_is_sent_once_or_its_row_says_why_not(tmp_path: Pa
     check_nothing_left(year)
 
 
+@pytest.mark.slow
+def test_in_a_year_with_closed_weekends_nothing_is_lost(tmp_path: Path) -> None:
+    year = lived(Plan(seed=2, contacts=40, closed=("sat", "sun")), tmp_path)
+    check_eventful(year)
+    check_nothing_left(year)
+
+
 @pytest.mark.parametrize(
     ("days", "events"), [(36, 4), pytest.param(60, 10, marks=pytest.mark.slow)]
 )
-def test_some_weeks_of_runs_and_senders_that_fail_lose_nothing(
+def test_some_weeks_with_failures_and_closed_sundays_lose_nothing(
     tmp_path: Path, days: int, events: int
 ) -> None:
-    year = lived(Plan(seed=4, contacts=12, days=days, failures=True), tmp_path)
+    plan = Plan(seed=4, contacts=12, days=days, failures=True, closed=("sun",))
+    year = lived(plan, tmp_path)
     check_eventful(year, events)
 
 

@@ -72,6 +72,8 @@ def config_for(seed: int) -> dict[str, Any]:
         chosen = {key: rng.choice(few) for key, few in keys.items() if rng.random() < 0.35}
         if chosen:
             config[section] = chosen
+    if closed := _closed_days(seed):
+        config.setdefault("load_balancing", {})["closed"] = closed
     if rng.random() < 0.3:
         config["horizon_days"] = rng.choice([30, 90, 365, 400, 730])
     if rng.random() < 0.2:
@@ -84,6 +86,19 @@ def config_for(seed: int) -> dict[str, Any]:
     if rng.random() < 0.5:
         config["state_rules"] = _state_rules(rng)
     return config
+
+
+def _closed_days(seed: int) -> dict[str, list[str]]:
+    """Weekends, holidays, single days or none; a few days close a whole range of some message."""
+    rng = seeded("closed", seed)
+    as_of = as_of_for(seed)
+    soon = [str(as_of + timedelta(days=rng.randrange(60))) for _ in range(12)]
+    choices = {
+        "weekdays": [["sat", "sun"], ["sun"], ["mon", "tue", "wed", "thu"]],
+        "dates": [soon, [str(as_of)]],
+        "holidays": [["US"], ["US-CA", "GB-SCT"]],
+    }
+    return {key: rng.choice(few) for key, few in choices.items() if rng.random() < 0.2}
 
 
 def _state_rules(rng: random.Random) -> dict[str, dict[str, Any]]:

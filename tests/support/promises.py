@@ -214,7 +214,8 @@ def check_ceiling(one: Ran) -> None:
     ]
     total = Counter(send for row in stands if (send := date_of(row)) and send >= one.case.as_of)
     ours = {date_of(row) for row in one.pre_scheduled}
-    above = {day for day, number in total.items() if number > one.plan.X}
+    limit = {day: 0 if one.plan.is_closed(day) else one.plan.X for day in total}
+    above = {day for day, number in total.items() if number > limit[day]}
     assert not above & ours
     assert one.summary.ceiling == one.plan.X
     assert one.summary.days_above_ceiling == sorted(day.isoformat() for day in above)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Plan:
     schema: str = "old"
     failures: bool = False
     compare_every: int = 1  # days
+    closed: Sequence[str] = ()  # weekdays
 
     @property
     def start(self) -> dt.date:
@@ -99,6 +101,9 @@ class Year:
         self.ledger.news.merge(self.life.evening(day))
 
     def _configure(self, config: Config) -> None:
+        if self.plan.closed:
+            closed = {"closed": {"weekdays": list(self.plan.closed)}}
+            config = config | {"load_balancing": config.get("load_balancing", {}) | closed}
         self.config = config
         self._loaded = load_config(yaml.safe_dump(config))
 
@@ -112,6 +117,7 @@ class Year:
             self.happened["days on which the sender failed"] += 1
             self.ledger.broken.add(day)
         done = self.sender.send(day, share)
+        assert not done or f"{day:%a}".lower() not in self.plan.closed
         stands = by_id(self.path)
         for row in done:
             self.happened["sent"] += 1
