@@ -9,17 +9,21 @@ from typing import Any
 
 from rich.console import Console
 
-from almanac.config import load_config
+from almanac.config import Config, load_config
 from almanac.explain.model import DayExplanation
+from almanac.progress import silent
 from almanac.report.charts import calendar
 from almanac.report.headlines import alerts, cards, short_day
 from almanac.report.page import render
 from almanac.report.page_data import PageData, page_of_summary
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
+from almanac.runs.local import RunOptions
+from almanac.runs.what_if import NamedConfig, compare_plans
+from almanac.statistics.file_report import overview
 from tests.support.cli_calls import almanac
 from tests.support.explanations import day_of, explain_contact
-from tests.support.tiny import Agency
+from tests.support.tiny import CALM, Agency
 
 TODAY = "2027-03-01"
 WEEKENDS = {"weekdays": ["sat", "sun"]}
@@ -220,3 +224,21 @@ def test_the_page_draws_closed_days_and_does_not_take_them_for_empty_ones(agency
     (week,) = (card for card in cards(found) if card.words == "in the next 7 days")
     assert week.detail == "the cap allows 5"
     assert '<span class="key closed"></span>closed' in render(found)
+    assert overview(agency.path).closed_days == found.closed_days
+
+
+def test_a_what_if_shows_what_closing_the_weekends_would_move(agency: Agency) -> None:
+    agency.contact(1, birth_date="1950-06-20")
+    agency.contact(2, birth_date="1950-06-22")
+    agency.plan(TODAY)
+    old, new = (
+        NamedConfig(Config.model_validate(CALM | {"load_balancing": closing(**closed)}), "")
+        for closed in ({}, WEEKENDS)
+    )
+    options = RunOptions(as_of=dt.date.fromisoformat(TODAY), workers=1)
+    found = compare_plans(agency.path, old, new, options, silent).what_if
+    assert found is not None
+    assert [setting.key for setting in found.settings] == ["load_balancing.closed.weekdays"]
+    assert (found.closed_days.old, found.closed_days.new) == (0, 104)
+    assert found.days[SUNDAY].planned["birthday"].new == 0
+    assert found.fates == {"same day": {"birthday": 1}, "later": {"birthday": 1}}

@@ -68,6 +68,7 @@ class WhatIf(BaseModel):
     busiest_new: list[tuple[str, int]]
     days_at_cap: Pair
     days_above_ceiling: Pair
+    closed_days: Pair = Pair(old=0, new=0)
     days: dict[str, Day]  # every day with a message in either plan
     fates: dict[str, dict[str, int]]  # by fate (FATES_IN_WORDS), then email type
     reasons: dict[str, dict[str, int]]  # of `planned again` and `skipped anew`: by skip reason

@@ -21,6 +21,7 @@ def what_if_tables(found: WhatIf) -> list[ReportTable]:
         ("Ceiling", found.ceiling),
         ("Days that reach the cap", found.days_at_cap),
         ("Days above the ceiling", found.days_above_ceiling),
+        ("Closed days", found.closed_days),
     )
     settings: list[Row] = [(x.key, in_words(x.old), in_words(x.new)) for x in found.settings]
     types = sorted(found.planned, key=lambda name: (-found.planned[name].new, name))

@@ -104,6 +104,8 @@ def _volume(console: Console, found: WhatIf) -> None:
         ("days that reach the cap", *_numbers(found.days_at_cap)),
         ("days above the ceiling", *_numbers(found.days_above_ceiling)),
     ]
+    if found.closed_days.old or found.closed_days.new:
+        rows.append(("closed days", *_numbers(found.closed_days)))
     table(console, ("", *NUMBERS), rows)
     heading(console, "Busiest days")
     busiest = [

@@ -151,6 +151,7 @@ def what_if(
         busiest_new=new.busiest_days(),
         days_at_cap=_pair(len(old.days_at_cap), len(new.days_at_cap)),
         days_above_ceiling=_pair(len(old.days_above_ceiling), len(new.days_above_ceiling)),
+        closed_days=_pair(len(old.closed_days), len(new.closed_days)),
         days=dict(_days(old, new)),
         fates={
             fate: dict(sorted(fates[fate].items())) for fate in FATES_IN_WORDS if fates.get(fate)

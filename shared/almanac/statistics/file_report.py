@@ -53,6 +53,7 @@ def overview(
     """
     state = _state(path, config, progress)
     run, config, as_of = state.run, state.context.config, state.context.as_of
+    closed = [str(day) for day in state.context.closed_days if day <= state.context.horizon]
     return PageData(
         title=path.name,
         as_of=as_of,
@@ -62,6 +63,7 @@ def overview(
             ("Contacts in the database", f"{state.contacts:,}"),
             ("In the last run", f"{run.get('contacts_processed') or 0:,}"),
             *state.numbers.facts,
+            *([("Closed days", f"{len(closed):,}")] if closed else []),
             ("Checksum of contacts", str(run.get("contacts_checksum"))),
             ("Checksum of schedules before", str(run.get("schedules_before_checksum"))),
             ("Checksum of schedules after", str(run.get("schedules_after_checksum"))),
@@ -72,7 +74,7 @@ def overview(
         last_day=state.context.horizon,
         daily_cap=config.daily_cap(state.contacts),
         ceiling=config.ceiling(state.contacts),
-        closed_days=[str(day) for day in state.context.closed_days if day <= state.context.horizon],
+        closed_days=closed,
         changes=compare(since, path, progress).changes_by_reason if since else [],
         changes_since=f"the plan in {since.name}" if since else None,
         notes=[f"Rows of the file dated {as_of} or later."],
