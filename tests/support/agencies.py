@@ -83,10 +83,16 @@ class _Agency:
     def maybe_odd(self, day: date, n: int) -> str:
         return self.rng.choice(ODD_DATES) if self.one_in(n) else self.dressed(day)
 
+    def rule_of(self, state: str) -> dict[str, Any]:
+        """The first rule of a state."""
+        rules = self.config["state_rules"].get(state) or {}
+        first: dict[str, Any] = rules[0] if isinstance(rules, list) else rules
+        return first
+
     def anchor(self, state: str, effective: bool) -> date:
         """A birth or effective date that brings one of the rules' edges close to as_of."""
         rng, timing = self.rng, self.config["timing"]
-        rule = self.config["state_rules"].get(state.strip().upper(), {})
+        rule = self.rule_of(state.strip().upper())
         name = "effective_date_days_before" if effective else "birthday_days_before"
         edges = [
             0,
@@ -114,7 +120,7 @@ class _Agency:
         These are the ones that smoothing and the frequency limit treat in a special way.
         """
         rng, timing = self.rng, self.config["timing"]
-        rule = self.config["state_rules"].get(state, {})
+        rule = self.rule_of(state)
         period = self.config["frequency"]["period_days"]
         gap = rng.choice(
             [

@@ -84,7 +84,7 @@ def config_for(seed: int) -> dict[str, Any]:
     if rng.random() < 0.2:
         config["templates"] = {"birthday": "our_birthday", "followup_1_cold": "our_follow"}
     if rng.random() < 0.5:
-        config["state_rules"] = _state_rules(rng)
+        config["state_rules"] = _state_rules(rng, as_of_for(seed))
     return config
 
 
@@ -101,8 +101,8 @@ def _closed_days(seed: int) -> dict[str, list[str]]:
     return {key: rng.choice(few) for key, few in choices.items() if rng.random() < 0.2}
 
 
-def _state_rules(rng: random.Random) -> dict[str, dict[str, Any]]:
-    rules = {}
+def _state_rules(rng: random.Random, as_of: date) -> dict[str, Any]:
+    rules: dict[str, Any] = {}
     for state in rng.sample([*RULE_STATES, "TX", "FL"], rng.randint(1, 4)):
         kind = rng.choice(["birthday_window", "effective_date_window", "year_round"])
         rule: dict[str, Any] = {"kind": kind}
@@ -114,4 +114,36 @@ def _state_rules(rng: random.Random) -> dict[str, dict[str, Any]]:
             if rng.random() < 0.5:
                 rule["year_round_from_age"] = rng.choice([40, 65, 76])
         rules[state] = rule
+        if rng.random() < 0.5:
+            rules[state] = stacked_rules(rng, as_of)
     return rules
+
+
+def stacked_rules(rng: random.Random, about: date) -> list[dict[str, Any]]:
+    """One to three rules of a state, dated, for some ages, and of all kinds, near a day."""
+    return [_dated_rule(rng, about) for _ in range(rng.randint(1, 3))]
+
+
+def _dated_rule(rng: random.Random, about: date) -> dict[str, Any]:
+    kinds = ["birthday_window", "effective_date_window", "calendar_window", "year_round"]
+    rule: dict[str, Any] = {"kind": rng.choice(kinds[:3] * 3 + kinds)}
+    days = ["01-10", "02-28", "02-29", "03-01", "07-31", "10-15", "12-07", "12-31"]
+    match rule["kind"]:
+        case "calendar_window":
+            rule |= {"from": rng.choice(days), "to": rng.choice(days)}
+        case "birthday_window" | "effective_date_window":
+            rule |= {"before": rng.choice([0, 1, 30]), "after": rng.choice([0, 10, 60, 200])}
+            rule["use_month_start"] = rng.random() < 0.2
+    if rule["kind"] != "year_round" and rng.random() < 0.5:
+        rule["pre_window_days"] = rng.choice([0, 1, 5, 60])
+    if rng.random() < 0.5:
+        rule["valid_from"] = str(about + timedelta(days=rng.randint(-400, 400)))
+    if rng.random() < 0.4:
+        first = date.fromisoformat(rule.get("valid_from") or str(about - timedelta(days=400)))
+        rule["valid_to"] = str(first + timedelta(days=rng.randint(0, 700)))
+    if rng.random() < 0.4:
+        least = rng.choice([None, 30, 60, 65])
+        rule["age"] = {"min": least, "max": rng.choice([None, (least or 20) + rng.randint(0, 20)])}
+    if rng.random() < 0.2:
+        rule["year_round_from_age"] = rng.choice([40, 65, 76])
+    return rule
