@@ -62,8 +62,9 @@ def test_in_a_year_every_event_is_sent_once_or_its_row_says_why_not(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_in_a_year_with_closed_weekends_nothing_is_lost(tmp_path: Path) -> None:
-    year = lived(Plan(seed=2, contacts=40, closed=("sat", "sun")), tmp_path)
+def test_in_a_year_with_closed_weekends_and_a_new_rule_nothing_is_lost(tmp_path: Path) -> None:
+    plan = Plan(seed=2, contacts=40, closed=("sat", "sun"), new_rule=True)
+    year = lived(plan, tmp_path)
     check_eventful(year)
     check_nothing_left(year)
 

@@ -134,15 +134,19 @@ def _days(console: Console, summary: RunSummary) -> None:
     text += f"{_number(at_cap, 'day')} reached the cap"
     text += f": {listed(summary.days_at_cap, DAYS_SHOWN)}." if at_cap else "."
     paragraph(console, text)
-    if above := summary.days_above_ceiling:
-        paragraph(
-            console,
-            f"{_number(len(above), 'day')} above the ceiling, by messages that this run may not "
-            f"move: {listed(above, DAYS_SHOWN)}.",
-        )
+    closed = set(summary.closed_days)
+    on_closed = [day for day in summary.days_above_ceiling if day in closed]
+    above = [day for day in summary.days_above_ceiling if day not in closed]
+    for days, words in (
+        (above, f"{plural(len(above), 'day')} above the ceiling, by"),
+        (on_closed, f"{plural(len(on_closed), 'closed day')} with"),
+    ):
+        if days:
+            listed_days = listed(days, DAYS_SHOWN)
+            paragraph(console, f"{words} messages that this run may not move: {listed_days}.")
     if summary.closed_days:
-        closed, moved = len(summary.closed_days), summary.moved_off_closed
-        text = f"{plural(closed, 'day is', 'days are')} closed up to the horizon"
+        moved = summary.moved_off_closed
+        text = f"{plural(len(closed), 'day is', 'days are')} closed up to the horizon"
         if moved.messages:
             messages = plural(moved.messages, "message is moved", "messages are moved")
             text += f"; {messages} off their ideal dates on them, {moved.average}"

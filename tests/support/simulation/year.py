@@ -49,6 +49,7 @@ class Plan:
     failures: bool = False
     compare_every: int = 1  # days
     closed: Sequence[str] = ()  # weekdays
+    new_rule: bool = False  # a state gets a rule that is law from the middle of the year on
 
     @property
     def start(self) -> dt.date:
@@ -104,6 +105,10 @@ class Year:
         if self.plan.closed:
             closed = {"closed": {"weekdays": list(self.plan.closed)}}
             config = config | {"load_balancing": config.get("load_balancing", {}) | closed}
+        if self.plan.new_rule:
+            middle = self.plan.start + dt.timedelta(days=self.plan.days // 2)
+            rule = {"kind": "birthday_window", "before": 10, "after": 20, "valid_from": str(middle)}
+            config = config | {"state_rules": config.get("state_rules", {}) | {"TX": rule}}
         self.config = config
         self._loaded = load_config(yaml.safe_dump(config))
 
