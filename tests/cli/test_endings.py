@@ -169,7 +169,7 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
 
 
 def test_no_progress_is_drawn_in_a_pipe(tmp_path: Path) -> None:
-    ended = almanac_apart("run", agency(tmp_path / "agency.sqlite3", 50), "--as-of", AS_OF)
+    ended = almanac_apart("run", agency(tmp_path / "agency.sqlite3", 10), "--as-of", AS_OF)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "\x1b" not in ended.stdout
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.cli_calls import AS_OF, almanac
 from tests.support.clouds import Cloud
-from tests.support.damage import query
+from tests.support.database_agencies import change
 from tests.support.tiny import Agency
 
 CONFIG = "contacts: {columns: {id: Customer_No, email: mail}}"
@@ -195,7 +195,7 @@ def test_a_store_counts_ids_again_where_the_configuration_names_another_column(
         cloud.configure("7", text)
         cloud.ask("7", force=True)
         cloud.run()
-        rows = query(cloud.pull("7"), "SELECT DISTINCT contact_id FROM email_schedules")
+        rows = change(cloud.pull("7"), "SELECT DISTINCT contact_id FROM email_schedules")
         planned.append({contact for (contact,) in rows})
     cloud.close()
     assert planned[0] == set(range(16, 30))

@@ -15,16 +15,14 @@ from almanac.errors import ConfigError, DatabaseError
 from almanac.runs.local import RunOptions, run_file
 from tests.support.damage import (
     AS_OF,
-    beside,
     build,
     leaf_pages,
     overwrite,
     plan,
-    query,
     refused,
     untouched,
 )
-from tests.support.database_agencies import without_privileges
+from tests.support.database_agencies import beside, change, without_privileges
 from tests.support.sampling import sampled
 
 
@@ -37,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_sound_agency_is_planned_and_nothing_stays_beside_it(path: Path) -> None:
     summary = plan(path)
     assert summary.planned_total == len(
-        query(path, "SELECT 1 FROM email_schedules WHERE status = 'pre-scheduled'")
+        change(path, "SELECT 1 FROM email_schedules WHERE status = 'pre-scheduled'")
     )
     assert summary.planned_total > 400
     assert beside(path) == ["agency.sqlite3"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.damage import build, dump, plan, query
+from tests.support.damage import build, dump, plan
+from tests.support.database_agencies import change
 
 
 def test_contacts_without_an_integer_id_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_contacts_without_an_integer_id_are_left_out_and_counted(tmp_path: Path)
     summary = plan(path)
     assert (summary.contacts_total, summary.contacts_in_scope) == (5, 1)
     sql = "SELECT DISTINCT contact_id FROM email_schedules WHERE status <> 'sent'"
-    assert query(path, sql) == [(1,)]
+    assert change(path, sql) == [(1,)]
 
 
 def test_of_contacts_with_one_id_the_first_is_planned(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_of_contacts_with_one_id_the_first_is_planned(tmp_path: Path) -> None:
     assert (summary.contacts_total, summary.contacts_in_scope) == (3, 2)
     sql = """SELECT contact_id, event_month, status FROM email_schedules
         WHERE email_type = 'birthday' ORDER BY contact_id"""
-    assert query(path, sql) == [(7, 6, "pre-scheduled"), (8, 6, "pre-scheduled")]
+    assert change(path, sql) == [(7, 6, "pre-scheduled"), (8, 6, "pre-scheduled")]
 
 
 LONG = "x" * 1_000_000
@@ -57,13 +58,13 @@ def test_odd_values_in_any_column_of_a_contact_are_no_obstacle(tmp_path: Path, n
     path = build(tmp_path / "agency.sqlite3", contacts=5)
     columns = ["zip_code", "state", "birth_date", "effective_date", "carrier", "phone_number"]
     changes = ", ".join(f"{column} = {ODD_VALUES[name]}" for column in columns)
-    query(path, f"UPDATE contacts SET {changes} WHERE id = 2")
-    query(path, f"UPDATE contacts SET email = {ODD_VALUES[name]} WHERE id = 3")
-    query(path, f"UPDATE contacts SET status = {ODD_VALUES[name]} WHERE id = 4")
+    change(path, f"UPDATE contacts SET {changes} WHERE id = 2")
+    change(path, f"UPDATE contacts SET email = {ODD_VALUES[name]} WHERE id = 3")
+    change(path, f"UPDATE contacts SET status = {ODD_VALUES[name]} WHERE id = 4")
     before = dump(path, "contacts")
     summary = plan(path)
     assert dump(path, "contacts") == before
-    issues = query(path, "SELECT contact_id, issue FROM contact_issues ORDER BY 1, 2")
+    issues = change(path, "SELECT contact_id, issue FROM contact_issues ORDER BY 1, 2")
     expected = [(2, "state_unknown"), (3, "invalid_email")]
     if name != "NULL":
         wrong = ("birth_date", "effective_date", "state", "zip", "phone")
@@ -71,7 +72,7 @@ def test_odd_values_in_any_column_of_a_contact_are_no_obstacle(tmp_path: Path, n
     assert issues == sorted(expected)
     # 1 and 5 are as they were; 2 has lost its dates, 3 its address, 4 is not active
     assert summary.contacts_eligible == (4 if name == "NULL" else 3)
-    planned = query(
+    planned = change(
         path, "SELECT DISTINCT contact_id FROM email_schedules WHERE status <> 'sent' ORDER BY 1"
     )
     assert planned == [(n,) for n in (1, 2, 4, 5) if n != 4 or name == "NULL"]
@@ -84,7 +85,7 @@ def test_odd_values_in_committed_rows_are_no_obstacle(tmp_path: Path, name: str)
     for contact, column in enumerate(
         ("email_type", "scheduled_send_date", "status", "event_year", "contact_id"), start=1
     ):
-        query(path, f"UPDATE email_schedules SET {column} = {value} WHERE contact_id = {contact}")
+        change(path, f"UPDATE email_schedules SET {column} = {value} WHERE contact_id = {contact}")
     before = dump(path, "email_schedules")
     plan(path)
     known = "id, contact_id, email_type, scheduled_send_date, status, skip_reason"
@@ -125,19 +126,19 @@ def test_an_instance_that_cannot_be_understood_is_left_out_and_the_others_go_on(
 ) -> None:
     path = build(tmp_path / "agency.sqlite3", contacts=5, sql=CAMPAIGNS)
     sql = "INSERT INTO campaign_instances VALUES (2, ?, 'bad one', ?, NULL, NULL, NULL)"
-    query(path, sql, kind, metadata)
+    change(path, sql, kind, metadata)
     summary = plan(path)
     assert [(one.instance_id, one.name) for one in summary.left_out] == [(2, "bad one")]
     assert words in summary.left_out[0].problem
     sql = "SELECT DISTINCT campaign_instance_id FROM email_schedules WHERE email_type = ?"
-    assert query(path, sql, "campaign_promo") == [(1,)]
+    assert change(path, sql, "campaign_promo") == [(1,)]
 
 
 def test_an_instance_whose_spread_ends_before_it_starts_is_left_out(tmp_path: Path) -> None:
     path = build(tmp_path / "agency.sqlite3", contacts=5, sql=CAMPAIGNS)
     sql = """INSERT INTO campaign_instances
         VALUES (2, 'promo', 'backwards', '{"spread_evenly": true}', NULL, ?, ?)"""
-    query(path, sql, "2027-04-02", "2027-04-01")
+    change(path, sql, "2027-04-02", "2027-04-01")
     summary = plan(path)
     assert [one.instance_id for one in summary.left_out] == [2]
     assert "spread" in summary.left_out[0].problem
@@ -157,8 +158,8 @@ def test_a_target_without_a_contact_is_counted(tmp_path: Path) -> None:
 def test_two_planned_rows_of_one_identity_are_refused(tmp_path: Path) -> None:
     path = build(tmp_path / "agency.sqlite3", contacts=5)
     plan(path)
-    query(path, "DROP INDEX almanac_planned_identity")
-    query(
+    change(path, "DROP INDEX almanac_planned_identity")
+    change(
         path,
         """INSERT INTO email_schedules (contact_id, email_type, scheduled_send_date, status,
             event_year, event_month, event_day, ideal_send_date)
@@ -169,5 +170,5 @@ def test_two_planned_rows_of_one_identity_are_refused(tmp_path: Path) -> None:
     plan(path)
     sql = """SELECT count(*), count(DISTINCT email_type) FROM email_schedules
         WHERE contact_id = 3 AND status IN ('pre-scheduled', 'skipped')"""
-    ((rows, types),) = query(path, sql)
+    ((rows, types),) = change(path, sql)
     assert rows == types

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from almanac.errors import AlmanacError, DatabaseBusy, SnapshotMoved
-from tests.support.damage import beside, build, plan, query, untouched
-from tests.support.database_agencies import OtherProgram
+from tests.support.damage import build, plan, untouched
+from tests.support.database_agencies import OtherProgram, beside, change
 from tests.support.sampling import sampled
 
 JOURNALS = ("delete", "wal")
@@ -72,13 +72,13 @@ def test_what_another_program_writes_during_a_run_is_planned_too(path: Path, ste
     assert summary.contacts_total == 401
     sql = """SELECT email_type, event_month FROM email_schedules
         WHERE contact_id = 401 AND email_type = 'birthday'"""
-    assert query(path, sql) == [("birthday", 9)]
+    assert change(path, sql) == [("birthday", 9)]
     assert beside(path) == ["agency.sqlite3"]
 
 
 def test_what_the_sender_marks_during_a_run_stays_marked(path: Path) -> None:
     plan(path)
-    ((row, before),) = query(
+    ((row, before),) = change(
         path,
         """SELECT id, contact_id FROM email_schedules WHERE status = 'pre-scheduled'
         ORDER BY scheduled_send_date LIMIT 1""",
@@ -86,7 +86,7 @@ def test_what_the_sender_marks_during_a_run_stays_marked(path: Path) -> None:
     mark = f"UPDATE email_schedules SET status = 'sent' WHERE id = {row}"
     with OtherProgram(path) as other:
         plan(path, at("balance", lambda: other.run(mark)))
-    assert query(path, f"SELECT contact_id, status FROM email_schedules WHERE id = {row}") == [
+    assert change(path, f"SELECT contact_id, status FROM email_schedules WHERE id = {row}") == [
         (before, "sent")
     ]
 
@@ -96,9 +96,9 @@ def test_a_writer_that_writes_during_every_attempt_is_told_of(path: Path) -> Non
         note = "INSERT INTO notes VALUES (1, 'hello')"
         with pytest.raises(SnapshotMoved, match="each of 5 attempts; nothing was changed"):
             plan(path, at("balance", lambda: other.run(note), times=100))
-    assert query(path, "SELECT count(*) FROM notes") == [(5,)]
-    assert query(path, PLANNED) == [(0,)]
-    assert query(path, "SELECT count(*) FROM pragma_table_info('email_schedules')") == [(9,)]
+    assert change(path, "SELECT count(*) FROM notes") == [(5,)]
+    assert change(path, PLANNED) == [(0,)]
+    assert change(path, "SELECT count(*) FROM pragma_table_info('email_schedules')") == [(9,)]
     assert beside(path) == ["agency.sqlite3"]
 
 
@@ -106,8 +106,8 @@ def test_four_disturbed_attempts_are_not_too_many(path: Path) -> None:
     with OtherProgram(path) as other:
         note = "INSERT INTO notes VALUES (1, 'hello')"
         plan(path, at("balance", lambda: other.run(note), times=4))
-    assert query(path, "SELECT count(*) FROM notes") == [(4,)]
-    assert query(path, PLANNED)[0][0] > 400
+    assert change(path, "SELECT count(*) FROM notes") == [(4,)]
+    assert change(path, PLANNED)[0][0] > 400
 
 
 def test_a_writer_that_comes_while_the_run_writes_waits_and_loses_nothing(path: Path) -> None:
@@ -116,8 +116,8 @@ def test_a_writer_that_comes_while_the_run_writes_waits_and_loses_nothing(path: 
         note = "INSERT INTO notes VALUES (1, 'hello')"
         plan(path, at("write", lambda: answers.append(thread.submit(other.run, note))))
         assert answers[0].result(timeout=30) == "done"
-    assert query(path, "SELECT count(*) FROM notes") == [(1,)]
-    assert query(path, PLANNED)[0][0] > 400
+    assert change(path, "SELECT count(*) FROM notes") == [(1,)]
+    assert change(path, PLANNED)[0][0] > 400
 
 
 def test_a_reader_in_wal_mode_is_no_obstacle(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_reader_in_wal_mode_is_no_obstacle(tmp_path: Path) -> None:
         assert other.run("SELECT count(*) FROM contacts") == "done"
         plan(path)
         assert other.run("COMMIT") == "done"
-    assert query(path, PLANNED)[0][0] > 400
+    assert change(path, PLANNED)[0][0] > 400
     assert beside(path) == ["a.sqlite3"]
 
 
@@ -251,12 +251,12 @@ def test_ctrl_c_ends_all_processes_and_leaves_the_file_as_it_was(
 def test_after_a_kill_in_the_middle_of_writing_the_file_is_as_it_was(
     path: Path, workspace: Path, step: str
 ) -> None:
-    content = query(path, "SELECT * FROM contacts, email_schedules USING (id)")
+    content = change(path, "SELECT * FROM contacts, email_schedules USING (id)")
     with a_run_that_waits(path, step, 1) as process:
         process.kill()
     for leftover in workspace.iterdir():
         subprocess.run(["rm", "-r", str(leftover)], check=True)  # nobody is left to remove it
-    assert query(path, "SELECT * FROM contacts, email_schedules USING (id)") == content
-    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+    assert change(path, "SELECT * FROM contacts, email_schedules USING (id)") == content
+    assert change(path, "PRAGMA integrity_check") == [("ok",)]
     assert plan(path).planned_total > 400
     assert beside(path) == ["agency.sqlite3"]

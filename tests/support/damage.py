@@ -16,6 +16,7 @@ from almanac.config import Config
 from almanac.errors import AlmanacError
 from almanac.report.summary import RunSummary
 from almanac.runs.local import RunOptions, run_file
+from tests.support.database_agencies import beside, change
 
 AS_OF = dt.date(2027, 3, 1)
 
@@ -55,15 +56,6 @@ def build(path: Path, contacts: int = 400, sql: str = "", *, journal: str = "del
     return path
 
 
-def query(path: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """The rows of a query."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        return connection.execute(sql, values or None).fetchall()
-    finally:
-        connection.close()
-
-
 def dump(path: Path, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
     """The rows of a table, with texts as they are stored, also where these are no UTF-8."""
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
@@ -85,11 +77,6 @@ def plan(
     """Run over the whole file."""
     options = RunOptions(as_of=AS_OF, shards=shards, workers=workers, busy_seconds=busy_seconds)
     return run_file(path, Config(), options, progress)
-
-
-def beside(path: Path) -> list[str]:
-    """The names of all files in the database's folder."""
-    return sorted(p.name for p in path.parent.iterdir())
 
 
 @contextmanager
@@ -114,12 +101,12 @@ def refused(path: Path, kind: type[AlmanacError], words: str) -> None:
 def leaf_pages(path: Path, name: str) -> list[int]:
     """The pages of a table or index that hold its rows."""
     sql = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno"
-    return [page for (page,) in query(path, sql, name)]
+    return [page for (page,) in change(path, sql, name)]
 
 
 def overwrite(path: Path, page: int, octets: bytes) -> None:
     """Replace the start of a page."""
-    ((size,),) = query(path, "PRAGMA page_size")
+    ((size,),) = change(path, "PRAGMA page_size")
     content = bytearray(path.read_bytes())
     start = (page - 1) * size
     content[start : start + len(octets)] = octets

@@ -88,7 +88,7 @@ def csv_rows(content: bytes) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = agency(tmp_path_factory.mktemp("report") / "agency.sqlite3", 2000)
+    path = agency(tmp_path_factory.mktemp("report") / "agency.sqlite3", 600)
     page = path.with_name("run.html")
     assert almanac("run", path, "--as-of", AS_OF, "--report", page).code == 0
     return path
