@@ -245,6 +245,8 @@ class Config(Section):
         settings = self.model_dump(mode="json")
         if self.rule_set == "standard":
             del settings["rule_set"]
+        if self.load_balancing.closed == ClosedDays():
+            del settings["load_balancing"]["closed"]
         return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def digest(self) -> str:
