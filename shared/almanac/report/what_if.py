@@ -111,7 +111,7 @@ def differing_settings(old: Config, new: Config) -> list[Setting]:
 
 def _differing(key: str, old: JsonValue, new: JsonValue) -> Iterator[Setting]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in old | new:
+        for name in new | old:
             below = f"{key}.{name}" if key else name
             yield from _differing(below, old.get(name), new.get(name))
     elif old != new:
