@@ -93,9 +93,7 @@ def test_a_day_that_is_closed_twice_is_one_day() -> None:
 
 
 def test_a_recorded_configuration_of_an_earlier_version_has_no_closed_days() -> None:
-    recorded = (
-        Config().canonical().replace('"closed":{"dates":[],"holidays":[],"weekdays":[]},', "")
-    )
+    recorded = Config().canonical()  # without closed days it has the text and digest that it had
     assert "closed" not in recorded
     assert load_config(recorded) == Config()
 
