@@ -389,8 +389,8 @@ def test_settings_differ_key_by_key() -> None:
         ("aep.years", "2026", "none"),
         ("templates.birthday", "birthday_template", "ours"),
         ("state_rules.CA.before", "30", "45"),
-        ("state_rules.TX", "kind: year_round", "none"),
         ("state_rules.NY", "none", "kind: year_round"),
+        ("state_rules.TX", "kind: year_round", "none"),
     ]
     assert differing_settings(new, new) == []
 
