@@ -42,9 +42,10 @@ class Clock:
         found = []
         for codes, row in zip(place_codes(rows), rows, strict=True):
             key = (codes, row["scheduled_send_date"], row["scheduled_send_time"])
-            if key not in self._known:
-                self._known[key] = self._computed(*key)
-            found.append(self._known[key])
+            moments = self._known.get(key)
+            if moments is None:
+                moments = self._known[key] = self._computed(*key)
+            found.append(moments)
         return found
 
     def _computed(self, codes: PlaceCodes, date: object, time: object) -> Moments:

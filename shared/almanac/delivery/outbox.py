@@ -136,7 +136,7 @@ def _message(row: Record, moments: Moments) -> dict[str, Any]:
 
 def _event_date(row: Record) -> str | None:
     try:
-        return str(dt.date(*(row[f"event_{part}"] for part in ("year", "month", "day"))))
+        return str(dt.date(row["event_year"], row["event_month"], row["event_day"]))
     except (TypeError, ValueError):
         return None
 
