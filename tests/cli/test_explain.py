@@ -13,6 +13,7 @@ import pytest
 from almanac.config import load_config
 from almanac.errors import RequestError
 from almanac.explain.model import Explanation
+from almanac.organizations.recorded_config import NamedConfig
 from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agreement import run
 from tests.support.cli_calls import AS_OF, agency, almanac, state_of
@@ -219,7 +220,7 @@ def test_before_any_run_the_days_are_still_open(tiny: Agency) -> None:
     tiny.contact(birth_date="1950-06-01")
     found = explain_contact(tiny.path, 1, as_of=dt.date(2026, 11, 21))
     assert one(found, "birthday").outcome == "not in the plan yet"
-    assert found.configuration == "the defaults"
+    assert found.configuration == "the defaults, since no run has recorded one"
     assert "No run has planned this database yet" in found.notes[0]
 
 
@@ -237,9 +238,9 @@ def test_a_plan_that_is_older_than_the_rules_is_pointed_out(tiny: Agency) -> Non
 def test_the_configuration_of_the_last_run_is_used(tiny: Agency) -> None:
     tiny.contact(birth_date="1950-06-01")
     found = explain(tiny, timing={"birthday_days_before": 3})
-    assert found.configuration == "the one recorded by the last run"
+    assert found.configuration == "the one recorded by the run of 2026-11-21"
     assert one(found, "birthday").ideal_date == dt.date(2027, 5, 29)
-    other = load_config("timing: {birthday_days_before: 5}")
+    other = NamedConfig(load_config("timing: {birthday_days_before: 5}"), "another")
     found = explain_contact(tiny.path, 1, config=other)
     assert one(found, "birthday").ideal_date == dt.date(2027, 5, 27)
     assert CALM["aep"] == {"enabled": False}

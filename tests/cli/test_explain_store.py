@@ -120,7 +120,7 @@ def test_the_configuration_and_the_first_day_are_those_of_the_organization(
     (birthday,) = (m for m in explain_in(place, 7).messages if m.email_type == "birthday")
     assert birthday.ideal_date == birthday.event_date - dt.timedelta(days=20)
     cloud.store.delete(layout.config("206"), None)
-    assert explain_in(place, 7).configuration == "the one recorded by the last run"
+    assert explain_in(place, 7).configuration == "the one recorded by the run of 2027-03-01"
     cloud.close()
 
 

@@ -81,7 +81,7 @@ def test_a_dry_run_writes_nothing_and_says_so(path: Path) -> None:
     before = state_of(path.parent)
     answer = almanac("run", path, "--as-of", AS_OF, "--dry-run")
     assert answer.code == 0
-    assert answer.out.startswith("Dry run: nothing was written.")
+    assert "\nDry run: nothing was written." in answer.out
     assert "What would change, by type" in answer.out
     assert state_of(path.parent) == before
 

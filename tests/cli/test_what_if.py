@@ -17,12 +17,13 @@ import pytest
 import yaml
 
 from almanac.config import Config, load_config
+from almanac.organizations.recorded_config import NamedConfig
 from almanac.report.summary import RunSummary
 from almanac.report.what_if import Pair, WhatIf, differing_settings, in_words
 from almanac.report.what_if_page import weeks_chart
 from almanac.report.what_if_text import bar
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.what_if import NamedConfig, compare_plans
+from almanac.runs.what_if import compare_plans
 from almanac.schedule_status import SkipCode
 from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agreement import planned_rows
@@ -177,11 +178,9 @@ def test_the_configuration_of_the_last_run_gives_an_ordinary_dry_run(
     planned: Path, other: Path
 ) -> None:
     answer = dry_run(planned, other, "horizon_days: 365\n")
-    first, _, rest = answer.out.partition("\n")
-    assert first == (
-        "The configuration does not differ from the configuration of the file's last run."
-    )
-    assert rest.startswith("Dry run: nothing was written.")
+    words = " ".join(answer.out.split())
+    assert words.startswith(f"Configuration: {other}. The configuration does not differ from the ")
+    assert f"the one recorded by the run of {AS_OF}. Dry run: nothing was written." in words
     assert '"what_if":null' in dry_run(planned, other, "", "--json").out
 
 
@@ -192,15 +191,15 @@ def test_without_any_run_it_is_compared_with_the_defaults(raw: Path, other: Path
     assert found.settings[0].old == Config().load_balancing.daily_send_percentage_cap
 
 
-def test_a_dry_run_without_a_configuration_shows_that_the_last_run_had_one(
+def test_a_dry_run_with_the_defaults_shows_that_the_last_run_had_others(
     raw: Path, other: Path, tmp_path: Path
 ) -> None:
     path = Path(shutil.copy(raw, tmp_path / "agency.sqlite3"))
     other.write_text(LOW_CAP)
     assert almanac("run", path, "--as-of", AS_OF, "--config", other).code == 0
-    answer = almanac("run", path, "--as-of", AS_OF, "--dry-run")
+    answer = almanac("run", path, "--as-of", AS_OF, "--dry-run", "--defaults")
     assert answer.out.startswith("What if:")
-    assert "  new  the defaults, without --config\n" in answer.out
+    assert "  new  the defaults (--defaults)\n" in answer.out
 
 
 def test_another_configuration_than_that_of_the_last_run_can_be_compared_with(
@@ -222,17 +221,17 @@ def test_comparing_writes_nothing_and_says_so_when_asked_to(planned: Path, other
     assert answer.err == "Error: --against: compares two plans, and writes none; add --dry-run\n"
 
 
-def test_a_recorded_configuration_that_cannot_be_read_is_told_and_passed_over(
-    raw: Path, tmp_path: Path
+def test_a_recorded_configuration_that_cannot_be_read_is_not_compared_with(
+    raw: Path, other: Path, tmp_path: Path
 ) -> None:
     path = Path(shutil.copy(raw, tmp_path / "agency.sqlite3"))
     connection = apsw.Connection(str(path))
     connection.execute("CREATE TABLE config_versions (id, config_type, config_data, valid_to)")
     connection.execute("INSERT INTO config_versions VALUES (1, 'organization', 'horizon: 1', NULL)")
     connection.close()
-    answer = almanac("run", path, "--as-of", AS_OF, "--dry-run")
+    answer = dry_run(path, other, LOW_CAP)
     assert answer.code == 0
-    assert answer.out.startswith("Not compared with the configuration of the last run:")
+    assert "\nNot compared with the recorded configuration:" in answer.out
     assert "horizon: unknown key" in " ".join(answer.out.split())
     assert "\nDry run: nothing was written." in answer.out
 
@@ -245,7 +244,7 @@ def test_a_table_of_that_name_without_its_columns_records_nothing(
     connection.execute("CREATE TABLE config_versions (id, theirs)")
     connection.close()
     answer = almanac("run", path, "--as-of", AS_OF, "--dry-run")
-    assert answer.out.startswith("Dry run: nothing was written.")
+    assert answer.out.startswith("Configuration: the defaults, since no run")
 
 
 def test_each_configuration_has_its_own_first_day(planned: Path, other: Path) -> None:

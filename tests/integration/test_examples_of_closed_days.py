@@ -11,6 +11,7 @@ from rich.console import Console
 
 from almanac.config import Config, load_config
 from almanac.explain.model import DayExplanation
+from almanac.organizations.recorded_config import NamedConfig
 from almanac.progress import silent
 from almanac.report.charts import calendar
 from almanac.report.headlines import alerts, cards, short_day
@@ -19,7 +20,7 @@ from almanac.report.page_data import PageData, page_of_summary
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
 from almanac.runs.local import RunOptions
-from almanac.runs.what_if import NamedConfig, compare_plans
+from almanac.runs.what_if import compare_plans
 from almanac.statistics.file_report import overview
 from tests.support.cli_calls import almanac
 from tests.support.explanations import day_of, explain_contact

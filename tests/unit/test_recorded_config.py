@@ -68,7 +68,7 @@ def test_every_caller_takes_a_table_that_records_nothing(
     assert FileDatabase(path).config() == Config()
     assert ("Configuration", Config().digest()) in overview(path).facts
     assert compare(path, path).changes_by_reason == []
-    assert explain_contact(path, 1).configuration == "the defaults"
+    assert explain_contact(path, 1).configuration == "the defaults, since no run has recorded one"
     with Snapshot(path) as snapshot:
         assert recorded_config_or_none(snapshot) is None
         assert plan_before(snapshot, 1).as_of is None
@@ -81,7 +81,7 @@ def test_every_caller_finds_what_is_recorded(recorded: Recorded, columns: str) -
     assert FileDatabase(path).recorded_config() == FileDatabase(path).config() == config
     assert ("Configuration", config.digest()) in overview(path).facts
     explanation = explain_contact(path, 1)
-    assert explanation.configuration == "the one recorded by the last run"
+    assert explanation.configuration == f"the one recorded by the run of {AS_OF}"
     assert (explanation.horizon - explanation.as_of).days == 400
     with Snapshot(path) as snapshot:
         assert recorded_config(snapshot, "it") == recorded_config_or_none(snapshot) == config

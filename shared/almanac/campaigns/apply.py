@@ -139,8 +139,12 @@ def _requester(agency: StoreDatabase) -> Replanner:
 def replan_file(
     path: Path, config: Config, changes: Sequence[PlannedChange], as_of: dt.date, progress: Progress
 ) -> Replanned:
-    """Apply the changes to a file and replan the affected contacts, in one transaction."""
-    summary = run_file(path, config, RunOptions(as_of=as_of, changes=changes), progress)
+    """Apply the changes to a file and replan the affected contacts, in one transaction.
+
+    config: the recorded one.
+    """
+    options = RunOptions(as_of=as_of, changes=changes, of_the_file=True)
+    summary = run_file(path, config, options, progress)
     return Replanned(
         run_id=summary.run_id, contacts=summary.contacts_in_scope, changes=summary.changes
     )

@@ -53,10 +53,8 @@ def _within_years(date: dt.date, option: str, text: str) -> dt.date:
     return date
 
 
-def read_config(path: Path | None, option: str = "--config") -> Config:
-    """Return the configuration in a file; the defaults without a file."""
-    if path is None:
-        return Config()
+def read_config(path: Path, option: str = "--config") -> Config:
+    """Return the configuration in a file."""
     return load_config(_file_bytes(path, option), str(path))
 
 

@@ -7,10 +7,20 @@ from typing import Annotated
 import typer
 
 from almanac.commands.agency_arguments import agency_of
-from almanac.commands.arguments import read_config, read_date, read_datetime
+from almanac.commands.arguments import read_date, read_datetime
+from almanac.commands.config_arguments import given_config
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson, AsOf, ConfigFile, MaybeDatabase, MaybeOrg, Now, Store
+from almanac.commands.options import (
+    AsJson,
+    AsOf,
+    ConfigFile,
+    Defaults,
+    MaybeDatabase,
+    MaybeOrg,
+    Now,
+    Store,
+)
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.errors import InputError
@@ -45,6 +55,7 @@ def explain(
     as_of: AsOf = None,
     now: Now = None,
     config: ConfigFile = None,
+    defaults: Defaults = False,
     as_json: AsJson = False,
 ) -> int:
     """Explain what one contact gets, and why: the year, every message, and the deciding steps.
@@ -59,7 +70,7 @@ def explain(
     if email_type is not None and on is None:
         raise InputError("--type goes with --on DATE: it selects the messages that --on explains")
     question = Question(
-        config=read_config(config) if config else None,
+        config=given_config(config, defaults),
         as_of=read_date(as_of) if as_of else None,
         now=read_datetime(now) if now else None,
         on=read_date(on, "--on") if on else None,

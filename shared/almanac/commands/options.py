@@ -52,7 +52,17 @@ Now = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="The organization's configuration, in YAML."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration, in YAML, in place of the one that is recorded.",
+    ),
+]
+Defaults = Annotated[
+    bool,
+    typer.Option(
+        "--defaults", help="The default configuration, in place of the one that is recorded."
+    ),
 ]
 Rejects = Annotated[
     Path | None,

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from almanac.commands.arguments import read_config
+from almanac.commands.config_arguments import given_config
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import ConfigFile, Database
+from almanac.commands.options import ConfigFile, Database, Defaults
 from almanac.commands.progress import progress_bars
 from almanac.report.page import check_target, tables_folder, write_page
 from almanac.report.text import console_for, paragraph
@@ -25,6 +25,7 @@ def report(
     database: Database,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")],
     config: ConfigFile = None,
+    defaults: Defaults = False,
     since: Annotated[
         Path | None,
         typer.Option(
@@ -38,8 +39,9 @@ def report(
     own page (almanac run --report); --since OLD compares any two files.
     """
     check_target(out)
+    given = given_config(config, defaults)
     with progress_bars() as progress:
-        page = overview(database, read_config(config) if config else None, since, progress)
+        page = overview(database, given.config if given else None, since, progress)
     write_page(out, page)
     console = console_for(sys.stdout)
     paragraph(console, f"The report page: {out.absolute()}", indent=0)

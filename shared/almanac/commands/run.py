@@ -13,13 +13,17 @@ from typing import Annotated
 import typer
 
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
+from almanac.commands.config_arguments import (
+    given_config,
+    recorded_or_defaults,
+)
 from almanac.commands.exit_codes import FAILURE, OK, failed
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Now
+from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Defaults, Now
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.errors import AlmanacError, ConfigError, InputError
-from almanac.organizations.agency_database import FileDatabase
+from almanac.organizations.recorded_config import NamedConfig
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target, write_page
 from almanac.report.page_data import page_of_summary
@@ -28,7 +32,7 @@ from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
 from almanac.report.what_if_text import print_what_if
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.what_if import NamedConfig, compare_plans
+from almanac.runs.what_if import compare_plans
 from almanac.statistics.file_report import a_contact_without_messages, numbers_of
 
 app = new_app()
@@ -42,6 +46,7 @@ class RunArguments:
     as_of: str | None
     now: str | None
     config: Path | None
+    defaults: bool
     shards: int | None
     workers: int | None
     contacts: str | None
@@ -61,6 +66,7 @@ def run(
     as_of: AsOf = None,
     now: Now = None,
     config: ConfigFile = None,
+    defaults: Defaults = False,
     shards: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
     ] = None,
@@ -98,9 +104,10 @@ def run(
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
-    The default day is today in the organization's time zone; without --config the default
-    configuration applies. Other programs may use the file meanwhile. It changes in one transaction,
-    or after an error not at all.
+    The default day is today in the organization's time zone. The configuration is the one that the
+    file's last run recorded, unless --config or --defaults takes another, which is then recorded; a
+    file without one gets the defaults. Other programs may use the file meanwhile. It changes in one
+    transaction, or after an error not at all.
 
     Rows of status scheduled that an older scheduler has planned block their events: the summary
     counts them, and --adopt-scheduled plans these events, once.
@@ -110,7 +117,7 @@ def run(
     """
     return _run(
         RunArguments(
-            *(database, as_of, now, config, shards, workers, contacts),
+            *(database, as_of, now, config, defaults, shards, workers, contacts),
             *(dry_run, against, report, as_json, adopt_scheduled),
         )
     )
@@ -120,7 +127,7 @@ def _run(arguments: RunArguments) -> int:
     """Plan the file, write the report page and print the summary."""
     if arguments.against is not None and not arguments.dry_run:
         raise InputError("--against: compares two plans, and writes none; add --dry-run")
-    config = read_config(arguments.config)
+    given = given_config(arguments.config, arguments.defaults)
     options = RunOptions(
         as_of=read_date(arguments.as_of) if arguments.as_of else None,
         now=read_datetime(arguments.now) if arguments.now else None,
@@ -129,16 +136,19 @@ def _run(arguments: RunArguments) -> int:
         scope=read_ids(arguments.contacts) if arguments.contacts is not None else None,
         dry_run=arguments.dry_run,
         adopt_scheduled=arguments.adopt_scheduled,
+        of_the_file=given is None,
     )
     if arguments.report is not None:
         check_target(arguments.report)
+    new = given or recorded_or_defaults(arguments.database)
+    config = new.config
     old, remark = _compared(arguments, config) if arguments.dry_run else (None, None)
     with progress_bars() as progress:
         if old is not None:
-            new = NamedConfig(config, str(arguments.config or "the defaults, without --config"))
             summary = compare_plans(arguments.database, old, new, options, progress)
         else:
             summary = run_file(arguments.database, config, options, progress)
+    summary = summary.model_copy(update={"configuration": new.words})
     problem = _write_report(arguments.report, summary, arguments, config.horizon_days)
     if arguments.as_json:
         print(summary.model_dump_json())
@@ -154,16 +164,12 @@ def _compared(arguments: RunArguments, config: Config) -> tuple[NamedConfig | No
         old = NamedConfig(against, str(arguments.against))
     else:
         try:
-            recorded = FileDatabase(arguments.database).recorded_config()
+            old = recorded_or_defaults(arguments.database)
         except ConfigError as error:
-            return None, f"Not compared with the configuration of the last run: {error}"
-        if recorded is not None:
-            old = NamedConfig(recorded, "the configuration of the file's last run")
-        else:
-            old = NamedConfig(Config(), "the defaults, since no run of the file has recorded any")
+            return None, f"Not compared with the recorded configuration: {error}"
     if old.config != config:
         return old, None
-    given = arguments.config is not None or arguments.against is not None
+    given = arguments.config or arguments.defaults or arguments.against
     return None, f"The configuration does not differ from {old.words}." if given else None
 
 
@@ -173,6 +179,9 @@ def _print(arguments: RunArguments, summary: RunSummary, remark: str | None) -> 
     if summary.what_if is not None:
         print_what_if(console, summary, database=database, next_steps=next_steps)
         return
+    given = arguments.config is not None or arguments.defaults
+    others = "" if given else " (--config FILE or --defaults for another)"
+    paragraph(console, f"Configuration: {summary.configuration}{others}.", indent=0)
     if remark is not None:
         paragraph(console, remark, indent=0)
     print_summary(console, summary, database=database, advice=ISSUE_ADVICE, next_steps=next_steps)

@@ -67,7 +67,8 @@ def init(
     Without --config it gets the defaults, unless it has a configuration already.
     """
     check_org_id(org)
-    read_config(config)
+    if config is not None:
+        read_config(config)
     objects = _open(store)
     written = organizations.initialize(objects, org, config.read_bytes() if config else None)
     has_database = current(objects, org) is not None

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import apsw
 
-from almanac.database.catalog import raw_records, scalar
+from almanac.database.catalog import Record, raw_records, scalar
 from almanac.database.sql import columns_of
 
 OPEN = "config_type = 'organization' AND COALESCE(valid_to, '') = ''"
 
 
-def last_config(connection: apsw.Connection) -> str | None:
-    """Return the configuration that the last run recorded, as JSON; None without one.
+def open_record(connection: apsw.Connection) -> Record | None:
+    """Return the open row of config_versions, which the last run recorded; None without one.
 
-    A table of that name without the columns of ours belongs to another program.
+    A table of that name without the columns of ours belongs to another program. Columns that it
+    lacks besides are missing from the row.
     """
     columns = columns_of(connection, "config_versions")
     table = columns.table
@@ -22,7 +23,7 @@ def last_config(connection: apsw.Connection) -> str | None:
     order = "id" if columns.is_rowid("id") else columns.row_id() if table.has_rowid else ""
     tail = f"WHERE {OPEN} {f'ORDER BY {order} DESC' if order else ''} LIMIT 1"
     rows = raw_records(connection, table, tail)
-    return str(rows[0]["config_data"]) if rows and rows[0]["config_data"] is not None else None
+    return rows[0] if rows and rows[0]["config_data"] is not None else None
 
 
 def record_config(connection: apsw.Connection, canonical_json: str, now: str) -> bool:

@@ -19,7 +19,7 @@ from almanac.contact_ranges import MAX_ID, ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record
-from almanac.database.config_versions import last_config
+from almanac.database.config_versions import open_record
 from almanac.database.occupancy import count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
 from almanac.database.older_plans import scheduled_by_others
@@ -197,10 +197,15 @@ class Snapshot:
                 self._rate_increases = has_rate_increases(self._source.connection)
         return self._rate_increases
 
-    def last_config(self) -> str | None:
-        """Return the configuration that the last run recorded, as JSON; None without one."""
+    def open_config(self) -> Record | None:
+        """Return the row of the recorded configuration: see `config_versions.open_record`."""
         with map_errors(self._source.path):
-            return last_config(self._source.connection)
+            return open_record(self._source.connection)
+
+    def last_config(self) -> str | None:
+        """Return the text of the recorded configuration; None without one."""
+        row = self.open_config()
+        return str(row["config_data"]) if row else None
 
     def last_run(self, at_least: int = 0) -> Record | None:
         """Return the last row of scheduler_checkpoints, of runs over at least so many contacts."""

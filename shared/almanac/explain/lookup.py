@@ -19,7 +19,7 @@ from almanac.errors import RequestError
 from almanac.names import date_of_run
 from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.organizations.organizations import census_of
-from almanac.organizations.recorded_config import recorded_config
+from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, manifest_of
 
@@ -30,7 +30,7 @@ ADDRESSES_SHOWN = 10
 class Question:
     """A question about a contact; `basis_of` chooses what is not given."""
 
-    config: Config | None = None
+    config: NamedConfig | None = None
     as_of: dt.date | None = None
     now: dt.datetime | None = None
     on: dt.date | None = None  # why not on this day
@@ -157,14 +157,14 @@ def configuration_of(database: OpenDatabase, question: Question) -> tuple[Config
     else the defaults.
     """
     if question.config is not None:
-        return question.config, "the one given"
+        return question.config.config, question.config.words
     agency = database.agency
     if (
         isinstance(agency, StoreDatabase)
         and agency.store.stat(layout.config(agency.org)) is not None
     ):
         return agency.config(), "that of the organization"
-    recorded = recorded_config(Snapshot(database.source), database.name)
+    recorded = named_recorded_config(Snapshot(database.source), database.name)
     if recorded is not None:
-        return recorded, "the one recorded by the last run"
-    return Config(), "the defaults"
+        return recorded.config, recorded.words
+    return Config(), "the defaults, since no run has recorded one"

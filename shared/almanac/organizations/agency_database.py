@@ -25,7 +25,7 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
 from almanac.errors import Superseded
 from almanac.organizations.organizations import read_config
-from almanac.organizations.recorded_config import recorded_config
+from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
 from almanac.organizations.transfer import checked, publish_copy
 from almanac.progress import Progress
 from almanac.storage.store import ObjectStore
@@ -87,8 +87,13 @@ class FileDatabase:
 
     def recorded_config(self) -> Config | None:
         """Return the recorded configuration, if any. Raises as `open`, and ConfigError."""
+        found = self.named_recorded_config()
+        return found.config if found else None
+
+    def named_recorded_config(self) -> NamedConfig | None:
+        """Return the recorded configuration, and the day of the last run; as `recorded_config`."""
         with self.open() as source:
-            return recorded_config(Snapshot(source), self.name)
+            return named_recorded_config(Snapshot(source), self.name)
 
     @contextmanager
     def open(self, *, whole: bool = False, steady: bool = True) -> Iterator[Source]:

@@ -12,6 +12,7 @@ class Findings(BaseModel):
     """The state of a database file; if nothing is wrong, all counts are 0 and all lists empty."""
 
     database: str
+    configuration: str = ""  # by which the file is judged: where it comes from, in words
     usable: bool  # a run can plan it
     integrity: list[str]  # damage, as SQLite reports it
     unusable_tables: list[str]  # such as a view under the name of one of our tables

@@ -26,6 +26,8 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
     else:
         verdict = "can be planned, and no problem was found"
     paragraph(console, f"{found.database} {verdict}.", indent=0, style="bold")
+    if found.configuration:
+        paragraph(console, f"Configuration: {found.configuration}.", indent=0)
     if found.integrity:
         heading(console, "Damage")
         for line in found.integrity:

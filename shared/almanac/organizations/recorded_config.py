@@ -1,12 +1,22 @@
-"""The configuration of a database's last run: the one place that finds and parses it."""
+"""The recorded configuration of a database: the one place that finds and parses it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from almanac.config import Config, load_config
 from almanac.database.reading import Snapshot
 from almanac.errors import ConfigError
+from almanac.names import date_of_run
+
+
+@dataclass(frozen=True)
+class NamedConfig:
+    """A configuration, and where it comes from in words."""
+
+    config: Config
+    words: str
 
 
 def recorded_config(snapshot: Snapshot, name: str) -> Config | None:
@@ -15,10 +25,20 @@ def recorded_config(snapshot: Snapshot, name: str) -> Config | None:
     name: what messages call the database. Raises ConfigError if it does not parse, as one of
     another release may not.
     """
-    text = snapshot.last_config()
-    if not text:
+    found = named_recorded_config(snapshot, name)
+    return found.config if found else None
+
+
+def named_recorded_config(snapshot: Snapshot, name: str) -> NamedConfig | None:
+    """Return the recorded configuration, and the day of the last run; as `recorded_config`."""
+    row = snapshot.open_config()
+    text = str(row["config_data"]) if row else ""
+    if row is None or not text:
         return None
-    return _canonical(text) or load_config(text, f"{name}: config_versions")
+    config = parsed(text, name)
+    run = snapshot.last_run()
+    day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
+    return NamedConfig(config, f"the one recorded by {f'the run of {day}' if day else 'a run'}")
 
 
 def recorded_config_or_none(snapshot: Snapshot) -> Config | None:
@@ -27,6 +47,20 @@ def recorded_config_or_none(snapshot: Snapshot) -> Config | None:
         return recorded_config(snapshot, "the last run")
     except ConfigError:
         return None
+
+
+def parsed(text: str, name: str) -> Config:
+    """Return the configuration in a recorded text; raise ConfigError, as `recorded_config`."""
+    config = _canonical(text)
+    if config is not None:
+        return config
+    try:
+        return load_config(text, f"{name}: config_versions")
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}\n{name}: the recorded configuration cannot be read; almanac run "
+            "with --config FILE or --defaults records another"
+        ) from error
 
 
 def _canonical(text: str) -> Config | None:

@@ -105,6 +105,7 @@ class RunSummary(BaseModel):
     migrations: list[str] = []
     checksums: Checksums
     config_digest: str
+    configuration: str = ""  # where it comes from, in words; of `almanac run` on a file
     seconds: dict[str, float] = {}
     dry_run: bool = False
     what_if: WhatIf | None = None  # of a dry run that compares two configurations

@@ -23,12 +23,14 @@ import apsw
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange
 from almanac.database.backup import backup, errors_naming
+from almanac.database.config_versions import open_record
 from almanac.database.older_plans import adopt_scheduled
 from almanac.database.opening import data_version, map_errors, open_database, transaction
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.names import change_run_id, manual_run_id
+from almanac.organizations.recorded_config import parsed
 from almanac.organizations.snapshots import SnapshotRef, check_unchanged, reference_to
 from almanac.processes import worker_pool
 from almanac.progress import Progress, Stopwatch, silent
@@ -57,6 +59,7 @@ class RunOptions:
     scope: Sequence[ContactRange] | None = None
     changes: Sequence[PlannedChange] = ()  # of campaigns: only contacts they affect are planned
     dry_run: bool = False
+    of_the_file: bool = False  # the configuration is the recorded one, and must still be
     adopt_scheduled: bool = False  # see `almanac.database.older_plans`
     busy_seconds: float = 5.0  # how long to wait for a lock on the file
     shard_contacts: int = 50_000
@@ -70,12 +73,15 @@ class FileCommitter:
     connection: apsw.Connection
     version: int
     adopting: bool = False
+    of_the_file: bool = False
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         try:
             with transaction(self.connection, self.path):
                 if data_version(self.connection) != self.version:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
+                if self.of_the_file:
+                    self._check_recorded(plan.context.config)
                 if self.adopting:
                     adopt_scheduled(
                         self.connection,
@@ -88,6 +94,16 @@ class FileCommitter:
             if str(self.path) in str(error):
                 raise
             raise DatabaseError(f"{self.path}: {error}") from error
+
+    def _check_recorded(self, config: Config) -> None:
+        """Raise AlmanacError if another configuration was recorded while the run planned."""
+        row = open_record(self.connection)
+        text = str(row["config_data"]) if row else ""
+        if (parsed(text, str(self.path)) if text else Config()) != config:
+            raise AlmanacError(
+                f"{self.path}: another configuration was recorded while the run planned; nothing "
+                "was changed; run again"
+            )
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,13 @@ def _run_once(path: Path, config: Config, options: RunOptions, progress: Progres
         committer = (
             DryCommitter()
             if options.dry_run
-            else FileCommitter(path, copy.connection, copy.data_version, options.adopt_scheduled)
+            else FileCommitter(
+                path,
+                copy.connection,
+                copy.data_version,
+                options.adopt_scheduled,
+                options.of_the_file,
+            )
         )
         plan = copy.planned(config, options, watch)
         summary = merge_run(copy.store, plan, copy.database, committer, watch)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from almanac.config import Config
 from almanac.joins import Identity, all_but, identity_keys, match
+from almanac.organizations.recorded_config import NamedConfig
 from almanac.progress import Progress, Stopwatch
 from almanac.report.summary import RunSummary
 from almanac.report.what_if import (
@@ -26,14 +27,6 @@ from almanac.report.what_if import (
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
 from almanac.runs.local import RunOptions, as_of, copied
 from almanac.runs.totals import PlanTotals
-
-
-@dataclass(frozen=True)
-class NamedConfig:
-    """A configuration, and where it comes from in words."""
-
-    config: Config
-    words: str
 
 
 def compare_plans(
