@@ -49,6 +49,47 @@ def test_an_exclusion_by_age_tells_from_when(tiny: Agency) -> None:
     assert decision.inputs["year_round_from_age"] == 76
 
 
+def test_an_exclusion_names_the_rule_its_dates_and_its_source(tiny: Agency) -> None:
+    tiny.contact(state="TX", birth_date="1960-06-15")
+    source = {"cite": "Tex. Code 1", "url": "https://law.example/1", "verified": "2026-11-28"}
+    calendar = {
+        "kind": "calendar_window",
+        "from": "05-20",
+        "to": "06-10",
+        "valid_from": "2026-01-01",
+        "age": {"min": 65, "max": 70},
+        "pre_window_days": 5,
+        "id": "tx-1",
+        "source": source,
+    }
+    after = {"kind": "calendar_window", "from": "06-11", "to": "06-20", "pre_window_days": 0}
+    found = explain(tiny, state_rules={"TX": [calendar, after]})
+    decision = one(found, "birthday").last
+    assert decision.inputs == {
+        "state": "TX",
+        "rule": "calendar_window",
+        "from": "05-20",
+        "to": "06-10",
+        "pre_window_days": 5,
+        "window start": date("2027-05-15"),
+        "window end": date("2027-06-10"),
+        "joined with others from": date("2027-05-15"),
+        "to the end of": date("2027-06-20"),
+        "rule id": "tx-1",
+        "valid_from": date("2026-01-01"),
+        "age.min": 65,
+        "age.max": 70,
+        "source": "Tex. Code 1, https://law.example/1, verified 2026-11-28",
+        "ideal date": date("2027-06-01"),
+    }
+    assert "the window 2027-05-15 to 2027-06-20 of TX" in decision.why
+    assert found.contact.rule == (
+        "TX excludes 20 May to 10 June, and 5 days ahead of that (from 2026-01-01 on, at the ages "
+        "of 65 to 70) [Tex. Code 1, https://law.example/1, verified 2026-11-28]; 11 June to 20 June"
+    )
+    assert [w.rule for w in found.windows if w.source] == ["tx-1", "tx-1"]
+
+
 def test_a_crowded_span_tells_what_fills_it(tiny: Agency) -> None:
     tiny.contact(birth_date="1950-12-20", effective_date="2020-12-10")  # of use to 9 December
     tiny.sent("invoice", "2026-11-20")

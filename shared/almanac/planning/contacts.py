@@ -50,7 +50,7 @@ ISSUE_ADVICE = {
     INVALID_EFFECTIVE_DATE: "not a date (YYYY-MM-DD): no policy message, no policy window",
     INVALID_PHONE: "not a phone number of 10 to 15 digits: no text messages",
     NO_WINDOW_DATE: "the state has an exclusion window, and the date that it is counted from is "
-    "missing: no window protects the contact",
+    "missing: that window does not protect the contact",
 }
 
 
