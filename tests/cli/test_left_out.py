@@ -26,7 +26,7 @@ def tiny(tmp_path: Path) -> Agency:
 def text_ids(tiny: Agency, *ids: Any) -> None:
     """Replace the contacts by some with these ids."""
     tiny.query("DROP TABLE contacts")
-    tiny.query("CREATE TABLE contacts (id, email TEXT, birth_date TEXT)")
+    tiny.query("CREATE TABLE contacts (id, email TEXT, birth_date TEXT, state TEXT DEFAULT 'TX')")
     for number, each in enumerate(ids):
         email = f"user{number}@example.com"
         tiny.insert("contacts", id=each, email=email, birth_date="1950-06-01")

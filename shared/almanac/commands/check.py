@@ -35,12 +35,12 @@ def check(
     The file is judged by the configuration that a run would use: the one that is recorded in it,
     else the defaults. The plan of today is written to a private copy and undone, to find
     constraints and triggers that a run would fail on. Exits with 2 if the file cannot be planned as
-    it is; anything else is a warning.
+    it is, or only with --without-states; anything else is a warning.
     """
     with progress_bars() as progress:
         found = _checked(database, config, defaults, progress)
     print_result(found, as_json, partial(print_findings, advice=ISSUE_ADVICE))
-    return OK if found.usable else USAGE
+    return OK if found.usable and found.without_states is None else USAGE
 
 
 def _checked(database: Path, config: Path | None, defaults: bool, progress: Progress) -> Findings:

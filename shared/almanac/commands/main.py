@@ -61,7 +61,7 @@ def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = app(arguments, prog_name="almanac", standalone_mode=False)
     except typer.Abort:
-        return FAILURE
+        return failed("stopped; nothing was changed", FAILURE)
     except typer.TyperException as error:
         return _usage(error)
     # typer returns the number of Ctrl-C

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
+from almanac.commands.before_run import check_before_run
 from almanac.commands.config_arguments import (
     given_config,
     recorded_or_defaults,
@@ -55,6 +56,8 @@ class RunArguments:
     report: Path | None
     as_json: bool
     adopt_scheduled: bool
+    yes: bool
+    without_states: bool
 
 
 @app.command(
@@ -101,6 +104,16 @@ def run(
             help="Plan again what an older scheduler has left with status scheduled.",
         ),
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),
+    ] = False,
+    without_states: Annotated[
+        bool,
+        typer.Option(
+            "--without-states", help="Plan although no contact's state or ZIP code can be read."
+        ),
+    ] = False,
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
@@ -114,11 +127,15 @@ def run(
 
     With another configuration than that of the file's last run, --dry-run shows how the two plans
     differ, by day and by type.
+
+    A run for a day before that of the file's last run, or more than 31 days after it, asks first;
+    where it cannot ask, it needs --yes. Where no contact's state can be read, no rule would protect
+    any: that needs --without-states.
     """
     return _run(
         RunArguments(
             *(database, as_of, now, config, defaults, shards, workers, contacts),
-            *(dry_run, against, report, as_json, adopt_scheduled),
+            *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
         )
     )
 
@@ -142,6 +159,8 @@ def _run(arguments: RunArguments) -> int:
         check_target(arguments.report)
     new = given or recorded_or_defaults(arguments.database)
     config = new.config
+    meant = {"yes": arguments.yes, "without_states": arguments.without_states}
+    check_before_run(arguments.database, config, options, **meant)
     old, remark = _compared(arguments, config) if arguments.dry_run else (None, None)
     with progress_bars() as progress:
         if old is not None:

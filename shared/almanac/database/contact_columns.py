@@ -7,6 +7,7 @@ import apsw
 from almanac.config import ContactColumns
 from almanac.config_problems import near
 from almanac.database.catalog import TableInfo, describe
+from almanac.database.likely_columns import likely_columns
 from almanac.database.sql import Columns
 from almanac.errors import ConfigError, DatabaseError
 
@@ -43,9 +44,11 @@ def contacts_named(table: TableInfo | None, settings: ContactColumns, file: str)
         raise ConfigError("\n".join(problems))
     for name in REQUIRED:
         if not columns.has(name):
+            likely = likely_columns(columns).get(name)
             raise DatabaseError(
                 f"{file}: table contacts has no column {name}; it has {', '.join(there)}; "
                 f"contacts.columns.{name} of the configuration takes the name that it has here"
+                + (f", probably {likely!r}" if likely else "")
             )
     return columns
 

@@ -34,7 +34,7 @@ from almanac.database.range_tables import (
     RangeTable,
     contacts_table,
 )
-from almanac.database.schema import COMMITTED_INDEX
+from almanac.database.schema import COMMITTED_INDEX, IDENTIFIED
 from almanac.database.sources import Source, file_source
 from almanac.database.sql import Columns, trimmed
 from almanac.database.tables import Tables, distinct, listed
@@ -131,6 +131,13 @@ class Snapshot:
         sql = f"SELECT {whole}, {email} FROM contacts WHERE {whole} IS NOT NULL {order}"
         return distinct(self._tables.read(sql, (), schema), "id")
 
+    def state_texts(self, settings: ContactColumns, first: int, count: int) -> pa.Table:
+        """Return state and zip_code of so many rows of contacts in table order, from a row on."""
+        columns = self._tables.contacts(settings)
+        schema = pa.schema({"state": pa.string(), "zip_code": pa.string()})
+        sql = f"SELECT {columns.text('state')}, {columns.text('zip_code')} FROM contacts"
+        return self._tables.read(f"{sql} LIMIT {count} OFFSET {first}", (), schema)
+
     def total_contacts(self) -> int:
         """Return the number of all rows of contacts."""
         return self._tables.number("SELECT count(*) FROM contacts")
@@ -206,6 +213,19 @@ class Snapshot:
         """Return the text of the recorded configuration; None without one."""
         row = self.open_config()
         return str(row["config_data"]) if row else None
+
+    def planned_between(self, date: str, first: str, last: str) -> int:
+        """Return the number of PRE_SCHEDULED rows with a date in [first, last], ISO dates.
+
+        date: the column, `ideal_send_date` or `scheduled_send_date`.
+        """
+        columns = self._tables.columns("email_schedules")
+        if not columns.has("status", "ideal_send_date", "scheduled_send_date"):
+            return 0
+        condition = f"{selects.scheduled(columns)} AND {IDENTIFIED} AND {date} BETWEEN ?1 AND ?2"
+        return self._tables.number(
+            f"SELECT count(*) FROM email_schedules WHERE {condition}", first, last
+        )
 
     def last_run(self, at_least: int = 0) -> Record | None:
         """Return the last row of scheduler_checkpoints, of runs over at least so many contacts."""

@@ -18,6 +18,7 @@ from almanac.contact_ranges import covering
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.contact_columns import unknown_flags
 from almanac.database.inspection import inspect
+from almanac.database.likely_columns import likely_columns
 from almanac.database.range_tables import (
     ANSWERS,
     CLICKS,
@@ -38,12 +39,14 @@ from almanac.organizations.brief import (
     unreadable,
 )
 from almanac.organizations.findings import Findings
+from almanac.organizations.readable_states import no_state_read
 from almanac.planning.contacts import read_contacts
 from almanac.planning.issues import count_by_issue
 from almanac.planning.kinds import KindTable
 from almanac.planning.texts import filled
 from almanac.progress import Progress, silent
-from almanac.report.lines import by_count
+from almanac.report.alerts import alerts
+from almanac.report.lines import UNKNOWN, by_count
 from almanac.rules.gaps import rules_line
 from almanac.rules.states import USPS_STATES
 
@@ -122,6 +125,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     odd: Counter[str] = Counter()
     without: Counter[str] = Counter()
     states: set[int] = set()
+    dates_given: Counter[str] = Counter()
     on_closed: Counter[str] = Counter()
     closed = [civil.day_of(day) for day in context.closed_days]
     eligible = 0
@@ -139,6 +143,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         issues.update(count_by_issue(batch.issues))
         eligible += len(batch.contacts)
         states.update(np.unique(batch.contacts.state).tolist())
+        dates_given.update(batch.dates_given)
         without.update(batch.left_out)
         for rows, columns in _DATES:
             found = snapshot.read(rows, each)
@@ -148,12 +153,9 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
                 days = civil.parse_dates(found["scheduled_send_date"])
                 on_closed.update(map(civil.text_of, days[np.isin(days, closed)].tolist()))
     progress("contacts", len(ranges), len(ranges))
-    instances = snapshot.campaign_instances()
-    for column in _INSTANCE_DATES:
-        given = [str(row[column]) for row in instances if row.get(column) is not None]
-        texts = pa.chunked_array([given], pa.string())
-        odd[f"campaign_instances.{column}"] = int(np.count_nonzero(odd_dates(texts)))
-    run = snapshot.last_run()
+    odd.update(_odd_dates_of_instances(snapshot))
+    run, contacts = snapshot.last_run(), snapshot.contact_columns(settings)
+    named = {USPS_STATES[code] if code >= 0 else UNKNOWN for code in states}
     oddities, total = snapshot.oddities(settings), snapshot.total_contacts()
     refused: dict[str, object] = {}
     if total and not len(ids):
@@ -162,11 +164,17 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     return refused | {
         "contacts_left_out": dict(by_count(without)),
         "aep": aep_in_words(context),
-        "rules": rules_line(
-            config, today, context.horizon, [USPS_STATES[code] for code in states if code >= 0]
+        "rules": rules_line(config, today, context.horizon, named - {UNKNOWN}),
+        "without_states": no_state_read(snapshot, config),
+        "alerts": alerts(
+            {UNKNOWN: eligible} if named == {UNKNOWN} else {},
+            any(config.rules.values()),
+            issues,
+            dates_given,
         ),
+        "likely_columns": likely_columns(contacts),
         "split_overlaps": split_overlaps(context),
-        "unknown_flags": unknown_flags(snapshot.contact_columns(settings), settings),
+        "unknown_flags": unknown_flags(contacts, settings),
         **unreadable(oddities),
         "eligible": eligible,
         "issues": dict(sorted(issues.items())),
@@ -177,3 +185,13 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None,
     }
+
+
+def _odd_dates_of_instances(snapshot: Snapshot) -> dict[str, int]:
+    """Return by column of campaign_instances how many texts are no date."""
+    instances, found = snapshot.campaign_instances(), {}
+    for column in _INSTANCE_DATES:
+        given = [str(row[column]) for row in instances if row.get(column) is not None]
+        texts = pa.chunked_array([given], pa.string())
+        found[f"campaign_instances.{column}"] = int(np.count_nonzero(odd_dates(texts)))
+    return found

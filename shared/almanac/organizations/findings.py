@@ -29,6 +29,10 @@ class Findings(BaseModel):
     duplicate_ids: int  # rows of contacts that are left out
     non_integer_ids: int
     invalid_ids: Unreadable = Unreadable()  # the same with examples
+    # neither state nor ZIP code of any contact can be read: a run needs --without-states
+    without_states: str | None = None
+    alerts: list[str] = []  # what cannot be read of all or of most contacts
+    likely_columns: dict[str, str] = {}  # by name of a column that contacts lacks: another
     refused: str | None = None  # why a run refuses the file, where that is neither of the above
     issues: dict[str, int] = {}  # by kind: contacts
     left_out: list[LeftOut] = []
@@ -51,7 +55,7 @@ class Findings(BaseModel):
     def warnings(self) -> int:
         """Return the number of problems that do not prevent planning."""
         lists = (
-            *(self.issues, self.left_out, self.odd_dates),
+            *(self.alerts, self.likely_columns, self.issues, self.left_out, self.odd_dates),
             *(self.split_overlaps, self.ignoring_triggers, self.unknown_flags, self.on_closed_days),
         )
         counts = (

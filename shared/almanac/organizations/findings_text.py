@@ -8,6 +8,7 @@ from rich.console import Console
 
 from almanac.organizations.findings import Findings
 from almanac.plurals import plural
+from almanac.report.alerts import NO_STATE, print_warnings
 from almanac.report.headlines import short_day
 from almanac.report.left_out import UNKNOWN_FLAGS, invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import advised
@@ -21,11 +22,14 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
     """Print the state of the file, the worst first; `advice` is by kind of contact issue."""
     if not found.usable:
         verdict = "cannot be used as it is"
+    elif found.without_states is not None:
+        verdict = "needs --without-states to be planned"
     elif found.warnings:
         verdict = "can be planned; some of its data should be checked"
     else:
         verdict = "can be planned, and no problem was found"
     paragraph(console, f"{found.database} {verdict}.", indent=0, style="bold")
+    print_warnings(console, _alerts(found), found.likely_columns, found.database)
     if found.configuration:
         paragraph(console, f"Configuration: {found.configuration}.", indent=0)
     if found.integrity:
@@ -84,6 +88,13 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())
     _missing(console, found)
+
+
+def _alerts(found: Findings) -> list[str]:
+    """Return what must be seen first."""
+    if found.without_states is None:
+        return found.alerts
+    return [found.without_states, *(each for each in found.alerts if each != NO_STATE)]
 
 
 def _contacts(console: Console, found: Findings, advice: Mapping[str, str]) -> None:

@@ -29,6 +29,7 @@ from almanac.schedule_status import suppression_reason
 SAME_DIGIT = "^(" + "|".join(f"{digit}+" for digit in range(10)) + ")$"
 FIRST_DATE = civil.day_of(dt.date(1901, 1, 1))  # an older date is a placeholder
 UNKNOWN = -1
+DATE_COLUMNS = ("birth_date", "effective_date")
 
 INVALID_EMAIL = "invalid_email"
 INVALID_STATE = "invalid_state"
@@ -81,6 +82,7 @@ class ContactBatch:
     suppressed: Suppressed  # row by row with `contacts`
     issues: pa.Table  # contact_id, issue, detail; sorted
     left_out: Counter[str]  # those in scope that are not in `contacts`, by why
+    dates_given: dict[str, int]  # by column of dates: active contacts whose text is not empty
 
     def texted(self, contact: Index, kind: Codes, kind_table: KindTable) -> Mask:
         """Return which messages may go out as text messages too."""
@@ -130,6 +132,7 @@ def read_contacts(
         suppressed.take(eligible),
         _issues_of(table, read),
         why_left_out(statuses, read.valid_email, eligible),
+        {name: int(filled(trimmed(table, name)).sum()) for name in DATE_COLUMNS},
     )
 
 

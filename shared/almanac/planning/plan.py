@@ -71,7 +71,7 @@ class ShardPlan:
     statuses: TargetStatuses
     metadata: pa.Array  # texts that candidates.details points into
     issues: pa.Table  # contact_id, issue, detail of all contacts in scope
-    counts: Counter[str]  # contacts, eligible, candidates, scheduled_before
+    counts: Counter[str]  # contacts, eligible, candidates, scheduled_before, dates given by column
     contacts_checksum: int
     before_checksum: int  # of the planned rows in scope, as the snapshot has them
     history_checksum: int  # of those that stay as history, as they will be
@@ -152,6 +152,7 @@ def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> S
             eligible=len(batch.contacts),
             candidates=len(drafts),
             scheduled_before=int(previous.rows.scheduled.sum()),
+            **batch.dates_given,
         ),
         contacts_checksum=table_checksum(joined_checksums(data.contacts)),
         before_checksum=table_checksum(previous.checksums()),

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from almanac import __version__
+from almanac.report.alerts import likely_in_words
 from almanac.report.left_out import invalid_id_notes, odd_targets
 from almanac.report.lines import (
     CampaignLine,
@@ -194,6 +195,8 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
 
 def _notes(summary: RunSummary, is_whole: bool) -> list[str]:
     notes = ["A dry run: nothing was written."] if summary.dry_run else []
+    notes += [f"Warning: {line}." for line in summary.alerts]
+    notes += [f"Warning: {line}." for line in likely_in_words(summary.likely_columns)]
     some = f"The run planned {summary.contacts_in_scope:,} of the contacts"
     if is_whole:
         notes.append(f"{some}; all numbers except the changes are those of the whole database.")

@@ -98,6 +98,9 @@ class RunSummary(BaseModel):
     split_overlaps: list[str] = []  # instances of one split group that share contacts, in words
     # opt-out and consent columns of the configuration that contacts does not have, in words
     unknown_flags: list[str] = []
+    alerts: list[str] = []  # what cannot be read of all or of most contacts, in words
+    # by name of a column that contacts lacks: the one that probably is meant
+    likely_columns: dict[str, str] = {}
     shared_addresses: SharedAddresses | None = None  # of a run over all contacts
     # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0

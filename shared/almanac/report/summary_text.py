@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from almanac.plurals import plural
+from almanac.report.alerts import print_warnings
 from almanac.report.left_out import UNKNOWN_FLAGS, invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import CHANGES, advised, by_count, split_reason
 from almanac.report.summary import RunSummary
@@ -76,6 +77,7 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
         ("", summary.skipped_total, "skipped, each with its reason"),
     ]
     table(console, ("", ">", ""), rows)
+    print_warnings(console, summary.alerts, summary.likely_columns, database)
     for note in invalid_id_notes(summary.invalid_ids):
         paragraph(console, note, indent=0)
     if summary.aep:

@@ -19,6 +19,7 @@ from almanac.balancing.place import NoDayCodes, place
 from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database.contact_columns import unknown_flags
+from almanac.database.likely_columns import likely_columns
 from almanac.database.oddities import Oddities
 from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
@@ -64,6 +65,7 @@ class Balanced:
     shared_addresses: SharedAddresses | None  # of a run over all contacts
     scheduled_by_others: int  # rows of older schedulers that block their events
     unknown_flags: list[str]  # configured opt-out and consent columns that do not exist, in words
+    likely_columns: dict[str, str]  # see `almanac.database.likely_columns`
     fixed: Counts  # messages per day from as_of on that the run does not place
     before: PlanBefore
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
@@ -103,7 +105,8 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         of_all = plan.scope is None and not plan.changes
         shared = shared_addresses_of(snapshot, settings) if of_all else None
         by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
-        flags = unknown_flags(snapshot.contact_columns(settings), settings)
+        columns = snapshot.contact_columns(settings)
+        flags, likely = unknown_flags(columns, settings), likely_columns(columns)
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot, settings)
     skip = NoDayCodes(
@@ -124,6 +127,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         shared_addresses=shared,
         scheduled_by_others=by_others,
         unknown_flags=flags,
+        likely_columns=likely,
         fixed=fixed[0],
         before=before,
         suppressions=suppressions,

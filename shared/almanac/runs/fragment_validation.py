@@ -24,6 +24,7 @@ from almanac.frames import (
     ScheduledDays,
     Small,
 )
+from almanac.planning.contacts import DATE_COLUMNS
 from almanac.planning.kinds import KindTable
 from almanac.planning.removed import WHYS
 from almanac.rules.states import USPS_STATES
@@ -95,6 +96,7 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: Ki
             ),
             (_of_contacts(fragment, first, last), "an issue is of another contact"),
             (fragment.facts["candidates"] == len(candidates), "its candidates are counted wrongly"),
+            (_counts_dates(fragment), "its dates are counted wrongly"),
             (
                 audience.states.keys() <= {"", *USPS_STATES}
                 and audience.states.total() == eligible <= fragment.facts["contacts"],
@@ -124,6 +126,13 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: Ki
                 "its campaigns are counted wrongly",
             ),
         ]
+    )
+
+
+def _counts_dates(fragment: Fragment) -> bool:
+    facts, issues = fragment.facts, fragment.issue_counts
+    return all(
+        issues[f"invalid_{name}"] <= facts[name] <= facts["contacts"] for name in DATE_COLUMNS
     )
 
 

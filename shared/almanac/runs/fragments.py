@@ -51,6 +51,8 @@ _FACTS = (
     "eligible",
     "candidates",
     "scheduled_before",
+    "birth_date",
+    "effective_date",
     "contacts_checksum",
     "before_checksum",
     "history_checksum",

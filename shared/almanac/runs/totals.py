@@ -25,6 +25,7 @@ from almanac.frames import (
 from almanac.joins import positions
 from almanac.organizations.brief import aep_in_words, left_out, split_overlaps, unreadable
 from almanac.planning.removed import WHYS
+from almanac.report.alerts import alerts
 from almanac.report.lines import ChangeLine, ClosedDayMoves
 from almanac.report.summary import Checksums, DayLoad, RunSummary
 from almanac.runs.balance import Balanced, Outcome
@@ -258,6 +259,8 @@ class PlanTotals:
             aep=aep_in_words(plan.context),
             split_overlaps=split_overlaps(plan.context),
             unknown_flags=self.balanced.unknown_flags,
+            alerts=self._alerts(),
+            likely_columns=self.balanced.likely_columns,
             **unreadable(self.balanced.oddities),
             shared_addresses=self.balanced.shared_addresses,
             scheduled_by_others=self.balanced.scheduled_by_others,
@@ -265,6 +268,13 @@ class PlanTotals:
             checksums=checksums,
             config_digest=plan.context.config.digest(),
         )
+
+    def _alerts(self) -> list[str]:
+        plan = self.balanced.plan
+        if plan.scope is not None or plan.changes:  # a few contacts say nothing of the file
+            return []
+        any_rule = any(plan.context.config.rules.values())
+        return alerts(self.figures.states, any_rule, self.issues, self.facts)
 
     def _by_type(self, counts: np.ndarray) -> dict[str, int]:
         """Return the counts of kinds by email type, in order, without zeros."""

@@ -126,6 +126,8 @@ def _data(store: ObjectStore, last: LastRun | None) -> DataQuality | None:
         left_out=summary.left_out,
         split_overlaps=summary.split_overlaps,
         unknown_flags=summary.unknown_flags,
+        alerts=summary.alerts,
+        likely_columns=summary.likely_columns,
     )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 
 from rich.console import Console
 
+from almanac.report.alerts import likely_in_words
 from almanac.report.left_out import UNKNOWN_FLAGS
 from almanac.report.text import heading, paragraph, table
 from almanac.status.model import OrganizationStatus, RunStatus, StoreStatus
@@ -47,6 +48,9 @@ def print_organization(console: Console, found: OrganizationStatus) -> None:
         ranked = sorted(found.data.issues.items(), key=lambda pair: (-pair[1], pair[0]))
         table(console, ("", ">"), ranked)
     if found.data:
+        _print_lines(console, "Warnings of the last run", found.data.alerts)
+        likely = likely_in_words(found.data.likely_columns)
+        _print_lines(console, "Columns by another name", likely)
         _print_lines(console, UNKNOWN_FLAGS, found.data.unknown_flags)
         _print_lines(console, "Splits that overlap", found.data.split_overlaps)
     if found.data and found.data.left_out:
