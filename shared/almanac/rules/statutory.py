@@ -6,7 +6,19 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from almanac.yaml_text import read_mapping
+import yaml
+
+# libyaml reads the file in a tenth of the time; PyYAML is built without it on some systems
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):  # type: ignore[misc]
+    """A loader that leaves dates as texts, as they are in a configuration."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [each for each in few if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, few in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 @cache
@@ -16,12 +28,8 @@ def statutory_rules() -> dict[str, list[dict[str, Any]]]:
     The result must not be changed.
     """
     text = resources.files("almanac.rules").joinpath("statutory.yaml").read_bytes()
-    document, problems = read_mapping(text, "statutory.yaml")
-    rules = document["rules"]
-    if problems or not isinstance(rules, list):
-        raise ValueError(f"statutory.yaml: {problems or 'no list of rules'}")
     by_state: dict[str, list[dict[str, Any]]] = {}
-    for keys in rules:
+    for keys in yaml.load(text, _Loader)["rules"]:
         rule = dict(keys)
         by_state.setdefault(rule.pop("state"), []).append(rule)
     return by_state
