@@ -554,3 +554,16 @@ def test_in_a_store_a_change_is_a_version_and_no_change_is_none(
     assert len(list(list_versions(store, ORG))) == 4
     before = rows(path)
     assert suppression("export", "--org", ORG).out.count("\n") == len(before) + 3
+
+
+def test_a_mistyped_address_is_no_success(path: Path) -> None:
+    sql = "SELECT id, email FROM contacts WHERE id IN (SELECT contact_id FROM email_schedules "
+    (contact, email), *_ = change(path, f"{sql} WHERE status = 'pre-scheduled') ORDER BY id")
+    mistyped = email.replace(".", "", 1)
+    told = " ".join(suppression("add", path, "--email", mistyped, "--on", AS_OF).out.split())
+    assert "No contact has this address. The nearest: " in told
+    assert f"{email} (contact {contact})" in told
+    assert "It stops no planned message that was not stopped before." in told
+    told = " ".join(suppression("add", path, "--email", email, "--on", AS_OF).out.split())
+    assert "1 contact has this address. It stops " in told
+    assert answer("add", path, "--phone", "+1 999 111 2222")["contacts"] == 0

@@ -26,6 +26,8 @@ from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import IN_FORCE, Suppression
 from almanac.delivery import suppressions, suppressions_text
+from almanac.delivery.added_suppression import AddedSuppression
+from almanac.delivery.added_suppression import add as add_suppression
 from almanac.delivery.suppression_file import from_texts
 from almanac.errors import InputError
 from almanac.organizations.agency_database import AgencyDatabase
@@ -249,18 +251,14 @@ def _add(
     settings: ContactColumns,
     as_json: bool,
 ) -> int:
-    def edit(connection: apsw.Connection) -> tuple[bool, suppressions.Effect, int]:
-        added = suppressions.add(connection, new, day, settings)
-        others = suppressions.same_address(connection, [new], day, settings)
-        return added, suppressions.effect(connection, day, settings), others
+    def edit(connection: apsw.Connection) -> AddedSuppression:
+        return add_suppression(connection, new, day, settings)
 
-    added, effect, others = edit_suppressions(agency, edit)
+    done = edit_suppressions(agency, edit)
     if as_json:
-        print_json(
-            added=added, suppression=suppressions.record(new), effect=effect, same_address=others
-        )
+        print_json(suppression=suppressions.record(new), **done.model_dump(mode="json"))
     else:
         console = console_for(sys.stdout)
-        suppressions_text.print_added(console, new, added, effect)
-        suppressions_text.print_same_address(console, others)
+        suppressions_text.print_added(console, new, done)
+        suppressions_text.print_same_address(console, done.same_address)
     return OK

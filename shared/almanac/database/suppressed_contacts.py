@@ -124,6 +124,16 @@ def _by_number(
         yield scope, ids[there.to_numpy(zero_copy_only=False)]
 
 
+def with_number(connection: apsw.Connection, phone: str, settings: ContactColumns) -> int:
+    """Return the number of contacts that have a phone number."""
+    contacts = contacts_of(connection, settings)
+    sql = f"SELECT {contacts.whole('id')}, {contacts.text('phone_number')} FROM main.contacts "
+    where = f"WHERE {_first_of_each(contacts)} AND {contacts.text('phone_number')} <> ''"
+    found = RowReader(Path(connection.filename), connection).read(sql + where, (), _PHONES)
+    numbers = _bare_numbers(found["phone"].combine_chunks())
+    return int(pc.sum(pc.equal(numbers, bare_number(phone))).as_py() or 0)
+
+
 def _bare_numbers(texts: pa.Array) -> pa.Array:
     """Return `phone_number.bare_number` of each text."""
     digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"\.0$|[^0-9]", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 import apsw
 import numpy as np
 
@@ -12,6 +14,9 @@ from almanac.database.sql import columns_of, trimmed
 from almanac.database.suppressed_contacts import suppressed
 from almanac.database.suppressions import ALL_CAMPAIGNS, address
 from almanac.frames import Ids
+
+NEAREST, ALIKE = 3, 0.8  # addresses that are named, and how alike they are at least
+LONGER, COMPARED = 3, 5_000  # characters by which lengths differ; addresses compared one by one
 
 
 def known_types(connection: apsw.Connection) -> frozenset[str]:
@@ -45,6 +50,45 @@ def sharing(connection: apsw.Connection, contacts: Ids, day: str, settings: Cont
     if not len(others):
         return 0
     return len(np.setdiff1d(others, suppressed(connection, day, settings)))
+
+
+def with_address(connection: apsw.Connection, email: str, settings: ContactColumns) -> int:
+    """Return the number of contacts that have an address."""
+    columns = contacts_of(connection, settings)
+    sql = f"SELECT count({columns.whole('id')}) FROM main.contacts WHERE {address(columns)} = ?"
+    return int(scalar(connection, sql, email.strip().lower()))
+
+
+def near_addresses(
+    connection: apsw.Connection, email: str, settings: ContactColumns
+) -> list[tuple[str, int]]:
+    """Return the addresses of contacts that are most like one, each with its first contact.
+
+    Compared are those of about the same length that share the name, or the beginning or the end of
+    the name together with the domain.
+    """
+    wanted = email.strip().lower()
+    name, _, domain = wanted.partition("@")
+    columns = contacts_of(connection, settings)
+    theirs, local = address(columns), "substr(their, 1, instr(their, '@') - 1)"
+    ends = f"substr({local}, 1, 2) = :first OR substr({local}, -2) = :last"
+    found = connection.execute(
+        f"SELECT CAST(their AS BLOB), min(id) FROM (SELECT {theirs} AS their, "
+        f"{columns.whole('id')} AS id FROM main.contacts) WHERE id IS NOT NULL "
+        f"AND abs(length(their) - :length) <= {LONGER} AND ({local} = :name "
+        f"OR (their LIKE :domain AND ({ends}))) GROUP BY 1 LIMIT {COMPARED}",
+        {
+            "length": len(wanted),
+            "name": name,
+            "domain": f"%@{domain}",
+            "first": name[:2],
+            "last": name[-2:],
+        },
+    )
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    contacts = {as_text(blob, encoding): int(contact) for blob, contact in found}
+    close = difflib.get_close_matches(wanted, contacts, n=NEAREST, cutoff=ALIKE)
+    return [(each, contacts[each]) for each in close]
 
 
 def phone_of(connection: apsw.Connection, contact: int, settings: ContactColumns) -> str:

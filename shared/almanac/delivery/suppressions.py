@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterable
-from typing import NamedTuple, TextIO
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, Self, TextIO
 
 import apsw
 import numpy as np
@@ -18,7 +18,7 @@ from almanac.config import ContactColumns
 from almanac.database import suppressions
 from almanac.database.catalog import scalar
 from almanac.database.contact_columns import contacts_of
-from almanac.database.suppressed_contacts import by_scope, planned
+from almanac.database.suppressed_contacts import PlannedMessage, by_scope, planned
 from almanac.database.suppression_lookups import phone_of, sharing
 from almanac.database.suppressions import COLUMNS, ENDED, IN_FORCE, Suppression
 from almanac.delivery.suppression_file import ParsedSuppressions, date_of
@@ -58,6 +58,12 @@ class Effect(BaseModel):
     contacts: int  # that are suppressed and have messages planned
     messages: int  # of these contacts, dated that day or later
 
+    @classmethod
+    def of(cls, day: dt.date, found: Collection[PlannedMessage]) -> Self:
+        """Count the messages that are skipped from the day on."""
+        contacts = {message.contact_id for message in found}
+        return cls(day=day, contacts=len(contacts), messages=len(found))
+
 
 class Loaded(BaseModel):
     """What became of the rows of a file."""
@@ -78,15 +84,21 @@ def counts(connection: apsw.Connection, day: dt.date) -> list[SuppressionCount]:
 
 def effect(connection: apsw.Connection, day: dt.date, settings: ContactColumns) -> Effect:
     """Count the planned messages that the next run, on the day, will skip."""
+    return Effect.of(day, stopped(connection, day, settings))
+
+
+def stopped(
+    connection: apsw.Connection, day: dt.date, settings: ContactColumns
+) -> set[PlannedMessage]:
+    """Return the planned messages that the next run, on the day, will skip."""
     iso = day.isoformat()
-    found = {
+    return {
         row
         for scope, contacts in by_scope(connection, iso, settings).items()
         if not scope.only_texts
         for row in planned(connection, contacts, iso)
         if scope.concerns(row.email_type)
     }
-    return Effect(day=day, contacts=len({row.contact_id for row in found}), messages=len(found))
 
 
 def add(

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from almanac.csv_input.rejects import Rejects
 from almanac.database.suppressions import IN_FORCE, Suppression
+from almanac.delivery.added_suppression import AddedSuppression
 from almanac.delivery.suppressions import Effect, Loaded, SuppressionCount
 from almanac.plurals import plural
 from almanac.report.text import listed, paragraph, table
@@ -44,15 +45,38 @@ def print_lookup(console: Console, who: str, day: dt.date, found: Sequence[Suppr
     _print_rows(console, found)
 
 
-def print_added(console: Console, new: Suppression, added: bool, effect: Effect) -> None:
-    """Print one suppression that was added, or existed already."""
+def print_added(console: Console, new: Suppression, done: AddedSuppression) -> None:
+    """Print one suppression that was added, or existed already, and what it changes."""
     who = " and ".join(_names(new))
     span = f"from {new.since}" + (f" to {new.until}" if new.until else " on")
-    what = f"suppressed {span if added else 'already'}, reason {new.reason or 'unspecified'}"
+    what = f"suppressed {span if done.added else 'already'}, reason {new.reason or 'unspecified'}"
     if not new.of_all_messages:
         what += f", only {_messages_of(new)}"
     paragraph(console, f"{who}: {what}.", indent=0)
-    print_effect(console, effect)
+    paragraph(console, f"{_whose(new, done)} {_stops(done)}", indent=0)
+    print_effect(console, done.effect)
+
+
+def _whose(new: Suppression, done: AddedSuppression) -> str:
+    """Return whether any contact has the address or the number, and which address may be meant."""
+    what = "number" if new.phone else "id" if new.contact_id else "address"
+    if done.contacts:
+        return f"{plural(done.contacts, 'contact has', 'contacts have')} this {what}."
+    text = f"No contact has this {what}."
+    if not done.near:
+        return text if new.phone else f"{text} No address of a contact is like it."
+    near = ", ".join(f"{each.email} (contact {each.contact})" for each in done.near)
+    return f"{text} The nearest: {near}."
+
+
+def _stops(done: AddedSuppression) -> str:
+    stops = done.stops
+    if not done.added:
+        return "Nothing was changed."
+    if not stops.messages:
+        return "It stops no planned message that was not stopped before."
+    messages = plural(stops.messages, "planned message")
+    return f"It stops {messages} of {plural(stops.contacts, 'contact')}."
 
 
 def print_same_address(console: Console, others: int) -> None:
@@ -115,7 +139,7 @@ def print_effect(console: Console, effect: Effect) -> None:
         text = f"No suppressed contact has messages planned from {effect.day} on."
     else:
         text = (
-            f"{plural(effect.messages, 'planned message')} of "
+            f"In all, {plural(effect.messages, 'planned message')} of "
             f"{plural(effect.contacts, 'contact')} will be skipped by the next run for what is in "
             f"force on {effect.day}; almanac due leaves them out from now on."
         )
