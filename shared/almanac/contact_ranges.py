@@ -45,6 +45,13 @@ def in_ranges(ids: Ids, ranges: Sequence[ContactRange] | None) -> Ids:
     return ids[chosen]
 
 
+def without_ids(ids: Ids, ranges: Sequence[ContactRange]) -> list[ContactRange]:
+    """Return the ranges in which none of the sorted ids lies."""
+    firsts, lasts = zip(*ranges, strict=True)
+    start, end = np.searchsorted(ids, firsts), np.searchsorted(ids, lasts, side="right")
+    return [ranges[n] for n in np.flatnonzero(start == end).tolist()]
+
+
 def cut(ids: Ids, contacts: int, shard_contacts: int, shards: int | None) -> list[ContactRange]:
     """Return the range of each shard: they adjoin, and have about equally many of the sorted ids.
 

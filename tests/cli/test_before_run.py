@@ -170,3 +170,13 @@ def test_on_a_terminal_the_answer_decides(tiny: Agency, monkeypatch: pytest.Monk
         assert answer.code == code
         assert "Run all the same? [y/N]: " in answer.err
         assert ("stopped; nothing was changed" in answer.err) == bool(code)
+
+
+def test_ids_that_no_contact_has_are_named_and_fail_where_nothing_is_left(tiny: Agency) -> None:
+    answer = run(tiny, "--contacts", "1,7,90-99", "--json")
+    assert (answer.code, json.loads(answer.out)["contacts_in_scope"]) == (0, 1)
+    assert answer.err == f"Warning: --contacts: {tiny.path} has no contact 7, 90-99\n"
+    answer = run(tiny, "--contacts", "7,90-99", "--dry-run")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.endswith("has no contact 7, 90-99; nothing is left to plan\n")
+    assert run(tiny, "--contacts", "1-99").err == ""

@@ -20,6 +20,7 @@ import pytest
 
 from almanac.commands.exit_codes import guarded
 from almanac.errors import DatabaseError, InputError, SnapshotMoved
+from almanac.statistics.file_report import overview
 from tests.support.cli_calls import (
     AS_OF,
     ENVIRONMENT,
@@ -141,17 +142,17 @@ def test_output_that_cannot_be_written_is_a_failure() -> None:
             check=False,
         )
     assert ended.returncode == 1
-    assert ended.stderr == "Error: No space left on device\n"
+    assert ended.stderr == "Error: standard output: No space left on device\n"
 
 
-def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_run_whose_reader_is_gone_is_committed_and_succeeds(tmp_path: Path) -> None:
     path = agency(tmp_path / "agency.sqlite3", 20)
     script = (
         "import sys; from almanac.commands.main import main; "
         "sys.stdin.readline(); main(sys.argv[1:])"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, "check", str(path)],
+        [sys.executable, "-c", script, "run", str(path), "--as-of", AS_OF],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -165,7 +166,8 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
     process.stdin.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait() == 1
+    assert process.wait() == 0
+    assert overview(path).as_of.isoformat() == AS_OF
 
 
 def test_no_progress_is_drawn_in_a_pipe(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from almanac.config import Config, load_config
-from almanac.contact_ranges import MAX_ID, ContactRange, merged
+from almanac.contact_ranges import MAX_ID, ContactRange
 from almanac.errors import InputError
 from almanac.names import FIRST_YEAR, LAST_YEAR
 from almanac.outputs import check_out
@@ -84,10 +84,8 @@ def read_assignments(words: Sequence[str], option: str | None = None) -> dict[st
 
 
 def read_ids(text: str) -> list[ContactRange]:
-    """Return ranges of contact ids: of `5,7,100-200`, or of `@file` with any number of such lines.
-
-    The ranges are in order and do not overlap.
-    """
+    """Return ids and ranges of ids as they are given: `5,7,100-200`, or `@file` with any number of
+    such lines."""
     if text.startswith("@"):
         path = Path(text[1:])
         try:
@@ -100,7 +98,7 @@ def read_ids(text: str) -> list[ContactRange]:
         ranges = list(_items(text, ""))
     if not ranges:
         raise InputError("--contacts: no ids; expected ids and ranges such as 5,7,100-200")
-    return merged(ranges)
+    return ranges
 
 
 def _items(line: str, place: str) -> Iterator[ContactRange]:

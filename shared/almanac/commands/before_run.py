@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
 from almanac.config import Config
+from almanac.contact_ranges import ContactRange, without_ids
 from almanac.database.likely_columns import likely_columns
 from almanac.database.reading import Snapshot
-from almanac.errors import InputError
+from almanac.errors import AlmanacError, InputError
 from almanac.organizations.agency_database import FileDatabase
 from almanac.organizations.last_run_day import day_jump
 from almanac.organizations.readable_states import no_state_read
 from almanac.report.alerts import mapping_command
+from almanac.report.text import listed
 from almanac.runs.local import RunOptions, as_of
+
+NAMED = 10  # unknown ids in a message
 
 
 def check_before_run(
@@ -50,3 +55,16 @@ def check_before_run(
     print(question, end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise typer.Abort
+
+
+def check_contacts(path: Path, given: Sequence[ContactRange], config: Config) -> None:
+    """Name the ids and ranges that no contact has; raise AlmanacError if none has any."""
+    with FileDatabase(path).open() as source:
+        unknown = without_ids(Snapshot(source).contact_ids(config.contacts), given)
+    if not unknown:
+        return
+    names = listed([str(a) if a == b else f"{a}-{b}" for a, b in unknown], NAMED)
+    text = f"--contacts: {path} has no contact {names}"
+    if len(unknown) == len(given):
+        raise AlmanacError(f"{text}; nothing is left to plan")
+    print(f"Warning: {text}", file=sys.stderr)

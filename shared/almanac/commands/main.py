@@ -17,6 +17,7 @@ from almanac.commands.exit_codes import (
     interrupted,
 )
 from almanac.commands.groups import CommandEntry, LazyGroup
+from almanac.commands.streams import open_streams
 
 # In the order in which an operator needs them; help lists them so.
 COMMANDS = {
@@ -51,9 +52,7 @@ app = LazyGroup(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the script `almanac`, and end the process with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # a name that the terminal cannot show must not end a command
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    open_streams()
     sys.exit(guarded(lambda: _run(arguments)))
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
-from almanac.commands.before_run import check_before_run
+from almanac.commands.before_run import check_before_run, check_contacts
 from almanac.commands.config_arguments import (
     given_config,
     recorded_or_defaults,
@@ -23,6 +23,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Defaults, Now
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
+from almanac.contact_ranges import merged
 from almanac.errors import AlmanacError, ConfigError, InputError
 from almanac.organizations.recorded_config import NamedConfig
 from almanac.planning.contacts import ISSUE_ADVICE
@@ -145,12 +146,13 @@ def _run(arguments: RunArguments) -> int:
     if arguments.against is not None and not arguments.dry_run:
         raise InputError("--against: compares two plans, and writes none; add --dry-run")
     given = given_config(arguments.config, arguments.defaults)
+    given_ids = read_ids(arguments.contacts) if arguments.contacts is not None else None
     options = RunOptions(
         as_of=read_date(arguments.as_of) if arguments.as_of else None,
         now=read_datetime(arguments.now) if arguments.now else None,
         shards=arguments.shards,
         workers=arguments.workers,
-        scope=read_ids(arguments.contacts) if arguments.contacts is not None else None,
+        scope=None if given_ids is None else merged(given_ids),
         dry_run=arguments.dry_run,
         adopt_scheduled=arguments.adopt_scheduled,
         of_the_file=given is None,
@@ -160,6 +162,8 @@ def _run(arguments: RunArguments) -> int:
     new = given or recorded_or_defaults(arguments.database)
     config = new.config
     meant = {"yes": arguments.yes, "without_states": arguments.without_states}
+    if given_ids is not None:
+        check_contacts(arguments.database, given_ids, config)
     check_before_run(arguments.database, config, options, **meant)
     old, remark = _compared(arguments, config) if arguments.dry_run else (None, None)
     with progress_bars() as progress:
