@@ -48,7 +48,7 @@ from almanac.config_values import (
     valid_zone,
 )
 from almanac.errors import ConfigError
-from almanac.yaml_text import Path, read_mapping
+from almanac.yaml_text import Path, Problem, read_mapping
 
 BUILT_IN_TYPES = ("birthday", "effective_date", "aep", "post_window")
 FOLLOWUP_TYPES = (
@@ -259,7 +259,14 @@ def load_config(text: str | bytes, source: str = "config.yaml") -> Config:
 
     Raises ConfigError with a line for each problem: source, key, found value and valid values.
     """
-    settings, problems = read_mapping(text, source)
+    return validated(*read_mapping(text, source), source)
+
+
+def validated(settings: dict[str, Any], problems: list[Problem], source: str) -> Config:
+    """Return the configuration of plain settings; raise as `load_config`.
+
+    problems: those of reading the settings, which are reported too.
+    """
     config = None
     try:
         config = Config.model_validate(settings)

@@ -32,6 +32,7 @@ from tests.support.storage_stores import run_of_today
 FILES = {
     "other.yaml": "load_balancing: {{daily_send_percentage_cap: 0.02}}\n",
     "206.yaml": "timezone: America/Denver\n",
+    "config.yaml": "horizon_days: 300\n",
     "unsubscribed.csv": "email,reason\nada@example.com,unsubscribe\n",
     "targets.csv": "contact_id,trigger_date\n{contact},2027-01-15\n",
     "sent.jsonl": '{{"id": {row}, "status": "sent"}}\n',
@@ -133,6 +134,7 @@ def test_an_example_of_help_works(
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ALMANAC_STORE", "store")
+    monkeypatch.setenv("VISUAL", "true")  # an editor that leaves a file as it is
     record_requests(monkeypatch)
     arguments = shlex.split(line)[1:]
     if any(" ".join(arguments).startswith(each) for each in MAKES_IT):

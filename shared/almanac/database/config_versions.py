@@ -7,6 +7,7 @@ import apsw
 from almanac.database.catalog import Record, raw_records, scalar
 from almanac.database.sql import columns_of
 
+BY_RUN, BY_CONFIG = "almanac", "almanac config"  # in created_by
 OPEN = "config_type = 'organization' AND COALESCE(valid_to, '') = ''"
 
 
@@ -26,8 +27,22 @@ def open_record(connection: apsw.Connection) -> Record | None:
     return rows[0] if rows and rows[0]["config_data"] is not None else None
 
 
-def record_config(connection: apsw.Connection, canonical_json: str, now: str) -> bool:
-    """Make it the organization's open configuration; return False if it is that already."""
+def recorded_versions(connection: apsw.Connection) -> list[Record]:
+    """Return the rows of the organization's configurations, the oldest first."""
+    columns = columns_of(connection, "config_versions")
+    table = columns.table
+    if table is None or not columns.has("id", "config_type", "config_data", "valid_to"):
+        return []
+    return raw_records(connection, table, "WHERE config_type = 'organization' ORDER BY id")
+
+
+def record_config(
+    connection: apsw.Connection, canonical_json: str, now: str, by: str = BY_RUN
+) -> bool:
+    """Make it the organization's open configuration; return False if it is that already.
+
+    now: as SQLite's CURRENT_TIMESTAMP. by: BY_RUN or BY_CONFIG.
+    """
     current = scalar(
         connection,
         f"SELECT config_data FROM main.config_versions WHERE {OPEN} ORDER BY id DESC LIMIT 1",
@@ -38,7 +53,7 @@ def record_config(connection: apsw.Connection, canonical_json: str, now: str) ->
     connection.execute(
         "INSERT INTO main.config_versions "
         "(config_type, config_data, valid_from, created_at, created_by) "
-        "VALUES ('organization', ?1, ?2, ?2, 'almanac')",
-        (canonical_json, now),
+        "VALUES ('organization', ?1, ?2, ?2, ?3)",
+        (canonical_json, now, by),
     )
     return True

@@ -12,6 +12,7 @@ from almanac.config import Config, load_config
 from almanac.database.census import Census
 from almanac.errors import RequestError
 from almanac.names import ORG_ID
+from almanac.organizations.earlier_configs import replace_config
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
@@ -105,7 +106,7 @@ def initialize(store: ObjectStore, org: str, config: bytes | None) -> bool:
     load_config(config)
     if there is not None and there.data == config:
         return False
-    store.write(name, config, if_generation=there.generation if there else 0)
+    replace_config(store, org, there, config, "almanac store init")
     return True
 
 

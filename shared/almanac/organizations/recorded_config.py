@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from almanac.config import Config, load_config
+from almanac.database.catalog import Record
+from almanac.database.config_versions import BY_CONFIG
 from almanac.database.reading import Snapshot
 from almanac.errors import ConfigError
 from almanac.names import date_of_run
@@ -36,6 +40,8 @@ def named_recorded_config(snapshot: Snapshot, name: str) -> NamedConfig | None:
     if row is None or not text:
         return None
     config = parsed(text, name)
+    if row.get("created_by") == BY_CONFIG:
+        return NamedConfig(config, f"the one set on {_day(row, config.zone)} by almanac config")
     run = snapshot.last_run()
     day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
     return NamedConfig(config, f"the one recorded by {f'the run of {day}' if day else 'a run'}")
@@ -58,9 +64,19 @@ def parsed(text: str, name: str) -> Config:
         return load_config(text, f"{name}: config_versions")
     except ConfigError as error:
         raise ConfigError(
-            f"{error}\n{name}: the recorded configuration cannot be read; almanac run "
-            "with --config FILE or --defaults records another"
+            f"{error}\n{name}: the recorded configuration cannot be read; almanac config "
+            "restore, or almanac run with --config FILE or --defaults, records another"
         ) from error
+
+
+def _day(row: Record, zone: ZoneInfo) -> str:
+    """Return the day in the zone on which a row became the open one."""
+    text = str(row.get("valid_from"))
+    try:
+        since = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+        return str(since.astimezone(zone).date())
+    except (ValueError, OverflowError):
+        return text
 
 
 def _canonical(text: str) -> Config | None:

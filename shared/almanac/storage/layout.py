@@ -31,6 +31,16 @@ def config(org: str) -> str:
     return f"{organization(org)}config.yaml"
 
 
+def earlier_configs(org: str) -> str:
+    """Return the prefix of an organization's earlier configurations, with the slash."""
+    return f"{organization(org)}configs/"
+
+
+def earlier_config(org: str, generation: int) -> str:
+    """Return the name of what config.yaml was at a generation; the names sort by it."""
+    return f"{earlier_configs(org)}{generation:020}.json"
+
+
 def current(org: str) -> str:
     return f"{organization(org)}current.json"
 
