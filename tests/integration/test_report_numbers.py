@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from almanac.report.lines import UNKNOWN
 from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import DayLoad, RunSummary
+from almanac.report.summary_text import print_summary
+from almanac.report.text import console_for
 from almanac.statistics.file_report import numbers_of, overview
 from tests.support import agencies
 from tests.support.agreement import run
@@ -287,6 +290,24 @@ def test_what_was_due_before_the_day_is_not_on_the_page(agency: Agency) -> None:
     assert summary.messages == of_file(agency.path).messages == []
     page = page_of_summary(summary, "agency", {}, dt.date(2028, 3, 1))
     assert ("Skipped and not shown", "1, due before 2027-03-01") in page.facts
+
+
+def test_terminal_and_page_count_the_same_messages_as_skipped(agency: Agency) -> None:
+    for contact in (1, 2):
+        agency.contact(contact, "TX", birth_date=f"1960-0{contact + 2}-20")
+        agency.insert("suppressions", contact_id=contact, reason="complaint")
+    summary = agency.plan(DAY)  # ideally sent on 6 March and on 6 April
+    agency.contact(3, "TX", birth_date="1960-03-10")
+    agency.insert("suppressions", contact_id=3, reason="complaint")
+    summary = agency.plan(DAY)
+    page = page_of_summary(summary, "agency", {}, dt.date(2028, 3, 1))
+    assert page.skipped == summary.skipped_ahead == {"Suppressed: complaint": {"birthday": 2}}
+    out = io.StringIO()
+    print_summary(console_for(out), summary, database="agency", advice={})
+    lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert "2 skipped, each with its reason" in lines
+    assert "1 skipped and not counted below, due before 2027-03-01" in lines
+    assert "Suppressed 2 complaint 2" in lines
 
 
 def test_what_the_sender_has_on_the_day_itself_is_on_the_page(agency: Agency) -> None:

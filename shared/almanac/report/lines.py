@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
@@ -33,6 +34,15 @@ class MessageCount(BaseModel):
     state: str  # USPS code of the contact, or UNKNOWN
     reason: str  # why they are skipped; "" for PRE_SCHEDULED rows
     count: int
+
+
+def skipped_by_reason(messages: Iterable[MessageCount]) -> dict[str, dict[str, int]]:
+    """Return the number of skipped messages by reason and email type, in order."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in messages:
+        if line.reason:
+            counts[line.reason][line.email_type] += line.count
+    return {reason: dict(sorted(counts[reason].items())) for reason in sorted(counts)}
 
 
 class StateLine(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +20,7 @@ from almanac.report.lines import (
     StateLine,
     SuppressionLine,
     advised,
+    skipped_by_reason,
 )
 from almanac.report.summary import DayLoad, RunSummary
 from almanac.report.what_if import WhatIf
@@ -72,11 +73,7 @@ class PageData(BaseModel):
     @property
     def skipped(self) -> dict[str, dict[str, int]]:
         """Return the number of skipped rows by reason and email type."""
-        counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for line in self.messages:
-            if line.reason:
-                counts[line.reason][line.email_type] += line.count
-        return {reason: dict(sorted(counts[reason].items())) for reason in sorted(counts)}
+        return skipped_by_reason(self.messages)
 
 
 class Numbers(BaseModel):
@@ -145,8 +142,7 @@ def page_of_summary(
     version: in a store, the version that the run made, and its parent.
     """
     numbers = whole or Numbers.of_summary(summary)
-    own = Numbers.of_summary(summary)
-    past = summary.skipped_total - own.skipped
+    past = summary.skipped_past
     first = summary.first_send_date
     facts = [
         ("Run", summary.run_id),

@@ -15,6 +15,7 @@ from almanac.report.lines import (
     StateLine,
     SuppressionLine,
     by_count,
+    skipped_by_reason,
 )
 from almanac.report.what_if import WhatIf
 
@@ -120,6 +121,16 @@ class RunSummary(BaseModel):
     @property
     def skipped_total(self) -> int:
         return sum(sum(types.values()) for types in self.skipped.values())
+
+    @property
+    def skipped_ahead(self) -> dict[str, dict[str, int]]:
+        """Return the skipped messages dated as_of or later, which the page counts, as `skipped`."""
+        return skipped_by_reason(self.messages)
+
+    @property
+    def skipped_past(self) -> int:
+        """Return the number of the other skipped messages: their ideal date is before as_of."""
+        return self.skipped_total - sum(line.count for line in self.messages if line.reason)
 
     def busiest_days(self, count: int = 5) -> list[tuple[str, int]]:
         """Return the days with the most messages, busiest first."""

@@ -63,7 +63,7 @@ def print_next(console: Console, steps: Sequence[str]) -> None:
 
 def _head(console: Console, summary: RunSummary, database: str) -> None:
     word = "Dry run: nothing was written. The plan of a run for" if summary.dry_run else "Planned"
-    first = ""
+    first, past = "", summary.skipped_past
     if summary.first_send_date != summary.as_of:
         first = f", sending from {summary.first_send_date} on"
     text = f"{word} {database} as of {summary.as_of}{first}"
@@ -74,7 +74,12 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
         ("", summary.contacts_eligible, "can get messages"),
         *(("", count, words) for words, count in _left_out(summary)),
         ("Messages", summary.planned_total, "planned"),
-        ("", summary.skipped_total, "skipped, each with its reason"),
+        ("", summary.skipped_total - past, "skipped, each with its reason"),
+        *(
+            [("", past, f"skipped and not counted below, due before {summary.as_of}")]
+            if past
+            else []
+        ),
     ]
     table(console, ("", ">", ""), rows)
     print_warnings(console, summary.alerts, summary.likely_columns, database)
@@ -104,11 +109,12 @@ def _planned(console: Console, summary: RunSummary) -> None:
 
 def _skipped(console: Console, summary: RunSummary) -> None:
     heading(console, "Skipped by reason")
-    if not summary.skipped:
+    skipped = summary.skipped_ahead
+    if not skipped:
         paragraph(console, "nothing")
         return
     groups: dict[str, Counter[str]] = defaultdict(Counter)
-    for reason, types in summary.skipped.items():
+    for reason, types in skipped.items():
         group, detail = split_reason(reason)
         groups[group].update({detail: sum(types.values())} if detail else types)
     totals = {group: counts.total() for group, counts in groups.items()}
