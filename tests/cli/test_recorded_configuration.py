@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from almanac.config import Config, load_config
+from almanac.database.reading import Snapshot
 from almanac.errors import AlmanacError
 from almanac.organizations.agency_database import FileDatabase
+from almanac.organizations.recorded_config import recorded_config_or_none
 from almanac.runs.local import RunOptions, run_file
 from tests.support.cli_calls import AS_OF, almanac
 from tests.support.tiny import Agency
@@ -132,3 +134,14 @@ def test_a_run_does_not_undo_what_is_recorded_while_it_plans(texas: Agency) -> N
     with pytest.raises(AlmanacError, match="another configuration was recorded while"):
         run_file(texas.path, config, RunOptions(workers=1, of_the_file=True))
     assert FileDatabase(texas.path).config().horizon_days == 300
+
+
+def test_the_plan_before_is_that_of_the_configuration_it_was_planned_by(texas: Agency) -> None:
+    texas.query("UPDATE scheduler_checkpoints SET run_timestamp = '2026-11-21 12:00:00'")
+    texas.query("UPDATE config_versions SET valid_from = '2026-11-21 12:00:00'")
+    assert almanac("config", "set", texas.path, "horizon_days=700").code == 0
+    with Snapshot(texas.path) as snapshot:
+        assert recorded_config_or_none(snapshot) == load_config(CLOSED)
+    run(texas)
+    with Snapshot(texas.path) as snapshot:
+        assert recorded_config_or_none(snapshot) == FileDatabase(texas.path).config()

@@ -19,7 +19,7 @@ from almanac.contact_ranges import MAX_ID, ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record
-from almanac.database.config_versions import open_record
+from almanac.database.config_versions import open_record, recorded_versions
 from almanac.database.occupancy import count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
 from almanac.database.older_plans import scheduled_by_others
@@ -208,6 +208,11 @@ class Snapshot:
         """Return the row of the recorded configuration: see `config_versions.open_record`."""
         with map_errors(self._source.path):
             return open_record(self._source.connection)
+
+    def configs(self) -> list[Record]:
+        """Return the rows of all recorded configurations, the oldest first."""
+        with map_errors(self._source.path):
+            return recorded_versions(self._source.connection)
 
     def last_config(self) -> str | None:
         """Return the text of the recorded configuration; None without one."""

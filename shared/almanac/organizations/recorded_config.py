@@ -48,9 +48,17 @@ def named_recorded_config(snapshot: Snapshot, name: str) -> NamedConfig | None:
 
 
 def recorded_config_or_none(snapshot: Snapshot) -> Config | None:
-    """Return the configuration that the last run recorded; None also if it does not parse."""
+    """Return the configuration that the last run planned by; None also if it does not parse.
+
+    One that `almanac config` has recorded since is not that of the plan in the file.
+    """
+    row, run = snapshot.open_config(), snapshot.last_run()
+    if row and row.get("created_by") == BY_CONFIG and run:
+        planned = str(run.get("run_timestamp"))
+        rows = [each for each in snapshot.configs() if str(each.get("valid_from")) <= planned]
+        row = rows[-1] if rows else None
     try:
-        return recorded_config(snapshot, "the last run")
+        return parsed(str(row["config_data"]), "the last run") if row else None
     except ConfigError:
         return None
 
