@@ -10,9 +10,10 @@ import pytest
 from almanac.config import Config, load_config
 from almanac.database.reading import Snapshot
 from almanac.errors import AlmanacError
-from almanac.organizations.agency_database import FileDatabase
+from almanac.organizations.agency_database import FileDatabase, StoreDatabase
 from almanac.organizations.recorded_config import recorded_config_or_none
 from almanac.runs.local import RunOptions, run_file
+from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import AS_OF, almanac
 from tests.support.tiny import Agency
 
@@ -145,3 +146,15 @@ def test_the_plan_before_is_that_of_the_configuration_it_was_planned_by(texas: A
     run(texas)
     with Snapshot(texas.path) as snapshot:
         assert recorded_config_or_none(snapshot) == FileDatabase(texas.path).config()
+
+
+def test_a_pushed_file_does_not_go_back_to_the_defaults(texas: Agency, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    said = almanac("store", "push", "206", texas.path, "--store", store).out
+    assert "its configuration is the one that" in said
+    assert StoreDatabase(FolderStore(store), "206").config() == load_config(CLOSED)
+    almanac("config", "set", "--org", "206", "--store", store, "horizon_days=300")
+    texas.query("UPDATE contacts SET zip_code = '75202'")
+    said = almanac("store", "push", "206", texas.path, "--store", store).out
+    assert "its configuration" not in said
+    assert StoreDatabase(FolderStore(store), "206").config().horizon_days == 300

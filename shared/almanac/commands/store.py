@@ -20,6 +20,7 @@ from almanac.commands.progress import progress_bars
 from almanac.errors import RequestError
 from almanac.names import check_org_id
 from almanac.organizations import organizations, transfer
+from almanac.organizations.config_changes import take_from_file
 from almanac.report.text import console_for, shown, table
 from almanac.runs.rollback import VersionRow, go_back
 from almanac.runs.rollback import versions as kept_versions
@@ -105,11 +106,15 @@ def push(
 
     Other programs may use the file meanwhile. If another version is published first, nothing is
     overwritten and the command fails. A file that is the current version is not published again.
+    An organization without a configuration gets the one that the file has recorded.
     """
-    now = _now()
+    now, objects = _now(), _open(store)
+    taken = take_from_file(objects, org, database)
     with progress_bars() as progress:
-        done = transfer.push(_open(store), org, database, expect=expect, now=now, progress=progress)
+        done = transfer.push(objects, org, database, expect=expect, now=now, progress=progress)
     published = done.committed_at == now
+    if taken and not as_json:
+        _say(f"Organization {org}: its configuration is the one that {database} has recorded.")
     if as_json:
         print_json(**done.model_dump(mode="json"), published=published)
     elif not published:
