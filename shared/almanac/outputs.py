@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,18 @@ def check_out(out: Path, option: str) -> None:
     """
     check_folder(out, option)
     check_no_database(out, option)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error, or what caused it, is that of a full disk."""
+    while error is not None:
+        # by name: most commands never import apsw
+        if type(error).__name__ == "FullError":
+            return True
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
 
 
 def check_folder(out: Path, option: str) -> None:

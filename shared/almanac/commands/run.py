@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from almanac.commands.agency_arguments import agency_of
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
 from almanac.commands.before_run import check_before_run, check_contacts
 from almanac.commands.config_arguments import (
@@ -20,8 +21,18 @@ from almanac.commands.config_arguments import (
 )
 from almanac.commands.exit_codes import FAILURE, OK, failed
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson, AsOf, ConfigFile, Database, Defaults, Now
+from almanac.commands.options import (
+    AsJson,
+    AsOf,
+    ConfigFile,
+    Defaults,
+    MaybeDatabase,
+    MaybeOrg,
+    Now,
+    Store,
+)
 from almanac.commands.progress import progress_bars
+from almanac.commands.run_store import run_organization
 from almanac.config import Config
 from almanac.contact_ranges import merged
 from almanac.errors import AlmanacError, ConfigError, InputError
@@ -66,7 +77,7 @@ class RunArguments:
     "Example: almanac run agency.sqlite3 --dry-run --config other.yaml",
 )
 def run(
-    database: Database,
+    database: MaybeDatabase = None,
     as_of: AsOf = None,
     now: Now = None,
     config: ConfigFile = None,
@@ -115,6 +126,8 @@ def run(
             "--without-states", help="Plan although no contact's state or ZIP code can be read."
         ),
     ] = False,
+    org: MaybeOrg = None,
+    store: Store = None,
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
@@ -132,7 +145,19 @@ def run(
     A run for a day before that of the file's last run, or more than 31 days after it, asks first;
     where it cannot ask, it needs --yes. Where no contact's state can be read, no rule would protect
     any: that needs --without-states.
+
+    With --org the current version of an organization is planned in place of the functions, and the
+    next one published, in a store that is a folder.
     """
+    if org is None or database is not None:
+        agency_of(database, org, store)  # exactly one of them
+    others = (config, shards, workers, contacts, against, report)
+    flags = (defaults, dry_run, adopt_scheduled, yes, without_states)
+    if org is not None and (any(flags) or any(other is not None for other in others)):
+        raise InputError("--org: takes only --store, --as-of, --now and --json")
+    if org is not None:
+        return run_organization(org, store, as_of, now, as_json)
+    assert database is not None
     return _run(
         RunArguments(
             *(database, as_of, now, config, defaults, shards, workers, contacts),

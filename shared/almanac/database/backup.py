@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ import apsw
 
 from almanac.database.catalog import scalar
 from almanac.database.opening import map_errors, open_database, quick_check
-from almanac.errors import AlmanacError, DatabaseError
+from almanac.errors import AlmanacError, DatabaseError, StorageError
+from almanac.outputs import is_full
 
 STEP_PAGES = 8192
 RESTARTS = 2
@@ -79,6 +81,15 @@ def errors_naming(name: str, place: Path) -> Iterator[None]:
         with map_errors(place):
             yield
     except AlmanacError as error:
+        if is_full(error.__cause__) and (
+            isinstance(error, StorageError) or str(place) in str(error)
+        ):
+            # the database is on another disk, or needs no more room itself
+            where = (
+                f"no room left in {tempfile.gettempdir()} for a private copy and what is planned"
+            )
+            error.args = (f"{name}: {where}; the variable TMPDIR takes another folder",)
+            raise
         # the copy is about to be deleted, and what is wrong with it is wrong with the database
         text = re.sub(re.escape(str(place)) + r"(/[^:\s]*)?", lambda _: name, str(error))
         error.args = (text,)

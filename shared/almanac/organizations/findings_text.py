@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -29,7 +30,7 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
     else:
         verdict = "can be planned, and no problem was found"
     paragraph(console, f"{found.database} {verdict}.", indent=0, style="bold")
-    print_warnings(console, _alerts(found), found.likely_columns, found.database)
+    print_warnings(console, _alerts(found), found.likely_columns, shlex.quote(found.database))
     if found.configuration:
         paragraph(console, f"Configuration: {found.configuration}.", indent=0)
     if found.integrity:

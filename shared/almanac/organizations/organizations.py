@@ -28,6 +28,9 @@ WALK = 200  # versions, each the parent of the one before
 _WHOLE_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily(~[0-9]+)?|manual-.*)")
 
 
+PLANNED_BY = "planned_by"  # in a manifest: the run that planned the file before it was pushed
+
+
 class LastRun(BaseModel):
     """The last run over all contacts that a version is based on."""
 
@@ -60,7 +63,8 @@ def last_whole_run(store: ObjectStore, folder: str) -> LastRun | None:
     """Return the last run over all contacts among the version of the folder and its parents.
 
     None if no kept version is of such a run. The manifest of a version that no run has written may
-    name it under `last_run`, which saves reading its parents.
+    name it under `last_run`, which saves reading its parents; that of a file that was planned
+    before it was pushed names the run under `planned_by`.
     """
     for _ in range(WALK):
         manifest = manifest_of(store, folder)
@@ -74,6 +78,8 @@ def last_whole_run(store: ObjectStore, folder: str) -> LastRun | None:
                 as_of=manifest.as_of,
                 committed_at=manifest.created_at,
             )
+        if planned := (manifest.model_extra or {}).get(PLANNED_BY):
+            return LastRun.model_validate(planned | {"version": manifest.version, "folder": folder})
         if named := (manifest.model_extra or {}).get("last_run"):
             return LastRun.model_validate(named)
         if manifest.parent_path is None:

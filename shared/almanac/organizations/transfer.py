@@ -11,9 +11,17 @@ from almanac.config import ContactColumns
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
+from almanac.database.reading import Snapshot
 from almanac.errors import InputError, RequestError, Superseded
-from almanac.names import check_org_id
-from almanac.organizations.organizations import last_whole_run, own_id, read_config
+from almanac.names import check_org_id, date_of_run
+from almanac.organizations.organizations import (
+    PLANNED_BY,
+    LastRun,
+    is_whole_run,
+    last_whole_run,
+    own_id,
+    read_config,
+)
 from almanac.outputs import check_folder, partial_of
 from almanac.progress import Progress
 from almanac.storage.checksums import Checksum, chunks_of
@@ -102,7 +110,10 @@ def publish_copy(
     """
     extra = {"census": census.model_dump(mode="json")}
     last = last_whole_run(store, parent[0].folder) if parent else None
-    if last:
+    own = _last_run_of(copy, census)
+    if own is not None and (last is None or own.committed_at > last.committed_at):
+        extra[PLANNED_BY] = own.model_dump(mode="json", exclude={"version", "folder"})
+    elif last:
         extra["last_run"] = last.model_dump(mode="json")
     progress("store", 0, 1)
     done = publish(
@@ -120,6 +131,21 @@ def publish_copy(
     )
     progress("store", 1, 1)
     return done
+
+
+def _last_run_of(copy: Path, census: Census) -> LastRun | None:
+    """Return the last run over all contacts that the file itself records, of no version yet."""
+    with Snapshot(copy) as snapshot:
+        run = snapshot.last_run(at_least=census.ids)
+    run_id = str(run.get("scheduler_run_id") or "") if run else ""
+    as_of = date_of_run(run_id)
+    if run is None or as_of is None or not is_whole_run(run_id):
+        return None
+    try:
+        done = dt.datetime.fromisoformat(str(run.get("completed_at"))).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return LastRun(run_id=run_id, version=0, folder="", as_of=as_of, committed_at=done)
 
 
 def _is_content_of(copy: Path, store: ObjectStore, version: Current) -> bool:

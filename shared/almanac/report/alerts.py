@@ -58,15 +58,18 @@ def likely_in_words(likely: Mapping[str, str]) -> list[str]:
 
 
 def print_warnings(
-    console: Console, lines: Iterable[str], likely: Mapping[str, str], database: str
+    console: Console, lines: Iterable[str], likely: Mapping[str, str], named: str
 ) -> None:
-    """Print warnings, and likely columns of a database file with the commands that map them."""
+    """Print warnings, and likely columns with the commands that map them.
+
+    named: the arguments that name the database in a command.
+    """
     for line in lines:
         paragraph(console, f"Warning: {line}", indent=0, style="bold")
     for line, (name, column) in zip(likely_in_words(likely), likely.items(), strict=True):
         paragraph(console, f"Warning: {line}:", indent=0, style="bold")
         # so that the command stays on one line
-        command = mapping_command(shlex.quote(database), name, column)
+        command = mapping_command(named, name, column)
         console.print(Text(f"  {shown(command)}"), soft_wrap=True)
 
 

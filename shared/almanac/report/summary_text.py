@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -38,9 +39,13 @@ def print_summary(
     database: str,
     advice: Mapping[str, str],
     next_steps: Sequence[str] = (),
+    named: str | None = None,
 ) -> None:
-    """Print the whole summary; `advice` is by kind of contact issue."""
-    _head(console, summary, database)
+    """Print the whole summary; `advice` is by kind of contact issue.
+
+    named: the arguments that name the database in a command, unless it is the file `database`.
+    """
+    _head(console, summary, database, named or shlex.quote(database))
     _planned(console, summary)
     _skipped(console, summary)
     _days(console, summary)
@@ -61,7 +66,7 @@ def print_next(console: Console, steps: Sequence[str]) -> None:
             console.print(Text("  " + shown(step)), soft_wrap=True)
 
 
-def _head(console: Console, summary: RunSummary, database: str) -> None:
+def _head(console: Console, summary: RunSummary, database: str, named: str) -> None:
     word = "Dry run: nothing was written. The plan of a run for" if summary.dry_run else "Planned"
     first, past = "", summary.skipped_past
     if summary.first_send_date != summary.as_of:
@@ -82,7 +87,7 @@ def _head(console: Console, summary: RunSummary, database: str) -> None:
         ),
     ]
     table(console, ("", ">", ""), rows)
-    print_warnings(console, summary.alerts, summary.likely_columns, database)
+    print_warnings(console, summary.alerts, summary.likely_columns, named)
     for note in invalid_id_notes(summary.invalid_ids):
         paragraph(console, note, indent=0)
     if summary.aep:

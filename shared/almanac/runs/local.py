@@ -245,7 +245,7 @@ def _now(config: Config, options: RunOptions) -> dt.datetime:
     return now if now.tzinfo is not None else now.replace(tzinfo=config.zone)
 
 
-def _clock(config: Config, options: RunOptions) -> dt.datetime:
+def clock_of(config: Config, options: RunOptions) -> dt.datetime:
     """Return options.now, or by default the minute before the send time, so that T0 is as_of."""
     if options.now is not None:
         return _now(config, options)
@@ -262,7 +262,7 @@ def _request(config: Config, options: RunOptions) -> PlanRequest:
         org_id=ORG,
         run_id=run_id,
         asked=RequestOrigin(
-            base=run_id, request_id=request_id, requested_at=_clock(config, options)
+            base=run_id, request_id=request_id, requested_at=clock_of(config, options)
         ),
         reason="change" if options.changes else "manual",
         config=config,

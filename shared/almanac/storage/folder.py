@@ -18,6 +18,7 @@ from stat import S_ISREG
 from typing import IO
 
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, RequestError, StorageError
+from almanac.outputs import is_full
 from almanac.storage import files
 from almanac.storage.checksums import Checksum, checksum_of_file, chunks_of
 from almanac.storage.layout import is_edited_by_people
@@ -61,7 +62,7 @@ class FolderStore:
 
     def stat(self, name: str) -> ObjectInfo | None:
         check_name(name)
-        with _storage_errors(name), self._records.reading(name):
+        with storage_errors(self.root, name), self._records.reading(name):
             found = self._look(name)
         return found[0] if found else None
 
@@ -69,7 +70,7 @@ class FolderStore:
         check_name(name)
         checksum = Checksum()
         checksum.update(data)
-        with _storage_errors(name), self._temporary() as temporary:
+        with storage_errors(self.root, name), self._temporary() as temporary:
             temporary.write_bytes(data)
             return self._commit(name, temporary, checksum, if_generation)
 
@@ -77,7 +78,7 @@ class FolderStore:
         check_name(name)
         if move and (info := self._put_by_rename(name, path)):
             return info
-        with _storage_errors(name), self._temporary() as temporary:
+        with storage_errors(self.root, name), self._temporary() as temporary:
             with path.open("rb") as source, temporary.open("xb") as target:
                 checksum = _copy(source, target)
             info = self._commit(name, temporary, checksum, 0)
@@ -111,7 +112,7 @@ class FolderStore:
     def delete(self, name: str, if_generation: int | None) -> None:
         check_name(name)
         path = self._path(name)
-        with _storage_errors(name), self._records.writing(name) as lock:
+        with storage_errors(self.root, name), self._records.writing(name) as lock:
             info = self._expect(name, if_generation)
             if info is None:
                 raise NotFound(f"{name}: no such object")
@@ -163,7 +164,7 @@ class FolderStore:
     ) -> Iterator[tuple[ObjectInfo, IO[bytes]]]:
         """Open the object's file, which stays that generation's even if the object is replaced."""
         check_name(name)
-        with _storage_errors(name):
+        with storage_errors(self.root, name):
             with self._records.reading(name):
                 found = self._look(name)
                 if found is None:
@@ -235,7 +236,7 @@ class FolderStore:
 
     def _put_by_rename(self, name: str, path: Path) -> ObjectInfo | None:
         """Move the file in without a copy; None if it is on another file system."""
-        with _storage_errors(name):
+        with storage_errors(self.root, name):
             checksum = checksum_of_file(path)
             try:
                 return self._commit(name, path, checksum, 0)
@@ -275,9 +276,11 @@ def _copy(source: IO[bytes], target: IO[bytes] | None) -> Checksum:
 
 
 @contextmanager
-def _storage_errors(name: str) -> Iterator[None]:
+def storage_errors(root: Path, name: str) -> Iterator[None]:
     """Turn errors of the file system into StorageError, which names the object."""
     try:
         yield
     except OSError as error:
+        if is_full(error):
+            raise StorageError(f"{name}: no room left in the store's folder {root}") from error
         raise StorageError(f"{name}: {error}") from error
