@@ -43,7 +43,7 @@ emulate: $(STAMP) ## the whole cloud on this machine, with one run (ARGS="--keep
 	@$(BIN)/almanac emulate $(ARGS)
 
 test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)
-	@$(TIMED) $(BIN)/python -m pytest -n auto --dist loadgroup --durations=10 $(ARGS)
+	@$(TIMED) $(BIN)/python -m pytest -n auto --dist loadfile --durations=10 $(ARGS)
 
 simulate: $(STAMP) ## the slow tests: whole years, all seeds, all crash points
 	@$(TIMED) $(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=thorough $(ARGS)

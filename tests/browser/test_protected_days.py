@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from almanac.report.protected_days import protected_days
 from tests.browser.conftest import Opener
 from tests.support.report_pages import full_page
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 DRAWN = protected_days(full_page())
 

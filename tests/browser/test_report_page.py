@@ -28,8 +28,6 @@ from tests.support.cli_calls import agency, almanac
 from tests.support.report_pages import AS_OF, CAP, HOSTILE, TYPES, full_page
 from tests.support.sampling import sampled
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 FULL = full_page()
 SECOND = str(AS_OF + dt.timedelta(days=1))  # a Sunday
 OVER = str(AS_OF + dt.timedelta(days=9))

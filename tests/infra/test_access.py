@@ -24,9 +24,6 @@ ORG = "206"
 OBJECTS = "projects/_/buckets/data/objects"
 
 
-pytestmark = pytest.mark.xdist_group("access")  # where the runs of the log are made once
-
-
 @dataclass
 class Log:
     """Who did what: (function, object or topic)."""

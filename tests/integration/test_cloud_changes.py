@@ -25,7 +25,7 @@ from tests.support.local_clouds import (
     running_cloud,
 )
 
-pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_changes"), pytest.mark.slow]
+pytestmark = [needs_pubsub_emulator, pytest.mark.slow]
 
 ROWS = "SELECT * FROM email_schedules WHERE contact_id {} IN ({}) ORDER BY id"
 

@@ -26,7 +26,7 @@ from tests.support.local_clouds import (
 )
 from tests.support.sampling import sampled
 
-pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_faults")]
+pytestmark = needs_pubsub_emulator
 
 SHARDS = 3
 

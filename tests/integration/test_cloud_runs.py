@@ -27,7 +27,7 @@ from tests.support.local_clouds import (
     running_cloud,
 )
 
-pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("cloud_runs"), pytest.mark.slow]
+pytestmark = [needs_pubsub_emulator, pytest.mark.slow]
 
 MORE = 24  # contacts: three shards
 

@@ -39,7 +39,6 @@ Post = Callable[..., int]
 
 # functions-framework asks for a time that it does not need
 pytestmark = [
-    pytest.mark.xdist_group("functions"),
     pytest.mark.filterwarnings(
         r"ignore:datetime\.datetime\.utcnow:DeprecationWarning:functions_framework"
     ),

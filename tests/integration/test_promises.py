@@ -70,7 +70,6 @@ def runs() -> Iterator[list[Ran]]:
         yield [stack.enter_context(ran(case)) for case in CHOSEN]
 
 
-@pytest.mark.xdist_group("promises")
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_what_is_promised_of_a_run_holds(runs: list[Ran], check: Callable[[Ran], None]) -> None:
     for one in runs:
@@ -93,7 +92,6 @@ def test_the_order_of_rows_and_columns_in_the_file_changes_no_row(case: Case) ->
     check_same_rows_in_any_order(case, random.Random(case.seed))
 
 
-@pytest.mark.xdist_group("promises")
 @pytest.mark.parametrize("number", range(6))
 def test_a_second_run_changes_no_row(runs: list[Ran], folder: Path, number: int) -> None:
     one = runs[number]

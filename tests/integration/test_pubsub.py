@@ -23,7 +23,7 @@ from almanac_emulation.processes import Service
 from almanac_emulation.pubsub import PubSubEmulator
 from tests.support.emulators import living_in_group, needs_pubsub_emulator, wait_until
 
-pytestmark = [needs_pubsub_emulator, pytest.mark.xdist_group("pubsub")]
+pytestmark = needs_pubsub_emulator
 
 PROJECT = "almanac-test"
 
