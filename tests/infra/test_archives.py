@@ -10,7 +10,7 @@ import re
 import shutil
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -142,13 +142,16 @@ def test_an_archive_holds_the_function_the_library_and_its_requirements(
     assert not [name for name in names if "__pycache__" in name or "test" in name]
 
 
-def imported(text: bytes) -> Iterator[str]:
+@cache  # most files are in every archive
+def imported(text: bytes) -> set[str]:
     """The modules of the library that a module imports, at its top or within functions."""
+    found = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            found.add(node.module)
+    return found
 
 
 def test_nothing_in_an_archive_imports_what_is_left_out(built: Path) -> None:

@@ -185,7 +185,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize(
-    ("instance", "changes", "contacts"), sampled(CASES.values(), 4), ids=CASES.keys()
+    ("instance", "changes", "contacts"), sampled(CASES.values(), 3), ids=CASES.keys()
 )
 @pytest.mark.parametrize("shard_contacts", [pytest.param(24, marks=pytest.mark.slow), 5])
 def test_those_whom_a_change_concerns_are_planned_anew_and_nobody_else(
@@ -525,7 +525,7 @@ def test_changes_whose_runs_lease_ran_out_are_applied_when_asked_for_again(cloud
     assert cloud.names(layout.changes(ORG)) == []
 
 
-@shares(30)
+@shares(45)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, fault: Fault, every: int
@@ -556,7 +556,7 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     assert every > 1 or {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
 
 
-@shares(28)
+@shares(45)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     cloud: Cloud, folder: Path, fault: Fault, every: int

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.simulation.crash_points import ASKS, FAULTS, points_of, survive
 
-FEW = 2  # points of each fault in the quick tests, evenly spread, others for each fault
+FEW = 1  # points of each fault in the quick tests, evenly spread, others for each fault
 
 
 @pytest.mark.parametrize("fault", FAULTS)

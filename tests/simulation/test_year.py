@@ -43,9 +43,8 @@ def check_nothing_left(year: Year) -> None:
     assert not {end for end in year.ledger.over if "Not sent" in end or end.startswith("unsent")}
 
 
-@pytest.mark.parametrize(
-    ("days", "events"), [(28, 7), pytest.param(42, 10, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("days", "events"), [(28, 7), (42, 10)])
 def test_in_some_weeks_every_event_is_sent_once_or_its_row_says_why_not(
     tmp_path: Path, days: int, events: int
 ) -> None:

@@ -40,9 +40,10 @@ def heading(console: Console, text: str) -> None:
 
 
 def paragraph(console: Console, text: str, indent: int = INDENT, style: str = "") -> None:
-    """Print text that is wrapped and indented as a whole."""
+    """Print text that is wrapped and indented as a whole; a long path stays whole, to be copied."""
     width = max(20, console.width - indent)
-    for line in textwrap.wrap(shown(text), width, break_on_hyphens=False):
+    wrapped = textwrap.wrap(shown(text), width, break_on_hyphens=False, break_long_words=False)
+    for line in wrapped:
         console.print(Text(" " * indent + line, style=style), soft_wrap=True)
 
 
