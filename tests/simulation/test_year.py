@@ -7,6 +7,7 @@ why not, or the agency has changed so that nobody wants it any more. See ledger.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,21 @@ def test_some_weeks_with_failures_and_closed_sundays_lose_nothing(
 @pytest.mark.slow
 def test_runs_and_senders_that_fail_lose_nothing(tmp_path: Path) -> None:
     check_eventful(lived(Plan(seed=4, contacts=30, days=150, failures=True), tmp_path))
+
+
+@pytest.mark.slow
+def test_in_a_tight_year_what_waits_what_repeats_and_what_is_split_is_sent_once(
+    tmp_path: Path,
+) -> None:
+    """400 days with little room, and days on which the run or the sender fails."""
+    year = lived(Plan(seed=105, contacts=100, failures=True, tight=True), tmp_path)
+    check_eventful(year)
+    ledger = year.ledger
+    dates = Counter(key[:3] for key in ledger.seen if key in ledger.sent and key[2])
+    assert sum(number > 1 for number in dates.values()) > 20  # several dates of one campaign
+    assert len(ledger.waited & ledger.sent.keys()) > 20
+    assert ledger.over["skipped: Outside campaign split"] > 20
+    assert ledger.over["skipped: Daily volume cap"] > 20
 
 
 @pytest.mark.slow

@@ -60,6 +60,7 @@ class Ledger:
     news: News = field(default_factory=News)  # since the last comparison
     evenings: set[dt.date] = field(default_factory=set)  # days of runs after the send time
     broken: set[dt.date] = field(default_factory=set)  # days on which the sender failed
+    waited: set[Identity] = field(default_factory=set)  # for the frequency limit, beyond the ideal
 
     def planned(self, plan: oracle.Plan, look: Look, before: Rows, after: Rows) -> None:
         """A run is over: its rows against the last run's and against the rules."""
@@ -86,6 +87,11 @@ class Ledger:
             del self.live[key]
         self.live |= expected
         self.seen |= expected.keys()
+        self.waited |= {
+            key
+            for key, row in expected.items()
+            if row.lo is not None and row.lo > row.ideal_send_date
+        }
         self.look = look
         if plan.scope >= look.contacts.keys():
             self.news = News()

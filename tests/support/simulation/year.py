@@ -34,6 +34,12 @@ STEPS = [  # where a run can be stopped: before anything is decided, and until t
 ]
 
 
+TIGHT = {
+    "load_balancing": {"daily_send_percentage_cap": 0.02, "overage_threshold": 1.1},
+    "frequency": {"max_emails": 2, "period_days": 30},
+}
+
+
 class Sabotage(Exception):
     """What stops a run that is to fail."""
 
@@ -50,6 +56,7 @@ class Plan:
     compare_every: int = 1  # days
     closed: Sequence[str] = ()  # weekdays
     new_rule: bool = False  # a state gets a rule that is law from the middle of the year on
+    tight: bool = False  # little room: messages wait for the frequency limit and for the cap
 
     @property
     def start(self) -> dt.date:
@@ -102,6 +109,8 @@ class Year:
         self.ledger.news.merge(self.life.evening(day))
 
     def _configure(self, config: Config) -> None:
+        if self.plan.tight:
+            config = config | TIGHT
         if self.plan.closed:
             closed = {"closed": {"weekdays": list(self.plan.closed)}}
             config = config | {"load_balancing": config.get("load_balancing", {}) | closed}
