@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import (
     AfterValidator,
@@ -174,12 +174,15 @@ GivenRules = Annotated[list[StateRule] | None, BeforeValidator(_as_list), Takes(
 def rules_of_set(rule_set: RuleSet) -> dict[str, tuple[StateRule, ...]]:
     """Return the rules of a rule set by state; the law's data is read when it is first used."""
     given: Mapping[str, Sequence[Mapping[str, Any]]]
-    if rule_set == "standard":
-        given = {state: [rule] for state, rule in STATE_RULES.items()}
-    else:
-        from almanac.rules.statutory import statutory_rules
+    match rule_set:
+        case "standard":
+            given = {state: [rule] for state, rule in STATE_RULES.items()}
+        case "statutory":
+            from almanac.rules.statutory import statutory_rules
 
-        given = statutory_rules()
+            given = statutory_rules()
+        case _:
+            assert_never(rule_set)
     return {
         state: tuple(StateRule.model_validate(rule) for rule in rules)
         for state, rules in given.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from enum import Enum, StrEnum
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 
 class Status(StrEnum):
@@ -61,25 +61,53 @@ class SkipCode(Enum):
         return re.sub(r"( for|:) \{\}$", "", self.value)
 
 
+class SkipStep(Enum):
+    """The step of planning that skips a message."""
+
+    SUPPRESSION = "suppression"
+    DATE_UNKNOWN = "date unknown"
+    ELIGIBILITY = "eligibility"  # the contact and its campaign, before any window is checked
+    EXCLUSION = "exclusion"
+    SIFTING = "sifting"
+    PLACING = "placing"
+    HISTORY = "history"
+
+
+def skip_step(code: SkipCode) -> SkipStep:
+    """Return the step that skips messages with a code."""
+    match code:
+        case SkipCode.SUPPRESSED:
+            return SkipStep.SUPPRESSION
+        case SkipCode.BIRTH_DATE_UNKNOWN | SkipCode.EFFECTIVE_DATE_UNKNOWN:
+            return SkipStep.DATE_UNKNOWN
+        case SkipCode.OUTSIDE_TARGETING | SkipCode.OUTSIDE_SPLIT | SkipCode.OUTSIDE_DATES:
+            return SkipStep.ELIGIBILITY
+        case SkipCode.UNDERWRITING_GLOBAL | SkipCode.UNDERWRITING_CAMPAIGN:
+            return SkipStep.ELIGIBILITY
+        case SkipCode.YEAR_ROUND | SkipCode.AGE:
+            return SkipStep.EXCLUSION
+        case SkipCode.BIRTHDAY_WINDOW | SkipCode.EFFECTIVE_DATE_WINDOW | SkipCode.CALENDAR_WINDOW:
+            return SkipStep.EXCLUSION
+        case SkipCode.CAMPAIGN_CONFLICT | SkipCode.FREQUENCY:  # a conflict on a day too
+            return SkipStep.SIFTING
+        case SkipCode.DAILY_CAP | SkipCode.NO_SENDING_DAY:
+            return SkipStep.PLACING
+        case SkipCode.NOT_SENT:
+            return SkipStep.HISTORY
+        case _:
+            assert_never(code)
+
+
+def _of_step(step: SkipStep) -> tuple[SkipCode, ...]:
+    return tuple(code for code in SkipCode if skip_step(code) is step)
+
+
 FIXED_SKIPS = tuple(code for code in SkipCode if not code.has_detail)
-EXCLUSION_SKIPS = (
-    SkipCode.YEAR_ROUND,
-    SkipCode.AGE,
-    SkipCode.BIRTHDAY_WINDOW,
-    SkipCode.EFFECTIVE_DATE_WINDOW,
-    SkipCode.CALENDAR_WINDOW,
-)
-DATE_UNKNOWN_SKIPS = (SkipCode.BIRTH_DATE_UNKNOWN, SkipCode.EFFECTIVE_DATE_UNKNOWN)
+EXCLUSION_SKIPS = _of_step(SkipStep.EXCLUSION)
+DATE_UNKNOWN_SKIPS = _of_step(SkipStep.DATE_UNKNOWN)
 # their detail is a state
 STATE_SKIPS = (*EXCLUSION_SKIPS, *DATE_UNKNOWN_SKIPS)
-# set by the contact and its campaign, before any exclusion window is checked
-INELIGIBLE_SKIPS = (
-    SkipCode.OUTSIDE_TARGETING,
-    SkipCode.OUTSIDE_SPLIT,
-    SkipCode.OUTSIDE_DATES,
-    SkipCode.UNDERWRITING_GLOBAL,
-    SkipCode.UNDERWRITING_CAMPAIGN,
-)
+INELIGIBLE_SKIPS = _of_step(SkipStep.ELIGIBILITY)
 
 
 class SkipReason(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, assert_never
 
 from pydantic import BaseModel
 
@@ -40,16 +40,21 @@ class InstanceLine(BaseModel):
     @property
     def state_words(self) -> str:
         """Return the state in words, with its day if it has one."""
-        if self.state == "begins":
-            return f"begins {self.start}"
-        if self.state == "ended":
-            return f"ended {self.end}"
-        words = {
-            "inactive": "type is inactive",
-            "lends": "lends to the built-in AEP",
-            "silent": "no campaign",
-        }
-        return words.get(self.state, self.state)
+        match self.state:
+            case "begins":
+                return f"begins {self.start}"
+            case "ended":
+                return f"ended {self.end}"
+            case "inactive":
+                return "type is inactive"
+            case "lends":
+                return "lends to the built-in AEP"
+            case "silent":
+                return "no campaign"
+            case "active" | "left out":
+                return self.state
+            case _:
+                assert_never(self.state)
 
 
 class CampaignList(BaseModel):

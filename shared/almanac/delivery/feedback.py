@@ -33,6 +33,7 @@ NEXT: dict[str, set[Status]] = {
     Status.PROCESSING: {Status.SENT, *_ENDS},
     Status.SENT: _ENDS,
     Status.DELIVERED: {Status.BOUNCED},  # some bounces arrive days later
+    Status.SKIPPED: set(),
     Status.FAILED: set(),
     Status.BOUNCED: set(),
 }

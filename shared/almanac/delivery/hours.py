@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from almanac.civil import parse_date
@@ -54,7 +54,7 @@ class Clock:
             return Moments()
         contact = whereabouts(codes)
         own_zone = ZoneInfo(contact.zone) if contact.zone else self._config.zone
-        zone = own_zone if self._config.delivery.zone == "contact" else self._config.zone
+        zone = own_zone if by_contact(self._config) else self._config.zone
         try:
             planned = _instants(day, clock, zone)
             sms = self._sms(day, planned, own_zone, contact.places)
@@ -96,11 +96,22 @@ class Clock:
         return None
 
 
+def by_contact(config: Config) -> bool:
+    """Return whether messages go out at their time where the contact lives."""
+    match config.delivery.zone:
+        case "contact":
+            return True
+        case "agency":
+            return False
+        case _:
+            assert_never(config.delivery.zone)
+
+
 def in_words(config: Config, state: str, zip_code: str) -> str:
     """Return the zone of a contact's messages and the hours of its text messages."""
     (codes,) = place_codes([{"contact.state": state, "contact.zip_code": zip_code}])
     contact = whereabouts(codes)
-    zone = contact.zone if config.delivery.zone == "contact" else None
+    zone = contact.zone if by_contact(config) else None
     mail = f"e-mail in the zone {zone or config.timezone}"
     if contact.zone is None:
         return f"{mail}; text messages when every place of the country allows them"

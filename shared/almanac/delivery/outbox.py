@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, assert_never
 
 import apsw
 from pydantic import BaseModel
@@ -151,13 +151,18 @@ def _parsed(metadata: object) -> object:
 
 def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
     """Return a function that writes a message and the columns of its contact as a line."""
-    if format_ == "jsonl":
+    match format_:
+        case "jsonl":
+            return lambda message, contact: out.write(
+                json_text(message | ({"contact": contact} if names else {})) + "\n"
+            )
+        case "csv":
+            return _csv_writer(names, out)
+        case _:
+            assert_never(format_)
 
-        def write_json(message: dict[str, Any], contact: dict[str, Any]) -> None:
-            extra = {"contact": contact} if names else {}
-            out.write(json_text(message | extra) + "\n")
 
-        return write_json
+def _csv_writer(names: list[str], out: TextIO) -> Any:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*FIELDS, *(f"contact.{name}" for name in names)])
 

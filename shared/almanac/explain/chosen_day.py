@@ -69,6 +69,8 @@ def why_no_day(case: Case, row: int, code: SkipCode) -> Decision:
             f"It was not admitted: messages that go first, by priority and then by deadline, took "
             f"the room of the days {days}, up to the ceiling of {ceiling}."
         )
+    elif code is not SkipCode.CAMPAIGN_CONFLICT:
+        raise ValueError(f"{code}: no day is missing for it")
     else:
         why = (
             f"On every day from {days} with room, the contact has another campaign message, and "

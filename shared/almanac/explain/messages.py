@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, assert_never
 
 from almanac import civil
 from almanac.explain.case import Case
@@ -121,9 +120,33 @@ def _note_if_planned(case: Case, row: int, found: PlannedRow) -> str | None:
 
 def why_skipped(case: Case, row: int, reason: SkipReason) -> Decision:
     """Return why the rules skip a candidate before any day is chosen."""
-    if reason.code is SkipCode.SUPPRESSED:
-        return suppressed(case, row, reason)
-    return _BY_CODE.get(reason.code, exclusion)(case, row)
+    match reason.code:
+        case SkipCode.SUPPRESSED:
+            return suppressed(case, row, reason)
+        case SkipCode.OUTSIDE_TARGETING:
+            return _targeting(case, row)
+        case SkipCode.OUTSIDE_SPLIT:
+            return _split(case, row)
+        case SkipCode.OUTSIDE_DATES:
+            return _campaign_dates(case, row)
+        case SkipCode.BIRTH_DATE_UNKNOWN | SkipCode.EFFECTIVE_DATE_UNKNOWN:
+            return _date_unknown(case, row)
+        case SkipCode.UNDERWRITING_GLOBAL:
+            return _underwriting_global(case, row)
+        case SkipCode.UNDERWRITING_CAMPAIGN:
+            return _underwriting_campaign(case, row)
+        case SkipCode.CAMPAIGN_CONFLICT:
+            return campaign_conflict(case, row)
+        case SkipCode.FREQUENCY:
+            return too_frequent(case, row)
+        case SkipCode.YEAR_ROUND | SkipCode.AGE:
+            return exclusion(case, row)
+        case SkipCode.BIRTHDAY_WINDOW | SkipCode.EFFECTIVE_DATE_WINDOW | SkipCode.CALENDAR_WINDOW:
+            return exclusion(case, row)
+        case SkipCode.DAILY_CAP | SkipCode.NO_SENDING_DAY | SkipCode.NOT_SENT:
+            raise ValueError(f"{reason.code}: no rule skips a candidate for it")
+        case _:
+            assert_never(reason.code)
 
 
 def targeting_mismatch(case: Case, instance: Instance) -> tuple[str, dict[str, Input]]:
@@ -228,17 +251,3 @@ def _underwriting_campaign(case: Case, row: int) -> Decision:
             "instance": case.kind(row).instance,
         },
     )
-
-
-# for every other code: an exclusion by the state's rule
-_BY_CODE: dict[SkipCode, Callable[[Case, int], Decision]] = {
-    SkipCode.OUTSIDE_TARGETING: _targeting,
-    SkipCode.OUTSIDE_SPLIT: _split,
-    SkipCode.OUTSIDE_DATES: _campaign_dates,
-    SkipCode.BIRTH_DATE_UNKNOWN: _date_unknown,
-    SkipCode.EFFECTIVE_DATE_UNKNOWN: _date_unknown,
-    SkipCode.UNDERWRITING_GLOBAL: _underwriting_global,
-    SkipCode.UNDERWRITING_CAMPAIGN: _underwriting_campaign,
-    SkipCode.CAMPAIGN_CONFLICT: campaign_conflict,
-    SkipCode.FREQUENCY: too_frequent,
-}

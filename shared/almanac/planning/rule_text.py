@@ -45,10 +45,15 @@ def _exact_words(rule: StateRule, ahead: int) -> str:
 
 def one_rule_in_words(rule: StateRule) -> str:
     """Return what one rule excludes while it is law, without the days ahead of its windows."""
-    if rule.kind == "year_round":
-        return "all year"
-    if rule.kind == "calendar_window":
-        return span_in_words(rule, 0)
+    match rule.kind:
+        case "year_round":
+            return "all year"
+        case "calendar_window":
+            return span_in_words(rule, 0)
+        case "birthday_window" | "effective_date_window":
+            pass
+        case _:
+            assert_never(rule.kind)
     anchor = "first of the birth month" if rule.use_month_start else ANCHORS[rule.kind]
     text = f"{anchor} to {rule.after} days after it"
     if rule.before:

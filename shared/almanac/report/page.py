@@ -8,6 +8,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -152,7 +153,10 @@ def _cell(value: Cell) -> str:
             return f"{value:,}"
         case float():
             return f"{value:,.1f}"
-    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+        case str():
+            return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+        case _:
+            assert_never(value)
 
 
 def _breakable(value: Cell) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import apsw
 from pydantic import AwareDatetime, Field
@@ -96,6 +96,8 @@ def _has_next(result: RunResult, request_id: str, force: bool) -> bool:
             return other_request and force
         case "failed" | "rejected":  # the same message does not repeat its own failure
             return other_request or result.again
+        case _:
+            assert_never(result.state)
 
 
 def superseded_before(store: ObjectStore, org_id: str, base: str, number: int) -> int:

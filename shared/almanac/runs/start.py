@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from almanac.config import Config
 from almanac.database.census import Census
@@ -63,8 +64,13 @@ def start_run(services: Services, org_id: str, request: RunRequest, delivery: De
     clock = request.requested_at or delivery.publish_time
     config, problem = _config_of(services.store, org_id)
     as_of = request.as_of or clock.astimezone(config.zone).date()
-    daily = request.reason == "daily"
-    base = daily_run_id(as_of) if daily else manual_run_id(as_of, delivery.message_id)
+    match request.reason:
+        case "daily":
+            base = daily_run_id(as_of)
+        case "manual":
+            base = manual_run_id(as_of, delivery.message_id)
+        case _:
+            assert_never(request.reason)
     origin = RequestOrigin(
         base=base, request_id=delivery.message_id, requested_at=clock, force=request.force
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from pydantic import ValidationError
 
@@ -191,12 +191,22 @@ def _staleness(last: LastRun | None, now: dt.datetime) -> list[str]:
 
 def _warnings(runs: list[RunStatus], due: Backlog | None) -> list[str]:
     warnings = []
-    if runs and runs[0].state in ("failed", "rejected", "dead"):
+    if runs and _came_to_nothing(runs[0]):
         reason = f": {runs[0].reason}" if runs[0].reason else ""
         warnings.append(f"the last run, {runs[0].run_id}, is {runs[0].state}{reason}")
     if due and due.overdue:
         warnings.append(f"{due.overdue:,} messages were due before today and are not sent")
     return warnings
+
+
+def _came_to_nothing(run: RunStatus) -> bool:
+    match run.state:
+        case "failed" | "rejected" | "dead":
+            return True
+        case "committed" | "superseded" | "running":
+            return False
+        case _:
+            assert_never(run.state)
 
 
 def _current_version(found: Current, manifest: Manifest | None, now: dt.datetime) -> CurrentVersion:
