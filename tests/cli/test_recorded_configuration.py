@@ -158,3 +158,12 @@ def test_a_pushed_file_does_not_go_back_to_the_defaults(texas: Agency, tmp_path:
     said = almanac("store", "push", "206", texas.path, "--store", store).out
     assert "its configuration" not in said
     assert StoreDatabase(FolderStore(store), "206").config().horizon_days == 300
+
+
+def test_one_that_cannot_be_read_is_replaced_by_an_earlier_one(texas: Agency) -> None:
+    assert almanac("config", "set", texas.path, "horizon_days=310").code == 0
+    texas.query("UPDATE config_versions SET config_data = '{' WHERE valid_to IS NULL")
+    assert "cannot be read" in almanac("config", "history", texas.path).out
+    answer = almanac("config", "restore", texas.path, 1)
+    assert "in place of one that cannot be read" in " ".join(answer.out.split())
+    assert FileDatabase(texas.path).config() == load_config(CLOSED)

@@ -121,7 +121,7 @@ def edit(
     place = config_place(agency_of(database, org, store))
     there = place.text()
     text = edited(place.editable(there), place.name)
-    before = _parsed_or_defaults(place, there)
+    before = _parsed_or_none(place, there)
     place.change(lambda now: unless_changed(place, there, now, text))
     return _changed(place, before, as_json)
 
@@ -216,7 +216,7 @@ def restore(
     if len(numbers) != 1 or not numbers[0].isdecimal():
         raise InputError(f"NUMBER: expected one of almanac config history, found {words[-1]}")
     place = config_place(agency)
-    before = _parsed_or_defaults(place, place.text())
+    before = _parsed_or_none(place, place.text())
     text = restored(place, int(numbers[0]))
     place.change(lambda _: text)
     return _changed(place, before, as_json)
@@ -241,12 +241,12 @@ def _begins_with(path: Path, octets: bytes) -> bool:
         return False  # reading it as a configuration says why
 
 
-def _parsed_or_defaults(place: ConfigPlace, text: str | None) -> Config:
-    """Return the configuration that is replaced; one that cannot be read counts as the defaults."""
+def _parsed_or_none(place: ConfigPlace, text: str | None) -> Config | None:
+    """Return the configuration that is replaced; None if it cannot be read."""
     try:
         return place.parsed(text)
     except ConfigError:
-        return Config()
+        return None
 
 
 def _keys(place: ConfigPlace, versions: list[ConfigVersion], index: int) -> list[str]:
@@ -259,13 +259,17 @@ def _keys(place: ConfigPlace, versions: list[ConfigVersion], index: int) -> list
     return [f"{each.key}: {in_words(each.new)}" for each in found]
 
 
-def _changed(place: ConfigPlace, before: Config, as_json: bool) -> int:
-    """Say what has changed."""
-    found = differing_settings(before, place.parsed(place.text()))
+def _changed(place: ConfigPlace, before: Config | None, as_json: bool) -> int:
+    """Say what has changed; before: None if it could not be read, so that all may have changed."""
+    found = differing_settings(before or Config(), place.parsed(place.text()))
     if as_json:
         print_json(changed=[each.model_dump() for each in found])
         return OK
     console = console_for(sys.stdout)
+    if before is None:
+        said = f"{place.name}: is recorded in place of one that cannot be read."
+        paragraph(console, said, indent=0)
+        return OK
     if not found:
         paragraph(console, f"{place.name}: no setting changes.", indent=0)
         return OK

@@ -20,7 +20,6 @@ from almanac.commands.progress import progress_bars
 from almanac.errors import RequestError
 from almanac.names import check_org_id
 from almanac.organizations import organizations, transfer
-from almanac.organizations.config_changes import take_from_file
 from almanac.report.text import console_for, shown, table
 from almanac.runs.rollback import VersionRow, go_back
 from almanac.runs.rollback import versions as kept_versions
@@ -109,11 +108,11 @@ def push(
     An organization without a configuration gets the one that the file has recorded.
     """
     now, objects = _now(), _open(store)
-    taken = take_from_file(objects, org, database)
+    without = objects.stat(layout.config(check_org_id(org))) is None
     with progress_bars() as progress:
         done = transfer.push(objects, org, database, expect=expect, now=now, progress=progress)
     published = done.committed_at == now
-    if taken and not as_json:
+    if without and not as_json and objects.stat(layout.config(org)) is not None:
         _say(f"Organization {org}: its configuration is the one that {database} has recorded.")
     if as_json:
         print_json(**done.model_dump(mode="json"), published=published)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import apsw
@@ -33,7 +32,7 @@ from almanac.organizations.organizations import is_there
 from almanac.organizations.recorded_config import NamedConfig, parsed
 from almanac.progress import silent
 from almanac.storage import layout
-from almanac.storage.store import ObjectStore, StoredObject, read_or_none
+from almanac.storage.store import StoredObject, read_or_none
 from almanac.yaml_text import read_mapping
 
 Make = Callable[[str | None], str]  # the next text of a configuration, from the one that is there
@@ -251,22 +250,6 @@ def restored(place: ConfigPlace, number: int) -> str:
     text = versions[number - 1].text
     place.parsed(text)
     return text
-
-
-def take_from_file(store: ObjectStore, org: str, path: Path) -> bool:
-    """Make the configuration that a file has recorded that of an organization without one.
-
-    The defaults, which hold without one, are not written. Returns whether it was written. Raises
-    as `FileDatabase.recorded_config`, and PreconditionFailed (another process wrote one meanwhile).
-    """
-    if store.stat(layout.config(org)) is not None:
-        return False
-    recorded = FileDatabase(path).recorded_config()
-    if recorded is None or recorded == Config():
-        return False
-    text = document(plain_settings(recorded), f"Configuration of organization {org}.")
-    replace_config(store, org, None, text.encode(), "almanac store push")
-    return True
 
 
 def _text(row: Record | None) -> str | None:

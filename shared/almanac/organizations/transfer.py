@@ -7,13 +7,15 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from almanac.config import ContactColumns
+from almanac.config import Config, ContactColumns
+from almanac.config_document import document, plain_settings
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.database.reading import Snapshot
 from almanac.errors import InputError, RequestError, Superseded
 from almanac.names import check_org_id, date_of_run
+from almanac.organizations.earlier_configs import replace_config
 from almanac.organizations.organizations import (
     PLANNED_BY,
     LastRun,
@@ -22,8 +24,10 @@ from almanac.organizations.organizations import (
     own_id,
     read_config,
 )
+from almanac.organizations.recorded_config import recorded_config
 from almanac.outputs import check_folder, partial_of
 from almanac.progress import Progress
+from almanac.storage import layout
 from almanac.storage.checksums import Checksum, chunks_of
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectStore
@@ -53,7 +57,8 @@ def push(
     """Publish a consistent copy of the file as the organization's next version, and return that.
 
     Return the current version, and publish nothing, if the copy has its content. expect: the number
-    that the current version must have; 0 for none. Raises DatabaseError, ConfigError, Superseded
+    that the current version must have; 0 for none. An organization without a configuration gets
+    the one that the file has recorded. Raises DatabaseError, ConfigError, Superseded
     (another version is current or was published meanwhile; nothing is overwritten).
     """
     check_org_id(org)
@@ -69,13 +74,17 @@ def push(
         progress("copy", 0, 1)
         with errors_naming(str(database), copy):
             backup_file(database, copy, partial(progress, "copy"))
-        config = read_config(store, org)
+        taken = _recorded(store, org, copy, str(database))
+        config = taken or read_config(store, org)
         as_of = now.astimezone(config.zone).date()
         try:
             if parent and _is_content_of(copy, store, parent[0]):
                 _require_unmoved(store, org, parent)
                 return parent[0]
             census = checked(copy, str(database), as_of, config.contacts, progress)
+            if taken:
+                text = document(plain_settings(taken), f"Configuration of organization {org}.")
+                replace_config(store, org, None, text.encode(), "almanac store push")
             return publish_copy(
                 store,
                 org,
@@ -91,6 +100,18 @@ def push(
                 f"organization {org}: another version was published while {database} was copied; "
                 "nothing was overwritten; pull that version, make your changes to it, push again"
             ) from error
+
+
+def _recorded(store: ObjectStore, org: str, copy: Path, name: str) -> Config | None:
+    """Return the configuration that a file has recorded, for an organization without one.
+
+    None if the organization has one, or if the file has none but the defaults, which hold anyway.
+    """
+    if store.stat(layout.config(org)) is not None:
+        return None
+    with errors_naming(name, copy), Snapshot(copy) as snapshot:
+        recorded = recorded_config(snapshot, name)
+    return recorded if recorded != Config() else None
 
 
 def publish_copy(
