@@ -50,7 +50,9 @@ def test_run_with_org_plans_what_a_run_over_the_file_plans(tiny: Agency) -> None
         assert found[name] == ours[name]
     again = almanac("run", "--org", "206", "--as-of", TODAY)
     assert "No row changes." in again.out
-    assert again.out.startswith(f"Planned organization 206 as of {TODAY}\n")
+    first, second, *_ = again.out.splitlines()
+    assert first == "Configuration: that of organization 206."
+    assert second == f"Planned organization 206 as of {TODAY}"
 
 
 def test_run_with_org_takes_no_option_of_a_file(tiny: Agency) -> None:

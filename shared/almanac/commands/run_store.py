@@ -11,10 +11,11 @@ from almanac.commands.exit_codes import OK
 from almanac.commands.progress import progress_bars
 from almanac.errors import InputError
 from almanac.names import check_org_id
-from almanac.organizations.organizations import read_config
+from almanac.organizations.agency_database import StoreDatabase
+from almanac.organizations.config_changes import config_place
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.summary_text import print_summary
-from almanac.report.text import console_for
+from almanac.report.text import console_for, paragraph
 from almanac.runs.in_store import run_in_store
 from almanac.runs.local import RunOptions, as_of, clock_of
 from almanac.settings import load_settings
@@ -36,13 +37,15 @@ def run_organization(
             f"almanac request run --org {org}"
         )
     require_current(opened, org)
-    config = read_config(opened, org)
+    named = config_place(StoreDatabase(opened, org)).named()
+    config = named.config
     options = RunOptions(
         as_of=read_date(day) if day else None, now=read_datetime(now) if now else None
     )
     clock: dt.datetime = clock_of(config, options)
     with progress_bars() as progress:
         summary = run_in_store(opened, org, as_of(config, options), clock, progress)
+    summary = summary.model_copy(update={"configuration": named.words})
     if as_json:
         print(summary.model_dump_json())
         return OK
@@ -50,5 +53,6 @@ def run_organization(
     steps = [f"To see what a contact gets: almanac explain {at} --contact ID"]
     name = f"organization {org}"
     console = console_for(sys.stdout)
+    paragraph(console, f"Configuration: {named.words}.", indent=0)
     print_summary(console, summary, database=name, advice=ISSUE_ADVICE, next_steps=steps, named=at)
     return OK

@@ -176,7 +176,8 @@ class StoreConfig:
 
     def named(self) -> NamedConfig:
         text = self.text()
-        words = f"that of {self.organization.name}" if text is not None else "the defaults"
+        name = self.organization.name
+        words = f"that of {name}" if text is not None else f"the defaults, since {name} has none"
         return NamedConfig(self.parsed(text), words)
 
     def parsed(self, text: str | None) -> Config:
