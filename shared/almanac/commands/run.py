@@ -50,6 +50,48 @@ from almanac.statistics.file_report import a_contact_without_messages, numbers_o
 
 app = new_app()
 
+_Shards = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="The number of processes; one for each core."),
+]
+_Contacts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IDS", help="Plan only these contacts: 5,7,100-200, or @FILE with ids in it."
+    ),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
+_Against = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --dry-run: the configuration to compare with; that of the file's last run.",
+    ),
+]
+_Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
+]
+_AdoptScheduled = Annotated[
+    bool,
+    typer.Option(
+        "--adopt-scheduled",
+        help="Plan again what an older scheduler has left with status scheduled.",
+    ),
+]
+_Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),
+]
+_WithoutStates = Annotated[
+    bool,
+    typer.Option(
+        "--without-states", help="Plan although no contact's state or ZIP code can be read."
+    ),
+]
+
 
 @dataclass(frozen=True)
 class RunArguments:
@@ -82,50 +124,16 @@ def run(
     now: Now = None,
     config: ConfigFile = None,
     defaults: Defaults = False,
-    shards: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="The number of processes; one for each core."),
-    ] = None,
-    contacts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IDS", help="Plan only these contacts: 5,7,100-200, or @FILE with ids in it."
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change; write nothing.")
-    ] = False,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With --dry-run: the configuration to compare with; that of the file's last run.",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
-    ] = None,
+    shards: _Shards = None,
+    workers: _Workers = None,
+    contacts: _Contacts = None,
+    dry_run: _DryRun = False,
+    against: _Against = None,
+    report: _Report = None,
     as_json: AsJson = False,
-    adopt_scheduled: Annotated[
-        bool,
-        typer.Option(
-            "--adopt-scheduled",
-            help="Plan again what an older scheduler has left with status scheduled.",
-        ),
-    ] = False,
-    yes: Annotated[
-        bool,
-        typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),
-    ] = False,
-    without_states: Annotated[
-        bool,
-        typer.Option(
-            "--without-states", help="Plan although no contact's state or ZIP code can be read."
-        ),
-    ] = False,
+    adopt_scheduled: _AdoptScheduled = False,
+    yes: _Yes = False,
+    without_states: _WithoutStates = False,
     org: MaybeOrg = None,
     store: Store = None,
 ) -> int:

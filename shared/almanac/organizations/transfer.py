@@ -82,6 +82,8 @@ def push(
                 _require_unmoved(store, org, parent)
                 return parent[0]
             census = checked(copy, str(database), as_of, config.contacts, progress)
+            with errors_naming(str(database), copy):
+                own = _last_run_of(copy, census)
             if taken:
                 text = document(plain_settings(taken), f"Configuration of organization {org}.")
                 replace_config(store, org, None, text.encode(), "almanac store push")
@@ -94,6 +96,7 @@ def push(
                 census=census,
                 now=now,
                 progress=progress,
+                own=own,
             )
         except Superseded as error:
             raise Superseded(
@@ -124,14 +127,15 @@ def publish_copy(
     census: Census,
     now: dt.datetime,
     progress: Progress,
+    own: LastRun | None = None,
 ) -> Current:
     """Publish a private file that no run has written as the next version; the file is moved away.
 
-    word: what its run id begins with. Raises Superseded if parent is no longer the current version.
+    word: what its run id begins with. own: the last run that the file records. Raises Superseded
+    if parent is no longer the current version.
     """
     extra = {"census": census.model_dump(mode="json")}
     last = last_whole_run(store, parent[0].folder) if parent else None
-    own = _last_run_of(copy, census)
     if own is not None and (last is None or own.committed_at > last.committed_at):
         extra[PLANNED_BY] = own.model_dump(mode="json", exclude={"version", "folder"})
     elif last:
