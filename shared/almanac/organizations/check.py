@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from almanac import civil
 from almanac.config import Config
-from almanac.contact_ranges import covering
+from almanac.contact_ranges import ContactRange, covering
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.contact_columns import unknown_flags
 from almanac.database.inspection import inspect
@@ -145,13 +145,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         states.update(np.unique(batch.contacts.state).tolist())
         dates_given.update(batch.dates_given)
         without.update(batch.left_out)
-        for rows, columns in _DATES:
-            found = snapshot.read(rows, each)
-            for column, are_odd in columns.items():
-                odd[f"{rows.table}.{column}"] += int(np.count_nonzero(are_odd(found[column])))
-            if closed and rows is COMMITTED:
-                days = civil.parse_dates(found["scheduled_send_date"])
-                on_closed.update(map(civil.text_of, days[np.isin(days, closed)].tolist()))
+        _count_dates(snapshot, each, closed, odd, on_closed)
     progress("contacts", len(ranges), len(ranges))
     odd.update(_odd_dates_of_instances(snapshot))
     run, contacts = snapshot.last_run(), snapshot.contact_columns(settings)
@@ -185,6 +179,23 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None,
     }
+
+
+def _count_dates(
+    snapshot: Snapshot,
+    contacts: ContactRange,
+    closed: list[int],
+    odd: Counter[str],
+    on_closed: Counter[str],
+) -> None:
+    """Add the odd dates of the contacts' rows, and the committed rows on closed days."""
+    for rows, columns in _DATES:
+        found = snapshot.read(rows, contacts)
+        for column, are_odd in columns.items():
+            odd[f"{rows.table}.{column}"] += int(np.count_nonzero(are_odd(found[column])))
+        if closed and rows is COMMITTED:
+            days = civil.parse_dates(found["scheduled_send_date"])
+            on_closed.update(map(civil.text_of, days[np.isin(days, closed)].tolist()))
 
 
 def _odd_dates_of_instances(snapshot: Snapshot) -> dict[str, int]:

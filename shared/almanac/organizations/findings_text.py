@@ -21,15 +21,7 @@ from almanac.report.text import heading, paragraph, table
 
 def print_findings(console: Console, found: Findings, advice: Mapping[str, str]) -> None:
     """Print the state of the file, the worst first; `advice` is by kind of contact issue."""
-    if not found.usable:
-        verdict = "cannot be used as it is"
-    elif found.without_states is not None:
-        verdict = "needs --without-states to be planned"
-    elif found.warnings:
-        verdict = "can be planned; some of its data should be checked"
-    else:
-        verdict = "can be planned, and no problem was found"
-    paragraph(console, f"{found.database} {verdict}.", indent=0, style="bold")
+    paragraph(console, f"{found.database} {_verdict(found)}.", indent=0, style="bold")
     print_warnings(console, _alerts(found), found.likely_columns, shlex.quote(found.database))
     if found.configuration:
         paragraph(console, f"Configuration: {found.configuration}.", indent=0)
@@ -89,6 +81,17 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())
     _missing(console, found)
+
+
+def _verdict(found: Findings) -> str:
+    """Return what follows from the findings."""
+    if not found.usable:
+        return "cannot be used as it is"
+    if found.without_states is not None:
+        return "needs --without-states to be planned"
+    if found.warnings:
+        return "can be planned; some of its data should be checked"
+    return "can be planned, and no problem was found"
 
 
 def _alerts(found: Findings) -> list[str]:

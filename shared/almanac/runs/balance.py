@@ -106,7 +106,6 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         shared = shared_addresses_of(snapshot, settings) if of_all else None
         by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
         columns = snapshot.contact_columns(settings)
-        flags, likely = unknown_flags(columns, settings), likely_columns(columns)
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot, settings)
     skip = NoDayCodes(
@@ -126,8 +125,8 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         oddities=oddities,
         shared_addresses=shared,
         scheduled_by_others=by_others,
-        unknown_flags=flags,
-        likely_columns=likely,
+        unknown_flags=unknown_flags(columns, settings),
+        likely_columns=likely_columns(columns),
         fixed=fixed[0],
         before=before,
         suppressions=suppressions,

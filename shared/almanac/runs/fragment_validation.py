@@ -68,7 +68,6 @@ def check_contenders(
 def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: KindTable) -> None:
     """Validate the whole fragment of a shard; raise Corrupt."""
     candidates, removals, statuses = fragment.candidates, fragment.removals, fragment.statuses
-    audience, eligible = fragment.audience, fragment.facts["eligible"]
     first, last = plan.shards[shard]
     _require(_of_the_shard(candidates, plan, shard, kind_table))
     _require(
@@ -95,38 +94,48 @@ def check_fragment(fragment: Fragment, plan: RunPlan, shard: int, kind_table: Ki
                 "a target's message is missing",
             ),
             (_of_contacts(fragment, first, last), "an issue is of another contact"),
-            (fragment.facts["candidates"] == len(candidates), "its candidates are counted wrongly"),
-            (_counts_dates(fragment), "its dates are counted wrongly"),
-            (
-                audience.states.keys() <= {"", *USPS_STATES}
-                and audience.states.total() == eligible <= fragment.facts["contacts"],
-                "its contacts are counted wrongly",
-            ),
-            (
-                audience.left_out.total() == fragment.facts["contacts"] - eligible,
-                "the contacts that it leaves out are counted wrongly",
-            ),
-            (
-                audience.protected.keys() <= audience.states.keys()
-                and all(
-                    len(counts) == len(plan.context.weeks) and max(counts) <= audience.states[state]
-                    for state, counts in audience.protected.items()
-                ),
-                "its protected contacts are counted wrongly",
-            ),
-            (
-                audience.suppressed.keys() <= set(kind_table.reasons)
-                and audience.suppressed.total() <= eligible,
-                "its suppressed contacts are counted wrongly",
-            ),
-            (
-                audience.reach.keys() | fragment.sent.keys()
-                <= {i.id for i in plan.context.instances}
-                and all(count <= eligible for count in audience.reach.values()),
-                "its campaigns are counted wrongly",
-            ),
+            *_counts(fragment, plan, kind_table),
         ]
     )
+
+
+def _counts(fragment: Fragment, plan: RunPlan, kind_table: KindTable) -> list[tuple[bool, str]]:
+    """Return whether the counts of a fragment agree with each other, and what is wrong if not."""
+    audience, eligible = fragment.audience, fragment.facts["eligible"]
+    return [
+        (
+            fragment.facts["candidates"] == len(fragment.candidates),
+            "its candidates are counted wrongly",
+        ),
+        (_counts_dates(fragment), "its dates are counted wrongly"),
+        (
+            audience.states.keys() <= {"", *USPS_STATES}
+            and audience.states.total() == eligible <= fragment.facts["contacts"],
+            "its contacts are counted wrongly",
+        ),
+        (
+            audience.left_out.total() == fragment.facts["contacts"] - eligible,
+            "the contacts that it leaves out are counted wrongly",
+        ),
+        (
+            audience.protected.keys() <= audience.states.keys()
+            and all(
+                len(counts) == len(plan.context.weeks) and max(counts) <= audience.states[state]
+                for state, counts in audience.protected.items()
+            ),
+            "its protected contacts are counted wrongly",
+        ),
+        (
+            audience.suppressed.keys() <= set(kind_table.reasons)
+            and audience.suppressed.total() <= eligible,
+            "its suppressed contacts are counted wrongly",
+        ),
+        (
+            audience.reach.keys() | fragment.sent.keys() <= {i.id for i in plan.context.instances}
+            and all(count <= eligible for count in audience.reach.values()),
+            "its campaigns are counted wrongly",
+        ),
+    ]
 
 
 def _counts_dates(fragment: Fragment) -> bool:

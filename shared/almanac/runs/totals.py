@@ -205,18 +205,9 @@ class PlanTotals:
         """Return the summary of the whole run."""
         plan, limits = self.balanced.plan, self.balanced.limits
         planned, waiting = self._by_type(self.planned), self._by_type(self.waiting)
-        skipped: dict[str, Counter[str]] = defaultdict(Counter)
-        for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
-            count = int(self.skipped[reason + 1, kind])
-            skipped[self.balanced.kind_table.reasons[reason + 1]][self.types[kind]] += count
         days = self._day_loads()
         totals = {day: sum(x.planned.values()) + x.fixed for day, x in days.items()}
         closed = {str(day) for day in plan.context.closed_days}
-        checksums = Checksums(
-            contacts=contacts_text(self.facts["contacts_checksum"]),
-            schedules_before=hexadecimal(self.facts["before_checksum"]),
-            schedules_after=hexadecimal(self.after + self.facts["history_checksum"]),
-        )
         return RunSummary(
             org_id=plan.org_id,
             run_id=plan.run_id,
@@ -228,7 +219,7 @@ class PlanTotals:
             scheduled_before=self.facts["scheduled_before"],
             planned=planned,
             waiting_for_limit=waiting,
-            skipped={reason: dict(types) for reason, types in sorted(skipped.items())},
+            skipped=self._skipped_by_reason(),
             placement=dict(zip(PLACEMENT_STEPS, self.steps.tolist(), strict=True)),
             days=days,
             daily_cap=limits.cap,
@@ -265,8 +256,22 @@ class PlanTotals:
             shared_addresses=self.balanced.shared_addresses,
             scheduled_by_others=self.balanced.scheduled_by_others,
             migrations=migrations,
-            checksums=checksums,
+            checksums=self._checksums(),
             config_digest=plan.context.config.digest(),
+        )
+
+    def _skipped_by_reason(self) -> dict[str, dict[str, int]]:
+        skipped: dict[str, Counter[str]] = defaultdict(Counter)
+        for reason, kind in zip(*np.nonzero(self.skipped[1:]), strict=True):
+            count = int(self.skipped[reason + 1, kind])
+            skipped[self.balanced.kind_table.reasons[reason + 1]][self.types[kind]] += count
+        return {reason: dict(types) for reason, types in sorted(skipped.items())}
+
+    def _checksums(self) -> Checksums:
+        return Checksums(
+            contacts=contacts_text(self.facts["contacts_checksum"]),
+            schedules_before=hexadecimal(self.facts["before_checksum"]),
+            schedules_after=hexadecimal(self.after + self.facts["history_checksum"]),
         )
 
     def _alerts(self) -> list[str]:
