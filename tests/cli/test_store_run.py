@@ -14,7 +14,9 @@ import pytest
 
 from almanac.database.backup import errors_naming
 from almanac.errors import DatabaseError, StorageError
-from almanac.storage.folder import storage_errors
+from almanac.runs.in_store import run_in_store
+from almanac.storage.folder import FolderStore, storage_errors
+from almanac.storage.store import ObjectInfo
 from tests.support.cli_calls import almanac
 from tests.support.tiny import Agency
 
@@ -120,3 +122,28 @@ def test_a_store_without_room_names_its_folder(tmp_path: Path) -> None:
         storage_errors(tmp_path, "orgs/7/x"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class Interrupted(FolderStore):
+    """A folder into which another version is published when the run writes its first fragment."""
+
+    other: Path | None = None
+
+    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
+        if self.other is not None and name.endswith("00000.parquet"):
+            other, self.other = self.other, None
+            answer = almanac("store", "push", "206", other)
+            assert answer.code == 0, answer.err
+        return super().write(name, data, if_generation)
+
+
+def test_a_run_that_another_version_supersedes_plans_that_one(tiny: Agency) -> None:
+    almanac("store", "push", "206", tiny.path)
+    store = Interrupted(tiny.path.parent / "store")
+    tiny.contact(3)
+    store.other = tiny.path
+    noon = dt.datetime.combine(TODAY, dt.time(12), dt.UTC)
+    summary = run_in_store(store, "206", TODAY, noon, lambda step, done, total: None)
+    assert store.other is None
+    assert (summary.contacts_total, summary.as_of) == (3, TODAY)
+    assert summary.run_id.endswith("~2")

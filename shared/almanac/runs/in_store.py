@@ -13,6 +13,7 @@ from pathlib import Path
 
 from almanac.errors import AlmanacError
 from almanac.messaging.bus import Delivery
+from almanac.messaging.envelope import REQUEST_ID, REQUESTED_AT
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.names import manual_run_id
@@ -52,6 +53,7 @@ def run_in_store(
             (topics.run_requests, "orchestrator"),
             (topics.shard_tasks, "shard"),
             (topics.shard_results, "merge"),
+            (topics.campaign_changes, "campaign_change"),  # that waits for the end of the run
         ):
             bus.subscribe(topic, functools.partial(_handle, services, function, request_id))
         request = RunRequest(
@@ -68,5 +70,12 @@ def run_in_store(
 
 
 def _handle(services: Services, function: str, request_id: str, delivery: Delivery) -> None:
-    """Handle a message; all follow from one request, whose id names the run."""
-    HANDLERS[function](services, replace(delivery, message_id=request_id))
+    """Handle a message; id and time of its request are those that it names, else the run's."""
+    named = delivery.attributes
+    at = named.get(REQUESTED_AT)
+    delivery = replace(
+        delivery,
+        message_id=named.get(REQUEST_ID) or request_id,
+        publish_time=dt.datetime.fromisoformat(at) if at else delivery.publish_time,
+    )
+    HANDLERS[function](services, delivery)
