@@ -90,12 +90,12 @@ def test_in_a_tight_year_what_waits_what_repeats_and_what_is_split_is_sent_once(
     tmp_path: Path,
 ) -> None:
     """400 days with little room, and days on which the run or the sender fails."""
-    year = lived(Plan(seed=105, contacts=100, failures=True, tight=True), tmp_path)
+    year = lived(Plan(seed=105, contacts=40, failures=True, tight=True), tmp_path)
     check_eventful(year)
     ledger = year.ledger
     dates = Counter(key[:3] for key in ledger.seen if key in ledger.sent and key[2])
-    assert sum(number > 1 for number in dates.values()) > 20  # several dates of one campaign
-    assert len(ledger.waited & ledger.sent.keys()) > 20
+    assert sum(number > 1 for number in dates.values()) > 9  # several dates of one campaign
+    assert len(ledger.waited & ledger.sent.keys()) > 3
     assert ledger.over["skipped: Outside campaign split"] > 20
     assert ledger.over["skipped: Daily volume cap"] > 20
 

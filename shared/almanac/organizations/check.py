@@ -19,6 +19,7 @@ from almanac.database.backup import backup_file, errors_naming
 from almanac.database.contact_columns import unknown_flags
 from almanac.database.inspection import inspect
 from almanac.database.likely_columns import likely_columns
+from almanac.database.oddities import Oddities
 from almanac.database.range_tables import (
     ANSWERS,
     CLICKS,
@@ -151,11 +152,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
     run, contacts = snapshot.last_run(), snapshot.contact_columns(settings)
     named = {USPS_STATES[code] if code >= 0 else UNKNOWN for code in states}
     oddities, total = snapshot.oddities(settings), snapshot.total_contacts()
-    refused: dict[str, object] = {}
-    if total and not len(ids):
-        why = no_usable_id(total, oddities.invalid_ids.examples)
-        refused = {"usable": False, "refused": why}
-    return refused | {
+    return _refused(total, len(ids), oddities) | {
         "contacts_left_out": dict(by_count(without)),
         "aep": aep_in_words(context),
         "rules": rules_line(config, today, context.horizon, named - {UNKNOWN}),
@@ -179,6 +176,13 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None,
     }
+
+
+def _refused(total: int, usable: int, oddities: Oddities) -> dict[str, object]:
+    """Return that a file of contacts is refused if none of them has a usable id."""
+    if usable or not total:
+        return {}
+    return {"usable": False, "refused": no_usable_id(total, oddities.invalid_ids.examples)}
 
 
 def _count_dates(

@@ -21,6 +21,39 @@ from almanac.report.text import heading, paragraph, table
 
 def print_findings(console: Console, found: Findings, advice: Mapping[str, str]) -> None:
     """Print the state of the file, the worst first; `advice` is by kind of contact issue."""
+    _print_file(console, found)
+    _contacts(console, found, advice)
+    if found.shared_addresses.addresses:
+        heading(console, SHARED_ADDRESSES)
+        paragraph(console, found.shared_addresses.in_words())
+    if found.left_out:
+        heading(console, "Campaigns that would be left out")
+        rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]
+        table(console, (">id", "name", "why"), rows)
+    if found.split_overlaps:
+        heading(console, "Splits that overlap")
+        for line in found.split_overlaps:
+            paragraph(console, f"{line}.")
+    if odd := odd_targets(found.unreadable_targets, found.odd_target_metadata):
+        heading(console, "Campaign targets that cannot be read")
+        for line in odd:
+            paragraph(console, line)
+    if found.on_closed_days:
+        heading(console, "Committed messages on closed days, which a run does not move")
+        days = [(short_day(day), count) for day, count in found.on_closed_days.items()]
+        table(console, ("", ">"), days)
+    if found.scheduled_by_others:
+        heading(console, "Rows that an older scheduler left scheduled")
+        older = f"{plural(found.scheduled_by_others, 'row')} of status scheduled"
+        paragraph(console, f"{older} {BLOCKING.format('today')}")
+    if found.odd_dates:
+        heading(console, "Texts that are not a date (YYYY-MM-DD)")
+        table(console, ("", ">"), found.odd_dates.items())
+    _missing(console, found)
+
+
+def _print_file(console: Console, found: Findings) -> None:
+    """Print what concerns the file as a whole."""
     paragraph(console, f"{found.database} {_verdict(found)}.", indent=0, style="bold")
     print_warnings(console, _alerts(found), found.likely_columns, shlex.quote(found.database))
     if found.configuration:
@@ -53,34 +86,6 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
         heading(console, UNKNOWN_FLAGS)
         for line in found.unknown_flags:
             paragraph(console, f"{line}.")
-    _contacts(console, found, advice)
-    if found.shared_addresses.addresses:
-        heading(console, SHARED_ADDRESSES)
-        paragraph(console, found.shared_addresses.in_words())
-    if found.left_out:
-        heading(console, "Campaigns that would be left out")
-        rows = [(str(x.instance_id), x.name, x.problem) for x in found.left_out]
-        table(console, (">id", "name", "why"), rows)
-    if found.split_overlaps:
-        heading(console, "Splits that overlap")
-        for line in found.split_overlaps:
-            paragraph(console, f"{line}.")
-    if odd := odd_targets(found.unreadable_targets, found.odd_target_metadata):
-        heading(console, "Campaign targets that cannot be read")
-        for line in odd:
-            paragraph(console, line)
-    if found.on_closed_days:
-        heading(console, "Committed messages on closed days, which a run does not move")
-        days = [(short_day(day), count) for day, count in found.on_closed_days.items()]
-        table(console, ("", ">"), days)
-    if found.scheduled_by_others:
-        heading(console, "Rows that an older scheduler left scheduled")
-        older = f"{plural(found.scheduled_by_others, 'row')} of status scheduled"
-        paragraph(console, f"{older} {BLOCKING.format('today')}")
-    if found.odd_dates:
-        heading(console, "Texts that are not a date (YYYY-MM-DD)")
-        table(console, ("", ">"), found.odd_dates.items())
-    _missing(console, found)
 
 
 def _verdict(found: Findings) -> str:

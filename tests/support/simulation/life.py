@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +61,22 @@ def found(path: Path, agency_seed: int, size: int, schema: str, start: dt.date) 
         for name, values in CAMPAIGN_TYPES.items():
             insert(connection, "campaign_types", {"name": name} | values)
     return config
+
+
+def add_arms(path: Path, start: dt.date) -> None:
+    """Add a campaign in two arms and a control group, with three dates for every contact."""
+    with opened(path) as connection:
+        insert(connection, "campaign_types", {"name": "premium", "priority": 3})
+        ids = [one for (one,) in connection.execute("SELECT id FROM contacts")]
+        for instance, first, last in ((901, 0, 50), (902, 50, 90)):
+            split = {"split": {"group": "premium", "from": first, "to": last}}
+            arm = {"id": instance, "campaign_type": "premium", "instance_name": f"arm {instance}"}
+            arm |= {"metadata": json.dumps(split), "created_at": start.isoformat()}
+            insert(connection, "campaign_instances", arm)
+            for contact_id, offset in itertools.product(ids, (20, 60, 120)):
+                day = start + dt.timedelta(days=offset + contact_id % 25)
+                row = {"contact_id": contact_id, "campaign_instance_id": instance}
+                insert(connection, "contact_campaigns", row | {"trigger_date": day.isoformat()})
 
 
 def insert(connection: apsw.Connection, table: str, values: Record) -> int:

@@ -20,7 +20,7 @@ from tests.support import agencies
 from tests.support.agreement import differences, expected_rows, planned_rows
 from tests.support.outside import schedules
 from tests.support.simulation.ledger import Ledger, Look, Rows
-from tests.support.simulation.life import Life, contact_records, found
+from tests.support.simulation.life import Life, add_arms, contact_records, found
 from tests.support.simulation.sender import Sender
 
 STEPS = [  # where a run can be stopped: before anything is decided, and until the commit
@@ -56,7 +56,7 @@ class Plan:
     compare_every: int = 1  # days
     closed: Sequence[str] = ()  # weekdays
     new_rule: bool = False  # a state gets a rule that is law from the middle of the year on
-    tight: bool = False  # little room: messages wait for the frequency limit and for the cap
+    tight: bool = False  # little room, and a campaign in arms with several dates a contact
 
     @property
     def start(self) -> dt.date:
@@ -78,6 +78,8 @@ class Year:
         self.ledger.daily = plan.compare_every == 1
         self._rng = random.Random(f"year:{plan.seed}")
         self._configure(found(self.path, plan.seed, plan.contacts, plan.schema, plan.start))
+        if plan.tight:
+            add_arms(self.path, plan.start)
         self.life, self.sender = Life(self.path, plan.seed), Sender(self.path, plan.seed)
         for number in range(plan.days):
             self._day(plan.start + dt.timedelta(days=number), number)
