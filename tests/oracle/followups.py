@@ -137,7 +137,7 @@ def followup_candidates(
         metadata["campaign_name"] = instance.name
     if parent.target is not None:
         metadata["target"] = parent.target
-    about_aep = parent.kind in ("aep", "campaign_aep")
+    about_aep = (instance.type.name if instance else parent.kind) == "aep"
     globally = run.config["organization"]["exclude_failed_underwriting_global"]
     barred = globally and contact.failed_underwriting and not about_aep
     own_email = instance.followup_email_template if instance else None
