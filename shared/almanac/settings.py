@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
@@ -50,6 +51,11 @@ def load_settings() -> Settings:
         first = error.errors(include_url=False)[0]
         variable = _PREFIX + str(first["loc"][0]).upper()
         raise ConfigError(f"{variable}: {first['input']!r}: {first['msg']}") from None
+
+
+def editor() -> str | None:
+    """Return the command of the user's editor, None if no variable names one."""
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR")
 
 
 def _required(key: str, value: str | None, meaning: str) -> str:

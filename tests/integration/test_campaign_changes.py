@@ -525,7 +525,7 @@ def test_changes_whose_runs_lease_ran_out_are_applied_when_asked_for_again(cloud
     assert cloud.names(layout.changes(ORG)) == []
 
 
-@shares(45)
+@shares(30)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, fault: Fault, every: int
@@ -556,7 +556,7 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     assert every > 1 or {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
 
 
-@shares(45)
+@shares(30)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     cloud: Cloud, folder: Path, fault: Fault, every: int

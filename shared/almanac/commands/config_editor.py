@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import typer
 
 from almanac.config import load_config
 from almanac.errors import ConfigError, InputError
+from almanac.settings import editor
 
 
 def edited(text: str, name: str) -> str:
@@ -22,7 +22,7 @@ def edited(text: str, name: str) -> str:
     wants it, without a terminal not. Raises ConfigError for a mistake, InputError without an
     editor.
     """
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    command = editor()
     if not command:
         raise InputError("EDITOR: is not set; expected the command of an editor, such as nano")
     with tempfile.TemporaryDirectory(prefix="almanac-") as folder:

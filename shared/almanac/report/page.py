@@ -161,7 +161,8 @@ def _cell(value: Cell) -> str:
 
 def _breakable(value: Cell) -> Markup:
     """Return a cell as the page shows it, with line breaks allowed after underscores."""
-    return escape(_cell(value)).replace("_", Markup("_<wbr>"))
+    text = escape(_cell(value))
+    return text.replace("_", Markup("_<wbr>")) if "_" in text else text  # most have none
 
 
 @functools.cache
