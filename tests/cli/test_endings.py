@@ -30,6 +30,7 @@ from tests.support.cli_calls import (
     almanac_apart,
     state_of,
 )
+from tests.support.sampling import sampled
 
 _INTERNAL = adbc_driver_manager.AdbcStatusCode.INTERNAL
 
@@ -101,7 +102,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return agency(tmp_path_factory.mktemp("large") / "agency.sqlite3", 10_000)
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", sampled([signal.SIGINT, signal.SIGTERM], 1))
 def test_a_run_that_is_stopped_leaves_nothing_behind(
     tmp_path: Path, large: Path, way: signal.Signals
 ) -> None:

@@ -419,6 +419,7 @@ def test_objects_of_other_programs_are_read(store: CloudStore) -> None:
     assert store.subfolders("orgs/") == ["206"]
 
 
+@pytest.mark.slow
 def test_a_listing_of_several_pages_is_whole(store: CloudStore) -> None:
     emulator = storage_emulator()[0]
     bucket = storage_emulator()[1].bucket(store.bucket_name)

@@ -76,7 +76,7 @@ def test_what_is_promised_of_a_run_holds(runs: list[Ran], check: Callable[[Ran],
         check(one)
 
 
-@pytest.mark.parametrize("case", [CHOSEN[1], CHOSEN[2]], ids=lambda case: case.schema)
+@pytest.mark.parametrize("case", sampled([CHOSEN[2], CHOSEN[1]], 1))
 def test_the_number_of_shards_changes_no_row(case: Case) -> None:
     check_same_rows(case, [{"shards": 1}, {"shards": 2}, {"shards": 7}])
 
@@ -87,7 +87,7 @@ def test_the_number_of_worker_processes_changes_no_row(seed: int) -> None:
     check_same_rows(case, [{"workers": 1}, {"workers": 2}])
 
 
-@pytest.mark.parametrize("case", [CHOSEN[1], CHOSEN[2]], ids=lambda case: case.schema)
+@pytest.mark.parametrize("case", sampled([CHOSEN[2], CHOSEN[1]], 1))
 def test_the_order_of_rows_and_columns_in_the_file_changes_no_row(case: Case) -> None:
     check_same_rows_in_any_order(case, random.Random(case.seed))
 

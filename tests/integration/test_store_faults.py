@@ -112,7 +112,7 @@ def in_force(cloud: Cloud) -> list[str]:
 # Deaths and lost answers
 
 
-@shares(28)
+@shares(40)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, planned: Plan, fault: Fault, every: int
@@ -150,7 +150,7 @@ def with_history(database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     made.close()
 
 
-@shares(20)
+@shares(30)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_old_versions_are_collected_leaves_those_that_are_needed(
     with_history: Cloud, folder: Path, fault: Fault, every: int

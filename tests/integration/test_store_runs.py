@@ -125,6 +125,7 @@ def test_messages_in_any_order_and_any_number_of_times_come_to_the_same_rows(
     assert cloud.store.stat(layout.lease(ORG)) is None
 
 
+@pytest.mark.slow
 def test_functions_that_run_at_once_come_to_the_same_rows(folder: Path, database: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         cloud = Cloud(folder, shard_contacts=3, threads=threads)

@@ -42,7 +42,7 @@ def test_whatever_goes_wrong_nothing_is_lost(seeds: range) -> None:
     assert faults["duplicate"] + faults["another delivery"] >= deliveries / 4
 
 
-@pytest.mark.parametrize("seed", sampled(ONCE_FAILED, 2))
+@pytest.mark.parametrize("seed", sampled(ONCE_FAILED, 1))
 def test_what_once_failed_does_not_fail_again(seed: int) -> None:
     play(seed)
 

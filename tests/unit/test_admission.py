@@ -44,7 +44,7 @@ def some_spans(rng: random.Random) -> tuple[Spans, list[int]]:
     return spans, room
 
 
-@pytest.mark.parametrize("block", sampled(range(40), 2))
+@pytest.mark.parametrize("block", sampled(range(40), 1))
 def test_rank_order_admits_whoever_fits_and_so_as_many_as_possible(block: int) -> None:
     for seed in range(block * 50, block * 50 + 50):
         rng = random.Random(seed)
@@ -64,7 +64,7 @@ def test_rank_order_admits_whoever_fits_and_so_as_many_as_possible(block: int) -
             assert found[first].sum() == most([spans[n] for n in first], room), f"seed {seed}"
 
 
-@pytest.mark.parametrize("block", sampled(range(40), 2))
+@pytest.mark.parametrize("block", sampled(range(40), 1))
 def test_no_message_is_lost_to_the_cap_that_could_have_been_sent(block: int) -> None:
     for seed in range(block * 50, block * 50 + 50):
         rng = random.Random(seed)

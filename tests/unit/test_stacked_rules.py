@@ -72,7 +72,7 @@ class Stack:
         return table.exclusions(np.full(rows, USPS_STATES.index("TX"), np.int32), *dates)
 
 
-@pytest.fixture(scope="module", params=sampled(range(400), 12))
+@pytest.fixture(scope="module", params=sampled(range(400), 6))
 def stack(request: pytest.FixtureRequest) -> Stack:
     return Stack(request.param)
 
