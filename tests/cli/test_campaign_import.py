@@ -26,6 +26,7 @@ from tests.support.campaign_calls import put, version
 from tests.support.cli_calls import Answer, almanac, check_import, record_requests, state_of
 from tests.support.clouds import query
 from tests.support.database_agencies import change
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 PROMO, EVERYONE = 1, 2
@@ -285,17 +286,20 @@ def test_standard_input_is_a_file_too(path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("text", "error"),
-    [
-        (b"", "empty; expected a header with contact_id or email"),
-        (b"\n\n", "empty; expected a header"),
-        (b"1,2027-01-01\n", "found '1, 2027-01-01'"),
-        (b"contact_id,email\n", "has both contact_id and email"),
-        (b"contact_id,contact_id\n", "the column contact_id appears more than once"),
-        (b"contact_id|email\n", "has both"),
-        (b"PK\x03\x04....", "a workbook or an archive"),
-        (b"\x1f\x8b....", "compressed"),
-        (b"contact_id" * 20_000, "line 1: not a header"),
-    ],
+    sampled(
+        [
+            (b"", "empty; expected a header with contact_id or email"),
+            (b"\n\n", "empty; expected a header"),
+            (b"1,2027-01-01\n", "found '1, 2027-01-01'"),
+            (b"contact_id,email\n", "has both contact_id and email"),
+            (b"contact_id,contact_id\n", "the column contact_id appears more than once"),
+            (b"contact_id|email\n", "has both"),
+            (b"PK\x03\x04....", "a workbook or an archive"),
+            (b"\x1f\x8b....", "compressed"),
+            (b"contact_id" * 20_000, "line 1: not a header"),
+        ],
+        3,
+    ),
 )
 def test_a_file_without_targets_is_refused_as_a_whole(path: Path, text: bytes, error: str) -> None:
     before = path.read_bytes()
@@ -310,14 +314,17 @@ def test_a_file_without_targets_is_refused_as_a_whole(path: Path, text: bytes, e
 
 @pytest.mark.parametrize(
     ("words", "error"),
-    [
-        ([PROMO, "none.csv"], "none.csv: no such file"),
-        ([PROMO, "."], ".: a folder"),
-        ([77, "/dev/null"], "'77': no instance has this id or name"),
-        ([PROMO], "FILE: is missing"),
-        ([PROMO, "agency.sqlite3"], "an SQLite database; expected CSV"),
-        ([PROMO, "a.csv", "b.csv"], "'b.csv': one argument too many"),
-    ],
+    sampled(
+        [
+            ([PROMO, "none.csv"], "none.csv: no such file"),
+            ([PROMO, "."], ".: a folder"),
+            ([77, "/dev/null"], "'77': no instance has this id or name"),
+            ([PROMO], "FILE: is missing"),
+            ([PROMO, "agency.sqlite3"], "an SQLite database; expected CSV"),
+            ([PROMO, "a.csv", "b.csv"], "'b.csv': one argument too many"),
+        ],
+        2,
+    ),
 )
 def test_a_mistake_in_the_arguments_is_named(path: Path, words: list[object], error: str) -> None:
     answer = almanac("campaign", "import", path, *words)

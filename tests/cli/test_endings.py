@@ -49,18 +49,21 @@ def raising(*errors: BaseException) -> Callable[[], int]:
 
 @pytest.mark.parametrize(
     ("errors", "code", "said"),
-    [
-        ([InputError("no such thing")], 2, "Error: no such thing\n"),
-        ([SnapshotMoved("others wrote to it")], 1, "Error: others wrote to it\n"),
-        (
-            [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/copy")],
-            1,
-            "Error: /tmp/copy: No space left on device\n",
-        ),
-        ([apsw.FullError("disk"), DatabaseError("no room")], 1, "Error: no room\n"),
-        ([MemoryError()], 1, "Error: not enough memory; try --workers 1\n"),
-        ([KeyboardInterrupt()], 130, "Interrupted\n"),
-    ],
+    sampled(
+        [
+            ([InputError("no such thing")], 2, "Error: no such thing\n"),
+            ([SnapshotMoved("others wrote to it")], 1, "Error: others wrote to it\n"),
+            (
+                [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/copy")],
+                1,
+                "Error: /tmp/copy: No space left on device\n",
+            ),
+            ([apsw.FullError("disk"), DatabaseError("no room")], 1, "Error: no room\n"),
+            ([MemoryError()], 1, "Error: not enough memory; try --workers 1\n"),
+            ([KeyboardInterrupt()], 130, "Interrupted\n"),
+        ],
+        2,
+    ),
 )
 def test_errors_end_with_their_code(
     errors: list[BaseException], code: int, said: str, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ from almanac.storage.folder import FolderStore
 from almanac.storage.versions import list_versions
 from tests.support.cli_calls import AS_OF, Answer, agency, almanac, check_import
 from tests.support.database_agencies import change, make
+from tests.support.sampling import sampled
 
 ORG = "206"
 TAKEN = ("added", "ended", "unchanged")
@@ -144,31 +145,37 @@ def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        (("add",), "no contact: neither an e-mail address nor the id of a contact nor a"),
-        (("add", "--contact", 9), "contact 9: does not exist"),
-        (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
-        (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
-        (("add", "--contact", 7, "--reason", "a\0b"), "'a\\x00b': with a NUL character"),
-        (("add", "--email", " "), "--email: expected an address, found nothing"),
-        (("add", "--contact", 7, "--since", "06/01/2026"), "since: '06/01/2026' is not a date"),
-        (
-            ("add", "--contact", 7, "--since", "2026-06-01", "--until", "2026-05-01"),
-            "until: 2026-05-01 is before its beginning, 2026-06-01",
-        ),
-        (("end", "--contact", 7), "contact 7: no suppression to end"),
-        (("end", "--contact", 7, "--reason", "bounce"), "no suppression for bounce to end"),
-        (("end", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
-        (("list", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
-        (("add", "--contact", 7, "--phone", "5550101234"), "expected no contact with it"),
-        (("add", "--phone", "555"), "phone: '555' is not a phone number of 10 to 15 digits"),
-        (("add", "--phone", "555 555 5555"), "is not a phone number"),
-        (("add", "--contact", 7, "--channel", "post"), "channel: 'post': expected sms"),
-        (("add", "--contact", 7, "--types", "mothers_day"), "email_types: 'mothers_day' is not a"),
-        (("end",), "expected --email ADDRESS, --contact ID or --phone NUMBER"),
-        (("list", "--on", "yesterday"), "--on: 'yesterday' is not a date"),
-        (("export", "--json"), "--json: expected --out FILE with it"),
-    ],
+    sampled(
+        [
+            (("add",), "no contact: neither an e-mail address nor the id of a contact nor a"),
+            (("add", "--contact", 9), "contact 9: does not exist"),
+            (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
+            (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
+            (("add", "--contact", 7, "--reason", "a\0b"), "'a\\x00b': with a NUL character"),
+            (("add", "--email", " "), "--email: expected an address, found nothing"),
+            (("add", "--contact", 7, "--since", "06/01/2026"), "since: '06/01/2026' is not a date"),
+            (
+                ("add", "--contact", 7, "--since", "2026-06-01", "--until", "2026-05-01"),
+                "until: 2026-05-01 is before its beginning, 2026-06-01",
+            ),
+            (("end", "--contact", 7), "contact 7: no suppression to end"),
+            (("end", "--contact", 7, "--reason", "bounce"), "no suppression for bounce to end"),
+            (("end", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
+            (("list", "--contact", 7, "--email", "a@b.c"), "expected one of them, found both"),
+            (("add", "--contact", 7, "--phone", "5550101234"), "expected no contact with it"),
+            (("add", "--phone", "555"), "phone: '555' is not a phone number of 10 to 15 digits"),
+            (("add", "--phone", "555 555 5555"), "is not a phone number"),
+            (("add", "--contact", 7, "--channel", "post"), "channel: 'post': expected sms"),
+            (
+                ("add", "--contact", 7, "--types", "mothers_day"),
+                "email_types: 'mothers_day' is not a",
+            ),
+            (("end",), "expected --email ADDRESS, --contact ID or --phone NUMBER"),
+            (("list", "--on", "yesterday"), "--on: 'yesterday' is not a date"),
+            (("export", "--json"), "--json: expected --out FILE with it"),
+        ],
+        6,
+    ),
 )
 def test_a_mistake_is_named_and_changes_nothing(
     empty: Path, arguments: tuple[object, ...], words: str
@@ -390,21 +397,24 @@ def test_a_view_in_its_place_is_named(empty: Path) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    [
-        "\u200bann@example.com",
-        "ann\u200b@example.com",
-        "\ufeffann@example.com",
-        "mailto:ann@example.com",
-        "MAILTO:ann@example.com?subject=stop",
-        "<ann@example.com>",
-        "Ann Lee <ann@example.com>",
-        "'ann@example.com'",
-        "\u201cann@example.com\u201d",
-        '"<mailto:ann@example.com>"',
-        "ann@example.com.",
-        " ann@example.com ;",
-        "\u00a0ann@example.com\u2060",
-    ],
+    sampled(
+        [
+            "\u200bann@example.com",
+            "ann\u200b@example.com",
+            "\ufeffann@example.com",
+            "mailto:ann@example.com",
+            "MAILTO:ann@example.com?subject=stop",
+            "<ann@example.com>",
+            "Ann Lee <ann@example.com>",
+            "'ann@example.com'",
+            "\u201cann@example.com\u201d",
+            '"<mailto:ann@example.com>"',
+            "ann@example.com.",
+            " ann@example.com ;",
+            "\u00a0ann@example.com\u2060",
+        ],
+        4,
+    ),
 )
 def test_an_address_that_no_contact_can_have_is_cleaned_where_it_is_clear(
     empty: Path, written: str

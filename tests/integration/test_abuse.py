@@ -173,6 +173,7 @@ def test_hostile_texts_are_carried_along_as_they_are_and_nothing_else_comes_of_t
     cloud.close()
 
 
+@pytest.mark.slow
 @shares(9)
 def test_hostile_texts_are_explained_and_checked_in_plain_words(folder: Path, every: int) -> None:
     path = carrying(folder / "agency.sqlite3", HOSTILE).path
@@ -394,7 +395,7 @@ WORKS = {
 }
 
 
-@pytest.mark.parametrize("name", sampled([*FAILS, *WORKS], 6))
+@pytest.mark.parametrize("name", sampled([*FAILS, *WORKS], 4))
 def test_a_hostile_schema_fails_its_own_run_with_the_reason_or_is_harmless(
     cloud: Cloud, folder: Path, name: str
 ) -> None:
@@ -462,6 +463,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_bomb_as_configuration_fails_its_own_run_with_a_short_reason(cloud: Cloud) -> None:
     orgs = {f"bomb-{number}": BOMBS[name] for number, name in enumerate(QUICK)}
     for org, text in orgs.items():

@@ -556,6 +556,7 @@ def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     assert every > 1 or {waiting, f"delete {waiting}", layout.current(ORG)} <= set(met)
 
 
+@pytest.mark.slow
 @shares(30)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
@@ -582,7 +583,8 @@ def test_a_fault_while_a_dead_run_is_marked_loses_no_change(
     assert met
 
 
-@pytest.mark.parametrize("seed", sampled(range(3), 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
 def test_changes_and_a_run_come_through_a_storm_of_faults(cloud: Cloud, seed: int) -> None:
     cloud.now += DAY
     for n in range(12):

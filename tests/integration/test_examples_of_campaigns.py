@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
@@ -22,16 +23,19 @@ def statuses(agency: Agency) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("of_type", "trigger", "expected"),
-    [
-        ({"days_before_event": 14}, "2027-06-20", "2027-06-20: 2027-06-06"),
-        ({"days_before_event": 0}, "2027-06-20", "2027-06-20: 2027-06-20"),
-        ({"days_before_event": -5}, "2027-06-20", "2027-06-20: 2027-06-25"),  # after its event
-        ({}, "2027-06-20 10:00:00", "2027-06-20: 2027-06-20"),
-        ({"days_before_event": 14}, "2027-03-02", "2027-03-02: 2027-02-16 -> 2027-03-01"),
-        # overdue after its event: 24 February + 30 days is still to come
-        ({"days_before_event": -5}, "2027-02-24", "2027-02-24: 2027-03-01"),
-        ({"days_before_event": None}, "2027-06-20", "2027-06-20: 2027-06-20"),
-    ],
+    sampled(
+        [
+            ({"days_before_event": 14}, "2027-06-20", "2027-06-20: 2027-06-06"),
+            ({"days_before_event": 0}, "2027-06-20", "2027-06-20: 2027-06-20"),
+            ({"days_before_event": -5}, "2027-06-20", "2027-06-20: 2027-06-25"),  # after its event
+            ({}, "2027-06-20 10:00:00", "2027-06-20: 2027-06-20"),
+            ({"days_before_event": 14}, "2027-03-02", "2027-03-02: 2027-02-16 -> 2027-03-01"),
+            # overdue after its event: 24 February + 30 days is still to come
+            ({"days_before_event": -5}, "2027-02-24", "2027-02-24: 2027-03-01"),
+            ({"days_before_event": None}, "2027-06-20", "2027-06-20: 2027-06-20"),
+        ],
+        2,
+    ),
 )
 def test_a_campaign_email_is_due_some_days_from_its_event(
     agency: Agency, of_type: dict[str, Any], trigger: str, expected: str
@@ -88,23 +92,26 @@ def test_where_the_instance_starts_after_the_event_the_email_is_of_use_for_a_mon
 
 @pytest.mark.parametrize(
     ("dates", "takes_part"),
-    [
-        ({}, True),
-        ({"active_start_date": TODAY}, True),
-        ({"active_start_date": "2027-03-02"}, True),  # planned today, and sent from then on
-        ({"active_start_date": "2028-02-29"}, True),  # the last day of the horizon
-        ({"active_start_date": "2028-03-01"}, False),
-        ({"active_end_date": TODAY}, True),
-        ({"active_end_date": "2027-02-28"}, False),
-        ({"active_start_date": "", "active_end_date": " "}, True),
-        ({"active_start_date": "soon"}, False),
-        ({"active_end_date": "12/31/2030"}, False),
-        ({"spread_start_date": "2027-02-30"}, False),
-        ({"created_at": "then"}, False),
-        ({"active": 0}, False),
-        ({"active": "no"}, False),
-        ({"active": None}, True),
-    ],
+    sampled(
+        [
+            ({}, True),
+            ({"active_start_date": TODAY}, True),
+            ({"active_start_date": "2027-03-02"}, True),  # planned today, and sent from then on
+            ({"active_start_date": "2028-02-29"}, True),  # the last day of the horizon
+            ({"active_start_date": "2028-03-01"}, False),
+            ({"active_end_date": TODAY}, True),
+            ({"active_end_date": "2027-02-28"}, False),
+            ({"active_start_date": "", "active_end_date": " "}, True),
+            ({"active_start_date": "soon"}, False),
+            ({"active_end_date": "12/31/2030"}, False),
+            ({"spread_start_date": "2027-02-30"}, False),
+            ({"created_at": "then"}, False),
+            ({"active": 0}, False),
+            ({"active": "no"}, False),
+            ({"active": None}, True),
+        ],
+        5,
+    ),
 )
 def test_an_instance_takes_part_between_its_dates_if_its_type_is_active(
     agency: Agency, dates: dict[str, Any], takes_part: bool
@@ -190,21 +197,24 @@ def test_a_long_spread_is_of_use_to_its_end(agency: Agency) -> None:
 
 @pytest.mark.parametrize(
     ("targeting", "state", "carrier", "targeted"),
-    [
-        ({}, "TX", "Aetna", True),
-        ({"target_states": ""}, "TX", None, True),
-        ({"target_states": "ALL"}, "", None, True),
-        ({"target_states": "ca, all"}, "TX", None, True),
-        ({"target_states": " ca ,tx,"}, "TX", None, True),
-        ({"target_states": "CA,NV"}, "TX", None, False),
-        ({"target_states": "CA,NV"}, "", None, False),
-        ({"target_states": " , "}, "TX", None, True),
-        ({"target_carriers": "aetna,HUMANA"}, "TX", " Humana ", True),
-        ({"target_carriers": "aetna,HUMANA"}, "TX", "Human", False),
-        ({"target_carriers": "aetna"}, "TX", "", False),
-        ({"target_carriers": "aetna", "target_states": "TX"}, "TX", "Aetna", True),
-        ({"target_carriers": "aetna", "target_states": "CA"}, "TX", "Aetna", False),
-    ],
+    sampled(
+        [
+            ({}, "TX", "Aetna", True),
+            ({"target_states": ""}, "TX", None, True),
+            ({"target_states": "ALL"}, "", None, True),
+            ({"target_states": "ca, all"}, "TX", None, True),
+            ({"target_states": " ca ,tx,"}, "TX", None, True),
+            ({"target_states": "CA,NV"}, "TX", None, False),
+            ({"target_states": "CA,NV"}, "", None, False),
+            ({"target_states": " , "}, "TX", None, True),
+            ({"target_carriers": "aetna,HUMANA"}, "TX", " Humana ", True),
+            ({"target_carriers": "aetna,HUMANA"}, "TX", "Human", False),
+            ({"target_carriers": "aetna"}, "TX", "", False),
+            ({"target_carriers": "aetna", "target_states": "TX"}, "TX", "Aetna", True),
+            ({"target_carriers": "aetna", "target_states": "CA"}, "TX", "Aetna", False),
+        ],
+        4,
+    ),
 )
 def test_an_instance_is_for_some_states_and_carriers(
     agency: Agency, targeting: dict[str, str], state: str, carrier: str | None, targeted: bool
@@ -235,24 +245,31 @@ GLOBAL = {"exclude_failed_underwriting_global": True}
 
 @pytest.mark.parametrize(
     ("instance", "organization", "reason"),
-    [
-        ({}, {}, None),
-        ({}, GLOBAL, "Failed underwriting - global exclusion"),
-        ({"skip_failed_underwriting": 1}, {}, "Failed underwriting - campaign exclusion"),
-        ({"skip_failed_underwriting": 1}, GLOBAL, "Failed underwriting - global exclusion"),
-        (
-            {"metadata": '{"skip_failed_underwriting": true}'},
-            {},
-            "Failed underwriting - campaign exclusion",
-        ),
-        ({"skip_failed_underwriting": 1, "metadata": '{"skip_failed_underwriting": 0}'}, {}, None),
-        ({"active_end_date": "2027-06-01"}, GLOBAL, "Outside campaign dates"),
-        (
-            {"active_end_date": "2027-06-01", "target_states": "CA"},
-            GLOBAL,
-            "Outside campaign targeting",
-        ),
-    ],
+    sampled(
+        [
+            ({}, {}, None),
+            ({}, GLOBAL, "Failed underwriting - global exclusion"),
+            ({"skip_failed_underwriting": 1}, {}, "Failed underwriting - campaign exclusion"),
+            ({"skip_failed_underwriting": 1}, GLOBAL, "Failed underwriting - global exclusion"),
+            (
+                {"metadata": '{"skip_failed_underwriting": true}'},
+                {},
+                "Failed underwriting - campaign exclusion",
+            ),
+            (
+                {"skip_failed_underwriting": 1, "metadata": '{"skip_failed_underwriting": 0}'},
+                {},
+                None,
+            ),
+            ({"active_end_date": "2027-06-01"}, GLOBAL, "Outside campaign dates"),
+            (
+                {"active_end_date": "2027-06-01", "target_states": "CA"},
+                GLOBAL,
+                "Outside campaign targeting",
+            ),
+        ],
+        2,
+    ),
 )
 def test_failed_underwriting_excludes_from_campaigns(
     agency: Agency, instance: dict[str, Any], organization: dict[str, bool], reason: str | None
@@ -302,13 +319,16 @@ def test_windows_hold_back_the_campaigns_that_respect_them(agency: Agency) -> No
 
 @pytest.mark.parametrize(
     ("instance", "made_up"),
-    [
-        ({}, True),
-        ({"respect_exclusion_windows": 0}, False),
-        ({"target_states": "CA"}, False),
-        ({"active_end_date": "2027-06-01"}, False),
-        ({"skip_failed_underwriting": 1}, False),
-    ],
+    sampled(
+        [
+            ({}, True),
+            ({"respect_exclusion_windows": 0}, False),
+            ({"target_states": "CA"}, False),
+            ({"active_end_date": "2027-06-01"}, False),
+            ({"skip_failed_underwriting": 1}, False),
+        ],
+        2,
+    ),
 )
 def test_a_campaign_email_that_a_window_kept_back_is_made_up_for(
     agency: Agency, instance: dict[str, Any], made_up: bool
@@ -374,20 +394,23 @@ def test_a_skipped_campaign_is_in_nobodys_way(agency: Agency) -> None:
 
 @pytest.mark.parametrize(
     ("row", "handled"),
-    [
-        ({"day": "2026-01-01", "event": (2027, 6, 20)}, True),  # the same event
-        ({"day": "2026-01-01", "event": (2027, 6, 21)}, False),
-        ({"day": "2027-05-06"}, True),  # 45 days before
-        ({"day": "2027-05-05"}, False),
-        ({"day": "2027-08-04"}, True),  # 45 days after
-        ({"day": "2027-08-05"}, False),
-        ({"day": "2027-06-01", "email_type": "campaign_promo_3", "instance": None}, True),
-        ({"day": "2027-06-01", "email_type": "CAMPAIGN_PROMO_3", "instance": 0}, True),
-        ({"day": "2027-06-01", "email_type": "campaign_other_3", "instance": None}, False),
-        ({"day": "2027-06-01", "instance": None}, False),
-        ({"day": "2027-06-01", "instance": 4}, False),
-        ({"day": "2027-06-01", "email_type": "followup_1_cold"}, False),
-    ],
+    sampled(
+        [
+            ({"day": "2026-01-01", "event": (2027, 6, 20)}, True),  # the same event
+            ({"day": "2026-01-01", "event": (2027, 6, 21)}, False),
+            ({"day": "2027-05-06"}, True),  # 45 days before
+            ({"day": "2027-05-05"}, False),
+            ({"day": "2027-08-04"}, True),  # 45 days after
+            ({"day": "2027-08-05"}, False),
+            ({"day": "2027-06-01", "email_type": "campaign_promo_3", "instance": None}, True),
+            ({"day": "2027-06-01", "email_type": "CAMPAIGN_PROMO_3", "instance": 0}, True),
+            ({"day": "2027-06-01", "email_type": "campaign_other_3", "instance": None}, False),
+            ({"day": "2027-06-01", "instance": None}, False),
+            ({"day": "2027-06-01", "instance": 4}, False),
+            ({"day": "2027-06-01", "email_type": "followup_1_cold"}, False),
+        ],
+        4,
+    ),
 )
 def test_a_committed_row_of_the_instance_handles_its_event(
     agency: Agency, row: dict[str, Any], handled: bool

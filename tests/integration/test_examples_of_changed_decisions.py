@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.oracle.hashing import splitmix64
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
@@ -86,21 +87,24 @@ def test_a_target_without_a_date_is_not_sent_again_when_the_instance_changes(
 
 @pytest.mark.parametrize(
     ("of_type", "instance", "replaced"),
-    [
-        ({}, {}, False),
-        ({}, {"active_end_date": "2027-12-31"}, False),
-        ({}, {"spread_start_date": "2027-10-01", "spread_end_date": "2027-10-09"}, False),
-        ({"target_all_contacts": 0}, {}, True),
-        ({}, {"active_start_date": "2027-09-20"}, True),
-        (
-            {"spread_evenly": 1},
-            {"spread_start_date": "2027-10-01", "spread_end_date": "2027-10-09"},
-            True,
-        ),
-        ({}, {"metadata": '{"trigger": "contact_created"}'}, True),
-        ({"active": 0}, {"active_start_date": "2027-09-20"}, False),
-        ({}, {"active_start_date": "2028-09-20"}, False),  # beyond the horizon
-    ],
+    sampled(
+        [
+            ({}, {}, False),
+            ({}, {"active_end_date": "2027-12-31"}, False),
+            ({}, {"spread_start_date": "2027-10-01", "spread_end_date": "2027-10-09"}, False),
+            ({"target_all_contacts": 0}, {}, True),
+            ({}, {"active_start_date": "2027-09-20"}, True),
+            (
+                {"spread_evenly": 1},
+                {"spread_start_date": "2027-10-01", "spread_end_date": "2027-10-09"},
+                True,
+            ),
+            ({}, {"metadata": '{"trigger": "contact_created"}'}, True),
+            ({"active": 0}, {"active_start_date": "2027-09-20"}, False),
+            ({}, {"active_start_date": "2028-09-20"}, False),  # beyond the horizon
+        ],
+        3,
+    ),
 )
 def test_all_aep_mail_vanished_where_a_later_scheduler_had_put_a_dateless_type_aep(
     agency: Agency, of_type: dict[str, Any], instance: dict[str, Any], replaced: bool
@@ -163,18 +167,21 @@ def test_every_contact_with_a_phone_number_got_a_text_on_every_anniversary(agenc
 
 @pytest.mark.parametrize(
     ("columns", "texted"),
-    [
-        ({}, True),
-        ({"sms_consent": "yes"}, True),
-        ({"sms_consent": 0}, False),
-        ({"sms_consent": None}, False),
-        ({"sms_consent": 2}, False),
-        ({"phone_number": "555-0100"}, False),
-        ({"phone_number": "N/A"}, False),
-        ({"phone_number": "0000000000"}, False),
-        ({"phone_number": "12125550100.0"}, True),
-        ({"phone_number": "1234567890123456"}, False),
-    ],
+    sampled(
+        [
+            ({}, True),
+            ({"sms_consent": "yes"}, True),
+            ({"sms_consent": 0}, False),
+            ({"sms_consent": None}, False),
+            ({"sms_consent": 2}, False),
+            ({"phone_number": "555-0100"}, False),
+            ({"phone_number": "N/A"}, False),
+            ({"phone_number": "0000000000"}, False),
+            ({"phone_number": "12125550100.0"}, True),
+            ({"phone_number": "1234567890123456"}, False),
+        ],
+        3,
+    ),
 )
 def test_a_text_needs_a_usable_number_and_the_consent_that_a_column_tells(
     agency: Agency, columns: dict[str, Any], texted: bool
@@ -205,18 +212,21 @@ def test_contacts_that_had_opted_out_were_mailed(agency: Agency, column: str) ->
 
 @pytest.mark.parametrize(
     ("row", "mailed", "texted"),
-    [
-        ({"contact_id": 1, "channel": "sms"}, True, False),
-        ({"contact_id": 1, "channel": " SMS ", "email_types": "aep"}, True, True),
-        ({"contact_id": 1, "channel": "sms", "email_types": "aep, Birthday"}, True, False),
-        ({"contact_id": 1, "channel": "email"}, False, False),
-        ({"contact_id": 1, "email_types": "campaign_*, followup_1_cold"}, True, True),
-        ({"contact_id": 1, "email_types": "BIRTHDAY"}, False, False),
-        ({"phone": "1-212-555-0100"}, True, False),
-        ({"phone": "212.555.0100", "email_types": "aep"}, True, True),
-        ({"phone": "2125550101"}, True, True),
-        ({"phone": "2125550101", "contact_id": 1}, True, True),  # that number only
-    ],
+    sampled(
+        [
+            ({"contact_id": 1, "channel": "sms"}, True, False),
+            ({"contact_id": 1, "channel": " SMS ", "email_types": "aep"}, True, True),
+            ({"contact_id": 1, "channel": "sms", "email_types": "aep, Birthday"}, True, False),
+            ({"contact_id": 1, "channel": "email"}, False, False),
+            ({"contact_id": 1, "email_types": "campaign_*, followup_1_cold"}, True, True),
+            ({"contact_id": 1, "email_types": "BIRTHDAY"}, False, False),
+            ({"phone": "1-212-555-0100"}, True, False),
+            ({"phone": "212.555.0100", "email_types": "aep"}, True, True),
+            ({"phone": "2125550101"}, True, True),
+            ({"phone": "2125550101", "contact_id": 1}, True, True),  # that number only
+        ],
+        3,
+    ),
 )
 def test_a_suppression_of_texts_or_of_a_type_took_everything_away(
     agency: Agency, row: dict[str, Any], mailed: bool, texted: bool
@@ -245,14 +255,17 @@ def test_a_suppression_of_campaigns_leaves_the_birthday(agency: Agency) -> None:
 
 @pytest.mark.parametrize(
     ("start", "created", "trigger"),
-    [
-        (None, "2027-02-20 10:00:00", "2027-02-20"),
-        ("2027-02-15", "2027-02-20", "2027-02-20"),
-        ("2027-02-20", "2027-02-20", "2027-02-20"),
-        ("2027-02-25", "2027-02-20", "2027-02-25"),
-        ("2027-02-25", "then", "2027-02-25"),
-        (None, None, "2027-02-10"),  # that of the instance
-    ],
+    sampled(
+        [
+            (None, "2027-02-20 10:00:00", "2027-02-20"),
+            ("2027-02-15", "2027-02-20", "2027-02-20"),
+            ("2027-02-20", "2027-02-20", "2027-02-20"),
+            ("2027-02-25", "2027-02-20", "2027-02-25"),
+            ("2027-02-25", "then", "2027-02-25"),
+            (None, None, "2027-02-10"),  # that of the instance
+        ],
+        2,
+    ),
 )
 def test_targets_that_were_added_later_all_went_by_the_date_of_the_campaign(
     agency: Agency, start: str | None, created: str | None, trigger: str
@@ -538,14 +551,17 @@ def test_contacts_who_failed_underwriting_got_follow_ups_to_what_they_must_not_g
 
 @pytest.mark.parametrize(
     ("said", "kind"),
-    [
-        ('{"has_medical_conditions": 1}', "followup_4_hq_with_yes"),
-        ('{"has_medical_conditions": "true"}', "followup_4_hq_with_yes"),
-        ('{"main_questions_yes_count": "2"}', "followup_4_hq_with_yes"),
-        ('{"has_medical_conditions": 0}', "followup_3_hq_no_yes"),
-        ('{"has_medical_conditions": "false"}', "followup_3_hq_no_yes"),
-        ('{"main_questions_yes_count": "0"}', "followup_3_hq_no_yes"),
-    ],
+    sampled(
+        [
+            ('{"has_medical_conditions": 1}', "followup_4_hq_with_yes"),
+            ('{"has_medical_conditions": "true"}', "followup_4_hq_with_yes"),
+            ('{"main_questions_yes_count": "2"}', "followup_4_hq_with_yes"),
+            ('{"has_medical_conditions": 0}', "followup_3_hq_no_yes"),
+            ('{"has_medical_conditions": "false"}', "followup_3_hq_no_yes"),
+            ('{"main_questions_yes_count": "0"}', "followup_3_hq_no_yes"),
+        ],
+        2,
+    ),
 )
 def test_answers_as_1_or_true_or_2_in_quotes_were_taken_for_no(
     agency: Agency, said: str, kind: str

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
@@ -171,18 +172,21 @@ def test_of_two_columns_the_first_that_is_not_empty_counts(agency: Agency) -> No
 
 @pytest.mark.parametrize(
     ("row", "reason"),
-    [
-        ({"contact_id": 1, "reason": "complaint"}, "complaint"),
-        ({"email": " USER1@Example.COM ", "reason": " asked us "}, "asked us"),
-        ({"contact_id": 1}, "unspecified"),
-        ({"contact_id": 1, "reason": " "}, "unspecified"),
-        ({"contact_id": 2}, None),
-        ({"email": "", "contact_id": 2}, None),
-        ({"contact_id": 1, "reason": "r", "since": TODAY, "until": TODAY}, "r"),
-        ({"contact_id": 1, "since": "2027-03-02"}, None),
-        ({"contact_id": 1, "until": "2027-02-28"}, None),
-        ({"contact_id": 1, "reason": "r", "since": "once", "until": "never"}, "r"),
-    ],
+    sampled(
+        [
+            ({"contact_id": 1, "reason": "complaint"}, "complaint"),
+            ({"email": " USER1@Example.COM ", "reason": " asked us "}, "asked us"),
+            ({"contact_id": 1}, "unspecified"),
+            ({"contact_id": 1, "reason": " "}, "unspecified"),
+            ({"contact_id": 2}, None),
+            ({"email": "", "contact_id": 2}, None),
+            ({"contact_id": 1, "reason": "r", "since": TODAY, "until": TODAY}, "r"),
+            ({"contact_id": 1, "since": "2027-03-02"}, None),
+            ({"contact_id": 1, "until": "2027-02-28"}, None),
+            ({"contact_id": 1, "reason": "r", "since": "once", "until": "never"}, "r"),
+        ],
+        3,
+    ),
 )
 def test_a_suppression_in_force_skips_everything(
     agency: Agency, row: dict[str, Any], reason: str | None

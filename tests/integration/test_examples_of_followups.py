@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.sampling import sampled
 from tests.support.tiny import Agency
 
 TODAY = "2027-03-01"
@@ -30,15 +31,18 @@ def answer(agency: Agency, day: str, metadata: str | None = None, kind: str = AN
 
 @pytest.mark.parametrize(
     ("sent", "expected"),
-    [
-        ("2027-03-01", ["followup_1_cold 2027-03-01: 2027-03-03"]),
-        ("2027-02-27", ["followup_1_cold 2027-02-27: 2027-03-01"]),
-        # overdue at the first run: on its first day, with no spread
-        ("2027-02-10", ["followup_1_cold 2027-02-10: 2027-02-12 -> 2027-03-01"]),
-        ("2027-01-25", ["followup_1_cold 2027-01-25: 2027-01-27 -> 2027-03-01"]),  # 35 days ago
-        ("2027-01-24", []),
-        ("2027-03-02", []),  # not sent yet, whatever the status says
-    ],
+    sampled(
+        [
+            ("2027-03-01", ["followup_1_cold 2027-03-01: 2027-03-03"]),
+            ("2027-02-27", ["followup_1_cold 2027-02-27: 2027-03-01"]),
+            # overdue at the first run: on its first day, with no spread
+            ("2027-02-10", ["followup_1_cold 2027-02-10: 2027-02-12 -> 2027-03-01"]),
+            ("2027-01-25", ["followup_1_cold 2027-01-25: 2027-01-27 -> 2027-03-01"]),  # 35 days ago
+            ("2027-01-24", []),
+            ("2027-03-02", []),  # not sent yet, whatever the status says
+        ],
+        2,
+    ),
 )
 def test_a_follow_up_is_due_two_days_after_an_email_of_the_last_five_weeks(
     agency: Agency, sent: str, expected: list[str]
@@ -79,18 +83,21 @@ def test_the_time_of_sending_counts_before_the_planned_day(
 
 @pytest.mark.parametrize(
     ("email_type", "status", "followed"),
-    [
-        ("birthday", "sent", True),
-        ("EFFECTIVE_DATE", "delivered", True),
-        ("aep", "sent", True),
-        ("POST_WINDOW_BIRTHDAY", "sent", True),
-        ("aep", "scheduled", False),
-        ("aep", "failed", False),
-        ("aep", "SENT", False),
-        ("followup_1_cold", "sent", False),
-        ("custom_note", "sent", False),
-        ("campaign_promo", "sent", False),  # of no instance
-    ],
+    sampled(
+        [
+            ("birthday", "sent", True),
+            ("EFFECTIVE_DATE", "delivered", True),
+            ("aep", "sent", True),
+            ("POST_WINDOW_BIRTHDAY", "sent", True),
+            ("aep", "scheduled", False),
+            ("aep", "failed", False),
+            ("aep", "SENT", False),
+            ("followup_1_cold", "sent", False),
+            ("custom_note", "sent", False),
+            ("campaign_promo", "sent", False),  # of no instance
+        ],
+        3,
+    ),
 )
 def test_what_is_followed_up(agency: Agency, email_type: str, status: str, followed: bool) -> None:
     agency.contact()
@@ -100,15 +107,18 @@ def test_what_is_followed_up(agency: Agency, email_type: str, status: str, follo
 
 @pytest.mark.parametrize(
     ("of_type", "metadata", "followed"),
-    [
-        ({}, None, True),
-        ({"enable_followups": 0}, None, False),
-        ({"enable_followups": 0}, '{"enable_followups": true}', True),
-        ({}, '{"enable_followups": false}', False),
-        ({}, "{not json", False),  # left out, and its follow-ups with it
-        ({"active": 0}, None, True),  # over, but what it sent is followed up
-        ({}, "", True),
-    ],
+    sampled(
+        [
+            ({}, None, True),
+            ({"enable_followups": 0}, None, False),
+            ({"enable_followups": 0}, '{"enable_followups": true}', True),
+            ({}, '{"enable_followups": false}', False),
+            ({}, "{not json", False),  # left out, and its follow-ups with it
+            ({"active": 0}, None, True),  # over, but what it sent is followed up
+            ({}, "", True),
+        ],
+        2,
+    ),
 )
 def test_campaigns_say_whether_they_are_followed_up(
     agency: Agency, of_type: dict[str, Any], metadata: str | None, followed: bool
@@ -145,14 +155,17 @@ def test_of_two_on_one_day_the_later_row_is(agency: Agency) -> None:
 
 @pytest.mark.parametrize(
     ("day", "status", "followed"),
-    [
-        ("2027-02-28", "sent", False),
-        ("2027-03-05", "scheduled", False),
-        ("2027-02-28", "failed", False),
-        ("2027-02-27", "sent", True),  # to what came before
-        ("2027-02-20", "sent", True),
-        ("soon", "sent", True),
-    ],
+    sampled(
+        [
+            ("2027-02-28", "sent", False),
+            ("2027-03-05", "scheduled", False),
+            ("2027-02-28", "failed", False),
+            ("2027-02-27", "sent", True),  # to what came before
+            ("2027-02-20", "sent", True),
+            ("soon", "sent", True),
+        ],
+        2,
+    ),
 )
 def test_an_email_is_followed_up_once(
     agency: Agency, day: str, status: str, followed: bool
@@ -168,18 +181,21 @@ def test_an_email_is_followed_up_once(
 
 @pytest.mark.parametrize(
     ("said", "kind"),
-    [
-        (None, "followup_3_hq_no_yes"),
-        ("{bad", "followup_3_hq_no_yes"),
-        ("{}", "followup_3_hq_no_yes"),
-        ('{"has_medical_conditions": false}', "followup_3_hq_no_yes"),
-        ('{"has_medical_conditions": 2}', "followup_3_hq_no_yes"),
-        ('{"has_medical_conditions": "no"}', "followup_3_hq_no_yes"),
-        ('{"main_questions_yes_count": 0}', "followup_3_hq_no_yes"),
-        ('{"main_questions_yes_count": "some"}', "followup_3_hq_no_yes"),
-        ('{"has_medical_conditions": true}', "followup_4_hq_with_yes"),
-        ('{"main_questions_yes_count": 2}', "followup_4_hq_with_yes"),
-    ],
+    sampled(
+        [
+            (None, "followup_3_hq_no_yes"),
+            ("{bad", "followup_3_hq_no_yes"),
+            ("{}", "followup_3_hq_no_yes"),
+            ('{"has_medical_conditions": false}', "followup_3_hq_no_yes"),
+            ('{"has_medical_conditions": 2}', "followup_3_hq_no_yes"),
+            ('{"has_medical_conditions": "no"}', "followup_3_hq_no_yes"),
+            ('{"main_questions_yes_count": 0}', "followup_3_hq_no_yes"),
+            ('{"main_questions_yes_count": "some"}', "followup_3_hq_no_yes"),
+            ('{"has_medical_conditions": true}', "followup_4_hq_with_yes"),
+            ('{"main_questions_yes_count": 2}', "followup_4_hq_with_yes"),
+        ],
+        3,
+    ),
 )
 def test_answers_decide_the_follow_up(agency: Agency, said: str | None, kind: str) -> None:
     agency.contact()
@@ -275,13 +291,16 @@ def test_a_campaigns_follow_up_is_the_campaigns(agency: Agency) -> None:
 
 @pytest.mark.parametrize(
     ("email_type", "event", "expected"),
-    [
-        ("birthday", (2027, 3, 14), "2027-03-14"),
-        ("effective_date", (2027, 3, 31), "2027-03-31"),
-        ("birthday", (2027, 2, 30), "2027-02-27"),  # no date: the day of sending
-        ("birthday", (None, None, None), "2027-02-27"),
-        ("aep", (2026, 9, 15), "2027-02-27"),
-    ],
+    sampled(
+        [
+            ("birthday", (2027, 3, 14), "2027-03-14"),
+            ("effective_date", (2027, 3, 31), "2027-03-31"),
+            ("birthday", (2027, 2, 30), "2027-02-27"),  # no date: the day of sending
+            ("birthday", (None, None, None), "2027-02-27"),
+            ("aep", (2026, 9, 15), "2027-02-27"),
+        ],
+        2,
+    ),
 )
 def test_the_event_of_a_follow_up(
     agency: Agency, email_type: str, event: tuple[int | None, ...], expected: str

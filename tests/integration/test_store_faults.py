@@ -112,7 +112,7 @@ def in_force(cloud: Cloud) -> list[str]:
 # Deaths and lost answers
 
 
-@shares(40)
+@shares(28)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_of_the_world_leads_to_the_same_version(
     cloud: Cloud, folder: Path, planned: Plan, fault: Fault, every: int
@@ -150,6 +150,7 @@ def with_history(database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     made.close()
 
 
+@pytest.mark.slow
 @shares(30)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_while_old_versions_are_collected_leaves_those_that_are_needed(
@@ -348,6 +349,7 @@ def test_a_fragment_that_the_medium_has_spoilt_is_refused_and_made_again(
 
 
 @pytest.mark.usefixtures("plan")
+@pytest.mark.slow
 @shares(28)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_change_while_a_fragment_is_made_again_leads_to_the_same_version(

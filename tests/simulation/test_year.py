@@ -70,12 +70,13 @@ def test_in_a_year_with_closed_weekends_and_a_new_rule_nothing_is_lost(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("days", "events"), [(36, 4), pytest.param(60, 10, marks=pytest.mark.slow)]
+    ("contacts", "days", "events"),
+    [(10, 24, 2), pytest.param(12, 60, 10, marks=pytest.mark.slow)],
 )
 def test_some_weeks_with_failures_and_closed_sundays_lose_nothing(
-    tmp_path: Path, days: int, events: int
+    tmp_path: Path, contacts: int, days: int, events: int
 ) -> None:
-    plan = Plan(seed=4, contacts=12, days=days, failures=True, closed=("sun",))
+    plan = Plan(seed=4, contacts=contacts, days=days, failures=True, closed=("sun",))
     year = lived(plan, tmp_path)
     check_eventful(year, events)
 

@@ -28,6 +28,9 @@ from tests.oracle.hashing import splitmix64
 from tests.oracle.placing import limits
 from tests.oracle.sifting import FREQUENCY, limit_frequency, set_ranges
 
+# the oracle's own rules; quick tests compare whole plans with it (test_oracle_agreement.py)
+pytestmark = pytest.mark.slow
+
 RULES = DEFAULTS["state_rules"]
 NEW_YEAR = date(2027, 1, 1)
 SCHEDULES = """id INTEGER PRIMARY KEY, contact_id INTEGER, email_type TEXT,
