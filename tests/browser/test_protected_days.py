@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from almanac.report.protected_days import protected_days
 from tests.browser.conftest import Opener
 from tests.support.report_pages import full_page
+
+# the quick tests look at a page that has the section, in test_report_page.py
+pytestmark = pytest.mark.slow
 
 DRAWN = protected_days(full_page())
 

@@ -50,7 +50,7 @@ def days_to_ask(found: Explanation, rng: random.Random) -> set[dt.date]:
     return set(rng.sample(sorted(days), min(7, len(days))))
 
 
-@shares(3)
+@shares(8)
 @pytest.mark.parametrize("seed", sampled(range(3), 1))
 def test_a_day_is_answered_as_the_run_and_the_rules_decided(
     tmp_path: Path, seed: int, every: int

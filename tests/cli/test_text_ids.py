@@ -183,7 +183,7 @@ def test_check_counts_them(plain: Agency, texts: Agency) -> None:
     assert (found["non_integer_ids"], found["duplicate_ids"]) == (0, 0)
 
 
-@shares(4)
+@shares(11)
 def test_explain_agrees_with_the_run(plain: Agency, texts: Agency, every: int) -> None:
     for each in (plain, texts):
         said("run", each.path, "--as-of", AS_OF)

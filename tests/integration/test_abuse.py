@@ -141,6 +141,7 @@ def logged(run: Callable[[], None]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().split("\n") if line]
 
 
+@pytest.mark.slow
 def test_hostile_texts_are_carried_along_as_they_are_and_nothing_else_comes_of_them(
     folder: Path,
 ) -> None:

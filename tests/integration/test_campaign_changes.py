@@ -185,7 +185,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize(
-    ("instance", "changes", "contacts"), sampled(CASES.values(), 3), ids=CASES.keys()
+    ("instance", "changes", "contacts"), sampled(CASES.values(), 2), ids=CASES.keys()
 )
 @pytest.mark.parametrize("shard_contacts", [pytest.param(24, marks=pytest.mark.slow), 5])
 def test_those_whom_a_change_concerns_are_planned_anew_and_nobody_else(

@@ -92,7 +92,7 @@ AGENCIES = [
 
 @pytest.mark.parametrize(
     ("shards", "schema", "seed"),
-    sampled(AGENCIES, 2),
+    sampled(AGENCIES, 1),
 )
 def test_the_rows_are_those_of_a_run_over_the_file(
     folder: Path, shards: int, schema: str, seed: int

@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from almanac.config import Config, ContactColumns
@@ -131,7 +131,6 @@ def by_planning(path: Path) -> tuple[Ids, Ids, Taken]:
     return held.id, held.id[held.suppressed > 0], taken
 
 
-@settings(max_examples=100, deadline=None)
 @given(tables)
 @example(Tables([(0, "ada@example.com")], [{"email": "Ada@example.com"}]))
 def test_the_check_at_commit_and_the_planning_hold_the_same_contacts(made: Tables) -> None:
