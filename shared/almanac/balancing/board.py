@@ -68,8 +68,6 @@ class Board:
     def barred(self, messages: Index, day: Days | int) -> Mask:
         """Return which are campaign emails whose contact has another one on the day."""
         barred = np.zeros(len(messages), np.bool_)
-        if not self.entangled[messages].any():
-            return barred
         asked, keys = self._entangled_keys(messages, day)
         barred[asked] = self._campaign_days.holds(keys)
         return barred
@@ -78,8 +76,6 @@ class Board:
         """Return which are campaign emails behind another of the same contact and day; the
         messages come in the order in which they are placed."""
         second = np.zeros(len(ranked), np.bool_)
-        if not self.entangled[ranked].any():
-            return second
         asked, keys = self._entangled_keys(ranked, day)
         second[asked] = True
         second[asked[np.unique(keys, return_index=True)[1]]] = False
@@ -88,8 +84,6 @@ class Board:
     def placeable(self, messages: Index, day: Days | int) -> Mask:
         """Return which messages may be placed on their days beside all the others, room aside; of
         two campaign emails of a contact the better ranked one."""
-        if not self.entangled[messages].any():  # as nearly always
-            return np.ones(len(messages), np.bool_)
         free = ~self.barred(messages, day)
         asked, keys = self._entangled_keys(messages, day)
         order = np.argsort(keys, kind="stable")
