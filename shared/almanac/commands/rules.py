@@ -66,7 +66,7 @@ def list_command(
     """
     if as_json and as_csv:
         raise InputError("--json or --csv: expected one of them, found both")
-    agency = agency_of(database, org, store) if database or org or store else None
+    agency = _agency(database, org, store)
     chosen, words = _chosen(config, agency, rule_set)
     found = list_rules(chosen, _day(on, chosen), words)
     if as_csv:
@@ -91,7 +91,7 @@ def show(
 
     The configuration is that of --config, --database, --org or --rule-set; without, the defaults.
     """
-    agency = agency_of(database, org, store) if database or org or store else None
+    agency = _agency(database, org, store)
     chosen, words = _chosen(config, agency, rule_set)
     found = state_year(chosen, read_state(state), _day(on, chosen), words)
     print_result(found, as_json, print_state)
@@ -123,7 +123,7 @@ def check(
     --rule-set, else the one recorded in the database, else the defaults. The default day is that
     of the database's last run, else today.
     """
-    agency = agency_of(database, org, store) if database or org or store else None
+    agency = _agency(database, org, store)
     day = read_date(as_of) if as_of else None
     if config or rule_set:
         chosen, words = _chosen(config, None, rule_set)
@@ -145,6 +145,11 @@ def check(
         )
     print_result(found, as_json, print_check)
     return OK
+
+
+def _agency(database: Path | None, org: str | None, store: str | None) -> AgencyDatabase | None:
+    """Return the database that the options name, if they name one."""
+    return agency_of(database, org, store) if database or org or store else None
 
 
 def _chosen(
