@@ -55,6 +55,7 @@ class Day(BaseModel):
 class WhatIf(BaseModel):
     """How the plan with the new configuration differs from the plan with the old one."""
 
+    answer: str = ""  # in one sentence
     old: str  # where the old configuration comes from, as text
     new: str
     settings: list[Setting]
@@ -72,6 +73,12 @@ class WhatIf(BaseModel):
     days: dict[str, Day]  # every day with a message in either plan
     fates: dict[str, dict[str, int]]  # by fate (FATES_IN_WORDS), then email type
     reasons: dict[str, dict[str, int]]  # of `planned again` and `skipped anew`: by skip reason
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def weeks_that_differ(self) -> dict[dt.date, Pair]:
+        """Return the messages of the weeks that have more or fewer, by their Monday."""
+        return {monday: pair for monday, pair in self.weeks() if pair.difference}
 
     @property
     def planned_total(self) -> Pair:

@@ -26,6 +26,7 @@ def what_if_tables(found: WhatIf) -> list[ReportTable]:
     settings: list[Row] = [(x.key, in_words(x.old), in_words(x.new)) for x in found.settings]
     types = sorted(found.planned, key=lambda name: (-found.planned[name].new, name))
     return [
+        _pairs("weeks", "Weeks that differ", "Monday", _weeks(found)),
         ReportTable(
             "what_if_settings",
             "Settings that differ",
@@ -77,8 +78,13 @@ def what_if_tables(found: WhatIf) -> list[ReportTable]:
 
 
 def weeks_chart(found: WhatIf) -> Chart:
-    """Return two bars for each week, for the old plan and for the new one."""
-    weeks = found.weeks()
+    """Return two bars for each week from the first that differs to the last: old plan, new plan."""
+    differing = found.weeks_that_differ
+    weeks = [
+        (monday, pair)
+        for monday, pair in found.weeks()
+        if differing and min(differing) <= monday <= max(differing)
+    ]
     top, step = scale_of(max((max(pair.old, pair.new) for _, pair in weeks), default=1))
     base = BAR_TOP + BAR_HEIGHT
     room = 100 / max(1, len(weeks))
@@ -103,6 +109,10 @@ def weeks_chart(found: WhatIf) -> Chart:
             dates.append(AxisLabel(round(start, 3), f"{monday.day} {monday:%b}", minor=minor))
     scale = [AxisLabel(base - height(n), f"{n:,}") for n in range(0, top + 1, step)]
     return Chart(drawn, ["old", "new"], scale, dates, cap=None, ceiling=None)
+
+
+def _weeks(found: WhatIf) -> Iterable[tuple[str, Pair]]:
+    return ((str(monday), pair) for monday, pair in found.weeks_that_differ.items())
 
 
 def _pairs(name: str, title: str, label: str, pairs: Iterable[tuple[str, Pair]]) -> ReportTable:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from almanac.plurals import plural
 from almanac.report.lines import split_reason
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_next
 from almanac.report.text import heading, paragraph, table
-from almanac.report.what_if import FATES_IN_WORDS, Pair, Setting, WhatIf, in_words
+from almanac.report.what_if import FATES_IN_WORDS, Pair, WhatIf, in_words
 
 PARTS_SHOWN = 2
 DAYS_SHOWN = 20
@@ -24,12 +25,15 @@ def print_what_if(
     """Print the difference of two dry runs; the summary is of the new one and has `what_if`."""
     found = summary.what_if
     assert found is not None, "the summary of a comparison has what_if"
+    paragraph(console, found.answer, indent=0, style="bold")
+    console.print()
     _head(console, found, summary, database)
+    _weeks(console, found)
+    _settings(console, found)
     _types(console, found)
     _reasons(console, found)
     _fates(console, found)
     _volume(console, found)
-    _weeks(console, found)
     _days(console, found)
     print_next(console, next_steps)
 
@@ -40,11 +44,8 @@ def _head(console: Console, found: WhatIf, summary: RunSummary, database: str) -
         f"What if: {database} as of {summary.as_of}, {summary.contacts_in_scope:,} contacts "
         "planned with two configurations. Nothing was written.",
         indent=0,
-        style="bold",
     )
     table(console, ("!", ""), [("old", found.old), ("new", found.new)])
-    heading(console, "Settings that differ")
-    table(console, ("!", "old", "new"), [_setting(setting) for setting in found.settings])
     old, new = found.first_send_date_old, found.first_send_date_new
     if old != new:
         paragraph(
@@ -54,8 +55,10 @@ def _head(console: Console, found: WhatIf, summary: RunSummary, database: str) -
         )
 
 
-def _setting(setting: Setting) -> tuple[str, str, str]:
-    return setting.key, in_words(setting.old), in_words(setting.new)
+def _settings(console: Console, found: WhatIf) -> None:
+    heading(console, "Settings that differ")
+    rows = [(each.key, in_words(each.old), in_words(each.new)) for each in found.settings]
+    table(console, ("!", "old", "new"), rows)
 
 
 def _types(console: Console, found: WhatIf) -> None:
@@ -115,13 +118,21 @@ def _volume(console: Console, found: WhatIf) -> None:
 
 
 def _weeks(console: Console, found: WhatIf) -> None:
-    heading(console, "Messages by week, from Monday: # with both, + more with the new one, - fewer")
-    weeks = found.weeks()
-    most = max((max(pair.old, pair.new) for _, pair in weeks), default=0)
+    weeks, all_weeks = found.weeks_that_differ, found.weeks()
+    if not weeks:
+        heading(console, "Weeks that differ")
+        paragraph(console, "None: each week has as many messages in both plans.")
+        return
+    heading(console, "Weeks that differ, by Monday: # with both, + more with the new one, - fewer")
+    most = max(max(pair.old, pair.new) for _, pair in all_weeks)
     numbers = 2 * max(3, len(f"{most:,}")) + max(len("difference"), len(f"{most:+,}"))
     width = console.width - len("  2026-11-21          ") - numbers
-    rows = [(str(monday), *_numbers(pair), bar(pair, most, width)) for monday, pair in weeks]
+    rows = [
+        (str(monday), *_numbers(pair), bar(pair, most, width)) for monday, pair in weeks.items()
+    ]
     table(console, ("!", *NUMBERS, "!"), rows)
+    if same := len(all_weeks) - len(weeks):
+        paragraph(console, f"and {plural(same, 'week')} with as many messages in both plans")
 
 
 def bar(pair: Pair, most: int, width: int) -> str:

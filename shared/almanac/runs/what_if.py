@@ -24,6 +24,7 @@ from almanac.report.what_if import (
     _pairs,
     differing_settings,
 )
+from almanac.report.what_if_answer import answer_of
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
 from almanac.runs.local import RunOptions, as_of, copied
 from almanac.runs.totals import PlanTotals
@@ -127,7 +128,9 @@ def what_if(
 
     named: where their configurations come from. fates, reasons: as in WhatIf.
     """
+    daily_cap = _pair(old.daily_cap, new.daily_cap)
     return WhatIf(
+        answer=answer_of(settings, daily_cap, fates, reasons),
         old=named[0],
         new=named[1],
         settings=settings,
@@ -138,7 +141,7 @@ def what_if(
             reason: _pairs(old.skipped.get(reason, {}), new.skipped.get(reason, {}))
             for reason in sorted(old.skipped.keys() | new.skipped.keys())
         },
-        daily_cap=_pair(old.daily_cap, new.daily_cap),
+        daily_cap=daily_cap,
         ceiling=_pair(old.ceiling, new.ceiling),
         busiest_old=old.busiest_days(),
         busiest_new=new.busiest_days(),
