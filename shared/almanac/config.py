@@ -97,7 +97,7 @@ class Timing(Section):
 class Aep(Section):
     enabled: bool = True
     date: Annotated[str, AfterValidator(valid_month_day), Takes(MONTH_DAY)] = "09-15"
-    years: list[Annotated[int, Field(ge=1, le=9999)]] | None = None
+    years: list[Annotated[int, Field(ge=1901, le=9999)]] | None = None
     valid_days: Days = 30
 
 

@@ -19,6 +19,7 @@ WIDTH = 88
 Settings = dict[str, Any]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_/-]*")
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _NOT_TEXT = {"y", "n", "yes", "no", "true", "false", "on", "off", "null"}
 _NOT_THERE = object()
 _NO_DAYS = (("before", 0), ("after", 0))
@@ -141,7 +142,8 @@ def _assign(settings: Settings, path: list[str], key: str, text: str | None) -> 
     if text is None:
         section.pop(path[-1], None)
         return
-    value, problems = read_mapping(f"value: {text}", key)
+    # the shell has taken away the quotes that YAML asks for around a time
+    value, problems = read_mapping(f"value: {_text(text) if _TIME.fullmatch(text) else text}", key)
     if problems:
         raise InputError(f"{key}: {problems[0][1]}")
     if set(value) != {"value"}:

@@ -7,13 +7,14 @@ validated.
 from __future__ import annotations
 
 import difflib
+import math
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -130,7 +131,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
         bounds = bounds_of(_unwrapped(_required(annotation), metadata)[1])
         return path, f"{shown(found)} is not {bounds}"
     expected = takes(annotation, metadata)
-    hint = _quotes(found, annotation)
+    hint = _quotes(found, annotation, metadata)
     if kind == "literal_error" and isinstance(found, str):
         hint = near(found, get_args(_required(annotation)))
     return path, f"{shown(found)} is not {expected}{hint}"
@@ -188,14 +189,27 @@ def _required(annotation: Any) -> Any:
     return annotation
 
 
-def _quotes(found: object, annotation: object) -> str:
-    """Return a hint if quotes, or their absence, caused the problem."""
+def _quotes(found: object, annotation: object, metadata: Iterable[object]) -> str:
+    """Return a hint if quotes, or their absence, are the whole problem."""
     if annotation is str and isinstance(found, bool | int | float):
-        return "; put it in quotes"
+        return "; put it in quotes" if _is_valid(shown(found), metadata) else ""
     if annotation in (int, float) and isinstance(found, str):
         try:
             number = float(found)
         except ValueError:
             return ""
-        return f"; write {int(number) if number.is_integer() else number} without quotes"
+        if number.is_integer():
+            return f"; write {int(number)} without quotes"
+        if annotation is float and math.isfinite(number):
+            return f"; write {number} without quotes"
     return ""
+
+
+def _is_valid(text: str, metadata: Iterable[object]) -> bool:
+    try:
+        for item in metadata:
+            if isinstance(item, AfterValidator):
+                item.func(text)  # type: ignore[call-arg]
+    except ValueError:
+        return False
+    return True

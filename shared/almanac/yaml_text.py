@@ -29,7 +29,8 @@ _PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[\w-]{1,60}")
-_TRUE = {"yes", "true", "on"}
+_WORDS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_WORDS_FOR_NULL = ("", "~", "null")
 
 
 def path_text(path: Path) -> str:
@@ -146,10 +147,14 @@ class _Reader:
         match node.tag.removeprefix(_TAG):
             case "str" | "timestamp" | "value":
                 return self._text(node, path)
-            case "null":
+            case "null" if text.lower() in _WORDS_FOR_NULL:
                 return None
-            case "bool":
-                return text.lower() in _TRUE
+            case "bool" if text.lower() in _WORDS:
+                return _WORDS[text.lower()]
+            case "null" | "bool" as tag:
+                meant = "true or false" if tag == "bool" else "null"
+                self.problems.append((path, f"{shown(text)} is not {meant}, as its tag says"))
+                return None
             case "int" if _PLAIN_INTEGER.fullmatch(text) and len(text) <= 100:
                 return int(text)
             case "int":

@@ -127,13 +127,15 @@ def test_a_setting_is_set_and_the_next_run_plans_by_it(tiny: Agency) -> None:
 def test_settings_are_set_and_put_back(place: tuple[object, ...]) -> None:
     before = shown(place)
     values = ("timing.birthday_days_before=21", "state_rules.CA.before=45", "sms.aep=aep_sms")
-    assert config("set", place, *values, "load_balancing.closed.weekdays=[sat, sun]").code == 0
+    times = ("send_time=10:30", "load_balancing.closed.weekdays=[sat, sun]")
+    assert config("set", place, *values, *times).code == 0
     now = shown(place)
+    assert now.send_time == "10:30"
     assert now.timing.birthday_days_before == 21
     assert (now.rules["CA"][0].before, now.rules["CA"][0].after) == (45, 60)
     assert now.load_balancing.closed.weekdays == ["sat", "sun"]
     assert now.timezone == before.timezone
-    back = ("timing=", "state_rules.CA=", "sms.aep=", "load_balancing.closed=")
+    back = ("timing=", "send_time=", "state_rules.CA=", "sms.aep=", "load_balancing.closed=")
     assert config("set", place, *back).code == 0
     assert shown(place) == before
     assert "no setting changes" in config("set", place, "horizon_days=365").out
@@ -146,10 +148,7 @@ def test_settings_are_set_and_put_back(place: tuple[object, ...]) -> None:
             ("horizon=1", "horizon: unknown key; did you mean horizon_days?"),
             ("timezone.x=1", "timezone.x: timezone is"),
             ("horizon_days=many", 'horizon_days: "many" is not a whole number'),
-            (
-                "send_time=10:30",
-                'send_time: 10:30 without quotes is a number to YAML; write "10:30"',
-            ),
+            ("send_time=10:75", 'send_time: "10:75" is not a time of day as HH:MM'),
             ("sms={", "sms: line 1"),
             ("horizon_days", "'horizon_days' is not FIELD=VALUE"),
             ("load_balancing.daily_send_percentage_cap=7", "7 is not between 0 and 1"),

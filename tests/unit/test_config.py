@@ -223,11 +223,11 @@ def test_any_zone_of_the_world_is_taken(zone: str) -> None:
         ),
         (
             "aep: {years: [2026, 0]}",
-            "aep.years.1: 0 is not between 1 and 9999",
+            "aep.years.1: 0 is not between 1901 and 9999",
         ),
         (
             "aep: {years: 2026}",
-            "aep.years: 2026 is not a list, each a whole number between 1 and 9999, or null",
+            "aep.years: 2026 is not a list, each a whole number between 1901 and 9999, or null",
         ),
         (
             "aep: {date: 2026-09-15}",
@@ -247,7 +247,7 @@ def test_any_zone_of_the_world_is_taken(zone: str) -> None:
         ),
         (
             "send_time: 8",
-            'send_time: 8 is not a time of day as HH:MM, such as "08:30"; put it in quotes',
+            'send_time: 8 is not a time of day as HH:MM, such as "08:30"',
         ),
         (
             "timezone: America/Chigaco",
@@ -459,6 +459,8 @@ def test_a_number_that_yaml_reads_differently_than_people_is_a_mistake(
         ('"\\ud800": 1', "the key on line 1 is not a plain text"),
         ('a: "\\UFFFFFFFF"', "not YAML: an escape that is no character"),
         ("a: !!int [1]", 'line 1: the tag "tag:yaml.org,2002:int" is not allowed'),
+        ("aep: {enabled: !!bool maybe}", 'aep.enabled: "maybe" is not true or false, as its tag'),
+        ("aep: {years: !!null 2026}", 'aep.years: "2026" is not null, as its tag says'),
         ('aep: {date: "\\ud800"}', 'aep.date: "\\ud800" contains half a character'),
     ],
 )
