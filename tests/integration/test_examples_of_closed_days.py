@@ -136,6 +136,11 @@ def test_the_summary_says_how_many_days_are_closed_and_what_was_moved(agency: Ag
     facts = dict(page(summary).facts)
     assert facts["Closed days"] == "104"
     assert facts["Moved off closed days"] == "2 messages, by 1.5 days on average"
+    of_file = dict(overview(agency.path).facts)
+    assert {key: of_file[key] for key in facts if "losed days" in key} == {
+        "Closed days": "104",
+        "Moved off closed days": "2 messages, by 1.5 days on average",
+    }
 
 
 def test_explain_names_the_closed_day_that_moved_a_message(agency: Agency) -> None:

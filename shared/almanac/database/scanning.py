@@ -6,6 +6,7 @@ contact.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from almanac.database import selects
 from almanac.database.columnar import CODES, coded
 from almanac.database.range_tables import contacts_table
 from almanac.database.reading import Snapshot
+from almanac.database.schema import PRE_SCHEDULED
 from almanac.database.sources import Columnar
 from almanac.database.sql import SEPARATED, SEPARATOR
 from almanac.frames import Codes, Ids
@@ -156,6 +158,23 @@ class Scan(Snapshot):
             kind_of = np.array([index.setdefault(row, len(index)) for row in rows], np.int32)
             kinds = list(index)
         return Rows(table["contact_id"].to_numpy(), kind_of, kinds)
+
+    def moved_off(self, closed: Sequence[dt.date], since: str) -> tuple[int, int]:
+        """Return the planned messages dated on or after the ISO date whose ideal date is one of
+        the closed days, and the days from their ideal dates to theirs, all together."""
+        columns = self._tables.columns("email_schedules")
+        if not closed or not columns.has("status", "scheduled_send_date", "ideal_send_date"):
+            return 0, 0
+        moved = "julianday(scheduled_send_date) - julianday(ideal_send_date)"
+        sql = f"""
+            SELECT count(*), CAST(COALESCE(sum(abs({moved})), 0) AS INTEGER)
+            FROM email_schedules
+            WHERE {PRE_SCHEDULED} AND scheduled_send_date >= ?
+            AND ideal_send_date IN ({", ".join(f"'{day}'" for day in closed)})
+        """
+        schema = pa.schema({"messages": pa.int64(), "days": pa.int64()})
+        found = self._tables.read(sql, (since,), schema).to_pylist()[0]
+        return int(found["messages"]), int(found["days"])
 
 
 def _cut(first: int, last: int, size: int) -> list[ContactRange]:

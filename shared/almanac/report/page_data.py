@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +15,7 @@ from almanac.report.left_out import invalid_id_notes, odd_targets
 from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
+    ClosedDayMoves,
     MessageCount,
     SharedAddresses,
     StateLine,
@@ -87,13 +88,15 @@ class Numbers(BaseModel):
     campaigns: list[CampaignLine]
     suppressions: list[SuppressionLine]
     issues: dict[str, int]
+    moved_off_closed: ClosedDayMoves = ClosedDayMoves()
     shared_addresses: SharedAddresses | None = None
     rules: str = ""
 
     @classmethod
     def of_summary(cls, summary: RunSummary) -> Numbers:
         """Return the counts of the contacts in the run's scope."""
-        shared = {name: getattr(summary, name) for name in (*_SHARED, "contacts_left_out")}
+        names = (*_SHARED, "contacts_left_out", "moved_off_closed")
+        shared = {name: getattr(summary, name) for name in names}
         return cls(
             eligible=summary.contacts_eligible,
             shared_addresses=summary.shared_addresses,
@@ -116,6 +119,14 @@ class Numbers(BaseModel):
             *([(SHARED_ADDRESSES, shared.in_words())] if shared and shared.addresses else []),
             ("Messages planned", f"{planned:,}"),
             ("Messages skipped", f"{self.skipped:,}"),
+        ]
+
+    def of_closed_days(self, closed: Sequence[str]) -> list[tuple[str, str]]:
+        """Return what the page lists of the closed days; nothing without any."""
+        moved = self.moved_off_closed
+        return [
+            *([("Closed days", f"{len(closed):,}")] if closed else []),
+            *([("Moved off closed days", moved.in_words())] if moved.messages else []),
         ]
 
     def of_page(self, advice: Mapping[str, str]) -> dict[str, Any]:
@@ -142,7 +153,7 @@ def page_of_summary(
     version: in a store, the version that the run made, and its parent.
     """
     numbers = whole or Numbers.of_summary(summary)
-    past = summary.skipped_past
+    waiting, past = sum(summary.waiting_for_limit.values()), summary.skipped_past
     first = summary.first_send_date
     facts = [
         ("Run", summary.run_id),
@@ -152,7 +163,9 @@ def page_of_summary(
         ("In this run", f"{summary.contacts_in_scope:,}"),
         ("Shards", f"{summary.shards:,}"),
         *numbers.facts,
-        *_facts(summary),
+        *([("Waiting for the frequency limit", f"{waiting:,}")] if waiting else []),
+        *numbers.of_closed_days(summary.closed_days),
+        *([("AEP message", summary.aep)] if summary.aep else []),
         *([("Skipped and not shown", f"{past:,}, due before {summary.as_of}")] if past else []),
         ("Checksum of contacts", summary.checksums.contacts),
         ("Checksum of schedules before", summary.checksums.schedules_before),
@@ -176,17 +189,6 @@ def page_of_summary(
         what_if=summary.what_if,
         **numbers.of_page(advice),
     )
-
-
-def _facts(summary: RunSummary) -> list[tuple[str, str]]:
-    """Return what the page lists under The run of this run only."""
-    waiting, moved = sum(summary.waiting_for_limit.values()), summary.moved_off_closed
-    return [
-        *([("Waiting for the frequency limit", f"{waiting:,}")] if waiting else []),
-        *([("Closed days", f"{len(summary.closed_days):,}")] if summary.closed_days else []),
-        *([("Moved off closed days", moved.in_words())] if moved.messages else []),
-        *([("AEP message", summary.aep)] if summary.aep else []),
-    ]
 
 
 def _notes(summary: RunSummary, is_whole: bool) -> list[str]:

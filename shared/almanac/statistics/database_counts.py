@@ -76,6 +76,7 @@ def _survey(
     (ranges,) = ask("contact_ranges", [()])
     found = Counts()
     (found.figures.entries,) = ask("suppressions", [()])
+    (moved,) = ask("moved_off_closed", [()])
     ids, states = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
     addresses = [np.empty(0, np.uint64)]
     for done, (some, codes, hashes, part) in enumerate(ask("contacts", ranges)):
@@ -95,6 +96,7 @@ def _survey(
         eligible=found.figures.states.total(),
         days=found.days(),
         issues=dict(sorted(found.issues.items())),
+        moved_off_closed=moved,
         shared_addresses=shared_addresses(np.concatenate(ids), np.concatenate(addresses)),
         **found.figures.lines(context),
     )

@@ -63,7 +63,7 @@ def overview(
             ("Contacts in the database", f"{state.contacts:,}"),
             ("In the last run", f"{run.get('contacts_processed') or 0:,}"),
             *state.numbers.facts,
-            *([("Closed days", f"{len(closed):,}")] if closed else []),
+            *state.numbers.of_closed_days(closed),
             ("Checksum of contacts", str(run.get("contacts_checksum"))),
             ("Checksum of schedules before", str(run.get("schedules_before_checksum"))),
             ("Checksum of schedules after", str(run.get("schedules_after_checksum"))),

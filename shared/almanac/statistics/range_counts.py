@@ -30,6 +30,7 @@ from almanac.planning.brief import RunContext
 from almanac.planning.contacts import read_contacts, states_of
 from almanac.planning.history import CAMPAIGN, classify, instance_named
 from almanac.planning.kinds import KindTable
+from almanac.report.lines import ClosedDayMoves
 from almanac.report.summary import DayLoad
 from almanac.schedule_status import PLANNED_STATUSES, SENT_STATUSES, Status
 from almanac.statistics.breakdowns import (
@@ -124,6 +125,12 @@ class Surveyor:
     def suppressions(self) -> Counter[str]:
         """Return the suppressions in force; see `entries_in_force`."""
         return entries_in_force(self._scan.suppressions(), self._context.as_of)
+
+    def moved_off_closed(self) -> ClosedDayMoves:
+        """Return the messages to be sent from as_of on that closed days moved."""
+        closed = self._context.closed_days
+        messages, days = self._scan.moved_off(closed, self._context.as_of.isoformat())
+        return ClosedDayMoves(messages=messages, days=days)
 
     def contacts(self, first: int, last: int) -> tuple[Ids, Small, Hashes, Counts]:
         """Return ids, state codes and `address_checksums` of the range's contacts, in order, and
