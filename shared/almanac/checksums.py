@@ -19,6 +19,7 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _ODD = np.uint64(0x100000001B3)
+_BLOCK = 16_384  # texts that are mixed together: their words fit into the processor's cache
 # what counts of a text's last word, by the bytes that it has modulo 8
 _LAST_WORD = np.array([(1 << 64) - 1, *((1 << 8 * size) - 1 for size in range(1, 8))], np.uint64)
 
@@ -84,7 +85,12 @@ def joined_checksums(table: pa.Table) -> Hashes:
     text = pa.large_string()
     columns = [column.combine_chunks().cast(text) for column in table.itercolumns()]
     joined = pc.binary_join_element_wise(*columns, pa.scalar("\x1f", text))
-    octets, starts, lengths = _octets(joined)
+    blocks = [_word_checksums(joined[at : at + _BLOCK]) for at in range(0, len(joined), _BLOCK)]
+    return np.concatenate(blocks)
+
+
+def _word_checksums(texts: pa.Array) -> Hashes:
+    octets, starts, lengths = _octets(texts)
     padded = np.concatenate([octets, np.zeros(8, np.uint8)])
     words = np.ndarray((len(octets) + 1,), "<u8", padded, strides=(1,))  # one from each byte on
     counts = -(-lengths // 8)

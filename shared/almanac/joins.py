@@ -7,6 +7,7 @@ they are ordered as the tuples of their parts are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,18 +81,31 @@ class Identity(NamedTuple):
 
 def identity_keys(*sides: Identity) -> list[Ids]:
     """Return one key for each row of each side: equal keys, equal identities."""
-    contacts = np.unique(np.concatenate([side.contact for side in sides]))
-    events = [side.event for side in sides if len(side.event)]
-    low = min((int(each.min()) for each in events), default=0)
-    days = max((int(each.max()) for each in events), default=0) - low + 1
+    low, days = _span([side.event for side in sides])
     kinds = max(int(side.kind.max(initial=0)) for side in sides) + 1
-    if len(contacts) * kinds * days > 1 << 63:
-        raise OverflowError("the keys of a join do not fit into 64 bits")
+    contacts = _numbers([side.contact for side in sides], (1 << 63) // (kinds * days))
     return [
-        (np.searchsorted(contacts, side.contact) * kinds + side.kind) * days
-        + (side.event.astype(np.int64) - low)
-        for side in sides
+        (contact * kinds + side.kind) * days + (side.event.astype(np.int64) - low)
+        for contact, side in zip(contacts, sides, strict=True)
     ]
+
+
+def _numbers(columns: Sequence[Integers], most: int) -> list[Ids]:
+    """Return numbers from 0 to below `most` in place of the values, in the same order."""
+    low, size = _span(columns)
+    if size <= most:
+        return [values.astype(np.int64) - low for values in columns]
+    distinct = np.unique(np.concatenate(columns))  # ids that lie far apart
+    if len(distinct) > most:
+        raise OverflowError("the keys of a join do not fit into 64 bits")
+    return [np.searchsorted(distinct, values) for values in columns]
+
+
+def _span(columns: Sequence[Integers]) -> tuple[int, int]:
+    """Return the lowest value, and how many lie from it to the highest."""
+    filled = [values for values in columns if len(values)]
+    low = min((int(values.min()) for values in filled), default=0)
+    return low, max((int(values.max()) for values in filled), default=0) - low + 1
 
 
 class Pairs(NamedTuple):

@@ -81,5 +81,13 @@ def test_rows_match_by_identity(
     assert all_but(len(left), pairs.left).tolist() == unmatched
 
 
+def test_rows_match_by_identity_where_the_ids_lie_far_apart() -> None:
+    lowest, highest = -(1 << 63), (1 << 63) - 1
+    left = [(lowest, 1, 2), (0, 9, 20_000), (highest, 1, 2)]
+    right = [(highest, 1, 2), (lowest, 1, 3), (0, 9, 20_000)]
+    pairs = match(*identity_keys(side(left), side(right)))
+    assert (pairs.left.tolist(), pairs.right.tolist()) == ([1, 2], [2, 0])
+
+
 def test_of_equal_keys_the_lowest_tie_matches() -> None:
     assert match(ids([5]), ids([5, 5, 5]), ids([3, 1, 2])).right.tolist() == [1]

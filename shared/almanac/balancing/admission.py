@@ -48,10 +48,10 @@ class _Spans:
     """
 
     def __init__(self, target: Offsets, due: Offsets, room: Counts) -> None:
-        first, row = np.unique(target, return_inverse=True)
-        last, column = np.unique(due, return_inverse=True)
+        first, row = _distinct(target)
+        last, column = _distinct(due)
         self.shape = len(first), len(last)
-        self.cell: Index = row * len(last) + column
+        self.cell: Index = row[target] * len(last) + column[due]
         until = np.r_[0, np.cumsum(room)]
         self.rooms = np.maximum(until[last + 1][None, :] - until[first][:, None], 0)
 
@@ -69,6 +69,12 @@ class _Spans:
         """The cells within a span that has too few rooms for all; None where there is room."""
         over = self.count(self.cell) > self.rooms
         return self.around(over) if over.any() else None
+
+
+def _distinct(days: Offsets) -> tuple[Index, Index]:
+    """Return the days that occur, ascending, and of each day its place among them."""
+    there = np.bincount(days) > 0
+    return np.flatnonzero(there), np.cumsum(there) - 1
 
 
 def _admit(spans: _Spans) -> Index:

@@ -107,15 +107,27 @@ class _Calendar:
         """What must go on the day; then those that aim at it, if all of them fit below X; then as
         many as fit below C."""
         board = self._board
-        for due, some in _groups(board.due[own], own):
-            self._waiting.setdefault(due, _Queue()).add(some)
+        if not self._waiting and self._fit(own, day):  # all go, whichever must
+            self._put_all(own, day)
+            self._wait(own[board.placed[own] < 0])
+            return
+        self._wait(own)
         self._take(day, self._must(day))
         left = own[board.placed[own] < 0]
-        if len(left) and len(left) + board.occupancy[day] <= board.ceiling[day]:
-            for due, some in _groups(board.due[left], left):
-                self._put_some(some, day, len(some))
+        if len(left) and self._fit(left, day):
+            self._put_all(left, day)
+            for due in np.unique(board.due[left]).tolist():
                 self._waiting[due].drop_placed(board)
         self._take(day, int(board.cap[day] - board.occupancy[day]))
+
+    def _fit(self, messages: Index, day: int) -> bool:
+        """Return whether all of them fit below X."""
+        board = self._board
+        return bool(len(messages) + board.occupancy[day] <= board.ceiling[day])
+
+    def _wait(self, messages: Index) -> None:
+        for due, some in _groups(self._board.due[messages], messages):
+            self._waiting.setdefault(due, _Queue()).add(some)
 
     def _must(self, day: int) -> int:
         """Return how many must go on the day so that all others can go later."""
@@ -142,22 +154,38 @@ class _Calendar:
         """Place the first `most` of the messages that are not kept away, and return how many; they
         have one last day, and come in rank order where they are more than that."""
         board = self._board
+        if len(messages) <= most:
+            return self._put_all(messages, day)
         if not board.entangled[messages].any():  # as nearly always: none keeps another away
             self._put(messages[:most], day)
-            return min(len(messages), most)
-        if len(messages) <= most:
-            able = messages[board.placeable(messages, day)]
-            self._put(able, day)
-            return len(able)
+            return most
         left, at = most, 0
         while left > 0 and at < len(messages):
             some = messages[at : at + 2 * left]  # more than a few are kept away only in rare cases
-            able = some[~board.barred(some, day)]
-            able = able[~board.seconds(able, day)][:left]
+            able = self._able(some, day)[:left]
             self._put(able, day)
             at += 2 * left
             left -= len(able)
         return most - left
+
+    def _put_all(self, messages: Index, day: int) -> int:
+        """Place all of the messages that are not kept away, and return how many."""
+        board = self._board
+        entangled = board.entangled[messages]
+        if entangled.any():
+            some = messages[entangled]
+            if board.seconds(some, day).any():  # their order decides
+                some = board.ranked(some)
+                some = some[np.argsort(board.due[some], kind="stable")]
+            messages = np.concatenate([messages[~entangled], self._able(some, day)])
+        self._put(messages, day)
+        return len(messages)
+
+    def _able(self, ordered: Index, day: int) -> Index:
+        """Return those that no campaign email of their contact keeps from the day, neither one
+        that is on it nor one before them."""
+        able = ordered[~self._board.barred(ordered, day)]
+        return able[~self._board.seconds(able, day)]
 
     def _put(self, messages: Index, day: int) -> None:
         board = self._board
