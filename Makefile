@@ -10,7 +10,8 @@ TIMED = PYTHONDONTWRITEBYTECODE= $(BIN)/python scripts/timed.py
 PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 DEMO_CONTACTS ?= 25000
-DEMO_DATE ?= 2026-11-21
+DEMO_DATE ?=
+ON_DATE = $(if $(DEMO_DATE),--as-of $(DEMO_DATE))
 
 # The bucket of Terraform's state, the values of its variables, and what it means to do.
 STATE_BUCKET ?=
@@ -34,10 +35,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## generate an agency in ./demo, plan it, and show where the report is
+demo: $(STAMP) ## an agency in ./demo as of today (DEMO_DATE=2026-11-21), planned, with its report
 	@rm -rf demo && mkdir demo
-	@$(BIN)/almanac generate demo/agency.sqlite3 --contacts $(DEMO_CONTACTS) --seed 1 --as-of $(DEMO_DATE)
-	@$(BIN)/almanac run demo/agency.sqlite3 --as-of $(DEMO_DATE) --report demo/report.html
+	@$(BIN)/almanac generate demo/agency.sqlite3 --contacts $(DEMO_CONTACTS) --seed 1 $(ON_DATE)
+	@$(BIN)/almanac run demo/agency.sqlite3 $(ON_DATE) --report demo/report.html
 
 emulate: $(STAMP) ## the whole cloud on this machine, with one run (ARGS="--keep" to stay)
 	@$(BIN)/almanac emulate $(ARGS)

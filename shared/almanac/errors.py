@@ -3,6 +3,7 @@
 AlmanacError
 ├── InputError                 invalid input: exit code 2, the message is for the user
 │   ├── ConfigError            a key of a configuration
+│   │   └── NotInstalled       a library of the extra `cloud`
 │   ├── DatabaseError          not a database, damaged, no contacts table, ...
 │   └── RequestError           a message or argument that can never succeed
 ├── TransientError             a retry may succeed: locked, 5xx, lease taken
@@ -30,6 +31,19 @@ class InputError(AlmanacError):
 
 class ConfigError(InputError):
     """An invalid configuration."""
+
+
+class NotInstalled(ConfigError):
+    """A library of the extra `cloud` is missing.
+
+    what needs it; library: its name, as Python knows it.
+    """
+
+    def __init__(self, what: str, library: str | None) -> None:
+        super().__init__(
+            f"{what}: {library} is not installed; install almanac[cloud], in a copy of the "
+            "repository with pipx install --force '.[cloud]'"
+        )
 
 
 class DatabaseError(InputError):

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from almanac.errors import ConfigError
+from almanac.validation_text import first_problem
 
 _PREFIX = "ALMANAC_"
 
@@ -48,9 +49,8 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        variable = _PREFIX + str(first["loc"][0]).upper()
-        raise ConfigError(f"{variable}: {first['input']!r}: {first['msg']}") from None
+        key, text = first_problem(error)
+        raise ConfigError(f"{_PREFIX}{key.upper()}: {text}") from None
 
 
 def editor() -> str | None:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from almanac.errors import ConfigError
+from almanac.errors import ConfigError, NotInstalled
 
 _JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*.jar"
 _MODULES = ("functions_framework", "google.pubsub_v1", "google.cloud.storage")
@@ -25,10 +25,7 @@ def require_cloud_extra() -> None:
     """Raise ConfigError unless the libraries of the functions are installed."""
     for module in _MODULES:
         if not _is_installed(module):
-            raise ConfigError(
-                f"{module} is not installed; install almanac with its extra 'cloud', "
-                "such as pip install 'almanac[cloud]'"
-            )
+            raise NotInstalled("the emulation", module)
 
 
 def _is_installed(module: str) -> bool:

@@ -46,7 +46,7 @@ ROW = """
 MAKES_IT = {"generate", "store pull"}
 # These are tried by tests of their own, which have what it takes.
 ELSEWHERE = {"emulate": "integration/test_emulate.py"}
-NO_JSON = {"generate", "emulate", "version", "report"}
+NO_JSON = {"generate", "emulate", "version", "report", "completion", "help"}
 
 
 def commands(

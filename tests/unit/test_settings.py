@@ -70,7 +70,7 @@ def test_a_value_that_cannot_be_used_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigError, match=f"^{variable}: {re.escape(repr(value))}: "):
+    with pytest.raises(ConfigError, match=f"^{variable}: {re.escape(repr(value))} is not "):
         load_settings()
 
 

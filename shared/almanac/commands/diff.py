@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from almanac.commands.exit_codes import OK
+from almanac.commands.exit_codes import DIFFERENT, OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson
+from almanac.commands.options import AsJson, ExitCode
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.statistics.diff import compare
@@ -22,10 +22,11 @@ app = new_app()
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier database.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The later database.")],
+    exit_code: ExitCode = False,
     as_json: AsJson = False,
 ) -> int:
     """Compare the planned messages of two databases, by type and by day."""
     with progress_bars() as progress:
         found = compare(old, new, progress)
     print_result(found, as_json, print_difference)
-    return OK
+    return DIFFERENT if exit_code and any(found.changes.values()) else OK

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from almanac.commands.groups import new_app
-from almanac.errors import ConfigError
+from almanac.errors import ConfigError, NotInstalled
 
 app = new_app()
 
@@ -42,6 +42,8 @@ def emulate(
             "`almanac emulate` works only from a checkout of the repository: "
             "the installed package does not contain the emulators"
         )
-    from almanac_emulation.demo import run_demo
-
+    try:
+        from almanac_emulation.demo import run_demo
+    except ModuleNotFoundError as error:
+        raise NotInstalled("almanac emulate", error.name) from None
     return run_demo(contacts, functions, keep)

@@ -6,11 +6,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from almanac.errors import AlmanacError, InputError
 
-OK, FAILURE, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+OK, FAILURE, USAGE, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 # errors of SQLite that no input causes, although they name the user's file
 _MACHINE_ERRORS = ("FullError", "IOError", "NoMemError")
 
@@ -39,9 +39,20 @@ def guarded(work: Callable[[], int]) -> int:
             return interrupted()
         if type(error).__module__.partition(".")[0] in _LIBRARIES:
             return failed(f"{type(error).__name__}: {' '.join(str(error).split())}", FAILURE)
+        if (problem := validation_problem(error)) is not None:
+            return failed(f"{getattr(error, 'title', '')} cannot be read: {problem}", FAILURE)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def validation_problem(error: BaseException | None) -> str | None:
+    """Return in words what pydantic refuses; None for another error. Help needs no pydantic."""
+    if type(error).__name__ != "ValidationError":
+        return None
+    from almanac.validation_text import first_problem_text
+
+    return first_problem_text(cast("Any", error))
 
 
 def failed(message: str, code: int) -> int:

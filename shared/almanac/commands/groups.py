@@ -5,12 +5,14 @@ Its help needs only the names and short texts, so `almanac --help` imports no co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import typer
+from typer._click.shell_completion import CompletionItem
+from typer._completion_classes import completion_init
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -27,16 +29,38 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 class LazyGroup(TyperGroup):
-    """A group of commands that are imported when they are looked up, listed as in `entries`."""
+    """A group of commands that are imported when they are looked up, listed as in `entries`.
 
-    def __init__(self, entries: Mapping[str, CommandEntry], **settings: Any) -> None:
-        super().__init__(rich_markup_mode=None, **settings)
+    options: a function whose parameters declare the group's own options.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, CommandEntry],
+        options: Callable[..., None],
+        **settings: Any,
+    ) -> None:
+        declared = new_app()
+        declared.callback()(options)
+        params = typer.main.get_group(declared).params
+        super().__init__(rich_markup_mode=None, params=params, **settings)
         self._entries = entries
         self.commands: Any = _LazyCommands(entries)
+        completion_init()  # the answers to a shell, which `almanac completion` sets up
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the entries."""
         return list(self._entries)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
+        """Return what may follow; the names of commands come from the entries alone."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=each.short_help)
+            for name, each in self._entries.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands without importing them."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from almanac import __version__
 from almanac.commands.exit_codes import (
     FAILURE,
     INTERRUPTED,
@@ -15,6 +16,7 @@ from almanac.commands.exit_codes import (
     failed,
     guarded,
     interrupted,
+    validation_problem,
 )
 from almanac.commands.groups import CommandEntry, LazyGroup
 from almanac.commands.streams import open_streams
@@ -36,17 +38,39 @@ COMMANDS = {
     "request": CommandEntry("request", "Request a run, or a change of a campaign."),
     "generate": CommandEntry("generate", "Generate a realistic agency."),
     "emulate": CommandEntry("emulate", "Run the whole cloud on this machine."),
+    "completion": CommandEntry("completion", "Print the completion script of a shell."),
+    "help": CommandEntry("help", "Show the help of a command."),
     "version": CommandEntry("version", "Print the version."),
 }
 
+
+def _print_version(context: typer.Context, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        print(f"almanac {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Declare the options of `almanac` itself."""
+
+
 app = LazyGroup(
     COMMANDS,
+    _options,
     name="almanac",
     help="Plans which message each contact of an insurance agency gets on which day, and explains "
     "every one that it does not send.",
     epilog="Start with: almanac check agency.sqlite3, then almanac run agency.sqlite3 --dry-run. "
     "To try it: almanac generate agency.sqlite3 --contacts 1000.\n\n"
-    "Exit codes: 0 success, 1 failure, 2 invalid input, 130 interrupted.",
+    "Exit codes: 0 success, 1 failure, 2 invalid input, 3 differences (with --exit-code), "
+    "130 interrupted.",
     no_args_is_help=True,
 )
 
@@ -75,5 +99,7 @@ def _usage(error: typer.TyperException) -> int:
         print(error.format_message())
         return OK
     command = context.command_path if context else "almanac"
+    error.message = validation_problem(error.__cause__) or error.message
     message = " ".join(error.format_message().split()).rstrip(".")
-    return failed(f"{message}. See: {command} --help", USAGE)
+    end = "" if message.endswith("?") else "."
+    return failed(f"{message}{end} See: {command} --help", USAGE)

@@ -98,4 +98,7 @@ Map = Annotated[
         help="Which column of the file is which of ours, if the name does not say; repeatable.",
     ),
 ]
+ExitCode = Annotated[
+    bool, typer.Option("--exit-code", help="Exit with 3 if there are differences, with 0 if not.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -6,11 +6,7 @@ import datetime as dt
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from almanac.commands.agency_arguments import agency_of
 from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
@@ -19,19 +15,32 @@ from almanac.commands.config_arguments import (
     given_config,
     recorded_or_defaults,
 )
-from almanac.commands.exit_codes import FAILURE, OK, failed
+from almanac.commands.exit_codes import DIFFERENT, FAILURE, OK, failed
 from almanac.commands.groups import new_app
 from almanac.commands.options import (
     AsJson,
     AsOf,
     ConfigFile,
     Defaults,
+    ExitCode,
     MaybeDatabase,
     MaybeOrg,
     Now,
     Store,
 )
 from almanac.commands.progress import progress_bars
+from almanac.commands.run_arguments import (
+    AdoptScheduled,
+    Against,
+    Contacts,
+    DryRun,
+    Report,
+    RunArguments,
+    Shards,
+    WithoutStates,
+    Workers,
+    Yes,
+)
 from almanac.commands.run_store import run_organization
 from almanac.config import Config
 from almanac.contact_ranges import merged
@@ -50,69 +59,6 @@ from almanac.statistics.file_report import a_contact_without_messages, numbers_o
 
 app = new_app()
 
-_Shards = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
-]
-_Workers = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="The number of processes; one for each core."),
-]
-_Contacts = Annotated[
-    str | None,
-    typer.Option(
-        metavar="IDS", help="Plan only these contacts: 5,7,100-200, or @FILE with ids in it."
-    ),
-]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
-_Against = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="With --dry-run: the configuration to compare with; that of the file's last run.",
-    ),
-]
-_Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
-]
-_AdoptScheduled = Annotated[
-    bool,
-    typer.Option(
-        "--adopt-scheduled",
-        help="Plan again what an older scheduler has left with status scheduled.",
-    ),
-]
-_Yes = Annotated[
-    bool,
-    typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),
-]
-_WithoutStates = Annotated[
-    bool,
-    typer.Option(
-        "--without-states", help="Plan although no contact's state or ZIP code can be read."
-    ),
-]
-
-
-@dataclass(frozen=True)
-class RunArguments:
-    """The arguments as they were given."""
-
-    database: Path
-    as_of: str | None
-    now: str | None
-    config: Path | None
-    defaults: bool
-    shards: int | None
-    workers: int | None
-    contacts: str | None
-    dry_run: bool
-    against: Path | None
-    report: Path | None
-    as_json: bool
-    adopt_scheduled: bool
-    yes: bool
-    without_states: bool
-
 
 @app.command(
     epilog="Example: almanac run agency.sqlite3 --as-of 2026-11-21 --report report.html\n\n"
@@ -124,16 +70,17 @@ def run(
     now: Now = None,
     config: ConfigFile = None,
     defaults: Defaults = False,
-    shards: _Shards = None,
-    workers: _Workers = None,
-    contacts: _Contacts = None,
-    dry_run: _DryRun = False,
-    against: _Against = None,
-    report: _Report = None,
+    shards: Shards = None,
+    workers: Workers = None,
+    contacts: Contacts = None,
+    dry_run: DryRun = False,
+    against: Against = None,
+    report: Report = None,
     as_json: AsJson = False,
-    adopt_scheduled: _AdoptScheduled = False,
-    yes: _Yes = False,
-    without_states: _WithoutStates = False,
+    adopt_scheduled: AdoptScheduled = False,
+    yes: Yes = False,
+    without_states: WithoutStates = False,
+    exit_code: ExitCode = False,
     org: MaybeOrg = None,
     store: Store = None,
 ) -> int:
@@ -148,7 +95,8 @@ def run(
     counts them, and --adopt-scheduled plans these events, once.
 
     With another configuration than that of the file's last run, --dry-run shows how the two plans
-    differ, by day and by type.
+    differ, by day and by type. With --exit-code it exits with 3 if a run would change a planned
+    row, with 0 if not.
 
     A run for a day before that of the file's last run, or more than 31 days after it, asks first;
     where it cannot ask, it needs --yes. Where no contact's state can be read, no rule would protect
@@ -160,7 +108,7 @@ def run(
     if org is None or database is not None:
         agency_of(database, org, store)  # exactly one of them
     others = (config, shards, workers, contacts, against, report)
-    flags = (defaults, dry_run, adopt_scheduled, yes, without_states)
+    flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
     if org is not None and (any(flags) or any(other is not None for other in others)):
         raise InputError("--org: takes only --store, --as-of, --now and --json")
     if org is not None:
@@ -170,6 +118,7 @@ def run(
         RunArguments(
             *(database, as_of, now, config, defaults, shards, workers, contacts),
             *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
+            exit_code,
         )
     )
 
@@ -178,6 +127,8 @@ def _run(arguments: RunArguments) -> int:
     """Plan the file, write the report page and print the summary."""
     if arguments.against is not None and not arguments.dry_run:
         raise InputError("--against: compares two plans, and writes none; add --dry-run")
+    if arguments.exit_code and not arguments.dry_run:
+        raise InputError("--exit-code: says whether a run would change the plan; add --dry-run")
     given = given_config(arguments.config, arguments.defaults)
     given_ids = read_ids(arguments.contacts) if arguments.contacts is not None else None
     options = RunOptions(
@@ -210,7 +161,9 @@ def _run(arguments: RunArguments) -> int:
         print(summary.model_dump_json())
     else:
         _print(arguments, summary, remark)
-    return OK if problem is None else failed(problem, FAILURE)
+    if problem is not None:
+        return failed(problem, FAILURE)
+    return DIFFERENT if arguments.exit_code and summary.rows_changed else OK
 
 
 def _compared(arguments: RunArguments, config: Config) -> tuple[NamedConfig | None, str | None]:

@@ -26,6 +26,7 @@ from pydantic import (
 
 from almanac.errors import RequestError
 from almanac.names import FIRST_YEAR, LAST_YEAR, check_event_id, check_org_id, check_run_id
+from almanac.validation_text import first_problem, shown_value
 
 _INT64 = 2**63 - 1
 
@@ -55,7 +56,7 @@ def _date_text(value: object) -> object:
                 return dt.date.fromisoformat(value)
         except ValueError:
             pass
-        raise ValueError(f"{_shown(value)} is not a date YYYY-MM-DD")
+        raise ValueError(f"{shown_value(value)} is not a date YYYY-MM-DD")
     return value
 
 
@@ -130,7 +131,9 @@ class CampaignChange(Message):
     @classmethod
     def _fields(cls, changes: object) -> object:
         if not isinstance(changes, Mapping):
-            raise ValueError(f"{_shown(changes)} is not an object of fields and their new values")
+            raise ValueError(
+                f"{shown_value(changes)} is not an object of fields and their new values"
+            )
         return {key: _new_value(key, value) for key, value in changes.items()}
 
     @field_validator("changed_by")
@@ -143,7 +146,7 @@ def _new_value(field: object, value: object) -> str | None:
     """Return the column's new text; raise ValueError, which begins with the field's name."""
     if field not in CHANGE_FIELDS:
         known = ", ".join(sorted(CHANGE_FIELDS))
-        raise ValueError(f"{_shown(field)} is not a field that can be changed ({known})")
+        raise ValueError(f"{shown_value(field)} is not a field that can be changed ({known})")
     if value is None:
         return None
     if field == "metadata":
@@ -170,21 +173,16 @@ def _metadata(value: object) -> str:
         except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict):
-            raise ValueError(f"metadata: {_shown(text)} is not a JSON object")
+            raise ValueError(f"metadata: {shown_value(text)} is not a JSON object")
     return text
 
 
 def _text(where: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{where}{_shown(value)} is neither text nor null")
+        raise ValueError(f"{where}{shown_value(value)} is neither text nor null")
     if "\0" in value:
         raise ValueError(f"{where}text with a NUL character")
     return value
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 M = TypeVar("M", bound=Message)
@@ -202,20 +200,10 @@ def parse(model: type[M], data: bytes) -> M:
 
 
 def _reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = "".join(f".{part}" for part in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        text = "unknown key"
-    elif first["type"] == "missing":
-        text = "is missing"
-    elif first["type"] not in ("value_error", "json_invalid") and "input" in first:
-        text = f"{_shown(first['input'])}: {text}"
-    return " ".join(f"{_shown_key(where)}: {text}".split())
-
-
-def _shown_key(where: str) -> str:
-    return where if len(where) <= 80 else f"{where[:80]}..."
+    key, text = first_problem(error)
+    where = f".{key}" if key else ""
+    where = where if len(where) <= 80 else f"{where[:80]}..."
+    return " ".join(f"{where}: {text}".split())
 
 
 def to_json(message: Message) -> bytes:

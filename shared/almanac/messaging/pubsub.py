@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from almanac.errors import AlmanacError, ConfigError, RequestError, TransientError
+from almanac.errors import AlmanacError, ConfigError, NotInstalled, RequestError, TransientError
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
@@ -99,9 +99,7 @@ def _new_client() -> PublisherClient:
         from google.auth.exceptions import DefaultCredentialsError
         from google.pubsub_v1 import PublisherClient
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"Pub/Sub: {error.name} is not installed; it comes with almanac's extra `cloud`"
-        ) from error
+        raise NotInstalled("Pub/Sub", error.name) from error
     try:
         return PublisherClient()
     except DefaultCredentialsError as error:

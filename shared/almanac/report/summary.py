@@ -123,6 +123,12 @@ class RunSummary(BaseModel):
         return sum(sum(types.values()) for types in self.skipped.values())
 
     @property
+    def rows_changed(self) -> int:
+        """Return how many planned rows were added, removed or written again."""
+        changed = sum(count for change, count in self.changes.items() if change != "unchanged")
+        return changed + self.adopted
+
+    @property
     def skipped_ahead(self) -> dict[str, dict[str, int]]:
         """Return the skipped messages dated as_of or later, which the page counts, as `skipped`."""
         return skipped_by_reason(self.messages)

@@ -26,6 +26,7 @@ from almanac.errors import ConfigError, Corrupt
 from almanac.frames import Candidates, Contenders, Removals, ScheduledDays, TargetStatuses
 from almanac.planning.audience import Audience
 from almanac.planning.issues import IssueChanges
+from almanac.validation_text import first_problem_text
 
 MAX_ROWS = 20_000_000  # of all parts together; 50,000 contacts have some 500,000
 MAX_BYTES = 2 << 30  # of all columns together, as Parquet holds them before compression
@@ -246,8 +247,7 @@ def _note(table: pa.Table, mark: str) -> _Note:
     try:
         note = _Note.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ValueError(first_problem_text(error)) from None
     if note.mark != mark:
         raise ValueError(f"it belongs to {note.mark[:200]!r}, not to {mark!r}")
     total = sum(note.rows[name] for name in _PARTS)

@@ -14,6 +14,7 @@ from almanac.organizations.snapshots import SnapshotRef
 from almanac.planning.brief import Instance, RunContext
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
+from almanac.validation_text import first_problem_text
 
 Reason = Literal["daily", "manual", "change"]
 
@@ -88,7 +89,7 @@ def _parse_plan(data: bytes) -> RunPlan:
     try:
         return RunPlan.model_validate_json(data)
     except ValidationError as error:
-        raise Corrupt(f"plan.json of a run: {error.errors(include_url=False)[0]['msg']}") from None
+        raise Corrupt(f"plan.json of a run: {first_problem_text(error)}") from None
 
 
 def plan_or_none(store: ObjectStore, org_id: str, run_id: str) -> RunPlan | None:

@@ -36,6 +36,7 @@ from almanac.storage.documents import read_document
 from almanac.storage.lease import LeaseDocument
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import Current, Manifest, current, manifest_of
+from almanac.validation_text import first_problem_text
 
 STALE = dt.timedelta(hours=26)
 RUNS_READ = 10  # of an organization, the newest as_of first
@@ -96,9 +97,7 @@ class _Documents:
         try:
             return read()
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            self.problems.append(f"{error.title} cannot be read: {where}: {first['msg']}")
+            self.problems.append(f"{error.title} cannot be read: {first_problem_text(error)}")
         except AlmanacError as error:
             self.problems.append(" ".join(str(error).split()))
         return default

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from almanac.errors import Corrupt
 from almanac.storage.store import ObjectStore, read_or_none
+from almanac.validation_text import first_problem_text
 
 
 class Document(BaseModel):
@@ -27,9 +28,7 @@ def read_document(store: ObjectStore, name: str, model: type[D]) -> tuple[D, int
     try:
         return model.model_validate_json(found.data), found.generation
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
-        raise Corrupt(f"{name}: {where}: {first['msg']}") from None
+        raise Corrupt(f"{name}: {first_problem_text(error)}") from None
 
 
 def to_json(document: Document) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from almanac.errors import ConfigError, RequestError
+from almanac.errors import ConfigError, NotInstalled, RequestError
 from almanac.storage.store import ObjectStore, check_name
 
 _EXPECTED = "a store is gs://bucket[/prefix] or a folder"
@@ -49,6 +49,4 @@ def _bucket(url: str) -> ObjectStore:
 
         return CloudStore(bucket, prefix)
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"store {url!r}: needs {error.name}; install almanac with its extra 'cloud'"
-        ) from None
+        raise NotInstalled(f"store {url!r}", error.name) from None
