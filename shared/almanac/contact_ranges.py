@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from almanac.frames import Ids
+from almanac.names import MAX_ID, MIN_ID
 
-MIN_ID, MAX_ID = -(1 << 63), (1 << 63) - 1  # of a row of SQLite
 MAX_SHARDS = 10_000
 
 

@@ -9,6 +9,7 @@ from almanac.errors import RequestError
 
 # rules look some years back and ahead of a given day, and all of these must be dates
 FIRST_YEAR, LAST_YEAR = 1900, 9000
+MIN_ID, MAX_ID = -(1 << 63), (1 << 63) - 1  # of a row of SQLite
 ORG_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # At the longest: an as_of date, a word, an event id, and the number of a further attempt

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -92,3 +95,18 @@ def write_text(out: Path, option: str, write: Callable[[TextIO], T]) -> T:
             result = write(file)
         partial.replace(out)
         return result
+
+
+def write_out(out: Path | None, option: str, write: Callable[[TextIO], T]) -> T:
+    """Write a text file whole or not at all, or without one to standard output.
+
+    Standard output gets the text when `write` has returned, so that a slow reader keeps no database
+    locked. Raises as `write_text`.
+    """
+    if out is not None:
+        return write_text(out, option, write)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as spool:
+        result = write(spool)
+        spool.seek(0)
+        shutil.copyfileobj(spool, sys.stdout)
+    return result

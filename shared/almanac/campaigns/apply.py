@@ -21,10 +21,9 @@ from almanac.campaigns.edit import (
 from almanac.campaigns.model import ChangeResult, Replanned
 from almanac.campaigns.validation import campaign_change
 from almanac.config import Config
-from almanac.contact_ranges import MAX_ID
 from almanac.messaging.requests import Requested, publish_request, request_bus
 from almanac.messaging.topics import Topics
-from almanac.names import change_run_id, check_event_id
+from almanac.names import MAX_ID, change_run_id, check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.progress import Progress
 from almanac.runs.local import RunOptions, run_file

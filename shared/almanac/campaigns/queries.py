@@ -61,11 +61,6 @@ COLUMNS = (
 )
 
 
-def today_at(agency: AgencyDatabase) -> dt.date:
-    """Return today's date in the time zone of the organization."""
-    return dt.datetime.now(dt.UTC).astimezone(agency.config().zone).date()
-
-
 def list_campaigns(
     agency: AgencyDatabase, as_of: dt.date, counted: bool, progress: Progress
 ) -> CampaignList:

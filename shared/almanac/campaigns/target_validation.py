@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 
 from almanac import civil
 from almanac.campaigns.target_file import TRIGGER, Batch, TargetFile
-from almanac.contact_ranges import MAX_ID
 from almanac.csv_input.reader import Problem, shown
 from almanac.csv_input.rejects import RejectWriter
 from almanac.database.target_import import TargetImport, addresses_of
 from almanac.frames import NO_DAY, Days, Ids, Index, Mask
-from almanac.names import FIRST_YEAR, LAST_YEAR
+from almanac.names import FIRST_YEAR, LAST_YEAR, MAX_ID
 
 EXAMPLES = 5  # rejects in the summary
 _FIRST_DAY = civil.day_of(dt.date(FIRST_YEAR, 1, 1))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from almanac.commands.dates import Today, today_in
 from almanac.errors import InputError
 from almanac.names import check_org_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
@@ -26,6 +27,11 @@ def agency_of(database: Path | None, org: str | None, store: str | None) -> Agen
         )
     check_org_id(org)
     return StoreDatabase(open_store(store or load_settings().required_store()), org)
+
+
+def today_of(agency: AgencyDatabase) -> Today:
+    """Return what says the date that it is in the time zone of an organization."""
+    return lambda: today_in(agency.config().zone)
 
 
 def agency_and_words(

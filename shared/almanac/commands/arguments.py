@@ -7,27 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from almanac.commands.dates import within_years
 from almanac.config import Config, load_config
-from almanac.contact_ranges import MAX_ID, ContactRange
+from almanac.contact_ranges import ContactRange
 from almanac.errors import InputError
-from almanac.names import FIRST_YEAR, LAST_YEAR
+from almanac.names import MAX_ID
 from almanac.outputs import check_out
 
 _ITEM = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def read_date(text: str, option: str = "--as-of") -> dt.date:
-    """Return the date of `YYYY-MM-DD`."""
-    try:
-        if not _DATE.fullmatch(text):
-            raise ValueError
-        date = dt.date.fromisoformat(text)
-    except ValueError:
-        raise InputError(
-            f"{option}: {text!r} is not a date; expected YYYY-MM-DD, such as 2026-11-21"
-        ) from None
-    return _within_years(date, option, text)
 
 
 def read_datetime(text: str, option: str = "--now") -> dt.datetime:
@@ -41,16 +28,8 @@ def read_datetime(text: str, option: str = "--now") -> dt.datetime:
             f"{option}: {text!r} is not a date with a time; expected YYYY-MM-DDTHH:MM in the "
             "organization's time zone, or with an offset, such as 2026-11-21T14:00Z"
         ) from None
-    _within_years(moment.date(), option, text)
+    within_years(moment.date(), option, text)
     return moment
-
-
-def _within_years(date: dt.date, option: str, text: str) -> dt.date:
-    if not FIRST_YEAR <= date.year <= LAST_YEAR:
-        raise InputError(
-            f"{option}: {text} is out of range; expected a year from {FIRST_YEAR} to {LAST_YEAR}"
-        )
-    return date
 
 
 def read_config(path: Path, option: str = "--config") -> Config:

@@ -14,10 +14,11 @@ from almanac.campaigns import edit, text
 from almanac.campaigns.apply import ApplyOptions, change_instance, change_type, replanner
 from almanac.campaigns.change_request import new_request
 from almanac.campaigns.model import ChangeResult
-from almanac.campaigns.queries import list_campaigns, show_campaign, today_at
+from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.campaigns.target_import import ImportOptions, import_targets
-from almanac.commands.agency_arguments import CampaignArguments
-from almanac.commands.arguments import read_assignments, read_date
+from almanac.commands.agency_arguments import CampaignArguments, today_of
+from almanac.commands.arguments import read_assignments
+from almanac.commands.dates import read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.imports import AllOrNothing, Metadata, import_code
@@ -285,7 +286,8 @@ def import_(
 
 
 def _day(agency: AgencyDatabase, as_of: str | None) -> dt.date:
-    return read_date(as_of) if as_of else today_at(agency)
+    today = today_of(agency)
+    return read_date(as_of, "--as-of", today) if as_of else today()
 
 
 def _check_no_more(words: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from almanac.commands.arguments import read_config
+from almanac.commands.dates import Today, today_in
 from almanac.config import Config
 from almanac.errors import InputError
 from almanac.organizations.agency_database import FileDatabase
@@ -29,3 +30,8 @@ def recorded_or_defaults(database: Path) -> NamedConfig:
     """
     recorded = FileDatabase(database).named_recorded_config()
     return recorded or NamedConfig(Config(), NOTHING_RECORDED)
+
+
+def today_of_file(database: Path, given: NamedConfig | None) -> Today:
+    """Return what says the date that it is in the time zone of the configuration of a run."""
+    return lambda: today_in((given or recorded_or_defaults(database)).config.zone)

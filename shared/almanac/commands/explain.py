@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from almanac.commands.agency_arguments import agency_of
-from almanac.commands.arguments import read_date, read_datetime
+from almanac.commands.agency_arguments import agency_of, today_of
+from almanac.commands.arguments import read_datetime
 from almanac.commands.config_arguments import given_config
+from almanac.commands.dates import read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import (
@@ -69,14 +71,15 @@ def explain(
         raise InputError(f"--contact ID or --email ADDRESS: expected one of them, found {found}")
     if email_type is not None and on is None:
         raise InputError("--type goes with --on DATE: it selects the messages that --on explains")
+    agency, given = agency_of(database, org, store), given_config(config, defaults)
+    today = today_of(agency) if given is None else partial(today_in, given.config.zone)
     question = Question(
-        config=given_config(config, defaults),
-        as_of=read_date(as_of) if as_of else None,
+        config=given,
+        as_of=read_date(as_of, "--as-of", today) if as_of else None,
         now=read_datetime(now) if now else None,
-        on=read_date(on, "--on") if on else None,
+        on=read_date(on, "--on", today) if on else None,
         email_type=email_type,
     )
-    agency = agency_of(database, org, store)
     with progress_bars() as progress:
         progress("explain", 0, 1)
         explained = explain_contact(agency, who, question)

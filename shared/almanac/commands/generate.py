@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from almanac.commands.arguments import read_date
+from almanac.commands.dates import read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.progress import progress_bars
@@ -35,7 +35,8 @@ def generate(
     ] = None,
 ) -> int:
     """Generate a realistic agency to try things on; the same arguments give the same agency."""
-    day = read_date(as_of) if as_of else dt.datetime.now(dt.UTC).date()
+    today = dt.datetime.now(dt.UTC).date()
+    day = read_date(as_of, "--as-of", lambda: today) if as_of else today
     with progress_bars() as progress:
         made = generate_agency(database, contacts, seed, day, progress)
     console = console_for(sys.stdout)

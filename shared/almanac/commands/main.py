@@ -25,6 +25,9 @@ from almanac.commands.streams import open_streams
 COMMANDS = {
     "check": CommandEntry("check", "Check a database; change nothing."),
     "run": CommandEntry("run", "Plan a database in place."),
+    "day": CommandEntry("day", "Show who gets what on a day."),
+    "week": CommandEntry("day", "Show who gets what in a week."),
+    "contacts": CommandEntry("contacts", "Find contacts, and list them."),
     "explain": CommandEntry("explain", "Explain what a contact gets, and why."),
     "report": CommandEntry("report", "Write the report page of a database."),
     "diff": CommandEntry("diff", "Compare the plans of two databases."),

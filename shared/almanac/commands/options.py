@@ -39,7 +39,9 @@ Store = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="DATE", help="The day to plan on, YYYY-MM-DD."),
+    typer.Option(
+        "--as-of", metavar="DATE", help="The day to plan on: YYYY-MM-DD, tomorrow, monday, +3."
+    ),
 ]
 Now = Annotated[
     str | None,
@@ -100,5 +102,14 @@ Map = Annotated[
 ]
 ExitCode = Annotated[
     bool, typer.Option("--exit-code", help="Exit with 3 if there are differences, with 0 if not.")
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")]
+RowsOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Instead of printing, write a file: .csv or .json by its name.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

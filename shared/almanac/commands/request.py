@@ -6,15 +6,18 @@ import datetime as dt
 import json
 import sys
 import uuid
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from almanac.commands.arguments import read_assignments, read_date
+from almanac.commands.arguments import read_assignments
+from almanac.commands.dates import read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, EventId
 from almanac.commands.output import print_json
+from almanac.errors import InputError
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, parse, to_json
 from almanac.messaging.requests import Requested, publish_request, request_bus
 from almanac.messaging.topics import Topics
@@ -56,10 +59,12 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Request a run over all contacts of an organization, or of every organization."""
-    given = {"org_id": org, "as_of": as_of, "reason": reason, "force": force}
-    request = parse(RunRequest, json.dumps(given).encode())
     settings, requested = load_settings(), Requested.now()
-    day = read_date(as_of) if as_of else _day_of_run(settings, org, requested)
+    today = partial(_today, settings, org, requested)
+    day = read_date(as_of, "--as-of", today) if as_of else None
+    given = {"org_id": org, "as_of": day and str(day), "reason": reason, "force": force}
+    request = parse(RunRequest, json.dumps(given).encode())
+    day = day or _day_of_run(settings, org, requested)
     topic = Topics(settings.topic_prefix).run_requests
     publish_request(request_bus(settings), topic, request, requested)
     if day is None:
@@ -115,6 +120,16 @@ def _day_of_run(settings: Settings, org: str | None, requested: Requested) -> dt
         return None
     zone = read_config(open_store(settings.store), org).zone
     return requested.at.astimezone(zone).date()
+
+
+def _today(settings: Settings, org: str | None, requested: Requested) -> dt.date:
+    day = _day_of_run(settings, org, requested)
+    if day is None:
+        raise InputError(
+            "--as-of: a day by today is one in the organization's time zone; expected YYYY-MM-DD, "
+            "or --org and a store (ALMANAC_STORE)"
+        )
+    return day
 
 
 def _print(request: Message, run_id: str | None, as_json: bool) -> int:

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from almanac.commands.agency_arguments import agency_of
-from almanac.commands.arguments import read_config, read_date
+from almanac.commands.arguments import read_config
+from almanac.commands.dates import read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, AsOf, ConfigFile, MaybeOrg, Store
@@ -46,7 +47,9 @@ RuleSetOption = Annotated[
     str | None,
     typer.Option("--rule-set", metavar="NAME", help="A rule set alone: standard or statutory."),
 ]
-On = Annotated[str | None, typer.Option("--on", metavar="DATE", help="The day, YYYY-MM-DD; today.")]
+On = Annotated[
+    str | None, typer.Option("--on", metavar="DATE", help="The day, such as tomorrow; today.")
+]
 
 
 @app.command("list", epilog="Example: almanac rules list --rule-set statutory --on 2027-01-01")
@@ -124,11 +127,11 @@ def check(
     of the database's last run, else today.
     """
     agency = _agency(database, org, store)
-    day = read_date(as_of) if as_of else None
     if config or rule_set:
         chosen, words = _chosen(config, None, rule_set)
     else:
         chosen, words = _chosen(None, agency, None)
+    day = _day(as_of, chosen, "--as-of") if as_of else None
     with (
         progress_bars() as progress,
         agency.open(whole=True) if agency else nullcontext() as source,
@@ -171,8 +174,7 @@ def _chosen(
     return Config.model_validate({"rule_set": rule_set}), "the rule set alone"
 
 
-def _day(text: str | None, config: Config) -> dt.date:
-    """Return the day of --on, else today in the organization's zone."""
-    if text is not None:
-        return read_date(text, "--on")
-    return dt.datetime.now(dt.UTC).astimezone(config.zone).date()
+def _day(text: str | None, config: Config, option: str = "--on") -> dt.date:
+    """Return the day of the option, else today in the organization's zone."""
+    today = today_in(config.zone)
+    return today if text is None else read_date(text, option, lambda: today)

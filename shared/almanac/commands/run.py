@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 
 from almanac.commands.agency_arguments import agency_of
-from almanac.commands.arguments import read_config, read_date, read_datetime, read_ids
+from almanac.commands.arguments import read_config, read_datetime, read_ids
 from almanac.commands.before_run import check_before_run, check_contacts
-from almanac.commands.config_arguments import (
-    given_config,
-    recorded_or_defaults,
-)
+from almanac.commands.config_arguments import given_config, recorded_or_defaults, today_of_file
+from almanac.commands.dates import read_date
 from almanac.commands.exit_codes import DIFFERENT, FAILURE, OK, failed
 from almanac.commands.groups import new_app
 from almanac.commands.options import (
@@ -130,9 +128,10 @@ def _run(arguments: RunArguments) -> int:
     if arguments.exit_code and not arguments.dry_run:
         raise InputError("--exit-code: says whether a run would change the plan; add --dry-run")
     given = given_config(arguments.config, arguments.defaults)
+    today = today_of_file(arguments.database, given)
     given_ids = read_ids(arguments.contacts) if arguments.contacts is not None else None
     options = RunOptions(
-        as_of=read_date(arguments.as_of) if arguments.as_of else None,
+        as_of=read_date(arguments.as_of, "--as-of", today) if arguments.as_of else None,
         now=read_datetime(arguments.now) if arguments.now else None,
         shards=arguments.shards,
         workers=arguments.workers,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 import sys
+from functools import partial
 
-from almanac.commands.arguments import read_date, read_datetime
+from almanac.commands.arguments import read_datetime
+from almanac.commands.dates import read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.progress import progress_bars
 from almanac.errors import InputError
@@ -40,7 +42,8 @@ def run_organization(
     named = config_place(StoreDatabase(opened, org)).named()
     config = named.config
     options = RunOptions(
-        as_of=read_date(day) if day else None, now=read_datetime(now) if now else None
+        as_of=read_date(day, "--as-of", partial(today_in, config.zone)) if day else None,
+        now=read_datetime(now) if now else None,
     )
     clock: dt.datetime = clock_of(config, options)
     with progress_bars() as progress:

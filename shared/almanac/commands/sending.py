@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +13,8 @@ import typer
 from rich.console import Console
 
 from almanac.commands.agency_arguments import agency_and_file, agency_of
-from almanac.commands.arguments import file_or_stdout, read_date
+from almanac.commands.arguments import file_or_stdout
+from almanac.commands.dates import read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.imports import Strict, import_code
@@ -39,7 +38,7 @@ from almanac.delivery.feedback_file import read_marks
 from almanac.delivery.outbox import DueMessages, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
 from almanac.organizations.agency_database import AgencyDatabase, T
-from almanac.outputs import write_text
+from almanac.outputs import write_out
 from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph, table
 
@@ -55,7 +54,7 @@ REFUSED_SHOWN = 5
 def due(
     database: MaybeDatabase = None,
     on: Annotated[
-        str | None, typer.Option("--on", metavar="DATE", help="The day, YYYY-MM-DD; today.")
+        str | None, typer.Option("--on", metavar="DATE", help="The day, such as tomorrow; today.")
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="jsonl|csv", help="JSON lines or CSV.")
@@ -94,8 +93,8 @@ def due(
     if format_ not in get_args(Format):
         raise InputError(f"--format: {format_!r} is neither jsonl nor csv")
     config = retry_while_busy(agency, wait, agency.config)
-    today = dt.datetime.now(config.zone).date()
-    day = read_date(on, "--on") if on is not None else today
+    today = today_in(config.zone)
+    day = read_date(on, "--on", lambda: today) if on is not None else today
 
     def write(file: TextIO) -> DueMessages:
         with agency.open(whole=True) as source, map_errors(source.path):
@@ -106,25 +105,12 @@ def due(
                 out=file,
             )
 
-    found = retry_while_busy(agency, wait, lambda: _write_messages(out, write))
+    found = retry_while_busy(agency, wait, lambda: write_out(out, "--out", write))
     if as_json:
         print(found.model_dump_json(), file=sys.stderr if out is None else sys.stdout)
     else:
         _print_due(console_for(sys.stderr), found, claimed)
     return OK
-
-
-def _write_messages(out: Path | None, write: Callable[[TextIO], DueMessages]) -> DueMessages:
-    """Write the messages to a file, whole or not at all, or to standard output."""
-    if out is None:
-        # a slow reader, which may mark what it has read, must not keep the database locked
-        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as spool:
-            found = write(spool)
-            spool.seek(0)
-            shutil.copyfileobj(spool, sys.stdout)
-        return found
-    # a sender must never take half a file for the whole
-    return write_text(out, "--out", write)
 
 
 def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:

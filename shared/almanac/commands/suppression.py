@@ -9,7 +9,8 @@ from typing import Annotated
 import apsw
 import typer
 
-from almanac.commands.agency_arguments import agency_of
+from almanac.commands.agency_arguments import agency_of, today_of
+from almanac.commands.dates import read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, MaybeDatabase, MaybeOrg, Store
@@ -133,12 +134,8 @@ def add(
     source: Annotated[
         str, typer.Option(metavar="WORD", help="Where it comes from.")
     ] = "command line",
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Its first day, YYYY-MM-DD; today.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Its last day, YYYY-MM-DD; none.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Its first day; today.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Its last day; none.")] = None,
     on: On = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -161,8 +158,8 @@ def add(
         "contact_id": "" if contact is None else str(contact),
         "reason": reason,
         "source": source,
-        "since": since or str(day),
-        "until": until or "",
+        "since": _date(since, "--since", agency) or str(day),
+        "until": _date(until, "--until", agency),
         "channel": channel,
         "email_types": types,
         "phone": phone or "",
@@ -185,7 +182,7 @@ def end(
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option("--on", metavar="DATE", help="The first day without it, YYYY-MM-DD; today."),
+        typer.Option("--on", metavar="DATE", help="The first day without it; today."),
     ] = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -227,6 +224,10 @@ app.command(
     short_help="Write all suppressions as CSV.",
     epilog="Example: almanac suppression export agency.sqlite3 --out suppressions.csv",
 )(export)
+
+
+def _date(text: str | None, option: str, agency: AgencyDatabase) -> str:
+    return str(read_date(text, option, today_of(agency))) if text and text.strip() else ""
 
 
 def _named(email: str | None, contact: int | None, phone: str | None) -> suppressions.Named | None:

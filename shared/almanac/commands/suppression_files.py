@@ -12,7 +12,8 @@ import apsw
 import typer
 
 from almanac.commands.agency_arguments import agency_and_file, agency_of
-from almanac.commands.arguments import file_or_stdout, read_date
+from almanac.commands.arguments import file_or_stdout
+from almanac.commands.dates import read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.imports import Strict, import_code
 from almanac.commands.options import (
@@ -39,9 +40,7 @@ from almanac.outputs import write_text
 from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph
 
-On = Annotated[
-    str | None, typer.Option("--on", metavar="DATE", help="The day that counts, YYYY-MM-DD; today.")
-]
+On = Annotated[str | None, typer.Option("--on", metavar="DATE", help="The day that counts; today.")]
 
 
 def import_(
@@ -129,5 +128,5 @@ def edit_suppressions(agency: AgencyDatabase, edit: Edit[T]) -> T:
 def day_and_columns(agency: AgencyDatabase, on: str | None) -> tuple[dt.date, ContactColumns]:
     """Return the given day, else the organization's today, and how contacts are read."""
     config = agency.config()
-    day = read_date(on, "--on") if on else dt.datetime.now(config.zone).date()
-    return day, config.contacts
+    today = today_in(config.zone)
+    return read_date(on, "--on", lambda: today) if on else today, config.contacts

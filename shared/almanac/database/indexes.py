@@ -38,3 +38,20 @@ def planned_parts(connection: apsw.Connection) -> list[tuple[str, str]]:
         for index, condition in PLANNED_INDEXES
     ]
     return parts if all(clause for clause, _ in parts) else []
+
+
+def statuses_by_index(connection: apsw.Connection, by: str) -> list[bytes | None]:
+    """Return all statuses of email_schedules, None for no status, texts as blobs.
+
+    by: the clause of the index by status. There are few different statuses: each is found by one
+    search of the index.
+    """
+    sql = f"""
+        WITH RECURSIVE word(status) AS (
+            SELECT min(status) FROM main.email_schedules {by} UNION ALL
+            SELECT (SELECT min(row.status) FROM main.email_schedules AS row {by}
+                WHERE row.status > word.status)
+            FROM word WHERE word.status IS NOT NULL)
+        SELECT CAST(status AS BLOB) FROM word
+    """
+    return [row[0] for row in connection.execute(sql)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import apsw
 
-from almanac.contact_ranges import MAX_ID
 from almanac.database.catalog import describe, quoted, scalar
 from almanac.database.indexes import index_columns, indexes_of
 from almanac.database.rebuild import give_key, lacks_key, rebuild
@@ -31,6 +30,7 @@ from almanac.database.schema import (
 )
 from almanac.database.sql import Columns, columns_of
 from almanac.errors import DatabaseError
+from almanac.names import MAX_ID
 
 # CREATE INDEX sorts on disk: a small page cache is faster there than a large one
 INDEX_CACHE_KIB = 2048

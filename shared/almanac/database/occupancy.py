@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from almanac.database import selects
 from almanac.database.catalog import scalar
-from almanac.database.indexes import indexed_by
+from almanac.database.indexes import indexed_by, statuses_by_index
 from almanac.database.opening import map_errors
 from almanac.database.schema import COMMITTED_INDEX, PRE_SCHEDULED, STATUS_INDEX
 from almanac.database.sql import columns_of
@@ -117,14 +117,6 @@ class DayOccupancy:
     @cached_property
     def _statuses(self) -> list[bytes | None]:
         """Return all statuses but that of skipped rows; None for no status, texts as blobs."""
-        # there are few different statuses: each is found by one search of the index
-        sql = f"""
-            WITH RECURSIVE word(status) AS (
-                SELECT min(status) FROM email_schedules {self._by} UNION ALL
-                SELECT (SELECT min(row.status) FROM email_schedules AS row {self._by}
-                    WHERE row.status > word.status)
-                FROM word WHERE word.status IS NOT NULL)
-            SELECT CAST(status AS BLOB) FROM word WHERE status IS NOT '{Status.SKIPPED}'
-        """
         with map_errors(self._path):
-            return [row[0] for row in self._connection.execute(sql)]
+            found = statuses_by_index(self._connection, self._by)
+        return [status for status in found if status != Status.SKIPPED.encode()]

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac.config import ContactColumns
-from almanac.contact_ranges import MAX_ID, ContactRange
+from almanac.contact_ranges import ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record
@@ -40,6 +40,7 @@ from almanac.database.sql import Columns, trimmed
 from almanac.database.tables import Tables, distinct, listed
 from almanac.errors import DatabaseError
 from almanac.frames import Ids, ShardData
+from almanac.names import MAX_ID
 
 FOREIGN_LIMIT = 1000
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from almanac.config import ContactColumns
 from almanac.database.columnar import CODES
-from almanac.database.schema import COMMITTED, CONTACT_ALIASES, LEGACY_TYPE, PLANNED, PRE_SCHEDULED
+from almanac.database.contact_values import contact_values
+from almanac.database.schema import COMMITTED, LEGACY_TYPE, PLANNED, PRE_SCHEDULED
 from almanac.database.sql import SEPARATOR, TRUE_WORDS, Columns, trimmed
 
 Select = dict[str, str]
@@ -132,34 +133,8 @@ def plain(columns: Columns, schema: pa.Schema) -> Select:
 
 
 def contact_columns(columns: Columns, settings: ContactColumns) -> Select:
-    """Return the columns of `contacts`: those that the configuration maps, or by their own names,
-    with the old names where the new ones are missing or blank.
-
-    columns: of contacts, as `contact_columns.contacts_named` returns them.
-    """
-    select = {name: columns.text(name) for name in CONTACTS_SCHEMA.names}
-    for name, alias in CONTACT_ALIASES.items():
-        if name not in settings.columns:
-            select[name] = columns.first_text(name, alias)
-    own = Columns(columns.table)  # these lists have the table's own names
-    opt_outs = [(name, name.lower()) for name in settings.opt_out_columns]
-    opted = "".join(
-        f"WHEN {own.flag(column)} THEN {_literal(name)} "
-        for name, column in opt_outs
-        if own.has(column)
-    )
-    consent = [name.lower() for name in settings.sms_consent_columns]
-    consents = [own.flag(name) for name in consent if own.has(name)]
-    return select | {
-        "id": columns.whole("id"),
-        "failed_underwriting": columns.flag("failed_underwriting"),
-        "consents": " AND ".join(f"({flag})" for flag in consents) or "1",
-        "opt_out": f"CASE {opted}ELSE '' END" if opted else "''",
-    }
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    """Return the columns of `contacts`: see `contact_values.contact_values`."""
+    return _in_order(contact_values(columns, settings), CONTACTS_SCHEMA)
 
 
 def committed_columns(columns: Columns) -> Select:

@@ -19,6 +19,7 @@ GONE, INACTIVE, NO_ADDRESS = (
     "Contact is not active",
     "Not an e-mail address",
 )
+CLOSED = "The day is closed: the next run moves the message"
 
 
 @dataclass

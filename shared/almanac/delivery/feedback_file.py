@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from almanac.contact_ranges import MAX_ID
 from almanac.csv_input.header import ImportColumns, read_mapping
 from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, Problem, at_most
 from almanac.csv_input.rejects import Rejects
@@ -19,7 +18,7 @@ from almanac.csv_input.source import InputFile
 from almanac.csv_input.text import Encoding, Lines
 from almanac.database.sending import RETRY
 from almanac.errors import InputError, RequestError
-from almanac.names import FIRST_YEAR, LAST_YEAR
+from almanac.names import FIRST_YEAR, LAST_YEAR, MAX_ID
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
 COLUMNS = ImportColumns(

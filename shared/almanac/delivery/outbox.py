@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from almanac.config import Config
 from almanac.database import sending
 from almanac.database.catalog import Record
-from almanac.delivery.exclusions import DueExclusions
+from almanac.delivery.exclusions import CLOSED, DueExclusions
 from almanac.delivery.hours import Clock, Moments
 from almanac.errors import RequestError
 from almanac.json_text import json_text
@@ -47,7 +47,6 @@ FIELDS = (
 )
 
 
-CLOSED = "The day is closed: the next run moves the message"
 _BATCH = 1_000  # rows whose places are looked up at once
 
 

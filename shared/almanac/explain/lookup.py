@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from almanac.config import Config, ContactColumns, first_send_date
-from almanac.contact_ranges import MAX_ID, MIN_ID
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
 from almanac.database.occupancy import DayOccupancy
@@ -16,7 +15,7 @@ from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import RequestError
-from almanac.names import date_of_run
+from almanac.names import MAX_ID, MIN_ID, date_of_run
 from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.organizations.organizations import census_of
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config

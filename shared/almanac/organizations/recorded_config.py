@@ -5,14 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+import apsw
 
 from almanac.config import Config, load_config
 from almanac.database.catalog import Record
-from almanac.database.config_versions import BY_CONFIG
-from almanac.database.reading import Snapshot
+from almanac.database.config_versions import BY_CONFIG, open_record
 from almanac.errors import ConfigError
 from almanac.names import date_of_run
+
+if TYPE_CHECKING:  # commands that read a few rows need no columnar library
+    from almanac.database.reading import Snapshot
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,15 @@ def named_recorded_config(snapshot: Snapshot, name: str) -> NamedConfig | None:
     run = snapshot.last_run()
     day = date_of_run(str(run.get("scheduler_run_id"))) if run else None
     return NamedConfig(config, f"the one recorded by {f'the run of {day}' if day else 'a run'}")
+
+
+def config_of(connection: apsw.Connection, name: str) -> Config:
+    """Return the configuration that is recorded in a database, else the defaults.
+
+    Raises as `recorded_config`.
+    """
+    row = open_record(connection)
+    return parsed(str(row["config_data"]), name) if row and row["config_data"] else Config()
 
 
 def recorded_config_or_none(snapshot: Snapshot) -> Config | None:

@@ -63,12 +63,13 @@ def to_csv(table: ReportTable) -> bytes:
     """
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(_harmless(column.label) for column in table.columns)
-    writer.writerows([_harmless(cell) for cell in row] for row in table.rows)
+    writer.writerow(harmless(column.label) for column in table.columns)
+    writer.writerows([harmless(cell) for cell in row] for row in table.rows)
     return out.getvalue().encode(errors="replace")
 
 
-def _harmless(cell: Cell) -> Cell:
+def harmless(cell: Cell) -> Cell:
+    """Return a cell of CSV with an apostrophe where a spreadsheet would take it for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 

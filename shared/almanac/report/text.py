@@ -52,14 +52,17 @@ def table(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
     indent: int = INDENT,
+    *,
+    whole_lines: bool = False,
 ) -> None:
     """Print rows under a header, which is left out if all column names are empty.
 
     A column whose name begins with `>` holds numbers: right-aligned and never wrapped. One whose
-    name begins with `!` is never wrapped. In a table of more than LONG rows none is.
+    name begins with `!` is never wrapped. In a table of more than LONG rows none is, nor with
+    `whole_lines`: each row has a line, however wide it is.
     """
     cells = [tuple(map(_cell, row)) for row in rows]
-    if len(cells) > LONG:
+    if cells and (whole_lines or len(cells) > LONG):
         _long_table(console, columns, cells, indent)
         return
     result = Table(

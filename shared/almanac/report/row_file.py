@@ -1,0 +1,83 @@
+"""Rows of any number as CSV or as one JSON object: written one by one, as they are read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TextIO, assert_never
+
+from almanac.errors import InputError
+from almanac.json_text import json_text
+from almanac.outputs import check_out, write_out
+from almanac.report.table import Cell, harmless
+
+RowFormat = Literal["csv", "json"]
+_SUFFIXES: dict[str, RowFormat] = {".csv": "csv", ".json": "json"}
+
+
+def row_format(out: Path | None, as_csv: bool, as_json: bool) -> RowFormat | None:
+    """Return the format that --csv, --json or the name of --out asks for; None: text.
+
+    Raises InputError for several, for a name of another kind, or one that cannot be written.
+    """
+    if as_csv and as_json:
+        raise InputError("--json or --csv: expected one of them, found both")
+    given: RowFormat | None = "csv" if as_csv else "json" if as_json else None
+    if out is None:
+        return given
+    check_out(out, "--out")
+    format_ = given or _SUFFIXES.get(out.suffix.lower())
+    if format_ is None:
+        kinds = " or ".join(_SUFFIXES)
+        raise InputError(f"--out: {out}: expected a name that ends in {kinds}")
+    return format_
+
+
+def write_rows(
+    out: Path | None,
+    format_: RowFormat,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    head: Mapping[str, object],
+) -> int:
+    """Write the rows to a file, or to standard output without one; return their number.
+
+    head: what the JSON object has before its `rows`. Raises as `outputs.write_out`.
+    """
+
+    def write(file: TextIO) -> int:
+        match format_:
+            case "csv":
+                return _write_csv(file, columns, rows)
+            case "json":
+                return _write_json(file, columns, rows, head)
+            case _:
+                assert_never(format_)
+
+    return write_out(out, "--out", write)
+
+
+def _write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
+    writer, count = csv.writer(file), 0
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(map(harmless, row))
+        count += 1
+    return count
+
+
+def _write_json(
+    file: TextIO,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    head: Mapping[str, object],
+) -> int:
+    start = json_text(dict(head))[:-1]
+    file.write(f'{start}{", " if head else ""}"rows": [')
+    count = 0
+    for row in rows:
+        file.write(f"{', ' if count else ''}{json_text(dict(zip(columns, row, strict=True)))}")
+        count += 1
+    file.write("]}\n")
+    return count

@@ -1,0 +1,130 @@
+"""`almanac day`, `week` and `contacts find`: who gets what, by name."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from almanac.config import Config
+from tests.support.cli_calls import almanac
+from tests.support.tiny import Agency
+
+TODAY = dt.datetime.now(Config().zone).date()
+
+
+def days(number: int) -> str:
+    return str(TODAY + dt.timedelta(days=number))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of today, of tomorrow and of earlier days, for three contacts with names."""
+    agency = Agency(tmp_path_factory.mktemp("days") / "agency.sqlite3")
+    for column in ("first_name", "surname"):
+        agency.query(f"ALTER TABLE contacts ADD COLUMN {column} TEXT")
+    for number, (first, last) in enumerate([("Ada", "Lovelace"), ("Bo", "Li"), ("Cy", "Lee")], 1):
+        phone = "(512) 555-0170" if number == 1 else ""
+        agency.contact(number, first_name=first, surname=last, phone_number=phone, sms_consent=1)
+    agency.campaign(5, name="promo", email_template="x")
+    agency.insert("suppressions", contact_id=2, reason="bounce")
+    row = {"status": "pre-scheduled", "ideal_send_date": days(1), "sms_template": "sms"}
+    for contact in (1, 2):
+        agency.sent("birthday", days(1), contact, **row)
+    agency.sent("campaign_promo", days(1), 3, status="sent", campaign_instance_id=5)
+    agency.sent("aep", f"{days(0)} 00:00:00", 3, status="processing")
+    agency.sent("aep", days(-2), 1, **row)
+    agency.sent("birthday", days(1), 3, status="skipped", skip_reason="Daily volume cap")
+    return agency.path
+
+
+def test_a_day_says_who_gets_what_and_what_holds_a_message_back(database: Path) -> None:
+    answer = almanac("day", database, "tomorrow")
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines()[0].endswith(
+        f"{days(1)} (tomorrow): 3 messages (2 planned, 1 sent)"
+    )
+    lines = [" ".join(line.split()) for line in answer.out.splitlines()]
+    at = "user{}@example.com"
+    assert f"08:30 1 Ada Lovelace {at.format(1)} birthday email+sms planned" in lines
+    held_back = "planned, but: Suppressed: bounce"
+    assert f"08:30 2 Bo Li {at.format(2)} birthday email {held_back}" in lines
+    assert f"08:30 3 Cy Lee {at.format(3)} campaign_promo 'promo 5' email sent" in lines
+    assert "skipped" not in answer.out
+
+
+def test_a_table_shows_the_first_rows_and_says_how_many_more_there_are(database: Path) -> None:
+    assert "and 2 more" in almanac("day", database, "tomorrow", "--limit", 1).out
+
+
+@pytest.mark.parametrize("words", [["+1"], ["tomorrow"], [days(1)]])
+def test_a_day_has_several_names_before_or_behind_the_database(
+    database: Path, words: list[str]
+) -> None:
+    assert almanac("day", *words, database).out == almanac("day", database, "tomorrow").out
+
+
+def test_csv_has_a_row_for_each_message(database: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tomorrow.csv"
+    assert almanac("day", database, "tomorrow", "--out", out).code == 0
+    text = out.read_bytes().decode()
+    assert almanac("day", database, "tomorrow", "--csv").out == text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["contact_id"], row["last_name"], row["status"]) for row in rows] == [
+        ("1", "Lovelace", "pre-scheduled"),
+        ("2", "Li", "pre-scheduled"),
+        ("3", "Lee", "sent"),
+    ]
+    assert rows[2]["campaign_instance_id"] == "5"
+
+
+def test_a_planned_message_of_a_past_day_is_said_to_be_unsent(database: Path) -> None:
+    assert "planned, but: Not sent" in almanac("day", database, "-2").out
+
+
+def test_a_week_counts_each_of_its_days(database: Path) -> None:
+    found = json.loads(almanac("week", database, "--json").out)
+    counts = {day["date"]: (day["planned"], day["of_sender"]) for day in found["days"]}
+    assert list(counts) == [days(number) for number in range(7)]
+    assert counts[days(0)] == (0, {"processing": 1})
+    assert counts[days(1)] == (2, {"sent": 1})
+    assert [row["contact_id"] for row in found["rows"]] == [3, 1, 2, 3]
+    text = almanac("week", database, "--limit", 1).out
+    assert "and 2 more" in text
+    assert "no messages" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["soon"], "DATE: 'soon' is not a date; expected YYYY-MM-DD, today"),
+        (["today", "+1"], "expected DATABASE and DATE, found"),
+        (["--jso"], "No such option: --jso"),
+        (["--csv", "--json"], "--json or --csv: expected one of them, found both"),
+        (["--out", "day.txt"], "--out: day.txt: expected a name that ends in .csv or .json"),
+        (["--org", "206"], "expected"),
+    ],
+)
+def test_a_mistake_in_the_arguments_of_a_day(
+    database: Path, words: list[str], error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = almanac("day", database, *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert error in answer.err
+
+
+def test_contacts_are_found_and_a_search_without_result_fails(database: Path) -> None:
+    answer = almanac("contacts", "find", database, "ada", "love")
+    assert answer.code == 0
+    assert "1 contact for 'ada love' (all were scanned)" in answer.out
+    assert "Ada Lovelace" in answer.out
+    found = json.loads(almanac("contacts", "find", database, "l", "--limit", 2, "--json").out)
+    assert [row["id"] for row in found["rows"]] == [1, 2]
+    assert not found["complete"]
+    answer = almanac("contacts", "find", database, "xyzzy")
+    assert (answer.code, answer.out) == (1, "0 contacts for 'xyzzy' (all were scanned)\n")
