@@ -45,8 +45,8 @@ ROW = """
 # These make the file, so it is not there before.
 MAKES_IT = {"generate", "store pull"}
 # These are tried by tests of their own, which have what it takes.
-ELSEWHERE = {"emulate": "integration/test_emulate.py"}
-NO_JSON = {"generate", "emulate", "version", "report", "completion", "help"}
+ELSEWHERE = {"emulate": "integration/test_emulate.py", "serve": "cli/test_serve.py"}
+NO_JSON = {"generate", "emulate", "version", "report", "completion", "help", "serve"}
 
 
 def commands(

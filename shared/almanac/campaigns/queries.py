@@ -17,6 +17,7 @@ from almanac.campaigns.model import (
     TypeLine,
 )
 from almanac.campaigns.repository import Campaigns
+from almanac.config import Config
 from almanac.contact_ranges import cut
 from almanac.database import range_tables
 from almanac.database.campaigns import (
@@ -80,21 +81,21 @@ def list_campaigns(
 
 
 def show_campaign(
-    agency: AgencyDatabase, which: str, as_of: dt.date, progress: Progress
+    agency: AgencyDatabase, which: str, as_of: dt.date, progress: Progress, *, counted: bool = True
 ) -> CampaignShown:
-    """Return one instance, by id or name, in full. Raises RequestError for an unknown one."""
-    config = agency.config()
-    with agency.open(whole=True, steady=False) as source, map_errors(source.path):
+    """Return one instance, by id or name, in full. Raises RequestError for an unknown one.
+
+    Unless it is counted, its messages and its reach are not: that reads all rows.
+    """
+    with agency.open(whole=counted, steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         row = found.instance(which)
-        with Snapshot(source) as snapshot:
-            context = run_context_of(snapshot, config, as_of, as_of)
-            instance = next(each for each in context.instances if each.id == row["id"])
-            line = _lines(found, as_of)[instance.id]
-            days = _count(source, {instance.id: line}, context.instances, as_of, progress)
-            reach = None
-            if instance.understood and not instance.silent_aep:
-                reach = _reach(source, snapshot, context, instance, progress)
+        instance = next(each for each in found.instances(as_of) if each.id == row["id"])
+        line = _lines(found, as_of)[instance.id]
+        days: Counter[str] = Counter()
+        reach = None
+        if counted:
+            days, reach = _counts(source, line, agency.config(), as_of, progress)
         logged = last_changes(source.connection, instance.id, CHANGES_SHOWN)
     busiest = sorted(days.items(), key=lambda pair: (-pair[1], pair[0]))[:DAYS_SHOWN]
     return CampaignShown(
@@ -186,6 +187,19 @@ def _count(
     for number, reasons in skipped.items():
         lines[number].skipped = dict(reasons.most_common())
     return days
+
+
+def _counts(
+    source: Source, line: InstanceLine, config: Config, as_of: dt.date, progress: Progress
+) -> tuple[Counter[str], Reach | None]:
+    """Fill in the counts of an instance; return its planned messages by day, and its reach."""
+    with Snapshot(source) as snapshot:
+        context = run_context_of(snapshot, config, as_of, as_of)
+        instance = next(each for each in context.instances if each.id == line.instance_id)
+        days = _count(source, {instance.id: line}, context.instances, as_of, progress)
+        if not instance.understood or instance.silent_aep:
+            return days, None
+        return days, _reach(source, snapshot, context, instance, progress)
 
 
 def _reach(

@@ -76,6 +76,7 @@ class FileDatabase:
     """A database in a file, which other programs may have open."""
 
     path: Path
+    busy_seconds: float = 5.0  # how long a reader waits for a lock
 
     @property
     def name(self) -> str:
@@ -97,7 +98,7 @@ class FileDatabase:
 
     @contextmanager
     def open(self, *, whole: bool = False, steady: bool = True) -> Iterator[Source]:
-        connection = open_database(self.path, writable=False)
+        connection = open_database(self.path, writable=False, busy_seconds=self.busy_seconds)
         try:
             with map_errors(self.path):
                 if steady:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import assert_never
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from almanac.errors import InputError
@@ -90,9 +90,9 @@ def write_page(path: Path, data: PageData) -> None:
 
 
 def _page(data: PageData, tables: dict[str, ReportTable], folder: str) -> str:
-    script, style = _asset("page.js.j2"), _asset("page.css.j2")
+    script, style = _asset("page.js.j2"), stylesheet()
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             data=data,
@@ -131,9 +131,11 @@ def _shown(table: ReportTable) -> ShownTable:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment(*packages: str) -> Environment:
+    """Return the templates of the packages and of the page; they escape every text."""
+    packages = (*packages, "almanac.report")
     environment = Environment(
-        loader=PackageLoader("almanac.report", "templates"),
+        loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -165,10 +167,15 @@ def _breakable(value: Cell) -> Markup:
     return text.replace("_", Markup("_<wbr>")) if "_" in text else text  # most have none
 
 
+def stylesheet() -> str:
+    """Return the style of the page."""
+    return _asset("page.css.j2")
+
+
 @functools.cache
 def _asset(name: str) -> str:
     """Return the text of a template that depends on no data."""
-    return _environment().get_template(name).render(height=BAR_TOP + BAR_HEIGHT + DATES)
+    return environment().get_template(name).render(height=BAR_TOP + BAR_HEIGHT + DATES)
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,1 @@
+"""`almanac serve`: pages about one database in the browser, read only."""

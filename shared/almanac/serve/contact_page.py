@@ -1,0 +1,27 @@
+"""The page of a contact: the year, every message, and why."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from almanac.explain.explain import explain_contact
+from almanac.explain.lookup import Question
+from almanac.explain.text import ANSWERS, in_words
+from almanac.serve.pages import day_in, page
+from almanac.serve.site import Site
+from almanac.serve.year_chart import year_chart
+
+
+def contact(site: Site, contact_id: int) -> Response:
+    """Return the page of a contact; with `on`, also why each message is not sent on that day."""
+    found = explain_contact(site.agency, contact_id, Question(on=day_in("on")))
+    return page(
+        site,
+        "contact.html.j2",
+        f"Contact {contact_id}",
+        about=site.about(),
+        found=found,
+        chart=year_chart(found),
+        answers=ANSWERS,
+        in_words=in_words,
+    )

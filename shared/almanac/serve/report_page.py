@@ -1,0 +1,123 @@
+"""The report page and its tables, made once for each state of the database."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from almanac.errors import AlmanacError
+from almanac.organizations.agency_database import FileDatabase, StoreDatabase
+from almanac.progress import Progress
+from almanac.report.lines import CampaignLine
+from almanac.report.page import report_files
+from almanac.serve.jobs import Job
+from almanac.serve.pages import HTML, page
+from almanac.serve.site import Site, Stamp
+from almanac.statistics.file_report import overview
+from almanac.status.endpoint import status_response
+
+PAGE, FOLDER = "report", "report-tables"
+WAIT_SECONDS = 0.6  # for a small database, before the page says that it is being made
+_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]+)"')
+_HEADER = "<header>\n"
+
+
+@dataclass(frozen=True)
+class MadeReport:
+    """The files of a report, and its lines about campaigns."""
+
+    files: dict[str, bytes]
+    campaigns: list[CampaignLine]
+
+
+def report(site: Site) -> Response:
+    """Return the report page, or one that says that it is being made."""
+    if isinstance(site.agency, StoreDatabase):
+        return _of_store(site.agency, PAGE)
+    job = report_job(site, site.stamp())
+    job.ended.wait(WAIT_SECONDS)
+    if not job.ended.is_set():
+        return page(
+            site,
+            "waiting.html.j2",
+            "The report is being made",
+            about=site.about(),
+            refresh=True,
+            job=job,
+            what="The report counts every contact and every message, once for each state of the "
+            "database.",
+        )
+    return _html(_made(job).files[PAGE])
+
+
+def table(site: Site, name: str) -> Response:
+    """Return a table of the report as CSV."""
+    if isinstance(site.agency, StoreDatabase):
+        return _of_store(site.agency, f"{FOLDER}/{name}")
+    job = report_job(site, site.stamp())
+    job.ended.wait()
+    content = _made(job).files.get(f"{FOLDER}/{name}")
+    if content is None:
+        raise NotFound(f"The report has no table {name}.")
+    return _csv(content, name)
+
+
+def report_job(site: Site, stamp: Stamp) -> Job:
+    """Return the making of the report of a file, started if it is not made yet."""
+    agency = site.agency
+    assert isinstance(agency, FileDatabase)
+
+    def make(progress: Progress) -> MadeReport:
+        data = overview(agency.path, progress=progress)
+        return MadeReport(report_files(data, PAGE, FOLDER), data.campaigns)
+
+    return site.jobs.start((PAGE, stamp), make)
+
+
+def campaign_line(site: Site, stamp: Stamp, instance: int) -> tuple[CampaignLine | None, bool]:
+    """Return what the report says of a campaign, and whether that is still being counted."""
+    if isinstance(site.agency, StoreDatabase):
+        return None, False
+    job = report_job(site, stamp)
+    job.ended.wait(WAIT_SECONDS / 2)
+    if not isinstance(job.result, MadeReport):
+        return None, not job.ended.is_set()
+    lines = (line for line in job.result.campaigns if line.instance_id == instance)
+    return next(lines, None), False
+
+
+def _made(job: Job) -> MadeReport:
+    if not isinstance(job.result, MadeReport):
+        raise AlmanacError(job.error)
+    return job.result
+
+
+def _of_store(agency: StoreDatabase, file: str) -> Response:
+    answer = status_response(agency.store, f"/orgs/{agency.org}/{file}", dt.datetime.now(dt.UTC))
+    if answer.code != 200:
+        raise NotFound(f"{agency.name} has no report with this table yet: no run has written one.")
+    if file == PAGE:
+        return _html(answer.body)
+    return _csv(answer.body, file.rpartition("/")[2])
+
+
+def _html(content: bytes) -> Response:
+    """Return the report with the policy that it states itself, and a way back to these pages."""
+    text = content.decode(errors="replace")
+    back = '<p><a href="/">Search, days, campaigns and what-if</a></p>\n'
+    stated = _POLICY.search(text)
+    response = Response(text.replace(_HEADER, _HEADER + back, 1), content_type=HTML)
+    if stated:
+        policy = f"{stated[1]}; frame-ancestors 'none'"
+        response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+def _csv(content: bytes, name: str) -> Response:
+    response = Response(content, content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
