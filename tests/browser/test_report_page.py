@@ -264,12 +264,21 @@ def test_axe_finds_nothing_serious(opened: Opener, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("name", sampled(PAGES, 1))
-def test_the_page_never_scrolls_sideways(opened: Opener, name: str) -> None:
+def test_the_tables_fit_and_the_page_never_scrolls_sideways(opened: Opener, name: str) -> None:
     page = opened(name)
     unfold(page)
+    if name != "hostile":  # names of hundreds of characters
+        assert page.evaluate(DOES_NOT_FIT) == []
     for width in (1280, 768, 360, 320):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# A table that is wider than its box, and a cell whose text is cut or runs over the next one.
+DOES_NOT_FIT = """() => [...document.querySelectorAll(".data")].flatMap(table => [
+    ...(table.scrollWidth > table.closest(".scroll").clientWidth ? [table.id] : []),
+    ...[...table.querySelectorAll("th, td")].filter(cell => cell.scrollWidth > cell.clientWidth)
+        .map(cell => `${table.id}: ${cell.textContent}`)])"""
 
 
 def test_the_tab_key_reaches_everything_and_stays_nowhere(opened: Opener) -> None:

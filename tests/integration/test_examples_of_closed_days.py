@@ -37,7 +37,7 @@ def closing(**closed: Any) -> dict[str, Any]:
 
 
 def page(summary: RunSummary) -> PageData:
-    return page_of_summary(summary, "agency", {}, dt.date(2028, 2, 29))
+    return page_of_summary(summary, "agency", {}, dt.date(2028, 2, 29), settings=[])
 
 
 def on_day(agency: Agency, day: str) -> DayExplanation:

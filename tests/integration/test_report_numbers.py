@@ -148,7 +148,7 @@ def test_after_a_run_over_some_contacts_the_page_is_about_all(folder: Path, seed
     check_changes(summary)
     assert found != Numbers.of_summary(summary)
     horizon = as_of + dt.timedelta(days=365)
-    page = page_of_summary(summary, "agency", {}, horizon, whole=found)
+    page = page_of_summary(summary, "agency", {}, horizon, settings=[], whole=found)
     assert page.messages == found.messages
     assert page.changes == summary.changes_by_reason
     assert any("those of the whole database" in note for note in page.notes)
@@ -288,7 +288,7 @@ def test_what_was_due_before_the_day_is_not_on_the_page(agency: Agency) -> None:
     summary = agency.plan(DAY)  # ideally sent on 24 February
     assert summary.skipped_total == 1
     assert summary.messages == of_file(agency.path).messages == []
-    page = page_of_summary(summary, "agency", {}, dt.date(2028, 3, 1))
+    page = page_of_summary(summary, "agency", {}, dt.date(2028, 3, 1), settings=[])
     assert ("Skipped and not shown", "1, due before 2027-03-01") in page.facts
 
 
@@ -300,7 +300,7 @@ def test_terminal_and_page_count_the_same_messages_as_skipped(agency: Agency) ->
     agency.contact(3, "TX", birth_date="1960-03-10")
     agency.insert("suppressions", contact_id=3, reason="complaint")
     summary = agency.plan(DAY)
-    page = page_of_summary(summary, "agency", {}, dt.date(2028, 3, 1))
+    page = page_of_summary(summary, "agency", {}, dt.date(2028, 3, 1), settings=[])
     assert page.skipped == summary.skipped_ahead == {"Suppressed: complaint": {"birthday": 2}}
     out = io.StringIO()
     print_summary(console_for(out), summary, database="agency", advice={})

@@ -10,6 +10,7 @@ from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
     MessageCount,
+    SettingLine,
     StateLine,
     SuppressionLine,
 )
@@ -26,6 +27,8 @@ REASONS = (
     "Suppressed: unsubscribe",
     "Daily volume cap",
 )
+
+RULE = "30 days before the birthday to 60 days after it, and 60 days ahead of that"
 
 # Names as a database may have them: each of them breaks a page that is put together carelessly.
 HOSTILE = (
@@ -89,7 +92,7 @@ def full_page(types: tuple[str, ...] = TYPES, campaigns: int = 3) -> PageData:
             StateLine(
                 state="CA",
                 contacts=9000,
-                rule="birthday, 30 days before to 60 after",
+                rule=RULE,
                 checked=8000,
                 hits=3511,
                 protected=[4000 + 80 * week for week in range(53)],
@@ -133,6 +136,11 @@ def full_page(types: tuple[str, ...] = TYPES, campaigns: int = 3) -> PageData:
         issues=[("invalid_email", 30, "no message can be sent: correct the e-mail address")],
         seconds={"plan contacts": 61.25, "write": 20.0, "total": 81.25},
         notes=["Contacts 1 to 25,000."],
+        settings=[
+            SettingLine(
+                key="send_time", meaning="When messages are sent.", value="09:00", default="08:30"
+            )
+        ],
     )
 
 

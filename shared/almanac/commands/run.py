@@ -39,21 +39,21 @@ from almanac.commands.run_arguments import (
     Workers,
     Yes,
 )
+from almanac.commands.run_page import write_run_page
 from almanac.commands.run_store import run_organization
 from almanac.config import Config
 from almanac.contact_ranges import merged
 from almanac.errors import AlmanacError, ConfigError, InputError
 from almanac.organizations.recorded_config import NamedConfig
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.report.page import check_target, write_page
-from almanac.report.page_data import page_of_summary
+from almanac.report.page import check_target
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
 from almanac.report.what_if_text import print_what_if
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.what_if import compare_plans
-from almanac.statistics.file_report import a_contact_without_messages, numbers_of
+from almanac.statistics.file_report import a_contact_without_messages
 
 app = new_app()
 
@@ -155,7 +155,7 @@ def _run(arguments: RunArguments) -> int:
         else:
             summary = run_file(arguments.database, config, options, progress)
     summary = summary.model_copy(update={"configuration": new.words})
-    problem = _write_report(arguments.report, summary, arguments, config.horizon_days)
+    problem = write_run_page(arguments.report, summary, arguments.database, config)
     if arguments.as_json:
         print(summary.model_dump_json())
     else:
@@ -193,27 +193,6 @@ def _print(arguments: RunArguments, summary: RunSummary, remark: str | None) -> 
     if remark is not None:
         paragraph(console, remark, indent=0)
     print_summary(console, summary, database=database, advice=ISSUE_ADVICE, next_steps=next_steps)
-
-
-def _write_report(
-    target: Path | None, summary: RunSummary, arguments: RunArguments, horizon_days: int
-) -> str | None:
-    """Write the report page; return the error, if any, since the plan is committed already."""
-    if target is None:
-        return None
-    horizon = summary.as_of + dt.timedelta(days=horizon_days)
-    try:
-        whole = None
-        if not (summary.of_all_contacts or summary.dry_run):
-            with progress_bars() as progress:
-                whole = numbers_of(arguments.database, progress)
-        page = page_of_summary(summary, arguments.database.name, ISSUE_ADVICE, horizon, whole=whole)
-        write_page(target, page)
-    except OSError as error:
-        return f"the run is done, but its report page is not written: {target}: {error.strerror}"
-    except AlmanacError as error:
-        return f"the run is done, but its report page is not written: {error}"
-    return None
 
 
 def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:

@@ -126,6 +126,15 @@ class ClosedDayMoves(BaseModel):
         return f"by {self.days / max(1, self.messages):.1f} days on average"
 
 
+class SettingLine(BaseModel):
+    """A setting that differs from the delivered one, in words."""
+
+    key: str
+    meaning: str
+    value: str
+    default: str
+
+
 class SharedAddresses(BaseModel):
     """Addresses that several contacts share, compared trimmed and in lower case."""
 

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -27,9 +28,19 @@ from almanac.report.what_if_page import weeks_chart
 # The limits of the tables on the page; their CSV files are complete.
 MOST_ROWS = 200
 MOST_DAYS = 1100
-MOST_TYPES = 12
+MOST_TYPES = 8
 LONGEST = 300  # characters of a text
+LONG = 24  # characters of a text for which a column is not made too narrow
+LONG_WORD, LONG_IN_LABEL = 16, 12  # characters of a word after which it may be broken
 DATES = 30  # pixels below the bars
+
+
+# up to an underscore, or a part of a long word
+_PIECES = {
+    longest: re.compile(rf".*?(?:_|[^\s_]{{{longest}}})|.+", re.DOTALL)
+    for longest in (LONG_WORD, LONG_IN_LABEL)
+}
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,9 @@ def environment(*packages: str) -> Environment:
     )
     environment.filters["cell"] = _cell
     environment.filters["breakable"] = _breakable
+    environment.filters["breakable_label"] = _breakable_label
+    environment.filters["is_day"] = _is_day
+    environment.filters["is_long"] = _is_long
     return environment
 
 
@@ -161,10 +175,24 @@ def _cell(value: Cell) -> str:
             assert_never(value)
 
 
-def _breakable(value: Cell) -> Markup:
-    """Return a cell as the page shows it, with line breaks allowed after underscores."""
-    text = escape(_cell(value))
-    return text.replace("_", Markup("_<wbr>")) if "_" in text else text  # most have none
+def _breakable(value: Cell, longest: int = LONG_WORD) -> Markup:
+    """Return a cell as the page shows it, with breaks allowed after underscores, in long words."""
+    text = _cell(value)
+    if len(text) <= longest and "_" not in text:  # as most are
+        return escape(text)
+    return Markup("<wbr>").join(map(escape, _PIECES[longest].findall(text)))
+
+
+def _breakable_label(label: str) -> Markup:
+    return _breakable(label, LONG_IN_LABEL)
+
+
+def _is_day(value: Cell) -> bool:
+    return isinstance(value, str) and _DAY.fullmatch(value) is not None
+
+
+def _is_long(value: Cell) -> bool:
+    return isinstance(value, str) and len(value) > LONG
 
 
 def stylesheet() -> str:

@@ -17,6 +17,7 @@ from almanac.report.lines import (
     ChangeLine,
     ClosedDayMoves,
     MessageCount,
+    SettingLine,
     SharedAddresses,
     StateLine,
     SuppressionLine,
@@ -51,6 +52,7 @@ class PageData(BaseModel):
     seconds: dict[str, float] = {}  # by step, and "total"
     notes: list[str] = []
     rules: str = ""  # what the state rules lack, and which change
+    settings: list[SettingLine] = []  # those of the configuration that differ from the defaults
     what_if: WhatIf | None = None
 
     @property
@@ -144,11 +146,13 @@ def page_of_summary(
     advice: Mapping[str, str],
     horizon: dt.date,
     *,
+    settings: list[SettingLine],
     whole: Numbers | None = None,
     version: tuple[int, int] | None = None,
 ) -> PageData:
     """Return the page of a run that has just finished.
 
+    settings: those of its configuration that differ from the defaults.
     whole: the counts of the database after the run, if the run was over some contacts only.
     version: in a store, the version that the run made, and its parent.
     """
@@ -186,6 +190,7 @@ def page_of_summary(
         changes_since=summary.changes_since or None,
         seconds=summary.seconds,
         notes=_notes(summary, whole is not None),
+        settings=settings,
         what_if=summary.what_if,
         **numbers.of_page(advice),
     )

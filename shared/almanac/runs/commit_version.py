@@ -26,6 +26,7 @@ from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.schedule_status import PLANNED_STATUSES, Status
 from almanac.statistics.database_counts import survey
+from almanac.statistics.settings_in_words import setting_lines
 from almanac.storage import layout
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.versions import Current, current, manifest_of
@@ -156,6 +157,7 @@ class StoreCommitter:
                 plan.org_id,
                 ISSUE_ADVICE,
                 plan.context.horizon,
+                settings=setting_lines(plan.context.config),
                 whole=numbers,
                 version=(number, parent[0].version),
             )

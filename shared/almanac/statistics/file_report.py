@@ -25,6 +25,7 @@ from almanac.progress import Progress, silent
 from almanac.report.page_data import Numbers, PageData
 from almanac.statistics.database_counts import survey, survey_live
 from almanac.statistics.diff import compare
+from almanac.statistics.settings_in_words import setting_lines
 
 ATTEMPTS = 3  # to read a large file while no program writes to it
 SMALL = 50_000  # contacts for which worker processes are not worth starting
@@ -77,6 +78,7 @@ def overview(
         closed_days=closed,
         changes=compare(since, path, progress).changes_by_reason if since else [],
         changes_since=f"the plan in {since.name}" if since else None,
+        settings=setting_lines(config),
         notes=[f"Rows of the file dated {as_of} or later."],
         **state.numbers.of_page(ISSUE_ADVICE),
     )
