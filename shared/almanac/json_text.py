@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 
+# json.dumps builds an encoder for each call with options
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 
 def json_text(value: object) -> str:
     """Return the value as one line of JSON that every reader takes, and that UTF-8 can hold."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _encode(value)
     except ValueError:
         value = _finite(value)
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate: written as an escape

@@ -161,7 +161,7 @@ class Scan(Snapshot):
 
     def moved_off(self, closed: Sequence[dt.date], since: str) -> tuple[int, int]:
         """Return the planned messages dated on or after the ISO date whose ideal date is one of
-        the closed days, and the days from their ideal dates to theirs, all together."""
+        the closed days and not their day, and the days from one to the other, all together."""
         columns = self._tables.columns("email_schedules")
         if not closed or not columns.has("status", "scheduled_send_date", "ideal_send_date"):
             return 0, 0
@@ -170,6 +170,7 @@ class Scan(Snapshot):
             SELECT count(*), CAST(COALESCE(sum(abs({moved})), 0) AS INTEGER)
             FROM email_schedules
             WHERE {PRE_SCHEDULED} AND scheduled_send_date >= ?
+            AND scheduled_send_date <> ideal_send_date
             AND ideal_send_date IN ({", ".join(f"'{day}'" for day in closed)})
         """
         schema = pa.schema({"messages": pa.int64(), "days": pa.int64()})

@@ -47,7 +47,7 @@ FIELDS = (
 )
 
 
-_BATCH = 1_000  # rows whose places are looked up at once
+_BATCH = 4_000  # rows whose places are looked up at once
 
 
 class DueMessages(BaseModel):
