@@ -16,6 +16,8 @@ from tests.support.tiny import Agency
 
 TODAY = dt.datetime.now(Config().zone).date()
 
+WINDOW_ISSUES = {"no_window_date", "state_unknown"}
+
 
 def days(number: int) -> str:
     return str(TODAY + dt.timedelta(days=number))
@@ -128,3 +130,64 @@ def test_contacts_are_found_and_a_search_without_result_fails(database: Path) ->
     assert not found["complete"]
     answer = almanac("contacts", "find", database, "xyzzy")
     assert (answer.code, answer.out) == (1, "0 contacts for 'xyzzy' (all were scanned)\n")
+
+
+def listed(database: Path, *arguments: object) -> list[dict[str, str]]:
+    answer = almanac("contacts", "list", database, *arguments, "--csv")
+    assert answer.code == 0, answer.err
+    return list(csv.DictReader(io.StringIO(answer.out)))
+
+
+def test_a_list_has_all_contacts_that_check_counts(tmp_path: Path) -> None:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    agency.contact(1, email="nowhere", phone_number="123")
+    agency.contact(2, email="nowhere", state="", zip_code="94105")
+    agency.contact(3, email="nowhere", status="inactive")
+    agency.contact(4, state="California", phone_number="5")
+    agency.contact(5, state="", birth_date="soon")
+    found = json.loads(almanac("check", agency.path, "--json").out)["issues"]
+    assert set(found) == {"invalid_birth_date", "invalid_email", "invalid_phone", *WINDOW_ISSUES}
+    for issue, count in found.items():
+        assert len({row["id"] for row in listed(agency.path, "--issue", issue)}) == count
+    (_, row) = listed(agency.path, "--issue", "invalid_phone")
+    assert (row["id"], row["detail"]) == ("4", "5")
+    assert [row["id"] for row in listed(agency.path, "--state", "california")] == ["2", "4"]
+    assert [row["id"] for row in listed(agency.path, "--state", "unknown")] == ["5"]
+
+
+def test_messages_of_a_campaign_and_those_skipped_for_a_reason(database: Path) -> None:
+    (row,) = listed(database, "--campaign", "promo 5")
+    values = (row["last_name"], row["message"], row["message_status"])
+    assert values == ("Lee", "campaign_promo", "sent")
+    (row,) = listed(database, "--skip-reason", "daily")
+    assert (row["id"], row["date"], row["detail"]) == ("3", days(1), "Daily volume cap")
+    text = almanac("contacts", "list", database, "--state", "TX", "--limit", 1).out
+    assert text.startswith("3 rows\n")
+    assert text.endswith("and 2 more\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ([], "--issue, --skip-reason, --state, --campaign: expected one of them, found none"),
+        (["--issue", "bald"], "--issue: 'bald' is not an issue; expected one of invalid_email"),
+        (["--state", "ZZ"], "--state: 'ZZ' is no state"),
+        (["--campaign", "9"], "no instance has this id or name; there are 5 promo 5"),
+        (["--skip-reason", "x"], "there are: Daily volume cap (1)"),
+    ],
+)
+def test_a_mistake_in_what_is_listed(database: Path, words: list[str], error: str) -> None:
+    answer = almanac("contacts", "list", database, *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert error in answer.err
+
+
+def test_an_organization_of_a_store_is_read_alike(database: Path, tmp_path: Path) -> None:
+    at = ("--org", "206", "--store", tmp_path / "store")
+    assert almanac("store", "push", "206", database, "--store", tmp_path / "store").code == 0
+    for words in (["day", "tomorrow", "--csv"], ["contacts", "find", "ada"]):
+        answer = almanac(*words, *at)
+        assert answer.code == 0, answer.err
+        assert "Lovelace" in answer.out
+    found = json.loads(almanac("contacts", "list", "--state", "TX", *at, "--json").out)
+    assert len(found["rows"]) == 3

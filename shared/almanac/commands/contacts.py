@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from almanac.commands.exit_codes import FAILURE, OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsCsv, AsJson, MaybeOrg, RowsOut, Store
+from almanac.commands.options import AsCsv, AsJson, MaybeDatabase, MaybeOrg, RowsOut, Store
 from almanac.commands.reading import reading
 from almanac.contacts.find import LIMIT, FoundContact, find
 from almanac.contacts.text import print_found
-from almanac.report.row_file import row_format, write_rows
+from almanac.errors import InputError
+from almanac.report.row_file import output_of, write_rows
 from almanac.report.text import console_for
+
+if TYPE_CHECKING:
+    from almanac.commands.contact_lists import ListKind
 
 app = new_app(
     name="contacts",
@@ -23,11 +27,6 @@ app = new_app(
     epilog="Start with: almanac contacts find agency.sqlite3 'ada lovelace'",
     no_args_is_help=True,
 )
-
-
-@app.callback()
-def group() -> None:
-    """Find contacts by name, address, phone number or id."""
 
 
 @app.command(
@@ -58,14 +57,73 @@ def find_(
     Words are found in any order, also as parts of the name or the address; a phone number is
     compared by its digits, at least four. Exits with 1 if there is none.
     """
-    format_ = row_format(out, as_csv, as_json)
+    output = output_of(out, as_csv, as_json)
     database = None if org is not None else Path(words[0])
     text = " ".join(words if org is not None else words[1:])
     with reading(database, org, store, whole=True) as opened:
         found = find(opened.connection, text, opened.config.contacts, limit)
-    if format_ is None:
+    if output.format_ is None:
         print_found(console_for(sys.stdout), found)
     else:
         head = {"text": found.text, "by": found.by, "complete": found.complete}
-        write_rows(out, format_, FoundContact._fields, found.contacts, head)
+        write_rows(output.file, output.format_, FoundContact._fields, found.contacts, head)
     return OK if found.contacts else FAILURE
+
+
+@app.command(
+    "list",
+    short_help="List contacts by issue, state, skip reason or campaign.",
+    epilog="Example: almanac contacts list agency.sqlite3 --issue invalid_email --out bad.csv",
+)
+def list_(
+    database: MaybeDatabase = None,
+    issue: Annotated[
+        str | None,
+        typer.Option(metavar="ISSUE", help="Those with this issue, as almanac check names it."),
+    ] = None,
+    skip_reason: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON", help="Messages that the plan skips for this reason, or its beginning."
+        ),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="STATE", help="Those of a state: CA, California, or unknown."),
+    ] = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANCE", help="Messages and targets of a campaign, by id or name."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Rows of the table; CSV and JSON have all.")
+    ] = 25,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    out: RowsOut = None,
+    org: MaybeOrg = None,
+    store: Store = None,
+) -> int:
+    """List all contacts with an issue, of a state, with skipped messages, or of a campaign.
+
+    An issue is found as by almanac check, a state as by the rules: by the column, else by the ZIP
+    code. Reads the whole table, of contacts or of messages.
+    """
+    output = output_of(out, as_csv, as_json)
+    options: dict[ListKind, str | None] = {
+        "issue": issue,
+        "skip_reason": skip_reason,
+        "state": state,
+        "campaign": campaign,
+    }
+    given = [(kind, value) for kind, value in options.items() if value is not None]
+    if len(given) != 1:
+        names = ", ".join(f"--{kind.replace('_', '-')}" for kind in options)
+        found = "several" if given else "none"
+        raise InputError(f"{names}: expected one of them, found {found}")
+    # these read columns, which find does without
+    from almanac.commands.agency_arguments import agency_of
+    from almanac.commands.contact_lists import list_contacts
+
+    list_contacts(agency_of(database, org, store), *given[0], limit, output)
+    return OK

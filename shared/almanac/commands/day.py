@@ -20,7 +20,7 @@ from almanac.commands.reading import Reading, reading
 from almanac.contacts.day import DayRow, day_counts, day_rows
 from almanac.contacts.text import print_day, print_week
 from almanac.errors import InputError
-from almanac.report.row_file import row_format, write_rows
+from almanac.report.row_file import Output, output_of, write_rows
 from almanac.report.text import console_for
 
 app = new_app()
@@ -57,7 +57,7 @@ def day(
 
     A planned message that almanac due would leave out says why.
     """
-    return _show(words or [], 1, limit, (as_csv, as_json, out), (org, store))
+    return _show(words or [], 1, limit, output_of(out, as_csv, as_json), (org, store))
 
 
 @app.command(context_settings=_SETTINGS, epilog="Example: almanac week agency.sqlite3 monday")
@@ -73,30 +73,28 @@ def week(
     store: Store = None,
 ) -> int:
     """Show how many messages each of seven days has, and who gets what."""
-    return _show(words or [], WEEK, limit, (as_csv, as_json, out), (org, store))
+    return _show(words or [], WEEK, limit, output_of(out, as_csv, as_json), (org, store))
 
 
 def _show(
     words: Sequence[str],
     days: int,
     limit: int,
-    output: tuple[bool, bool, Path | None],
+    output: Output,
     where: tuple[str | None, str | None],
 ) -> int:
-    as_csv, as_json, out = output
-    format_ = row_format(out, as_csv, as_json)
     database, date = _arguments(words, where[0])
-    with reading(database, *where, whole=format_ is not None) as opened:
+    with reading(database, *where, whole=output.format_ is not None) as opened:
         today = today_in(opened.config.zone)
         first = read_date(date, "DATE", lambda: today) if date else today
-        if format_ is None:
+        if output.format_ is None:
             _print(opened, first, days, today, limit)
         else:
             head: dict[str, object] = {"database": opened.name, "today": str(today)}
             counts = day_counts(opened.connection, first, _last(first, days), opened.config)
             head["days"] = [count._asdict() | {"date": str(count.date)} for count in counts]
             rows = _rows(opened, first, days, today)
-            write_rows(out, format_, DayRow._fields, rows, head)
+            write_rows(output.file, output.format_, DayRow._fields, rows, head)
     return OK
 
 

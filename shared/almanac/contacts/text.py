@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,6 +13,9 @@ from almanac.contacts.find import FoundContact, FoundContacts
 from almanac.plurals import plural
 from almanac.report.text import paragraph, table
 from almanac.schedule_status import Status
+
+if TYPE_CHECKING:  # what lists contacts reads columns, which a day does without
+    from almanac.contacts.listing import ListedContact
 
 PLANNED = "planned"
 _DAY_COLUMNS = ("!time", "!contact", "name", "to", "message", "channel", "status")
@@ -55,6 +59,30 @@ def print_found(console: Console, found: FoundContacts) -> None:
         table(console, columns, map(contact_cells, found.contacts), whole_lines=True)
     if not found.complete:
         paragraph(console, "There may be others: --limit shows more, a longer text fewer.")
+
+
+def print_listed(console: Console, rows: Sequence[ListedContact], more: int) -> None:
+    """Print the first of the contacts that are listed, and how many more there are."""
+    paragraph(console, plural(len(rows) + more, "row"), 0, "bold")
+    columns = [
+        "!id",
+        "name",
+        "address",
+        "phone",
+        "state",
+        "zip",
+        "message",
+        "date",
+        "status",
+        "detail",
+    ]
+    cells = [(str(row.id), row.name, *row[3:7], row.message, row.date, *row[10:]) for row in rows]
+    filled = [at for at in range(len(columns)) if at < 6 or any(row[at] for row in cells)]
+    if cells:
+        chosen = [[row[at] for at in filled] for row in cells]
+        table(console, [columns[at] for at in filled], chosen, whole_lines=True)
+    if more:
+        paragraph(console, f"and {more:,} more")
 
 
 def contact_cells(contact: FoundContact) -> tuple[object, ...]:

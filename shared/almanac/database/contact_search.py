@@ -4,8 +4,10 @@ table in spans of rows, so that it can stop at a limit or after some time."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -44,6 +46,16 @@ class ContactSearch:
         columns = self._columns
         where = f"{columns.key('id')} = :id AND {columns.whole('id')} IS NOT NULL"
         return list(self._rows(where, {"id": contact_id}))
+
+    def with_ids(self, ids: Iterable[int]) -> dict[int, Record]:
+        """Return the contacts with these ids, by id; of several with one id the first."""
+        columns = self._columns
+        where = f"{columns.key('id')} IN (SELECT value FROM carray(:ids))"
+        found: dict[int, Record] = {}
+        for record in self._rows(where, {"ids": apsw.carray(array("q", ids))}):
+            if record["id"] is not None:
+                found.setdefault(record["id"], record)
+        return found
 
     def by_address_index(self, addresses: list[str]) -> list[Record]:
         """Return the contacts with exactly one of the addresses; [] without an index of them."""
@@ -123,7 +135,7 @@ class ContactSearch:
             select[name] = columns.text(name)
         return select
 
-    def _rows(self, where: str, values: Mapping[str, str | int]) -> Iterator[Record]:
+    def _rows(self, where: str, values: Mapping[str, Any]) -> Iterator[Record]:
         columns = self._columns
         if columns.table is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TextIO, assert_never
+from typing import Literal, NamedTuple, TextIO, assert_never
 
 from almanac.errors import InputError
 from almanac.json_text import json_text
@@ -16,8 +16,15 @@ RowFormat = Literal["csv", "json"]
 _SUFFIXES: dict[str, RowFormat] = {".csv": "csv", ".json": "json"}
 
 
-def row_format(out: Path | None, as_csv: bool, as_json: bool) -> RowFormat | None:
-    """Return the format that --csv, --json or the name of --out asks for; None: text.
+class Output(NamedTuple):
+    """Where rows go, and as what: as a table for people without a format."""
+
+    format_: RowFormat | None
+    file: Path | None  # None: standard output
+
+
+def output_of(out: Path | None, as_csv: bool, as_json: bool) -> Output:
+    """Return the output that --csv, --json and --out, by its name, ask for.
 
     Raises InputError for several, for a name of another kind, or one that cannot be written.
     """
@@ -25,13 +32,13 @@ def row_format(out: Path | None, as_csv: bool, as_json: bool) -> RowFormat | Non
         raise InputError("--json or --csv: expected one of them, found both")
     given: RowFormat | None = "csv" if as_csv else "json" if as_json else None
     if out is None:
-        return given
+        return Output(given, None)
     check_out(out, "--out")
     format_ = given or _SUFFIXES.get(out.suffix.lower())
     if format_ is None:
         kinds = " or ".join(_SUFFIXES)
         raise InputError(f"--out: {out}: expected a name that ends in {kinds}")
-    return format_
+    return Output(format_, out)
 
 
 def write_rows(
