@@ -43,9 +43,12 @@ def client_of(agency: AgencyDatabase, host: str | None = None, token: str | None
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three contacts, of whom a campaign reaches one and a state's rule protects one."""
     agency = Agency(tmp_path_factory.mktemp("serve") / "agency.sqlite3")
-    agency.contact(1, birth_date="1960-03-01", carrier=HOSTILE)
+    for name in ("first_name", "last_name"):
+        agency.query(f"ALTER TABLE contacts ADD COLUMN {name} TEXT")
+    agency.contact(1, birth_date="1960-03-01", carrier=HOSTILE, last_name=HOSTILE)
     agency.contact(2, "NY", birth_date="1960-03-01")
-    agency.contact(3, birth_date="1960-04-01", effective_date="2020-05-01")
+    named = {"first_name": "Ada", "last_name": "Lovelace"}
+    agency.contact(3, birth_date="1960-04-01", effective_date="2020-05-01", **named)
     agency.campaign(7, HOSTILE, days_before_event=14)
     for contact in (1, 2, 9):
         agency.target(7, "2027-01-15", contact)
@@ -61,8 +64,11 @@ def client(planned: Path) -> FlaskClient:
 
 PAGES = {
     "/": "Planned as of 2026-11-21",
-    "/contact/3": "Contact 3 gets 2 messages",
+    "/contact/3": "Contact 3, Ada Lovelace",
     "/contact/3?on=2027-03-01": "On 2027-03-01",
+    "/contacts?q=lace": "Ada Lovelace",
+    "/contacts?q=nothing": "None found",
+    "/day?on=2027-02-15": "birthday",
     "/campaigns": "&lt;script&gt;",
     "/campaign/7": "Year-round exclusion for NY",
     "/report": "The year, day by day",
@@ -76,6 +82,10 @@ def test_a_page_says_what_the_database_has_and_escapes_it(client: FlaskClient, p
     assert answer.status_code == 200
     assert PAGES[path] in answer.text
     assert HOSTILE not in answer.text
+
+
+def test_an_id_leads_to_the_contact(client: FlaskClient) -> None:
+    assert client.get("/contacts?q=3").location == "/contact/3"
 
 
 def test_no_page_may_load_anything_from_elsewhere_or_be_framed(client: FlaskClient) -> None:

@@ -8,20 +8,31 @@ from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from almanac.errors import AlmanacError, DatabaseBusy, DatabaseError, RequestError, TransientError
 from almanac.logs import get_log
-from almanac.serve import campaign_page, contact_page, report_page, start_page, what_if_page
+from almanac.serve import (
+    campaign_page,
+    contact_page,
+    contacts_page,
+    day_page,
+    report_page,
+    start_page,
+    what_if_page,
+)
 from almanac.serve.guard import Guard, with_headers
 from almanac.serve.pages import asset, page
 from almanac.serve.site import Site
 
 MOST_BYTES = 10_000  # of what a form sends
 
-View = Callable[..., Response]
+View = Callable[..., AnyResponse]
 VIEWS: dict[str, View] = {
     "/": start_page.start,
     "/contact/<int(signed=True):contact_id>": contact_page.contact,
+    "/contacts": contacts_page.contacts,
+    "/day": day_page.day,
     "/campaigns": campaign_page.campaigns,
     "/campaign/<int:instance_id>": campaign_page.campaign,
     "/report": report_page.report,

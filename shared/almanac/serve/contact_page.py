@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
+from almanac.contacts.find import find
+from almanac.database.opening import map_errors
 from almanac.explain.explain import explain_contact
 from almanac.explain.lookup import Question
 from almanac.explain.text import ANSWERS, in_words
@@ -14,12 +16,16 @@ from almanac.serve.year_chart import year_chart
 
 def contact(site: Site, contact_id: int) -> Response:
     """Return the page of a contact; with `on`, also why each message is not sent on that day."""
+    about = site.about()
     found = explain_contact(site.agency, contact_id, Question(on=day_in("on")))
+    with site.agency.open() as source, map_errors(source.path):
+        named = find(source.connection, str(contact_id), about.config.contacts, 1).contacts
+    name = f", {named[0].name}" if named and named[0].name else ""
     return page(
         site,
         "contact.html.j2",
-        f"Contact {contact_id}",
-        about=site.about(),
+        f"Contact {contact_id}{name}",
+        about=about,
         found=found,
         chart=year_chart(found),
         answers=ANSWERS,
