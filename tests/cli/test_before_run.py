@@ -12,6 +12,7 @@ from almanac.statistics.file_report import overview
 from almanac.status.organization import organization_status
 from tests.support.cli_calls import AS_OF, Answer, almanac
 from tests.support.clouds import NOW, Cloud
+from tests.support.database_agencies import change
 from tests.support.tiny import Agency
 
 ROWS = """SELECT contact_id, email_type, event_year, event_month, event_day, status, skip_reason
@@ -73,7 +74,7 @@ def test_columns_by_another_name_are_named_first(
     assert "Warning: the state of no contact can be read" in _flat(ran)
     for answer in (checked, ran):
         for name, column in (("zip_code", "zip"), ("birth_date", "dob"), ("phone_number", "phone")):
-            text = f"contacts has no column {name}; there is `{column}`: map it to {name}: almanac "
+            text = f"no contact has a {name}; there is `{column}`: map it to {name}: almanac "
             text += f"config set crm.sqlite3 contacts.columns.{name}={column}"
             assert text in _flat(answer)
         first = answer.out.index("Warning: ")
@@ -103,6 +104,32 @@ def test_nothing_depends_on_states_without_rules_or_contacts(tmp_path: Path) -> 
     config = tmp_path / "config.yaml"
     config.write_text("organization: {send_without_zipcode_for_universal: false}")
     assert run(tiny, "--config", config).code == 0
+
+
+def test_a_column_without_any_value_is_no_column(tmp_path: Path) -> None:
+    tiny = Agency(tmp_path / "agency.sqlite3")
+    tiny.contact(1, zip_code="75201", birth_date=" ", birthday="")
+    tiny.query("ALTER TABLE contacts ADD COLUMN dob TEXT")
+    assert "there is `dob`" not in almanac("check", tiny.path).out
+    tiny.query("UPDATE contacts SET dob = '1951-03-14'")
+    assert "no contact has a birth_date; there is `dob`" in _flat(almanac("check", tiny.path))
+    tiny.query("UPDATE contacts SET birthday = '1951-03-14'")
+    assert "there is `dob`" not in almanac("check", tiny.path).out
+
+
+def test_a_file_without_id_and_email_is_answered_by_the_command_that_names_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "crm.sqlite3"
+    path.touch()
+    change(path, "CREATE TABLE contacts (customer_no INTEGER PRIMARY KEY, contact_mail TEXT)")
+    answer = almanac("check", path)
+    assert answer.code == 2
+    assert answer.err.endswith(
+        "has no column id and no email; it has customer_no, contact_mail; name the one that is "
+        f"meant: almanac config set {path} contacts.columns.id=customer_no "
+        "contacts.columns.email=COLUMN\n"
+    )
 
 
 def test_most_birth_dates_that_cannot_be_read_are_said_first(tiny: Agency) -> None:

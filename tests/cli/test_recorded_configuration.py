@@ -167,3 +167,31 @@ def test_one_that_cannot_be_read_is_replaced_by_an_earlier_one(texas: Agency) ->
     answer = almanac("config", "restore", texas.path, 1)
     assert "in place of one that cannot be read" in " ".join(answer.out.split())
     assert FileDatabase(texas.path).config() == load_config(CLOSED)
+
+
+def test_a_recorded_configuration_that_cannot_be_read_is_opened_as_it_is(
+    texas: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texas.query("UPDATE config_versions SET config_data = 'horizon: 300'")
+    assert almanac("config", "show", texas.path).code == 2
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "true")
+    answer = almanac("config", "edit", texas.path)
+    assert (answer.code, "horizon: unknown key" in answer.err) == (2, True)
+    monkeypatch.setenv("EDITOR", "sed -i s/^horizon:/horizon_days:/")
+    answer = almanac("config", "edit", texas.path)
+    assert (answer.code, "in place of one that cannot be read" in answer.out) == (0, True)
+    assert FileDatabase(texas.path).config() == Config(horizon_days=300)
+
+
+def test_in_a_store_without_a_configuration_the_defaults_hold_for_every_command(
+    texas: Agency,
+) -> None:
+    folder = texas.path.parent / "store"
+    of_store = ("--org", "7", "--store", folder)
+    assert almanac("store", "push", "7", texas.path, "--store", folder).code == 0
+    (folder / "orgs/7/config.yaml").unlink()
+    shown = almanac("config", "show", *of_store).out
+    assert shown.startswith("# Configuration: the defaults, since organization 7 has none.")
+    found = json.loads(almanac("explain", *of_store, "--contact", 1, "--json").out)
+    assert found["configuration"].startswith("the defaults, since organization 7 has no ")

@@ -15,6 +15,7 @@ from almanac.storage.versions import list_versions
 from tests.support.cli_calls import AS_OF, Answer, agency, almanac, check_import
 from tests.support.database_agencies import change, make
 from tests.support.sampling import sampled
+from tests.support.tiny import Agency
 
 ORG = "206"
 TAKEN = ("added", "ended", "unchanged")
@@ -577,3 +578,16 @@ def test_a_mistyped_address_is_no_success(path: Path) -> None:
     told = " ".join(suppression("add", path, "--email", email, "--on", AS_OF).out.split())
     assert "1 contact has this address. It stops " in told
     assert answer("add", path, "--phone", "+1 999 111 2222")["contacts"] == 0
+
+
+def test_a_mistyped_phone_number_is_no_success(tmp_path: Path) -> None:
+    tiny = Agency(tmp_path / "agency.sqlite3")
+    tiny.contact(7, phone_number="(512) 555-0123")
+    tiny.contact(8, phone_number="1-720-555-0199")
+    for mistyped, nearest in (("512 555 0132", [7]), ("5125550113", [7]), ("720555099", [8])):
+        near = answer("add", tiny.path, "--phone", f"{mistyped:0<10}")["near"]
+        assert [each["contact"] for each in near] == nearest
+    told = " ".join(suppression("add", tiny.path, "--phone", "512-555-0124").out.split())
+    assert "No contact has this number. The nearest: 5125550123 (contact 7)." in told
+    told = suppression("add", tiny.path, "--phone", "305-111-4444").out
+    assert "No number of a contact is like it." in told

@@ -11,7 +11,6 @@ import typer
 
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange, without_ids
-from almanac.database.likely_columns import likely_columns
 from almanac.database.reading import Snapshot
 from almanac.errors import AlmanacError, InputError
 from almanac.organizations.agency_database import FileDatabase
@@ -35,7 +34,7 @@ def check_before_run(
     with FileDatabase(path).open() as source:
         snapshot = Snapshot(source)
         unread = None if without_states else no_state_read(snapshot, config)
-        likely = likely_columns(snapshot.contact_columns(config.contacts)) if unread else {}
+        likely = snapshot.likely_columns(config.contacts) if unread else {}
         jump = None
         if not (yes or options.dry_run):
             jump = day_jump(snapshot, as_of(config, options), config.horizon_days)

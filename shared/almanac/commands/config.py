@@ -116,7 +116,7 @@ def edit(
     """Open the configuration as YAML in the editor of VISUAL or EDITOR, and record what is saved.
 
     After a mistake the editor opens again, if that is wanted; nothing is written unless it is
-    valid.
+    valid. A configuration that cannot be read is opened as it is, with what is wrong on top.
     """
     place = config_place(agency_of(database, org, store))
     there = place.text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import apsw
 
 from almanac.config import ContactColumns
@@ -42,14 +44,15 @@ def contacts_named(table: TableInfo | None, settings: ContactColumns, file: str)
     ]
     if problems:
         raise ConfigError("\n".join(problems))
-    for name in REQUIRED:
-        if not columns.has(name):
-            likely = likely_columns(columns).get(name)
-            raise DatabaseError(
-                f"{file}: table contacts has no column {name}; it has {', '.join(there)}; "
-                f"contacts.columns.{name} of the configuration takes the name that it has here"
-                + (f", probably {likely!r}" if likely else "")
-            )
+    missing = [name for name in REQUIRED if not columns.has(name)]
+    if missing:
+        likely = likely_columns(columns)
+        named = [f"contacts.columns.{name}={likely.get(name, 'COLUMN')}" for name in missing]
+        raise DatabaseError(
+            f"{file}: table contacts has no column {' and no '.join(missing)}; it has "
+            f"{', '.join(there)}; name the one that is meant: "
+            f"almanac config set {shlex.quote(file)} {' '.join(named)}"
+        )
     return columns
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from almanac.database.schema import CONTACT_ALIASES
 from almanac.database.sql import Columns
 
 # by Almanac's name: other names, in lower case and without what is neither letter nor digit
 _OTHER_NAMES = {
-    "id": ("contactid", "customerid", "clientid", "customerno"),
+    "id": (
+        *("contactid", "customerid", "clientid", "memberid"),
+        *("contactno", "customerno", "clientno", "contactnumber", "customernumber"),
+    ),
     "email": ("emailaddress", "mail", "contactemail", "primaryemail"),
     "zip_code": ("zip", "zip5", "postalcode", "postal", "postcode", "homezip", "mailingzip"),
     "state": ("statecode", "st", "usstate", "province", "homestate", "mailingstate", "stateabbr"),
     "birth_date": ("dob", "dateofbirth", "bday", "birth"),
     "effective_date": (
         *("policyeffectivedate", "policydate", "effdate", "policystartdate", "startdate"),
+        *("policystart", "coveragestart", "effectiveon"),
         *("coveragestartdate", "coverageeffectivedate", "effective"),
     ),
     "carrier": ("carriername", "insurancecarrier", "insurer", "insurancecompany"),
@@ -29,10 +33,14 @@ _OTHER_NAMES = {
 _SIMILAR = 0.85  # so that birth_dat is birth_date, and status is not state
 
 
-def likely_columns(columns: Columns) -> dict[str, str]:
+def likely_columns(
+    columns: Columns, is_empty: Callable[[str], bool] = lambda column: False
+) -> dict[str, str]:
     """Return the columns that probably hold what `contacts` seems to lack, by Almanac's name.
 
-    columns: of contacts, as `contact_columns.contacts_named` returns them.
+    columns: of contacts, as `contact_columns.contacts_named` returns them. is_empty: whether no
+    contact has a value in a column of the table, which counts as lacking it, unless it is mapped.
+    It is asked only where another column is likely.
     """
     if columns.table is None:
         return {}
@@ -40,12 +48,12 @@ def likely_columns(columns: Columns) -> dict[str, str]:
     free = {_plain(name): name for name in reversed(columns.table.columns) if name not in read}
     found = {}
     for name, others in _OTHER_NAMES.items():
-        alias = CONTACT_ALIASES.get(name, name)
-        if columns.has(name) or columns.has(alias):
-            continue
         named = next((free[each] for each in (_plain(name), *others) if each in free), None)
         named = named or _similar(name, free)
-        if named is not None:
+        if named is None or name in columns.named:
+            continue
+        read_there = {name, CONTACT_ALIASES.get(name, name)} & columns.table.columns.keys()
+        if not read_there or (all(map(is_empty, read_there)) and not is_empty(named)):
             found[name] = named
     return found
 

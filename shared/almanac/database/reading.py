@@ -18,8 +18,9 @@ from almanac.config import ContactColumns
 from almanac.contact_ranges import ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
-from almanac.database.catalog import Record
+from almanac.database.catalog import Record, quoted
 from almanac.database.config_versions import open_record, recorded_versions
+from almanac.database.likely_columns import likely_columns
 from almanac.database.occupancy import count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
 from almanac.database.older_plans import scheduled_by_others
@@ -197,6 +198,15 @@ class Snapshot:
     def contact_columns(self, settings: ContactColumns) -> Columns:
         """Return the columns of contacts; raises as `contact_columns.contacts_named`."""
         return self._tables.contacts(settings)
+
+    def likely_columns(self, settings: ContactColumns) -> dict[str, str]:
+        """Return `likely_columns` of contacts, where a column without a value counts as missing."""
+        return likely_columns(self._tables.contacts(settings), self._is_empty)
+
+    def _is_empty(self, column: str) -> bool:
+        text = trimmed(f"CAST({quoted(column)} AS TEXT)")
+        sql = f"SELECT EXISTS (SELECT 1 FROM contacts WHERE {text} <> '')"
+        return not self._tables.number(sql)
 
     def has_legacy_rate_increases(self) -> bool:
         """Return whether the migration has rows of the replaced type to turn into targets."""

@@ -108,17 +108,14 @@ def _by_number(
 ) -> Iterator[tuple[Scope, Ids]]:
     """Yield contacts by the rows that name a phone number."""
     columns = columns_of(connection, SUPPRESSIONS.name)
-    contacts = contacts_of(connection, settings)
     wanted: dict[Scope, set[str]] = defaultdict(set)
     for row in rows(connection, day, f"{trimmed(columns.text('phone'))} <> ''"):
         if row.state == IN_FORCE and (number := bare_number(row.phone)):
             wanted[row.scope].add(number)
     if not wanted:
         return
-    sql = f"SELECT {contacts.whole('id')}, {contacts.text('phone_number')} FROM main.contacts "
-    where = f"WHERE {_first_of_each(contacts)} AND {contacts.text('phone_number')} <> ''"
-    found = RowReader(Path(connection.filename), connection).read(sql + where, (), _PHONES)
-    numbers, ids = _bare_numbers(found["phone"].combine_chunks()), found["id"].to_numpy()
+    contacts, numbers = phone_numbers(connection, settings)
+    ids = contacts.to_numpy()
     for scope, some in wanted.items():
         there = pc.is_in(numbers, value_set=pa.array(sorted(some)))
         yield scope, ids[there.to_numpy(zero_copy_only=False)]
@@ -126,12 +123,19 @@ def _by_number(
 
 def with_number(connection: apsw.Connection, phone: str, settings: ContactColumns) -> int:
     """Return the number of contacts that have a phone number."""
+    numbers = phone_numbers(connection, settings)[1]
+    return int(pc.sum(pc.equal(numbers, bare_number(phone))).as_py() or 0)
+
+
+def phone_numbers(
+    connection: apsw.Connection, settings: ContactColumns
+) -> tuple[pa.Array, pa.Array]:
+    """Return the ids of the contacts that have a phone number, and their bare numbers."""
     contacts = contacts_of(connection, settings)
     sql = f"SELECT {contacts.whole('id')}, {contacts.text('phone_number')} FROM main.contacts "
     where = f"WHERE {_first_of_each(contacts)} AND {contacts.text('phone_number')} <> ''"
     found = RowReader(Path(connection.filename), connection).read(sql + where, (), _PHONES)
-    numbers = _bare_numbers(found["phone"].combine_chunks())
-    return int(pc.sum(pc.equal(numbers, bare_number(phone))).as_py() or 0)
+    return found["id"].combine_chunks(), _bare_numbers(found["phone"].combine_chunks())
 
 
 def _bare_numbers(texts: pa.Array) -> pa.Array:

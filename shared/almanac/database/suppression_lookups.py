@@ -6,17 +6,20 @@ import difflib
 
 import apsw
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES, ContactColumns
 from almanac.database.catalog import as_text, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sql import columns_of, trimmed
-from almanac.database.suppressed_contacts import suppressed
+from almanac.database.suppressed_contacts import phone_numbers, suppressed
 from almanac.database.suppressions import ALL_CAMPAIGNS, address
 from almanac.frames import Ids
+from almanac.phone_number import bare_number
 
-NEAREST, ALIKE = 3, 0.8  # addresses that are named, and how alike they are at least
-LONGER, COMPARED = 3, 5_000  # characters by which lengths differ; addresses compared one by one
+NEAREST, ALIKE = 3, 0.8  # addresses or numbers that are named, and how alike they are at least
+LONGER, COMPARED = 3, 5_000  # characters by which lengths differ; those compared one by one
 
 
 def known_types(connection: apsw.Connection) -> frozenset[str]:
@@ -87,6 +90,29 @@ def near_addresses(
     )
     encoding = str(scalar(connection, "PRAGMA encoding"))
     contacts = {as_text(blob, encoding): int(contact) for blob, contact in found}
+    close = difflib.get_close_matches(wanted, contacts, n=NEAREST, cutoff=ALIKE)
+    return [(each, contacts[each]) for each in close]
+
+
+def near_numbers(
+    connection: apsw.Connection, phone: str, settings: ContactColumns
+) -> list[tuple[str, int]]:
+    """Return the bare numbers of contacts that are most like one, each with its first contact.
+
+    Compared are those that share the first or the last half of their digits, or a few of both.
+    """
+    wanted = bare_number(phone)
+    half, few = len(wanted) // 2, len(wanted) // 3
+    ids, numbers = phone_numbers(connection, settings)
+    alike = pc.or_(
+        pc.or_(pc.starts_with(numbers, wanted[:half]), pc.ends_with(numbers, wanted[-half:])),
+        pc.and_(pc.starts_with(numbers, wanted[:few]), pc.ends_with(numbers, wanted[-few:])),
+    )
+    lengths = pc.utf8_length(numbers)
+    alike = pc.and_(alike, pc.less_equal(pc.abs(pc.subtract(lengths, len(wanted))), 1))
+    found = pa.table({"number": numbers.filter(alike), "id": ids.filter(alike)})
+    rows = found.group_by("number").aggregate([("id", "min")]).slice(0, COMPARED)
+    contacts = dict(zip(rows["number"].to_pylist(), rows["id_min"].to_pylist(), strict=True))
     close = difflib.get_close_matches(wanted, contacts, n=NEAREST, cutoff=ALIKE)
     return [(each, contacts[each]) for each in close]
 

@@ -9,7 +9,11 @@ from pydantic import BaseModel
 
 from almanac.config import ContactColumns
 from almanac.database.suppressed_contacts import with_number
-from almanac.database.suppression_lookups import near_addresses, with_address
+from almanac.database.suppression_lookups import (
+    near_addresses,
+    near_numbers,
+    with_address,
+)
 from almanac.database.suppressions import Suppression
 from almanac.delivery import suppressions
 from almanac.delivery.suppressions import Effect
@@ -22,12 +26,20 @@ class NearAddress(BaseModel):
     contact: int
 
 
+class NearNumber(BaseModel):
+    """A phone number that a contact has, in digits."""
+
+    phone: str
+    contact: int
+
+
 class AddedSuppression(BaseModel):
     """What became of one suppression."""
 
     added: bool  # False: one in force says the same
     contacts: int  # that have its id, its address or its number
-    near: list[NearAddress] = []  # the nearest addresses, where no contact has this one
+    # the nearest addresses or numbers, where no contact has this one
+    near: list[NearAddress | NearNumber] = []
     stops: Effect  # the planned messages that only this one stops
     effect: Effect  # those that all in force stop
     same_address: int  # other contacts with the address, who still get messages
@@ -40,9 +52,11 @@ def add(
     before = suppressions.stopped(connection, day, settings)
     added = suppressions.add(connection, new, day, settings)
     after = suppressions.stopped(connection, day, settings)
-    contacts, near = 1, []
+    contacts, near = 1, list[NearAddress | NearNumber]()
     if new.phone:
         contacts = with_number(connection, new.phone, settings)
+        found = [] if contacts else near_numbers(connection, new.phone, settings)
+        near = [NearNumber(phone=phone, contact=contact) for phone, contact in found]
     elif new.email and not new.contact_id:
         contacts = with_address(connection, new.email, settings)
         found = [] if contacts else near_addresses(connection, new.email, settings)

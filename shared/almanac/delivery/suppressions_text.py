@@ -10,7 +10,7 @@ from rich.console import Console
 
 from almanac.csv_input.rejects import Rejects
 from almanac.database.suppressions import IN_FORCE, Suppression
-from almanac.delivery.added_suppression import AddedSuppression
+from almanac.delivery.added_suppression import AddedSuppression, NearAddress
 from almanac.delivery.suppressions import Effect, Loaded, SuppressionCount
 from almanac.plurals import plural
 from almanac.report.text import listed, paragraph, table
@@ -64,8 +64,10 @@ def _whose(new: Suppression, done: AddedSuppression) -> str:
         return f"{plural(done.contacts, 'contact has', 'contacts have')} this {what}."
     text = f"No contact has this {what}."
     if not done.near:
-        return text if new.phone else f"{text} No address of a contact is like it."
-    near = ", ".join(f"{each.email} (contact {each.contact})" for each in done.near)
+        return f"{text} No {what} of a contact is like it."
+    names = [each.email if isinstance(each, NearAddress) else each.phone for each in done.near]
+    contacts = [each.contact for each in done.near]
+    near = ", ".join(f"{name} (contact {id_})" for name, id_ in zip(names, contacts, strict=True))
     return f"{text} The nearest: {near}."
 
 

@@ -152,17 +152,16 @@ def basis_of(
 def configuration_of(database: OpenDatabase, question: Question) -> tuple[Config, str]:
     """Return the configuration and where it comes from.
 
-    By default it is the organization's in the store, else the one that the last run recorded,
-    else the defaults.
+    By default it is the one by which the next run would plan: in a store the organization's, of a
+    file the recorded one; the defaults where there is none.
     """
     if question.config is not None:
         return question.config.config, question.config.words
     agency = database.agency
-    if (
-        isinstance(agency, StoreDatabase)
-        and agency.store.stat(layout.config(agency.org)) is not None
-    ):
-        return agency.config(), "that of the organization"
+    if isinstance(agency, StoreDatabase):
+        there = agency.store.stat(layout.config(agency.org)) is not None
+        none = f"the defaults, since {agency.name} has no {layout.config(agency.org)}"
+        return agency.config(), "that of the organization" if there else none
     recorded = named_recorded_config(Snapshot(database.source), database.name)
     if recorded is not None:
         return recorded.config, recorded.words

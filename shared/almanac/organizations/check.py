@@ -18,7 +18,6 @@ from almanac.contact_ranges import ContactRange, covering
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.contact_columns import unknown_flags
 from almanac.database.inspection import inspect
-from almanac.database.likely_columns import likely_columns
 from almanac.database.oddities import Oddities
 from almanac.database.range_tables import (
     ANSWERS,
@@ -163,7 +162,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
             issues,
             dates_given,
         ),
-        "likely_columns": likely_columns(contacts),
+        "likely_columns": snapshot.likely_columns(settings),
         "split_overlaps": split_overlaps(context),
         "unknown_flags": unknown_flags(contacts, settings),
         **unreadable(oddities),

@@ -25,7 +25,13 @@ from almanac.database.config_versions import (
 from almanac.database.migrations import complete
 from almanac.database.opening import map_errors
 from almanac.database.schema import CONFIG_VERSIONS
-from almanac.errors import AlmanacError, DatabaseError, PreconditionFailed, RequestError
+from almanac.errors import (
+    AlmanacError,
+    ConfigError,
+    DatabaseError,
+    PreconditionFailed,
+    RequestError,
+)
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.organizations.earlier_configs import earlier_configs, replace_config
 from almanac.organizations.organizations import is_there
@@ -71,7 +77,7 @@ class ConfigPlace(Protocol):
         ...
 
     def editable(self, text: str | None) -> str:
-        """Return a text of this place as people edit it."""
+        """Return a text of this place as people edit it; as it is, if it cannot be read."""
         ...
 
     def with_values(self, text: str | None, values: dict[str, str | None]) -> str:
@@ -125,7 +131,11 @@ class FileConfig:
 
     def editable(self, text: str | None) -> str:
         title = f"The configuration of {self.name}."
-        return document(plain_settings(self.parsed(text)), title)
+        try:
+            return document(plain_settings(self.parsed(text)), title)
+        except ConfigError as error:
+            problems = "".join(f"# {line}\n" for line in str(error).splitlines())
+            return f"# {title} It cannot be read:\n{problems}{text}\n"
 
     def with_values(self, text: str | None, values: dict[str, str | None]) -> str:
         config = self.parsed(text)

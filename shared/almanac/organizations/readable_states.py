@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from almanac.config import Config
-from almanac.database.likely_columns import likely_columns
 from almanac.database.reading import Snapshot
 from almanac.planning.contacts import UNKNOWN, states_of
 from almanac.planning.texts import trimmed
@@ -41,7 +40,11 @@ def no_state_read(snapshot: Snapshot, config: Config) -> str | None:
         why = f"found {named}" if named else "they are empty"
     if not len(snapshot.contact_ids(config.contacts)):
         return None
-    maybe = {name: column for name, column in likely_columns(columns).items() if name in _STATES}
+    maybe = {
+        name: column
+        for name, column in snapshot.likely_columns(config.contacts).items()
+        if name in _STATES
+    }
     there = " and ".join(f"`{column}`" for column in maybe.values())
     return (
         f"neither state nor ZIP code of any of the {contacts:,} contacts can be read ({why}"

@@ -100,7 +100,7 @@ class RunSummary(BaseModel):
     # opt-out and consent columns of the configuration that contacts does not have, in words
     unknown_flags: list[str] = []
     alerts: list[str] = []  # what cannot be read of all or of most contacts, in words
-    # by name of a column that contacts lacks: the one that probably is meant
+    # by name of a column that contacts lacks, or has empty: the one that probably is meant
     likely_columns: dict[str, str] = {}
     shared_addresses: SharedAddresses | None = None  # of a run over all contacts
     # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events

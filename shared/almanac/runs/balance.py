@@ -19,7 +19,6 @@ from almanac.balancing.place import NoDayCodes, place
 from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database.contact_columns import unknown_flags
-from almanac.database.likely_columns import likely_columns
 from almanac.database.oddities import Oddities
 from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
@@ -106,6 +105,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         shared = shared_addresses_of(snapshot, settings) if of_all else None
         by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
         columns = snapshot.contact_columns(settings)
+        likely = snapshot.likely_columns(settings)
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot, settings)
     skip = NoDayCodes(
@@ -126,7 +126,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         shared_addresses=shared,
         scheduled_by_others=by_others,
         unknown_flags=unknown_flags(columns, settings),
-        likely_columns=likely_columns(columns),
+        likely_columns=likely,
         fixed=fixed[0],
         before=before,
         suppressions=suppressions,

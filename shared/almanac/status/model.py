@@ -80,7 +80,7 @@ class DataQuality(BaseModel):
     left_out: list[LeftOut]
     split_overlaps: list[str] = []  # instances of one split group that share contacts
     alerts: list[str] = []  # what cannot be read of all or of most contacts
-    likely_columns: dict[str, str] = {}  # by name of a column that contacts lacks: another
+    likely_columns: dict[str, str] = {}  # by name of what contacts seems to lack
     unknown_flags: list[str] = []  # configured opt-out and consent columns that do not exist
 
 
