@@ -72,7 +72,8 @@ def test_a_day_has_several_names_before_or_behind_the_database(
 
 def test_csv_has_a_row_for_each_message(database: Path, tmp_path: Path) -> None:
     out = tmp_path / "tomorrow.csv"
-    assert almanac("day", database, "tomorrow", "--out", out).code == 0
+    said = almanac("day", database, "tomorrow", "--out", out).out
+    assert said.split() == ["3", "rows:", str(out)]
     text = out.read_bytes().decode()
     assert almanac("day", database, "tomorrow", "--csv").out == text
     rows = list(csv.DictReader(io.StringIO(text)))

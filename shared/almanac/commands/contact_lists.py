@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 from almanac.campaigns.repository import Campaigns
 from almanac.commands.dates import today_in
+from almanac.commands.output import print_rows
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
 from almanac.contacts import listing
@@ -19,7 +20,7 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.names import date_of_run
 from almanac.organizations.agency_database import AgencyDatabase
-from almanac.report.row_file import Output, write_rows
+from almanac.report.row_file import Output
 from almanac.report.text import console_for
 
 ListKind = Literal["issue", "skip_reason", "state", "campaign"]
@@ -42,7 +43,7 @@ def list_contacts(
             more = sum(1 for _ in rows)
         else:
             head = {"database": agency.name, kind: value}
-            write_rows(output.file, output.format_, ListedContact._fields, rows, head)
+            print_rows(output, output.format_, ListedContact._fields, rows, head)
         progress("contacts", 1, 1)
     if output.format_ is None:
         print_listed(console_for(sys.stdout), first, more)

@@ -11,11 +11,12 @@ import typer
 from almanac.commands.exit_codes import FAILURE, OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsCsv, AsJson, MaybeDatabase, MaybeOrg, RowsOut, Store
+from almanac.commands.output import print_rows
 from almanac.commands.reading import reading
 from almanac.contacts.find import LIMIT, FoundContact, find
 from almanac.contacts.text import print_found
 from almanac.errors import InputError
-from almanac.report.row_file import output_of, write_rows
+from almanac.report.row_file import output_of
 from almanac.report.text import console_for
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 app = new_app(
     name="contacts",
     help="Find contacts by name, address, phone number or id, and list them.",
-    epilog="Start with: almanac contacts find agency.sqlite3 'ada lovelace'",
+    epilog="Start with: almanac contacts find agency.sqlite3 donna",
     no_args_is_help=True,
 )
 
@@ -32,7 +33,7 @@ app = new_app(
 @app.command(
     "find",
     short_help="Find contacts by name, address, phone or id.",
-    epilog="Example: almanac contacts find agency.sqlite3 'ada love'",
+    epilog="Example: almanac contacts find agency.sqlite3 donna",
 )
 def find_(
     words: Annotated[
@@ -66,7 +67,7 @@ def find_(
         print_found(console_for(sys.stdout), found)
     else:
         head = {"text": found.text, "by": found.by, "complete": found.complete}
-        write_rows(output.file, output.format_, FoundContact._fields, found.contacts, head)
+        print_rows(output, output.format_, FoundContact._fields, found.contacts, head)
     return OK if found.contacts else FAILURE
 
 

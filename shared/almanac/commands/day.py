@@ -16,11 +16,12 @@ from almanac.commands.dates import is_date, read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsCsv, AsJson, MaybeOrg, RowsOut, Store
+from almanac.commands.output import print_rows
 from almanac.commands.reading import Reading, reading
 from almanac.contacts.day import DayRow, day_counts, day_rows
 from almanac.contacts.text import print_day, print_week
 from almanac.errors import InputError
-from almanac.report.row_file import Output, output_of, write_rows
+from almanac.report.row_file import Output, output_of
 from almanac.report.text import console_for
 
 app = new_app()
@@ -94,7 +95,7 @@ def _show(
             counts = day_counts(opened.connection, first, _last(first, days), opened.config)
             head["days"] = [count._asdict() | {"date": str(count.date)} for count in counts]
             rows = _rows(opened, first, days, today)
-            write_rows(output.file, output.format_, DayRow._fields, rows, head)
+            print_rows(output, output.format_, DayRow._fields, rows, head)
     return OK
 
 

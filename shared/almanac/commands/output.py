@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 
-from almanac.report.text import console_for
+from almanac.plurals import plural
+from almanac.report.row_file import Output, RowFormat, write_rows
+from almanac.report.table import Cell
+from almanac.report.text import console_for, paragraph
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -22,6 +25,19 @@ def print_result(found: M, as_json: bool, print_text: Callable[[Console, M], Non
         print(found.model_dump_json())
     else:
         print_text(console_for(sys.stdout), found)
+
+
+def print_rows(
+    output: Output,
+    format_: RowFormat,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    head: Mapping[str, object],
+) -> None:
+    """Write rows as `write_rows`, and say so if they go to a file."""
+    count = write_rows(output.file, format_, columns, rows, head)
+    if output.file is not None:
+        paragraph(console_for(sys.stdout), f"{plural(count, 'row')}: {output.file}", indent=0)
 
 
 def print_json(**values: object) -> None:
