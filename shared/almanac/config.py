@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from almanac.config_rules import (
     Rules,
     RuleSet,
     State,
+    StateRule,
     resolved,
     that_differ,
     written,
@@ -195,6 +197,10 @@ class Config(Section):
     def rules(self) -> Rules:
         """The rules that hold, by state: those of `state_rules`, of other states the set's."""
         return resolved(self.rule_set, self.state_rules)
+
+    def keep_rules(self, rules: Mapping[str, Sequence[StateRule]]) -> None:
+        """Set the rules that hold, whatever the rule set has become since they were resolved."""
+        self.__dict__["rules"] = {state: tuple(each) for state, each in rules.items()}
 
     @property
     def zone(self) -> ZoneInfo:

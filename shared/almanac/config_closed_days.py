@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from almanac.config_problems import Takes, near
-from almanac.config_values import Section
+from almanac.config_values import VALID, Section
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DATE = "a date as YYYY-MM-DD, such as 2026-12-24"
@@ -29,17 +29,31 @@ def _valid_date(text: str) -> str:
     raise ValueError(f"is not {DATE}")
 
 
-def _valid_holidays(code: str) -> str:
+def _valid_holidays(code: str, info: ValidationInfo) -> str:
+    if info.context is VALID or _has_holidays(code):
+        return code
     import holidays
 
     known = holidays.list_supported_countries(include_aliases=False)
-    country, _, part = code.partition("-")
+    country = code.partition("-")[0]
     if country not in known:
         raise ValueError(f"is not {HOLIDAYS}{near(country, known)}")
-    if code != country and part not in known[country]:
-        parts = [f"{country}-{each}" for each in known[country]]
-        raise ValueError(f"is not {HOLIDAYS}{near(code, parts, cutoff=0.8)}")
-    return code
+    parts = [f"{country}-{each}" for each in known[country]]
+    raise ValueError(f"is not {HOLIDAYS}{near(code, parts, cutoff=0.8)}")
+
+
+def _has_holidays(code: str) -> bool:
+    """Return whether the code is one of the library; of its countries only one is imported."""
+    import holidays
+
+    country, _, part = code.partition("-")
+    if not re.fullmatch(r"[A-Z]{2}", country):  # the library knows countries by other names too
+        return False
+    try:
+        found = holidays.country_holidays(country)
+    except NotImplementedError:
+        return False
+    return found.country == country and (code == country or part in found.subdivisions)
 
 
 Date = Annotated[str, AfterValidator(_valid_date), Takes(DATE)]

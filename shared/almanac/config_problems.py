@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -206,10 +206,9 @@ def _quotes(found: object, annotation: object, metadata: Iterable[object]) -> st
 
 
 def _is_valid(text: str, metadata: Iterable[object]) -> bool:
+    checks = [item for item in metadata if isinstance(item, AfterValidator)]
     try:
-        for item in metadata:
-            if isinstance(item, AfterValidator):
-                item.func(text)  # type: ignore[call-arg]
+        TypeAdapter(Annotated[(str, *checks)] if checks else str).validate_python(text)
     except ValueError:
         return False
     return True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_serializer, model_validator
 
 from almanac import civil
 from almanac.config import Config
+from almanac.config_rules import StateRule
+from almanac.config_values import VALID
 from almanac.planning.instance_fields import Split, overrides_of, text_of, type_fields
 
 LEGACY_TYPE, LEGACY_NAME = "rate_increase", "legacy_rate_increase"
@@ -76,11 +78,30 @@ class RunContext(BaseModel):
     as_of: dt.date
     t0: dt.date
     config: Config
+    # by state, as they were when the run was planned; None: those of the configuration
+    rules: dict[str, list[StateRule]] | None = None
     instances: list[Instance]
     aep_replaced: bool = False
     suppression_reasons: list[str] = []
     legacy_instance: int | None = None  # the instance that old rate increases become targets of
     closed_days: list[dt.date] = []  # from as_of to last_day
+
+    @model_validator(mode="after")
+    def _plan_by_the_rules(self) -> Self:
+        if self.rules is not None:
+            self.config.keep_rules(self.rules)
+        return self
+
+    @field_serializer("rules")
+    def _rules_as_given(self, rules: dict[str, list[StateRule]] | None) -> object:
+        if rules is None:
+            return None
+        return {state: [rule.model_dump(mode="json") for rule in rules[state]] for state in rules}
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Self:
+        """Return the context in the JSON of one, whose configuration is taken as valid."""
+        return cls.model_validate_json(text, context=VALID)
 
     @property
     def aep_lender(self) -> Instance | None:
@@ -152,6 +173,7 @@ def make_run_context(
         as_of=as_of,
         t0=t0,
         config=config,
+        rules={state: list(rules) for state, rules in config.rules.items()},
         instances=instances,
         aep_replaced=replaced,
         suppression_reasons=sorted(set(suppression_reasons)),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from almanac.config_values import VALID
 from almanac.contact_ranges import ContactRange
 from almanac.errors import Corrupt, RequestError
 from almanac.organizations.snapshots import SnapshotRef
@@ -87,7 +88,7 @@ class RunPlan(BaseModel):
 @functools.lru_cache(maxsize=4)
 def _parse_plan(data: bytes) -> RunPlan:
     try:
-        return RunPlan.model_validate_json(data)
+        return RunPlan.model_validate_json(data, context=VALID)
     except ValidationError as error:
         raise Corrupt(f"plan.json of a run: {first_problem_text(error)}") from None
 

@@ -261,7 +261,7 @@ def _surveyor(path: Path, uri: str, folder: Path) -> Surveyor:
     finally:
         connection.close()
     scan.read_only_through(ColumnarReader(path, uri))
-    context = RunContext.model_validate_json((folder / _BRIEF).read_text())
+    context = RunContext.read((folder / _BRIEF).read_text())
     return Surveyor(scan, context)
 
 
