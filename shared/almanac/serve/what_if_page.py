@@ -48,6 +48,7 @@ def what_if(site: Site) -> Response:
         cap=cap if cap is not None else now,
         top=min(Decimal(100), max(LEAST_TOP, 2 * now)),
         step=STEP,
+        plain=plain,
         asked=cap is not None and job is None,
         job=job if running else None,
         failed=failed,
@@ -62,13 +63,13 @@ def compare(site: Site) -> AnyResponse:
     about = site.about()
     cap = read_cap(request.form.get("cap", ""))
     start(site, about, cap)
-    return redirect(url_for("what_if", cap=f"{cap.normalize():f}"), 303)
+    return redirect(url_for("what_if", cap=plain(cap)), 303)
 
 
 def start(site: Site, about: About, cap: Decimal) -> Job:
     """Return the comparison of the configuration with one that has another cap, in percent."""
     old = NamedConfig(about.config, about.config_words)
-    new = NamedConfig(with_cap(about.config, cap), f"a cap of {cap.normalize():f}%")
+    new = NamedConfig(with_cap(about.config, cap), f"a cap of {plain(cap)}%")
     options = RunOptions(as_of=about.as_of, dry_run=True)
 
     def work(progress: Progress) -> WhatIf:
@@ -92,6 +93,11 @@ def with_cap(config: Config, percent: Decimal) -> Config:
     settings["daily_send_percentage_cap"] = float(percent / 100)
     balancing = LoadBalancing.model_validate(settings)
     return config.model_copy(update={"load_balancing": balancing})
+
+
+def plain(percent: Decimal) -> str:
+    """Return a number without zeros at its end and without an exponent."""
+    return f"{percent.normalize():f}"
 
 
 def read_cap(text: str) -> Decimal:
