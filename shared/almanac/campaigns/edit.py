@@ -23,6 +23,7 @@ from almanac.database.catalog import Record
 from almanac.database.changes import is_logged, write_change, write_type_change
 from almanac.database.opening import map_errors
 from almanac.database.sql import columns_of
+from almanac.database.undo.entries import WritingCommand
 from almanac.names import check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, Edit
 from almanac.planning.instance_fields import TYPE_DEFAULTS
@@ -109,7 +110,7 @@ def commit_instance_change(
         )
         return written, _differing(row, wanted)
 
-    return _commit(agency, preview, write, request, progress)
+    return _commit(agency, preview, write, WritingCommand.CAMPAIGN_SET, request, progress)
 
 
 def commit_type_change(
@@ -130,13 +131,14 @@ def commit_type_change(
         )
         return written, _differing(row, values)
 
-    return _commit(agency, preview, write, request, progress)
+    return _commit(agency, preview, write, WritingCommand.CAMPAIGN_SET_TYPE, request, progress)
 
 
 def _commit(
     agency: AgencyDatabase,
     preview: ChangeResult,
     write: _Write,
+    command: WritingCommand,
     request: ChangeRequest,
     progress: Progress,
 ) -> ChangeResult:
@@ -152,7 +154,7 @@ def _commit(
         outcome = "written" if written else "done before"
         return preview.model_copy(update={"outcome": outcome, "changes": changes})
 
-    return agency.edit(edit, "campaign", request.now, progress)
+    return agency.edit(edit, command, request.now, progress, request.event_id)
 
 
 def add_type(
@@ -185,7 +187,7 @@ def add_type(
             outcome="dry run" if dry_run else "written",
         )
 
-    return _add(agency, edit, request, dry_run, progress)
+    return _add(agency, edit, WritingCommand.CAMPAIGN_ADD_TYPE, request, dry_run, progress)
 
 
 def add_instance(
@@ -226,12 +228,13 @@ def add_instance(
             state=state,
         )
 
-    return _add(agency, edit, request, dry_run, progress)
+    return _add(agency, edit, WritingCommand.CAMPAIGN_ADD, request, dry_run, progress)
 
 
 def _add(
     agency: AgencyDatabase,
     edit: Edit[ChangeResult],
+    command: WritingCommand,
     request: ChangeRequest,
     dry_run: bool,
     progress: Progress,
@@ -240,7 +243,7 @@ def _add(
     if dry_run:
         with agency.open(steady=False) as source, map_errors(source.path):
             return edit(source.connection)
-    return agency.edit(edit, "campaign", request.now, progress)
+    return agency.edit(edit, command, request.now, progress, request.event_id)
 
 
 def _validated(row: Record, changes: Changes, request: ChangeRequest) -> Changes:

@@ -18,6 +18,7 @@ from almanac.csv_input.rejects import ENCODING, ERRORS
 from almanac.csv_input.source import InputFile
 from almanac.database.campaigns import complete_tables
 from almanac.database.target_import import TargetImport
+from almanac.database.undo.entries import WritingCommand
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.outputs import check_out, partial_of
 from almanac.planning.brief import Instance
@@ -79,7 +80,9 @@ def import_targets(
             return result
 
         try:
-            done = agency.edit(edit, "campaign-import", request.now, progress)
+            done = agency.edit(
+                edit, WritingCommand.CAMPAIGN_IMPORT, request.now, progress, request.event_id
+            )
         except _RolledBack as rolled_back:
             done = rolled_back.imported
         if done.rejected_total:

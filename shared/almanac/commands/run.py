@@ -205,6 +205,8 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
         now = f" --now {arguments.now}" if arguments.now else ""
         steps.append(f"Contact {contact} gets nothing. To see why:")
         steps.append(f"  {program} explain {database} --contact {contact}{now}")
+    if summary.not_undoable:
+        steps.append(f"almanac undo cannot put this run back: {summary.not_undoable}.")
     if arguments.report is not None:
         steps.append(f"The report page: {arguments.report.absolute()}")
     elif not arguments.dry_run:

@@ -33,6 +33,7 @@ from almanac.commands.progress import progress_bars
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors
+from almanac.database.undo.entries import WritingCommand
 from almanac.delivery.feedback import Marked, apply
 from almanac.delivery.feedback_file import read_marks
 from almanac.delivery.outbox import DueMessages, Format, hand_out
@@ -164,7 +165,7 @@ def mark(
             wait,
             lambda: agency.edit(
                 lambda connection: apply(connection, parsed, config, now, not no_suppress),
-                "mark",
+                WritingCommand.MARK,
                 now,
                 progress,
             ),

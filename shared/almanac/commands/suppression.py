@@ -26,6 +26,7 @@ from almanac.config import ContactColumns
 from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import IN_FORCE, Suppression
+from almanac.database.undo.entries import WritingCommand
 from almanac.delivery import suppressions, suppressions_text
 from almanac.delivery.added_suppression import AddedSuppression
 from almanac.delivery.added_suppression import add as add_suppression
@@ -203,7 +204,7 @@ def end(
         left = suppressions.find(connection, who, day, settings)
         return ended, [row for row in left if row.state == IN_FORCE]
 
-    ended, active = edit_suppressions(agency, edit)
+    ended, active = edit_suppressions(agency, edit, WritingCommand.SUPPRESSION_END)
     if as_json:
         before, after = (
             [suppressions.record(row) for row in ended],
@@ -255,7 +256,7 @@ def _add(
     def edit(connection: apsw.Connection) -> AddedSuppression:
         return add_suppression(connection, new, day, settings)
 
-    done = edit_suppressions(agency, edit)
+    done = edit_suppressions(agency, edit, WritingCommand.SUPPRESSION_ADD)
     if as_json:
         print_json(suppression=suppressions.record(new), **done.model_dump(mode="json"))
     else:

@@ -32,6 +32,7 @@ from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
+from almanac.database.undo.entries import WritingCommand
 from almanac.delivery import suppressions, suppressions_text
 from almanac.delivery.suppression_file import read_suppressions
 from almanac.errors import InputError
@@ -74,7 +75,7 @@ def import_(
         loaded = suppressions.load(connection, parsed, day, settings)
         return loaded, suppressions.effect(connection, day, settings)
 
-    found, effect = edit_suppressions(agency, edit)
+    found, effect = edit_suppressions(agency, edit, WritingCommand.SUPPRESSION_IMPORT)
     if as_json:
         print_json(
             **found.model_dump(),
@@ -119,10 +120,10 @@ def export(
     return OK
 
 
-def edit_suppressions(agency: AgencyDatabase, edit: Edit[T]) -> T:
+def edit_suppressions(agency: AgencyDatabase, edit: Edit[T], command: WritingCommand) -> T:
     """Change the suppressions in one transaction; in a store that publishes a version."""
     with progress_bars() as progress:
-        return agency.edit(edit, "suppression", dt.datetime.now(dt.UTC), progress)
+        return agency.edit(edit, command, dt.datetime.now(dt.UTC), progress)
 
 
 def day_and_columns(agency: AgencyDatabase, on: str | None) -> tuple[dt.date, ContactColumns]:

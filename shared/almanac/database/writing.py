@@ -6,7 +6,9 @@ runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, Self
 
 import apsw
 import numpy as np
@@ -18,7 +20,7 @@ from almanac.database.schema import (
 )
 from almanac.database.shapes import (
     Packed,
-    Shapes,
+    Value,
     find_shapes,
     pack,
     positions,
@@ -51,11 +53,13 @@ _RUN = {
     "metadata": """CASE WHEN shape.detailed THEN
         (SELECT text FROM temp.almanac_details AS details WHERE details.id = packed.rowid) END""",
 }
-_VALUES = {name: f"shape.{name}" for name in SHAPE_COLUMNS} | _RUN
+# the columns that both a new and a changed row gets, with the SQL of their values
+BASE_COLUMNS = {name: f"shape.{name}" for name in SHAPE_COLUMNS} | _RUN
+_NAMED = ", ".join(f"{value} AS {name}" for name, value in BASE_COLUMNS.items())
 # CROSS JOIN keeps SQLite from reading the shapes first
-_FROM = """FROM carray(:words) AS packed
+FROM_PACKED = """FROM carray(:words) AS packed
     CROSS JOIN temp.almanac_shapes AS shape ON shape.id = packed.value & :mask"""
-_ID = ":base + (packed.value >> :bits)"
+ID_OF_PACKED = ":base + (packed.value >> :bits)"
 
 _CREATE = (
     f"""CREATE TEMP TABLE almanac_shapes
@@ -67,15 +71,14 @@ _NEW_SHAPE = f"""INSERT INTO temp.almanac_shapes
     VALUES ({", ".join("?" * (len(SHAPE_COLUMNS) + 2))})"""
 _NEW_DETAILS = "INSERT INTO temp.almanac_details VALUES (?, ?)"
 _INSERT = f"""
-    INSERT INTO main.email_schedules (contact_id, {", ".join(_VALUES)}, created_at)
-    SELECT {_ID}, {", ".join(_VALUES.values())}, :now {_FROM}
+    INSERT INTO main.email_schedules (contact_id, {", ".join(BASE_COLUMNS)}, created_at)
+    SELECT {ID_OF_PACKED}, {", ".join(BASE_COLUMNS.values())}, :now {FROM_PACKED}
 """
 # NOT INDEXED: by rowid; without statistics SQLite would take the index by status
 _UPDATE = f"""
     UPDATE main.email_schedules AS row NOT INDEXED
-    SET {", ".join(f"{name} = changed.{name}" for name in _VALUES)}
-    FROM (SELECT {_ID} AS id, {", ".join(f"{v} AS {n}" for n, v in _VALUES.items())} {_FROM})
-        AS changed
+    SET {", ".join(f"{name} = changed.{name}" for name in BASE_COLUMNS)}
+    FROM (SELECT {ID_OF_PACKED} AS id, {_NAMED} {FROM_PACKED}) AS changed
     WHERE row.id = changed.id AND row.{PLANNED}
 """
 _DELETE = f"""
@@ -90,6 +93,51 @@ _EXPIRE = f"""
 """
 
 
+class InsertObserver(Protocol):
+    """Notes which rows are inserted, so that this can be undone."""
+
+    def unrecorded(self) -> AbstractContextManager[None]:
+        """Surround the statement that inserts rows."""
+        ...
+
+    def add(
+        self,
+        packed: Packed,
+        shapes: Sequence[tuple[Value, ...]],
+        details: Sequence[tuple[int, str]],
+        run: Mapping[str, object],
+        last: int,
+    ) -> None:
+        """Note the rows of one statement; last: the id of the last."""
+        ...
+
+
+class ShapeTables:
+    """The temporary tables that packed rows are unpacked with; the context drops them."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        for sql in _DROP + _CREATE:
+            connection.execute(sql)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sql in _DROP:
+            self._connection.execute(sql)
+
+    def fill_shapes(self, values: Sequence[tuple[Value, ...]]) -> None:
+        """Hold these shapes, as `shape_values` yields them, and no others."""
+        self._connection.execute("DELETE FROM temp.almanac_shapes")
+        self._connection.executemany(_NEW_SHAPE, values)
+
+    def fill_details(self, pairs: Sequence[tuple[int, str]]) -> None:
+        """Hold these metadata texts by row, counted from 1, and no others."""
+        self._connection.execute("DELETE FROM temp.almanac_details")
+        self._connection.executemany(_NEW_DETAILS, pairs)
+
+
 class ScheduleWriter:
     """Writes the rows of one run, in any number of calls within one transaction."""
 
@@ -101,18 +149,18 @@ class ScheduleWriter:
         send_time: str,
         run_id: str,
         now: str,
+        observer: InsertObserver | None = None,
     ) -> None:
         self._connection = connection
         self._kinds = kinds
         self._reasons = reasons
+        self._observer = observer
         self._run: dict[str, object] = {"send_time": send_time, "run": run_id, "now": now}
-        for sql in _DROP + _CREATE:
-            connection.execute(sql)
+        self._tables = ShapeTables(connection)
 
     def close(self) -> None:
         """Drop the writer's temporary tables."""
-        for sql in _DROP:
-            self._connection.execute(sql)
+        self._tables.__exit__()
 
     def write(self, rows: ScheduleRows, details: Sequence[str] | pa.Array = ()) -> None:
         """Insert the rows with row_id 0 in their order, and update the others in place.
@@ -138,11 +186,18 @@ class ScheduleWriter:
         if len(rows) == 0:
             return
         shapes = find_shapes(rows)
-        self._fill_shapes(rows, shapes)
+        values = list(shape_values(rows, shapes, self._kinds, self._reasons))
+        self._tables.fill_shapes(values)
         for packed in pack(rows.contact_id if inserting else rows.row_id, shapes):
-            self._fill_details(rows.take(slice(packed.start, packed.stop)), details)
-            self._connection.execute(sql, self._run | _bindings(packed))
+            texts = _details_of(rows.take(slice(packed.start, packed.stop)), details)
+            self._tables.fill_details(texts)
+            observer = self._observer if inserting else None
+            with observer.unrecorded() if observer else nullcontext():
+                self._connection.execute(sql, self._run | bindings(packed))
             self._expect(packed.stop - packed.start)
+            if observer:
+                last = self._connection.last_insert_rowid()
+                observer.add(packed, values, texts, self._run, last)
 
     def _change(self, sql: str, row_ids: Ids, values: dict[str, object]) -> None:
         if len(row_ids) == 0:
@@ -163,22 +218,18 @@ class ScheduleWriter:
                 f"email_schedules: {found} of {rows} rows to write are planned rows"
             )
 
-    def _fill_shapes(self, rows: ScheduleRows, shapes: Shapes) -> None:
-        self._connection.execute("DELETE FROM temp.almanac_shapes")
-        values = shape_values(rows, shapes, self._kinds, self._reasons)
-        self._connection.executemany(_NEW_SHAPE, values)
 
-    def _fill_details(self, rows: ScheduleRows, details: Sequence[str] | pa.Array) -> None:
-        detailed: Mask = rows.details >= 0
-        self._connection.execute("DELETE FROM temp.almanac_details")
-        if not detailed.any():
-            return
-        texts = _texts(details, rows.details[detailed].tolist())
-        pairs = zip(positions(detailed), texts, strict=True)
-        self._connection.executemany(_NEW_DETAILS, pairs)
+def _details_of(rows: ScheduleRows, details: Sequence[str] | pa.Array) -> list[tuple[int, str]]:
+    """Return the metadata texts by row, counted from 1."""
+    detailed: Mask = rows.details >= 0
+    if not detailed.any():
+        return []
+    texts = _texts(details, rows.details[detailed].tolist())
+    return list(zip(positions(detailed), texts, strict=True))
 
 
-def _bindings(packed: Packed) -> dict[str, object]:
+def bindings(packed: Packed) -> dict[str, object]:
+    """Return the values that FROM_PACKED and ID_OF_PACKED name."""
     return {
         "words": apsw.carray(packed.words),
         "base": packed.base,

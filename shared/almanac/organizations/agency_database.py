@@ -23,6 +23,8 @@ from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
+from almanac.database.undo.entries import WritingCommand
+from almanac.database.undo.record import undoable
 from almanac.errors import Superseded
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
@@ -61,10 +63,18 @@ class AgencyDatabase(Protocol):
         """
         ...
 
-    def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
+    def edit(
+        self,
+        edit: Edit[T],
+        command: WritingCommand,
+        now: dt.datetime,
+        progress: Progress,
+        event: str = "",
+    ) -> T:
         """Change the database in one transaction, or not at all; return what `edit` returns.
 
-        In a store this publishes the next version, whose run id begins with `word`. If another
+        command: in a file, what can be undone. event: the id of the campaign change, if it is one.
+        In a store this publishes the next version, whose run id begins with the command. If another
         version is published meanwhile, `edit` runs again on that one, at most EDIT_ATTEMPTS times.
         An edit that changes nothing publishes nothing. Raises as `open`, and Superseded.
         """
@@ -107,8 +117,19 @@ class FileDatabase:
         finally:
             connection.close()
 
-    def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
-        return _edit_file(self.path, edit)
+    def edit(
+        self,
+        edit: Edit[T],
+        command: WritingCommand,
+        now: dt.datetime,
+        progress: Progress,
+        event: str = "",
+    ) -> T:
+        def kept(connection: apsw.Connection) -> T:
+            with undoable(connection, command, event=event):
+                return edit(connection)
+
+        return _edit_file(self.path, kept)
 
 
 @dataclass(frozen=True)
@@ -168,10 +189,17 @@ class StoreDatabase:
                 finally:
                     source.close()
 
-    def edit(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
+    def edit(
+        self,
+        edit: Edit[T],
+        command: WritingCommand,
+        now: dt.datetime,
+        progress: Progress,
+        event: str = "",
+    ) -> T:
         for _ in range(EDIT_ATTEMPTS):
             try:
-                return self._edit_once(edit, word, now, progress)
+                return self._edit_once(edit, command.word, now, progress)
             except Superseded as error:
                 moved = error
         raise Superseded(

@@ -25,6 +25,7 @@ from almanac.database.config_versions import (
 from almanac.database.migrations import complete
 from almanac.database.opening import map_errors
 from almanac.database.schema import CONFIG_VERSIONS
+from almanac.database.undo.entries import WritingCommand
 from almanac.errors import (
     AlmanacError,
     ConfigError,
@@ -154,7 +155,7 @@ class FileConfig:
             moment = f"{now:%Y-%m-%d %H:%M:%S}"
             return record_config(connection, config.canonical(), moment, BY_CONFIG)
 
-        return self.database.edit(edit, "config", now, silent)
+        return self.database.edit(edit, WritingCommand.CONFIG, now, silent)
 
     def versions(self) -> list[ConfigVersion]:
         with self.database.open() as source, map_errors(source.path):

@@ -13,6 +13,7 @@ from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.database.reading import Snapshot
+from almanac.database.undo.entries import forget
 from almanac.errors import InputError, RequestError, Superseded
 from almanac.names import check_org_id, date_of_run
 from almanac.organizations.earlier_configs import replace_config
@@ -74,6 +75,7 @@ def push(
         progress("copy", 0, 1)
         with errors_naming(str(database), copy):
             backup_file(database, copy, partial(progress, "copy"))
+            _forget_undo(copy)
         taken = _recorded(store, org, copy, str(database))
         config = taken or read_config(store, org)
         as_of = now.astimezone(config.zone).date()
@@ -103,6 +105,16 @@ def push(
                 f"organization {org}: another version was published while {database} was copied; "
                 "nothing was overwritten; pull that version, make your changes to it, push again"
             ) from error
+
+
+def _forget_undo(copy: Path) -> None:
+    """Take the table of undo out of a private copy: the store keeps versions instead."""
+    connection = open_database(copy, writable=True)
+    try:
+        with map_errors(copy):
+            forget(connection)
+    finally:
+        connection.close()
 
 
 def _recorded(store: ObjectStore, org: str, copy: Path, name: str) -> Config | None:

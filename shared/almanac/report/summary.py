@@ -111,6 +111,7 @@ class RunSummary(BaseModel):
     config_digest: str
     configuration: str = ""  # where it comes from, in words; of `almanac run` on a file
     seconds: dict[str, float] = {}
+    not_undoable: str = ""  # why `almanac undo` cannot put it back; '' if it can
     dry_run: bool = False
     what_if: WhatIf | None = None  # of a dry run that compares two configurations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from almanac.database.run_records import (
     write_issues,
     write_target_statuses,
 )
+from almanac.database.undo.record import ChangeRecorder
 from almanac.database.writing import (
     ScheduleWriter,
 )
@@ -36,7 +37,13 @@ from almanac.runs.suppression_check import check_suppressed
 from almanac.runs.totals import PlanTotals
 from almanac.storage.store import ObjectStore
 
-Write = Callable[[apsw.Connection | None], RunSummary]
+
+class Write(Protocol):
+    """Writes a run in the committer's transaction; without a connection it only sums up."""
+
+    def __call__(
+        self, connection: apsw.Connection | None, recorder: ChangeRecorder | None = None
+    ) -> RunSummary: ...
 
 
 class BrokenChange(DatabaseError):
@@ -67,9 +74,13 @@ def merge_run(
     database: the snapshot's file. Raises BadFragment, and what the committer raises.
     """
     balanced = balance(store, plan, database, progress)
-    return committer.commit(
-        plan, lambda connection: write_run(store, balanced, connection, progress)
-    )
+
+    def write(
+        connection: apsw.Connection | None, recorder: ChangeRecorder | None = None
+    ) -> RunSummary:
+        return write_run(store, balanced, connection, progress, recorder)
+
+    return committer.commit(plan, write)
 
 
 def write_run(
@@ -77,10 +88,12 @@ def write_run(
     balanced: Balanced,
     connection: apsw.Connection | None,
     progress: Progress,
+    recorder: ChangeRecorder | None = None,
 ) -> RunSummary:
     """Write all changes of the run inside the caller's transaction, and return its summary.
 
-    Without a connection nothing is written: the summary is that of a dry run.
+    Without a connection nothing is written: the summary is that of a dry run. recorder: what keeps
+    the changes, so that they can be undone.
     """
     plan, kind_table = balanced.plan, balanced.kind_table
     totals = PlanTotals(balanced)
@@ -98,6 +111,7 @@ def write_run(
             plan.context.send_time,
             plan.run_id,
             plan.timestamp,
+            recorder.inserts if recorder else None,
         )
     progress("write", 0, len(balanced.fragments))
     for done, outcome in enumerate(outcomes(store, balanced)):
@@ -106,6 +120,8 @@ def write_run(
             with judged(done, balanced.fragments[done].name):
                 _check_owners(connection, outcome, plan.shards[done])
             _write(connection, writer, outcome, plan.timestamp)
+            if recorder is not None:
+                recorder.watch()
             if plan.changes:
                 affected.append(np.unique(outcome.fragment.candidates.contact_id))
         progress("write", done + 1, len(balanced.fragments))

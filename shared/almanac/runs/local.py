@@ -26,6 +26,8 @@ from almanac.database.backup import backup, errors_naming
 from almanac.database.config_versions import open_record
 from almanac.database.older_plans import adopt_scheduled
 from almanac.database.opening import data_version, map_errors, open_database, transaction
+from almanac.database.undo.entries import WritingCommand
+from almanac.database.undo.record import undoable
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
@@ -82,18 +84,26 @@ class FileCommitter:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
                 if self.of_the_file:
                     self._check_recorded(plan.context.config)
-                if self.adopting:
-                    adopt_scheduled(
-                        self.connection,
-                        plan.as_of.isoformat(),
-                        plan.scope,
-                        plan.context.config.contacts,
-                    )
-                return write(self.connection)
+                return self._write(plan, write)
         except DatabaseError as error:
             if str(self.path) in str(error):
                 raise
             raise DatabaseError(f"{self.path}: {error}") from error
+
+    def _write(self, plan: RunPlan, write: Write) -> RunSummary:
+        """Write, and keep what that changes, so that it can be undone."""
+        event = plan.changes[0].event_id if plan.changes else ""
+        detail = f"for {plan.as_of}" + (", of a campaign change" if event else "")
+        with undoable(self.connection, WritingCommand.RUN, detail, event) as recorder:
+            if self.adopting:
+                adopt_scheduled(
+                    self.connection,
+                    plan.as_of.isoformat(),
+                    plan.scope,
+                    plan.context.config.contacts,
+                )
+            summary = write(self.connection, recorder)
+        return summary.model_copy(update={"not_undoable": recorder.refused})
 
     def _check_recorded(self, config: Config) -> None:
         """Raise AlmanacError if another configuration was recorded while the run planned."""

@@ -6,10 +6,12 @@ import datetime as dt
 
 from pydantic import BaseModel
 
+from almanac.errors import RequestError
 from almanac.names import check_org_id
 from almanac.organizations.organizations import census_of, own_id
 from almanac.runs.finish import dead_runs
 from almanac.schedule_status import Status
+from almanac.storage import layout
 from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.lease import acquire, close_dead_runs, release
 from almanac.storage.publish import rollback
@@ -19,10 +21,40 @@ from almanac.storage.versions import (
     Manifest,
     current,
     list_versions,
+    manifest_of,
     require_current,
 )
 
 ROLLBACK_SECONDS = 600
+SHOWN_VERSIONS = 20
+
+
+class EarlierVersion(BaseModel):
+    """A version among those that `almanac undo` goes back through."""
+
+    version: int
+    run_id: str
+    committed_at: dt.datetime
+    planned: int | None  # PRE_SCHEDULED rows
+    in_force: bool
+
+
+class EarlierVersions(BaseModel):
+    """The current version and those before it, each the parent of the one above."""
+
+    org_id: str
+    versions: list[EarlierVersion]
+
+
+class WentBack(BaseModel):
+    """The version that is current again, and the one that it replaces."""
+
+    org_id: str
+    version: int
+    run_id: str
+    before: int
+    undone: str  # its run
+    waiting: int  # campaign changes that are of no version yet
 
 
 class VersionRow(BaseModel):
@@ -66,19 +98,68 @@ def _planned(manifest: Manifest) -> int | None:
     return census.statuses.get(Status.PRE_SCHEDULED, 0) if census else None
 
 
-def go_back(store: ObjectStore, org: str, version: int, now: dt.datetime) -> tuple[Current, int]:
+def earlier_versions(store: ObjectStore, org: str) -> EarlierVersions:
+    """Return the current version and those that undo goes back to; RequestError without one."""
+    return EarlierVersions(
+        org_id=org,
+        versions=[
+            EarlierVersion(
+                version=each.version,
+                run_id=each.run_id,
+                committed_at=each.created_at,
+                planned=_planned(each),
+                in_force=number == 0,
+            )
+            for number, each in enumerate(_line(store, org, SHOWN_VERSIONS))
+        ],
+    )
+
+
+def _line(store: ObjectStore, org: str, most: int) -> list[Manifest]:
+    """Return the manifests of the current version, its parent and so on, while they are kept."""
+    folder: str | None = require_current(store, org)[0].folder
+    found: list[Manifest] = []
+    while folder and len(found) < most and (manifest := manifest_of(store, folder)) is not None:
+        found.append(manifest)
+        folder = manifest.parent_path.rpartition("/")[0] if manifest.parent_path else None
+    return found
+
+
+def go_back_one(store: ObjectStore, org: str, now: dt.datetime) -> WentBack:
+    """Make the version before the current one current. Raises as `go_back`."""
+    line = _line(store, org, 2)
+    if len(line) < 2:
+        raise RequestError(f"organization {org}: no version before the current one is kept")
+    there, parent = line
+    done, before = go_back(store, org, parent.version, now, parent.run_id)
+    return WentBack(
+        org_id=org,
+        version=done.version,
+        run_id=done.run_id,
+        before=before,
+        undone=there.run_id,
+        waiting=sum(1 for _ in store.list(layout.changes(org))),
+    )
+
+
+def go_back(
+    store: ObjectStore, org: str, version: int, now: dt.datetime, run_id: str | None = None
+) -> tuple[Current, int]:
     """Make a kept version current; return it, and the number of the version it replaces.
 
-    Raises LeaseTaken (a run is in flight), RequestError, NotFound, Corrupt, Superseded.
+    run_id: of the version, where several have the number. Raises LeaseTaken (a run is in flight),
+    RequestError, NotFound, Corrupt, Superseded.
     """
     check_org_id(org)
     before = current(store, org)
-    run_id = own_id("rollback", now)
-    lease = acquire(store, org, run_id, "almanac store rollback", now, ROLLBACK_SECONDS)
+    own = own_id("rollback", now)
+    lease = acquire(store, org, own, "almanac store rollback", now, ROLLBACK_SECONDS)
     try:
         for _ in dead_runs(store, lease, now):
             pass  # what follows their ends is for the deliveries of their messages
         close_dead_runs(store, lease)
-        return rollback(store, org, version, now=now), before[0].version if before else 0
+        return rollback(store, org, version, now=now, run_id=run_id), before[
+            0
+        ].version if before else 0
     finally:
-        release(store, org, run_id)
+        release(store, org, own)

@@ -1,0 +1,172 @@
+"""The rows that a run inserted, as the packed integers and shapes that they were written from.
+
+SQLite's session extension takes as long over a million new rows as the run takes to write them.
+Their ids follow one another, so what they were written from says all: which rows are to go, and
+what each must still be.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import apsw
+import numpy as np
+
+from almanac.database.catalog import quoted
+from almanac.database.shapes import Packed, Value
+from almanac.database.undo.schema import default_of, is_literal
+from almanac.database.writing import BASE_COLUMNS, FROM_PACKED, ID_OF_PACKED, ShapeTables, bindings
+from almanac.errors import AlmanacError
+
+TABLE = "email_schedules"
+SHOWN = 3  # rows that differ, in a message
+
+
+class InsertLog:
+    """Collects what rows are inserted from, while the session looks away."""
+
+    def __init__(self, session: apsw.Session | None) -> None:
+        self._session = session
+        self._pack = zlib.compressobj(1)
+        self._parts: list[bytes] = []
+        self.rows = 0
+        self.size = 0
+
+    @contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Keep the session from recording the rows."""
+        if self._session is None:
+            yield
+            return
+        self._session.enabled = False
+        try:
+            yield
+        finally:
+            self._session.enabled = True
+
+    def stop(self) -> None:
+        """Collect nothing more: there is too much."""
+        self._session = None
+        self._parts.clear()
+
+    def add(
+        self,
+        packed: Packed,
+        shapes: Sequence[tuple[Value, ...]],
+        details: Sequence[tuple[int, str]],
+        run: Mapping[str, object],
+        last: int,
+    ) -> None:
+        """Add rows that were inserted in one statement, the last of them with the id `last`."""
+        count = packed.stop - packed.start
+        header = {
+            "first": last - count + 1,
+            "rows": count,
+            "base": packed.base,
+            "bits": packed.bits,
+            "run": dict(run),
+            "shapes": shapes,
+            "details": details,
+        }
+        self._write(json.dumps(header).encode() + b"\n")
+        self._write(np.ascontiguousarray(packed.words, "<i8").tobytes())
+        self.rows += count
+
+    def _write(self, data: bytes) -> None:
+        part = self._pack.compress(data)
+        self.size += len(part)
+        self._parts.append(part)
+
+    def blob(self) -> bytes:
+        """Return it all; '' if no row was inserted."""
+        return b"".join((*self._parts, self._pack.flush())) if self.rows else b""
+
+
+class Inserted(NamedTuple):
+    """The rows of one statement."""
+
+    first: int
+    packed: Packed
+    shapes: list[list[Value]]
+    details: list[list[Any]]
+    run: dict[str, object]
+
+
+def remove_inserted(connection: apsw.Connection, blob: bytes) -> int:
+    """Delete the rows that a run inserted; return how many.
+
+    Raises AlmanacError if one of them is no longer what the run wrote.
+    """
+    count = 0
+    for rows in _read(blob):
+        last = rows.first + rows.packed.stop - 1
+        _check(connection, rows)
+        connection.execute(
+            f"DELETE FROM main.{TABLE} NOT INDEXED WHERE id BETWEEN ? AND ?", (rows.first, last)
+        )
+        count += connection.changes()
+    return count
+
+
+def _read(blob: bytes) -> Iterator[Inserted]:
+    data = zlib.decompress(blob) if blob else b""
+    start = 0
+    while start < len(data):
+        end = data.index(b"\n", start)
+        header = json.loads(data[start:end])
+        start, rows = end + 1, int(header["rows"])
+        words = np.frombuffer(data, "<i8", rows, start).astype(np.int64)
+        start += 8 * rows
+        packed = Packed(0, rows, int(header["base"]), int(header["bits"]), words)
+        yield Inserted(
+            int(header["first"]), packed, header["shapes"], header["details"], header["run"]
+        )
+
+
+def _check(connection: apsw.Connection, rows: Inserted) -> None:
+    """Compare the rows with what they were written from, column by column, in SQL."""
+    wanted = {"contact_id": ID_OF_PACKED, **BASE_COLUMNS, "created_at": ":now"}
+    differ = [f"row.{name} IS NOT {value}" for name, value in wanted.items()]
+    names = [*wanted, *(others := _others(connection, wanted))]
+    differ += [f"row.{quoted(name)} IS NOT {default}" for name, default in others.items()]
+    row_id = ":first + packed.rowid - 1"
+    sql = (
+        f"SELECT {row_id}, row.id, {', '.join(differ)} {FROM_PACKED} "
+        f"LEFT JOIN main.{TABLE} AS row NOT INDEXED ON row.id = {row_id} "
+        f"WHERE row.id IS NULL OR {' OR '.join(differ)} LIMIT {SHOWN + 1}"
+    )
+    with ShapeTables(connection) as tables:
+        tables.fill_shapes([tuple(each) for each in rows.shapes])
+        tables.fill_details([(int(place), str(text)) for place, text in rows.details])
+        values = rows.run | bindings(rows.packed) | {"first": rows.first}
+        found = connection.execute(sql, values).fetchall()
+    if found:
+        words = [_difference(connection, names, row) for row in found[:SHOWN]]
+        more = " and more" if len(found) > SHOWN else ""
+        raise AlmanacError(f"it was written to since: {'; '.join(words)}{more}")
+
+
+def _others(connection: apsw.Connection, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns that a run does not write, with their defaults, where these are values."""
+    sql = "SELECT lower(name) FROM pragma_table_xinfo(?) WHERE hidden = 0"
+    names = [name for (name,) in connection.execute(sql, (TABLE,)) if name not in {*wanted, "id"}]
+    defaults = {name: default_of(connection, TABLE, name) for name in names}
+    return {name: default for name, default in defaults.items() if is_literal(default)}
+
+
+def _difference(
+    connection: apsw.Connection, names: Sequence[str], row: Sequence[apsw.SQLiteValue]
+) -> str:
+    row_id, there, *flags = row
+    if there is None:
+        return f"{TABLE} id {row_id} is gone"
+    changed = [name for name, differs in zip(names, flags, strict=True) if differs]
+    columns = ", ".join(map(quoted, changed))
+    sql = f"SELECT {columns} FROM main.{TABLE} WHERE id = ?"
+    values = connection.execute(sql, (row_id,)).fetchall()[0]
+    pairs = ", ".join(f"{name} is {value!r}" for name, value in zip(changed, values, strict=True))
+    return f"{TABLE} id {row_id} has changed: {pairs}"
