@@ -26,6 +26,7 @@ OWNED = {  # by the scheduler; of campaign tables, only what it says of itself
     "config_versions",
     "contact_issues",
     "campaign_change_log",
+    "almanac_undo",
 }
 SHARED = {  # whose rows stay, but for these columns: what became of a target is told in its row
     "contact_campaigns": {"status", "updated_at"},
