@@ -30,30 +30,18 @@ def _valid_date(text: str) -> str:
 
 
 def _valid_holidays(code: str, info: ValidationInfo) -> str:
-    if info.context is VALID or _has_holidays(code):
+    if info.context is VALID:
         return code
     import holidays
 
     known = holidays.list_supported_countries(include_aliases=False)
-    country = code.partition("-")[0]
+    country, _, part = code.partition("-")
     if country not in known:
         raise ValueError(f"is not {HOLIDAYS}{near(country, known)}")
-    parts = [f"{country}-{each}" for each in known[country]]
-    raise ValueError(f"is not {HOLIDAYS}{near(code, parts, cutoff=0.8)}")
-
-
-def _has_holidays(code: str) -> bool:
-    """Return whether the code is one of the library; of its countries only one is imported."""
-    import holidays
-
-    country, _, part = code.partition("-")
-    if not re.fullmatch(r"[A-Z]{2}", country):  # the library knows countries by other names too
-        return False
-    try:
-        found = holidays.country_holidays(country)
-    except NotImplementedError:
-        return False
-    return found.country == country and (code == country or part in found.subdivisions)
+    if code != country and part not in known[country]:
+        parts = [f"{country}-{each}" for each in known[country]]
+        raise ValueError(f"is not {HOLIDAYS}{near(code, parts, cutoff=0.8)}")
+    return code
 
 
 Date = Annotated[str, AfterValidator(_valid_date), Takes(DATE)]
