@@ -74,7 +74,9 @@ def test_columns_by_another_name_are_named_first(
     assert "Warning: the state of no contact can be read" in _flat(ran)
     for answer in (checked, ran):
         for name, column in (("zip_code", "zip"), ("birth_date", "dob"), ("phone_number", "phone")):
-            text = f"no contact has a {name}; there is `{column}`: map it to {name}: almanac "
+            text = (
+                f"no contact has a value of {name}; there is `{column}`: map it to {name}: almanac "
+            )
             text += f"config set crm.sqlite3 contacts.columns.{name}={column}"
             assert text in _flat(answer)
         first = answer.out.index("Warning: ")
@@ -112,7 +114,9 @@ def test_a_column_without_any_value_is_no_column(tmp_path: Path) -> None:
     tiny.query("ALTER TABLE contacts ADD COLUMN dob TEXT")
     assert "there is `dob`" not in almanac("check", tiny.path).out
     tiny.query("UPDATE contacts SET dob = '1951-03-14'")
-    assert "no contact has a birth_date; there is `dob`" in _flat(almanac("check", tiny.path))
+    assert "no contact has a value of birth_date; there is `dob`" in _flat(
+        almanac("check", tiny.path)
+    )
     tiny.query("UPDATE contacts SET birthday = '1951-03-14'")
     assert "there is `dob`" not in almanac("check", tiny.path).out
 

@@ -52,7 +52,7 @@ def likely_in_words(likely: Mapping[str, str]) -> list[str]:
     """Return a sentence without a full stop for each likely column, as
     `almanac.database.likely_columns` finds them."""
     return [
-        f"no contact has a {name}; there is `{column}`: map it to {name}"
+        f"no contact has a value of {name}; there is `{column}`: map it to {name}"
         for name, column in likely.items()
     ]
 
