@@ -10,6 +10,7 @@ AlmanacError
 │   ├── DatabaseBusy
 │   ├── LeaseTaken
 │   └── SnapshotMoved          the database changed while it was planned
+├── SeveralContacts            a text means more than one contact
 ├── StorageError               a permanent error of an object store
 │   ├── NotFound
 │   ├── PreconditionFailed     another writer was first
@@ -68,6 +69,10 @@ class LeaseTaken(TransientError):
 
 class SnapshotMoved(TransientError):
     """Another program wrote to the database while it was planned."""
+
+
+class SeveralContacts(AlmanacError):
+    """A text means several contacts; the message lists them."""
 
 
 class StorageError(AlmanacError):

@@ -141,7 +141,7 @@ def test_the_command_explains_a_contact_of_a_store(planned: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--org", "206"), "--contact ID or --email ADDRESS: expected one of them, found none"),
+        (("--org", "206"), "--contact WHO or --email ADDRESS: expected one of them, found none"),
         (("--org", "206", "--contact", "1", "--email", "x"), "found both"),
         (("--contact", "1"), "expected DATABASE"),
         (("agency.sqlite3", "--org", "206", "--contact", "1"), "expected one of them, found both"),

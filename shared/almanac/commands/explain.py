@@ -27,7 +27,7 @@ from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.errors import InputError
 from almanac.explain.explain import explain_contact
-from almanac.explain.lookup import Question
+from almanac.explain.lookup import Meant, Question
 from almanac.explain.text import print_explanation
 
 app = new_app()
@@ -38,14 +38,21 @@ app = new_app()
 )
 def explain(
     database: MaybeDatabase = None,
-    contact: Annotated[int | None, typer.Option(metavar="ID", help="The contact's id.")] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHO", help="Its id, or else a name, a phone number or a part of an address."
+        ),
+    ] = None,
     email: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Instead, the contact's address.")
     ] = None,
     on: Annotated[
         str | None,
         typer.Option(
-            "--on", metavar="DATE", help="Explain why each message is not sent on this day."
+            "--on",
+            metavar="DATE",
+            help="Explain why each message is not sent on this day; of a past day, what is known.",
         ),
     ] = None,
     email_type: Annotated[
@@ -65,10 +72,9 @@ def explain(
     The default day is that of the last run; the default configuration is that of the organization,
     or that of the last run. From a database in a store only a few pages are fetched.
     """
-    who = contact if email is None else email
-    if who is None or (contact is not None and email is not None):
-        found = "none" if who is None else "both"
-        raise InputError(f"--contact ID or --email ADDRESS: expected one of them, found {found}")
+    if (contact is None) == (email is None):
+        found = "none" if contact is None else "both"
+        raise InputError(f"--contact WHO or --email ADDRESS: expected one of them, found {found}")
     if email_type is not None and on is None:
         raise InputError("--type goes with --on DATE: it selects the messages that --on explains")
     agency, given = agency_of(database, org, store), given_config(config, defaults)
@@ -82,6 +88,6 @@ def explain(
     )
     with progress_bars() as progress:
         progress("explain", 0, 1)
-        explained = explain_contact(agency, who, question)
+        explained = explain_contact(agency, Meant(contact) if contact else str(email), question)
     print_result(explained, as_json, print_explanation)
     return OK

@@ -254,6 +254,10 @@ class Snapshot:
         rows = self._tables.records("scheduler_checkpoints", tail)
         return rows[0] if rows else None
 
+    def runs(self) -> list[Record]:
+        """Return all rows of scheduler_checkpoints, the oldest first."""
+        return self._tables.records("scheduler_checkpoints")
+
     def occupancy(self, since: str) -> pa.Table:
         """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
         return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())

@@ -12,13 +12,24 @@ from __future__ import annotations
 
 import datetime as dt
 
+from almanac.config import ContactColumns
+from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.explain.absences import absences
 from almanac.explain.case import Case, committed_messages, plan_case
 from almanac.explain.contact_facts import contact_facts
-from almanac.explain.lookup import Basis, Question, basis_of, configuration_of, open_database
+from almanac.explain.history import day_history
+from almanac.explain.lookup import (
+    Basis,
+    Meant,
+    OpenDatabase,
+    Question,
+    basis_of,
+    configuration_of,
+    open_database,
+)
 from almanac.explain.messages import message
-from almanac.explain.model import Explanation, SendLimits
+from almanac.explain.model import DayExplanation, DayHistory, Explanation, SendLimits
 from almanac.explain.verdicts import day_verdict, notes, verdict
 from almanac.explain.why_not_on import on_day
 from almanac.explain.windows import excluded_spans, window_spans
@@ -28,28 +39,48 @@ YEAR_BEFORE = dt.timedelta(weeks=6)  # of sent messages, in the year that is sho
 
 
 def explain_contact(
-    agency: AgencyDatabase, contact: int | str, question: Question | None = None
+    agency: AgencyDatabase, contact: int | str | Meant, question: Question | None = None
 ) -> Explanation:
-    """Return every candidate of a contact and the decisions on it; find it by id or address.
+    """Return every candidate of a contact and the decisions on it; find it by id, by its whole
+    address, or by a text that means one contact.
 
     The database is only read; of one in a store a few pages are fetched. Raises RequestError with
     the nearest ids if the contact does not exist, or with the ids if several have the address;
-    other errors as `AgencyDatabase.open`.
+    SeveralContacts if the text means several; other errors as `AgencyDatabase.open`.
     """
     question = question or Question()
     with open_database(agency) as database:
         config, config_from = configuration_of(database, question)
         settings = config.contacts
-        contact_id = (
-            contact if isinstance(contact, int) else database.contact_with(contact, settings)
-        )
+        contact_id = _contact_id(database, contact, settings)
         extract = database.extract(contact_id, settings)
         with Snapshot(extract.source) as snapshot:
             if not extract.found:
                 raise database.unknown(contact_id, settings)
             basis = basis_of(database, snapshot, question, config, config_from)
             case = plan_case(database, snapshot, extract, basis, contact_id)
-            return _explanation(case, basis, database.name, question)
+            result = _explanation(case, basis, database.name, question)
+            if result.on is not None and result.on.day < basis.t0:
+                result.on.history = _history(case, database, snapshot, result.on, question)
+            if result.on is not None:
+                result.on.verdict = day_verdict(result, result.on, question.email_type)
+            return result
+
+
+def _history(
+    case: Case, database: OpenDatabase, snapshot: Snapshot, on: DayExplanation, question: Question
+) -> DayHistory:
+    records = (snapshot.runs(), snapshot.configs())
+    with map_errors(database.source.path):
+        return day_history(case, on, question.email_type, database.source.connection, *records)
+
+
+def _contact_id(
+    database: OpenDatabase, contact: int | str | Meant, settings: ContactColumns
+) -> int:
+    if isinstance(contact, Meant):
+        return database.contact_meant(contact.text, settings)
+    return contact if isinstance(contact, int) else database.contact_with(contact, settings)
 
 
 def _explanation(case: Case, basis: Basis, database: str, question: Question) -> Explanation:
@@ -79,11 +110,9 @@ def _explanation(case: Case, basis: Basis, database: str, question: Question) ->
     )
     result.verdict, result.notes = verdict(result), notes(result)
     if question.on is not None:
-        on = on_day(
+        result.on = on_day(
             case, question.on, question.email_type, messages, result.committed, result.absent
         )
-        on.verdict = day_verdict(result, on, question.email_type)
-        result.on = on
     return result
 
 

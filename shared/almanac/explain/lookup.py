@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from almanac.config import Config, ContactColumns, first_send_date
+from almanac.contacts.find import FoundContacts, find
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids
 from almanac.database.occupancy import DayOccupancy
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
-from almanac.errors import RequestError
+from almanac.errors import RequestError, SeveralContacts
 from almanac.names import MAX_ID, MIN_ID, date_of_run
 from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.organizations.organizations import census_of
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
+from almanac.report.text import shown
 from almanac.storage import layout
 from almanac.storage.versions import Manifest, manifest_of
 
-ADDRESSES_SHOWN = 10
+ADDRESSES_SHOWN = CONTACTS_SHOWN = 10
+PHONE_DIGITS = 7  # of a number that may be that of a telephone
+_ID = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,13 @@ class Question:
     now: dt.datetime | None = None
     on: dt.date | None = None  # why not on this day
     email_type: str | None = None  # only messages of this type on that day
+
+
+@dataclass(frozen=True)
+class Meant:
+    """A text that means a contact: an id, or anything that `contacts.find` takes."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,24 @@ class OpenDatabase:
             )
         return ids[0]
 
+    def contact_meant(self, text: str, settings: ContactColumns) -> int:
+        """Return the one contact that a text means: see `contacts.find`.
+
+        Raises RequestError if there is none, SeveralContacts with the first of them otherwise. A
+        whole number is an id; if no contact has it, one as long as a phone number is looked for.
+        """
+        if _ID.fullmatch(text.strip()) and len(text.strip()) < PHONE_DIGITS:
+            return int(text)
+        with map_errors(self.source.path):
+            found = find(self.source.connection, text, settings, CONTACTS_SHOWN)
+        if not found.contacts and _ID.fullmatch(text.strip()):
+            return int(text)  # its absence is reported with the nearest ids
+        if not found.contacts:
+            raise RequestError(f"--contact: {self.name} has no contact for {text!r}")
+        if len(found.contacts) > 1:
+            raise SeveralContacts(_several(text, found))
+        return found.contacts[0].id
+
     def unknown(self, contact_id: int, settings: ContactColumns) -> RequestError:
         """Return the error for a contact that does not exist, with the nearest ids."""
         with map_errors(self.source.path):
@@ -104,6 +134,17 @@ class OpenDatabase:
         near = ", ".join(map(str, ids))
         hint = f"the nearest ids are {near}" if near else "the table is empty"
         return RequestError(f"contact {contact_id}: {self.name} has none with this id; {hint}")
+
+
+def _several(text: str, found: FoundContacts) -> str:
+    """Return the contacts that a text means, one a line."""
+    number = len(found.contacts)
+    means = f"{number} contacts" if found.complete else f"more than {number} contacts"
+    lines = [
+        f"  {each.id}  {shown('  '.join(filter(None, (each.name, each.email))))}"
+        for each in found.contacts
+    ]
+    return "\n".join([f"--contact: {text!r} means {means}; choose one by its id", *lines])
 
 
 @contextmanager

@@ -170,6 +170,24 @@ class DayAnswer(Decision):
     answer: Literal["planned", "allowed", "no room", "not allowed"]
 
 
+class PastMessage(BaseModel):
+    """A row of a past day."""
+
+    email_type: str
+    row_id: int
+    status: str
+    what: str  # what became of it, as text
+    marks: list[str] = []  # what a sender reported, the oldest first
+
+
+class DayHistory(BaseModel):
+    """What is recorded of a past day of a contact."""
+
+    messages: list[PastMessage]
+    run: str  # which run planned on the day, as text
+    unknown: list[str]  # what cannot be known, in sentences
+
+
 class DayExplanation(BaseModel):
     """What a contact gets on one day, and why not more."""
 
@@ -181,6 +199,7 @@ class DayExplanation(BaseModel):
     committed: list[CommittedMessage] = []
     messages: list[DayAnswer] = []
     absent: list[Absence] = []
+    history: DayHistory | None = None  # of a day before the first send date
 
 
 class SendLimits(BaseModel):

@@ -13,6 +13,7 @@ from almanac.explain.model import (
     Absence,
     DayAnswer,
     DayExplanation,
+    DayHistory,
     Decision,
     ExplainedMessage,
     Explanation,
@@ -47,7 +48,8 @@ def print_explanation(console: Console, found: Explanation) -> None:
     if on is not None:
         _day(console, found, on)
         _year(console, found)
-        _absent(console, on.absent)
+        if on.history is None:
+            _absent(console, on.absent)
         return
     _year(console, found)
     _timeline(console, found)
@@ -174,6 +176,9 @@ def _message_on_day(each: MessageOnDay) -> str:
 
 def _day(console: Console, found: Explanation, on: DayExplanation) -> None:
     """Print the answer for one day, message by message."""
+    if on.history is not None:
+        _history(console, on, on.history)
+        return
     heading(console, f"On {on.day} (sections of docs/semantics.md)")
     rows = [("excluded", f"{on.excluded.why}" if on.excluded else "no")]
     if on.closed:
@@ -199,6 +204,23 @@ def _day(console: Console, found: Explanation, on: DayExplanation) -> None:
         paragraph(console, f"{names}: {word}", style="bold")
         paragraph(console, why, indent=4)
         table(console, ("!", "", ""), [_decision(answers[0])], indent=4)
+
+
+def _history(console: Console, on: DayExplanation, history: DayHistory) -> None:
+    """Print what is recorded of a past day, and what cannot be known."""
+    heading(console, f"On {on.day}, from history")
+    rows = [("run", history.run)]
+    for each in history.messages:
+        rows.append((each.email_type, f"{each.what} (row {each.row_id})"))
+        rows += [("", f"reported: {mark}") for mark in each.marks]
+    table(console, ("!", ""), rows)
+    heading(console, "By the rules as they are now")
+    rows = [("excluded", on.excluded.why if on.excluded else "no")]
+    rows += [("closed", on.closed.why)] if on.closed else []
+    table(console, ("!", ""), rows)
+    heading(console, "Not known")
+    for sentence in history.unknown:
+        paragraph(console, sentence)
 
 
 def _absent(console: Console, absent: Sequence[Absence]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from almanac.explain.case import lowered
-from almanac.explain.model import DayExplanation, Explanation
+from almanac.explain.model import DayExplanation, DayHistory, Explanation
 from almanac.names import date_of_run
 from almanac.plurals import plural
+from almanac.schedule_status import PLANNED_STATUSES
 
 
 def verdict(found: Explanation) -> str:
@@ -47,6 +48,8 @@ def notes(found: Explanation) -> list[str]:
 def day_verdict(found: Explanation, on: DayExplanation, email_type: str | None) -> str:
     """Return what the contact gets on the day, or why nothing."""
     contact = f"contact {found.contact_id}"
+    if on.history is not None:
+        return _past_verdict(found, on, on.history)
     planned = [each.name for each in on.messages if each.answer == "planned"]
     has = [f"{row.email_type} ({row.status or 'no status'})" for row in on.committed]
     gets = [f"gets {' and '.join(planned)}"] if planned else []
@@ -57,12 +60,25 @@ def day_verdict(found: Explanation, on: DayExplanation, email_type: str | None) 
     return f"C{contact[1:]} {nothing} on {on.day}: {_why_nothing(found, on)}"
 
 
+def _past_verdict(found: Explanation, on: DayExplanation, history: DayHistory) -> str:
+    """Return what is recorded of a past day."""
+    contact = f"contact {found.contact_id}"
+    has = [f"{each.email_type} ({each.what})" for each in history.messages]
+    got = [
+        f"{each.email_type} ({each.what})"
+        for each in history.messages
+        if each.status not in PLANNED_STATUSES
+    ]
+    if got:
+        return f"On {on.day} {contact} has {' and '.join(got)}."
+    nothing = f"C{contact[1:]} got nothing on {on.day}, as far as is recorded"
+    return f"{nothing}: {' and '.join(has) or _around(found, on, 'no row has that day')}."
+
+
 def _why_nothing(found: Explanation, on: DayExplanation) -> str:
     """Return the reason that is common to all messages, or that of the nearest one."""
     if not found.contact.eligible:
         return f"{found.contact.why_not}."
-    if on.day < found.first_send_date:
-        return f"the day is past; the first send date is {found.first_send_date}."
     possible = [each for each in on.messages if each.answer != "not allowed"]
     if possible:
         # the first sentence is enough here; the reason for the other day follows below
@@ -85,11 +101,22 @@ def _why_nothing(found: Explanation, on: DayExplanation) -> str:
 
 def _nothing_due(found: Explanation, on: DayExplanation) -> str:
     """Return the messages before and after the day."""
-    days = sorted((m.day, m.name) for m in found.messages if m.day)
-    before = [f"{name} on {day}" for day, name in days if day < on.day][-1:]
-    after = [f"{name} on {day}" for day, name in days if day > on.day][:1]
-    around = [f"the last before is {x}" for x in before] + [f"the next is {x}" for x in after]
     why = "no message is due on that day"
     if on.day > found.horizon:
         why = f"the plan goes up to {found.horizon}, and later messages are not decided yet"
-    return f"{'; '.join([why, ', '.join(around)]) if around else why}."
+    return f"{_around(found, on, why)}."
+
+
+def _around(found: Explanation, on: DayExplanation, why: str) -> str:
+    """Return a reason, with the messages before and after the day."""
+    days = sorted((m.day, m.name) for m in found.messages if m.day)
+    days += [
+        (row.scheduled_send_date, row.email_type)
+        for row in (found.committed if on.history is not None else [])
+        if row.scheduled_send_date is not None
+    ]
+    days.sort()
+    before = [f"{name} on {day}" for day, name in days if day < on.day][-1:]
+    after = [f"{name} on {day}" for day, name in days if day > on.day][:1]
+    around = [f"the last before is {x}" for x in before] + [f"the next is {x}" for x in after]
+    return "; ".join([why, ", ".join(around)]) if around else why
