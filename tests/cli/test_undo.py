@@ -27,6 +27,8 @@ COMMANDS: dict[WritingCommand, tuple[str, ...]] = {
     WritingCommand.CAMPAIGN_SET: ("campaign set", "1", "target_states=FL", "--as-of", DAY),
     WritingCommand.CAMPAIGN_SET_TYPE: ("campaign set-type", "promo", "priority=3"),
     WritingCommand.CAMPAIGN_IMPORT: ("campaign import", "1", "FILE", "contact_id\n2\n1\n"),
+    WritingCommand.CAMPAIGN_REMOVE: ("campaign remove", "1"),
+    WritingCommand.CAMPAIGN_REMOVE_TARGETS: ("campaign remove-targets", "1", "--contacts", "1-3"),
     WritingCommand.SUPPRESSION_ADD: ("suppression add", "--contact", "2", "--reason", "asked"),
     WritingCommand.SUPPRESSION_END: ("suppression end", "--email", "old@example.com"),
     WritingCommand.SUPPRESSION_IMPORT: ("suppression import", "FILE", "email\nnew@example.com\n"),

@@ -173,3 +173,21 @@ class Imported(BaseModel):
     @property
     def rejected_total(self) -> int:
         return sum(self.rejected.values())
+
+
+class Removed(BaseModel):
+    """The result of a removal, or of its preview."""
+
+    database: str
+    instance_id: int
+    name: str
+    campaign_type: str
+    instance: bool  # the instance itself is removed
+    outcome: str  # written, or dry run
+    targets: int  # that are removed
+    sent: int = 0  # that stay, since their message was sent
+    without_target: list[str] = []  # ids and ranges that were given
+    planned: int  # messages of these contacts that go when they are planned again
+    contacts: int  # that have them
+    replanned: Replanned | None = None
+    run_ids: list[str] = []  # of the requested runs

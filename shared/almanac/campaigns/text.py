@@ -12,11 +12,12 @@ from almanac.campaigns.model import (
     Imported,
     InstanceLine,
     LoggedChange,
+    Removed,
     Replanned,
     TypeLine,
 )
 from almanac.plurals import plural
-from almanac.report.text import heading, paragraph, table
+from almanac.report.text import heading, listed, paragraph, table
 
 STATES_SHOWN = 12
 _NOTHING = "-"
@@ -269,3 +270,26 @@ def _print_next(console: Console, where: str, done: ChangeResult | Imported) -> 
     if done.instance_id is not None:
         command = f"almanac campaign set {where} {done.instance_id} --replan"
         paragraph(console, f"To plan it at once: {command}", indent=0)
+
+
+def print_removed(console: Console, done: Removed, where: str) -> None:
+    """Print what was removed, what goes with it, and the next step; see `print_change`."""
+    name = f"Campaign {done.instance_id} {done.name}, of type {done.campaign_type}"
+    targets, would = plural(done.targets, "target"), done.outcome == "dry run"
+    if done.instance:
+        what = f"{'would be ' if would else ''}removed, with {targets}"
+    else:
+        what = f"{targets} {'would be ' if would else ''}removed"
+    paragraph(console, f"{name}: {what}{' (--dry-run)' if would else ''}.", indent=0, style="bold")
+    if done.sent:
+        paragraph(console, f"{plural(done.sent, 'target')} kept: the message was sent.", indent=0)
+    if done.without_target:
+        names = listed(done.without_target, STATES_SHOWN)
+        paragraph(console, f"No target of it: contact {names}.", indent=0)
+    _print_plan(console, done.replanned, done.run_ids)
+    if done.planned and done.replanned is None and not done.run_ids:
+        messages = plural(done.planned, "planned or skipped message")
+        who = plural(done.contacts, "contact")
+        paragraph(console, f"The next run removes {messages} of {who}.", indent=0)
+    if not would:
+        paragraph(console, f"To put it back: almanac undo {where}", indent=0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from almanac.commands.dates import Today, today_in
+from almanac.commands.dates import Today, read_date, today_in
 from almanac.errors import InputError
 from almanac.names import check_org_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
@@ -87,3 +88,15 @@ def agency_and_file(
         expected = "FILE" if org is not None else "DATABASE and FILE"
         raise InputError(f"expected {expected}, found {' '.join(map(str, names))}")
     return agency, Path(words[0])
+
+
+def day_of(agency: AgencyDatabase, as_of: str | None) -> dt.date:
+    """Return the day of --as-of, by default today in the organization's time zone."""
+    today = today_of(agency)
+    return read_date(as_of, "--as-of", today) if as_of else today()
+
+
+def check_no_more(words: Sequence[str]) -> None:
+    """Raise InputError if there are words beyond those that a command takes."""
+    if words:
+        raise InputError(f"{words[0]!r}: one argument too many")

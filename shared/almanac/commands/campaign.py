@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,19 +14,30 @@ from almanac.campaigns.change_request import new_request
 from almanac.campaigns.model import ChangeResult
 from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.campaigns.target_import import ImportOptions, import_targets
-from almanac.commands.agency_arguments import CampaignArguments, today_of
+from almanac.commands import campaign_removal
+from almanac.commands.agency_arguments import CampaignArguments, check_no_more, day_of
 from almanac.commands.arguments import read_assignments
-from almanac.commands.dates import read_date
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.imports import AllOrNothing, Metadata, import_code
-from almanac.commands.options import AsJson, AsOf, ChangedBy, EventId, Map, MaybeOrg, Rejects, Store
+from almanac.commands.options import (
+    AsJson,
+    AsOf,
+    ChangedBy,
+    DryRun,
+    EventId,
+    Map,
+    MaybeOrg,
+    Rejects,
+    Replan,
+    Store,
+)
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.errors import InputError
-from almanac.organizations.agency_database import AgencyDatabase, FileDatabase
+from almanac.organizations.agency_database import FileDatabase
 
 app = new_app(
     name="campaign",
@@ -49,13 +58,6 @@ def _words(metavar: str) -> typer.models.ArgumentInfo:
     )
 
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
-Replan = Annotated[
-    bool,
-    typer.Option(
-        "--replan", help="Replan the affected contacts at once; in a store, request that."
-    ),
-]
 Direct = Annotated[
     bool,
     typer.Option(
@@ -82,9 +84,9 @@ def list_(
 ) -> int:
     """List campaign types and instances: dates, state, targets, messages planned and skipped."""
     agency, more = CampaignArguments(words or [], org, store).agency()
-    _check_no_more(more)
+    check_no_more(more)
     with progress_bars() as progress:
-        found = list_campaigns(agency, _day(agency, as_of), not quick, progress)
+        found = list_campaigns(agency, day_of(agency, as_of), not quick, progress)
     print_result(found, as_json, text.print_list)
     return OK
 
@@ -105,9 +107,9 @@ def show(
     The reach is counted over all contacts by the rules of planning.
     """
     agency, (which, *more) = CampaignArguments(words, org, store).agency("INSTANCE")
-    _check_no_more(more)
+    check_no_more(more)
     with progress_bars() as progress:
-        found = show_campaign(agency, which, _day(agency, as_of), progress)
+        found = show_campaign(agency, which, day_of(agency, as_of), progress)
     print_result(found, as_json, text.print_campaign)
     return OK
 
@@ -135,7 +137,7 @@ def add(
     """
     arguments = CampaignArguments(words, org, store)
     agency, (type_name, name, *fields) = arguments.agency("TYPE", "NAME")
-    changes, request = read_assignments(fields), new_request(_day(agency, as_of), changed_by)
+    changes, request = read_assignments(fields), new_request(day_of(agency, as_of), changed_by)
     with progress_bars() as progress:
         plan = replanner(agency, request, ApplyOptions(dry_run, replan), progress)
         result = edit.add_instance(agency, type_name, name, changes, request, dry_run, progress)
@@ -165,7 +167,7 @@ def add_type(
     """
     arguments = CampaignArguments(words, org, store)
     agency, (name, *fields) = arguments.agency("NAME")
-    changes, request = read_assignments(fields), new_request(_day(agency, None))
+    changes, request = read_assignments(fields), new_request(day_of(agency, None))
     with progress_bars() as progress:
         result = edit.add_type(agency, name, changes, request, dry_run, progress)
     return _print(result, as_json, arguments)
@@ -205,7 +207,7 @@ def set_(
         )
     changes, request = (
         read_assignments(fields),
-        new_request(_day(agency, as_of), changed_by, event_id),
+        new_request(day_of(agency, as_of), changed_by, event_id),
     )
     options = ApplyOptions(dry_run, replan, direct)
     with progress_bars() as progress:
@@ -234,7 +236,7 @@ def set_type(
     agency, (name, *fields) = arguments.agency("NAME", "FIELD=VALUE")
     changes, request = (
         read_assignments(fields),
-        new_request(_day(agency, as_of), changed_by, event_id),
+        new_request(day_of(agency, as_of), changed_by, event_id),
     )
     options = ApplyOptions(dry_run, replan)
     with progress_bars() as progress:
@@ -269,8 +271,8 @@ def import_(
     """
     arguments = CampaignArguments(words, org, store)
     agency, (which, name, *more) = arguments.agency("INSTANCE", "FILE")
-    _check_no_more(more)
-    path, request = Path(name), new_request(_day(agency, as_of), changed_by)
+    check_no_more(more)
+    path, request = Path(name), new_request(day_of(agency, as_of), changed_by)
     with progress_bars() as progress:
         plan = replanner(agency, request, ApplyOptions(dry_run, replan), progress)
         with input_file(path) as file:
@@ -285,14 +287,7 @@ def import_(
     return import_code(path, result.read - rejected, rejected, strict, options.rejects)
 
 
-def _day(agency: AgencyDatabase, as_of: str | None) -> dt.date:
-    today = today_of(agency)
-    return read_date(as_of, "--as-of", today) if as_of else today()
-
-
-def _check_no_more(words: Sequence[str]) -> None:
-    if words:
-        raise InputError(f"{words[0]!r}: one argument too many")
+campaign_removal.add_to(app)
 
 
 def _print(result: ChangeResult, as_json: bool, arguments: CampaignArguments) -> int:

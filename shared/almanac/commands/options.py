@@ -113,3 +113,10 @@ RowsOut = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
+Replan = Annotated[
+    bool,
+    typer.Option(
+        "--replan", help="Replan the affected contacts at once; in a store, request that."
+    ),
+]

@@ -61,6 +61,7 @@ class RunOptions:
     scope: Sequence[ContactRange] | None = None
     changes: Sequence[PlannedChange] = ()  # of campaigns: only contacts they affect are planned
     dry_run: bool = False
+    event_id: str = ""  # of a change made before, with which the run is undone
     of_the_file: bool = False  # the configuration is the recorded one, and must still be
     adopt_scheduled: bool = False  # see `almanac.database.older_plans`
     busy_seconds: float = 5.0  # how long to wait for a lock on the file
@@ -76,6 +77,7 @@ class FileCommitter:
     version: int
     adopting: bool = False
     of_the_file: bool = False
+    event_id: str = ""
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         try:
@@ -92,7 +94,7 @@ class FileCommitter:
 
     def _write(self, plan: RunPlan, write: Write) -> RunSummary:
         """Write, and keep what that changes, so that it can be undone."""
-        event = plan.changes[0].event_id if plan.changes else ""
+        event = plan.changes[0].event_id if plan.changes else self.event_id
         detail = f"for {plan.as_of}" + (", of a campaign change" if event else "")
         with undoable(self.connection, WritingCommand.RUN, detail, event) as recorder:
             if self.adopting:
@@ -158,6 +160,7 @@ def _run_once(path: Path, config: Config, options: RunOptions, progress: Progres
                 copy.data_version,
                 options.adopt_scheduled,
                 options.of_the_file,
+                options.event_id,
             )
         )
         plan = copy.planned(config, options, watch)

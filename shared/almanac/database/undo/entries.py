@@ -41,6 +41,8 @@ class WritingCommand(StrEnum):
     CAMPAIGN_SET = "campaign set"
     CAMPAIGN_SET_TYPE = "campaign set-type"
     CAMPAIGN_IMPORT = "campaign import"
+    CAMPAIGN_REMOVE = "campaign remove"
+    CAMPAIGN_REMOVE_TARGETS = "campaign remove-targets"
     SUPPRESSION_ADD = "suppression add"
     SUPPRESSION_END = "suppression end"
     SUPPRESSION_IMPORT = "suppression import"
