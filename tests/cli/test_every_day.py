@@ -13,6 +13,7 @@ import pytest
 from almanac.config import Config
 from tests.support.cli_calls import almanac
 from tests.support.tiny import Agency
+from tests.support.workbooks import sheets_of
 
 TODAY = dt.datetime.now(Config().zone).date()
 
@@ -85,6 +86,14 @@ def test_csv_has_a_row_for_each_message(database: Path, tmp_path: Path) -> None:
     assert rows[2]["campaign_instance_id"] == "5"
 
 
+def test_rows_can_be_a_workbook(database: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tomorrow.xlsx"
+    said = almanac("day", database, "tomorrow", "--out", out).out
+    assert said.split() == ["3", "rows:", str(out)]
+    (cells,) = sheets_of(out).values()
+    assert [cells[row, "C"] for row in range(1, 5)] == ["contact_id", 1, 2, 3]
+
+
 def test_a_planned_message_of_a_past_day_is_said_to_be_unsent(database: Path) -> None:
     assert "planned, but: Not sent" in almanac("day", database, "-2").out
 
@@ -108,7 +117,10 @@ def test_a_week_counts_each_of_its_days(database: Path) -> None:
         (["today", "+1"], "expected DATABASE and DATE, found"),
         (["--jso"], "No such option: --jso"),
         (["--csv", "--json"], "--json or --csv: expected one of them, found both"),
-        (["--out", "day.txt"], "--out: day.txt: expected a name that ends in .csv or .json"),
+        (
+            ["--out", "day.txt"],
+            "--out: day.txt: expected a name that ends in .csv or .json or .xlsx",
+        ),
         (["--org", "206"], "expected"),
     ],
 )

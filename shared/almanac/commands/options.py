@@ -109,7 +109,7 @@ RowsOut = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Instead of printing, write a file: .csv or .json by its name.",
+        help="Instead of printing, write a file: .csv, .json or .xlsx by its name.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

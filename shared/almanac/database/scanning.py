@@ -159,6 +159,23 @@ class Scan(Snapshot):
             kinds = list(index)
         return Rows(table["contact_id"].to_numpy(), kind_of, kinds)
 
+    def campaign_days(self, since: str) -> list[tuple[int, str, int]]:
+        """Return the planned campaign messages dated on or after the ISO date, without follow-ups:
+        instance, day, messages."""
+        columns = self._tables.columns("email_schedules")
+        if not columns.has("status", "scheduled_send_date", "email_type", "campaign_instance_id"):
+            return []
+        sql = f"""
+            SELECT {columns.integer("campaign_instance_id")} AS instance,
+                {columns.text("scheduled_send_date")} AS day, count(*) AS messages
+            FROM email_schedules
+            WHERE {PRE_SCHEDULED} AND scheduled_send_date >= ?
+            AND email_type LIKE 'campaign\\_%' ESCAPE '\\' GROUP BY 1, 2
+        """
+        schema = pa.schema({"instance": pa.int64(), "day": pa.string(), "messages": pa.int64()})
+        found = self._tables.read(sql, (since,), schema).to_pylist()
+        return [(row["instance"], row["day"], row["messages"]) for row in found if row["instance"]]
+
     def moved_off(self, closed: Sequence[dt.date], since: str) -> tuple[int, int]:
         """Return the planned messages dated on or after the ISO date whose ideal date is one of
         the closed days and not their day, and the days from one to the other, all together."""

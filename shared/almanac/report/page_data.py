@@ -54,6 +54,8 @@ class PageData(BaseModel):
     rules: str = ""  # what the state rules lack, and which change
     settings: list[SettingLine] = []  # those of the configuration that differ from the defaults
     what_if: WhatIf | None = None
+    # planned messages by campaign instance and day, without follow-ups: of a calendar file only
+    campaign_days: dict[int, dict[str, int]] = {}
 
     @property
     def totals(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Rows of any number as CSV or as one JSON object: written one by one, as they are read."""
+"""Rows of any number as CSV, one JSON object or a workbook: written as they are read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from almanac.errors import InputError
 from almanac.json_text import json_text
 from almanac.outputs import check_out, write_out
 from almanac.report.table import Cell, harmless
+from almanac.report.workbook import Sheet, write_workbook
 
-RowFormat = Literal["csv", "json"]
-_SUFFIXES: dict[str, RowFormat] = {".csv": "csv", ".json": "json"}
+RowFormat = Literal["csv", "json", "xlsx"]
+_SUFFIXES: dict[str, RowFormat] = {".csv": "csv", ".json": "json", ".xlsx": "xlsx"}
+SHEET = "rows"
 
 
 class Output(NamedTuple):
@@ -52,17 +54,16 @@ def write_rows(
 
     head: what the JSON object has before its `rows`. Raises as `outputs.write_out`.
     """
-
-    def write(file: TextIO) -> int:
-        match format_:
-            case "csv":
-                return _write_csv(file, columns, rows)
-            case "json":
-                return _write_json(file, columns, rows, head)
-            case _:
-                assert_never(format_)
-
-    return write_out(out, "--out", write)
+    match format_:
+        case "csv":
+            return write_out(out, "--out", lambda file: _write_csv(file, columns, rows))
+        case "json":
+            return write_out(out, "--out", lambda file: _write_json(file, columns, rows, head))
+        case "xlsx":
+            assert out is not None, "only a file's name asks for a workbook"
+            return write_workbook(out, "--out", [Sheet(SHEET, columns, rows)])
+        case _:
+            assert_never(format_)
 
 
 def _write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:

@@ -39,6 +39,7 @@ class _State:
     context: RunContext
     contacts: int
     numbers: Numbers
+    campaign_days: dict[int, dict[str, int]]
 
 
 def overview(
@@ -46,13 +47,16 @@ def overview(
     config: Config | None = None,
     since: Path | None = None,
     progress: Progress = silent,
+    *,
+    campaign_days: bool = False,
 ) -> PageData:
     """Return the plan in the file, from the day of its last run on; the file is only read.
 
     The default configuration is that of the last run. since: an earlier state of the file, with
-    which it is compared. Raises DatabaseError if no run has planned the file.
+    which it is compared. campaign_days: whether they are counted. Raises DatabaseError if no run
+    has planned the file.
     """
-    state = _state(path, config, progress)
+    state = _state(path, config, progress, campaign_days=campaign_days)
     run, config, as_of = state.run, state.context.config, state.context.as_of
     closed = [str(day) for day in state.context.closed_days if day <= state.context.horizon]
     return PageData(
@@ -79,6 +83,7 @@ def overview(
         changes=compare(since, path, progress).changes_by_reason if since else [],
         changes_since=f"the plan in {since.name}" if since else None,
         settings=setting_lines(config),
+        campaign_days=state.campaign_days,
         notes=[f"Rows of the file dated {as_of} or later."],
         **state.numbers.of_page(ISSUE_ADVICE),
     )
@@ -99,7 +104,9 @@ def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
         connection.close()
 
 
-def _state(path: Path, config: Config | None, progress: Progress) -> _State:
+def _state(
+    path: Path, config: Config | None, progress: Progress, *, campaign_days: bool = False
+) -> _State:
     """Return a consistent state of the file, which other programs may write to meanwhile."""
     connection = open_database(path, writable=False)
     try:
@@ -113,18 +120,25 @@ def _state(path: Path, config: Config | None, progress: Progress) -> _State:
                         path,
                         config,
                         lambda context: survey_live(path, context, progress),
+                        campaign_days,
                     )
                     if data_version(connection) == version:
                         return found
             connection.execute("BEGIN")
             scan = Scan(source)
-            return _read(scan, path, config, lambda context: survey(scan, context, progress))
+            return _read(
+                scan, path, config, lambda context: survey(scan, context, progress), campaign_days
+            )
     finally:
         connection.close()
 
 
 def _read(
-    scan: Scan, path: Path, config: Config | None, numbers: Callable[[RunContext], Numbers]
+    scan: Scan,
+    path: Path,
+    config: Config | None,
+    numbers: Callable[[RunContext], Numbers],
+    campaign_days: bool,
 ) -> _State:
     run = scan.last_run()
     if run is None:
@@ -132,7 +146,10 @@ def _read(
     config = config or recorded_config(scan, str(path)) or Config()
     as_of = date_of_run(str(run.get("scheduler_run_id"))) or _today(config)
     context = run_context_of(scan, config, as_of, as_of, rate_increases=False)
-    return _State(run, context, scan.total_contacts(), numbers(context))
+    days: dict[int, dict[str, int]] = {}
+    for instance, day, messages in scan.campaign_days(str(as_of)) if campaign_days else ():
+        days.setdefault(instance, {})[day] = messages
+    return _State(run, context, scan.total_contacts(), numbers(context), days)
 
 
 def _today(config: Config) -> dt.date:
