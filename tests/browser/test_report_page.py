@@ -232,6 +232,7 @@ def test_a_type_of_the_legend_is_hidden_by_keyboard_and_the_others_move_down(
 # --- light, dark, phone, keyboard, screen reader, paper -------------------------------------------
 
 
+@pytest.mark.slow
 def test_dark_is_dark_and_light_is_light(opened: Opener) -> None:
     colours = {}
     for scheme in ("light", "dark"):
@@ -311,6 +312,7 @@ def test_what_has_the_focus_can_be_seen(opened: Opener) -> None:
     assert page.evaluate(ring) == "2px"
 
 
+@pytest.mark.slow
 def test_on_paper_there_is_nothing_to_click(opened: Opener) -> None:
     page = opened(color_scheme="dark")
     page.emulate_media(media="print")

@@ -36,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A cloud where nobody waits long for a merge that died."""
     folder = tmp_path_factory.mktemp("cloud")
     settings = {"ALMANAC_SHARD_CONTACTS": "10", "ALMANAC_LEASE_SECONDS": "4"}
-    with running_cloud(folder, **settings) as made:
+    with running_cloud(folder, ["orchestrator", "shard", "merge"], **settings) as made:
         yield made
 
 

@@ -230,7 +230,7 @@ def wait_for_the_end_of_group(group: int) -> None:
 
 @pytest.mark.parametrize(
     ("step", "workers", "path"),
-    sampled([(*each, j) for each in (("plan contacts", 2), ("write", 1)) for j in JOURNALS], 2),
+    sampled([(*each, j) for each in (("plan contacts", 2), ("write", 1)) for j in JOURNALS], 1),
     indirect=["path"],
 )
 def test_ctrl_c_ends_all_processes_and_leaves_the_file_as_it_was(

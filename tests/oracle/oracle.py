@@ -193,6 +193,39 @@ def _place_all(
     place(waiting, standing, limit, run.t0)
 
 
+def _contacts_by_id(snapshot: Snapshot, config: Config) -> dict[int, Record]:
+    """The contacts under the names of the program; of several with one id the first."""
+    found: dict[int, Record] = {}
+    for record in snapshot.contacts:
+        record = renamed(record, config)
+        number = whole(record["id"])
+        if number is not None:
+            found.setdefault(number, record)
+    return found
+
+
+def _sifted(
+    records: Iterable[Record],
+    run: Run,
+    snapshot: Snapshot,
+    committed: dict[Any, list[Scheduled]],
+    zip_states: ZipStates,
+) -> tuple[list[Candidate], set[tuple[int, str]]]:
+    """Steps 1 to 6 for these contacts: their candidates, and their issues."""
+    candidates: list[Candidate] = []
+    issues: set[tuple[int, str]] = set()
+    for record in records:
+        contact, wrong = read_contact(
+            record, run.config, run.as_of, snapshot.suppressions, zip_states
+        )
+        issues |= {(contact.id, issue) for issue in wrong}
+        rows = committed.get(contact.id, [])
+        own = _candidates(contact, run, rows, snapshot)
+        sift(own, rows, run.t0, run.config)
+        candidates += own
+    return candidates, issues
+
+
 def plan(
     path: str | Path,
     as_of: date,
@@ -205,28 +238,13 @@ def plan(
     """The plan that a run over the contacts (None: all) should leave in the database."""
     snapshot = read(path)
     run = Run(as_of, t0, merged(config), snapshot.campaigns)
-    contacts_by_id: dict[int, Record] = {}
-    for record in snapshot.contacts:
-        record = renamed(record, run.config)
-        number = whole(record["id"])
-        if number is not None:
-            contacts_by_id.setdefault(number, record)
+    contacts_by_id = _contacts_by_id(snapshot, run.config)
     everyone = set(contacts_by_id)
     scope = everyone if contacts is None else everyone & contacts
     kept_rows = [row for row in snapshot.scheduled if row.id not in run.campaigns.migrated]
     committed = _grouped((row for row in kept_rows if not row.planned), lambda row: row.contact_id)
-
-    candidates: list[Candidate] = []
-    issues: set[tuple[int, str]] = set()
-    for number, record in contacts_by_id.items():
-        if number not in scope:
-            continue
-        contact, wrong = read_contact(record, run.config, as_of, snapshot.suppressions, zip_states)
-        issues |= {(contact.id, issue) for issue in wrong}
-        rows = committed.get(contact.id, [])
-        own = _candidates(contact, run, rows, snapshot)
-        sift(own, rows, t0, run.config)
-        candidates += own
+    in_scope = [record for number, record in contacts_by_id.items() if number in scope]
+    candidates, issues = _sifted(in_scope, run, snapshot, committed, zip_states)
 
     planned = [row for row in kept_rows if row.planned and row.contact_id in scope]
     standing = [

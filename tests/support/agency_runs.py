@@ -7,6 +7,51 @@ from typing import Any
 
 from tests.support.agency_tables import AS_OF_DATES, RULE_STATES
 
+# What an operator could have chosen, by section and key.
+CHOICES: dict[str, dict[str, Sequence[Any]]] = {
+    "timing": {
+        "birthday_days_before": [0, 1, 7, 14, 45],
+        "effective_date_days_before": [0, 1, 15, 30, 60],
+        "pre_window_days": [0, 1, 30, 60],
+        "post_window_valid_days": [0, 5, 30],
+        "followup_delay_days": [0, 2, 5],
+        "followup_lookback_days": [5, 14, 35],
+        "campaign_valid_days": [0, 3, 30],
+    },
+    "aep": {
+        "enabled": [True, True, False],
+        "date": ["09-15", "02-29", "01-01", "12-31"],
+        "years": [None, [2026], [2027, 2029], []],
+        "valid_days": [0, 10, 30],
+    },
+    "frequency": {"max_emails": [1, 1, 2, 3, 4], "period_days": [1, 7, 14, 30, 45]},
+    "load_balancing": {
+        "daily_send_percentage_cap": [0.01, 0.03, 0.05, 0.07, 0.1, 0.29, 0.5],
+        "ed_daily_soft_limit": [1, 2, 5, 15],
+        "ed_smoothing_window_days": [1, 3, 5, 7, 9],
+        "catch_up_spread_days": [1, 3, 7, 14],
+        "overage_threshold": [1.0, 1.1, 1.2, 1.5],
+    },
+    "organization": {
+        "enable_post_window_emails": [True, True, True, False],
+        "effective_date_first_email_months": [0, 6, 11, 12, 23],
+        "exclude_failed_underwriting_global": [True, False],
+        "send_without_zipcode_for_universal": [True, False],
+        "send_without_window_date": [True, False],
+    },
+    "contacts": {
+        "active_statuses": [["active"], ["Active ", "new"], ["new"]],
+        "opt_out_columns": [["do_not_contact"], [], ["DO_NOT_CONTACT", "do_not_communicate"]],
+        "sms_consent_columns": [[], ["sms_opt_in"], ["sms_consent", "do_not_contact"]],
+    },
+    "sms": {
+        "birthday": ["our_birthday_sms"],
+        "aep": ["our_aep_sms"],
+        "post_window": ["our_window_sms"],
+        "followup_1_cold": [None],
+    },
+}
+
 
 def seeded(purpose: str, seed: int) -> random.Random:
     """Randomness that is the same for the same purpose and seed."""
@@ -24,51 +69,8 @@ def as_of_for(seed: int) -> date:
 def config_for(seed: int) -> dict[str, Any]:
     """A partial configuration: every value is one that an operator could have chosen."""
     rng = seeded("config", seed)
-    choices: dict[str, dict[str, Sequence[Any]]] = {
-        "timing": {
-            "birthday_days_before": [0, 1, 7, 14, 45],
-            "effective_date_days_before": [0, 1, 15, 30, 60],
-            "pre_window_days": [0, 1, 30, 60],
-            "post_window_valid_days": [0, 5, 30],
-            "followup_delay_days": [0, 2, 5],
-            "followup_lookback_days": [5, 14, 35],
-            "campaign_valid_days": [0, 3, 30],
-        },
-        "aep": {
-            "enabled": [True, True, False],
-            "date": ["09-15", "02-29", "01-01", "12-31"],
-            "years": [None, [2026], [2027, 2029], []],
-            "valid_days": [0, 10, 30],
-        },
-        "frequency": {"max_emails": [1, 1, 2, 3, 4], "period_days": [1, 7, 14, 30, 45]},
-        "load_balancing": {
-            "daily_send_percentage_cap": [0.01, 0.03, 0.05, 0.07, 0.1, 0.29, 0.5],
-            "ed_daily_soft_limit": [1, 2, 5, 15],
-            "ed_smoothing_window_days": [1, 3, 5, 7, 9],
-            "catch_up_spread_days": [1, 3, 7, 14],
-            "overage_threshold": [1.0, 1.1, 1.2, 1.5],
-        },
-        "organization": {
-            "enable_post_window_emails": [True, True, True, False],
-            "effective_date_first_email_months": [0, 6, 11, 12, 23],
-            "exclude_failed_underwriting_global": [True, False],
-            "send_without_zipcode_for_universal": [True, False],
-            "send_without_window_date": [True, False],
-        },
-        "contacts": {
-            "active_statuses": [["active"], ["Active ", "new"], ["new"]],
-            "opt_out_columns": [["do_not_contact"], [], ["DO_NOT_CONTACT", "do_not_communicate"]],
-            "sms_consent_columns": [[], ["sms_opt_in"], ["sms_consent", "do_not_contact"]],
-        },
-        "sms": {
-            "birthday": ["our_birthday_sms"],
-            "aep": ["our_aep_sms"],
-            "post_window": ["our_window_sms"],
-            "followup_1_cold": [None],
-        },
-    }
     config: dict[str, Any] = {}
-    for section, keys in choices.items():
+    for section, keys in CHOICES.items():
         chosen = {key: rng.choice(few) for key, few in keys.items() if rng.random() < 0.35}
         if chosen:
             config[section] = chosen

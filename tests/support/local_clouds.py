@@ -28,6 +28,7 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, manifest_of
 from almanac_emulation.cloud_storage.faults import Fault, Operation
+from almanac_emulation.functions import FUNCTIONS as SOURCES
 from almanac_emulation.local_cloud import LocalCloud
 from tests.support.emulators import FUNCTIONS, wait_until
 
@@ -94,9 +95,11 @@ class Running:
 
 
 @contextmanager
-def running_cloud(folder: Path, **environment: str) -> Iterator[Running]:
+def running_cloud(
+    folder: Path, functions: Sequence[str] = tuple(SOURCES), **environment: str
+) -> Iterator[Running]:
     """A cloud whose functions have these settings, until the context is left."""
-    with LocalCloud(folder, FUNCTIONS, environment=environment) as cloud:
+    with LocalCloud(folder, FUNCTIONS, functions=functions, environment=environment) as cloud:
         yield Running(cloud)
 
 

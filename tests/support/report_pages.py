@@ -70,60 +70,19 @@ def empty_page() -> PageData:
 def full_page(types: tuple[str, ...] = TYPES, campaigns: int = 3) -> PageData:
     """A page with something in every section, its numbers drawn by chance but always the same."""
     rng = random.Random(1)
-    days = {}
-    for n in range((HORIZON - AS_OF).days + 1):
-        planned = {name: rng.randrange(40, 160) for name in types if rng.random() < 0.9}
-        days[str(AS_OF + dt.timedelta(days=n))] = DayLoad(planned=planned, fixed=rng.randrange(90))
-    days[str(AS_OF + dt.timedelta(days=3))].planned[types[0]] = CAP
-    days[str(AS_OF + dt.timedelta(days=9))].fixed = CEILING + 1234
-    states = ("CA", "NY", "TX", UNKNOWN)
     return page_data(
         facts=[("Run", "2026-11-21-daily"), ("Configuration", "9719cf73f76bf3f6" * 4)],
-        days=days,
+        days=_drawn_days(rng, types),
         daily_cap=CAP,
         ceiling=CEILING,
         messages=[
             MessageCount(email_type=name, state=state, reason=reason, count=rng.randrange(1, 9000))
             for name in types
-            for state in states
+            for state in ("CA", "NY", "TX", UNKNOWN)
             for reason in ("", *REASONS)
         ],
-        states=[
-            StateLine(
-                state="CA",
-                contacts=9000,
-                rule=RULE,
-                checked=8000,
-                hits=3511,
-                protected=[4000 + 80 * week for week in range(53)],
-                rule_changes=[(dt.date(2027, 7, 1), "a rule begins: its birthday")],
-            ),
-            StateLine(
-                state="NY",
-                contacts=4000,
-                rule="all year",
-                checked=4100,
-                hits=4100,
-                protected=[4000] * 53,
-            ),
-            StateLine(state="TX", contacts=12000, rule="", checked=0, hits=0),
-        ],
-        campaigns=[
-            CampaignLine(
-                instance_id=n,
-                name=f"Rate increase {n}",
-                campaign_type="rate_increase",
-                start=AS_OF,
-                end=HORIZON if n % 2 else None,
-                reach=9000 + n,
-                sent=n,
-                planned=8000 - n,
-                skipped={REASONS[0]: 17, REASONS[3]: 4},
-                problem="its metadata is not valid: it is not JSON" if n == 2 else None,
-                left_out=n == 2,
-            )
-            for n in range(1, campaigns + 1)
-        ],
+        states=_states(),
+        campaigns=[_campaign(n) for n in range(1, campaigns + 1)],
         changes=[
             ChangeLine(change="removed", why="the contact has gone", email_type=types[0], count=12),
             ChangeLine(change="added", why="first planned", email_type=types[1], count=4711),
@@ -141,6 +100,58 @@ def full_page(types: tuple[str, ...] = TYPES, campaigns: int = 3) -> PageData:
                 key="send_time", meaning="When messages are sent.", value="09:00", default="08:30"
             )
         ],
+    )
+
+
+def _drawn_days(rng: random.Random, types: tuple[str, ...]) -> dict[str, DayLoad]:
+    """Every day to the horizon; the fourth is full of one type, the tenth above the ceiling."""
+    days = {}
+    for n in range((HORIZON - AS_OF).days + 1):
+        planned = {name: rng.randrange(40, 160) for name in types if rng.random() < 0.9}
+        days[str(AS_OF + dt.timedelta(days=n))] = DayLoad(planned=planned, fixed=rng.randrange(90))
+    days[str(AS_OF + dt.timedelta(days=3))].planned[types[0]] = CAP
+    days[str(AS_OF + dt.timedelta(days=9))].fixed = CEILING + 1234
+    return days
+
+
+def _states() -> list[StateLine]:
+    """A state with windows, one that is protected all year, and one without a rule."""
+    return [
+        StateLine(
+            state="CA",
+            contacts=9000,
+            rule=RULE,
+            checked=8000,
+            hits=3511,
+            protected=[4000 + 80 * week for week in range(53)],
+            rule_changes=[(dt.date(2027, 7, 1), "a rule begins: its birthday")],
+        ),
+        StateLine(
+            state="NY",
+            contacts=4000,
+            rule="all year",
+            checked=4100,
+            hits=4100,
+            protected=[4000] * 53,
+        ),
+        StateLine(state="TX", contacts=12000, rule="", checked=0, hits=0),
+    ]
+
+
+def _campaign(n: int) -> CampaignLine:
+    """The campaign with this id; the second has a problem, and those with even ids no end."""
+    return CampaignLine(
+        instance_id=n,
+        name=f"Rate increase {n}",
+        campaign_type="rate_increase",
+        start=AS_OF,
+        end=HORIZON if n % 2 else None,
+        reach=9000 + n,
+        sent=n,
+        planned=8000 - n,
+        skipped={REASONS[0]: 17, REASONS[3]: 4},
+        problem="its metadata is not valid: it is not JSON" if n == 2 else None,
+        left_out=n == 2,
     )
 
 

@@ -90,25 +90,8 @@ def one_by_one(
     messages: list[Message], days: Days, fixed_dates: Counter[int], limits: Limits
 ) -> None:
     """Target, Smoothing and Daily cap, word by word."""
-    for one in messages:
-        one.kept = one.previous is not None and one.floor <= one.previous <= one.ceiling
-        if one.kept and one.previous is not None:
-            one.target = one.previous
-        elif one.ideal >= T0:
-            one.target = one.ideal
-        elif KINDS[one.kind].email_type.startswith("followup"):
-            one.target = T0
-        else:
-            one.target = T0 + one.hash % min(limits.catch_up_days, one.ceiling - T0 + 1)
-    dated = [m for m in messages if KINDS[m.kind].email_type == "effective_date"]
-    count = Counter(m.target for m in dated) + fixed_dates
-    crowded = {day for day, number in count.items() if number > limits.effective_date_limit}
-    for one in dated:
-        if not one.kept and one.target == one.ideal and one.target in crowded:
-            window = limits.smoothing_window
-            moved = one.ideal + one.hash % window - window // 2
-            if one.floor <= moved <= one.ceiling:
-                one.target = moved
+    set_targets(messages, limits)
+    smooth(messages, fixed_dates, limits)
     ranked = sorted(messages, key=lambda m: m.rank)
     cap, ceiling = (
         {day: 0 if day in limits.closed else most for day in range(T0, T0 + 4 * DAYS)}
@@ -122,6 +105,40 @@ def one_by_one(
         ):
             days.stand(one, one.target)
     new = [m for m in ranked if m.day is None]
+    place_admitted(new, days, cap, ceiling)
+    place_late([m for m in new if m.day is None], days, ceiling, limits)
+
+
+def set_targets(messages: list[Message], limits: Limits) -> None:
+    for one in messages:
+        one.kept = one.previous is not None and one.floor <= one.previous <= one.ceiling
+        if one.kept and one.previous is not None:
+            one.target = one.previous
+        elif one.ideal >= T0:
+            one.target = one.ideal
+        elif KINDS[one.kind].email_type.startswith("followup"):
+            one.target = T0
+        else:
+            one.target = T0 + one.hash % min(limits.catch_up_days, one.ceiling - T0 + 1)
+
+
+def smooth(messages: list[Message], fixed_dates: Counter[int], limits: Limits) -> None:
+    """Move messages about effective dates away from days that too many of them want."""
+    dated = [m for m in messages if KINDS[m.kind].email_type == "effective_date"]
+    count = Counter(m.target for m in dated) + fixed_dates
+    crowded = {day for day, number in count.items() if number > limits.effective_date_limit}
+    for one in dated:
+        if not one.kept and one.target == one.ideal and one.target in crowded:
+            window = limits.smoothing_window
+            moved = one.ideal + one.hash % window - window // 2
+            if one.floor <= moved <= one.ceiling:
+                one.target = moved
+
+
+def place_admitted(
+    new: list[Message], days: Days, cap: dict[int, int], ceiling: dict[int, int]
+) -> None:
+    """Choose a day, day after day, for the most messages that all find one."""
     room = {day: max(0, ceiling[day] - days.load[day]) for day in range(T0, T0 + 4 * DAYS)}
     chosen = admitted_by_matching(new, room)
     by_last_day = sorted(chosen, key=lambda m: (m.ceiling, m.rank))
@@ -143,7 +160,10 @@ def one_by_one(
         for one in waiting(by_last_day, day):
             if days.load[day] < cap[day] and not days.barred(one, day):
                 days.stand(one, day)
-    late = [m for m in new if m.day is None]
+
+
+def place_late(late: list[Message], days: Days, ceiling: dict[int, int], limits: Limits) -> None:
+    """Give the others what room is left, or the reason why they get none."""
     for one in late:
         for day in range(one.target, one.ceiling + 1):
             if days.load[day] < ceiling[day] and not days.barred(one, day):

@@ -49,8 +49,8 @@ def describe(connection: apsw.Connection, name: str) -> TableInfo | None:
     """Return the table or view of that name in any case; None if it does not exist."""
     found = records(
         connection,
-        "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND lower(name) = ?",
-        name.lower(),
+        "SELECT name, type, wr FROM pragma_table_list(?) WHERE schema = 'main'",
+        name,
     )
     if not found:
         return None
@@ -63,33 +63,25 @@ def describe(connection: apsw.Connection, name: str) -> TableInfo | None:
     )
     keys = [c for c in columns if c["pk"]]
     has_rowid = entry["type"] == "table" and not entry["wr"]
+    indexes = records(
+        connection,
+        "SELECT list.origin, list.partial, lower(column.name) AS first "
+        "FROM pragma_index_list(?) AS list JOIN pragma_index_info(list.name) AS column "
+        "WHERE column.seqno = 0",
+        entry["name"],
+    )
     alias = None
-    if has_rowid and len(keys) == 1 and _is_rowid(connection, entry["name"], keys[0]["name"]):
-        alias = keys[0]["name"].lower()
+    # a table's only key column is the rowid itself if it needs no index
+    if has_rowid and len(keys) == 1 and not any(i["origin"] == "pk" for i in indexes):
+        alias = keys[0]["name"].lower() or None
     return TableInfo(
         entry["name"],
         entry["type"],
         {c["name"].lower(): c["type"] for c in columns},
         has_rowid,
         alias,
-        _leading(connection, entry["name"]),
+        frozenset(i["first"] for i in indexes if not i["partial"] and i["first"] is not None),
     )
-
-
-def _is_rowid(connection: apsw.Connection, table: str, key: str) -> bool:
-    """Return whether a table's only key column is the rowid: only then it needs no index."""
-    kinds = records(connection, "SELECT origin FROM pragma_index_list(?)", table)
-    return bool(key) and not any(k["origin"] == "pk" for k in kinds)
-
-
-def _leading(connection: apsw.Connection, table: str) -> frozenset[str]:
-    found = records(
-        connection,
-        "SELECT lower(column.name) AS name FROM pragma_index_list(?) AS list "
-        "JOIN pragma_index_info(list.name) AS column WHERE NOT list.partial AND column.seqno = 0",
-        table,
-    )
-    return frozenset(f["name"] for f in found if f["name"] is not None)
 
 
 def as_text(value: bytes | None, encoding: str) -> str:
