@@ -278,17 +278,21 @@ def test_only_the_contacts_asked_for_are_compared(planned: Path, other: Path) ->
     assert found.planned_total.new == summary.planned_total < 1000
 
 
-def test_progress_tells_which_of_the_two_is_planned(raw: Path) -> None:
+@pytest.mark.parametrize("text", [LOW_CAP, "timing: {birthday_days_before: 20}"])
+def test_progress_tells_which_of_the_two_is_planned(raw: Path, text: str) -> None:
     steps: list[str] = []
 
     def progress(step: str, done: int, total: int) -> None:
         if step not in steps:
             steps.append(step)
 
-    old, new = NamedConfig(Config(), "old"), NamedConfig(load_config(LOW_CAP), "new")
+    old, new = NamedConfig(Config(), "old"), NamedConfig(load_config(text), "new")
     compare_plans(raw, old, new, RunOptions(as_of=dt.date.fromisoformat(AS_OF)), progress)
     assert steps.count("snapshot") == 1
-    assert steps.index("old: balance") < steps.index("new: plan contacts")
+    if text == LOW_CAP:  # contacts are planned alike with any cap
+        assert "new: plan contacts" not in steps
+    else:
+        assert steps.index("old: balance") < steps.index("new: plan contacts")
     assert steps[-1] == "compare"
 
 
@@ -330,11 +334,16 @@ def fate(old: tuple[Any, ...] | None, new: tuple[Any, ...] | None) -> str | None
     return None
 
 
-@pytest.mark.parametrize("seed", sampled(range(8), 1))
+@pytest.mark.parametrize(
+    ("seed", "only_cap"), sampled([(seed, seed >= 8) for seed in range(12)], 1)
+)
 def test_the_difference_is_that_of_two_files_that_are_really_planned(
-    seed: int, tmp_path: Path
+    seed: int, only_cap: bool, tmp_path: Path
 ) -> None:
     as_of, configs = as_of_for(seed), (config_for(seed), config_for(seed + 1000))
+    if only_cap:
+        balancing = configs[0].get("load_balancing", {}) | {"daily_send_percentage_cap": 0.004}
+        configs = (configs[0], configs[0] | {"load_balancing": balancing})
     schema = ("old", "new")[seed % 2]
     path = build(tmp_path / "agency.sqlite3", seed, as_of=as_of, schema=schema, config=configs[0])
     old, new = (really(path, c, as_of, tmp_path / f"{n}.sqlite3") for n, c in enumerate(configs))

@@ -57,5 +57,11 @@ def serve(
         print("Ctrl-C ends it.")
         sys.stdout.flush()
 
-    answer(Site(agency), guard, port, listening)
+    site = Site(agency)
+    try:
+        answer(site, guard, port, listening)
+    finally:
+        if site.jobs.busy:
+            print("Ending what is being computed.", file=sys.stderr)
+        site.jobs.stop()
     return OK

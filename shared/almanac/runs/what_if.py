@@ -27,6 +27,7 @@ from almanac.report.what_if import (
 from almanac.report.what_if_answer import answer_of
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
 from almanac.runs.local import RunOptions, as_of, copied
+from almanac.runs.run_plan import RunPlan
 from almanac.runs.totals import PlanTotals
 
 
@@ -41,14 +42,18 @@ def compare_plans(
     watch = Stopwatch(progress)
     with copied(path, new.config, options, watch) as copy:
 
-        def balanced(config: Config, which: str) -> Balanced:
-            def progress_of(step: str, done: int, total: int) -> None:
-                watch(f"{which}: {step}", done, total)
+        def progress_of(which: str) -> Progress:
+            return lambda step, done, total: watch(f"{which}: {step}", done, total)
 
-            plan = copy.planned(config, options, progress_of)
-            return balance(copy.store, plan, copy.database, progress_of)
+        def balanced(plan: RunPlan, which: str) -> Balanced:
+            return balance(copy.store, plan, copy.database, progress_of(which))
 
-        before, after = balanced(old.config, "old"), balanced(new.config, "new")
+        plan = copy.planned(old.config, options, progress_of("old"))
+        before = balanced(plan, "old")
+        plan = with_another_cap(plan, old.config, new.config) or copy.planned(
+            new.config, options, progress_of("new")
+        )
+        after = balanced(plan, "new")
         totals, fates = (PlanTotals(before), PlanTotals(after)), Fates(after)
         pairs = zip(outcomes(copy.store, before), outcomes(copy.store, after), strict=True)
         for done, pair in enumerate(pairs):
@@ -67,6 +72,21 @@ def compare_plans(
         update = {"dry_run": True, "what_if": found, "seconds": watch.seconds()}
         update["adopted"] = copy.adopted
         return summaries[1].model_copy(update=update)
+
+
+def with_another_cap(plan: RunPlan, old: Config, new: Config) -> RunPlan | None:
+    """Return the plan of the new configuration over the fragments of the old one.
+
+    None if they differ in more than the cap and the ceiling, which only balancing reads.
+    """
+    balancing = new.load_balancing
+    named = ("daily_send_percentage_cap", "overage_threshold")
+    capped = old.load_balancing.model_copy(update={k: getattr(balancing, k) for k in named})
+    if old.model_copy(update={"load_balancing": capped}) != new:
+        return None
+    config = plan.context.config.model_copy(update={"load_balancing": balancing})
+    context = plan.context.model_copy(update={"config": config})
+    return plan.model_copy(update={"context": context})
 
 
 class Fates:

@@ -24,7 +24,7 @@ from almanac.serve.report_page import campaign_line
 from almanac.serve.site import Site
 
 ROWS = 100  # on a page
-SECONDS = 0.4  # for the search of the rows
+SECONDS = 0.3  # for the search of the rows
 
 
 @dataclass(frozen=True)

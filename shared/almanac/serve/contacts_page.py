@@ -10,7 +10,7 @@ from almanac.database.opening import map_errors
 from almanac.serve.pages import number_in, page
 from almanac.serve.site import Site
 
-SECONDS = 0.4  # of a scan, before the page shows what there is and offers the rest
+SECONDS = 0.3  # of a scan, before the page shows what there is and offers the rest
 ROWS = 50
 
 

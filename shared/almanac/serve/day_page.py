@@ -14,7 +14,7 @@ from almanac.schedule_status import Status
 from almanac.serve.pages import day_in, number_in, page
 from almanac.serve.site import Site
 
-ROWS, MOST_ROWS = 200, 2000
+ROWS, MOST_ROWS = 200, 1000
 
 
 def day(site: Site) -> Response:

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 
 from almanac.errors import AlmanacError
 from almanac.logs import get_log
@@ -36,6 +37,13 @@ class Job:
     def words(self) -> str:
         """Return how far it is, as text."""
         return f"{self.step}, {self.done:,} of {self.total:,}" if self.total > 1 else self.step
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the main thread, here and in the processes that this thread starts."""
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # its start would undo the next line
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 class Jobs:
@@ -73,6 +81,12 @@ class Jobs:
                 self._thread.start()
             return job
 
+    @property
+    def busy(self) -> bool:
+        """Return whether anything is not done yet."""
+        with self._changed:
+            return not all(job.ended.is_set() for job in self._jobs.values())
+
     def stop(self) -> None:
         """End the work at its next step, and wait for that: then its temporary files are gone."""
         with self._changed:
@@ -87,9 +101,7 @@ class Jobs:
             del self._jobs[key]
 
     def _run(self) -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            # the processes that it starts inherit this: Ctrl-C is the main thread's
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        _leave_interrupts()
         while True:
             with self._changed:
                 while not self._waiting and not self._stopping:

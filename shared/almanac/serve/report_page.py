@@ -83,7 +83,7 @@ def campaign_line(site: Site, stamp: Stamp, instance: int) -> tuple[CampaignLine
     if isinstance(site.agency, StoreDatabase):
         return None, False
     job = report_job(site, stamp)
-    job.ended.wait(WAIT_SECONDS / 2)
+    job.ended.wait(WAIT_SECONDS / 6)
     if not isinstance(job.result, MadeReport):
         return None, not job.ended.is_set()
     lines = (line for line in job.result.campaigns if line.instance_id == instance)

@@ -27,7 +27,8 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def serve(site: Site, guard: Guard, port: int, listening: Callable[[str], None]) -> None:
-    """Answer requests until Ctrl-C; `listening` gets the address to open.
+    """Answer requests until Ctrl-C; `listening` gets the address to open. The caller stops the
+    site's jobs.
 
     Raises AlmanacError if the port cannot be had, and what a first read of the database raises.
     """
@@ -38,7 +39,6 @@ def serve(site: Site, guard: Guard, port: int, listening: Callable[[str], None])
         server.serve_forever()
     finally:
         server.server_close()
-        site.jobs.stop()
 
 
 def _server(site: Site, guard: Guard, port: int) -> BaseWSGIServer:

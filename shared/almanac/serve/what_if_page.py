@@ -1,4 +1,4 @@
-"""What another daily cap would change: planned in the background, twice, on one copy."""
+"""What another daily cap would change: planned in the background, on a copy."""
 
 from __future__ import annotations
 
