@@ -26,7 +26,7 @@ MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
 
 # The parts of the library that no step of a run imports.
-LEFT_OUT = {"commands", "generation"}
+LEFT_OUT = {"commands", "generation", "serve"}
 # The kinds of files in the library. Any other is an error: either a data file that would be missing
 # in the cloud, or one that does not belong there.
 KINDS = {".py", ".csv", ".j2", ".yaml"}
