@@ -151,7 +151,7 @@ def _moved(value: object, source: Path, target: Path) -> object:
     return target / value.relative_to(source) if isinstance(value, Path) else value
 
 
-@pytest.mark.parametrize("command", sampled(COMMANDS, 9))
+@pytest.mark.parametrize("command", sampled(COMMANDS, 6))
 def test_an_error_of_sqlite_at_any_call_is_one_sentence(
     template: House, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
