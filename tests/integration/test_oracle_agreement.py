@@ -34,6 +34,7 @@ CHANGED_BY_RUNS = {
     "scheduler_checkpoints",
     "config_versions",
     "campaign_change_log",
+    "almanac_undo",
     "sqlite_sequence",
 }
 
