@@ -82,6 +82,7 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
     assert [each for each in wrong if path != "/nothing" or "404" not in each] == []
 
 
+@pytest.mark.slow
 def test_a_contact_is_found_and_a_cap_tried_by_the_keyboard_alone(
     browser: Browser, address: str
 ) -> None:

@@ -15,6 +15,8 @@ from almanac.serve.app import create_app
 from almanac.serve.guard import Guard
 from almanac.serve.site import Site
 
+EVERYWHERE = ("0.0.0.0", "::")  # all addresses of the machine: none to open
+
 
 class QuietHandler(WSGIRequestHandler):
     """Logs no requests: their addresses may hold a token, or what a person looked for."""
@@ -91,6 +93,7 @@ def _refused(host: str, port: int, error: OSError) -> AlmanacError:
 
 
 def _address(guard: Guard, port: int) -> str:
-    host = f"[{guard.host}]" if ":" in guard.host else guard.host
+    host = socket.gethostname() if guard.host in EVERYWHERE else guard.host
+    host = f"[{host}]" if ":" in host else host
     token = f"?token={guard.token}" if guard.token else ""
     return f"http://{host}:{port}/{token}"

@@ -72,11 +72,13 @@ class Site:
 def _stamp_of(path: Path) -> Stamp:
     """Return the state of a file and of the log beside it, which holds what is committed in WAL
     mode. Neither is opened: closing a file would drop the locks of this process on it."""
+    return _state_of(path), _state_of(Path(f"{path.resolve()}-wal"))
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    """Return what a write changes; None without a file, as for the empty log of a reader."""
     try:
-        found = [path.stat()]
-    except OSError as error:
-        return str(error)  # a read raises it
-    log = Path(f"{path.resolve()}-wal")
-    if log.exists():
-        found.append(log.stat())
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+        state = path.stat()
+    except OSError:
+        return None
+    return (state.st_ino, state.st_size, state.st_mtime_ns) if state.st_size else None
