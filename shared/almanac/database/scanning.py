@@ -163,12 +163,14 @@ class Scan(Snapshot):
         """Return the planned campaign messages dated on or after the ISO date, without follow-ups:
         instance, day, messages."""
         columns = self._tables.columns("email_schedules")
-        if not columns.has("status", "scheduled_send_date", "email_type", "campaign_instance_id"):
+        names = ("status", "scheduled_send_date", "email_type", "campaign_instance_id")
+        if columns.table is None or not columns.has(*names):
             return []
+        by = "NOT INDEXED" if columns.table.kind == "table" else ""
         sql = f"""
             SELECT {columns.integer("campaign_instance_id")} AS instance,
                 {columns.text("scheduled_send_date")} AS day, count(*) AS messages
-            FROM email_schedules
+            FROM email_schedules {by}
             WHERE {PRE_SCHEDULED} AND scheduled_send_date >= ?
             AND email_type LIKE 'campaign\\_%' ESCAPE '\\' GROUP BY 1, 2
         """
