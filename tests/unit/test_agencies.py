@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from almanac.config import TEMPLATE_KEYS
 from tests.oracle import plan
 from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agency_tables import SCHEMAS
@@ -30,6 +31,7 @@ def test_a_seed_always_gives_the_same_agency(tmp_path: Path, schema: str) -> Non
 @pytest.mark.slow
 def test_seeds_meet_nearly_every_rule(tmp_path: Path) -> None:
     reasons: Counter[str] = Counter()
+    types: set[str] = set()
     kept = 0
     for seed in range(60):
         as_of, config = as_of_for(seed), config_for(seed)
@@ -38,7 +40,9 @@ def test_seeds_meet_nearly_every_rule(tmp_path: Path) -> None:
         found = plan(path, as_of, as_of, config)
         reasons.update((row.skip_reason or "none").split(" for ")[0] for row in found.rows)
         kept += sum(row.kept for row in found.rows)
+        types |= {row.email_type for row in found.rows}
     assert kept > 0
+    assert types >= set(TEMPLATE_KEYS)
     assert {
         "none",
         "Age exclusion",

@@ -15,6 +15,7 @@ from almanac.rulebook.model import DrawnContact, RuleChange, RuleLine, RuleList,
 from almanac.rulebook.states import name_of
 from almanac.rules.gaps import AGE, days_of, rule_events, statutory
 from almanac.rules.protected import protection, spans_of
+from almanac.rules.rule_table import anchor_of
 from almanac.rules.states import USPS_STATES
 
 YEAR = dt.timedelta(days=364)  # 52 weeks, after the first day
@@ -70,10 +71,9 @@ def _drawn(config: Config, state: str, first: dt.date, last: dt.date) -> list[Dr
     rules = config.rules.get(state, ())
     if not rules:
         return []
-    kinds = {rule.kind for rule in rules}
     age = _age(rules)
     months = range(1, 13)
-    if not kinds & {"birthday_window", "effective_date_window"}:
+    if not any(anchor_of(rule.kind) for rule in rules):
         months = range(first.month, first.month + 1)
     dates = [dt.date(first.year - age, month, DAY_OF_MONTH) for month in months]
     days = np.array([civil.day_of(date) for date in dates], np.int32)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from almanac.config_rules import StateRule
+from almanac.config_rules import RuleKind, StateRule
 from almanac.planning.rule_text import rule_with_limits
 
 
@@ -16,7 +16,7 @@ class RuleLine(BaseModel):
 
     state: str
     id: str | None
-    kind: str
+    kind: RuleKind
     words: str  # what it excludes, with ages and dates, without the days ahead of windows
     age_min: int | None  # completed years for which it holds, both included; None is open
     age_max: int | None

@@ -19,6 +19,7 @@ from almanac.rulebook.model import (
     StateYear,
 )
 from almanac.rules.gaps import OLD
+from almanac.rules.rule_table import anchor_of
 
 NOT_ADVICE = (
     "This is not legal advice. A window is an agency's policy, built on the states' rules; its "
@@ -182,8 +183,8 @@ def _draw(console: Console, found: StateYear) -> None:
     ]
     for line in lines:
         console.print(Text(f"  {line}"), soft_wrap=True)
-    counted = {"birthday_window": "birthday", "effective_date_window": "policy date"}
-    anchors = {counted[line.kind] for line in found.rules if line.kind in counted}
+    words = {"birth": "birthday", "effective": "policy date"}
+    anchors = {words[each] for line in found.rules if (each := anchor_of(line.kind)) is not None}
     what = f"a {' and '.join(sorted(anchors))} on the day" if anchors else "all contacts"
     paragraph(console, f"A line: {what}. A mark: a week, # protected, + in part, . not.")
 

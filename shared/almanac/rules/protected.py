@@ -14,7 +14,7 @@ import numpy as np
 from almanac import civil
 from almanac.config import Config
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
-from almanac.rules.rule_table import RuleTable
+from almanac.rules.rule_table import RuleTable, anchor_of
 from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import causes
 
@@ -89,8 +89,8 @@ def _relevant(
         row = USPS_STATES.index(name)
         ruled[row] = True
         for rule in rules:
-            anchored[row] |= rule.kind == "birthday_window"
-            by_policy[row] |= rule.kind == "effective_date_window"
+            anchored[row] |= anchor_of(rule.kind) == "birth"
+            by_policy[row] |= anchor_of(rule.kind) == "effective"
             aged[row] |= rule.age is not None or rule.year_round_from_age is not None
     birth = np.where(aged[state], birth, _same_year(birth, anchored[state]))
     return ruled[state], birth, _same_year(effective, by_policy[state])

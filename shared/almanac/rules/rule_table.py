@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 
@@ -39,6 +39,19 @@ def cause_of(kind: RuleKind) -> int:
             return CALENDAR_WINDOW
         case "year_round":
             return NOT_EXCLUDED
+        case _:
+            assert_never(kind)
+
+
+def anchor_of(kind: RuleKind) -> Literal["birth", "effective"] | None:
+    """Return which date of a contact the windows of a kind of rule are counted from, if any."""
+    match kind:
+        case "birthday_window":
+            return "birth"
+        case "effective_date_window":
+            return "effective"
+        case "calendar_window" | "year_round":
+            return None
         case _:
             assert_never(kind)
 
