@@ -34,7 +34,7 @@ class TargetRow:
 
 
 @dataclass(frozen=True)
-class MessageRow:
+class CampaignMessage:
     """A row of email_schedules that belongs to the instance."""
 
     contact_id: int
@@ -65,16 +65,16 @@ def target_page(
 
 def message_page(
     connection: apsw.Connection, instance: int, after: int, most: int, seconds: float
-) -> RowsPage[MessageRow]:
+) -> RowsPage[CampaignMessage]:
     """Return messages of the instance, with its follow-ups, after a rowid."""
     there = columns_of(connection, "email_schedules")
     found = _page(connection, there, _message(there), instance, (after, most, seconds))
-    return RowsPage([MessageRow(*row) for row in found.rows], found.after, found.share)
+    return RowsPage([CampaignMessage(*row) for row in found.rows], found.after, found.share)
 
 
 def messages_to(
     connection: apsw.Connection, instance: int, contacts: Sequence[int]
-) -> list[MessageRow] | None:
+) -> list[CampaignMessage] | None:
     """Return the messages of the instance to some contacts; None if no index leads to them."""
     there = columns_of(connection, "email_schedules")
     committed = indexed_by(connection, COMMITTED_INDEX)
@@ -83,7 +83,7 @@ def messages_to(
         return None
     ids = np.unique(np.array(contacts, np.int64))
     encoding = str(scalar(connection, "PRAGMA encoding"))
-    rows: list[MessageRow] = []
+    rows: list[CampaignMessage] = []
     for by, where in [*parts, (committed, COMMITTED)]:
         sql = (
             f"SELECT {_listed(_message(there))} FROM carray(?) AS wanted CROSS JOIN "
@@ -91,7 +91,7 @@ def messages_to(
             f"WHERE {where} AND {there.integer('campaign_instance_id')} = ?"
         )
         found = connection.execute(sql, (apsw.carray(ids), instance))
-        rows += [MessageRow(*_texts(row, encoding)) for row in found]
+        rows += [CampaignMessage(*_texts(row, encoding)) for row in found]
     return sorted(rows, key=lambda row: (row.contact_id, row.day, row.email_type))
 
 

@@ -10,7 +10,7 @@ from flask import Response
 from almanac.campaigns.model import CampaignShown
 from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.database.campaign_rows import (
-    MessageRow,
+    CampaignMessage,
     RowsPage,
     TargetRow,
     message_page,
@@ -34,7 +34,7 @@ class TargetLine:
     contact_id: int
     trigger_date: str = ""
     status: str = ""
-    messages: list[MessageRow] = field(default_factory=list)
+    messages: list[CampaignMessage] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def _targets(site: Site, shown: CampaignShown, after: int) -> TargetList:
         return _of_targets(found, messages_to(source.connection, instance, contacts))
 
 
-def _of_messages(found: RowsPage[MessageRow]) -> TargetList:
+def _of_messages(found: RowsPage[CampaignMessage]) -> TargetList:
     lines = [TargetLine(row.contact_id, messages=[row]) for row in found.rows]
     return TargetList(lines, found.after, _percent(found.share), listed=False)
 
 
-def _of_targets(found: RowsPage[TargetRow], messages: list[MessageRow] | None) -> TargetList:
-    of_contact: dict[int, list[MessageRow]] = defaultdict(list)
+def _of_targets(found: RowsPage[TargetRow], messages: list[CampaignMessage] | None) -> TargetList:
+    of_contact: dict[int, list[CampaignMessage]] = defaultdict(list)
     for row in messages or ():
         of_contact[row.contact_id].append(row)
     lines = [

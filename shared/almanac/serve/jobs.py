@@ -22,7 +22,7 @@ class Stopped(AlmanacError):
 
 
 @dataclass
-class Job:
+class BackgroundJob:
     """One piece of work. result and error are set when `ended` is."""
 
     work: Callable[[Progress], object]
@@ -50,18 +50,18 @@ class Jobs:
     """A queue with one thread, and the last results by key."""
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
-        self._waiting: deque[Job] = deque()
+        self._jobs: OrderedDict[Hashable, BackgroundJob] = OrderedDict()
+        self._waiting: deque[BackgroundJob] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def found(self, key: Hashable) -> Job | None:
+    def found(self, key: Hashable) -> BackgroundJob | None:
         """Return the job of the key, if any is kept."""
         with self._changed:
             return self._jobs.get(key)
 
-    def start(self, key: Hashable, work: Callable[[Progress], object]) -> Job:
+    def start(self, key: Hashable, work: Callable[[Progress], object]) -> BackgroundJob:
         """Return the job of the key, started if there is none yet; raise AlmanacError if too many
         wait. A job that failed starts again."""
         with self._changed:
@@ -71,7 +71,7 @@ class Jobs:
                 return job
             if len(self._waiting) >= MOST_WAITING:
                 raise AlmanacError("Several computations wait already; try again in a minute.")
-            job = self._jobs[key] = Job(work)
+            job = self._jobs[key] = BackgroundJob(work)
             self._jobs.move_to_end(key)
             self._forget()
             self._waiting.append(job)
@@ -111,7 +111,7 @@ class Jobs:
                 job = self._waiting.popleft()
             self._work(job)
 
-    def _work(self, job: Job) -> None:
+    def _work(self, job: BackgroundJob) -> None:
         def progress(step: str, done: int, total: int) -> None:
             if self._stopping:
                 raise Stopped("almanac serve ends")

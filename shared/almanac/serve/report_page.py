@@ -14,7 +14,7 @@ from almanac.organizations.agency_database import FileDatabase, StoreDatabase
 from almanac.progress import Progress
 from almanac.report.lines import CampaignLine
 from almanac.report.page import report_files
-from almanac.serve.jobs import Job
+from almanac.serve.jobs import BackgroundJob
 from almanac.serve.pages import HTML, page
 from almanac.serve.site import Site, Stamp
 from almanac.statistics.file_report import overview
@@ -66,7 +66,7 @@ def table(site: Site, name: str) -> Response:
     return _csv(content, name)
 
 
-def report_job(site: Site, stamp: Stamp) -> Job:
+def report_job(site: Site, stamp: Stamp) -> BackgroundJob:
     """Return the making of the report of a file, started if it is not made yet."""
     agency = site.agency
     assert isinstance(agency, FileDatabase)
@@ -90,7 +90,7 @@ def campaign_line(site: Site, stamp: Stamp, instance: int) -> tuple[CampaignLine
     return next(lines, None), False
 
 
-def _made(job: Job) -> MadeReport:
+def _made(job: BackgroundJob) -> MadeReport:
     if not isinstance(job.result, MadeReport):
         raise AlmanacError(job.error)
     return job.result

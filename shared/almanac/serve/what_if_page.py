@@ -16,7 +16,7 @@ from almanac.report.what_if import WhatIf
 from almanac.report.what_if_page import weeks_chart, what_if_tables
 from almanac.runs.local import RunOptions
 from almanac.runs.what_if import compare_plans
-from almanac.serve.jobs import Job
+from almanac.serve.jobs import BackgroundJob
 from almanac.serve.pages import page
 from almanac.serve.site import About, Site, Stamp
 
@@ -66,7 +66,7 @@ def compare(site: Site) -> AnyResponse:
     return redirect(url_for("what_if", cap=plain(cap)), 303)
 
 
-def start(site: Site, about: About, cap: Decimal) -> Job:
+def start(site: Site, about: About, cap: Decimal) -> BackgroundJob:
     """Return the comparison of the configuration with one that has another cap, in percent."""
     old = NamedConfig(about.config, about.config_words)
     new = NamedConfig(with_cap(about.config, cap), f"a cap of {plain(cap)}%")
