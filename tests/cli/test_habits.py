@@ -31,10 +31,10 @@ def complete(monkeypatch: pytest.MonkeyPatch, shell: str, line: str) -> list[str
     return answer.out.splitlines()
 
 
-@pytest.fixture
-def planned(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a birthday on a planned day."""
-    agency = Agency(tmp_path / "agency.sqlite3")
+    agency = Agency(tmp_path_factory.mktemp("habits") / "agency.sqlite3")
     agency.contact(birth_date="1950-03-01")
     agency.plan(DAY)
     return agency.path

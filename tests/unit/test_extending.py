@@ -30,6 +30,7 @@ PACKAGE = ROOT / "shared" / "almanac"
 SEEDS = range(60)
 # what the plan does not depend on, and what every agency keeps
 NOT_PLANNED_BY = {"delivery"}
+IN_CONFIGURATION_ONLY = {"timezone", "rule_set", "state_rules"}  # docs/configuration.md
 NOT_DRAWN = {"timezone", "rule_set", "contacts.columns"}
 
 
@@ -134,6 +135,12 @@ def test_every_setting_is_read() -> None:
     code = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     unread = {key for key in keys() if not re.search(rf"\.{key.rpartition('.')[2]}\b", code)}
     assert unread == set()
+
+
+def test_every_setting_is_named_where_the_semantics_say_what_it_decides() -> None:
+    named = set(re.findall(r"`([a-z_.]+)`", SEMANTICS))
+    missing = {key for key in keys() if not {key, key.rpartition(".")[2]} & named}
+    assert missing == IN_CONFIGURATION_ONLY
 
 
 def test_the_defaults_of_every_setting_are_those_of_the_oracle() -> None:
