@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import apsw
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config import Config, ContactColumns
+from almanac.contacts.day import day_counts, day_rows
 from almanac.contacts.find import FoundContacts, find
 from almanac.errors import RequestError
 
@@ -91,6 +94,27 @@ def test_an_address_is_looked_up_in_an_index_of_addresses() -> None:
         [(5, "Ada Lovelace")],
     )
     assert find(connection, "5", columns).contacts == [found.contacts[0]._replace(matched="id")]
+
+
+def test_a_day_has_the_contacts_whose_ids_are_texts() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE contacts (id TEXT, email, first_name)")
+    connection.execute("INSERT INTO contacts VALUES ('5', 'a@b.co', 'Ada'), ('5.0', '', 'Zoe')")
+    connection.execute(
+        "CREATE TABLE email_schedules (contact_id TEXT, scheduled_send_date, status)"
+    )
+    day = dt.date(2026, 12, 1)
+    connection.executemany(
+        "INSERT INTO email_schedules VALUES (?, ?, ?)",
+        [("5.0", "2026-12-01", "sent"), ("5", "2026-12-01 00:00", None), ("x5", "2026-12-01", "")],
+    )
+    rows = list(day_rows(connection, day, day, Config()))
+    assert [(row.contact_id, row.name, row.status) for row in rows] == [
+        *((5, "Ada", "sent"), (5, "Ada", "")),
+        (0, "", ""),
+    ]
+    (count,) = day_counts(connection, day, day, Config())
+    assert (count.planned, count.of_sender) == (0, {"": 2, "sent": 1})
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 201])

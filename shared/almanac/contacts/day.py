@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 import apsw
@@ -90,12 +89,13 @@ def day_rows(
     settings = config.contacts
     closed = bool(config.load_balancing.closed.why(day))
     exclusions = None
-    for record in islice(rows_on(connection, day, settings), limit):
+    for record in rows_on(connection, day, settings, limit):
         exclusions = exclusions or DueExclusions(connection, day, settings)
         note = ""
         if record["status"] == Status.PRE_SCHEDULED:
             note = _note(record, exclusions, closed=closed, past=day < today)
-        yield _row(record, exclusions, note)
+        row = _row(record, exclusions, note)
+        yield row if row.time else row._replace(time=config.send_time)
 
 
 def _note(record: Record, exclusions: DueExclusions, *, closed: bool, past: bool) -> str:

@@ -19,7 +19,8 @@ import apsw
 
 from almanac.config import ContactColumns
 from almanac.database.catalog import Record
-from almanac.database.contact_search import PERSON, ContactSearch, SearchScan
+from almanac.database.contact_reader import PERSON
+from almanac.database.contact_search import ContactSearch, SearchScan
 from almanac.email_address import is_address
 from almanac.errors import RequestError
 from almanac.names import MAX_ID, MIN_ID

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from almanac.config import Config, ContactColumns
 from almanac.contact_ranges import covering
-from almanac.database.contact_search import PERSON, ContactSearch
+from almanac.database.contact_reader import PERSON, ContactReader
 from almanac.database.message_rows import (
     MessageRow,
     rows_of_campaign,
@@ -157,7 +157,7 @@ def _in_ranges(
     matching: Callable[[pa.Table], dict[int, str]],
 ) -> Iterator[ListedContact]:
     """Yield the contacts that `matching` returns of each range, with the details that it gives."""
-    search = ContactSearch(source.connection, settings)
+    search = ContactReader(source.connection, settings)
     ids = snapshot.contact_ids(settings)
     for each in covering(ids[BATCH::BATCH].tolist()):
         found = matching(snapshot.read(contacts_table(settings), each))
@@ -174,7 +174,7 @@ def _with_names(
     detail: Callable[[MessageRow], str],
 ) -> Iterator[ListedContact]:
     """Yield the rows of contacts that exist, with their names."""
-    search = ContactSearch(connection, settings)
+    search = ContactReader(connection, settings)
     for batch in batches:
         people = search.with_ids({row.contact_id for row in batch})
         for row in batch:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import apsw
 
 from almanac.config import ContactColumns
-from almanac.database.catalog import Record, as_text, quoted, scalar, text_as_blob
-from almanac.database.contact_columns import contacts_of
-from almanac.database.contact_values import contact_values, name_values
+from almanac.database.catalog import Record, as_text, scalar
+from almanac.database.contact_reader import ContactReader
 from almanac.database.indexes import indexed_by, statuses_by_index
 from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.database.sql import Columns, columns_of
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
 _TEXTS = ("email_type", "sms_template", "scheduled_send_date", "scheduled_send_time", "status")
-# of the contact, as `delivery.exclusions` reads them
-_PERSON = ("id", "email", "phone_number", "status", "opt_out", "consents")
+BATCH = 10_000  # rows whose contacts are looked up at once
 
 
 @dataclass(frozen=True)
@@ -54,37 +53,38 @@ def count_days(
 
 
 def rows_on(
-    connection: apsw.Connection, day: dt.date, settings: ContactColumns
+    connection: apsw.Connection, day: dt.date, settings: ContactColumns, limit: int | None = None
 ) -> Iterator[Record]:
     """Yield the rows of a day that are not skipped: what is planned, then what the sender owns.
 
-    Within a status they come by date and id. Keys: id, contact_id, campaign_instance_id,
-    campaign_name, the texts of the row, and of the contact first_name, last_name and those that
-    `delivery.exclusions` reads, with `contact.` before the name (contact.id is None if there is no
+    Within a status they come by date and id, at most `limit`. Keys: id, contact_id,
+    campaign_instance_id, campaign_name, the texts of the row, and those of the contact as
+    `ContactReader` returns them, with `contact.` before the name (contact.id is None if there is no
     such contact).
     """
-    rows, contacts = _rows(connection), contacts_of(connection, settings)
+    contacts = ContactReader(connection, settings)
+    found = islice(_without_contacts(connection, day), limit)
+    while batch := list(islice(found, BATCH)):
+        people = contacts.with_ids({record["contact_id"] for record in batch})
+        for record in batch:
+            person = people.get(record["contact_id"], contacts.nobody)
+            yield record | {f"contact.{name}": value for name, value in person.items()}
+
+
+def _without_contacts(connection: apsw.Connection, day: dt.date) -> Iterator[Record]:
+    rows = _rows(connection)
     if rows is None:
         return
     encoding = str(scalar(connection, "PRAGMA encoding"))
     values, join = _row_values(connection, rows)
-    people = _people(contacts, settings)
-    values |= {f"contact.{name}": text_as_blob(f"person.{quoted(name)}") for name in people}
-    person = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in people.items())
     for part in _parts(connection, rows):
         sql = (
             f"SELECT {', '.join(values.values())} FROM main.email_schedules AS row {part.by} "
-            f"LEFT JOIN (SELECT {person} FROM main.contacts) AS person "
-            f"ON person.id = row.contact_id {join} "
-            f"WHERE {part.where} AND {_between(day, day)} "
+            f"{join} WHERE {part.where} AND {_between(day, day)} "
             f"{'ORDER BY row.scheduled_send_date, row.rowid' if part.by else ''}"
         )
-        last = None
         for cells in connection.execute(sql, part.values):
             record = dict(zip(values, cells, strict=True))
-            if record["id"] == last:  # of contacts with the same id the first counts
-                continue
-            last = record["id"]
             for name, value in record.items():
                 if isinstance(value, bytes):
                     record[name] = value.decode(encoding, "replace")
@@ -140,10 +140,3 @@ def _row_values(connection: apsw.Connection, rows: Columns) -> tuple[dict[str, s
         join = "LEFT JOIN main.campaign_instances AS instance "
         join += "ON instance.id = row.campaign_instance_id"
     return values, join
-
-
-def _people(contacts: Columns, settings: ContactColumns) -> dict[str, str]:
-    found = contact_values(contacts, settings)
-    if "INT" in contacts.declared("id").upper():
-        found["id"] = contacts.raw("id")  # so that an index is used
-    return {name: found[name] for name in _PERSON} | name_values(contacts)
