@@ -33,6 +33,8 @@ _TAKEN = {
     "literal": "{expected}",
     "enum": "{expected}",
     "list": "a list",
+    "too_long": "a list of at most {max_length} items",
+    "too_short": "a list of at least {min_length} items",
     "tuple": "a list",
     "frozen_set": "a list",
     "set": "a list",
