@@ -33,6 +33,11 @@ class RowCounts:
     changed: int = 0
     deleted: int = 0
 
+    @property
+    def total(self) -> int:
+        """Return the number of rows."""
+        return self.added + self.changed + self.deleted
+
 
 @dataclass
 class _Conflicts:
@@ -46,7 +51,10 @@ class _Conflicts:
     def __call__(self, reason: int, change: apsw.TableChange) -> int:
         self.found += 1
         if self.found <= SHOWN:
-            self.words.append(self._in_words(reason, change))
+            try:
+                self.words.append(self._in_words(reason, change))
+            except UnicodeDecodeError:
+                self.words.append(f"a row of {change.name} has a text that is not valid now")
         return apsw.SQLITE_CHANGESET_OMIT
 
     def _in_words(self, reason: int, change: apsw.TableChange) -> str:
@@ -132,12 +140,13 @@ def _names(connection: apsw.Connection) -> tuple[dict[str, list[str]], dict[str,
 
 
 def rows_changed(group: Sequence[UndoEntry]) -> list[RowCounts]:
-    """Return what the entries of a command changed, by table."""
+    """Return what the entries of a command changed, by table, the most rows first."""
     counts: Counter[tuple[str, str]] = Counter()
     for entry in group:
         counts[TABLE, "INSERT"] += entry.inserted
         changes = zlib.decompress(entry.changes) if entry.changes else b""
         counts.update((each.name, each.op) for each in apsw.Changeset.iter(changes))
-    tables = sorted({table for (table, _), count in counts.items() if count})
     kinds = ("INSERT", "UPDATE", "DELETE")
-    return [RowCounts(table, *(counts[table, kind] for kind in kinds)) for table in tables]
+    tables = {table for (table, _), count in counts.items() if count}
+    found = [RowCounts(table, *(counts[table, kind] for kind in kinds)) for table in tables]
+    return sorted(found, key=lambda each: (-each.total, each.table))

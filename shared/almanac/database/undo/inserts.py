@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import apsw
 import numpy as np
 
-from almanac.database.catalog import quoted
+from almanac.database.catalog import as_text, quoted, scalar, text_as_blob
 from almanac.database.shapes import Packed, Value
 from almanac.database.undo.schema import default_of, is_literal
 from almanac.database.writing import BASE_COLUMNS, FROM_PACKED, ID_OF_PACKED, ShapeTables, bindings
@@ -165,8 +165,10 @@ def _difference(
     if there is None:
         return f"{TABLE} id {row_id} is gone"
     changed = [name for name, differs in zip(names, flags, strict=True) if differs]
-    columns = ", ".join(map(quoted, changed))
+    columns = ", ".join(text_as_blob(quoted(name)) for name in changed)
     sql = f"SELECT {columns} FROM main.{TABLE} WHERE id = ?"
     values = connection.execute(sql, (row_id,)).fetchall()[0]
-    pairs = ", ".join(f"{name} is {value!r}" for name, value in zip(changed, values, strict=True))
+    encoding = str(scalar(connection, "PRAGMA encoding"))
+    shown = (as_text(each, encoding) if isinstance(each, bytes) else each for each in values)
+    pairs = ", ".join(f"{name} is {value!r}" for name, value in zip(changed, shown, strict=True))
     return f"{TABLE} id {row_id} has changed: {pairs}"
