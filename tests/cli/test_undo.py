@@ -158,12 +158,12 @@ def refusal(agency: Agency) -> str:
         (
             WritingCommand.RUN,
             "UPDATE email_schedules SET status = 'sent', updated_at = 'now' WHERE id = 4",
-            "written to since: email_schedules id 4 has changed: status is 'sent'",
+            "written since: email_schedules id 4 has changed: status is 'sent'",
         ),
         (
             WritingCommand.RUN,
             "DELETE FROM email_schedules WHERE id = 5",
-            "written to since: email_schedules id 5 is gone",
+            "written since: email_schedules id 5 is gone",
         ),
         (
             WritingCommand.CAMPAIGN_SET,

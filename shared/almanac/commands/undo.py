@@ -24,6 +24,7 @@ from almanac.runs.rollback import EarlierVersions, WentBack, earlier_versions, g
 app = new_app()
 
 _SHOWN = 4  # tables in a line
+_MARKED = "What was marked counts as not sent again, so that almanac due hands it out again."
 
 
 @app.command(
@@ -83,7 +84,7 @@ def _print_undone(console: Console, found: Undone) -> None:
         words = ", ".join(f"{plural(count, 'row')} {what}" for count, what in parts if count)
         paragraph(console, f"{each.table}: {words}")
     if found.undone.command == WritingCommand.MARK:
-        say("What was marked counts as not sent again, so that almanac due hands it out again.")
+        say(_MARKED)
     if found.next is None:
         say("There is nothing more to undo.")
     else:
@@ -129,6 +130,8 @@ def _print_back(console: Console, found: WentBack) -> None:
         f"Organization {found.org_id}: version {found.version} (run {found.run_id}) is current "
         f"again, in place of {found.before} (run {found.undone})."
     )
+    if found.undone.startswith(f"{WritingCommand.MARK.word}-"):
+        say(_MARKED)
     if found.waiting:
         say(f"{plural(found.waiting, 'campaign change')} waits for a run, and is not undone.")
     say("config.yaml is of no version: almanac config restore puts back an earlier one.")

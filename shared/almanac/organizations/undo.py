@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.undo.apply import rows_changed, undo_last
 from almanac.database.undo.entries import UndoEntry, commands, entries
-from almanac.errors import AlmanacError
+from almanac.errors import AlmanacError, RequestError
 
 
 class ChangedTable(BaseModel):
@@ -74,8 +74,10 @@ def undo(path: Path) -> Undone:
         with transaction(connection, path):
             try:
                 done = _command(undo_last(connection))
+            except RequestError as error:
+                raise RequestError(f"{path}: {error}") from error
             except AlmanacError as error:
-                raise type(error)(f"{path}: {error}; nothing was changed") from error
+                raise AlmanacError(f"{path}: {error}; nothing was changed") from error
             left = commands(entries(connection))
             following = _command(left[0]) if left else None
             return Undone(database=str(path), undone=done, next=following)

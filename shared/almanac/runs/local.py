@@ -95,8 +95,9 @@ class FileCommitter:
     def _write(self, plan: RunPlan, write: Write) -> RunSummary:
         """Write, and keep what that changes, so that it can be undone."""
         event = plan.changes[0].event_id if plan.changes else self.event_id
-        detail = f"for {plan.as_of}" + (", of a campaign change" if event else "")
-        with undoable(self.connection, WritingCommand.RUN, detail, event) as recorder:
+        command = WritingCommand.CAMPAIGN_SET if plan.changes else WritingCommand.RUN
+        detail = f"for {plan.as_of}"
+        with undoable(self.connection, command, detail, event) as recorder:
             if self.adopting:
                 adopt_scheduled(
                     self.connection,

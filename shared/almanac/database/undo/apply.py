@@ -120,7 +120,7 @@ def _put_back(connection: apsw.Connection, changes: bytes) -> None:
     if conflicts.found:
         more = conflicts.found - len(conflicts.words)
         rest = f", and {more:,} more rows" if more else ""
-        raise AlmanacError(f"it was written to since: {'; '.join(conflicts.words)}{rest}")
+        raise AlmanacError(f"others have written since: {'; '.join(conflicts.words)}{rest}")
 
 
 def _names(connection: apsw.Connection) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

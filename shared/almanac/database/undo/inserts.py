@@ -147,7 +147,7 @@ def _check(connection: apsw.Connection, rows: Inserted) -> None:
     if found:
         words = [_difference(connection, names, row) for row in found[:SHOWN]]
         more = " and more" if len(found) > SHOWN else ""
-        raise AlmanacError(f"it was written to since: {'; '.join(words)}{more}")
+        raise AlmanacError(f"others have written since: {'; '.join(words)}{more}")
 
 
 def _others(connection: apsw.Connection, wanted: Mapping[str, str]) -> dict[str, str]:
