@@ -3,6 +3,8 @@ for differences, and a sentence where a library is missing."""
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 
 from almanac import __version__
 from almanac.commands.main import COMMANDS
-from tests.support.cli_calls import ENVIRONMENT, Answer, almanac
+from tests.support.cli_calls import ENVIRONMENT, PROGRAM, Answer, almanac
 from tests.support.database_agencies import change
 from tests.support.tiny import Agency
 
@@ -79,6 +81,25 @@ def test_the_script_is_one_that_the_shell_can_read(shell: str) -> None:
     assert f"complete_{shell}" in answer.out
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=answer.out, text=True, check=True)
+
+
+@pytest.mark.slow
+def test_bash_completes_what_is_typed(tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash")
+    program = tmp_path / "almanac"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(PROGRAM)} "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(almanac completion bash)"; COMP_WORDS=(almanac config sho); COMP_CWORD=2; '
+        '_almanac_completion almanac; echo "${COMPREPLY[@]}"'
+    )
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    ended = subprocess.run(
+        [bash, "-c", script], capture_output=True, text=True, env=ENVIRONMENT | path
+    )
+    assert (ended.stdout, ended.stderr) == ("show\n", "")
 
 
 def test_another_shell_is_refused_by_name() -> None:

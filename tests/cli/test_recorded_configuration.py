@@ -108,8 +108,8 @@ def test_one_that_cannot_be_read_is_never_the_defaults(texas: Agency, command: s
     first, second = answer.err.splitlines()
     assert first.startswith(f"Error: {texas.path}: config_versions: horizon: unknown key")
     assert second == (
-        f"{texas.path}: the recorded configuration cannot be read; almanac config restore, or "
-        "almanac run with --config FILE or --defaults, records another"
+        f"{texas.path}: the recorded configuration cannot be read; almanac config edit or "
+        "restore, or almanac run with --config FILE or --defaults, records another"
     )
 
 

@@ -87,7 +87,7 @@ def parsed(text: str, name: str) -> Config:
     except ConfigError as error:
         raise ConfigError(
             f"{error}\n{name}: the recorded configuration cannot be read; almanac config "
-            "restore, or almanac run with --config FILE or --defaults, records another"
+            "edit or restore, or almanac run with --config FILE or --defaults, records another"
         ) from error
 
 
