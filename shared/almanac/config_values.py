@@ -19,7 +19,13 @@ VALID = {"valid": True}
 class Section(BaseModel):
     """A mapping in the YAML; unknown keys are invalid."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        defer_build=True,  # only what is used is built: commands start sooner
+    )
 
 
 Days = Annotated[int, Field(ge=0, le=366)]

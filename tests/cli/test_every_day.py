@@ -204,3 +204,27 @@ def test_an_organization_of_a_store_is_read_alike(database: Path, tmp_path: Path
         assert "Lovelace" in answer.out
     found = json.loads(almanac("contacts", "list", "--state", "TX", *at, "--json").out)
     assert len(found["rows"]) == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["due", "DATABASE", "--json", "--out", "due.jsonl", "--on"],
+        ["explain", "DATABASE", "--contact", "1", "--json", "--on"],
+        ["run", "DATABASE", "--dry-run", "--yes", "--as-of"],
+        ["campaign", "list", "DATABASE", "--as-of"],
+        ["suppression", "list", "DATABASE", "--on"],
+        ["rules", "check", "DATABASE", "--as-of"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_command_takes_a_date_by_today(
+    database: Path, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [str(database) if word == "DATABASE" else word for word in words]
+    by_name, in_full = (almanac(*words, day) for day in ("+1", days(1)))
+    # further down a run says how long it took
+    assert by_name.out.splitlines()[:9] == in_full.out.splitlines()[:9]
+    assert by_name.code == 0, by_name.err
+    assert "sunday" in almanac(*words, "someday").err

@@ -109,6 +109,7 @@ def test_the_text_shows_the_message_and_its_run(bus: Recorder) -> None:
 MISTAKES = [
     (["run", "--org", "No"], "org_id"),
     (["run", "--as-of", "2026-02-30"], "--as-of"),
+    (["run", "--as-of", "tomorrow"], "--as-of: a day by today"),
     (["run", "--reason", "weekly"], "reason"),
     (["run", "--org", "206"], "ALMANAC_PROJECT: is not set"),
     (["change", "--org", "206"], "--instance"),
