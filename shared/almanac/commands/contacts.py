@@ -61,7 +61,7 @@ def find_(
     output = output_of(out, as_csv, as_json)
     database = None if org is not None else Path(words[0])
     text = " ".join(words if org is not None else words[1:])
-    with reading(database, org, store, whole=True) as opened:
+    with reading(database, org, store, whole=False) as opened:
         found = find(opened.connection, text, opened.config.contacts, limit)
     if output.format_ is None:
         print_found(console_for(sys.stdout), found)
