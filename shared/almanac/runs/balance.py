@@ -104,8 +104,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         of_all = plan.scope is None and not plan.changes
         shared = shared_addresses_of(snapshot, settings) if of_all else None
         by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
-        columns = snapshot.contact_columns(settings)
-        likely = snapshot.likely_columns(settings)
+        columns, likely = snapshot.contact_columns(settings), snapshot.likely_columns(settings)
         if plan.context.legacy_instance is not None:
             unknown_targets += _converted_without_contact(snapshot, settings)
     skip = NoDayCodes(
