@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import apsw
 
@@ -20,6 +21,7 @@ from almanac.database.table_sql import with_id, without_unique
 from almanac.errors import DatabaseError
 from almanac.plurals import plural
 
+REBUILT = "almanac_new_"  # what the name of a table begins with while it is built again
 _STATISTICS = ("sqlite_stat1", "sqlite_stat4")
 
 
@@ -89,7 +91,7 @@ def give_key(connection: apsw.Connection, table: TableInfo) -> list[str]:
 
 
 def _new_name(table: TableInfo) -> str:
-    return f"almanac_new_{table.name}"
+    return f"{REBUILT}{table.name}"
 
 
 def _sql_of(connection: apsw.Connection, table: TableInfo) -> str:
@@ -132,14 +134,7 @@ def _replace(
     values: SQL of columns that are not copied as they are, by name in lower case.
     """
     name = quoted(table.name)
-    attached = records(
-        connection,
-        "SELECT type, sql FROM main.sqlite_schema WHERE tbl_name = ? COLLATE NOCASE "
-        "AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY type, rowid",
-        table.name,
-    )
-    sequence = _rows_of(connection, "sqlite_sequence", "name", table.name)
-    statistics = {each: _rows_of(connection, each, "tbl", table.name) for each in _STATISTICS}
+    attached = _attached(connection, table.name)
     stored = records(connection, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", new)
     names = [str(each["name"]) for each in stored]
     columns = ", ".join(map(quoted, names))
@@ -149,11 +144,60 @@ def _replace(
     )
     connection.execute(f"DROP TABLE main.{name}")
     connection.execute(f"ALTER TABLE main.{quoted(new)} RENAME TO {name}")
-    for each in attached:
-        connection.execute(each["sql"])
-    if sequence:
-        connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", (table.name,))
-    for place, rows in {"sqlite_sequence": sequence, **statistics}.items():
+    _attach(connection, table.name, attached)
+
+
+def declare(connection: apsw.Connection, name: str, sql: str) -> None:
+    """Give a table an earlier declaration again, with its rows, ids, indexes, triggers, statistics.
+
+    Columns that the declaration lacks go. Raises apsw.ConstraintError if the rows break it.
+    """
+    attached, moved = _attached(connection, name), quoted(f"{REBUILT}{name}")
+    with _tolerant(connection):
+        connection.execute(f"ALTER TABLE main.{quoted(name)} RENAME TO {moved}")
+        connection.execute(sql)
+        table = describe(connection, name)
+        assert table is not None
+        stored = records(
+            connection, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name
+        )
+        columns = ", ".join(quoted(str(each["name"])) for each in stored)
+        if table.has_rowid and table.rowid_alias is None:
+            columns = f"rowid, {columns}"
+        connection.execute(
+            f"INSERT INTO main.{quoted(name)} ({columns}) "
+            f"SELECT {columns} FROM main.{moved} NOT INDEXED"
+        )
+        connection.execute(f"DROP TABLE main.{moved}")
+        _attach(connection, name, attached)
+
+
+@dataclass(frozen=True)
+class _Attached:
+    """What belongs to a table beside its rows."""
+
+    sql: list[str]  # of its indexes and triggers
+    rows: dict[str, list[tuple[apsw.SQLiteValue, ...]]]  # what SQLite keeps, by its table
+
+
+def _attached(connection: apsw.Connection, table: str) -> _Attached:
+    found = records(
+        connection,
+        "SELECT type, sql FROM main.sqlite_schema WHERE tbl_name = ? COLLATE NOCASE "
+        "AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY type, rowid",
+        table,
+    )
+    rows = {"sqlite_sequence": _rows_of(connection, "sqlite_sequence", "name", table)}
+    rows |= {each: _rows_of(connection, each, "tbl", table) for each in _STATISTICS}
+    return _Attached([str(each["sql"]) for each in found], rows)
+
+
+def _attach(connection: apsw.Connection, table: str, attached: _Attached) -> None:
+    for sql in attached.sql:
+        connection.execute(sql)
+    if attached.rows["sqlite_sequence"]:
+        connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", (table,))
+    for place, rows in attached.rows.items():
         for row in rows:
             places = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO main.{place} VALUES ({places})", row)

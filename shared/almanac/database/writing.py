@@ -96,6 +96,10 @@ _EXPIRE = f"""
 class InsertObserver(Protocol):
     """Notes which rows are inserted, so that this can be undone."""
 
+    def takes_next(self) -> bool:
+        """Return whether to note the rows of the next statement."""
+        ...
+
     def unrecorded(self) -> AbstractContextManager[None]:
         """Surround the statement that inserts rows."""
         ...
@@ -192,6 +196,8 @@ class ScheduleWriter:
             texts = _details_of(rows.take(slice(packed.start, packed.stop)), details)
             self._tables.fill_details(texts)
             observer = self._observer if inserting else None
+            if observer and not observer.takes_next():
+                observer = None
             with observer.unrecorded() if observer else nullcontext():
                 self._connection.execute(sql, self._run | bindings(packed))
             self._expect(packed.stop - packed.start)

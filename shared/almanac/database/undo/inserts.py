@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import apsw
 import numpy as np
 
-from almanac.database.catalog import as_text, quoted, scalar, text_as_blob
+from almanac.database.catalog import as_text, describe, quoted, scalar, text_as_blob
 from almanac.database.shapes import Packed, Value
 from almanac.database.undo.schema import default_of, is_literal
 from almanac.database.writing import BASE_COLUMNS, FROM_PACKED, ID_OF_PACKED, ShapeTables, bindings
@@ -29,12 +29,30 @@ SHOWN = 3  # rows that differ, in a message
 class InsertLog:
     """Collects what rows are inserted from, while the session looks away."""
 
-    def __init__(self, session: apsw.Session | None) -> None:
-        self._session = session
+    def __init__(self, connection: apsw.Connection, session: apsw.Session) -> None:
+        self._connection = connection
+        self._session: apsw.Session | None = session
+        table = describe(connection, TABLE)
+        self._highest = 0
+        if table is not None and table.has_rowid:
+            self._highest = scalar(connection, f"SELECT max(rowid) FROM main.{TABLE}") or 0
         self._pack = zlib.compressobj(1)
         self._parts: list[bytes] = []
         self.rows = 0
         self.size = 0
+
+    def takes_next(self) -> bool:
+        """Return whether the next rows get ids that no row has had in this transaction.
+
+        Without AUTOINCREMENT they may be those of deleted rows: then the session records both.
+        """
+        if self._session is None:
+            return False
+        sql = "SELECT sql LIKE '%AUTOINCREMENT%' FROM main.sqlite_schema WHERE lower(name) = ?"
+        if scalar(self._connection, sql, TABLE):
+            return True
+        highest = scalar(self._connection, f"SELECT max(rowid) FROM main.{TABLE}") or 0
+        return int(highest) >= self._highest
 
     @contextmanager
     def unrecorded(self) -> Iterator[None]:
@@ -75,6 +93,7 @@ class InsertLog:
         self._write(json.dumps(header).encode() + b"\n")
         self._write(np.ascontiguousarray(packed.words, "<i8").tobytes())
         self.rows += count
+        self._highest = max(self._highest, last)
 
     def _write(self, data: bytes) -> None:
         part = self._pack.compress(data)

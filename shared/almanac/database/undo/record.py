@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 import apsw
 
+from almanac.database.catalog import describe
+from almanac.database.rebuild import REBUILT
+from almanac.database.schema import TABLES
 from almanac.database.undo.entries import (
     KEPT_BYTES,
     UNDO,
@@ -38,6 +41,8 @@ class ChangeRecorder:
         self._connection = connection
         self._before = objects_of(connection)
         self._columns = columns_by_table(connection)
+        described = [describe(connection, table.name) for table in TABLES]
+        self._keyed = {each.name for each in described if each and each.rowid_alias == "id"}
         self._tables: list[str] = []
         self.refused = ""  # why the changes cannot be undone, once they are kept
         self._session: apsw.Session | None = apsw.Session(connection, "main")
@@ -46,7 +51,7 @@ class ChangeRecorder:
         self._session.config(apsw.SQLITE_SESSION_OBJCONFIG_SIZE, 1)
         self._session.table_filter(self._is_recorded)
         self._session.attach()
-        self._inserts = InsertLog(self._session)
+        self._inserts = InsertLog(connection, self._session)
 
     @property
     def inserts(self) -> InsertLog | None:
@@ -77,7 +82,9 @@ class ChangeRecorder:
             if self._session is None:
                 raise NotUndoable("it changed too much")
             tables = [*self._tables, *([TABLE] if self._inserts.rows else [])]
-            schema = schema_change(self._connection, self._before, self._columns, tables)
+            schema = schema_change(
+                self._connection, self._before, self._columns, self._keyed, tables
+            )
             if self._session.is_empty and not (self._inserts.rows or schema.changes):
                 return
             changes, inserts = self._packed(self._session), self._inserts.blob()
@@ -110,7 +117,7 @@ class ChangeRecorder:
         return b"".join((*parts, pack.flush()))
 
     def _is_recorded(self, table: str) -> bool:
-        if table == UNDO.name:
+        if table == UNDO.name or table.startswith(REBUILT):
             return False
         self._tables.append(table)
         return True

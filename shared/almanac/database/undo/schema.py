@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 import apsw
 
 from almanac.database.catalog import describe, quoted, records, scalar
+from almanac.database.rebuild import declare
 from almanac.database.undo.entries import UNDO
 from almanac.errors import AlmanacError
 
@@ -40,13 +41,14 @@ class SchemaChange:
     rowids: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # of those without a key
     new_tables: list[str] = field(default_factory=list)
     new_columns: list[tuple[str, str]] = field(default_factory=list)
+    declared: dict[str, str] = field(default_factory=dict)  # SQL of changed tables before
     new_indexes: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)  # SQL
 
     @property
     def changes(self) -> bool:
         """Return whether it changed the schema itself."""
-        return bool(self.new_tables or self.new_columns or self.new_indexes or self.dropped)
+        return bool(self.new_tables or self.declared or self.new_indexes or self.dropped)
 
     def text(self) -> str:
         """Return it as JSON."""
@@ -84,11 +86,13 @@ def schema_change(
     connection: apsw.Connection,
     before: Mapping[str, SchemaObject],
     columns: Mapping[str, list[str]],
+    keyed: Container[str],
     changed: Iterable[str],
 ) -> SchemaChange:
-    """Return what differs from `before`; changed: the tables with changed rows.
+    """Return what differs from `before`.
 
-    Raises NotUndoable where a table was built again.
+    keyed: the tables that had ids as their key before. changed: those with changed rows. Raises
+    NotUndoable where a table was built again with new ids.
     """
     after, found = objects_of(connection), SchemaChange()
     now = columns_by_table(connection)
@@ -99,13 +103,17 @@ def schema_change(
         elif old is None and each.kind == "index":
             found.new_indexes.append(name)
         elif old is not None and each.kind == "table" and old.page != each.page:
-            raise NotUndoable(f"it built the table {name} again")
+            if name not in keyed:
+                raise NotUndoable(f"it gave the rows of the table {name} other ids")
+            found.declared[name] = old.sql
         elif old is not None and each.kind == "table" and old.sql != each.sql:
-            added = now[name][len(columns[name]) :]
+            found.declared[name] = old.sql
+        if name in found.declared:
+            added = [column for column in now[name] if column not in columns[name]]
             found.new_columns.extend((name, column) for column in added)
     gone = (each for name, each in before.items() if name not in after and each.kind == "index")
     found.dropped.extend(each.sql for each in gone)
-    touched = {*changed, *(table for table, _ in found.new_columns), *found.new_tables}
+    touched = {*changed, *found.declared, *found.new_tables}
     for name in sorted(touched & after.keys()):
         found.tables[name] = after[name].sql
         if _without_key(connection, name):
@@ -160,9 +168,16 @@ def undo_schema(connection: apsw.Connection, change: SchemaChange) -> None:
         connection.execute(f"DROP INDEX IF EXISTS main.{quoted(index)}")
     for table in change.new_tables:
         _drop_table(connection, table)
-    for table, column in reversed(change.new_columns):
-        if table not in change.new_tables:
-            _drop_column(connection, table, column)
+    for table, column in change.new_columns:
+        _require_default(connection, table, column)
+    for table, sql in change.declared.items():
+        try:
+            declare(connection, table, sql)
+        except apsw.ConstraintError as error:
+            raise AlmanacError(
+                f"the table {table} cannot be declared as it was, since others have written rows "
+                f"that this forbids: {error}"
+            ) from error
     for sql in change.dropped:
         connection.execute(sql)
 
@@ -182,21 +197,14 @@ def _drop_table(connection: apsw.Connection, table: str) -> None:
         connection.execute("INSERT INTO main.sqlite_sequence VALUES (?, ?)", (table, given))
 
 
-def _drop_column(connection: apsw.Connection, table: str, column: str) -> None:
-    default = default_of(connection, table, column)
-    where = f"{quoted(column)} IS NOT {default}"
+def _require_default(connection: apsw.Connection, table: str, column: str) -> None:
+    """Raise AlmanacError if a column that the command added has values of others."""
+    where = f"{quoted(column)} IS NOT {default_of(connection, table, column)}"
     if rows := scalar(connection, f"SELECT count(*) FROM main.{quoted(table)} WHERE {where}"):
         raise AlmanacError(
             f"the column {table}.{column}, which the command added, has got values in {rows} rows "
             "since"
         )
-    try:
-        connection.execute(f"ALTER TABLE main.{quoted(table)} DROP COLUMN {quoted(column)}")
-    except apsw.SQLError as error:
-        raise AlmanacError(
-            f"the schema was changed since: the column {table}.{column}, which the command added, "
-            f"cannot be dropped: {error}"
-        ) from error
 
 
 def default_of(connection: apsw.Connection, table: str, column: str) -> str:
