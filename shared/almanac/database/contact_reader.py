@@ -33,7 +33,7 @@ class ContactReader:
         self._select = {name: values[name] for name in (*PERSON, "opt_out", "consents")}
 
     @property
-    def nobody(self) -> Record:
+    def absent(self) -> Record:
         """Return the record of a contact that does not exist: its id is None."""
         return dict.fromkeys(("rowid", *self._select))
 

@@ -67,7 +67,7 @@ def rows_on(
     while batch := list(islice(found, BATCH)):
         people = contacts.with_ids({record["contact_id"] for record in batch})
         for record in batch:
-            person = people.get(record["contact_id"], contacts.nobody)
+            person = people.get(record["contact_id"], contacts.absent)
             yield record | {f"contact.{name}": value for name, value in person.items()}
 
 

@@ -129,9 +129,7 @@ def rows_to_send(
         values["campaign_name"] = _value(replace(instances, alias="instance"), "instance_name")
         join = "LEFT JOIN main.campaign_instances AS instance "
         join += "ON instance.id = row.campaign_instance_id"
-    order = ["row.id" if rows.is_rowid("id") else rows.row_id()]
-    order[:0] = [rows.key("priority")] if rows.has("priority") else []
-    order[:0] = ["row.scheduled_send_time"] if rows.has("scheduled_send_time") else []
+    order = _order(rows)
     if contacts.table is not None and contacts.table.has_rowid:
         people["place"] = "rowid"
         order.append("person.place")
@@ -159,6 +157,13 @@ def rows_to_send(
             if record["contact.id"] is not None:  # a number, where contact_id may be a text
                 record["contact_id"] = record["contact.id"]
             yield record
+
+
+def _order(rows: Columns) -> list[str]:
+    """Return SQL of what rows to send are ordered by."""
+    order = ["row.scheduled_send_time"] if rows.has("scheduled_send_time") else []
+    order += [rows.key("priority")] if rows.has("priority") else []
+    return [*order, "row.id" if rows.is_rowid("id") else rows.row_id()]
 
 
 def count_before(connection: apsw.Connection, day: str) -> int:
