@@ -13,6 +13,7 @@ from almanac.campaigns.apply import ApplyOptions, replanner
 from almanac.campaigns.change_request import ChangeRequest
 from almanac.campaigns.model import Removed, Replanned
 from almanac.campaigns.repository import Campaigns
+from almanac.campaigns.trial import edit_if
 from almanac.contact_ranges import ContactRange, in_ranges, merged, without_ids
 from almanac.database import target_removal
 from almanac.database.campaigns import campaign_messages, complete_tables, planned_of
@@ -32,14 +33,6 @@ from almanac.schedule_status import PLANNED_STATUSES
 NAMED = 10  # ids in a message
 
 
-class _RolledBack(Exception):
-    """Ends the transaction of a dry run; carries the result."""
-
-    def __init__(self, found: tuple[Removed, Ids]) -> None:
-        super().__init__("rolled back")
-        self.found = found
-
-
 @dataclass(frozen=True)
 class _Removal:
     """What both removals have in common."""
@@ -51,18 +44,8 @@ class _Removal:
 
     def edit(self, edit: Edit[tuple[Removed, Ids]], command: WritingCommand) -> tuple[Removed, Ids]:
         """Edit the database, or roll that back; return the result, and whom it affects."""
-
-        def tried(connection: apsw.Connection) -> tuple[Removed, Ids]:
-            found = edit(connection)
-            if self.dry_run:
-                raise _RolledBack(found)
-            return found
-
-        request = self.request
-        try:
-            return self.agency.edit(tried, command, request.now, self.progress, request.event_id)
-        except _RolledBack as rolled_back:
-            return rolled_back.found
+        kept = not self.dry_run
+        return edit_if(self.agency, lambda _: kept, edit, command, self.request, self.progress)
 
     def result(
         self, row: Record, instance: bool, targets: int, planned: Ids, **more: object

@@ -13,6 +13,7 @@ from almanac.campaigns.model import Imported
 from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile
 from almanac.campaigns.target_validation import ImportCounts
+from almanac.campaigns.trial import edit_if
 from almanac.config import ContactColumns
 from almanac.csv_input.rejects import ENCODING, ERRORS
 from almanac.csv_input.source import InputFile
@@ -24,14 +25,6 @@ from almanac.outputs import check_out, partial_of
 from almanac.planning.brief import Instance
 from almanac.progress import Progress
 from almanac.report.text import listed
-
-
-class _RolledBack(Exception):
-    """Ends the transaction without a change; carries the result."""
-
-    def __init__(self, imported: Imported) -> None:
-        super().__init__("rolled back")
-        self.imported = imported
 
 
 @dataclass(frozen=True)
@@ -74,17 +67,16 @@ def import_targets(
             counts = _read(
                 connection, instance.id, settings, file, partial, options, request, progress
             )
-            result = _result(campaigns, instance, agency.name, file.name, counts, options, request)
-            if result.outcome != "written":
-                raise _RolledBack(result)
-            return result
+            return _result(campaigns, instance, agency.name, file.name, counts, options, request)
 
-        try:
-            done = agency.edit(
-                edit, WritingCommand.CAMPAIGN_IMPORT, request.now, progress, request.event_id
-            )
-        except _RolledBack as rolled_back:
-            done = rolled_back.imported
+        done = edit_if(
+            agency,
+            lambda result: result.outcome == "written",
+            edit,
+            WritingCommand.CAMPAIGN_IMPORT,
+            request,
+            progress,
+        )
         if done.rejected_total:
             partial.replace(options.rejects)
     return done

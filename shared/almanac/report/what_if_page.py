@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from almanac.report.charts import BAR_HEIGHT, BAR_TOP, AxisLabel, Bar, Box, Chart, scale_of
 from almanac.report.table import ReportColumn, ReportTable, Row
@@ -59,22 +59,26 @@ def what_if_tables(found: WhatIf) -> list[ReportTable]:
             ],
         ),
         _pairs("volume", "Daily volume", "What", volume),
-        ReportTable(
-            "what_if_days",
-            "Difference by day",
-            (ReportColumn("Day"), *NUMBERS, *(ReportColumn(name, number=True) for name in types)),
-            [
-                (
-                    day,
-                    *_numbers(load.total),
-                    *(load.planned[t].difference if t in load.planned else None for t in types),
-                )
-                for day, load in found.days.items()
-                if load.planned
-            ],
-            by_type=1 + len(NUMBERS),
-        ),
+        _days(found, types),
     ]
+
+
+def _days(found: WhatIf, types: Sequence[str]) -> ReportTable:
+    return ReportTable(
+        "what_if_days",
+        "Difference by day",
+        (ReportColumn("Day"), *NUMBERS, *(ReportColumn(name, number=True) for name in types)),
+        [
+            (
+                day,
+                *_numbers(load.total),
+                *(load.planned[t].difference if t in load.planned else None for t in types),
+            )
+            for day, load in found.days.items()
+            if load.planned
+        ],
+        by_type=1 + len(NUMBERS),
+    )
 
 
 def weeks_chart(found: WhatIf) -> Chart:
