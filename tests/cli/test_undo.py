@@ -30,11 +30,11 @@ def agency(made: Path, tmp_path: Path) -> Agency:
 def test_undo_after_a_command_gives_the_same_rows_and_schema(
     agency: Agency, command: WritingCommand
 ) -> None:
-    before = tables(agency)
+    before = tables(agency.path)
     do(agency, *COMMANDS[command])
-    assert tables(agency) != before
+    assert tables(agency.path) != before
     assert one_line(undo(agency)).startswith(f"Undone in {agency.path}: {command}")
-    assert tables(agency) == before
+    assert tables(agency.path) == before
 
 
 def test_only_these_modules_write_to_a_database() -> None:
@@ -53,7 +53,7 @@ def test_only_these_modules_write_to_a_database() -> None:
 def test_undo_again_goes_further_back(agency: Agency) -> None:
     states = []
     for command in (WritingCommand.SUPPRESSION_ADD, WritingCommand.RUN, WritingCommand.CONFIG):
-        states.append(tables(agency))
+        states.append(tables(agency.path))
         do(agency, *COMMANDS[command])
     listed = json.loads(do(agency, "undo", "--list", "--json").out)["commands"]
     assert [each["command"] for each in listed] == ["config", "run", "suppression add"]
@@ -63,7 +63,7 @@ def test_undo_again_goes_further_back(agency: Agency) -> None:
     following = ["run for 2026-11-28", "suppression add", "nothing more to undo"]
     for state, words in zip(reversed(states), following, strict=True):
         assert words in one_line(undo(agency))
-        assert tables(agency) == state
+        assert tables(agency.path) == state
     assert "there is nothing to undo" in almanac("undo", agency.path).err
 
 
@@ -80,10 +80,10 @@ def test_what_others_wrote_elsewhere_stays(agency: Agency) -> None:
 
 def test_a_command_with_its_replan_is_undone_as_one(agency: Agency) -> None:
     do(agency, *RUN)
-    before = tables(agency)
+    before = tables(agency.path)
     do(agency, *COMMANDS[WritingCommand.CAMPAIGN_IMPORT], "--replan", "--as-of", DAY)
     undo(agency)
-    assert tables(agency) == before
+    assert tables(agency.path) == before
 
 
 def test_a_command_that_changes_nothing_leaves_no_entry(agency: Agency) -> None:
@@ -105,10 +105,10 @@ def test_a_unique_constraint_and_columns_that_a_run_took_away_or_added_are_as_be
     row = {"status": "pre-scheduled", "scheduled_send_date": "2026-12-09"}
     agency.insert("email_schedules", contact_id=1, email_type="birthday", **row)
     agency.query("CREATE VIEW stale AS SELECT x FROM nowhere")
-    before = tables(agency)
+    before = tables(agency.path)
     do(agency, *RUN)
     undo(agency)
-    assert tables(agency) == before
+    assert tables(agency.path) == before
 
 
 def test_an_id_is_not_given_again(agency: Agency) -> None:

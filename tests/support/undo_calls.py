@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from almanac.database.undo.entries import WritingCommand
+import apsw
+
+from almanac.database.undo.entries import UNDO, WritingCommand
 from tests.support.cli_calls import Answer, almanac
 from tests.support.tiny import Agency
 
@@ -84,10 +86,21 @@ def undo(agency: Agency) -> Answer:
     return do(agency, "undo")
 
 
-def tables(agency: Agency) -> dict[str, Any]:
-    """Schema and rows of each table but that of undo, and those that SQLite keeps for itself."""
-    sql = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
-    found: dict[str, Any] = {name: sql for name, sql in agency.query(sql) if name != "almanac_undo"}
-    for name in [name for name, sql in found.items() if sql.startswith("CREATE TABLE")]:
-        found[f"rows of {name}"] = agency.query(f'SELECT rowid, * FROM "{name}" ORDER BY rowid')
-    return found
+def tables(path: Path) -> dict[str, Any]:
+    """Schema and rows of each table but that of undo, and those that SQLite keeps for itself.
+
+    Of each value its type and bytes, since a text may not be valid.
+    """
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        sql = "SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1"
+        schema = [row for row in connection.execute(sql) if row[0] != UNDO.name]
+        found: dict[str, Any] = {name: sql for name, _, sql in schema}
+        for name in (name for name, kind, _ in schema if kind == "table"):
+            columns = connection.execute("SELECT name FROM pragma_table_xinfo(?)", (name,))
+            values = [f'typeof("{c}"), CAST("{c}" AS BLOB)' for (c,) in columns]
+            rows = connection.execute(f'SELECT {", ".join(values)} FROM "{name}" ORDER BY 1, 2')
+            found[f"rows of {name}"] = rows.fetchall()
+        return found
+    finally:
+        connection.close()
