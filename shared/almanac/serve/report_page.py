@@ -11,14 +11,18 @@ from werkzeug.exceptions import NotFound
 
 from almanac.errors import AlmanacError
 from almanac.organizations.agency_database import FileDatabase, StoreDatabase
+from almanac.organizations.organizations import last_whole_run
 from almanac.progress import Progress
 from almanac.report.lines import CampaignLine
 from almanac.report.page import report_files
+from almanac.report.summary import RunSummary
 from almanac.serve.jobs import BackgroundJob
 from almanac.serve.pages import HTML, page
 from almanac.serve.site import Site, Stamp
 from almanac.statistics.file_report import overview
 from almanac.status.endpoint import status_response
+from almanac.storage import layout
+from almanac.storage.store import read_or_none
 
 PAGE, FOLDER = "report", "report-tables"
 WAIT_SECONDS = 0.6  # for a small database, before the page says that it is being made
@@ -81,13 +85,23 @@ def report_job(site: Site, stamp: Stamp) -> BackgroundJob:
 def campaign_line(site: Site, stamp: Stamp, instance: int) -> tuple[CampaignLine | None, bool]:
     """Return what the report says of a campaign, and whether that is still being counted."""
     if isinstance(site.agency, StoreDatabase):
-        return None, False
+        return _line_of(_campaigns_of_store(site.agency), instance), False
     job = report_job(site, stamp)
     job.ended.wait(WAIT_SECONDS / 6)
     if not isinstance(job.result, MadeReport):
         return None, not job.ended.is_set()
-    lines = (line for line in job.result.campaigns if line.instance_id == instance)
-    return next(lines, None), False
+    return _line_of(job.result.campaigns, instance), False
+
+
+def _line_of(lines: list[CampaignLine], instance: int) -> CampaignLine | None:
+    return next((line for line in lines if line.instance_id == instance), None)
+
+
+def _campaigns_of_store(agency: StoreDatabase) -> list[CampaignLine]:
+    """Return the lines of the report of the last run over all contacts."""
+    last = last_whole_run(agency.store, agency.version()[0].folder)
+    found = read_or_none(agency.store, f"{last.folder}/{layout.REPORT_JSON}") if last else None
+    return RunSummary.model_validate_json(found.data).campaigns if found else []
 
 
 def _made(job: BackgroundJob) -> MadeReport:
