@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
+NICE = 10
+
 
 @contextmanager
 def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that run `warm` first; they end with the context."""
+    """Start processes that run `warm` first; they end with the context.
+
+    Those of a background thread have a low priority, so that the other threads answer at once.
+    """
+    in_background = threading.current_thread() is not threading.main_thread()
     # spawned, not forked: the parent has threads by now
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, _give_way if in_background else None)
     try:
         with _without_interrupts():
             for _ in range(workers):
@@ -22,6 +30,12 @@ def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolE
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Lower the priority of this process, where the system has one."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
 
 
 @contextmanager

@@ -18,6 +18,9 @@ from almanac.serve.site import Site
 EVERYWHERE = ("0.0.0.0", "::")  # all addresses of the machine: none to open
 
 
+SWITCH_SECONDS = 0.0002
+
+
 class QuietHandler(WSGIRequestHandler):
     """Logs no requests: their addresses may hold a token, or what a person looked for."""
 
@@ -36,11 +39,16 @@ def serve(site: Site, guard: Guard, port: int, listening: Callable[[str], None])
     """
     site.about()
     server = _server(site, guard, port)
+    interval = sys.getswitchinterval()
+    # A page runs hundreds of queries, and after each it waits so long for the interpreter if
+    # background work has it.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         listening(_address(guard, server.port))
         server.serve_forever()
     finally:
         server.server_close()
+        sys.setswitchinterval(interval)
 
 
 def _server(site: Site, guard: Guard, port: int) -> BaseWSGIServer:
