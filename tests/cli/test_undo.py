@@ -111,6 +111,7 @@ def test_a_unique_constraint_and_columns_that_a_run_took_away_or_added_are_as_be
     assert tables(agency.path) == before
 
 
+@pytest.mark.slow
 def test_an_id_is_not_given_again(agency: Agency) -> None:
     agency.query("DROP TABLE contact_campaigns")
     agency.query("DROP TABLE email_schedules")

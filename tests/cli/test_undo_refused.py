@@ -106,6 +106,7 @@ def test_a_first_run_that_gives_rows_other_ids_cannot_be_undone(agency: Agency) 
     )
 
 
+@pytest.mark.slow
 def test_only_the_last_commands_are_kept(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entries, "KEPT", 2)
     for days in (100, 110, 120):
