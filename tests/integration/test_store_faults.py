@@ -490,7 +490,7 @@ def message(**fields: Any) -> bytes:
 TASK = {"org_id": ORG, "run_id": DAILY, "shard": 0, "first_id": 1, "last_id": 5}
 CHANGE = {"event_id": "e", "org_id": ORG, "campaign_instance_id": 1}
 POISON: list[tuple[str, bytes, str]] = [
-    ("orchestrator", b"not JSON", "RunRequest: Invalid JSON"),
+    ("orchestrator", b"not JSON", "RunRequest: is not JSON"),
     ("orchestrator", b"\xff\xfe\x00", "RunRequest: "),
     ("orchestrator", b"[" * 100_000, "RunRequest: "),
     ("orchestrator", b"[]", "RunRequest: "),

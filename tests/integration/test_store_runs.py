@@ -276,6 +276,7 @@ def test_after_a_failure_another_message_tries_again_and_the_same_one_does_not(
 
 
 def test_a_request_delivered_again_goes_on_with_the_missing_shards(cloud: Cloud) -> None:
+    cloud.services = replace(cloud.services, shard_contacts=10)
     cloud.ask(ORG)
     cloud.only("orchestrator", "shard")
     cloud.run()

@@ -76,7 +76,7 @@ class Cloud:
         self,
         folder: Path,
         *,
-        shard_contacts: int = 10,
+        shard_contacts: int = 12,
         like: Cloud | None = None,
         threads: Executor | None = None,
     ) -> None:
