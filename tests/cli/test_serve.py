@@ -281,3 +281,14 @@ def test_it_answers_at_the_address_it_prints_until_ctrl_c(serving: subprocess.Po
     serving.send_signal(signal.SIGINT)
     _, err = serving.communicate(timeout=20)
     assert (serving.returncode, err) == (0, "")
+
+
+def test_a_search_that_has_found_nothing_yet_goes_on_by_itself(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("almanac.database.contact_search._FIRST_SPAN", 2)
+    monkeypatch.setattr("almanac.serve.contacts_page.SECONDS", 0)
+    first = client.get("/contacts?q=lace")
+    assert first.headers["Refresh"] == "0; url=/contacts?q=lace&after=2"
+    assert "up to row 2 so far" in first.text
+    assert "Ada Lovelace" in client.get("/contacts?q=lace&after=2").text

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from almanac.database.catalog import Record
+from almanac.database.catalog import Record, scalar
 from almanac.database.contact_reader import ContactReader
 from almanac.database.contact_values import name_columns
 from almanac.database.sql import Columns
@@ -96,8 +96,11 @@ class ContactSearch(ContactReader):
 
     def _rowids(self) -> tuple[int, int]:
         """Return the first and the last rowid; (0, -1) for an empty table."""
-        sql = f"SELECT min(rowid), max(rowid) FROM {self.columns.source}"
-        least, most = self.connection.execute(sql).fetchone() or (None, None)
+        # as two queries each is one search, as one they read the whole table
+        least, most = (
+            scalar(self.connection, f"SELECT {which}(rowid) FROM {self.columns.source}")
+            for which in ("min", "max")
+        )
         return (0, -1) if least is None or most is None else (int(least), int(most))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from flask import Response
+from flask import Response, url_for
 
 from almanac.campaigns.model import CampaignShown
 from almanac.campaigns.queries import list_campaigns, show_campaign
@@ -60,6 +60,10 @@ def campaign(site: Site, instance_id: int) -> Response:
     about = site.about()
     shown = show_campaign(site.agency, str(instance_id), about.as_of, silent, counted=False)
     line, counting = campaign_line(site, about.stamp, instance_id)
+    targets = _targets(site, shown, number_in("after", -(1 << 62)))
+    more = ""
+    if targets.after is not None:
+        more = url_for("campaign", instance_id=instance_id, after=targets.after)
     return page(
         site,
         "campaign.html.j2",
@@ -68,7 +72,10 @@ def campaign(site: Site, instance_id: int) -> Response:
         shown=shown,
         line=line,
         counting=counting,
-        targets=_targets(site, shown, number_in("after", -(1 << 62))),
+        refresh="" if targets.lines else more,
+        wait=False,
+        targets=targets,
+        more=more,
         start=number_in("after", 0) == 0,
     )
 

@@ -26,7 +26,18 @@ def contacts(site: Site) -> AnyResponse:
             found = find(source.connection, text, settings, ROWS, SECONDS, after)
         if found.by == "id" and len(found.contacts) == 1:
             return redirect(url_for("contact", contact_id=found.contacts[0].id), 303)
-    again = bool(request.args.get("after"))
+    more = ""
+    if found is not None and not found.complete and found.reached is not None:
+        more = url_for("contacts", q=text, after=found.reached)
     return page(
-        site, "contacts.html.j2", "Contacts", about=about, text=text, found=found, again=again
+        site,
+        "contacts.html.j2",
+        "Contacts",
+        about=about,
+        refresh=more if found and not found.contacts else "",
+        wait=False,
+        text=text,
+        found=found,
+        more=more,
+        again=bool(request.args.get("after")),
     )

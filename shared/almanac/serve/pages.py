@@ -6,7 +6,7 @@ import datetime as dt
 from importlib.resources import files
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, request
 
 from almanac.errors import InputError
 from almanac.names import FIRST_YEAR, LAST_YEAR
@@ -14,7 +14,7 @@ from almanac.report.page import environment, stylesheet
 from almanac.serve.site import About, Site
 
 HTML = "text/html; charset=utf-8"
-REFRESH_SECONDS = 2
+REFRESH_SECONDS = 1
 
 
 def page(
@@ -24,18 +24,20 @@ def page(
     *,
     code: int = 200,
     about: About | None = None,
-    refresh: bool = False,
+    refresh: str = "",
+    wait: bool = True,
     **values: Any,
 ) -> Response:
-    """Return a page; every text is escaped. refresh: the browser asks again after a moment."""
+    """Return a page; every text is escaped. refresh: the address to which the browser goes on by
+    itself, at once or, with `wait`, after a moment."""
     text = (
         environment("almanac.serve")
         .get_template(template)
-        .render(title=title, about=about, here=request.path, link=url_for, **values)
+        .render(title=title, about=about, here=request.path, **values)
     )
     response = Response(text.encode(errors="replace"), code, content_type=HTML)
     if refresh:
-        response.headers["Refresh"] = str(REFRESH_SECONDS)
+        response.headers["Refresh"] = f"{REFRESH_SECONDS if wait else 0}; url={refresh}"
     return response
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from flask import Response
+from flask import Response, url_for
 from werkzeug.exceptions import NotFound
 
 from almanac.errors import AlmanacError
@@ -50,7 +50,7 @@ def report(site: Site) -> Response:
             "waiting.html.j2",
             "The report is being made",
             about=site.about(),
-            refresh=True,
+            refresh=url_for("report"),
             job=job,
             what="The report counts every contact and every message, once for each state of the "
             "database.",

@@ -43,7 +43,7 @@ def what_if(site: Site) -> Response:
         "what_if_cap.html.j2",
         "What if",
         about=about,
-        refresh=running,
+        refresh=url_for("what_if", cap=plain(cap)) if running and cap is not None else "",
         now=now,
         cap=cap if cap is not None else now,
         top=min(Decimal(100), max(LEAST_TOP, 2 * now)),
