@@ -12,6 +12,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from almanac.errors import AlmanacError, InputError
 from almanac.serve.app import create_app
+from almanac.serve.contact_page import warm_up
 from almanac.serve.guard import Guard
 from almanac.serve.site import Site
 
@@ -39,6 +40,7 @@ def serve(site: Site, guard: Guard, port: int, listening: Callable[[str], None])
     """
     site.about()
     server = _server(site, guard, port)
+    warm_up(site)
     interval = sys.getswitchinterval()
     # A page runs hundreds of queries, and after each it waits so long for the interpreter if
     # background work has it.
