@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from almanac.report.page import write_page
 from tests.support.report_pages import empty_page, full_page, hostile_page, page_data
@@ -47,30 +47,64 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Window:
+    """A page of the browser that tests use one after the other, and what went wrong in it.
+
+    To go to another page costs half of what another window does, and forgets as much.
+    """
+
+    def __init__(self, browser: Browser, options: dict[str, Any]) -> None:
+        context = browser.new_context(**options)
+        context.set_default_timeout(5000)
+        self.wrong: list[str] = []
+        self._url = ""  # what it may ask for
+        self.page = context.new_page()
+        self.page.on("console", lambda message: self._note(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self._note(str(error)))
+        self.page.on("dialog", lambda dialog: self._note(f"dialog: {dialog.message}"))
+        self.page.on("request", lambda request: self._requested(request.url))
+
+    def show(self, url: str, width: int, height: int) -> Page:
+        """Open an address, as if nothing had been there before."""
+        self._url = "about:blank"
+        self.page.goto(self._url)
+        self.page.mouse.move(0, 0)
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(media="screen")
+        self._url = url
+        self.page.goto(url)
+        return self.page
+
+    def _note(self, what: str) -> None:
+        self.wrong.append(what)
+
+    def _requested(self, url: str) -> None:
+        if url != self._url:
+            self._note(url)
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser) -> dict[str, Window]:
+    """The windows that are there, by their options."""
+    return {}
+
+
 @pytest.fixture
-def opened(browser: Browser, folder: Path) -> Iterator[Opener]:
-    """Opens a page by name or address in a window of its own.
+def opened(browser: Browser, windows: dict[str, Window], folder: Path) -> Iterator[Opener]:
+    """Opens a page by name or address, in the place of the one with the same options.
 
     However the test goes on, no page may have an error, be kept from something by its policy, ask
     for anything but itself, or open a dialog.
     """
-    contexts: list[BrowserContext] = []
-    wrong: list[str] = []
+    for window in windows.values():
+        window.wrong.clear()
 
     def open_page(where: str = "full", width: int = 1280, height: int = 800, **more: Any) -> Page:
         url = where if "://" in where else (folder / f"{where}.html").as_uri()
-        context = browser.new_context(viewport={"width": width, "height": height}, **more)
-        context.set_default_timeout(5000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda asked: wrong.append(asked.url) if asked.url != url else None)
-        page.goto(url)
-        return page
+        name = repr(sorted(more.items()))
+        if name not in windows:
+            windows[name] = Window(browser, more)
+        return windows[name].show(url, width, height)
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    assert [each for window in windows.values() for each in window.wrong] == []

@@ -174,6 +174,7 @@ def test_a_run_whose_reader_is_gone_is_committed_and_succeeds(tmp_path: Path) ->
     assert overview(path).as_of.isoformat() == AS_OF
 
 
+@pytest.mark.slow
 def test_no_progress_is_drawn_in_a_pipe(tmp_path: Path) -> None:
     ended = almanac_apart("run", agency(tmp_path / "agency.sqlite3", 10), "--as-of", AS_OF)
     assert (ended.returncode, ended.stderr) == (0, "")

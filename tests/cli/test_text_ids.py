@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,34 @@ def made(path: Path) -> Agency:
     return tiny
 
 
-@pytest.fixture
-def plain(tmp_path: Path) -> Agency:
-    return made(tmp_path / "plain.sqlite3")
+def copied(path: Path, to: Path) -> Agency:
+    """A copy of an agency, to be changed."""
+    tiny = Agency.__new__(Agency)
+    tiny.path = Path(shutil.copy(path, to))
+    return tiny
 
 
-@pytest.fixture
-def texts(tmp_path: Path) -> Agency:
-    """The same, its tables as `.import` makes them."""
-    tiny = made(tmp_path / "texts.sqlite3")
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the two files of which each test has copies."""
+    folder = tmp_path_factory.mktemp("originals")
+    made(folder / "plain.sqlite3")
+    tiny = copied(folder / "plain.sqlite3", folder / "texts.sqlite3")
     tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     for (table,) in tiny.query(tables):
         imported(tiny, table)
-    return tiny
+    return folder
+
+
+@pytest.fixture
+def plain(originals: Path, tmp_path: Path) -> Agency:
+    return copied(originals / "plain.sqlite3", tmp_path)
+
+
+@pytest.fixture
+def texts(originals: Path, tmp_path: Path) -> Agency:
+    """The same, its tables as `.import` makes them."""
+    return copied(originals / "texts.sqlite3", tmp_path)
 
 
 def imported(tiny: Agency, table: str) -> None:

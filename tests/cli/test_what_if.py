@@ -96,6 +96,7 @@ def test_a_lower_cap_means_fewer_on_a_day_and_all_else_late_or_skipped(
     assert found.planned_total.new == summary.planned_total
 
 
+@pytest.mark.slow
 def test_more_days_before_move_the_messages_of_their_type_only(planned: Path, other: Path) -> None:
     _, found = difference(planned, other, "timing: {birthday_days_before: 21}\n")
     earlier = Counter(found.fates["earlier"])
@@ -119,6 +120,7 @@ def test_a_states_new_rule_skips_for_that_state(planned: Path, other: Path) -> N
     assert "state_rules.TX  none  kind: year_round" in answer.out
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_taken_away_plans_what_it_skipped(planned: Path, other: Path) -> None:
     _, found = difference(planned, other, "state_rules: {NY: null}\n")
     assert found.reasons["planned again"].keys() == {"Year-round exclusion for NY"}

@@ -3,10 +3,12 @@ over the emulators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import pytest
 
@@ -40,10 +42,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield made
 
 
-@pytest.fixture
-def database(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small agency as an older scheduler left it."""
-    return agencies.build(folder / "agency.sqlite3", 3, SHARDS * 10 - 6, as_of=DAY, config={})
+    path = tmp_path_factory.mktemp("agency") / "agency.sqlite3"
+    return agencies.build(path, 3, SHARDS * 10 - 6, as_of=DAY, config={})
+
+
+@functools.cache
+def plan_of(database: Path) -> Mapping[str, list[tuple[Any, ...]]]:
+    """The plan that the command line makes."""
+    with TemporaryDirectory() as folder:
+        return plan_in(expected(database, Path(folder)))
 
 
 @pytest.fixture
@@ -61,11 +71,11 @@ def kill(running: Running, function: str) -> None:
     wait_until(lambda: running.cloud.pids[function] not in (before, None), "a new process")
 
 
-def assert_committed_once(place: Organization, database: Path, folder: Path) -> None:
+def assert_committed_once(place: Organization, database: Path) -> None:
     """The run has made one version, with the right rows, and left nothing open."""
     assert place.committed().version == place.version().version
     assert place.history() == place.runs() == [DAILY]
-    assert plan_in(place.pull()) == plan_in(expected(database, folder))
+    assert plan_in(place.pull()) == plan_of(database)
 
 
 # Processes that die
@@ -73,7 +83,7 @@ def assert_committed_once(place: Organization, database: Path, folder: Path) -> 
 
 @pytest.mark.parametrize("moment", sampled(["has planned", "reads", "has written"], 1))
 def test_a_run_survives_a_shard_that_dies_while_it(
-    running: Running, place: Organization, database: Path, folder: Path, moment: str
+    running: Running, place: Organization, database: Path, moment: str
 ) -> None:
     requests: dict[str, tuple[Operation, str, Literal["before", "after"]]] = {
         "reads": ("media", place.version().path, "before"),
@@ -90,11 +100,11 @@ def test_a_run_survives_a_shard_that_dies_while_it(
             hold.wait()
             assert place.exists(place.fragment(1)) == (moment == "has written")
             kill(running, "shard")
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
 
 
 def test_a_run_survives_a_merge_that_dies_before_the_pointer_swings(
-    running: Running, place: Organization, database: Path, folder: Path
+    running: Running, place: Organization, database: Path
 ) -> None:
     with place.held("upload", layout.current(place.org), status=503) as hold:
         place.ask()
@@ -103,12 +113,12 @@ def test_a_run_survives_a_merge_that_dies_before_the_pointer_swings(
         assert place.exists(f"{made}/{layout.MANIFEST}")  # complete, but not in force
         kill(running, "merge")
     assert place.version().version == 1
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
 
 
 @pytest.mark.slow
 def test_a_run_survives_a_merge_that_dies_after_the_pointer_swung(
-    running: Running, place: Organization, database: Path, folder: Path
+    running: Running, place: Organization, database: Path
 ) -> None:
     with place.held("upload", layout.current(place.org), "after") as hold:
         place.ask()
@@ -117,30 +127,30 @@ def test_a_run_survives_a_merge_that_dies_after_the_pointer_swung(
         assert not place.exists(layout.result(place.org, DAILY))
         kill(running, "merge")
     made = place.store.stat(place.version().path)
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
     assert place.store.stat(place.version().path) == made
 
 
 @pytest.mark.slow
 def test_a_run_survives_a_merge_that_dies_before_it_says_how_it_ended(
-    running: Running, place: Organization, database: Path, folder: Path
+    running: Running, place: Organization, database: Path
 ) -> None:
     with place.held("upload", layout.result(place.org, DAILY), status=503) as hold:
         place.ask()
         hold.wait()
         kill(running, "merge")
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
 
 
 def test_a_run_survives_an_orchestrator_that_dies_between_its_plan_and_its_tasks(
-    running: Running, place: Organization, database: Path, folder: Path
+    running: Running, place: Organization, database: Path
 ) -> None:
     with place.held("upload", layout.plan(place.org, DAILY), "after") as hold:
         place.ask()
         hold.wait()
         plan = place.plan()
         kill(running, "orchestrator")
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
     assert place.plan() == plan
 
 
@@ -150,14 +160,14 @@ def test_a_run_survives_an_orchestrator_that_dies_between_its_plan_and_its_tasks
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_commit_whose_answer_is_lost_is_made_once(
-    running: Running, place: Organization, database: Path, folder: Path, times: int
+    running: Running, place: Organization, database: Path, times: int
 ) -> None:
     name = layout.current(place.org)
     storage = running.cloud.storage
     storage.log.clear()
     storage.faults.add(Fault("upload", name, answer_lost=True, times=times))
     place.ask()
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
 
     # another delivery may see the commit while this one is still asking
     def statuses() -> list[int]:
@@ -216,13 +226,13 @@ SPOILT: dict[str, Callable[[Organization], bytes]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SPOILT)
 def test_a_fragment_that_is_spoilt_is_refused_and_made_again(
-    place: Organization, database: Path, folder: Path, kind: str
+    place: Organization, database: Path, kind: str
 ) -> None:
     bad = SPOILT[kind](place) if kind == "another organization's" else None
     with merge_held(place):
         good = read(place, 1)
         place.store.write(place.fragment(1), bad or SPOILT[kind](place), None)
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
     assert read(place, 1) == good
     (refusal,) = place.store.list(layout.refusals(place.org, DAILY))
     assert "/refused/00001-" in refusal.name
@@ -230,21 +240,19 @@ def test_a_fragment_that_is_spoilt_is_refused_and_made_again(
 
 
 @pytest.mark.slow
-def test_a_fragment_that_is_missing_is_made_again(
-    place: Organization, database: Path, folder: Path
-) -> None:
+def test_a_fragment_that_is_missing_is_made_again(place: Organization, database: Path) -> None:
     with merge_held(place):
         place.store.delete(place.fragment(1), None)
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
 
 
 @pytest.mark.slow
 def test_a_fragment_that_was_there_before_its_shard_is_refused_and_made_again(
-    place: Organization, database: Path, folder: Path
+    place: Organization, database: Path
 ) -> None:
     place.store.write(place.fragment(0), b"from elsewhere", 0)
     place.ask()
-    assert_committed_once(place, database, folder)
+    assert_committed_once(place, database)
     assert len(list(place.store.list(layout.refusals(place.org, DAILY)))) == 1
 
 

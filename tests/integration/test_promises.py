@@ -46,19 +46,19 @@ NO_ROOM = {"Daily volume cap", "No sending day", "Campaign priority conflict"}
 
 
 def chosen(seed: int, schema: str, **how: Any) -> Case:
-    plain = {"size": 30, "late": False, "earlier": None, "part": False, "shards": 1}
+    plain = {"size": 20, "late": False, "earlier": None, "part": False, "shards": 1}
     return Case(seed=seed, schema=schema, **plain | how)
 
 
 # what the quick tests look at: every kind of agency, run and earlier run at least once
 CHOSEN = [
-    chosen(1, "new", size=40),
+    chosen(1, "new", size=28),
     chosen(2, "old", late=True, earlier=1, shards=2),
-    chosen(3, "new", size=40, earlier=9, part=True, shards=2),
+    chosen(3, "new", size=28, earlier=9, part=True, shards=2),
     chosen(4, "minimal", earlier=0),
     chosen(5, "bare", late=True, shards=7),
     chosen(6, "new", late=True, earlier=0, part=True, shards=7),
-    chosen(7, "old", size=40, earlier=9),
+    chosen(7, "old", size=28, earlier=9),
     chosen(8, "new", size=8, earlier=1, shards=2),
 ]
 
@@ -78,12 +78,12 @@ def test_what_is_promised_of_a_run_holds(runs: list[Ran], check: Callable[[Ran],
 
 @pytest.mark.parametrize("case", sampled([CHOSEN[2], CHOSEN[1]], 1))
 def test_the_number_of_shards_changes_no_row(case: Case) -> None:
-    check_same_rows(case, [{"shards": 1}, {"shards": 2}, {"shards": 7}])
+    check_same_rows(case, [{"shards": 1}, {"shards": 5}])
 
 
 @pytest.mark.parametrize("seed", sampled([3, 4], 1))
 def test_the_number_of_worker_processes_changes_no_row(seed: int) -> None:
-    case = Case(seed, 40, "new", late=False, earlier=None, part=False, shards=2)
+    case = Case(seed, 20, "new", late=False, earlier=None, part=False, shards=2)
     check_same_rows(case, [{"workers": 1}, {"workers": 2}])
 
 

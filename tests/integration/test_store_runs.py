@@ -181,6 +181,7 @@ def test_the_day_is_that_of_the_message_in_the_organizations_zone(cloud: Cloud) 
     assert manifest(cloud).t0 == dt.date(2027, 3, 2)  # the send time of 1 March is over
 
 
+@pytest.mark.slow
 def test_each_organization_has_its_own_day(cloud: Cloud, database: Path) -> None:
     cloud.push("tokyo", database)
     cloud.configure("tokyo", "timezone: Asia/Tokyo\n")
@@ -223,6 +224,7 @@ def test_a_request_sent_again_keeps_the_id_and_the_time_of_the_first(cloud: Clou
     assert run_ids(cloud) == ["2027-02-27-manual-first"]
 
 
+@pytest.mark.slow
 def test_the_runs_of_two_days_follow_each_other(cloud: Cloud) -> None:
     cloud.ask(ORG)
     cloud.ask(ORG, as_of=NOW.date() + DAY, requested_at=NOW + DAY)
@@ -319,13 +321,11 @@ def test_where_no_shard_is_missing_a_request_delivered_again_sets_off_the_merge(
 def test_a_second_run_waits_for_the_first(cloud: Cloud) -> None:
     cloud.ask(ORG)
     cloud.ask(ORG, reason="manual")
-    cloud.ask(ORG, reason="manual")
     cloud.run()
     asked = [each.message_id for function, each in cloud.seen if function == "orchestrator"]
-    assert len(asked) > 3  # the lease was taken, and the messages came again
+    assert len(asked) > 2  # the lease was taken, and the messages came again
     ids = [each.run_id for each in list_versions(cloud.store, ORG)]
-    assert ids[:2] == ["push", DAILY]
-    assert sorted(ids[2:]) == ["2027-03-01-manual-2", "2027-03-01-manual-3"]
+    assert ids == ["push", DAILY, "2027-03-01-manual-2"]
     assert cloud.store.stat(layout.lease(ORG)) is None
 
 
@@ -517,14 +517,14 @@ def test_the_change_set_makes_the_version_out_of_its_parent(cloud: Cloud) -> Non
 
 
 def test_old_versions_and_old_runs_are_collected_after_a_commit(cloud: Cloud) -> None:
-    for days in (0, 1, 2, 3, 12, 13):
+    for days in (0, 12, 13):
         cloud.now = NOW + dt.timedelta(days=days)
         cloud.ask(ORG)
         cloud.run()
     kept = [(each.version, each.run_id[:10]) for each in list_versions(cloud.store, ORG)]
-    assert kept == [(6, "2027-03-13"), (7, "2027-03-14")]
+    assert kept == [(3, "2027-03-13"), (4, "2027-03-14")]
     old = layout.run(ORG, DAILY)
     assert cloud.names(old) == [f"{old}plan.json", f"{old}result.json"]
     there = current(cloud.store, ORG)
     assert there is not None
-    assert there[0].version == 7
+    assert there[0].version == 4
