@@ -88,25 +88,31 @@ def shape_values(
 ) -> Iterator[tuple[Value, ...]]:
     """Yield each shape's number and its values in the order of writing.SHAPE_COLUMNS."""
     examples = rows.take(shapes.first)
-    texts = _date_texts(examples.event, examples.ideal, examples.day)
+    texts = _date_texts(examples.ideal, examples.day)
+    parts = {day: _parts(day) for day in np.unique(examples.event).tolist()}
+    of_kind = [
+        (k.email_type, k.priority, k.instance or None, k.email_template, k.sms_template)
+        for k in kinds
+    ]
+    planned, skipped = Status.PRE_SCHEDULED.value, Status.SKIPPED.value
     columns = (examples.kind, examples.event, examples.ideal, examples.day, examples.reason)
     lists = [c.tolist() for c in columns]
     flags = zip(examples.sms.tolist(), (examples.details >= 0).tolist(), strict=True)
     for number, (of, event, ideal, day, reason, (sms, detailed)) in enumerate(
         zip(*lists, flags, strict=True)
     ):
-        kind = kinds[of]
-        year, month, date = _parts(event)
+        email_type, priority, instance, email_template, sms_template = of_kind[of]
+        year, month, date = parts[event]
         yield (
             number,
-            kind.email_type,
+            email_type,
             texts[day],
-            Status.SKIPPED.value if reason else Status.PRE_SCHEDULED.value,
+            skipped if reason else planned,
             reasons[reason] if reason else None,
-            kind.priority,
-            kind.instance or None,
-            kind.email_template,
-            kind.sms_template if sms else None,
+            priority,
+            instance,
+            email_template,
+            sms_template if sms else None,
             year,
             month,
             date,
