@@ -43,7 +43,7 @@ def current(path: Path) -> dict[int, dict[int, tuple[Any, ...]]]:
     return found
 
 
-@shares(2)
+@shares(4)
 @pytest.mark.parametrize("seed", sampled(range(5), 1))
 def test_an_explanation_agrees_with_the_run(tmp_path: Path, seed: int, every: int) -> None:
     as_of, config = as_of_for(seed), config_for(seed)
@@ -75,7 +75,7 @@ def test_an_explanation_agrees_with_the_run(tmp_path: Path, seed: int, every: in
         assert found.verdict.startswith(f"Contact {contact} gets ")
 
 
-@shares(2)
+@shares(4)
 @pytest.mark.parametrize("seed", sampled(range(2), 1))
 def test_every_day_of_a_first_run_is_accounted_for(tmp_path: Path, seed: int, every: int) -> None:
     as_of = as_of_for(seed)

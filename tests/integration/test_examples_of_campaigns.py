@@ -49,11 +49,14 @@ def test_a_campaign_email_is_due_some_days_from_its_event(
 
 @pytest.mark.parametrize(
     ("days_before", "trigger", "last"),
-    [
-        (14, "2027-03-10", "2027-03-09"),  # the day before the event
-        (0, "2027-02-27", "2027-03-29"),  # 30 days from the ideal date
-        (-5, "2027-02-20", "2027-03-27"),  # 25 February and 30 days
-    ],
+    sampled(
+        [
+            (14, "2027-03-10", "2027-03-09"),  # the day before the event
+            (-5, "2027-02-20", "2027-03-27"),  # 25 February and 30 days
+            (0, "2027-02-27", "2027-03-29"),  # 30 days from the ideal date
+        ],
+        2,
+    ),
 )
 def test_until_when_a_campaign_email_is_of_use(
     agency: Agency, days_before: int, trigger: str, last: str

@@ -23,6 +23,7 @@ from tests.support.database_agencies import OtherProgram, beside, change
 from tests.support.sampling import sampled
 
 JOURNALS = ("delete", "wal")
+one_journal = pytest.mark.parametrize("path", sampled(JOURNALS, 1), indirect=True)
 STEPS = ("snapshot", "plan contacts", "read fragments", "balance", "write", "index")
 PLANNED = "SELECT count(*) FROM email_schedules WHERE status = 'pre-scheduled'"
 NEW_CONTACT = """
@@ -65,7 +66,11 @@ def at(step: str, act: Callable[[], object], times: int = 1) -> Progress:
 # Writers
 
 
-@pytest.mark.parametrize("step", ["plan contacts", "balance"])
+@pytest.mark.parametrize(
+    ("step", "path"),
+    sampled(itertools.product(["plan contacts", "balance"], JOURNALS), 2),
+    indirect=["path"],
+)
 def test_what_another_program_writes_during_a_run_is_planned_too(path: Path, step: str) -> None:
     with OtherProgram(path) as other:
         summary = plan(path, at(step, lambda: other.run(" ".join(NEW_CONTACT.split()))))
@@ -91,6 +96,7 @@ def test_what_the_sender_marks_during_a_run_stays_marked(path: Path) -> None:
     ]
 
 
+@one_journal
 def test_a_writer_that_writes_during_every_attempt_is_told_of(path: Path) -> None:
     with OtherProgram(path) as other:
         note = "INSERT INTO notes VALUES (1, 'hello')"
@@ -102,6 +108,7 @@ def test_a_writer_that_writes_during_every_attempt_is_told_of(path: Path) -> Non
     assert beside(path) == ["agency.sqlite3"]
 
 
+@one_journal
 def test_four_disturbed_attempts_are_not_too_many(path: Path) -> None:
     with OtherProgram(path) as other:
         note = "INSERT INTO notes VALUES (1, 'hello')"

@@ -126,7 +126,7 @@ def test_the_number_of_shards_makes_no_difference(folder: Path, seed: int, numbe
     config, as_of = agencies.config_for(seed), agencies.as_of_for(seed)
     found = []
     for shards in (1, number):
-        path = agencies.build(folder / "agency.sqlite3", seed, 30, schema="new")
+        path = agencies.build(folder / "agency.sqlite3", seed, 20, schema="new")
         first = run(path, as_of, as_of, config, shards=shards)
         send(path, as_of)
         day = as_of + dt.timedelta(days=1)
