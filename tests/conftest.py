@@ -23,7 +23,7 @@ if _IN_MAIN_THREAD and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # no deadline: a slow machine is not a wrong program; `make simulate` takes the thorough profile
-settings.register_profile("quick", deadline=None, print_blob=True, max_examples=20)
+settings.register_profile("quick", deadline=None, print_blob=True, max_examples=10)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=100)
 settings.load_profile("quick")
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.cli_calls import almanac, state_of
 
-QUICK, ALL = 8, 50
+QUICK, ALL = 4, 50
 EVENTS = ("BEFORE INSERT", "AFTER INSERT", "BEFORE UPDATE", "AFTER UPDATE", "BEFORE DELETE")
 TYPES = ("TEXT", "INTEGER", "", "NUMERIC", "REAL", "BLOB", "VARCHAR(20)", "DATE")
 UNIQUES = (

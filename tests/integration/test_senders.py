@@ -104,7 +104,7 @@ def identity(message: Message) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "days"), [(1, 8), *(pytest.param(n, 40, marks=pytest.mark.slow) for n in range(2, 6))]
+    ("seed", "days"), [(1, 6), *(pytest.param(n, 40, marks=pytest.mark.slow) for n in range(2, 6))]
 )
 def test_in_some_days_with_crashes_all_is_sent_once_and_nothing_to_the_suppressed(
     tmp_path: Path, seed: int, days: int
