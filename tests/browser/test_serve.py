@@ -16,8 +16,10 @@ from almanac.serve.app import create_app
 from almanac.serve.guard import guard_of
 from almanac.serve.server import QuietHandler
 from almanac.serve.site import Site
-from tests.support.sampling import sampled
 from tests.support.tiny import Agency
+
+# without a browser the quick tests look at these pages in tests/cli/test_serve.py
+pytestmark = pytest.mark.slow
 
 PATHS = (
     "/contact/2",
@@ -66,7 +68,7 @@ def opened(browser: Browser, url: str, wrong: list[str], **more: Any) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("path", "scheme"), sampled(CASES, 1))
+@pytest.mark.parametrize(("path", "scheme"), CASES)
 def test_axe_finds_nothing_and_no_page_scrolls_sideways(
     browser: Browser, address: str, path: str, scheme: Any
 ) -> None:
@@ -82,7 +84,6 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
     assert [each for each in wrong if path != "/nothing" or "404" not in each] == []
 
 
-@pytest.mark.slow
 def test_a_contact_is_found_and_a_cap_tried_by_the_keyboard_alone(
     browser: Browser, address: str
 ) -> None:
@@ -106,7 +107,6 @@ def test_a_contact_is_found_and_a_cap_tried_by_the_keyboard_alone(
     assert wrong == []
 
 
-@pytest.mark.slow
 def test_every_page_works_without_scripts(browser: Browser, address: str) -> None:
     wrong: list[str] = []
     page = opened(browser, f"{address}/what-if", wrong, java_script_enabled=False)
@@ -119,7 +119,6 @@ def test_every_page_works_without_scripts(browser: Browser, address: str) -> Non
     page.context.close()
 
 
-@pytest.mark.slow
 def test_the_report_keeps_its_own_policy(browser: Browser, address: str) -> None:
     wrong: list[str] = []
     page = opened(browser, f"{address}/report", wrong)

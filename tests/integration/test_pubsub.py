@@ -217,6 +217,7 @@ def test_what_always_fails_is_kept_as_a_dead_letter(
     assert letters == [b"fail always"]
 
 
+@pytest.mark.slow
 def test_a_message_whose_function_is_killed_comes_again(
     bus: PubSubBus, topics: Topics, stub: Stub
 ) -> None:

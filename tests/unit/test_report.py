@@ -386,6 +386,7 @@ def test_long_tables_are_cut_on_the_page_and_whole_in_the_csv() -> None:
         assert sum(int(cell or 0) for cell in row[5:]) == int(row[2])
 
 
+@pytest.mark.slow
 def test_a_very_large_agency_has_a_page_of_less_than_2_mb() -> None:
     types = tuple(f"campaign_type_{n}" for n in range(500))
     assert len(render(full_page(types, campaigns=5000))) < 2_000_000

@@ -292,6 +292,7 @@ def _daily(store: ObjectStore, file: Path, days: int) -> dt.datetime:
     return now
 
 
+@pytest.mark.slow
 def test_of_four_hundred_days_a_week_and_twelve_months_are_kept(file: Path) -> None:
     store = MemoryStore()
     _daily(store, file, 400)  # 2026-11-21 to 2027-12-25
