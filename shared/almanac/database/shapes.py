@@ -15,13 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from almanac.civil import date_of
-from almanac.frames import NO_DAY, Codes, Days, Ids, Kind, Mask, ScheduleRows
+from almanac.frames import NO_DAY, Codes, Ids, Kind, Mask, ScheduleRows
 from almanac.schedule_status import Status
 
 KEY_LIMIT = 2**62
 PACKED_BITS = 63
 
 Value = str | int | None
+# a column for each shape; rows: kind, event, ideal, day, reason, and as 0 or 1 sms and detailed
+ShapeTable = npt.NDArray[np.int32]
+SHAPE_ROWS = 7
 
 
 @dataclass(frozen=True)
@@ -83,23 +86,27 @@ def pack(ids: Ids, shapes: Shapes, start: int = 0, stop: int | None = None) -> I
     yield Packed(start, stop, base, bits, words)
 
 
+def shape_table(rows: ScheduleRows, shapes: Shapes) -> ShapeTable:
+    """Return what the shapes differ in."""
+    examples = rows.take(shapes.first)
+    dates = (examples.event, examples.ideal, examples.day)
+    columns = (examples.kind, *dates, examples.reason, examples.sms, examples.details >= 0)
+    return np.array(columns, np.int32)
+
+
 def shape_values(
-    rows: ScheduleRows, shapes: Shapes, kinds: Sequence[Kind], reasons: Sequence[str]
+    table: ShapeTable, kinds: Sequence[Kind], reasons: Sequence[str]
 ) -> Iterator[tuple[Value, ...]]:
     """Yield each shape's number and its values in the order of writing.SHAPE_COLUMNS."""
-    examples = rows.take(shapes.first)
-    texts = _date_texts(examples.ideal, examples.day)
-    parts = {day: _parts(day) for day in np.unique(examples.event).tolist()}
+    texts = _date_texts(table[2:4])
+    parts = {day: _parts(day) for day in np.unique(table[1]).tolist()}
     of_kind = [
         (k.email_type, k.priority, k.instance or None, k.email_template, k.sms_template)
         for k in kinds
     ]
     planned, skipped = Status.PRE_SCHEDULED.value, Status.SKIPPED.value
-    columns = (examples.kind, examples.event, examples.ideal, examples.day, examples.reason)
-    lists = [c.tolist() for c in columns]
-    flags = zip(examples.sms.tolist(), (examples.details >= 0).tolist(), strict=True)
-    for number, (of, event, ideal, day, reason, (sms, detailed)) in enumerate(
-        zip(*lists, flags, strict=True)
+    for number, (of, event, ideal, day, reason, sms, detailed) in enumerate(
+        zip(*table.tolist(), strict=True)
     ):
         email_type, priority, instance, email_template, sms_template = of_kind[of]
         year, month, date = parts[event]
@@ -117,12 +124,12 @@ def shape_values(
             month,
             date,
             texts[ideal],
-            int(detailed),
+            detailed,
         )
 
 
-def _date_texts(*columns: Days) -> dict[int, str | None]:
-    days = np.unique(np.concatenate(columns)).tolist()
+def _date_texts(columns: ShapeTable) -> dict[int, str | None]:
+    days = np.unique(columns).tolist()
     return {day: None if day == NO_DAY else date_of(day).isoformat() for day in days}
 
 

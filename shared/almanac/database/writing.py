@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import apsw
 import numpy as np
@@ -20,10 +20,11 @@ from almanac.database.schema import (
 )
 from almanac.database.shapes import (
     Packed,
-    Value,
+    ShapeTable,
     find_shapes,
     pack,
     positions,
+    shape_table,
     shape_values,
 )
 from almanac.database.triggers import ignored_in_words, ignoring_triggers
@@ -93,6 +94,14 @@ _EXPIRE = f"""
 """
 
 
+class WrittenShapes(NamedTuple):
+    """Shapes of the rows of a statement, with the kinds and reasons that they point into."""
+
+    table: ShapeTable
+    kinds: Sequence[Kind]
+    reasons: Sequence[str]
+
+
 class InsertObserver(Protocol):
     """Notes which rows are inserted, so that this can be undone."""
 
@@ -107,7 +116,7 @@ class InsertObserver(Protocol):
     def add(
         self,
         packed: Packed,
-        shapes: Sequence[tuple[Value, ...]],
+        shapes: WrittenShapes,
         details: Sequence[tuple[int, str]],
         run: Mapping[str, object],
         last: int,
@@ -131,10 +140,10 @@ class ShapeTables:
         for sql in _DROP:
             self._connection.execute(sql)
 
-    def fill_shapes(self, values: Sequence[tuple[Value, ...]]) -> None:
-        """Hold these shapes, as `shape_values` yields them, and no others."""
+    def fill_shapes(self, shapes: WrittenShapes) -> None:
+        """Hold these shapes, and no others."""
         self._connection.execute("DELETE FROM temp.almanac_shapes")
-        self._connection.executemany(_NEW_SHAPE, values)
+        self._connection.executemany(_NEW_SHAPE, shape_values(*shapes))
 
     def fill_details(self, pairs: Sequence[tuple[int, str]]) -> None:
         """Hold these metadata texts by row, counted from 1, and no others."""
@@ -190,8 +199,8 @@ class ScheduleWriter:
         if len(rows) == 0:
             return
         shapes = find_shapes(rows)
-        values = list(shape_values(rows, shapes, self._kinds, self._reasons))
-        self._tables.fill_shapes(values)
+        written = WrittenShapes(shape_table(rows, shapes), self._kinds, self._reasons)
+        self._tables.fill_shapes(written)
         for packed in pack(rows.contact_id if inserting else rows.row_id, shapes):
             texts = _details_of(rows.take(slice(packed.start, packed.stop)), details)
             self._tables.fill_details(texts)
@@ -203,7 +212,7 @@ class ScheduleWriter:
             self._expect(packed.stop - packed.start)
             if observer:
                 last = self._connection.last_insert_rowid()
-                observer.add(packed, values, texts, self._run, last)
+                observer.add(packed, written, texts, self._run, last)
 
     def _change(self, sql: str, row_ids: Ids, values: dict[str, object]) -> None:
         if len(row_ids) == 0:

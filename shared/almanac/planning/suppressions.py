@@ -35,7 +35,9 @@ def holds_on(suppressions: pa.Table, as_of: int) -> Mask:
 
 def digits_of(numbers: pa.Array) -> pa.Array:
     """Return the digits of trimmed phone numbers; one stored as a real number ends in .0."""
-    return pc.replace_substring_regex(numbers, r"\.0$|[^0-9]", "")
+    written = pc.invert(pc.ascii_is_decimal(numbers))  # with more than digits
+    digits = pc.replace_substring_regex(numbers.filter(written), r"\.0$|[^0-9]", "")
+    return pc.replace_with_mask(numbers, written, digits)
 
 
 def bare_number(digits: pa.Array) -> pa.Array:
@@ -90,6 +92,8 @@ class Suppressed:
             named = frozenset(part.strip() for part in text.split(",") if part.strip())
             groups.setdefault((bool(only_texts[row]), named), []).append(row)
         ids, email, phone = contacts
+        email = lower(email)
+        own_number = bare_number(phone) if has_number.any() else phone
         columns = (table["contact_id"].combine_chunks(), table["email"].combine_chunks())
         found: dict[bool, list[_Group]] = {False: [], True: []}
         for (of_texts, named), rows in groups.items():
@@ -98,8 +102,8 @@ class Suppressed:
             first = np.minimum.reduce(
                 [
                     _first(columns[0], pa.array(ids), by_name[columns[0].to_numpy()[by_name] != 0]),
-                    _first(columns[1], lower(email), by_name[filled(columns[1])[by_name]]),
-                    _first(bare_number(number), bare_number(phone), by_number),
+                    _first(columns[1], email, by_name[filled(columns[1])[by_name]]),
+                    _first(bare_number(number), own_number, by_number),
                 ]
             )
             found[of_texts].append(_Group(named, first))
@@ -153,6 +157,8 @@ class Suppressed:
 
 def _first(keys: pa.Array, values: pa.Array, rows: Index) -> Codes:
     """Return the first of the rows whose key equals each value, NONE without."""
+    if len(rows) == 0:
+        return np.full(len(values), NONE, np.int32)
     found = pc.index_in(values, value_set=keys.take(pa.array(rows))).fill_null(-1)
     at = found.to_numpy(zero_copy_only=False)
     result: Codes = np.append(rows, NONE).astype(np.int32)[at]

@@ -11,16 +11,25 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from typing import Any, NamedTuple
 
 import apsw
 import numpy as np
 
 from almanac.database.catalog import as_text, describe, quoted, scalar, text_as_blob
-from almanac.database.shapes import Packed, Value
+from almanac.database.shapes import SHAPE_ROWS, Packed
 from almanac.database.undo.schema import default_of, is_literal
-from almanac.database.writing import BASE_COLUMNS, FROM_PACKED, ID_OF_PACKED, ShapeTables, bindings
+from almanac.database.writing import (
+    BASE_COLUMNS,
+    FROM_PACKED,
+    ID_OF_PACKED,
+    ShapeTables,
+    WrittenShapes,
+    bindings,
+)
 from almanac.errors import AlmanacError
+from almanac.frames import Kind
 
 TABLE = "email_schedules"
 SHOWN = 3  # rows that differ, in a message
@@ -74,7 +83,7 @@ class InsertLog:
     def add(
         self,
         packed: Packed,
-        shapes: Sequence[tuple[Value, ...]],
+        shapes: WrittenShapes,
         details: Sequence[tuple[int, str]],
         run: Mapping[str, object],
         last: int,
@@ -87,11 +96,14 @@ class InsertLog:
             "base": packed.base,
             "bits": packed.bits,
             "run": dict(run),
-            "shapes": shapes,
+            "shapes": shapes.table.shape[1],
+            "kinds": [astuple(kind) for kind in shapes.kinds],
+            "reasons": list(shapes.reasons),
             "details": details,
         }
         self._write(json.dumps(header).encode() + b"\n")
         self._write(np.ascontiguousarray(packed.words, "<i8").tobytes())
+        self._write(np.ascontiguousarray(shapes.table, "<i4").tobytes())
         self.rows += count
         self._highest = max(self._highest, last)
 
@@ -110,7 +122,7 @@ class Inserted(NamedTuple):
 
     first: int
     packed: Packed
-    shapes: list[list[Value]]
+    shapes: WrittenShapes
     details: list[list[Any]]
     run: dict[str, object]
 
@@ -137,13 +149,14 @@ def _read(blob: bytes) -> Iterator[Inserted]:
     while start < len(data):
         end = data.index(b"\n", start)
         header = json.loads(data[start:end])
-        start, rows = end + 1, int(header["rows"])
+        start, rows, size = end + 1, int(header["rows"]), SHAPE_ROWS * int(header["shapes"])
         words = np.frombuffer(data, "<i8", rows, start).astype(np.int64)
-        start += 8 * rows
+        table = np.frombuffer(data, "<i4", size, start + 8 * rows).astype(np.int32)
+        start += 8 * rows + 4 * size
         packed = Packed(0, rows, int(header["base"]), int(header["bits"]), words)
-        yield Inserted(
-            int(header["first"]), packed, header["shapes"], header["details"], header["run"]
-        )
+        kinds = [Kind(*each) for each in header["kinds"]]
+        shapes = WrittenShapes(table.reshape(SHAPE_ROWS, -1), kinds, header["reasons"])
+        yield Inserted(int(header["first"]), packed, shapes, header["details"], header["run"])
 
 
 def _check(connection: apsw.Connection, rows: Inserted) -> None:
@@ -159,7 +172,7 @@ def _check(connection: apsw.Connection, rows: Inserted) -> None:
         f"WHERE row.id IS NULL OR {' OR '.join(differ)} LIMIT {SHOWN + 1}"
     )
     with ShapeTables(connection) as tables:
-        tables.fill_shapes([tuple(each) for each in rows.shapes])
+        tables.fill_shapes(rows.shapes)
         tables.fill_details([(int(place), str(text)) for place, text in rows.details])
         values = rows.run | bindings(rows.packed) | {"first": rows.first}
         found = connection.execute(sql, values).fetchall()
