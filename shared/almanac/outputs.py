@@ -42,9 +42,15 @@ def is_full(error: BaseException | None) -> bool:
 
 def check_folder(out: Path, option: str) -> None:
     """Raise InputError if no file of this name can be written."""
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        what = "is a folder" if out.is_dir() else "there is no folder to put it in"
-        raise InputError(f"{option}: {out}: {what}; expected the name of a file")
+    if out.is_dir():
+        what = "is a folder"
+    elif out.exists() and not out.is_file():
+        what = "is not a regular file"  # a device or a pipe would be replaced by a file
+    elif not out.absolute().parent.is_dir():
+        what = "there is no folder to put it in"
+    else:
+        return
+    raise InputError(f"{option}: {out}: {what}; expected the name of a file")
 
 
 def check_no_database(out: Path, option: str) -> None:

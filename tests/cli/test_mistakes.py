@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,6 @@ MISTAKES = [
     (["run", "agency.sqlite3", "--dry-run", "--config", "unknown.yaml"], "horizon: unknown key"),
     (["run", "agency.sqlite3", "--report", "none/page.html"], "there is no folder"),
     (["run", "agency.sqlite3", "--report", "folder"], "folder: a folder"),
-    (["run", "agency.sqlite3", "--report", "/dev/null"], "not a regular file"),
     (["explain", "agency.sqlite3"], "--contact"),
     (["explain", "agency.sqlite3", "--contact", "five"], "--contact"),
     (["explain", "agency.sqlite3", "--contact", "123456789"], "the nearest ids are"),
@@ -103,6 +103,34 @@ def test_a_mistake_is_named_in_one_line(folder: Path, arguments: list[str], name
     assert named in answer.err
     assert "Traceback" not in answer.err
     assert state_of(folder) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "agency.sqlite3", "--report"],
+        ["report", "agency.sqlite3", "--out"],
+        ["report", "agency.sqlite3", "--xlsx"],
+        ["report", "agency.sqlite3", "--ics"],
+        ["due", "agency.sqlite3", "--out"],
+        ["day", "agency.sqlite3", "--out"],
+        ["suppression", "export", "agency.sqlite3", "--out"],
+        ["mark", "agency.sqlite3", "ids.txt", "--rejects"],
+        ["campaign", "import", "agency.sqlite3", "1", "ids.txt", "--rejects"],
+        ["generate", "--contacts", "10"],
+    ],
+    ids=" ".join,
+)
+def test_an_output_does_not_take_the_place_of_a_device_or_a_pipe(
+    folder: Path, arguments: list[str]
+) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    answer = almanac(*arguments, "pipe")
+    assert answer.code == 2
+    assert "pipe" in answer.err
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in folder.iterdir() if "pipe" in path.name) == ["pipe"]
 
 
 def test_each_mistake_in_a_configuration_has_its_line(folder: Path) -> None:
