@@ -7,7 +7,8 @@ from almanac.database.reading import Snapshot
 from almanac.planning.contacts import UNKNOWN, states_of
 from almanac.planning.texts import trimmed
 
-BLOCK = 50_000  # rows of contacts; of most files the first has a state that can be read
+BLOCK = 50_000  # rows of contacts
+FIRST_ROWS = 500  # of most files one of these has a state that can be read
 EXAMPLES = 3
 
 
@@ -29,8 +30,8 @@ def no_state_read(snapshot: Snapshot, config: Config) -> str | None:
     if not (columns.has("state") or columns.has("zip_code")):
         why = "the table has neither column"
     else:
-        for first in range(0, contacts, BLOCK):
-            rows = snapshot.state_texts(config.contacts, first, BLOCK)
+        for first in (0, *range(FIRST_ROWS, contacts, BLOCK)):
+            rows = snapshot.state_texts(config.contacts, first, BLOCK if first else FIRST_ROWS)
             if (states_of(rows) > UNKNOWN).any():
                 return None
             for name in rows.column_names:

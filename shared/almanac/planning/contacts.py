@@ -119,7 +119,7 @@ def read_contacts(
         state=read.state,
         carrier=carriers.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         failed=table["failed_underwriting"].to_numpy() != 0,
-        created=civil.parse_times(table["created_at"]),
+        created=_created(table, context),
         sms=filled(read.phone) & (table["consents"].to_numpy() != 0),
         suppressed=suppressed.of_all(),
         unknown_date=unknown_date.astype(np.int32),
@@ -216,6 +216,13 @@ def _plausible(texts: pa.ChunkedArray, last: int | None) -> Days:
     if last is not None:
         odd |= days > last
     return np.where(odd, NO_DAY, days).astype(np.int32)
+
+
+def _created(table: pa.Table, context: RunContext) -> Days:
+    """Return the days of `created_at`, NO_DAY where no instance is triggered by them."""
+    if any(instance.when_created for instance in context.instances):
+        return civil.parse_times(table["created_at"])
+    return np.full(table.num_rows, NO_DAY, np.int32)
 
 
 def _suppressed(

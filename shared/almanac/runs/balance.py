@@ -212,6 +212,8 @@ def _converted_without_contact(snapshot: Snapshot, settings: ContactColumns) -> 
     """Count the old rate increases of unknown contacts, which the migration makes targets."""
     legacy = snapshot.read(LEGACY, EVERYONE)
     trigger = legacy_triggers(legacy)
+    if not (trigger != NO_DAY).any():
+        return 0
     ids = snapshot.contact_ids(settings)
     known = positions(ids, legacy["contact_id"].to_numpy()) >= 0
     lost = (trigger != NO_DAY) & ~known
