@@ -15,7 +15,6 @@ import pytest
 
 from almanac.errors import (
     ConfigError,
-    Corrupt,
     NotFound,
     OutcomeUnknown,
     PreconditionFailed,
@@ -203,23 +202,30 @@ def test_a_download_that_breaks_off_is_asked_again(
 
 
 @pytest.mark.parametrize("damage", [{"altered": True}, {"shortened_to": 9}, {"shortened_to": 0}])
-def test_a_damaged_download_is_noticed(
+def test_a_download_that_is_damaged_is_made_again(
     store: CloudStore, faults: Faults, tmp_path: Path, damage: dict[str, Any]
 ) -> None:
     store.write("a", b"0123456789", if_generation=0)
-    faults.add(Fault("media", "a", **damage))
-    with pytest.raises(Corrupt, match="a: "):
+    faults.add(Fault("media", "a", times=2, **damage))
+    assert store.read("a").data == b"0123456789"
+    faults.add(Fault("media", "a", times=2, **damage))
+    store.fetch_file("a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+    faults.add(Fault("media", "a", times=3, **damage))
+    with pytest.raises(TransientError, match=r"a: was damaged on its way 3 times; .* is sound"):
         store.read("a")
-    faults.add(Fault("media", "a", **damage))
-    with pytest.raises(Corrupt, match="a: "):
-        store.fetch_file("a", tmp_path / "a")
-    assert list(tmp_path.iterdir()) == []
+    faults.add(Fault("media", "a", times=3, **damage))
+    with pytest.raises(TransientError, match=r"a: was damaged on its way 3 times; .* is sound"):
+        store.fetch_file("a", tmp_path / "b")
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_short_range_is_noticed(store: CloudStore, faults: Faults) -> None:
+def test_a_range_that_is_too_short_is_fetched_again(store: CloudStore, faults: Faults) -> None:
     info = store.write("a", b"0123456789", if_generation=0)
-    faults.add(Fault("media", "a", shortened_to=3))
-    with pytest.raises(Corrupt, match="a: 3 bytes were received where 5 were requested"):
+    faults.add(Fault("media", "a", shortened_to=3, times=2))
+    assert store.read_range("a", info.generation, 2, 5) == b"23456"
+    faults.add(Fault("media", "a", shortened_to=3, times=3))
+    with pytest.raises(TransientError, match="a: was damaged on its way 3 times"):
         store.read_range("a", info.generation, 2, 5)
 
 

@@ -14,7 +14,7 @@ from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
-from almanac.storage.store import ObjectStore
+from almanac.storage.store import ObjectStore, stat_expecting
 
 
 class SnapshotRef(BaseModel):
@@ -201,7 +201,7 @@ def located(store: ObjectStore, ref: SnapshotRef) -> int:
     It differs from the reference's if the same content was written again. Raises NotFound, Corrupt
     (other content).
     """
-    there = store.stat(ref.name)
+    there = stat_expecting(store, ref.name, (ref.size, ref.crc32c))
     if there is None:
         raise NotFound(f"{ref.name}: no such object; the run was planned on it")
     if (there.size, there.crc32c) != (ref.size, ref.crc32c):

@@ -1,10 +1,11 @@
 """An object store in a Cloud Storage bucket; safe between threads, processes and machines.
 
-Every read is of one generation and verified by its CRC32C (a range of a generation has none);
-every write and deletion carries its precondition, and an upload its CRC32C, so that a damaged
-one is refused. Transient errors are retried with growing pauses; so is a write, since its
-precondition lets it take effect only once. Importing this module imports Google's library:
-almanac.storage.opening does so when it is needed. See docs/decisions/0019-cloud-storage.md.
+Every read is of one generation and verified by its CRC32C (a range of a generation has none), and
+made again if it arrives damaged. Every write and deletion carries its precondition, and an upload
+its CRC32C, so that a damaged one is refused. Transient errors are retried with growing pauses; so
+is a write, since its precondition lets it take effect only once. Importing this module imports
+Google's library: almanac.storage.opening does so when it is needed. See
+docs/decisions/0019-cloud-storage.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from almanac.errors import Corrupt, NotFound, PreconditionFailed, TransientError
+from almanac.errors import (
+    Corrupt,
+    NotFound,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TransientError,
+)
 from almanac.storage.checksums import Checksum, checksum_of_file
 from almanac.storage.cloud_client import new_client
 from almanac.storage.cloud_errors import carried_out, retrying, translated
@@ -29,6 +36,7 @@ from almanac.storage.store import (
     check_name,
     check_prefix,
     verified,
+    whole_transfer,
 )
 
 if TYPE_CHECKING:
@@ -75,20 +83,26 @@ class CloudStore:
         self._sizes: dict[tuple[str, int], int] = {}
 
     def read(self, name: str) -> StoredObject:
-        # One request: data, generation and checksum are of one answer.
-        blob, data = self._media(name)
-        if blob.crc32c is None or blob.generation is None:
-            raise Corrupt(f"{name}: was received without its checksum and generation")
-        return verified(ObjectInfo(name, blob.generation, len(data), blob.crc32c), data)
+        def transfer() -> StoredObject:
+            # One request: data, generation and checksum are of one answer.
+            blob, data = self._media(name)
+            generation, crc32c = _described(name, blob)
+            return verified(ObjectInfo(name, generation, len(data), crc32c), data)
+
+        # Cloud Storage refuses uploads without the right checksum: what it stores is sound
+        return whole_transfer(name, transfer)
 
     def stat(self, name: str) -> ObjectInfo | None:
-        blob = self._blob(name)
-        try:
+        def transfer() -> ObjectInfo:
+            blob = self._blob(name)
             with translated(self.bucket_name, name):
                 blob.reload(timeout=self._timeout, retry=self._retry)
+            return self._info(name, blob)
+
+        try:
+            return whole_transfer(name, transfer)
         except NotFound:
             return None
-        return self._info(name, blob)
 
     def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         checksum = Checksum()
@@ -102,17 +116,20 @@ class CloudStore:
             return self._upload(name, file, checksum, 0)
 
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
-        for _ in range(_OVERTAKEN):
-            info = self._existing(name, generation)
-            try:
-                with arriving(path) as file:
-                    checksum = self._copy(info, file)
-                    check_content(info, checksum.size, checksum.crc32c)
-                return info
-            except (PreconditionFailed, NotFound):
-                if generation is not None:
-                    raise
-        raise TransientError(f"{name}: is replaced faster than it can be read")
+        def transfer() -> ObjectInfo:
+            for _ in range(_OVERTAKEN):
+                info = self._existing(name, generation)
+                try:
+                    with arriving(path) as file:
+                        checksum = self._copy(info, file)
+                        check_content(info, checksum.size, checksum.crc32c)
+                    return info
+                except (PreconditionFailed, NotFound):
+                    if generation is not None:
+                        raise
+            raise TransientError(f"{name}: is replaced faster than it can be read")
+
+        return whole_transfer(name, transfer)
 
     def open_local(self, name: str) -> Path | None:
         check_name(name)
@@ -120,13 +137,13 @@ class CloudStore:
 
     def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
         size = self._sizes.get((name, generation))
-        if size is None:
+        if size is None or start + length > size:  # once more: no checksum covers a stat's answer
             size = self._existing(name, generation).size
         wanted = max(0, min(length, size - start))
         if wanted == 0:  # Cloud Storage refuses a range without bytes
             self._existing(name, generation)
             return b""
-        return self._range(name, generation, start, wanted)
+        return whole_transfer(name, lambda: self._range(name, generation, start, wanted))
 
     def delete(self, name: str, if_generation: int | None) -> None:
         blob = self._blob(name)
@@ -150,8 +167,12 @@ class CloudStore:
         fields = "items(name,generation,size,crc32c),nextPageToken"
         with translated(self.bucket_name, prefix):
             for blob in self._listing(prefix, fields):
-                if not blob.name.endswith("/"):  # how the console represents an empty folder
+                if blob.name.endswith("/"):  # how the console represents an empty folder
+                    continue
+                try:
                     yield self._info(blob.name.removeprefix(self.prefix), blob)
+                except Corrupt as error:
+                    raise TransientError(str(error)) from error
 
     def close(self) -> None:
         """Close the client's connections; the store can still be used and opens new ones."""
@@ -162,7 +183,8 @@ class CloudStore:
         return self._bucket.blob(self.prefix + check_name(name))
 
     def _info(self, name: str, blob: Blob) -> ObjectInfo:
-        info = ObjectInfo(name, blob.generation, blob.size or 0, blob.crc32c)
+        generation, crc32c = _described(name, blob)
+        info = ObjectInfo(name, generation, blob.size or 0, crc32c)
         if len(self._sizes) >= _REMEMBERED:
             self._sizes.clear()
         self._sizes[name, info.generation] = info.size
@@ -240,8 +262,11 @@ class CloudStore:
             return blob
 
         blob = carried_out(self.bucket_name, name, self._retry, attempt)
-        info = self._info(name, blob)
-        check_content(info, checksum.size, checksum.crc32c)
+        try:
+            info = self._info(name, blob)
+            check_content(info, checksum.size, checksum.crc32c)
+        except Corrupt as error:  # of the answer; what is stored may be what was sent
+            raise OutcomeUnknown(f"{name}: the answer to its upload was damaged") from error
         return info
 
     def _listing(self, prefix: str, fields: str, **options: str) -> Any:
@@ -259,3 +284,14 @@ class CloudStore:
             self.requests += 1
         if not response.ok:
             _ = response.content  # else it keeps its connection: the library does not read it
+
+
+def _described(name: str, blob: Blob) -> tuple[int, str]:
+    """Return generation and CRC32C from the answer to a request; raise Corrupt without them."""
+    try:
+        generation, crc32c = blob.generation, blob.crc32c
+    except ValueError:  # no number
+        generation = crc32c = None
+    if generation is None or crc32c is None:
+        raise Corrupt(f"{name}: was received without its checksum and generation")
+    return generation, crc32c

@@ -31,6 +31,7 @@ from almanac.storage.store import (
     check_name,
     check_prefix,
     verified,
+    whole_transfer,
 )
 
 
@@ -57,8 +58,11 @@ class FolderStore:
         self._records.sweep()
 
     def read(self, name: str) -> StoredObject:
-        with self._opened(name) as (info, file):
-            return verified(info, file.read())
+        def transfer() -> StoredObject:
+            with self._opened(name) as (info, file):
+                return verified(info, file.read())
+
+        return whole_transfer(name, transfer, _is_never_sound)
 
     def stat(self, name: str) -> ObjectInfo | None:
         check_name(name)
@@ -87,18 +91,24 @@ class FolderStore:
         return info
 
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
-        with self._opened(name, generation) as (info, source), files.arriving(path) as target:
-            checksum = _copy(source, target)
-            check_content(info, checksum.size, checksum.crc32c)
-        return info
+        def transfer() -> ObjectInfo:
+            with self._opened(name, generation) as (info, source), files.arriving(path) as target:
+                checksum = _copy(source, target)
+                check_content(info, checksum.size, checksum.crc32c)
+            return info
+
+        return whole_transfer(name, transfer, _is_never_sound)
 
     def open_local(self, name: str) -> Path | None:
-        with self._opened(name) as (info, file):
-            key = (name, info.generation, info.size)
-            if self._verified.get(key) != info:
-                checksum = _copy(file, None)
-                check_content(info, checksum.size, checksum.crc32c)
-                self._verified[key] = info
+        def verify() -> None:
+            with self._opened(name) as (info, file):
+                key = (name, info.generation, info.size)
+                if self._verified.get(key) != info:
+                    checksum = _copy(file, None)
+                    check_content(info, checksum.size, checksum.crc32c)
+                    self._verified[key] = info
+
+        whole_transfer(name, verify, _is_never_sound)
         return self._path(name)
 
     def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
@@ -252,6 +262,11 @@ class FolderStore:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+
+def _is_never_sound() -> bool:
+    """Say that what lies on the disk is damaged, if that is how it was read each time."""
+    return False
 
 
 def _info(name: str, entry: Entry) -> ObjectInfo:

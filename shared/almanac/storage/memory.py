@@ -17,6 +17,7 @@ from almanac.storage.store import (
     check_name,
     check_prefix,
     verified,
+    whole_transfer,
 )
 
 
@@ -40,7 +41,9 @@ class MemoryStore:
             return there[1][start : start + length]
 
     def read(self, name: str) -> StoredObject:
-        return verified(*self._pulled(name))
+        return whole_transfer(
+            name, lambda: verified(*self._pulled(name)), lambda: self._is_sound(name)
+        )
 
     def stat(self, name: str) -> ObjectInfo | None:
         check_name(name)
@@ -62,11 +65,14 @@ class MemoryStore:
         return self.write(name, path.read_bytes(), if_generation=0)
 
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
-        info, data = self._pulled(name, generation)
-        with arriving(path) as file:
-            check_content(info, len(data), crc32c_of(data))
-            file.write(data)
-        return info
+        def transfer() -> ObjectInfo:
+            info, data = self._pulled(name, generation)
+            with arriving(path) as file:
+                check_content(info, len(data), crc32c_of(data))
+                file.write(data)
+            return info
+
+        return whole_transfer(name, transfer, lambda: self._is_sound(name))
 
     def open_local(self, name: str) -> Path | None:
         check_name(name)
@@ -75,10 +81,16 @@ class MemoryStore:
     def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
         info = self._existing(name, generation)
         wanted = max(0, min(length, info.size - start))
-        data = self.media(info, start, wanted)
-        if len(data) != wanted:
-            raise Corrupt(f"{name}: {len(data)} bytes were received where {wanted} were requested")
-        return data
+
+        def transfer() -> bytes:
+            data = self.media(info, start, wanted)
+            if len(data) != wanted:
+                raise Corrupt(
+                    f"{name}: {len(data)} bytes were received where {wanted} were requested"
+                )
+            return data
+
+        return whole_transfer(name, transfer, lambda: self._is_sound(name))
 
     def delete(self, name: str, if_generation: int | None) -> None:
         check_name(name)
@@ -115,6 +127,11 @@ class MemoryStore:
                 return info, self.media(info, 0, info.size)
             except NotFound:
                 continue  # overwritten after the stat
+
+    def _is_sound(self, name: str) -> bool:
+        with self._lock:
+            there = self._objects.get(name)
+        return there is None or crc32c_of(there[1]) == there[0].crc32c
 
     def _existing(self, name: str, generation: int | None = None) -> ObjectInfo:
         info = self.stat(name)

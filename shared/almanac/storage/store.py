@@ -11,14 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from almanac.errors import Corrupt, NotFound, OutcomeUnknown, PreconditionFailed, RequestError
+from almanac.errors import (
+    Corrupt,
+    NotFound,
+    OutcomeUnknown,
+    PreconditionFailed,
+    RequestError,
+    TransientError,
+)
 from almanac.storage.checksums import Checksum, checksum_of_file, crc32c_of
+
+T = TypeVar("T")
 
 _NAME_BYTES = 1024
 _PART_BYTES = 250
 LOST_ANSWERS = 3  # attempts at a change before its lost answers become OutcomeUnknown
+TRANSFERS = 3  # of data that arrive damaged, before that is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,11 @@ class StoredObject:
 
 
 class ObjectStore(Protocol):
-    """Objects by name. Every method raises RequestError for a name that check_name refuses."""
+    """Objects by name. Every method raises RequestError for a name that check_name refuses.
+
+    What is read is verified, and read again if it arrives damaged. Corrupt means that the object
+    itself is damaged where it is stored; if a sound one arrives damaged each time, TransientError.
+    """
 
     def read(self, name: str) -> StoredObject:
         """Return the object, verified; raise NotFound, Corrupt."""
@@ -88,7 +102,8 @@ class ObjectStore(Protocol):
     def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
         """Return bytes [start, start + length) of one generation, fewer only at the object's end.
 
-        Raises NotFound, PreconditionFailed (the object is at another generation).
+        The length is verified, the content is not: a range has no checksum. Raises NotFound,
+        PreconditionFailed (the object is at another generation).
         """
         ...
 
@@ -166,6 +181,26 @@ def check_content(info: ObjectInfo, size: int, crc32c: str) -> None:
         )
 
 
+def whole_transfer(
+    name: str, transfer: Callable[[], T], is_sound: Callable[[], bool] = lambda: True
+) -> T:
+    """Return the result of transfer, which raises Corrupt if its data arrive damaged.
+
+    It is then called again, up to TRANSFERS times in all. is_sound: whether what is stored agrees
+    with its own checksum. Raises TransientError if it does, Corrupt if it does not.
+    """
+    for _ in range(TRANSFERS):
+        try:
+            return transfer()
+        except Corrupt as error:
+            damaged = error
+    if not is_sound():
+        raise damaged
+    raise TransientError(
+        f"{name}: was damaged on its way {TRANSFERS} times; what is stored is sound; try again"
+    ) from damaged
+
+
 def write_once(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
     """Write an object that is never overwritten; the same content there already is success.
 
@@ -222,6 +257,18 @@ def _same(there: ObjectInfo, content: Checksum) -> ObjectInfo:
         f"{there.name}: exists with other content ({there.size} bytes, {there.crc32c}; "
         f"not {content.size} bytes, {content.crc32c})"
     )
+
+
+def stat_expecting(store: ObjectStore, name: str, content: tuple[int, str]) -> ObjectInfo | None:
+    """Return the object without its data, None if there is none.
+
+    If its size and checksum are not the expected content, ask once more: no checksum covers the
+    answer, and what it says may end a run.
+    """
+    there = store.stat(name)
+    if there is not None and (there.size, there.crc32c) != content:
+        there = store.stat(name)
+    return there
 
 
 def read_or_none(store: ObjectStore, name: str) -> StoredObject | None:

@@ -16,7 +16,7 @@ from almanac.errors import (
 )
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document
-from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac.storage.store import ObjectInfo, ObjectStore, stat_expecting
 
 
 class Current(Document):
@@ -94,7 +94,7 @@ def database_of(store: ObjectStore, version: Current | Manifest) -> ObjectInfo:
 
     Raises NotFound, Corrupt (it is not the database that was published).
     """
-    info = store.stat(version.path)
+    info = stat_expecting(store, version.path, (version.size, version.crc32c))
     if info is None:
         raise NotFound(f"{version.path}: no such object")
     if (info.size, info.crc32c) != (version.size, version.crc32c):
