@@ -293,7 +293,7 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(open_with: Open, 
         (1, "birthday", "sent", "2026-11-20"),
         (1, "birthday", "pre-scheduled", "2026-11-20"),
     )
-    table = open_with(sql, stage).occupancy("2026-11-21")
+    table = open_with(sql, stage).occupancy("2026-11-21", {})
     assert table.column_names == ["scheduled_send_date", "committed", "effective_date", "count"]
     assert sorted(rows(table)) == [
         ("2026-11-21", 0, 0, 1),
@@ -301,6 +301,8 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(open_with: Open, 
         ("2026-11-21", 1, 1, 1),
         ("2026-11-22", 1, 0, 1),
     ]
+    for known in ({"2026-11-21": (3, 2)}, {"2026-11-21": (2, 1)}, {"2026-11-23": (3, 2)}):
+        assert open_with(sql, stage).occupancy("2026-11-21", known) == table
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -50,7 +50,7 @@ def answers(snapshot: Snapshot, contacts: ContactRange) -> dict[str, Any]:
         "has legacy": snapshot.has_legacy_rate_increases(),
         "config": snapshot.last_config(),
         "last run": snapshot.last_run(),
-        "occupancy": snapshot.occupancy(SINCE),
+        "occupancy": snapshot.occupancy(SINCE, {}),
         "campaigns": snapshot.committed_campaigns(SINCE),
     }
 

@@ -435,7 +435,7 @@ def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stag
     assert snapshot.suppressions() == selects.SUPPRESSIONS_SCHEMA.empty_table()
     assert snapshot.read(range_tables.LEGACY, EVERYONE).num_rows == 0
     assert not snapshot.has_legacy_rate_increases()
-    assert snapshot.occupancy("2026-01-01").num_rows == 0
+    assert snapshot.occupancy("2026-01-01", {}).num_rows == 0
     assert snapshot.committed_campaigns("2026-01-01").num_rows == 0
     assert snapshot.campaign_types() == snapshot.campaign_instances() == []
     assert snapshot.foreign_targets(ContactColumns()) == ([], 0)

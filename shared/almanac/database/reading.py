@@ -21,7 +21,7 @@ from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record, quoted
 from almanac.database.config_versions import open_record, recorded_versions
 from almanac.database.likely_columns import likely_columns
-from almanac.database.occupancy import count_occupancy
+from almanac.database.occupancy import DayCounts, count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
 from almanac.database.older_plans import scheduled_by_others
 from almanac.database.opening import map_errors
@@ -258,9 +258,9 @@ class Snapshot:
         """Return all rows of scheduler_checkpoints, the oldest first."""
         return self._tables.records("scheduler_checkpoints")
 
-    def occupancy(self, since: str) -> pa.Table:
+    def occupancy(self, since: str, known: DayCounts) -> pa.Table:
         """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
-        return count_occupancy(self._tables, since, legacy=self.has_legacy_rate_increases())
+        return count_occupancy(self._tables, since, known, legacy=self.has_legacy_rate_increases())
 
     def scheduled_by_others(self, since: str, settings: ContactColumns) -> int:
         """Return the number of rows of older schedulers, dated on or after the ISO date, that block

@@ -177,7 +177,7 @@ def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Co
     These are the committed and PRE_SCHEDULED rows of the database without the PRE_SCHEDULED rows
     of contacts in scope, which the run places again.
     """
-    rows = snapshot.occupancy(civil.text_of(as_of))
+    rows = snapshot.occupancy(civil.text_of(as_of), _by_date(scheduled))
     days = civil.parse_dates(rows["scheduled_send_date"])
     count = rows["count"].to_numpy()
     effective = rows["effective_date"].to_numpy() != 0
@@ -219,6 +219,14 @@ def _converted_without_contact(snapshot: Snapshot, settings: ContactColumns) -> 
     lost = (trigger != NO_DAY) & ~known
     contacts = legacy["contact_id"].to_numpy()[lost]
     return len(set(zip(contacts.tolist(), trigger[lost].tolist(), strict=True)))
+
+
+def _by_date(scheduled: ScheduledDays) -> dict[str, tuple[int, int]]:
+    days, of_day = np.unique(scheduled.day, return_inverse=True)
+    rows = np.bincount(of_day, scheduled.count).astype(int).tolist()
+    effective = np.bincount(of_day, scheduled.effective_dates).astype(int).tolist()
+    texts = map(civil.text_of, days.tolist())
+    return dict(zip(texts, zip(rows, effective, strict=True), strict=True))
 
 
 def _by_day(days: Days, counts: np.ndarray, first: int) -> Counts:
