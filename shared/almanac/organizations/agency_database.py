@@ -30,6 +30,7 @@ from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
 from almanac.organizations.transfer import checked, publish_copy
 from almanac.progress import Progress
+from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, database_of, require_current
 
@@ -160,13 +161,7 @@ class StoreDatabase:
         if local is not None:
             source = file_source(local)
         else:
-            blocks = Blocks(
-                info.name,
-                info.size,
-                lambda start, length: self.store.read_range(
-                    info.name, info.generation, start, length
-                ),
-            )
+            blocks = Blocks(info.name, info.size, VerifiedRanges(self.store, info).read)
             source = ranged_source(Path(info.name), blocks)
         try:
             yield replace(source, close=_nothing)

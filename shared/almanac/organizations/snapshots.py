@@ -14,7 +14,8 @@ from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
-from almanac.storage.store import ObjectStore, stat_expecting
+from almanac.storage.block_checksums import VerifiedRanges
+from almanac.storage.store import ObjectInfo, ObjectStore, stat_expecting
 
 
 class SnapshotRef(BaseModel):
@@ -87,7 +88,7 @@ class RangedSnapshots:
     @contextmanager
     def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
         """See `Snapshots`."""
-        version = self._version(ref, located(self._store, ref))
+        version = self._version(located(self._store, ref))
         snapshot = version.take()
         try:
             yield snapshot
@@ -103,13 +104,13 @@ class RangedSnapshots:
         if version is not None:
             version.retire()
 
-    def _version(self, ref: SnapshotRef, generation: int) -> _Version:
+    def _version(self, database: ObjectInfo) -> _Version:
         """Return the version, from now on the latest; close the one before with its last reader."""
         with self._lock:
             latest = self._latest
-            if latest is not None and latest.is_of(ref.name, generation):
+            if latest is not None and latest.is_of(database):
                 return latest
-            version = _Version(self._store, ref.name, generation, ref.size, self._cache_bytes)
+            version = _Version(self._store, database, self._cache_bytes)
             self._latest = version
         if latest is not None:
             latest.retire()
@@ -119,27 +120,24 @@ class RangedSnapshots:
 class _Version:
     """One generation of an object: its blocks, and its idle snapshots."""
 
-    def __init__(
-        self, store: ObjectStore, name: str, generation: int, size: int, cache_bytes: int
-    ) -> None:
-        self._store = store
-        self._name = name
-        self._generation = generation
-        self._blocks = Blocks(name, size, self._fetch, cache_bytes=cache_bytes)
+    def __init__(self, store: ObjectStore, database: ObjectInfo, cache_bytes: int) -> None:
+        self._database = database
+        self._ranges = VerifiedRanges(store, database)
+        self._blocks = Blocks(database.name, database.size, self._fetch, cache_bytes=cache_bytes)
         self._lock = threading.Lock()
         self._idle: list[Snapshot] = []
         self._retired = False
 
-    def is_of(self, name: str, generation: int) -> bool:
+    def is_of(self, database: ObjectInfo) -> bool:
         """Return whether it is that generation, and no reader has found it gone."""
-        return (self._name, self._generation, self._retired) == (name, generation, False)
+        return database == self._database and not self._retired
 
     def take(self) -> Snapshot:
         """Return a snapshot for one reader, the one used last if any is idle; its traffic is 0."""
         with self._lock:
             snapshot = self._idle.pop() if self._idle else None
         if snapshot is None:
-            return Snapshot(ranged_source(Path(self._name), self._blocks))
+            return Snapshot(ranged_source(Path(self._database.name), self._blocks))
         snapshot.traffic.clear()
         return snapshot
 
@@ -161,12 +159,11 @@ class _Version:
 
     def _fetch(self, start: int, length: int) -> bytes:
         try:
-            return self._store.read_range(self._name, self._generation, start, length)
+            return self._ranges.read(start, length)
         except (NotFound, PreconditionFailed) as error:
             self.retire()
-            raise SnapshotMoved(
-                f"{self._name}: generation {self._generation} is gone while it was read ({error})"
-            ) from error
+            gone = f"{self._database.name}: generation {self._database.generation} is gone"
+            raise SnapshotMoved(f"{gone} while it was read ({error})") from error
 
 
 def reference_to(path: Path) -> SnapshotRef:
@@ -195,11 +192,11 @@ def check_unchanged(path: Path, ref: SnapshotRef) -> None:
         raise Corrupt(f"{path}: was changed after the run had been planned on it")
 
 
-def located(store: ObjectStore, ref: SnapshotRef) -> int:
-    """Return the generation under which the store has the snapshot's content now.
+def located(store: ObjectStore, ref: SnapshotRef) -> ObjectInfo:
+    """Return the object with the snapshot's content, as the store has it now.
 
-    It differs from the reference's if the same content was written again. Raises NotFound, Corrupt
-    (other content).
+    Its generation differs from the reference's if the same content was written again. Raises
+    NotFound, Corrupt (other content).
     """
     there = stat_expecting(store, ref.name, (ref.size, ref.crc32c))
     if there is None:
@@ -210,4 +207,4 @@ def located(store: ObjectStore, ref: SnapshotRef) -> int:
             f"{there.generation} with {there.size} bytes and checksum {there.crc32c}, expected "
             f"was generation {ref.generation} with {ref.size} bytes and checksum {ref.crc32c}"
         )
-    return there.generation
+    return there

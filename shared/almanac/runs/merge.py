@@ -115,7 +115,7 @@ def _merge_claimed(services: Services, plan: RunPlan, claim: Claim, folder: Path
     database = folder / layout.DATABASE
     watch = Stopwatch(services.progress)
     watch("fetch", 0, 1)
-    generation = located(services.store, plan.snapshot)
+    generation = located(services.store, plan.snapshot).generation
     try:
         services.store.fetch_file(plan.snapshot.name, database, generation)
     except (NotFound, PreconditionFailed) as error:

@@ -73,6 +73,11 @@ def folder_of_version(name: str) -> str | None:
     return folder if folder != name and version_and_run(folder) else None
 
 
+def block_checksums(database: str) -> str:
+    """Return the name of the checksums of a database's blocks, an object beside it."""
+    return f"{database}-checksums.json"
+
+
 def runs(org: str) -> str:
     """Return the prefix of an organization's runs, with the slash."""
     return f"{organization(org)}runs/"

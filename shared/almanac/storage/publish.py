@@ -16,6 +16,7 @@ from typing import Any
 
 from almanac.errors import OutcomeUnknown, PreconditionFailed, RequestError, Superseded
 from almanac.storage import layout
+from almanac.storage.block_checksums import checksums_document, packed_checksums_of_file
 from almanac.storage.documents import to_json
 from almanac.storage.store import (
     LOST_ANSWERS,
@@ -127,7 +128,11 @@ def _write_version(
         name: (_write_first if name in new.timed else write_once)(store, f"{folder}/{name}", data)
         for name, data in sorted(new.attachments(number).items())
     }
+    packed = packed_checksums_of_file(database)
     stored = put_file_once(store, f"{folder}/{layout.DATABASE}", database, move=move)
+    beside = layout.block_checksums(stored.name)
+    blocks = to_json(checksums_document(stored, packed))
+    contents[beside.removeprefix(f"{folder}/")] = write_once(store, beside, blocks)
     manifest = Manifest.model_validate(
         {
             **new.manifest_extra,

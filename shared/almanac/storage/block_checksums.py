@@ -1,0 +1,107 @@
+"""The checksums of the blocks of a version's database, by which ranges of it are verified.
+
+A store has one checksum for a whole object and none for a range. See
+docs/decisions/0056-block-checksums.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from pathlib import Path
+
+from pydantic import Field
+
+from almanac.errors import Corrupt
+from almanac.storage import layout
+from almanac.storage.checksums import crc32c_of
+from almanac.storage.documents import Document, read_document
+from almanac.storage.store import ObjectInfo, ObjectStore, whole_transfer
+
+BLOCK_BYTES = 256 << 10
+_CRC_BYTES = 4
+
+
+class BlockChecksums(Document):
+    """What is beside a database: the CRC32C of each of its blocks, the last of which is shorter.
+
+    size and crc32c are of the whole database. blocks: _CRC_BYTES for each block, in base64.
+    """
+
+    size: int
+    crc32c: str
+    block_bytes: int = Field(gt=0)
+    blocks: str
+
+    def check(self, name: str, start: int, data: bytes) -> None:
+        """Raise Corrupt unless the blocks from start on are as written; start begins a block."""
+        first = start // self.block_bytes * _CRC_BYTES
+        found = packed_checksums(data, self.block_bytes)
+        if base64.b64decode(self.blocks)[first : first + len(found)] != found:
+            raise Corrupt(f"{name}: the bytes read from {start} on are not those written")
+
+
+def packed_checksums(data: bytes, block_bytes: int = BLOCK_BYTES) -> bytes:
+    """Return the CRC32C of each block of data, one after the other."""
+    blocks = (data[at : at + block_bytes] for at in range(0, len(data), block_bytes))
+    return b"".join(base64.b64decode(crc32c_of(block)) for block in blocks)
+
+
+def packed_checksums_of_file(path: Path) -> bytes:
+    """Return the CRC32C of each block of a file (0.6 s for 2.7 GB)."""
+    with path.open("rb") as file:
+        return b"".join(map(packed_checksums, iter(lambda: file.read(BLOCK_BYTES), b"")))
+
+
+def checksums_document(database: ObjectInfo, packed: bytes) -> BlockChecksums:
+    """Return the document to keep beside the database whose blocks have these checksums."""
+    return BlockChecksums(
+        size=database.size,
+        crc32c=database.crc32c,
+        block_bytes=BLOCK_BYTES,
+        blocks=base64.b64encode(packed).decode(),
+    )
+
+
+class VerifiedRanges:
+    """Reads ranges of one generation of a database in a store; safe for threads.
+
+    Each range begins where a block does, and ends so or at the end of the database. A range that
+    arrives damaged is read again. Databases of versions that an older program published have no
+    checksums beside them: of their ranges only the length is verified.
+    """
+
+    def __init__(self, store: ObjectStore, database: ObjectInfo) -> None:
+        self._store = store
+        self._database = database
+        self._lock = threading.Lock()
+        self._checksums: BlockChecksums | None = None
+        self._loaded = False
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return bytes [start, start + length); raise what the store's read_range raises."""
+        name, generation = self._database.name, self._database.generation
+        checksums = self._load()
+
+        def transfer() -> bytes:
+            data = self._store.read_range(name, generation, start, length)
+            if checksums is not None:
+                checksums.check(name, start, data)
+            return data
+
+        return whole_transfer(name, transfer, self._is_sound)
+
+    def _load(self) -> BlockChecksums | None:
+        with self._lock:
+            if not self._loaded:
+                name = layout.block_checksums(self._database.name)
+                found = read_document(self._store, name, BlockChecksums)
+                whole = (self._database.size, self._database.crc32c)
+                if found and (found[0].size, found[0].crc32c) == whole:
+                    self._checksums = found[0]
+                self._loaded = True
+            return self._checksums
+
+    def _is_sound(self) -> bool:
+        self._store.open_local(self._database.name)  # verifies the file of a store in a folder
+        return True
