@@ -22,7 +22,7 @@ from almanac.delivery.outbox import FIELDS
 from almanac.errors import DatabaseBusy
 from almanac.organizations.agency_database import FileDatabase
 from almanac.storage.folder import FolderStore
-from almanac.storage.versions import list_versions
+from almanac.storage.history import list_versions
 from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
 from tests.support.database_agencies import OLD_SCHEDULES, beside, change, make
 from tests.support.sampling import sampled

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from almanac.storage.folder import FolderStore
-from almanac.storage.versions import list_versions
+from almanac.storage.history import list_versions
 from tests.support.cli_calls import AS_OF, Answer, agency, almanac, check_import
 from tests.support.database_agencies import change, make
 from tests.support.sampling import sampled

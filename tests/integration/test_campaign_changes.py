@@ -17,7 +17,8 @@ from almanac.contact_ranges import ContactRange
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.results import RunResult
 from almanac.storage import layout
-from almanac.storage.versions import list_versions, manifest_of
+from almanac.storage.history import list_versions
+from almanac.storage.versions import manifest_of
 from tests.support.agency_runs import seeded
 from tests.support.clouds import NOW, TOPICS, Cloud, all_rows, met_faults, plan_in, query
 from tests.support.perils import FAULTS, Fault

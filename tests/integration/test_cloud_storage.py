@@ -24,6 +24,7 @@ from almanac.errors import (
 from almanac.storage import lease, versions
 from almanac.storage.checksums import crc32c_of
 from almanac.storage.cloud import CloudStore
+from almanac.storage.history import list_versions
 from almanac.storage.publish import NewVersion
 from almanac.storage.publish import publish as publish_version
 from almanac.storage.store import put_file_once, write_once
@@ -157,7 +158,7 @@ def test_a_lost_answer_of_any_write_leaves_one_version(
     for name in (f"{folder}/database.sqlite3", f"{folder}/manifest.json"):
         faults.add(Fault("upload", name, answer_lost=True))
     assert publish(store, tmp_path).version == 1
-    assert [each.version for each in versions.list_versions(store, ORG)] == [1]
+    assert [each.version for each in list_versions(store, ORG)] == [1]
 
 
 def test_lost_answers_of_the_lease_are_resolved(store: CloudStore, faults: Faults) -> None:

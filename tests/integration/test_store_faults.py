@@ -26,7 +26,7 @@ from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.runs.shard import run_shard
 from almanac.runs.tasks import announce
 from almanac.storage import layout
-from almanac.storage.versions import list_versions
+from almanac.storage.history import list_versions
 from tests.support import agencies
 from tests.support.agency_runs import seeded
 from tests.support.clouds import NOW, TOPIC_OF, TOPICS, Cloud, met_faults, plan_in

@@ -20,8 +20,9 @@ from almanac.report.summary import RunSummary
 from almanac.report.tables import TABLES
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage import layout
+from almanac.storage.history import list_versions
 from almanac.storage.publish import rollback
-from almanac.storage.versions import Manifest, current, list_versions, manifest_of
+from almanac.storage.versions import Manifest, current, manifest_of
 from tests.support import agencies
 from tests.support.agency_runs import seeded
 from tests.support.clouds import NOW, TOPICS, Cloud, all_rows, plan_in, query

@@ -12,7 +12,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import RunRequest, ShardDone, ShardTask, to_json
 from almanac.runs.handlers import HANDLERS
 from almanac.storage import layout
-from almanac.storage.versions import list_versions
+from almanac.storage.history import list_versions
 from tests.support.clouds import NOW, TOPIC_OF, Cloud
 from tests.support.tiny import Agency
 

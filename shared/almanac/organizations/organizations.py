@@ -28,7 +28,9 @@ WALK = 200  # versions, each the parent of the one before
 _WHOLE_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily(~[0-9]+)?|manual-.*)")
 
 
-PLANNED_BY = "planned_by"  # in a manifest: the run that planned the file before it was pushed
+# In a manifest: the run that planned the file before it was pushed, and the last whole run before
+# the version, None if there is none.
+PLANNED_BY, LAST_RUN = "planned_by", "last_run"
 
 
 class LastRun(BaseModel):
@@ -62,9 +64,9 @@ def is_whole_run(run_id: str) -> bool:
 def last_whole_run(store: ObjectStore, folder: str) -> LastRun | None:
     """Return the last run over all contacts among the version of the folder and its parents.
 
-    None if no kept version is of such a run. The manifest of a version that no run has written may
-    name it under `last_run`, which saves reading its parents; that of a file that was planned
-    before it was pushed names the run under `planned_by`.
+    None if no kept version is of such a run. The manifest of a version of no whole run names it
+    under `last_run`, null for none, which saves reading its parents; that of a file that was
+    planned before it was pushed names the run under `planned_by`.
     """
     for _ in range(WALK):
         manifest = manifest_of(store, folder)
@@ -78,10 +80,12 @@ def last_whole_run(store: ObjectStore, folder: str) -> LastRun | None:
                 as_of=manifest.as_of,
                 committed_at=manifest.created_at,
             )
-        if planned := (manifest.model_extra or {}).get(PLANNED_BY):
+        extra = manifest.model_extra or {}
+        if planned := extra.get(PLANNED_BY):
             return LastRun.model_validate(planned | {"version": manifest.version, "folder": folder})
-        if named := (manifest.model_extra or {}).get("last_run"):
-            return LastRun.model_validate(named)
+        if LAST_RUN in extra:
+            named = extra[LAST_RUN]
+            return LastRun.model_validate(named) if named else None
         if manifest.parent_path is None:
             return None
         folder = manifest.parent_path.rpartition("/")[0]

@@ -6,6 +6,7 @@ import datetime as dt
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from almanac.config import Config, ContactColumns
 from almanac.config_document import document, plain_settings
@@ -14,10 +15,11 @@ from almanac.database.census import Census, take_census
 from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.database.reading import Snapshot
 from almanac.database.undo.entries import forget
-from almanac.errors import InputError, RequestError, Superseded
+from almanac.errors import InputError, Superseded
 from almanac.names import check_org_id, date_of_run
 from almanac.organizations.earlier_configs import replace_config
 from almanac.organizations.organizations import (
+    LAST_RUN,
     PLANNED_BY,
     LastRun,
     is_whole_run,
@@ -30,6 +32,7 @@ from almanac.outputs import check_folder, partial_of
 from almanac.progress import Progress
 from almanac.storage import layout
 from almanac.storage.checksums import Checksum, chunks_of
+from almanac.storage.history import version_numbered
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
@@ -37,7 +40,6 @@ from almanac.storage.versions import (
     Manifest,
     current,
     database_of,
-    list_versions,
     require_current,
 )
 
@@ -146,12 +148,12 @@ def publish_copy(
     word: what its run id begins with. own: the last run that the file records. Raises Superseded
     if parent is no longer the current version.
     """
-    extra = {"census": census.model_dump(mode="json")}
+    extra: dict[str, Any] = {"census": census.model_dump(mode="json")}
     last = last_whole_run(store, parent[0].folder) if parent else None
     if own is not None and (last is None or own.committed_at > last.committed_at):
         extra[PLANNED_BY] = own.model_dump(mode="json", exclude={"version", "folder"})
-    elif last:
-        extra["last_run"] = last.model_dump(mode="json")
+    else:
+        extra[LAST_RUN] = last.model_dump(mode="json") if last else None
     progress("store", 0, 1)
     done = publish(
         store,
@@ -267,10 +269,4 @@ def _version(store: ObjectStore, org: str, number: int | None) -> Current | Mani
     latest, _ = require_current(store, org)
     if number is None or number == latest.version:
         return latest
-    kept = list_versions(store, org)
-    chosen = [each for each in kept if each.version == number]
-    if len(chosen) == 1:
-        return chosen[0]
-    numbers = ", ".join(str(each.version) for each in kept)
-    what = "is of several runs, none current" if chosen else "is not kept"
-    raise RequestError(f"organization {org}: version {number} {what} (kept are {numbers})")
+    return version_numbered(store, org, latest, number)

@@ -16,7 +16,7 @@ from almanac.database.opening import map_errors, open_database, quick_check, tra
 from almanac.database.scanning import Scan
 from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
-from almanac.organizations.organizations import census_of, last_whole_run
+from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import report_files
 from almanac.report.page_data import Numbers, page_of_summary
@@ -176,8 +176,9 @@ class StoreCommitter:
             "census": census.model_dump(mode="json"),
         }
         # `status` then need not walk back over all changes and pushes to find it
-        if plan.changes and (whole := last_whole_run(self.services.store, parent[0].folder)):
-            extra["last_run"] = whole.model_dump(mode="json")
+        if plan.changes:
+            whole = last_whole_run(self.services.store, parent[0].folder)
+            extra[LAST_RUN] = whole.model_dump(mode="json") if whole else None
         publish(
             self.services.store,
             plan.org_id,

@@ -22,9 +22,10 @@ from almanac.runs.results import RunResult, attempt_at, record_result, result_of
 from almanac.runs.run_plan import PlannedChange, RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.storage import layout
+from almanac.storage.history import committed_by
 from almanac.storage.lease import Lease, acquire, close_dead_runs, release
 from almanac.storage.store import ObjectStore, read_or_none
-from almanac.storage.versions import Manifest, committed_by
+from almanac.storage.versions import Manifest
 
 MAX_SUPERSEDED = 5
 

@@ -13,6 +13,7 @@ from almanac.runs.finish import dead_runs
 from almanac.schedule_status import Status
 from almanac.storage import layout
 from almanac.storage.collection import KEEP_DAYS, why_kept
+from almanac.storage.history import list_versions
 from almanac.storage.lease import acquire, close_dead_runs, release
 from almanac.storage.publish import rollback
 from almanac.storage.store import ObjectStore
@@ -20,7 +21,6 @@ from almanac.storage.versions import (
     Current,
     Manifest,
     current,
-    list_versions,
     manifest_of,
     require_current,
 )

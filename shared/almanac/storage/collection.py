@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 from almanac.errors import NotFound, OutcomeUnknown
 from almanac.storage import layout
+from almanac.storage.history import have_been_in_force
 from almanac.storage.store import LOST_ANSWERS, ObjectInfo, ObjectStore
-from almanac.storage.versions import Manifest, current, folders, manifest_of
+from almanac.storage.versions import Current, Manifest, current, folders, manifest_of
 
 KEEP_DAYS = 7
 
@@ -18,39 +20,52 @@ def collect_versions(
     """Delete versions that are not kept, and return their folders.
 
     Kept are the current version and its parent, versions younger than keep_days, and the last
-    version of each of the `monthly` months before now's. A folder without manifest is deleted once
-    a version with the same or a higher number is older than keep_days. The caller holds the
-    organization's lease.
+    version of each of the `monthly` months before now's, of those that have been in force; others,
+    complete or not, only while they may still come into force. The caller holds the organization's
+    lease.
     """
     there = current(store, org)
     if there is None:
         return []
     found = folders(store, org)
-    manifests = {folder: manifest_of(store, folder) for folder in found}
-    kept = {*why_kept(manifests.get(there[0].folder), now, monthly), there[0].folder}
-    old = {
-        folder: manifest.version
-        for folder, manifest in manifests.items()
-        if manifest and manifest.created_at < now - dt.timedelta(days=keep_days)
-    }
-    last_old = max(old.values(), default=0)
+    known = have_been_in_force(store, there[0], found)
+    kept = {*why_kept(manifest_of(store, there[0].folder), now, monthly), there[0].folder}
+    limit = now - dt.timedelta(days=keep_days)
     deleted = []
     for folder, objects in found.items():
-        number_and_run = layout.version_and_run(folder)
-        abandoned = (
-            manifests[folder] is None
-            and number_and_run is not None
-            and number_and_run[0] <= last_old
-        )
-        if folder in kept or not (folder in old or abandoned):
+        if folder in known:
+            created_at = known[folder]
+            goes = folder not in kept and (created_at is None or created_at < limit)
+        else:
+            goes = _never_in_force(folder, there[0])
+        if not goes:
             continue
         if current(store, org) != there:
             break  # another version became current, perhaps this one
-        # The manifest first: without it a version is incomplete, so no rollback uses half of one.
-        for info in sorted(objects, key=lambda each: not each.name.endswith(layout.MANIFEST)):
-            _delete(store, info)
+        delete_version(store, objects)
         deleted.append(folder)
     return deleted
+
+
+def _never_in_force(folder: str, there: Current) -> bool:
+    """Whether a version that has not been in force never will be, though its writer be at work.
+
+    Numbers in force only rise. So a version whose number has been reached began before that, on an
+    earlier current.json: its compare-and-swap fails. This holds for a stale current.json too.
+    """
+    number_and_run = layout.version_and_run(folder)
+    if there.left is None or there.highest is None or number_and_run is None:
+        return False
+    return number_and_run[0] <= there.highest
+
+
+def delete_version(store: ObjectStore, objects: Iterable[ObjectInfo]) -> None:
+    """Delete the objects of a version's folder.
+
+    The manifest first: without it a version is incomplete, so no rollback uses half of one.
+    """
+    for info in sorted(objects, key=lambda each: not each.name.endswith(layout.MANIFEST)):
+        _delete(store, info)
 
 
 def collect_runs(

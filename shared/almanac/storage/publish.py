@@ -4,20 +4,27 @@ At every moment one of three things holds, and a retry continues from it: the ve
 incomplete (no manifest), the version is complete but not current, or current.json names it. Each
 object of a version is written once; current.json is replaced by compare-and-swap. So a crash at
 any point leaves the version that was current, and no version of another writer is lost.
+
+A write of current.json whose answer is lost, or that finds another version there, is judged by the
+versions that have been in force by then: a version among them was published, whatever came after.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from almanac.errors import OutcomeUnknown, PreconditionFailed, RequestError, Superseded
+from almanac.errors import AlmanacError, OutcomeUnknown, PreconditionFailed, Superseded
 from almanac.storage import layout
 from almanac.storage.block_checksums import checksums_document, packed_checksums_of_file
+from almanac.storage.collection import delete_version
 from almanac.storage.documents import to_json
+from almanac.storage.history import Folders, committed_by, left_before, version_numbered
 from almanac.storage.store import (
     LOST_ANSWERS,
     ObjectInfo,
@@ -26,13 +33,13 @@ from almanac.storage.store import (
     write_once,
 )
 from almanac.storage.versions import (
+    ANCESTORS,
     Content,
     Current,
     Manifest,
     current,
     database_of,
     folders,
-    list_versions,
     manifest_of,
     require_current,
 )
@@ -58,9 +65,9 @@ class NewVersion:
     timed: Collection[str] = ()
 
     @property
-    def parent_number(self) -> int:
-        """The parent's version number, 0 if there is no parent."""
-        return self.parent[0].version if self.parent else 0
+    def highest_before(self) -> int:
+        """The highest number known to have been in force when the run began, 0 if there is none."""
+        return (self.parent[0].highest or self.parent[0].version) if self.parent else 0
 
 
 def publish(
@@ -69,18 +76,24 @@ def publish(
     """Publish the file as the organization's next version if its parent is still current.
 
     With move the store may take the file away. Idempotent: after success or a crash it returns the
-    version that this run published. Raises Superseded if another writer was first, OutcomeUnknown
-    if one answer after the other is lost.
+    version that this run published, also if another is current by now. Raises Superseded if another
+    writer was first, OutcomeUnknown if one answer after the other is lost.
     """
     there = current(store, org)
     if (there and there[1]) != (new.parent and new.parent[1]):
-        return _published(there, org, new.run_id, new.parent)
-    for number in _numbers(store, org, new):
+        return _published(store, org, there[0] if there else None, new)
+    found = folders(store, org)
+    left = left_before(store, new.parent[0] if new.parent else None, found)
+    for number in _numbers(found, new):
         try:
             manifest = _write_version(store, org, database, new, number, move=move)
         except PreconditionFailed:
             continue  # an attempt that died had written other content here: leave it
-        return _swing(store, org, _pointer(manifest, new.now), new.parent)
+        to = _pointer(manifest, new.now, left, number)
+        instead = _swing(store, org, to, new.parent)
+        if instead is to:
+            return to
+        return _published(store, org, instead, new, to)
     raise PreconditionFailed(f"orgs/{org}: run {new.run_id} left {_ATTEMPTS} versions unfinished")
 
 
@@ -89,31 +102,47 @@ def rollback(
 ) -> Current:
     """Make a kept version current again; the caller holds the organization's lease.
 
-    run_id chooses between complete versions of the same number. Raises RequestError (no such
-    version), NotFound or Corrupt (its database is missing or damaged), Superseded.
+    Return it, also if another was published upon it by now. run_id chooses between versions of the
+    same number. Raises RequestError (no such version), NotFound or Corrupt (its database is missing
+    or damaged), Superseded.
     """
     there = require_current(store, org)
-    kept = list_versions(store, org)
-    chosen = [each for each in kept if each.version == version and run_id in (None, each.run_id)]
-    if not chosen:
-        numbers = ", ".join(str(each.version) for each in kept) or "none"
-        raise RequestError(f"organization {org}: version {version} is not kept ({numbers} are)")
-    if len(chosen) > 1:
-        runs = ", ".join(each.run_id for each in chosen)
-        raise RequestError(f"organization {org}: version {version} is of several runs: {runs}")
-    if chosen[0].path == there[0].path:
+    found = folders(store, org)
+    chosen = version_numbered(store, org, there[0], version, run_id)
+    if chosen.path == there[0].path:
         return there[0]
-    database_of(store, chosen[0])
-    return _swing(store, org, _pointer(chosen[0], now), there)
+    database_of(store, chosen)
+    own = f"{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}-{os.urandom(6).hex()}"
+    left = {
+        path: by
+        for path, by in left_before(store, there[0], found).items()
+        if path != chosen.path and _is_kept(store, path)
+    }
+    to = _pointer(chosen, now, left | {there[0].path: own}, _highest(there[0], found))
+    instead = _swing(store, org, to, there)
+    if instead is to or (instead and (instead.left or {}).get(there[0].path) == own):
+        return to
+    raise _superseded(org, instead, f"the rollback began from {there[0].version}")
 
 
-def _numbers(store: ObjectStore, org: str, new: NewVersion) -> list[int]:
+def _is_kept(store: ObjectStore, path: str) -> bool:
+    return store.stat(f"{path.rpartition('/')[0]}/{layout.MANIFEST}") is not None
+
+
+def _highest(there: Current, found: Folders) -> int:
+    """Return the highest number that has been in force; if that is not recorded, that is there."""
+    if there.highest is not None:
+        return there.highest
+    return max([there.version, *(each[0] for each in map(layout.version_and_run, found) if each)])
+
+
+def _numbers(found: Folders, new: NewVersion) -> list[int]:
     """Return the version numbers to try, in order.
 
     First the highest number if an attempt of this run wrote it and died, then unused numbers.
     """
-    known = [layout.version_and_run(folder) for folder in folders(store, org)]
-    base = new.parent_number
+    known = [layout.version_and_run(folder) for folder in found]
+    base = new.highest_before
     highest = max([base, *(each[0] for each in known if each)])
     first = highest if highest > base and (highest, new.run_id) in known else highest + 1
     return list(range(first, first + _ATTEMPTS))
@@ -148,7 +177,7 @@ def _write_version(
             "attachments": {
                 name: Content(size=each.size, crc32c=each.crc32c) for name, each in contents.items()
             },
-            "months": _months(store, new.parent),
+            **_history(store, new.parent),
         }
     )
     _write_manifest(store, manifest)
@@ -166,13 +195,18 @@ def _write_first(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
         return there
 
 
-def _months(store: ObjectStore, parent: tuple[Current, int] | None) -> dict[str, str]:
-    """Return the path of the last version of each month before the new version."""
+def _history(store: ObjectStore, parent: tuple[Current, int] | None) -> dict[str, Any]:
+    """Return what a manifest says of the versions before it: `months` and `ancestors`."""
     if parent is None:
         return {}
-    before = manifest_of(store, parent[0].folder)
+    found, folder = manifest_of(store, parent[0].folder), parent[0].folder
     month = parent[0].committed_at.astimezone(dt.UTC).strftime("%Y-%m")
-    return {**(before.months if before else {}), month: parent[0].path}
+    name = folder.rpartition("/")[2]
+    earlier = list(found.ancestors.items())[: ANCESTORS - 1] if found else []
+    return {
+        "months": {**(found.months if found else {}), month: parent[0].path},
+        "ancestors": {name: found.created_at if found else parent[0].committed_at} | dict(earlier),
+    }
 
 
 def _write_manifest(store: ObjectStore, manifest: Manifest) -> None:
@@ -186,7 +220,7 @@ def _write_manifest(store: ObjectStore, manifest: Manifest) -> None:
             raise
 
 
-def _pointer(manifest: Manifest, now: dt.datetime) -> Current:
+def _pointer(manifest: Manifest, now: dt.datetime, left: dict[str, str], highest: int) -> Current:
     return Current(
         version=manifest.version,
         path=manifest.path,
@@ -195,13 +229,19 @@ def _pointer(manifest: Manifest, now: dt.datetime) -> Current:
         size=manifest.size,
         as_of=manifest.as_of,
         committed_at=now,
+        left=left,
+        highest=highest,
     )
 
 
 def _swing(
     store: ObjectStore, org: str, to: Current, parent: tuple[Current, int] | None
-) -> Current:
-    """Replace current.json at the parent's generation; after a conflict see who won."""
+) -> Current | None:
+    """Replace current.json at the parent's generation, and return `to`.
+
+    After a lost answer or a conflict return what is current instead, None if there is none; `to`
+    may have been current before that.
+    """
     generation = parent[1] if parent else 0
     for _ in range(LOST_ANSWERS):
         try:
@@ -210,23 +250,36 @@ def _swing(
         except (PreconditionFailed, OutcomeUnknown) as error:
             lost = error
             there = current(store, org)
-            if (there[1] if there else 0) == generation:
-                continue  # nothing was written
-            if there and there[0].path == to.path:
-                return there[0]
-            return _published(there, org, to.run_id, parent)
+            if there is None and parent is not None:
+                return None
+            if there is None or there[1] <= generation:
+                continue  # nothing was written, or it is not to be seen yet
+            return to if there[0].path == to.path else there[0]
     raise lost
 
 
 def _published(
-    there: tuple[Current, int] | None,
-    org: str,
-    run_id: str,
-    parent: tuple[Current, int] | None,
+    store: ObjectStore, org: str, there: Current | None, new: NewVersion, to: Current | None = None
 ) -> Current:
-    """Return the current version if the run published it on this parent; else Superseded."""
-    base = parent[0].version if parent else 0
-    if there and there[0].run_id == run_id and there[0].version > base:
-        return there[0]
-    found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
-    raise Superseded(f"organization {org}: {found} is current, run {run_id} began from {base}")
+    """Return the version that the run published on its parent, whatever came after it.
+
+    there: what is current instead. to: what this call has tried to put in force, which is deleted
+    if it was not: since the generation has moved, it never will be. Raises Superseded.
+    """
+    done = there and committed_by(store, org, new.run_id, new.highest_before, there)
+    if to and (done is None or done.path != to.path) and there and there.left is not None:
+        # the collection deletes what is left here
+        with suppress(AlmanacError):
+            delete_version(store, list(store.list(f"{to.folder}/")))
+    if not there or not done:
+        base = new.parent[0].version if new.parent else 0
+        raise _superseded(org, there, f"run {new.run_id} began from {base}")
+    for each in (to, there):
+        if each and each.path == done.path:
+            return each
+    return _pointer(done, done.created_at, {}, done.version)
+
+
+def _superseded(org: str, there: Current | None, what: str) -> Superseded:
+    found = f"version {there.version} of run {there.run_id}" if there else "no version"
+    return Superseded(f"organization {org}: {found} is current, {what}")

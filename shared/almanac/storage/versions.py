@@ -6,6 +6,7 @@ A version is complete once its manifest exists, and current once current.json na
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
@@ -18,9 +19,16 @@ from almanac.storage import layout
 from almanac.storage.documents import Document, read_document
 from almanac.storage.store import ObjectInfo, ObjectStore, stat_expecting
 
+ANCESTORS = 100  # versions that a manifest names, about 70 bytes each
+
 
 class Current(Document):
-    """current.json: the current version. path names the object of its database."""
+    """current.json: the current version. path names the object of its database.
+
+    left and highest are what else is known of the versions that have been in force (history.py):
+    the paths of those that a rollback left, each with the id of that rollback, empty if it is not
+    known; and the highest number. Both are None if a release that did not record them wrote last.
+    """
 
     version: int = Field(ge=1)
     path: str
@@ -29,6 +37,8 @@ class Current(Document):
     size: int  # bytes
     as_of: dt.date
     committed_at: AwareDatetime
+    left: dict[str, str] | None = None
+    highest: int | None = None
 
     @property
     def folder(self) -> str:
@@ -63,11 +73,20 @@ class Manifest(Document):
     attachments: dict[str, Content] = Field(default_factory=dict)
     # The path of the version that was current at the end of each earlier month ("2026-10").
     months: dict[str, str] = Field(default_factory=dict)
+    # The ANCESTORS versions before it by the names of their folders, its parent first, and when
+    # each was created.
+    ancestors: dict[str, AwareDatetime] = Field(default_factory=dict)
 
     @property
     def folder(self) -> str:
         """The folder of the version's objects, without a slash at the end."""
         return self.path.rpartition("/")[0]
+
+    def before(self) -> Iterator[tuple[str, dt.datetime]]:
+        """Yield the folders of its ancestors, the parent first, and when each was created."""
+        versions = self.folder.rpartition("/")[0]
+        for name, created_at in self.ancestors.items():
+            yield f"{versions}/{name}", created_at
 
 
 def current(store: ObjectStore, org: str) -> tuple[Current, int] | None:
@@ -103,30 +122,6 @@ def database_of(store: ObjectStore, version: Current | Manifest) -> ObjectInfo:
             f"{version.crc32c} were published"
         )
     return info
-
-
-def list_versions(store: ObjectStore, org: str) -> list[Manifest]:
-    """Return the complete versions by number; some may never have been current."""
-    manifests = []
-    for folder, objects in folders(store, org).items():
-        if any(each.name == f"{folder}/{layout.MANIFEST}" for each in objects):
-            found = manifest_of(store, folder)
-            manifests += [found] if found else []
-    return manifests
-
-
-def committed_by(store: ObjectStore, org: str, run_id: str, since: int) -> Manifest | None:
-    """Return the run's version if it is the current one or an ancestor of it after `since`."""
-    there = current(store, org)
-    path = there[0].path if there else None
-    while path:
-        manifest = manifest_of(store, path.rpartition("/")[0])
-        if manifest is None or manifest.version <= since:
-            return None
-        if manifest.run_id == run_id:
-            return manifest
-        path = manifest.parent_path
-    return None
 
 
 def folders(store: ObjectStore, org: str) -> dict[str, list[ObjectInfo]]:
