@@ -57,7 +57,7 @@ def text_checksums(texts: pa.Array | pa.ChunkedArray) -> Hashes:
     if isinstance(texts, pa.DictionaryArray):
         codes = texts.indices.to_numpy(zero_copy_only=False)
         return text_checksums(texts.dictionary)[codes] if len(codes) else np.zeros(0, np.uint64)
-    octets, starts, lengths = _octets(texts)
+    octets, starts, lengths = octets_of(texts)
     if len(octets) == 0:
         return np.zeros(len(lengths), np.uint64)
     place = np.arange(len(octets)) - np.repeat(starts, lengths)
@@ -90,7 +90,7 @@ def joined_checksums(table: pa.Table) -> Hashes:
 
 
 def _word_checksums(texts: pa.Array) -> Hashes:
-    octets, starts, lengths = _octets(texts)
+    octets, starts, lengths = octets_of(texts)
     padded = np.concatenate([octets, np.zeros(8, np.uint8)])
     words = np.ndarray((len(octets) + 1,), "<u8", padded, strides=(1,))  # one from each byte on
     counts = -(-lengths // 8)
@@ -108,7 +108,7 @@ def _word_checksums(texts: pa.Array) -> Hashes:
         return splitmix64(lengths.astype(np.uint64) + sums)
 
 
-def _octets(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Ids, Ids]:
+def octets_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Ids, Ids]:
     """Return the bytes of all texts, and by text where its bytes start and how many they are."""
     texts = texts.cast(pa.large_binary())
     offsets = np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1 + texts.offset)

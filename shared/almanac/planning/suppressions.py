@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
+from almanac.checksums import octets_of
 from almanac.frames import NO_DAY, Codes, Ids, Index, Kind, Mask
 from almanac.planning.texts import filled, lower, mask, trimmed
 
@@ -36,8 +37,21 @@ def holds_on(suppressions: pa.Table, as_of: int) -> Mask:
 def digits_of(numbers: pa.Array) -> pa.Array:
     """Return the digits of trimmed phone numbers; one stored as a real number ends in .0."""
     written = pc.invert(pc.ascii_is_decimal(numbers))  # with more than digits
-    digits = pc.replace_substring_regex(numbers.filter(written), r"\.0$|[^0-9]", "")
-    return pc.replace_with_mask(numbers, written, digits)
+    texts = numbers.filter(written)
+    real = pc.ends_with(texts, ".0")
+    if pc.any(real).as_py():
+        texts = pc.if_else(real, pc.utf8_slice_codeunits(texts, 0, -2), texts)
+    return pc.replace_with_mask(numbers, written, _only_digits(texts))
+
+
+def _only_digits(texts: pa.Array) -> pa.Array:
+    """Return texts without all but 0 to 9, several times as fast as by a regular expression."""
+    octets, starts, _ = octets_of(texts)
+    kept = (octets >= ord("0")) & (octets <= ord("9"))
+    before = np.concatenate([[0], np.cumsum(kept)])  # digits before each byte
+    offsets = np.append(before[starts], before[-1]).astype(np.int64)
+    buffers = pa.py_buffer(offsets), pa.py_buffer(octets[kept])
+    return pa.LargeStringArray.from_buffers(len(texts), *buffers).cast(texts.type)
 
 
 def bare_number(digits: pa.Array) -> pa.Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import apsw
 from almanac.database.catalog import records
 from almanac.database.undo.entries import UndoEntry, commands, drop, entries
 from almanac.database.undo.inserts import TABLE, remove_inserted
+from almanac.database.undo.packing import unpacked
 from almanac.database.undo.schema import check_schema, read_change, undo_schema
 from almanac.errors import AlmanacError, RequestError
 
@@ -115,7 +115,7 @@ def _put_back(connection: apsw.Connection, changes: bytes) -> None:
     if not changes:
         return
     conflicts = _Conflicts(*_names(connection))
-    inverse = apsw.Changeset.invert(zlib.decompress(changes))
+    inverse = apsw.Changeset.invert(unpacked(changes))
     apsw.Changeset.apply(inverse, connection, conflict=conflicts)
     if conflicts.found:
         more = conflicts.found - len(conflicts.words)
@@ -144,7 +144,7 @@ def rows_changed(group: Sequence[UndoEntry]) -> list[RowCounts]:
     counts: Counter[tuple[str, str]] = Counter()
     for entry in group:
         counts[TABLE, "INSERT"] += entry.inserted
-        changes = zlib.decompress(entry.changes) if entry.changes else b""
+        changes = unpacked(entry.changes)
         counts.update((each.name, each.op) for each in apsw.Changeset.iter(changes))
     kinds = ("INSERT", "UPDATE", "DELETE")
     tables = {table for (table, _), count in counts.items() if count}

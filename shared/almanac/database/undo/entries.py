@@ -25,7 +25,7 @@ UNDO = Table(
         Column("schema", "TEXT"),  # JSON: `SchemaChange`
         Column("inserted", "INTEGER"),  # rows of email_schedules in `inserts`
         Column("inserts", "BLOB"),  # `InsertLog`
-        Column("changes", "BLOB"),  # a change set of SQLite's session extension, with zlib
+        Column("changes", "BLOB"),  # a change set of SQLite's session extension, with zstd
     ),
 )
 KEPT = 20  # entries

@@ -8,7 +8,6 @@ what each must still be.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -19,6 +18,7 @@ import numpy as np
 
 from almanac.database.catalog import as_text, describe, quoted, scalar, text_as_blob
 from almanac.database.shapes import SHAPE_ROWS, Packed
+from almanac.database.undo.packing import Packer, unpacked
 from almanac.database.undo.schema import default_of, is_literal
 from almanac.database.writing import (
     BASE_COLUMNS,
@@ -45,10 +45,13 @@ class InsertLog:
         self._highest = 0
         if table is not None and table.has_rowid:
             self._highest = scalar(connection, f"SELECT max(rowid) FROM main.{TABLE}") or 0
-        self._pack = zlib.compressobj(1)
-        self._parts: list[bytes] = []
+        self._packer = Packer()
         self.rows = 0
-        self.size = 0
+
+    @property
+    def size(self) -> int:
+        """Return the bytes collected so far, compressed."""
+        return self._packer.size
 
     def takes_next(self) -> bool:
         """Return whether the next rows get ids that no row has had in this transaction.
@@ -78,7 +81,7 @@ class InsertLog:
     def stop(self) -> None:
         """Collect nothing more: there is too much."""
         self._session = None
-        self._parts.clear()
+        self._packer = Packer()
 
     def add(
         self,
@@ -101,20 +104,15 @@ class InsertLog:
             "reasons": list(shapes.reasons),
             "details": details,
         }
-        self._write(json.dumps(header).encode() + b"\n")
-        self._write(np.ascontiguousarray(packed.words, "<i8").tobytes())
-        self._write(np.ascontiguousarray(shapes.table, "<i4").tobytes())
+        self._packer.add(json.dumps(header).encode() + b"\n")
+        self._packer.add(np.ascontiguousarray(packed.words, "<i8").tobytes())
+        self._packer.add(np.ascontiguousarray(shapes.table, "<i4").tobytes())
         self.rows += count
         self._highest = max(self._highest, last)
 
-    def _write(self, data: bytes) -> None:
-        part = self._pack.compress(data)
-        self.size += len(part)
-        self._parts.append(part)
-
     def blob(self) -> bytes:
-        """Return it all; '' if no row was inserted."""
-        return b"".join((*self._parts, self._pack.flush())) if self.rows else b""
+        """Return it all; b'' if no row was inserted. Nothing can be added after that."""
+        return self._packer.end() if self.rows else b""
 
 
 class Inserted(NamedTuple):
@@ -144,7 +142,7 @@ def remove_inserted(connection: apsw.Connection, blob: bytes) -> int:
 
 
 def _read(blob: bytes) -> Iterator[Inserted]:
-    data = zlib.decompress(blob) if blob else b""
+    data = unpacked(blob)
     start = 0
     while start < len(data):
         end = data.index(b"\n", start)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +20,7 @@ from almanac.database.undo.entries import (
     keep,
 )
 from almanac.database.undo.inserts import TABLE, InsertLog
+from almanac.database.undo.packing import Packer
 from almanac.database.undo.schema import (
     NotUndoable,
     SchemaChange,
@@ -108,13 +108,9 @@ class ChangeRecorder:
 
     def _packed(self, session: apsw.Session) -> bytes:
         """Return the change set, compressed as it comes."""
-        pack, parts = zlib.compressobj(1), []
-
-        def take(data: memoryview) -> None:
-            parts.append(pack.compress(bytes(data)))
-
-        session.changeset_stream(take)
-        return b"".join((*parts, pack.flush()))
+        packer = Packer()
+        session.changeset_stream(packer.add)
+        return packer.end()
 
     def _is_recorded(self, table: str) -> bool:
         if table == UNDO.name or table.startswith(REBUILT):
