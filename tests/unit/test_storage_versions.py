@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from almanac.errors import Corrupt, OutcomeUnknown, RequestError, Superseded
+from almanac.errors import Corrupt, OutcomeUnknown, RequestError, Superseded, TransientError
 from almanac.storage import layout
 from almanac.storage.collection import collect_versions
 from almanac.storage.history import list_versions
 from almanac.storage.memory import MemoryStore
 from almanac.storage.publish import NewVersion, publish, rollback
-from almanac.storage.store import ObjectStore
+from almanac.storage.store import ObjectStore, StoredObject
 from almanac.storage.versions import (
     Current,
     current,
@@ -203,6 +203,26 @@ def test_a_fault_at_any_write_of_publishing_is_overcome(
         put(store, file, "run-3")
         assert in_force(store).run_id == "run-3"
     assert at == 7  # a table, report, page, database, its checksums, manifest, pointer
+
+
+def test_a_stale_pointer_is_no_version_of_another_writer(file: Path) -> None:
+    class Stale(MemoryStore):
+        before: StoredObject | None = None
+
+        def read(self, name: str) -> StoredObject:
+            stale = self.before if name == layout.current(ORG) else None
+            return stale or super().read(name)
+
+    store = Stale()
+    put(store, file, "run-1")
+    before = store.read(layout.current(ORG))
+    put(store, file, "run-2")
+    parent = current(store, ORG)
+    store.before = before
+    with pytest.raises(TransientError, match="an earlier version, 1, was read as the current one"):
+        put(store, file, "run-3", parent=parent)
+    store.before = None
+    assert put(store, file, "run-3", parent=parent).version == 3
 
 
 def test_answers_lost_one_after_the_other_are_an_unknown_outcome(file: Path) -> None:

@@ -29,7 +29,7 @@ from almanac.statistics.database_counts import survey
 from almanac.statistics.settings_in_words import setting_lines
 from almanac.storage import layout
 from almanac.storage.publish import NewVersion, publish
-from almanac.storage.versions import Current, current, manifest_of
+from almanac.storage.versions import Current, current_since, manifest_of
 
 # A change set is recorded in memory; a run that changes more goes without one.
 CHANGES_BYTES = 64 << 20
@@ -198,7 +198,7 @@ class StoreCommitter:
 
 def parent_of(services: Services, plan: RunPlan) -> tuple[Current, int]:
     """Return the current version if the run was planned on it; else raise Superseded."""
-    there = current(services.store, plan.org_id)
+    there = current_since(services.store, plan.org_id, plan.snapshot.pointer)
     if there is None or there[1] != plan.snapshot.pointer:
         found = f"version {there[0].version} of run {there[0].run_id}" if there else "no version"
         raise Superseded(

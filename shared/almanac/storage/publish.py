@@ -38,6 +38,7 @@ from almanac.storage.versions import (
     Current,
     Manifest,
     current,
+    current_since,
     database_of,
     folders,
     manifest_of,
@@ -79,7 +80,7 @@ def publish(
     version that this run published, also if another is current by now. Raises Superseded if another
     writer was first, OutcomeUnknown if one answer after the other is lost.
     """
-    there = current(store, org)
+    there = current_since(store, org, new.parent[1] if new.parent else 0)
     if (there and there[1]) != (new.parent and new.parent[1]):
         return _published(store, org, there[0] if there else None, new)
     found = folders(store, org)

@@ -14,6 +14,7 @@ from almanac.errors import (
     Corrupt,
     NotFound,
     RequestError,
+    TransientError,
 )
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document
@@ -92,6 +93,20 @@ class Manifest(Document):
 def current(store: ObjectStore, org: str) -> tuple[Current, int] | None:
     """Return the current version and the generation of current.json; None if there is none yet."""
     return read_document(store, layout.current(org), Current)
+
+
+def current_since(store: ObjectStore, org: str, seen: int) -> tuple[Current, int] | None:
+    """Return `current`; seen: a generation of current.json that the caller has read before.
+
+    Raises TransientError for an older one: such a stale answer is no version of another writer.
+    """
+    there = current(store, org)
+    if there and there[1] < seen:
+        raise TransientError(
+            f"organization {org}: an earlier version, {there[0].version}, was read as the current "
+            "one; try again"
+        )
+    return there
 
 
 def require_current(store: ObjectStore, org: str) -> tuple[Current, int]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from almanac.messaging.messages import CampaignChange, RunRequest
+from tests.support.simulation.chances import OVERTAKEN, WRITES_ONLY
 from tests.support.simulation.scenario import Scenario, instances
 
 SEED = 2  # of an agency with campaigns
 
 
-FAULTS = ("dies before", "dies after", "answer lost")
-
+TRANSFERRED = ("read ", "fetch ", "read range ")  # the calls that bring data
+FAULTS = ("dies before", "dies after", "answer lost", "flipped once", *OVERTAKEN)
 
 Ask = Callable[[Scenario], None]
 
@@ -48,7 +49,9 @@ class Point:
     def can_meet(self, fault: str) -> bool:
         if self.call.startswith("acknowledge"):
             return fault == "dies before"
-        return self.writes or fault != "answer lost"
+        if fault == "flipped once":
+            return self.call.startswith(TRANSFERRED)
+        return self.writes or fault not in WRITES_ONLY
 
 
 @functools.cache
@@ -81,10 +84,22 @@ def survive(ask: Ask, point: Point, fault: str) -> None:
         ask(scenario)
         try:
             scenario.world.rest(scenario.inspector.check)
-            (result,) = scenario.inspector.check_ends(scenario.letters, set())
+            result, *others = scenario.inspector.check_ends(scenario.letters, set())
+            if others:  # another run took over, and did as much
+                assert fault == "overtaken by another run"
+                assert result.state == "committed" or "its lease ran out" in str(result.reason)
+                (result,) = others
             assert result.state == "committed"
-            assert len(scenario.inspector.pointers["206"]) == 2, "it was committed twice"
+            runs = [each.run_id for each in scenario.inspector.pointers["206"]]
+            done = [run_id for run_id in runs if not run_id.startswith("push-")]
+            assert done.count(result.run_id) == 1, f"{result.run_id} is not in {runs}"
+            assert len(done) <= 1 + len(others), f"it took effect twice: {runs}"
             scenario.inspector.check_events("206", scenario.letters)
+            if fault == "flipped once":
+                failed = [line for line in scenario.world.story if " fails: " in line]
+                assert not failed, "a damaged transfer was not made again"
+                if ask is ask_for_a_run:
+                    scenario.inspector.check_rows("206")
             scenario.check_last_run()
         except AssertionError as error:
             story = "\n".join(scenario.world.story)

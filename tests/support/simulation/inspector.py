@@ -133,6 +133,7 @@ class Inspector:
                 assert ended.state == "committed" or ended.reason, ended
                 results.append(ended)
         for org in self.orgs:
+            self._check_chain(org)
             lease = read_document(self.world.medium, layout.lease(org), LeaseDocument)
             if lease is not None:  # taken again by a delivery that came too late, and died
                 ended = result_of(self.world.medium, org, lease[0].run_id)
@@ -143,6 +144,17 @@ class Inspector:
                 mine = [base for base in asked if base.endswith(f"-change-{event}")]
                 assert any(self._last_result(org, base) for base in mine), f"{event} waits"
         return results
+
+    def _check_chain(self, org: str) -> None:
+        """Each run is in the chain once, and is recorded as committed."""
+        runs = [pointer.run_id for pointer in self.pointers[org] if pointer.run_id[:4].isdigit()]
+        assert len(runs) == len(set(runs)), f"{org}: a run took effect twice: {runs}"
+        for run_id in runs:
+            ended = result_of(self.world.medium, org, run_id)
+            assert ended is not None, f"{run_id} is in force without a result"
+            # not promised: it committed after its lease had run out and another run took over
+            believed_dead = "its lease ran out" in (ended.reason or "")
+            assert ended.state == "committed" or believed_dead, f"{ended}, and it is in the chain"
 
     def _last_result(self, org: str, base: str) -> RunResult | None:
         """How the last attempt at it ended."""

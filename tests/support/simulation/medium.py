@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from almanac.errors import Corrupt
-from almanac.storage import store
+import numpy as np
+
 from almanac.storage.memory import MemoryStore
-from almanac.storage.store import ObjectInfo, StoredObject
+from almanac.storage.store import TRANSFERS, ObjectInfo, StoredObject
+
+# Transfers of one read that arrive damaged, by what befalls the read.
+DAMAGED = {"flipped once": 1, "damaged": TRANSFERS}
 
 Call = Callable[..., AbstractContextManager[str | None]]
 
@@ -22,6 +25,25 @@ class Medium(MemoryStore):
         self.written: Callable[[str, bytes], None] = lambda name, data: None
         self.before: dict[str, StoredObject] = {}
         self.overwrote = False  # by the last write
+        self.damaged = 0  # transfers from now on that arrive so
+
+    def media(self, info: ObjectInfo, start: int, length: int) -> bytes:
+        data = super().media(info, start, length)
+        if not self.damaged:
+            return data
+        self.damaged -= 1
+        if self.damaged % 2:
+            return data[: len(data) // 2]
+        return flipped(data, info.generation * 104_729 + start)
+
+    @contextmanager
+    def damaging(self, fate: str | None) -> Iterator[None]:
+        """Damage the first transfers within as the fate says."""
+        self.damaged = DAMAGED.get(fate or "", 0)
+        try:
+            yield
+        finally:
+            self.damaged = 0
 
     def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         there = self.stat(name)
@@ -46,12 +68,9 @@ class SimulatedStore:
 
     def read(self, name: str) -> StoredObject:
         with self._call("read", name, writes=False) as fate:
-            if fate == "damaged":
-                found = self._medium.read(name)
-                info = ObjectInfo(name, found.generation, found.size, found.crc32c)
-                return store.verified(info, found.data[: len(found.data) // 2])
             stale = self._medium.before.get(name) if fate == "stale" else None
-            return stale or self._medium.read(name)
+            with self._medium.damaging(fate):
+                return stale or self._medium.read(name)
 
     def stat(self, name: str) -> ObjectInfo | None:
         with self._call("stat", name, writes=False) as fate:
@@ -69,17 +88,11 @@ class SimulatedStore:
             return self._medium.put_file(name, path)
 
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
-        with self._call("fetch", name, writes=False) as fate:
-            info = self._medium.fetch_file(name, path, generation)
-            if fate == "damaged":
-                whole = path.read_bytes()
-                path.unlink()
-                # one byte, somewhere: what checksums are for
-                place = info.generation * 104_729 % len(whole)
-                flipped = bytes([whole[place] ^ 0x41])
-                found = store.verified(info, whole[:place] + flipped + whole[place + 1 :])
-                path.write_bytes(found.data)
-            return info
+        with (
+            self._call("fetch", name, writes=False) as fate,
+            self._medium.damaging(fate),
+        ):
+            return self._medium.fetch_file(name, path, generation)
 
     def open_local(self, name: str) -> Path | None:
         return None
@@ -87,9 +100,10 @@ class SimulatedStore:
     def read_range(self, name: str, generation: int, start: int, length: int) -> bytes:
         if self.quiet:
             return self._medium.read_range(name, generation, start, length)
-        with self._call("read range", name, writes=False) as fate:
-            if fate == "damaged":
-                raise Corrupt(f"{name}: fewer bytes came back than were asked for")
+        with (
+            self._call("read range", name, writes=False) as fate,
+            self._medium.damaging(fate),
+        ):
             return self._medium.read_range(name, generation, start, length)
 
     def delete(self, name: str, if_generation: int | None) -> None:
@@ -105,3 +119,12 @@ class SimulatedStore:
             found = list(self._medium.list(prefix))
             # an object that was written a moment ago may be missing in a stale listing
             return iter(found[:-1] if fate == "stale" else found)
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    """Return the data with one byte changed, of those that are not 0: the rest is unused pages."""
+    used = np.flatnonzero(np.frombuffer(data, np.uint8))
+    if not len(used):
+        return data
+    at = int(used[place % len(used)])
+    return data[:at] + bytes([data[at] ^ 0x05]) + data[at + 1 :]

@@ -16,8 +16,9 @@ from almanac.storage.publish import NewVersion, publish
 from almanac.storage.versions import current
 from tests.support import agencies
 from tests.support.outside import opened
+from tests.support.simulation.chances import CHANCES
 from tests.support.simulation.inspector import Inspector
-from tests.support.simulation.world import CHANCES, Letter, World
+from tests.support.simulation.world import Letter, World
 
 AGENCIES = 20  # different databases
 CONTACTS = 9
@@ -71,7 +72,13 @@ class Scenario:
     def __init__(self, seed: int, folder: Path, chances: Mapping[str, float] = CHANCES) -> None:
         self.seed = seed
         self.folder = folder
-        self.world = World(seed, folder, chances=chances, another_writer=self.push_something)
+        self.world = World(
+            seed,
+            folder,
+            chances=chances,
+            another_writer=self.push_something,
+            another_run=self.ask_for_another_run,
+        )
         self.random = random.Random(f"scenario:{seed}")
         self.orgs = ["206", "207"] if seed % 5 == 0 else ["206"]
         self.agency = {org: (seed + number) % AGENCIES for number, org in enumerate(self.orgs)}
@@ -116,10 +123,16 @@ class Scenario:
                 )
         self._publish(org, path)
 
-    def send(self, function: str, message: Message | bytes) -> None:
+    def send(self, function: str, message: Message | bytes) -> Letter:
         letter = self.world.send(function, message)
         self.letters.append(letter)
         self.inspector.letters.append(letter)
+        return letter
+
+    def ask_for_another_run(self) -> Letter:
+        """A run is asked for while another one may be in flight."""
+        request = RunRequest(org_id=self.random.choice(self.orgs), reason="manual")
+        return self.send("orchestrator", request)
 
     def send_something(self) -> None:
         """One thing that somebody may ask for."""

@@ -23,6 +23,7 @@ from almanac.organizations.snapshots import RangedSnapshots
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.services import Services
 from tests.support.clouds import NOW, TOPIC_OF
+from tests.support.simulation.chances import CHANCES, OVERTAKEN, READS_ONLY, WRITES_ONLY
 from tests.support.simulation.medium import Medium, SimulatedStore
 
 FUNCTION_OF = {topic: function for function, topic in TOPIC_OF.items()}
@@ -63,22 +64,6 @@ class Fate:
     act: Callable[[], None] = lambda: None
 
 
-# Per call of an instance; the sum says how often something happens at all.
-CHANCES = {
-    "dies before": 0.006,
-    "dies after": 0.006,
-    "answer lost": 0.02,
-    "refused": 0.01,
-    "stale": 0.01,
-    "damaged": 0.006,
-    "another delivery": 0.02,
-    "time passes": 0.006,
-    "another writer": 0.002,
-}
-WRITES_ONLY = {"answer lost"}
-READS_ONLY = {"stale", "damaged"}
-
-
 @dataclass
 class World:
     """Time, messages, the store's medium, and what may go wrong."""
@@ -88,6 +73,7 @@ class World:
     shard_contacts: int = 6
     chances: Mapping[str, float] = field(default_factory=lambda: CHANCES)
     another_writer: Callable[[], None] = lambda: None
+    another_run: Callable[[], Letter | None] = lambda: None  # asks for one
     now: dt.datetime = NOW
     story: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
@@ -223,6 +209,10 @@ class World:
             self.now += dt.timedelta(minutes=self.random.choice([1, 4, 30, 90]))
         elif kind == "another writer":
             self.another_writer()
+        elif kind == "another run" and self._depth <= NESTED:
+            self.now += dt.timedelta(minutes=90)  # the lease of whatever run there is runs out
+            if (letter := self.another_run()) is not None:
+                self.deliver(letter)
 
     def tell(self, event: str) -> None:
         """Add a line to the story."""
@@ -269,7 +259,9 @@ class Instance:
         yield fate
         if fate == "dies after":
             raise Death(self.name)
-        if fate == "answer lost":
+        if fate in OVERTAKEN:
+            self.world.interlude(OVERTAKEN[fate])
+        if fate == "answer lost" or fate in OVERTAKEN:
             raise OutcomeUnknown(f"{name}: the answer is lost")
 
     def call(self, call: str, name: str, *, writes: bool):  # type: ignore[no-untyped-def]
