@@ -30,7 +30,7 @@ from almanac.status.text import print_organization, print_store
 from almanac.storage import layout
 from almanac.storage.opening import open_store
 from almanac.storage.store import ObjectStore
-from almanac.storage.versions import current
+from almanac.storage.versions import Current, current
 
 app = new_app(
     name="store",
@@ -115,11 +115,14 @@ def push(
     if without and not as_json and objects.stat(layout.config(org)) is not None:
         _say(f"Organization {org}: its configuration is the one that {database} has recorded.")
     if as_json:
-        print_json(**done.model_dump(mode="json"), published=published)
+        found = done.model_dump(mode="json", exclude={"left", "highest"})
+        latest = done.replaced_by or done
+        print_json(**found, published=published, current=latest.version)
     elif not published:
         _say(f"Organization {org}: unchanged: {database} is version {done.version}, the current.")
     else:
-        _say(f"Organization {org}: {database} is version {done.version}, now current.")
+        later = _replaced(done.replaced_by)
+        _say(f"Organization {org}: {database} is version {done.version}, now current.{later}")
     return OK
 
 
@@ -194,12 +197,23 @@ def rollback(
     """Make a kept version current again; no version is lost. Fails while a run is active."""
     now_current, before = go_back(_open(store), org, version, _now())
     if as_json:
-        print_json(org_id=org, version=now_current.version, before=before)
+        latest = now_current.replaced_by or now_current
+        print_json(org_id=org, version=now_current.version, before=before, current=latest.version)
     elif before == now_current.version:
         _say(f"Organization {org}: version {version} is current already.")
     else:
-        _say(f"Organization {org}: version {version} is current again, in place of {before}.")
+        later = _replaced(now_current.replaced_by)
+        _say(
+            f"Organization {org}: version {version} is current again, in place of {before}.{later}"
+        )
     return OK
+
+
+def _replaced(later: Current | None) -> str:
+    """Return the sentence about a version that replaced the command's own at once, if one did."""
+    if later is None:
+        return ""
+    return f" Version {later.version} (run {later.run_id}) has replaced it since and is current."
 
 
 @app.command(

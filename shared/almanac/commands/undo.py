@@ -130,6 +130,8 @@ def _print_back(console: Console, found: WentBack) -> None:
         f"Organization {found.org_id}: version {found.version} (run {found.run_id}) is current "
         f"again, in place of {found.before} (run {found.undone})."
     )
+    if found.replaced_by is not None:
+        say(f"Version {found.replaced_by} has replaced it since and is current.")
     if found.undone.startswith(f"{WritingCommand.MARK.word}-"):
         say(_MARKED)
     if found.waiting:

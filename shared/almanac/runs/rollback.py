@@ -55,6 +55,7 @@ class WentBack(BaseModel):
     before: int
     undone: str  # its run
     waiting: int  # campaign changes that are of no version yet
+    replaced_by: int | None = None  # the version that another writer published upon it at once
 
 
 class VersionRow(BaseModel):
@@ -139,6 +140,7 @@ def go_back_one(store: ObjectStore, org: str, now: dt.datetime) -> WentBack:
         before=before,
         undone=there.run_id,
         waiting=sum(1 for _ in store.list(layout.changes(org))),
+        replaced_by=done.replaced_by.version if done.replaced_by else None,
     )
 
 

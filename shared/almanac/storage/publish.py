@@ -77,8 +77,8 @@ def publish(
     """Publish the file as the organization's next version if its parent is still current.
 
     With move the store may take the file away. Idempotent: after success or a crash it returns the
-    version that this run published, also if another is current by now. Raises Superseded if another
-    writer was first, OutcomeUnknown if one answer after the other is lost.
+    version that this run published, also if another has replaced it by now. Raises Superseded if
+    another writer was first, OutcomeUnknown if one answer after the other is lost.
     """
     there = current_since(store, org, new.parent[1] if new.parent else 0)
     if (there and there[1]) != (new.parent and new.parent[1]):
@@ -103,7 +103,7 @@ def rollback(
 ) -> Current:
     """Make a kept version current again; the caller holds the organization's lease.
 
-    Return it, also if another was published upon it by now. run_id chooses between versions of the
+    Return it, also if another has replaced it by now. run_id chooses between versions of the
     same number. Raises RequestError (no such version), NotFound or Corrupt (its database is missing
     or damaged), Superseded.
     """
@@ -121,8 +121,10 @@ def rollback(
     }
     to = _pointer(chosen, now, left | {there[0].path: own}, _highest(there[0], found))
     instead = _swing(store, org, to, there)
-    if instead is to or (instead and (instead.left or {}).get(there[0].path) == own):
+    if instead is to:
         return to
+    if instead and (instead.left or {}).get(there[0].path) == own:
+        return to.model_copy(update={"replaced_by": instead})
     raise _superseded(org, instead, f"the rollback began from {there[0].version}")
 
 
@@ -275,10 +277,10 @@ def _published(
     if not there or not done:
         base = new.parent[0].version if new.parent else 0
         raise _superseded(org, there, f"run {new.run_id} began from {base}")
-    for each in (to, there):
-        if each and each.path == done.path:
-            return each
-    return _pointer(done, done.created_at, {}, done.version)
+    if there.path == done.path:
+        return there
+    own = to if to and to.path == done.path else _pointer(done, done.created_at, {}, done.version)
+    return own.model_copy(update={"replaced_by": there})
 
 
 def _superseded(org: str, there: Current | None, what: str) -> Superseded:

@@ -40,6 +40,9 @@ class Current(Document):
     committed_at: AwareDatetime
     left: dict[str, str] | None = None
     highest: int | None = None
+    # Of what a writer is returned, and never stored: the version that was current when its own was
+    # found to have been put in force.
+    replaced_by: Current | None = Field(default=None, exclude=True)
 
     @property
     def folder(self) -> str:
