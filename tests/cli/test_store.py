@@ -344,6 +344,7 @@ def test_going_back_says_so_and_loses_nothing(path: Path, store: FolderStore) ->
         "org_id": "206",
         "version": 2,
         "before": 1,
+        "current": 2,
     }
     assert store.stat(layout.lease(ORG)) is None
 
