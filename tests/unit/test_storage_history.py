@@ -215,3 +215,18 @@ def test_a_lost_current_json_costs_no_version(store: RivalStore, file: Path) -> 
     assert put(store, file, "run-3", b"3").version == 3
     assert collect_versions(store, ORG, NOW) == []
     assert numbers(store) == [1, 2, 3]
+
+
+def test_versions_before_one_whose_manifest_is_lost_go_by_their_age(
+    store: RivalStore, file: Path
+) -> None:
+    for number in range(1, ANCESTORS + 4):
+        put(store, file, f"run-{number}", b"%d" % number)
+    as_of_an_older_release(store)
+    put(store, file, "run-new", b"new")
+    store.delete(f"orgs/206/versions/00000003-run-3/{layout.MANIFEST}", None)
+    assert collect_versions(store, ORG, NOW) == []
+    assert len(numbers(store)) == ANCESTORS + 1
+    assert "orgs/206/versions/00000001-run-1" in collect_versions(
+        store, ORG, NOW + dt.timedelta(days=8)
+    )

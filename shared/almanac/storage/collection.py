@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from almanac.errors import NotFound, OutcomeUnknown
 from almanac.storage import layout
-from almanac.storage.history import have_been_in_force
+from almanac.storage.history import have_been_in_force, number_of
 from almanac.storage.store import LOST_ANSWERS, ObjectInfo, ObjectStore
 from almanac.storage.versions import Current, Manifest, current, folders, manifest_of
 
@@ -25,21 +25,23 @@ def collect_versions(
     lease.
     """
     there = current(store, org)
-    if there is None:
+    manifest = manifest_of(store, there[0].folder) if there else None
+    if there is None or manifest is None:
         return []
     found = folders(store, org)
     known = have_been_in_force(store, there[0], found)
-    kept = {*why_kept(manifest_of(store, there[0].folder), now, monthly), there[0].folder}
+    kept = {*why_kept(manifest, now, monthly), there[0].folder}
     limit = now - dt.timedelta(days=keep_days)
+    oldest, since = min((number_of(folder), at) for folder, at in known.items() if at)
     deleted = []
     for folder, objects in found.items():
-        if folder in known:
-            created_at = known[folder]
-            goes = folder not in kept and (created_at is None or created_at < limit)
-        else:
-            goes = _never_in_force(folder, there[0])
-        if not goes:
+        if folder in kept or not (folder in known or _never_in_force(folder, there[0])):
             continue
+        # Before the oldest that is known, what is not known may have been in force.
+        if folder in known or number_of(folder) < oldest:
+            created_at = known.get(folder) or _created_at(store, folder) or since
+            if created_at >= limit:
+                continue
         if current(store, org) != there:
             break  # another version became current, perhaps this one
         delete_version(store, objects)
@@ -53,10 +55,14 @@ def _never_in_force(folder: str, there: Current) -> bool:
     Numbers in force only rise. So a version whose number has been reached began before that, on an
     earlier current.json: its compare-and-swap fails. This holds for a stale current.json too.
     """
-    number_and_run = layout.version_and_run(folder)
-    if there.left is None or there.highest is None or number_and_run is None:
+    if there.left is None or there.highest is None:
         return False
-    return number_and_run[0] <= there.highest
+    return number_of(folder) <= there.highest
+
+
+def _created_at(store: ObjectStore, folder: str) -> dt.datetime | None:
+    manifest = manifest_of(store, folder)
+    return manifest.created_at if manifest else None
 
 
 def delete_version(store: ObjectStore, objects: Iterable[ObjectInfo]) -> None:

@@ -79,7 +79,7 @@ def have_been_in_force(
     known.setdefault(there.folder, there.committed_at)
     if there.left is not None:
         return known
-    taken = {_number(folder) for folder in known}
+    taken = {number_of(folder) for folder in known}
     others = (manifest_of(store, folder) for folder in _complete(found) if folder not in known)
     return known | {
         each.folder: each.created_at for each in others if each and each.version not in taken
@@ -140,17 +140,18 @@ def committed_by(
         there = found[0]
     for path in (there.path, *(there.left or ())):
         folder = path.rpartition("/")[0]
-        if _number(folder) <= since or (tip := manifest_of(store, folder)) is None:
+        if number_of(folder) <= since or (tip := manifest_of(store, folder)) is None:
             continue
         for folder, _ in line(store, tip):
-            if _number(folder) <= since:
+            if number_of(folder) <= since:
                 break
-            if layout.version_and_run(folder) == (_number(folder), run_id):
+            if layout.version_and_run(folder) == (number_of(folder), run_id):
                 return manifest_of(store, folder)
     return None
 
 
-def _number(folder: str) -> int:
+def number_of(folder: str) -> int:
+    """Return the number of a version's folder, 0 for another one."""
     found = layout.version_and_run(folder)
     return found[0] if found else 0
 
