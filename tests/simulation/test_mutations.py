@@ -19,6 +19,7 @@ from almanac.storage import layout
 from almanac.storage.lease import Lease
 from almanac.storage.publish import NewVersion
 from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
+from tests.support.simulation import pushes
 from tests.support.simulation.chances import CHANCES
 from tests.support.simulation.crash_points import ASKS, FAULTS, points_of, survive
 from tests.support.simulation.scenario import Failed, play
@@ -39,6 +40,7 @@ NAMES = {
     "claim merge": "almanac.runs.merge.claim_merge",
     "swing": "almanac.storage.publish._swing",
     "current": "almanac.storage.versions.current",
+    "own version": "almanac.storage.publish.committed_by",
     "version of": "almanac.runs.merge.version_of",
     "run shard": "almanac.runs.handlers.run_shard",
     "announce": "almanac.runs.handlers.announce",
@@ -133,6 +135,11 @@ def an_update_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
         return swing(store, org, to, current(store, org))
 
     replace(monkeypatch, "swing", late)
+
+
+@mutation
+def a_writer_looks_at_the_current_version_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace(monkeypatch, "own version", lambda *_: None)
 
 
 @mutation
@@ -248,6 +255,11 @@ def committed_rows_are_planned_over(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def caught_by() -> str | None:
     """The first seed or point that fails; None if all of them pass."""
+    for fault in pushes.FAULTS:
+        try:
+            pushes.push_at_every_call(fault)
+        except (AssertionError, ValueError, LookupError) as error:
+            return f"a push, {str(error).splitlines()[0]}"
     for seed in range(SEEDS):
         try:
             play(seed, (CHANCES, BUSY)[seed % 2])

@@ -26,3 +26,13 @@ OVERTAKEN = {
 }
 WRITES_ONLY = {"answer lost", *OVERTAKEN}
 READS_ONLY = {"stale", "damaged", "flipped once"}
+TRANSFERRED = ("read ", "fetch ", "read range ")  # the calls that bring data
+
+
+def can_befall(fault: str, call: str, *, writes: bool) -> bool:
+    """Whether the fault makes sense at a call, which begins with its kind."""
+    if fault == "flipped once":
+        return call.startswith(TRANSFERRED)
+    if call.startswith("acknowledge"):
+        return fault == "dies before"
+    return writes or fault not in WRITES_ONLY

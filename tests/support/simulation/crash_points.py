@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from almanac.messaging.messages import CampaignChange, RunRequest
-from tests.support.simulation.chances import OVERTAKEN, WRITES_ONLY
+from tests.support.simulation.chances import OVERTAKEN, can_befall
 from tests.support.simulation.scenario import Scenario, instances
 
 SEED = 2  # of an agency with campaigns
 
 
-TRANSFERRED = ("read ", "fetch ", "read range ")  # the calls that bring data
 FAULTS = ("dies before", "dies after", "answer lost", "flipped once", *OVERTAKEN)
 
 Ask = Callable[[Scenario], None]
@@ -47,11 +46,7 @@ class Point:
     writes: bool
 
     def can_meet(self, fault: str) -> bool:
-        if self.call.startswith("acknowledge"):
-            return fault == "dies before"
-        if fault == "flipped once":
-            return self.call.startswith(TRANSFERRED)
-        return self.writes or fault not in WRITES_ONLY
+        return can_befall(fault, self.call, writes=self.writes)
 
 
 @functools.cache
