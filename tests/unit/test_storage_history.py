@@ -154,6 +154,18 @@ def test_what_a_rollback_left_stays_a_version_and_its_number_is_not_used_again(
     ]
 
 
+def test_a_rollback_replaces_the_version_that_was_seen_and_no_other(
+    store: RivalStore, file: Path
+) -> None:
+    for number in range(1, 3):
+        put(store, file, f"run-{number}", b"%d" % number)
+    seen = current(store, ORG)
+    store.publish_again()
+    with pytest.raises(Superseded, match="version 3 of run rival-1 is current"):
+        rollback(store, ORG, 1, now=NOW, there=seen)
+    assert require_current(store, ORG)[0].version == 3
+
+
 # --- many versions, and stores of before ----------------------------------------------------------
 
 

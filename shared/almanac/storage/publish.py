@@ -99,15 +99,22 @@ def publish(
 
 
 def rollback(
-    store: ObjectStore, org: str, version: int, *, now: dt.datetime, run_id: str | None = None
+    store: ObjectStore,
+    org: str,
+    version: int,
+    *,
+    now: dt.datetime,
+    run_id: str | None = None,
+    there: tuple[Current, int] | None = None,
 ) -> Current:
     """Make a kept version current again; the caller holds the organization's lease.
 
-    Return it, also if another has replaced it by now. run_id chooses between versions of the
-    same number. Raises RequestError (no such version), NotFound or Corrupt (its database is missing
-    or damaged), Superseded.
+    Return it, also if another has replaced it by now. run_id chooses between versions of the same
+    number. there: what current() returned, which the version is to replace and no other. Raises
+    RequestError (no such version), NotFound or Corrupt (its database is missing or damaged),
+    Superseded.
     """
-    there = require_current(store, org)
+    there = there or require_current(store, org)
     found = folders(store, org)
     chosen = version_numbered(store, org, there[0], version, run_id)
     if chosen.path == there[0].path:
