@@ -55,6 +55,12 @@ def everything(agency: Agency) -> list[tuple[Any, ...]]:
     return agency.query("SELECT contact_id, email_type, status FROM email_schedules ORDER BY id")
 
 
+def test_a_campaign_without_targets_is_removed_too(agency: Agency) -> None:
+    removed = result(almanac("campaign", "remove", agency.path, 2, "--json", "--as-of", DAY))
+    assert removed["targets"] == 0
+    assert agency.query("SELECT id FROM campaign_instances") == [(PROMO,)]
+
+
 def test_a_removed_campaign_goes_with_its_targets_and_is_logged(agency: Agency) -> None:
     planned = everything(agency)
     removed = result(call(agency, "remove", "--json", "--changed-by", "ann"))

@@ -42,6 +42,8 @@ def targets(connection: apsw.Connection, instance: int) -> Targets:
 
 def remove(connection: apsw.Connection, ids: Ids) -> None:
     """Delete targets."""
+    if len(ids) == 0:
+        return  # SQLite takes no empty array
     connection.execute(
         "DELETE FROM main.contact_campaigns WHERE id IN (SELECT value FROM carray(?))",
         (apsw.carray(np.ascontiguousarray(ids, np.int64)),),

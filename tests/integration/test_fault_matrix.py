@@ -1,0 +1,63 @@
+"""Commands on a store, with a fault at one of their requests: they say what is, and act once.
+
+`python -m tests.support.fault_table` prints the table of all of them (docs/reliability.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from tests.support.fault_matrix import COMMANDS, KINDS, Matrix
+from tests.support.fault_table import MOST, tried
+
+# where a fault decides most: the write of current.json, a read of the lease, a listing
+SAMPLE = [
+    ("store push", "answer lost", 14),
+    ("store push", "another writer", 14),
+    ("store push", "done, 503", 10),
+    ("suppression end", "another writer", 14),
+    ("mark", "another writer", 14),
+    ("mark", "answer cut", 14),
+    ("store rollback", "answer flipped", 3),
+    ("store rollback", "lost, twice", 12),
+    ("store pull", "answer flipped", 4),
+    ("store versions", "reset", 2),
+    ("campaign add", "upload cut", 10),
+    ("due", "slow", 3),
+    ("day", "429", 2),
+    ("config set", "503, twice", 5),
+    ("undo", "408", 6),
+]
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    structlog.configure(processors=[_drop])
+    folder = tmp_path_factory.mktemp("matrix")
+    with pytest.MonkeyPatch.context() as patch, Matrix(folder, patch) as matrix:
+        yield matrix
+
+
+def _drop(*_: object) -> str:
+    raise structlog.DropEvent
+
+
+@pytest.mark.parametrize(("command", "kind", "at"), SAMPLE)
+def test_a_command_that_meets_a_fault_acts_once_and_says_what_is(
+    matrix: Matrix, command: str, kind: str, at: int
+) -> None:
+    assert matrix.failures(command, kind, at) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_acts_once_and_says_what_is_whichever_request_meets_the_fault(
+    matrix: Matrix, command: str, kind: str
+) -> None:
+    points, failures = tried(matrix, command, kind, MOST)
+    assert points or not matrix.numbers(command, KINDS[kind])
+    assert failures == []
