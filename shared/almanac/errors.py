@@ -96,4 +96,16 @@ class Superseded(AlmanacError):
 
 
 class OutcomeUnknown(AlmanacError):
-    """The answer to a write was lost: read back and compare, do not assume."""
+    """The answer to a write was lost: read back and compare, do not assume.
+
+    what was to be changed, reason: why there is no answer, shown_by: the command that shows it.
+    """
+
+    def __init__(self, what: str, reason: str = "", shown_by: str = "") -> None:
+        self.what, self.reason = what, reason
+        text = f"{what}: it may have been changed, or not ({reason})" if reason else what
+        super().__init__(f"{text}; {shown_by} shows it" if shown_by else text)
+
+    def as_not_written(self) -> TransientError:
+        """Return the error to raise instead once a read-back has shown that nothing changed."""
+        return TransientError(f"{self.what}: was not changed: {self.reason or 'no answer'}")

@@ -81,7 +81,7 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
 
 
 def test_without_credentials_the_error_says_so(no_credentials: None) -> None:
-    with pytest.raises(ConfigError, match="no credentials"):
+    with pytest.raises(ConfigError, match="no usable credentials"):
         open_store("gs://agency-206")
 
 

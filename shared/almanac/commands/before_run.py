@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from almanac.commands.exit_codes import warned
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange, without_ids
 from almanac.database.reading import Snapshot
@@ -66,4 +67,4 @@ def check_contacts(path: Path, given: Sequence[ContactRange], config: Config) ->
     text = f"--contacts: {path} has no contact {names}"
     if len(unknown) == len(given):
         raise AlmanacError(f"{text}; nothing is left to plan")
-    print(f"Warning: {text}", file=sys.stderr)
+    warned(text)

@@ -61,6 +61,11 @@ def failed(message: str, code: int) -> int:
     return code
 
 
+def warned(message: str) -> None:
+    """Print what an operator should know, and what does not change the result."""
+    print(f"Warning: {message}", file=sys.stderr)
+
+
 def interrupted() -> int:
     """Say so, and return the code; a run commits in one transaction, so nothing is to be undone."""
     print("Interrupted", file=sys.stderr)

@@ -12,12 +12,12 @@ import typer
 from pydantic import TypeAdapter
 
 from almanac.commands.arguments import read_config
-from almanac.commands.exit_codes import FAILURE, OK
+from almanac.commands.exit_codes import FAILURE, OK, warned
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, Store
 from almanac.commands.output import print_json, print_result
 from almanac.commands.progress import progress_bars
-from almanac.errors import RequestError
+from almanac.errors import AlmanacError, RequestError
 from almanac.names import check_org_id
 from almanac.organizations import organizations, transfer
 from almanac.report.text import console_for, shown, table
@@ -70,8 +70,8 @@ def init(
     if config is not None:
         read_config(config)
     objects = _open(store)
-    written = organizations.initialize(objects, org, config.read_bytes() if config else None)
     has_database = current(objects, org) is not None
+    written = organizations.initialize(objects, org, config.read_bytes() if config else None)
     if as_json:
         print_json(org_id=org, config=layout.config(org), written=written)
         return OK
@@ -112,7 +112,7 @@ def push(
     with progress_bars() as progress:
         done = transfer.push(objects, org, database, expect=expect, now=now, progress=progress)
     published = done.committed_at == now
-    if without and not as_json and objects.stat(layout.config(org)) is not None:
+    if without and not as_json and _has_config(objects, org):
         _say(f"Organization {org}: its configuration is the one that {database} has recorded.")
     if as_json:
         found = done.model_dump(mode="json", exclude={"left", "highest"})
@@ -195,7 +195,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> int:
     """Make a kept version current again; no version is lost. Fails while a run is active."""
-    now_current, before = go_back(_open(store), org, version, _now())
+    now_current, before = go_back(_open(store), org, version, _now(), warned)
     if as_json:
         latest = now_current.replaced_by or now_current
         print_json(org_id=org, version=now_current.version, before=before, current=latest.version)
@@ -242,6 +242,14 @@ def status(
     one = organization_status(objects, org, now)
     print_result(one, as_json, print_organization)
     return OK if one.ok else FAILURE
+
+
+def _has_config(store: ObjectStore, org: str) -> bool:
+    """Return whether the organization has a configuration; no answer changes no result."""
+    try:
+        return store.stat(layout.config(org)) is not None
+    except AlmanacError:
+        return False
 
 
 def _open(url: str | None) -> ObjectStore:

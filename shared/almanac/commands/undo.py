@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from almanac.commands.agency_arguments import agency_of
-from almanac.commands.exit_codes import OK
+from almanac.commands.exit_codes import OK, warned
 from almanac.commands.groups import new_app
 from almanac.commands.options import AsJson, MaybeDatabase, MaybeOrg, Store
 from almanac.commands.output import print_result
@@ -106,7 +106,7 @@ def _in_store(agency: StoreDatabase, list_: bool, as_json: bool) -> int:
         print_result(earlier_versions(agency.store, agency.org), as_json, _print_versions)
     else:
         now = dt.datetime.now(dt.UTC)
-        print_result(go_back_one(agency.store, agency.org, now), as_json, _print_back)
+        print_result(go_back_one(agency.store, agency.org, now, warned), as_json, _print_back)
     return OK
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from almanac.client_errors import in_words, is_passing
 from almanac.errors import AlmanacError, ConfigError, NotInstalled, RequestError, TransientError
 
 if TYPE_CHECKING:
@@ -56,18 +57,17 @@ class PubSubBus:
         attributes: Mapping[str, str],
     ) -> None:
         from google.api_core import exceptions
-        from google.api_core.retry import Retry, if_exception_type
-        from google.auth.exceptions import TransportError
+        from google.api_core.retry import Retry
+        from google.auth.exceptions import GoogleAuthError
         from google.pubsub_v1 import PubsubMessage
 
-        passing = (exceptions.ServerError, exceptions.TooManyRequests, exceptions.Aborted)
         path = f"projects/{self.project}/topics/{topic}"
         try:
             answer = client.publish(
                 topic=path,
                 messages=[PubsubMessage(data=data, attributes=attributes) for data in batch],
                 retry=Retry(
-                    predicate=if_exception_type(*passing, exceptions.Cancelled, TransportError),
+                    predicate=_may_pass,
                     initial=0.1,
                     maximum=10.0,
                     timeout=self._deadline_seconds,
@@ -78,10 +78,11 @@ class PubSubBus:
             raise ConfigError(
                 f"topic {topic}: there is no such topic in project {self.project}"
             ) from None
-        except (*passing, exceptions.Cancelled, exceptions.RetryError, TransportError) as error:
-            raise TransientError(f"topic {topic}: not published: {error}") from error
-        except exceptions.GoogleAPICallError as error:
-            raise AlmanacError(f"topic {topic}: not published: {error}") from error
+        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+            kind = TransientError if _may_pass(error) else AlmanacError
+            needs = "; the account needs the role Pub/Sub Publisher on it"
+            role = needs if isinstance(error, exceptions.Forbidden) else ""
+            raise kind(f"topic {topic}: not published: {in_words(error)}{role}") from error
         if len(answer.message_ids) != len(batch):
             raise TransientError(
                 f"topic {topic}: {len(answer.message_ids)} of {len(batch)} messages confirmed"
@@ -103,7 +104,14 @@ def _new_client() -> PublisherClient:
     try:
         return PublisherClient()
     except DefaultCredentialsError as error:
-        raise ConfigError(f"Pub/Sub: {error}") from error
+        raise ConfigError(f"Pub/Sub: {in_words(error)}") from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether a retry may succeed; Pub/Sub may abort a request that has no fault."""
+    from google.api_core.exceptions import Aborted
+
+    return isinstance(error, Aborted) or is_passing(error)
 
 
 def _batches(topic: str, messages: Sequence[bytes]) -> Iterator[list[bytes]]:

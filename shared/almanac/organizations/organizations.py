@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from almanac.config import Config, load_config
 from almanac.database.census import Census
-from almanac.errors import RequestError
+from almanac.errors import AlmanacError, PreconditionFailed, RequestError
 from almanac.names import ORG_ID
 from almanac.organizations.earlier_configs import replace_config
 from almanac.organizations.snapshots import SnapshotRef
@@ -102,7 +102,7 @@ def initialize(store: ObjectStore, org: str, config: bytes | None) -> bool:
     """Write the configuration of an organization; return whether anything was written.
 
     config: None for the defaults, unless it has a configuration already. Raises ConfigError,
-    PreconditionFailed (another process wrote it meanwhile).
+    AlmanacError (another process wrote it meanwhile).
     """
     name = layout.config(org)
     there = read_or_none(store, name)
@@ -116,7 +116,12 @@ def initialize(store: ObjectStore, org: str, config: bytes | None) -> bool:
     load_config(config)
     if there is not None and there.data == config:
         return False
-    replace_config(store, org, there, config, "almanac store init")
+    try:
+        replace_config(store, org, there, config, "almanac store init")
+    except PreconditionFailed as error:
+        raise AlmanacError(
+            f"{name}: was changed meanwhile; nothing was written; try again"
+        ) from error
     return True
 
 

@@ -17,12 +17,11 @@ from almanac.logs import get_log
 from almanac.names import change_run_id
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.runs.plan import PlanRequest
-from almanac.runs.results import RunResult, State, record_result, result_of
+from almanac.runs.results import RunResult, State, record_result, release_ended, result_of
 from almanac.runs.run_plan import PlannedChange, plan_or_none
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json
-from almanac.storage.lease import release
 from almanac.storage.store import ObjectStore, write_once
 
 
@@ -134,4 +133,4 @@ def _end(services: Services, request: PlanRequest, state: State, reason: str) ->
         finished_at=services.clock(),
     )
     record_result(services.store, result)
-    release(services.store, request.org_id, request.run_id)
+    release_ended(services.store, request.org_id, request.run_id)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from almanac.client_errors import in_words
 from almanac.errors import ConfigError, OutcomeUnknown, StorageError, TransientError
 
 if TYPE_CHECKING:
@@ -47,19 +48,25 @@ class CloudRunJob:
         try:
             answer = self._made().post(self._url, json=body, timeout=_SECONDS)
         except (ConnectTimeout, GoogleAuthError) as error:
-            raise TransientError(f"{self._name}: not started: {error}") from error
+            raise TransientError(f"{self._name}: not started: {in_words(error)}") from error
         except RequestException as error:
-            raise OutcomeUnknown(f"{self._name}: no answer to its start: {error}") from error
+            raise OutcomeUnknown(f"{self._name}: its start", in_words(error)) from error
         self._check(answer)
 
     def _check(self, answer: Response) -> None:
+        from requests import HTTPError
+
         if answer.ok:
             return
-        reason = f"{self._name}: not started: {answer.status_code} {answer.text[:500]}"
+        said = in_words(HTTPError(answer.text[:500], response=answer))
+        reason = f"{self._name}: not started: {said}"
+        if answer.status_code == 403:
+            role = "Cloud Run Jobs Executor With Overrides"
+            raise StorageError(f"{reason}; the account needs the role {role} on it")
         if answer.status_code == 429:
             raise TransientError(reason)
         if answer.status_code >= 500:
-            raise OutcomeUnknown(reason)
+            raise OutcomeUnknown(f"{self._name}: its start", said)
         raise StorageError(reason)
 
     def _made(self) -> Session:
@@ -77,6 +84,6 @@ def _authorized() -> Session:
     try:
         credentials, _ = google.auth.default(scopes=[_SCOPE])
     except DefaultCredentialsError as error:
-        raise ConfigError(f"Cloud Run: {error}") from error
+        raise ConfigError(f"Cloud Run: {in_words(error)}") from error
     session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
     return session

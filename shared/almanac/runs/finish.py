@@ -18,12 +18,19 @@ from almanac.names import attempt_run_id, change_run_id, date_of_run
 from almanac.report.summary import RunSummary
 from almanac.runs.campaign_change import forget_change
 from almanac.runs.plan import PlanRequest
-from almanac.runs.results import RunResult, attempt_at, record_result, result_of, superseded_before
+from almanac.runs.results import (
+    RunResult,
+    attempt_at,
+    record_result,
+    release_ended,
+    result_of,
+    superseded_before,
+)
 from almanac.runs.run_plan import PlannedChange, RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.history import committed_by
-from almanac.storage.lease import Lease, acquire, close_dead_runs, release
+from almanac.storage.lease import Lease, acquire, close_dead_runs
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import Manifest
 
@@ -129,7 +136,7 @@ def after_end(services: Services, plan: RunPlan | None, result: RunResult) -> No
     """Do what follows a run's end; idempotent."""
     if plan is not None and plan.changes and result.state != "superseded":
         _settle_changes(services, plan, result)
-    release(services.store, result.org_id, result.run_id)
+    release_ended(services.store, result.org_id, result.run_id)
     if plan is not None and _goes_on(services, plan, result):
         _request_again(services, plan)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from almanac.errors import (
     AlmanacError,
+    LeaseTaken,
     NotFound,
     PreconditionFailed,
     SnapshotMoved,
@@ -169,7 +170,7 @@ def _collect(services: Services, plan: RunPlan) -> int:
     try:
         versions = collect_versions(services.store, plan.org_id, now)
         return len(versions) + collect_runs(services.store, plan.org_id, now)
-    except AlmanacError as error:
+    except (AlmanacError, OSError) as error:
         get_log().warning("old versions not collected", reason=str(error))
         return 0
 
@@ -242,8 +243,14 @@ class Claim:
 
     def end(self) -> None:
         """Let other deliveries merge, if the run did not end."""
-        with suppress(AlmanacError):  # the lease is released, or another run's
+        try:
             end_merge(self.services.store, self.lease)
+        except LeaseTaken:
+            pass  # the lease is released, or another run's
+        except (AlmanacError, OSError) as error:
+            get_log().warning(
+                "claim not ended, it ends by itself", seconds=self._seconds, reason=str(error)
+            )
 
     @property
     def _seconds(self) -> int:

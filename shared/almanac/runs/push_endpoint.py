@@ -20,6 +20,7 @@ from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.runs.cloud_services import services_of_this_process
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.rejections import record_rejection
+from almanac.storage.patience import renew_patience
 
 DELIVERY = "delivery"  # the message of the line
 # Keys of a message that every log line about it carries.
@@ -59,6 +60,7 @@ def _deliver(function: str, event: Event, names: dict[str, Any]) -> str:
     Adds the message's id and keys to names.
     """
     services = services_of_this_process()
+    renew_patience(services.store)
     topic = SUBSCRIPTIONS[function].topic_name(services.topics)
     try:
         delivery = delivery_of(event, topic)

@@ -9,10 +9,19 @@ from typing import Literal, assert_never
 import apsw
 from pydantic import AwareDatetime, Field
 
-from almanac.errors import Corrupt, DatabaseError, InputError, NotFound, PreconditionFailed
+from almanac.errors import (
+    AlmanacError,
+    Corrupt,
+    DatabaseError,
+    InputError,
+    NotFound,
+    PreconditionFailed,
+)
+from almanac.logs import get_log
 from almanac.names import attempt_run_id
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json
+from almanac.storage.lease import release
 from almanac.storage.store import ObjectStore, write_once
 
 State = Literal["committed", "failed", "superseded", "rejected"]
@@ -58,6 +67,19 @@ def record_result(store: ObjectStore, result: RunResult) -> RunResult:
             raise
         return there
     return result
+
+
+def release_ended(store: ObjectStore, org_id: str, run_id: str) -> None:
+    """Release the lease of a run that has a result; an error is a warning in the log.
+
+    Nothing waits for that lease: the next run takes it over, since its run has ended.
+    """
+    try:
+        release(store, org_id, run_id)
+    except (AlmanacError, OSError) as error:
+        get_log().warning(
+            "lease not released, the next run takes it over", run_id=run_id, reason=str(error)
+        )
 
 
 @dataclass(frozen=True)

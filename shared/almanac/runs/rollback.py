@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from almanac.errors import RequestError
+from almanac.errors import AlmanacError, RequestError
 from almanac.names import check_org_id
 from almanac.organizations.organizations import census_of, own_id
 from almanac.runs.finish import dead_runs
+from almanac.runs.results import result_of
 from almanac.schedule_status import Status
 from almanac.storage import layout
 from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.history import list_versions
-from almanac.storage.lease import acquire, close_dead_runs, release
+from almanac.storage.lease import Lease, acquire, close_dead_runs, release
 from almanac.storage.publish import rollback
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
@@ -126,42 +128,71 @@ def _line(store: ObjectStore, org: str, most: int) -> list[Manifest]:
     return found
 
 
-def go_back_one(store: ObjectStore, org: str, now: dt.datetime) -> WentBack:
+def go_back_one(
+    store: ObjectStore, org: str, now: dt.datetime, warn: Callable[[str], None]
+) -> WentBack:
     """Make the version before the current one current. Raises as `go_back`."""
+    waiting = sum(1 for _ in store.list(layout.changes(org)))
     line = _line(store, org, 2)
     if len(line) < 2:
         raise RequestError(f"organization {org}: no version before the current one is kept")
     there, parent = line
-    done, before = go_back(store, org, parent.version, now, parent.run_id)
+    done, before = go_back(store, org, parent.version, now, warn, run_id=parent.run_id)
     return WentBack(
         org_id=org,
         version=done.version,
         run_id=done.run_id,
         before=before,
         undone=there.run_id,
-        waiting=sum(1 for _ in store.list(layout.changes(org))),
+        waiting=waiting,
         replaced_by=done.replaced_by.version if done.replaced_by else None,
     )
 
 
 def go_back(
-    store: ObjectStore, org: str, version: int, now: dt.datetime, run_id: str | None = None
+    store: ObjectStore,
+    org: str,
+    version: int,
+    now: dt.datetime,
+    warn: Callable[[str], None],
+    *,
+    run_id: str | None = None,
 ) -> tuple[Current, int]:
     """Make a kept version current; return it, and the number of the version it replaces.
 
-    run_id: of the version, where several have the number. Raises LeaseTaken (a run is in flight),
-    RequestError, NotFound, Corrupt, Superseded.
+    run_id: of the version, where several have the number. warn is called with what does not change
+    the result. Raises LeaseTaken (a run is in flight), RequestError, NotFound, Corrupt, Superseded.
     """
     check_org_id(org)
-    before = current(store, org)
     own = own_id("rollback", now)
-    lease = acquire(store, org, own, "almanac store rollback", now, ROLLBACK_SECONDS)
+    lease = acquire(
+        store,
+        org,
+        own,
+        "almanac store rollback",
+        now,
+        ROLLBACK_SECONDS,
+        lambda run: result_of(store, org, run) is not None,
+    )
     try:
+        before = current(store, org)
         for _ in dead_runs(store, lease, now):
             pass  # what follows their ends is for the deliveries of their messages
-        close_dead_runs(store, lease)
-        return rollback(store, org, version, now=now, run_id=run_id), before[
-            0
-        ].version if before else 0
+        if lease.dead_runs:
+            close_dead_runs(store, lease)
+        done = rollback(store, org, version, now=now, run_id=run_id)
+        return done, before[0].version if before else 0
     finally:
-        release(store, org, own)
+        _give_back(store, lease, warn)
+
+
+def _give_back(store: ObjectStore, lease: Lease, warn: Callable[[str], None]) -> None:
+    """Release the lease; an error is a warning, since it does not change what was done."""
+    try:
+        release(store, lease.org, lease.run_id)
+    except (AlmanacError, OSError) as error:
+        until = lease.expires_at.astimezone(dt.UTC)
+        warn(
+            f"organization {lease.org}: the lease was not released ({error}); it ends by itself at "
+            f"{until:%H:%M:%S} UTC, and no run starts before"
+        )

@@ -17,17 +17,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from almanac.errors import (
-    Corrupt,
-    NotFound,
-    OutcomeUnknown,
-    PreconditionFailed,
-    TransientError,
-)
+from almanac.client_errors import is_passing
+from almanac.errors import Corrupt, NotFound, OutcomeUnknown, PreconditionFailed, TransientError
 from almanac.storage.checksums import Checksum, checksum_of_file
 from almanac.storage.cloud_client import new_client
-from almanac.storage.cloud_errors import carried_out, retrying, translated
+from almanac.storage.cloud_errors import carried_out, translated
 from almanac.storage.files import arriving
+from almanac.storage.patience import Patience
 from almanac.storage.store import (
     ObjectInfo,
     StoredObject,
@@ -53,8 +49,8 @@ class CloudStore:
     """ObjectStore in a bucket, below prefix (without slashes around it).
 
     timeout: seconds for a connection and between two bytes of an answer. patience: seconds
-    for which transient errors are retried, the first after at most first_pause seconds.
-    Besides the errors of ObjectStore every method raises ConfigError (no such bucket),
+    for which requests may fail in all (see Patience), the first pause being at most first_pause
+    seconds. Besides the errors of ObjectStore every method raises ConfigError (no such bucket),
     StorageError (access denied), TransientError (no answer within that patience).
     requests and bytes_read count the answered requests and the bytes of content received,
     for reports.
@@ -75,8 +71,8 @@ class CloudStore:
         self.requests = 0
         self.bytes_read = 0
         self._counting = threading.Lock()
-        self._timeout = timeout
-        self._retry = retrying(patience, first_pause)
+        self._longest = timeout
+        self.patience = Patience(patience, is_passing, first_pause=first_pause)
         self._client = client or new_client()
         self._client._http.hooks["response"].append(self._answered)
         self._bucket = self._client.bucket(bucket)
@@ -95,8 +91,8 @@ class CloudStore:
     def stat(self, name: str) -> ObjectInfo | None:
         def transfer() -> ObjectInfo:
             blob = self._blob(name)
-            with translated(self.bucket_name, name):
-                blob.reload(timeout=self._timeout, retry=self._retry)
+            with translated(self.bucket_name, name, self.patience):
+                blob.reload(timeout=self._timeout, retry=self.patience)
             return self._info(name, blob)
 
         try:
@@ -151,12 +147,12 @@ class CloudStore:
         def attempt() -> None:
             blob.delete(if_generation_match=if_generation, timeout=self._timeout, retry=None)
 
-        carried_out(self.bucket_name, name, self._retry, attempt)
+        carried_out(self.bucket_name, name, self.patience, attempt)
 
     def subfolders(self, prefix: str) -> list[str]:
         check_folder(prefix)
         listing = self._listing(prefix, "prefixes,nextPageToken", delimiter="/")
-        with translated(self.bucket_name, prefix):
+        with translated(self.bucket_name, prefix, self.patience):
             for _ in listing:  # the prefixes are complete after the last page
                 pass
         start = len(self.prefix) + len(prefix)
@@ -165,7 +161,7 @@ class CloudStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         check_prefix(prefix)
         fields = "items(name,generation,size,crc32c),nextPageToken"
-        with translated(self.bucket_name, prefix):
+        with translated(self.bucket_name, prefix, self.patience):
             for blob in self._listing(prefix, fields):
                 if blob.name.endswith("/"):  # how the console represents an empty folder
                     continue
@@ -177,6 +173,10 @@ class CloudStore:
     def close(self) -> None:
         """Close the client's connections; the store can still be used and opens new ones."""
         self._client.close()
+
+    @property
+    def _timeout(self) -> float:
+        return self.patience.timeout(self._longest)
 
     def _blob(self, name: str) -> Blob:
         """Make a handle; it has state, so threads must not share it."""
@@ -203,13 +203,13 @@ class CloudStore:
     def _media(self, name: str, **wanted: int) -> tuple[Blob, bytes]:
         """Return the content as stored, in one piece; a request that breaks off is retried."""
         blob = self._blob(name)
-        with translated(self.bucket_name, name):
+        with translated(self.bucket_name, name, self.patience):
             data: bytes = blob.download_as_bytes(
                 raw_download=True,
                 single_shot_download=True,
                 checksum=None,  # ours is checked
                 timeout=self._timeout,
-                retry=self._retry,
+                retry=self.patience,
                 **wanted,
             )
         with self._counting:
@@ -255,18 +255,18 @@ class CloudStore:
                     timeout=self._timeout,
                     # A part is retried within its upload, which knows what has arrived and is
                     # finished once. carried_out retries everything else.
-                    retry=self._retry if in_parts else None,
+                    retry=self.patience if in_parts else None,
                 )
             except ValueError as error:  # the upload kept only some of the bytes of a part
                 raise ConnectionError(f"{name}: an upload broke off: {error}") from error
             return blob
 
-        blob = carried_out(self.bucket_name, name, self._retry, attempt)
+        blob = carried_out(self.bucket_name, name, self.patience, attempt)
         try:
             info = self._info(name, blob)
             check_content(info, checksum.size, checksum.crc32c)
         except Corrupt as error:  # of the answer; what is stored may be what was sent
-            raise OutcomeUnknown(f"{name}: the answer to its upload was damaged") from error
+            raise OutcomeUnknown(name, "the answer to its upload was damaged") from error
         return info
 
     def _listing(self, prefix: str, fields: str, **options: str) -> Any:
@@ -275,7 +275,7 @@ class CloudStore:
             prefix=self.prefix + prefix,
             fields=fields,
             timeout=self._timeout,
-            retry=self._retry,
+            retry=self.patience,
             **options,
         )
 

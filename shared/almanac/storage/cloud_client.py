@@ -9,6 +9,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 
+from almanac.client_errors import in_words
 from almanac.errors import ConfigError
 
 CONNECTIONS = 32  # that many requests at once keep their connection
@@ -27,7 +28,7 @@ def new_client(**options: Any) -> Client:
         # No project: none of the store's requests names one.
         client = Client(**{"project": None, **options})
     except DefaultCredentialsError as error:
-        raise ConfigError(f"Cloud Storage: no credentials: {error}") from None
+        raise ConfigError(f"Cloud Storage: {in_words(error)}") from None
     for scheme in ("https://", "http://"):  # plain http: an emulator
         client._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
     return client

@@ -144,3 +144,14 @@ def rejected(date: dt.date, message_id: str) -> str:
 def is_edited_by_people(name: str) -> bool:
     """Whether people edit the object by hand: an organization's configuration."""
     return name.startswith(ORGANIZATIONS) and name.endswith("/config.yaml")
+
+
+def shown_by(name: str) -> str:
+    """Return the command that shows whether an object was written; empty if there is none."""
+    folder, _, rest = name.removeprefix(ORGANIZATIONS).partition("/")
+    if not name.startswith(ORGANIZATIONS) or not rest:
+        return ""
+    if rest.startswith("config"):
+        return f"almanac config show --org {folder}"
+    versions = rest == "current.json" or rest.startswith("versions/")
+    return f"almanac store {'versions' if versions else 'status'} {folder}"

@@ -16,9 +16,9 @@ from almanac.errors import LeaseTaken, NotFound, OutcomeUnknown, PreconditionFai
 from almanac.names import check_run_id
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json
-from almanac.storage.store import ObjectStore
+from almanac.storage.store import LOST_ANSWERS, ObjectStore, reading_back
 
-_TRIES = 10  # attempts: conflicts with other deliveries of the same run, and lost answers
+_TRIES = 10  # attempts: conflicts with other deliveries of the same run
 
 
 class LeaseDocument(Document):
@@ -59,7 +59,7 @@ def acquire(
     A lease is taken over if it has expired, or if its run has_ended (it took the lease again, or
     died before it released it). The other run's id is then in dead_runs, also if this delivery
     dies and the next one of the same run takes the lease again. holder: who works, for operators.
-    Raises LeaseTaken, OutcomeUnknown.
+    Raises LeaseTaken, TransientError, OutcomeUnknown.
     """
     check_run_id(run_id)
 
@@ -140,42 +140,56 @@ def _swap(
     store: ObjectStore, org: str, change: Callable[[LeaseDocument | None], LeaseDocument]
 ) -> LeaseDocument:
     """Replace the lease by what change makes of it, by compare-and-swap."""
-    name = layout.lease(org)
-    lost: OutcomeUnknown | None = None
+    lost: list[OutcomeUnknown] = []
     for _ in range(_TRIES):
-        found = read_document(store, name, LeaseDocument)
+        found = _read(store, org, lost)
         wanted = change(found[0] if found else None)
         if found and found[0] == wanted:
             return wanted
+        _check_lost(lost)
         try:
-            store.write(name, to_json(wanted), if_generation=found[1] if found else 0)
+            store.write(layout.lease(org), to_json(wanted), if_generation=found[1] if found else 0)
         except PreconditionFailed:
             continue
         except OutcomeUnknown as error:
-            lost = error
+            lost.append(error)
             continue
         return wanted
-    raise lost or LeaseTaken(f"organization {org}: its lease keeps changing hands")
+    raise LeaseTaken(f"organization {org}: its lease keeps changing hands")
 
 
 def release(store: ObjectStore, org: str, run_id: str) -> None:
-    """Release the lease if it is the run's; idempotent."""
-    name = layout.lease(org)
-    lost: OutcomeUnknown | None = None
+    """Release the lease if it is the run's; idempotent. Raises TransientError, OutcomeUnknown."""
+    lost: list[OutcomeUnknown] = []
     for _ in range(_TRIES):
-        found = read_document(store, name, LeaseDocument)
+        found = _read(store, org, lost)
         if found is None or found[0].run_id != run_id:
             return
+        _check_lost(lost)
         try:
-            store.delete(name, if_generation=found[1])
+            store.delete(layout.lease(org), if_generation=found[1])
             return
         except NotFound:
             return
         except PreconditionFailed:
             continue  # another delivery of this run extended it, or another run took it over
         except OutcomeUnknown as error:
-            lost = error
-    raise lost or LeaseTaken(f"organization {org}: its lease keeps changing hands")
+            lost.append(error)
+    raise LeaseTaken(f"organization {org}: its lease keeps changing hands")
+
+
+def _read(
+    store: ObjectStore, org: str, lost: list[OutcomeUnknown]
+) -> tuple[LeaseDocument, int] | None:
+    """Return the lease and its generation; what was lost stays unknown if there is no answer."""
+    with reading_back(lost[-1] if lost else None):
+        return read_document(store, layout.lease(org), LeaseDocument)
+
+
+def _check_lost(lost: list[OutcomeUnknown]) -> None:
+    """Raise TransientError if the answers to several attempts were lost, none of which happened."""
+    if len(lost) >= LOST_ANSWERS:
+        raise lost[-1].as_not_written() from lost[-1]
 
 
 def _taken(org: str, there: LeaseDocument) -> str:

@@ -30,6 +30,7 @@ from almanac.storage.store import (
     ObjectInfo,
     ObjectStore,
     put_file_once,
+    reading_back,
     write_once,
 )
 from almanac.storage.versions import (
@@ -78,7 +79,7 @@ def publish(
 
     With move the store may take the file away. Idempotent: after success or a crash it returns the
     version that this run published, also if another has replaced it by now. Raises Superseded if
-    another writer was first, OutcomeUnknown if one answer after the other is lost.
+    another writer was first, TransientError if nothing was published, or OutcomeUnknown.
     """
     there = current_since(store, org, new.parent[1] if new.parent else 0)
     if (there and there[1]) != (new.parent and new.parent[1]):
@@ -253,19 +254,22 @@ def _swing(
     may have been current before that.
     """
     generation = parent[1] if parent else 0
+    unknown: OutcomeUnknown | None = None
     for _ in range(LOST_ANSWERS):
         try:
             store.write(layout.current(org), to_json(to), if_generation=generation)
             return to
         except (PreconditionFailed, OutcomeUnknown) as error:
             lost = error
-            there = current(store, org)
+            unknown = error if isinstance(error, OutcomeUnknown) else unknown
+            with reading_back(unknown):
+                there = current(store, org)
             if there is None and parent is not None:
                 return None
             if there is None or there[1] <= generation:
                 continue  # nothing was written, or it is not to be seen yet
             return to if there[0].path == to.path else there[0]
-    raise lost
+    raise (unknown.as_not_written() if unknown else lost) from lost
 
 
 def _published(

@@ -9,6 +9,7 @@ generation or nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 _NAME_BYTES = 1024
 _PART_BYTES = 250
-LOST_ANSWERS = 3  # attempts at a change before its lost answers become OutcomeUnknown
+LOST_ANSWERS = 3  # attempts at a change of which a read-back shows that none took effect
 TRANSFERS = 3  # of data that arrive damaged, before that is believed
 
 
@@ -205,7 +206,8 @@ def write_once(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
     """Write an object that is never overwritten; the same content there already is success.
 
     A lost answer is resolved by reading back. Raises PreconditionFailed if the name holds
-    other content, OutcomeUnknown if one answer after the other is lost.
+    other content, TransientError if nothing was written, OutcomeUnknown if reading back gets no
+    answer either.
     """
 
     def content() -> Checksum:
@@ -234,13 +236,25 @@ def _put_once(
             return put()
         except OutcomeUnknown as error:
             lost = error
-            there = store.stat(name)
+            with reading_back(lost):
+                there = store.stat(name)
             if there is None:
                 continue  # nothing was written
         except PreconditionFailed:
             there = _found(store, name)
         return _same(there, content())
-    raise lost
+    raise lost.as_not_written() from lost
+
+
+@contextmanager
+def reading_back(lost: OutcomeUnknown | None) -> Iterator[None]:
+    """Raise the lost outcome, if there is one, if the read that would show it gets no answer."""
+    try:
+        yield
+    except TransientError as error:
+        if lost is None:
+            raise
+        raise lost from error
 
 
 def _found(store: ObjectStore, name: str) -> ObjectInfo:
