@@ -135,5 +135,6 @@ def _print_back(console: Console, found: WentBack) -> None:
     if found.undone.startswith(f"{WritingCommand.MARK.word}-"):
         say(_MARKED)
     if found.waiting:
-        say(f"{plural(found.waiting, 'campaign change')} waits for a run, and is not undone.")
+        waiting = plural(found.waiting, "campaign change waits", "campaign changes wait")
+        say(f"{waiting} for a run: undo changes nothing of that.")
     say("config.yaml is of no version: almanac config restore puts back an earlier one.")

@@ -22,6 +22,7 @@ from almanac.explain.model import (
     PlannedRow,
 )
 from almanac.explain.timeline import draw
+from almanac.plurals import plural
 from almanac.report.text import INDENT, heading, listed, paragraph, shown, table
 
 COMMITTED_SHOWN = 12
@@ -84,7 +85,9 @@ def _timeline(console: Console, found: Explanation) -> None:
     events.append((found.as_of, "", "today", ""))
     heading(console, "Timeline")
     if earlier > 0:
-        paragraph(console, f"({earlier} earlier messages are not shown)")
+        paragraph(
+            console, f"({plural(earlier, 'earlier message is', 'earlier messages are')} not shown)"
+        )
     events.sort(key=lambda event: (event[0], event[2] != "today", event[3]))
     table(console, ("!", "!", "!", ""), events)
     paragraph(
