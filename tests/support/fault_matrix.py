@@ -276,6 +276,7 @@ COMMANDS: dict[str, Command] = {
     "store push": Command(
         _cli("store", "push", ORG, "@pushed", where=()),
         "SELECT count(*) FROM private_notes WHERE k = 'pushed'",
+        leaves=True,
     ),
     "store pull": Command(_pull),
     "store versions": Command(_cli("store", "versions", ORG, where=())),

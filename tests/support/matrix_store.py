@@ -29,7 +29,9 @@ TODAY = dt.datetime.now(dt.UTC).date()
 
 _BASE = "base"
 # what two runs of the same command never have in common
-_PASSING = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(\+00:00|Z)?|\d{8}T\d{6}Z|[0-9a-f]{6,}")
+_PASSING = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(\+00:00|Z)?|\d{8}T\d{6}Z|[0-9a-f]{6,}|[\d.]+ hours"
+)
 
 
 def masked(text: str) -> str:
