@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from almanac.errors import AlmanacError, RequestError
+from almanac.errors import AlmanacError, RequestError, Superseded
 from almanac.names import check_org_id
 from almanac.organizations.organizations import census_of, own_id
 from almanac.runs.finish import dead_runs
@@ -22,7 +22,6 @@ from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
     Current,
     Manifest,
-    current,
     manifest_of,
     require_current,
 )
@@ -137,7 +136,9 @@ def go_back_one(
     if len(line) < 2:
         raise RequestError(f"organization {org}: no version before the current one is kept")
     there, parent = line
-    done, before = go_back(store, org, parent.version, now, warn, run_id=parent.run_id)
+    done, before = go_back(
+        store, org, parent.version, now, warn, run_id=parent.run_id, instead_of=there.path
+    )
     return WentBack(
         org_id=org,
         version=done.version,
@@ -157,11 +158,13 @@ def go_back(
     warn: Callable[[str], None],
     *,
     run_id: str | None = None,
+    instead_of: str | None = None,
 ) -> tuple[Current, int]:
     """Make a kept version current; return it, and the number of the version it replaces.
 
-    run_id: of the version, where several have the number. warn is called with what does not change
-    the result. Raises LeaseTaken (a run is in flight), RequestError, NotFound, Corrupt, Superseded.
+    run_id: of the version, where several have the number. instead_of: the path of the one that it
+    may replace, by default any. warn is called with what does not change the result. Raises
+    LeaseTaken (a run is in flight), RequestError, NotFound, Corrupt, Superseded.
     """
     check_org_id(org)
     own = own_id("rollback", now)
@@ -175,13 +178,15 @@ def go_back(
         lambda run: result_of(store, org, run) is not None,
     )
     try:
-        before = current(store, org)
+        before = require_current(store, org)
+        if instead_of not in (None, before[0].path):
+            raise Superseded(f"organization {org}: version {before[0].version} is current by now")
         for _ in dead_runs(store, lease, now):
             pass  # what follows their ends is for the deliveries of their messages
         if lease.dead_runs:
             close_dead_runs(store, lease)
-        done = rollback(store, org, version, now=now, run_id=run_id)
-        return done, before[0].version if before else 0
+        done = rollback(store, org, version, now=now, run_id=run_id, there=before)
+        return done, before[0].version
     finally:
         _give_back(store, lease, warn)
 
