@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from almanac.civil import day_of
 from almanac.contact_ranges import EVERYONE
-from almanac.database import range_tables, run_records, writing
+from almanac.database import range_tables, run_records, shape_tables, writing
 from almanac.database.config_versions import record_config
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import Snapshot
@@ -160,6 +160,19 @@ def test_rows_get_their_ids_in_the_order_given_however_they_are_cut(
     assert [r["id"] for r in found] == list(range(1, 9))
     assert [r["contact_id"] for r in found] == contacts
     assert [r["metadata"] for r in found] == [None, "x", None, "x", None, None, None, None]
+
+
+def test_shapes_of_too_many_dates_for_one_integer_are_unpacked_in_parts(
+    connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row(n, day=20_000 + n, reason=n % 2, kind=n % 2) for n in range(9)]
+    writer(connection).write(frame(*rows))
+    monkeypatch.setattr(shape_tables, "PACKED_BITS", 6)
+    again = [each | {"contact_id": each["contact_id"] + 100} for each in rows]
+    writer(connection).write(frame(*again))
+    found = [{**r, "id": 0, "contact_id": r["contact_id"] % 100} for r in stored(connection)]
+    assert found[9:] == found[:9]
+    assert len({r["scheduled_send_date"] for r in found}) == 9
 
 
 def test_metadata_may_come_as_an_arrow_array(connection: apsw.Connection) -> None:

@@ -7,21 +7,18 @@ combination is a *shape*: its texts are made once, and a row is then one integer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from almanac.civil import date_of
-from almanac.frames import NO_DAY, Codes, Ids, Kind, Mask, ScheduleRows
-from almanac.schedule_status import Status
+from almanac.frames import Codes, Ids, Mask, ScheduleRows
 
 KEY_LIMIT = 2**62
 PACKED_BITS = 63
 
-Value = str | int | None
 # a column for each shape; rows: kind, event, ideal, day, reason, and as 0 or 1 sms and detailed
 ShapeTable = npt.NDArray[np.int32]
 SHAPE_ROWS = 7
@@ -92,52 +89,6 @@ def shape_table(rows: ScheduleRows, shapes: Shapes) -> ShapeTable:
     dates = (examples.event, examples.ideal, examples.day)
     columns = (examples.kind, *dates, examples.reason, examples.sms, examples.details >= 0)
     return np.array(columns, np.int32)
-
-
-def shape_values(
-    table: ShapeTable, kinds: Sequence[Kind], reasons: Sequence[str]
-) -> Iterator[tuple[Value, ...]]:
-    """Yield each shape's number and its values in the order of writing.SHAPE_COLUMNS."""
-    texts = _date_texts(table[2:4])
-    parts = {day: _parts(day) for day in np.unique(table[1]).tolist()}
-    of_kind = [
-        (k.email_type, k.priority, k.instance or None, k.email_template, k.sms_template)
-        for k in kinds
-    ]
-    planned, skipped = Status.PRE_SCHEDULED.value, Status.SKIPPED.value
-    for number, (of, event, ideal, day, reason, sms, detailed) in enumerate(
-        zip(*table.tolist(), strict=True)
-    ):
-        email_type, priority, instance, email_template, sms_template = of_kind[of]
-        year, month, date = parts[event]
-        yield (
-            number,
-            email_type,
-            texts[day],
-            skipped if reason else planned,
-            reasons[reason] if reason else None,
-            priority,
-            instance,
-            email_template,
-            sms_template if sms else None,
-            year,
-            month,
-            date,
-            texts[ideal],
-            detailed,
-        )
-
-
-def _date_texts(columns: ShapeTable) -> dict[int, str | None]:
-    days = np.unique(columns).tolist()
-    return {day: None if day == NO_DAY else date_of(day).isoformat() for day in days}
-
-
-def _parts(day: int) -> tuple[Value, Value, Value]:
-    if day == NO_DAY:
-        return None, None, None
-    date = date_of(day)
-    return date.year, date.month, date.day
 
 
 def positions(mask: Mask) -> list[int]:

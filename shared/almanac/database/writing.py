@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol
 
 import apsw
 import numpy as np
@@ -18,34 +18,13 @@ from almanac.database.schema import (
     PLANNED,
     PRE_SCHEDULED,
 )
-from almanac.database.shapes import (
-    Packed,
-    ShapeTable,
-    find_shapes,
-    pack,
-    positions,
-    shape_table,
-    shape_values,
-)
+from almanac.database.shape_tables import SHAPE_COLUMNS, ShapeTables, WrittenShapes
+from almanac.database.shapes import Packed, find_shapes, pack, positions, shape_table
 from almanac.database.triggers import ignored_in_words, ignoring_triggers
 from almanac.errors import DatabaseError, SnapshotMoved
 from almanac.frames import Ids, Kind, Mask, ScheduleRows
 from almanac.schedule_status import SkipCode, Status
 
-SHAPE_COLUMNS = (
-    "email_type",
-    "scheduled_send_date",
-    "status",
-    "skip_reason",
-    "priority",
-    "campaign_instance_id",
-    "email_template",
-    "sms_template",
-    "event_year",
-    "event_month",
-    "event_day",
-    "ideal_send_date",
-)
 _RUN = {
     "scheduled_send_time": ":send_time",
     "scheduler_run_id": ":run",
@@ -62,15 +41,6 @@ FROM_PACKED = """FROM carray(:words) AS packed
     CROSS JOIN temp.almanac_shapes AS shape ON shape.id = packed.value & :mask"""
 ID_OF_PACKED = ":base + (packed.value >> :bits)"
 
-_CREATE = (
-    f"""CREATE TEMP TABLE almanac_shapes
-        (id INTEGER PRIMARY KEY, {", ".join(SHAPE_COLUMNS)}, detailed)""",
-    "CREATE TEMP TABLE almanac_details (id INTEGER PRIMARY KEY, text)",
-)
-_DROP = ("DROP TABLE IF EXISTS temp.almanac_shapes", "DROP TABLE IF EXISTS temp.almanac_details")
-_NEW_SHAPE = f"""INSERT INTO temp.almanac_shapes
-    VALUES ({", ".join("?" * (len(SHAPE_COLUMNS) + 2))})"""
-_NEW_DETAILS = "INSERT INTO temp.almanac_details VALUES (?, ?)"
 _INSERT = f"""
     INSERT INTO main.email_schedules (contact_id, {", ".join(BASE_COLUMNS)}, created_at)
     SELECT {ID_OF_PACKED}, {", ".join(BASE_COLUMNS.values())}, :now {FROM_PACKED}
@@ -94,14 +64,6 @@ _EXPIRE = f"""
 """
 
 
-class WrittenShapes(NamedTuple):
-    """Shapes of the rows of a statement, with the kinds and reasons that they point into."""
-
-    table: ShapeTable
-    kinds: Sequence[Kind]
-    reasons: Sequence[str]
-
-
 class InsertObserver(Protocol):
     """Notes which rows are inserted, so that this can be undone."""
 
@@ -123,32 +85,6 @@ class InsertObserver(Protocol):
     ) -> None:
         """Note the rows of one statement; last: the id of the last."""
         ...
-
-
-class ShapeTables:
-    """The temporary tables that packed rows are unpacked with; the context drops them."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        for sql in _DROP + _CREATE:
-            connection.execute(sql)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for sql in _DROP:
-            self._connection.execute(sql)
-
-    def fill_shapes(self, shapes: WrittenShapes) -> None:
-        """Hold these shapes, and no others."""
-        self._connection.execute("DELETE FROM temp.almanac_shapes")
-        self._connection.executemany(_NEW_SHAPE, shape_values(*shapes))
-
-    def fill_details(self, pairs: Sequence[tuple[int, str]]) -> None:
-        """Hold these metadata texts by row, counted from 1, and no others."""
-        self._connection.execute("DELETE FROM temp.almanac_details")
-        self._connection.executemany(_NEW_DETAILS, pairs)
 
 
 class ScheduleWriter:

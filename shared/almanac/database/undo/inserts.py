@@ -17,6 +17,7 @@ import apsw
 import numpy as np
 
 from almanac.database.catalog import as_text, describe, quoted, scalar, text_as_blob
+from almanac.database.shape_tables import ShapeTables, WrittenShapes
 from almanac.database.shapes import SHAPE_ROWS, Packed
 from almanac.database.undo.packing import Packer, unpacked
 from almanac.database.undo.schema import default_of, is_literal
@@ -24,8 +25,6 @@ from almanac.database.writing import (
     BASE_COLUMNS,
     FROM_PACKED,
     ID_OF_PACKED,
-    ShapeTables,
-    WrittenShapes,
     bindings,
 )
 from almanac.errors import AlmanacError
