@@ -46,6 +46,14 @@ _PARTS = {
     "issues_written": _WRITTEN,
 }
 _COLUMNS = list(dict.fromkeys(name for schema in _PARTS.values() for name in schema.names))
+_INTEGERS = list(
+    dict.fromkeys(
+        field.name
+        for schema in _PARTS.values()
+        for field in schema
+        if field.type in (pa.int32(), pa.int64())
+    )
+)
 _TEXTS = list(dict.fromkeys([*_METADATA.names, *_WRITTEN.names[1:]]))
 _FACTS = (
     "contacts",
@@ -134,6 +142,8 @@ class Fragment:
             sink,
             compression="zstd",
             use_dictionary=["issue", "detail"],
+            use_byte_stream_split=_INTEGERS,  # days and ids differ in their low bytes
+            write_statistics=False,
             write_page_checksum=True,
         )
         return bytes(sink.getvalue())
