@@ -338,9 +338,7 @@ def test_a_fragment_that_is_not_the_shards_is_refused_and_made_again(
 def test_a_fragment_that_the_medium_has_spoilt_is_refused_and_made_again(
     cloud: Cloud, planned: Plan
 ) -> None:
-    there = cloud.store.stat(layout.fragment(ORG, DAILY, 1))
-    assert there is not None
-    cloud.store.damaged.add(there.generation)
+    cloud.store.spoil(layout.fragment(ORG, DAILY, 1))
     tell_merge(cloud)
     cloud.run()
     (name,) = cloud.names(layout.refusals(ORG, DAILY))

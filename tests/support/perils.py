@@ -66,23 +66,20 @@ class Perils:
 
 
 class PerilousStore(MemoryStore):
-    """A store in memory whose writes and deletions meet perils.
-
-    damaged: the generations whose bytes the medium has spoilt.
-    """
+    """A store in memory whose writes and deletions meet perils."""
 
     def __init__(self, perils: Perils) -> None:
         super().__init__()
         self._perils = perils
-        self.damaged: set[int] = set()
 
     def begin_as(self, other: PerilousStore) -> None:
         """Hold what another store holds now."""
         self._objects, self._generation = dict(other._objects), other._generation
 
-    def media(self, info: ObjectInfo, start: int, length: int) -> bytes:
-        data = super().media(info, start, length)
-        return bytes([data[0] ^ 1]) + data[1:] if info.generation in self.damaged else data
+    def spoil(self, name: str) -> None:
+        """Change the stored bytes of an object, as a failing medium does: not its checksum."""
+        info, data = self._objects[name]
+        self._objects[name] = info, bytes([data[0] ^ 1]) + data[1:]
 
     def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         write = super().write
