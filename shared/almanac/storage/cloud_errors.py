@@ -28,6 +28,7 @@ from almanac.errors import (
 )
 from almanac.storage import layout
 from almanac.storage.patience import Patience
+from almanac.storage.store import TRANSFERS
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ def translated(bucket: str, name: str, patience: Patience) -> Iterator[None]:
 def carried_out(bucket: str, name: str, patience: Patience, change: Callable[[], T]) -> T:
     """Call change, a write or deletion that does not retry itself, with retries; return its result.
 
+    An upload that the store refuses because it arrived damaged is sent TRANSFERS times in all.
     If one attempt may have taken effect and no later one succeeded, the outcome is unknown whatever
     the last answer was: if the answer to a create-only write is lost, the retry gets 412 although
     this process wrote the object. The callers read back and compare (write_once, put_file_once,
@@ -64,11 +66,13 @@ def carried_out(bucket: str, name: str, patience: Patience, change: Callable[[],
     tries: list[Exception] = []
 
     def attempt() -> T:
-        try:
-            return change()
-        except FAILURES as error:
-            tries.append(error)
-            raise
+        while True:
+            try:
+                return change()
+            except FAILURES as error:
+                tries.append(error)
+                if not _was_damaged(error) or sum(map(_was_damaged, tries)) >= TRANSFERS:
+                    raise
 
     try:
         return patience(attempt)()
@@ -81,6 +85,11 @@ def carried_out(bucket: str, name: str, patience: Patience, change: Callable[[],
             f"Cloud Storage: {in_words(lost)}; {patience}",
             layout.shown_by(name),
         ) from error
+
+
+def _was_damaged(error: Exception) -> bool:
+    """Return whether the store refused an upload because its content had another CRC32C."""
+    return isinstance(error, api.BadRequest) and "Provided CRC32C" in str(error)
 
 
 def _meaning(bucket: str, name: str, error: Exception, patience: Patience) -> AlmanacError:
@@ -99,8 +108,10 @@ def _meaning(bucket: str, name: str, error: Exception, patience: Patience) -> Al
         )
     if status is None and isinstance(error, GoogleAuthError) and not is_passing(error):
         return StorageError(f"gs://{bucket}: {said}")
-    if isinstance(error, api.BadRequest) and "Provided CRC32C" in str(error):
-        return TransientError(f"{name}: was damaged on its way to the store, and refused there")
+    if _was_damaged(error):
+        return TransientError(
+            f"{name}: was damaged on its way to the store {TRANSFERS} times, and refused there"
+        )
     if status in PASSING or (status is None and is_passing(error)):
         return TransientError(f"{name}: Cloud Storage gives no answer: {said}; {patience}")
     return StorageError(f"{name}: Cloud Storage refused: {said}")
