@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import typer
@@ -13,6 +12,7 @@ import typer
 from almanac.config import load_config
 from almanac.errors import ConfigError, InputError
 from almanac.settings import editor
+from almanac.workspaces import workspace
 
 
 def edited(text: str, name: str) -> str:
@@ -25,7 +25,7 @@ def edited(text: str, name: str) -> str:
     command = editor()
     if not command:
         raise InputError("EDITOR: is not set; expected the command of an editor, such as nano")
-    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+    with workspace() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(text, "utf-8")
         while True:

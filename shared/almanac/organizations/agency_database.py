@@ -6,7 +6,6 @@ A command that reads one, or changes a few of its rows, does not need to know wh
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from almanac.progress import Progress
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, database_of, require_current
+from almanac.workspaces import workspace
 
 T = TypeVar("T")
 
@@ -172,7 +172,7 @@ class StoreDatabase:
     def _fetched(self, version: Current) -> Iterator[Source]:
         """Fetch the version's database as a local file, and open that."""
         info = database_of(self.store, version)
-        with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+        with workspace() as folder:
             local = self.store.open_local(info.name)
             if local is None:
                 local = Path(folder) / "fetched.sqlite3"
@@ -209,7 +209,7 @@ class StoreDatabase:
     def _edit_once(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
         parent = self.version()
         info = database_of(self.store, parent[0])
-        with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+        with workspace() as folder:
             copy = Path(folder) / "edited.sqlite3"
             progress("fetch", 0, 1)
             self.store.fetch_file(info.name, copy, info.generation)

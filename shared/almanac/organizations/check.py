@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -49,6 +48,7 @@ from almanac.report.alerts import alerts
 from almanac.report.lines import UNKNOWN, by_count
 from almanac.rules.gaps import rules_line
 from almanac.rules.states import USPS_STATES
+from almanac.workspaces import workspace
 
 BATCH = 100_000  # contacts that are read at a time
 
@@ -108,7 +108,7 @@ def check_file(path: Path, config: Config, progress: Progress = silent) -> Findi
 
 
 def _with_contents(path: Path, config: Config, findings: Findings, progress: Progress) -> Findings:
-    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+    with workspace() as folder:
         copy = Path(folder) / "snapshot.sqlite3"
         with errors_naming(str(path), copy):
             backup_file(path, copy, partial(progress, "copy"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ from almanac.storage.versions import (
     database_of,
     require_current,
 )
+from almanac.workspaces import workspace
 
 _HEADER = 100  # bytes of a database's header
 # of changes, of schema changes, and which program raised them last: a copy has its own
@@ -72,7 +72,7 @@ def push(
             f"organization {org}: the current version is {found or 'none'}, expected was "
             f"{expect or 'none'}; nothing was written"
         )
-    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+    with workspace() as folder:
         copy = Path(folder) / "pushed.sqlite3"
         progress("copy", 0, 1)
         with errors_naming(str(database), copy):

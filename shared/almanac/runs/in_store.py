@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import tempfile
 import time
 import uuid
 from dataclasses import replace
@@ -25,6 +24,7 @@ from almanac.runs.results import attempt_at
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
+from almanac.workspaces import workspace
 
 ATTEMPTS = 10  # of a step, such as while another run has the lease
 PAUSE = 1.0  # seconds between two
@@ -39,7 +39,7 @@ def run_in_store(
     comes to nothing, and LeaseTaken while another run is in flight.
     """
     request_id = uuid.uuid4().hex
-    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+    with workspace() as folder:
         bus = LocalBus(max_attempts=ATTEMPTS, pause=lambda attempt: time.sleep(PAUSE))
         services = Services(
             store=store,

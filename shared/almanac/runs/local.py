@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -44,6 +43,7 @@ from almanac.runs.services import Services
 from almanac.runs.tasks import ask_for_shards
 from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up
 from almanac.storage.folder import FolderStore
+from almanac.workspaces import workspace
 
 ORG = "local"
 ATTEMPTS = 5
@@ -217,7 +217,7 @@ class Copy:
 def copied(path: Path, config: Config, options: RunOptions, progress: Progress) -> Iterator[Copy]:
     """Copy the file as it is now; the copy is deleted at the end, and errors name the file."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="almanac-")))
+        folder = Path(stack.enter_context(workspace()))
         connection = open_database(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )

@@ -8,7 +8,6 @@ the library that reads columns quickly is not the one that the rest of the progr
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -27,6 +26,7 @@ from almanac.report.page_data import Numbers
 from almanac.statistics.range_counts import Counts, Surveyor, hand_over, make_known, warm_up
 from almanac.statistics.range_counts import ask as ask_surveyor
 from almanac.statistics.shared_addresses import shared_addresses
+from almanac.workspaces import workspace
 
 WORKERS = 2
 
@@ -50,7 +50,7 @@ def survey_live(path: Path, context: RunContext, progress: Progress) -> Numbers:
     They are consistent if no program wrote to it meanwhile; the caller checks that.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="almanac-") as name,
+        workspace() as name,
         worker_pool(WORKERS, warm_up) as pool,
     ):
         folder = Path(name)

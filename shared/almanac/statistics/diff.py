@@ -5,7 +5,6 @@ Both are read from private copies, one range of contacts at a time.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from almanac.statistics.change_reasons import (
     why_added,
 )
 from almanac.statistics.difference import CHANGES, Difference
+from almanac.workspaces import workspace
 
 CONTACTS = 200_000  # compared at a time
 
@@ -58,7 +58,7 @@ def compare(old: Path, new: Path, progress: Progress = silent) -> Difference:
 
     Raises DatabaseError and DatabaseBusy as `open_database` does.
     """
-    with tempfile.TemporaryDirectory(prefix="almanac-") as folder:
+    with workspace() as folder:
         copies = [Path(folder) / name for name in ("old.sqlite3", "new.sqlite3")]
         for path, copy in zip((old, new), copies, strict=True):
             with errors_naming(str(path), copy):
