@@ -15,7 +15,8 @@ import pytest
 from almanac.database.backup import errors_naming
 from almanac.errors import DatabaseError, StorageError
 from almanac.runs.in_store import run_in_store
-from almanac.storage.folder import FolderStore, storage_errors
+from almanac.storage.files import storage_errors
+from almanac.storage.folder import FolderStore
 from almanac.storage.store import ObjectInfo
 from tests.support.cli_calls import almanac
 from tests.support.tiny import Agency

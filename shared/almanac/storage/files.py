@@ -1,4 +1,4 @@
-"""Atomic writing of files."""
+"""Atomic writing of files, and the errors of the file system."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from almanac.errors import StorageError
+from almanac.outputs import is_full
 
 
 @contextmanager
@@ -50,3 +53,14 @@ def remove_empty_folders(folder: Path, root: Path) -> None:
         while folder != root:
             folder.rmdir()
             folder = folder.parent
+
+
+@contextmanager
+def storage_errors(root: Path, name: str) -> Iterator[None]:
+    """Turn errors of the file system into StorageError, which names the object."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise StorageError(f"{name}: no room left in the store's folder {root}") from error
+        raise StorageError(f"{name}: {error}") from error

@@ -18,9 +18,9 @@ from stat import S_ISREG
 from typing import IO
 
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, RequestError, StorageError
-from almanac.outputs import is_full
 from almanac.storage import files
 from almanac.storage.checksums import Checksum, checksum_of_file, chunks_of
+from almanac.storage.files import storage_errors
 from almanac.storage.layout import is_edited_by_people
 from almanac.storage.records import Entry, Record, Records, generation_of
 from almanac.storage.store import (
@@ -288,14 +288,3 @@ def _copy(source: IO[bytes], target: IO[bytes] | None) -> Checksum:
         if target:
             target.write(chunk)
     return checksum
-
-
-@contextmanager
-def storage_errors(root: Path, name: str) -> Iterator[None]:
-    """Turn errors of the file system into StorageError, which names the object."""
-    try:
-        yield
-    except OSError as error:
-        if is_full(error):
-            raise StorageError(f"{name}: no room left in the store's folder {root}") from error
-        raise StorageError(f"{name}: {error}") from error
