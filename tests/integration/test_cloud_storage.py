@@ -230,13 +230,14 @@ def test_a_range_that_is_too_short_is_fetched_again(store: CloudStore, faults: F
         store.read_range("a", info.generation, 2, 5)
 
 
-def test_a_damaged_upload_is_refused_and_made_again_by_the_next_delivery(
+def test_an_upload_that_stays_damaged_is_refused_and_made_again_by_the_next_delivery(
     store: CloudStore, faults: Faults, tmp_path: Path
 ) -> None:
     (tmp_path / "small").write_bytes(b"0123456789")
     (tmp_path / "large").write_bytes(b"0123456789" * MIB)
     for name, operation in (("small", "upload"), ("large", "chunk")):
-        faults.add(Fault("upload" if operation == "upload" else "chunk", name, altered=True))
+        for _ in range(3):
+            faults.add(Fault("upload" if operation == "upload" else "chunk", name, altered=True))
         with pytest.raises(TransientError, match=f"{name}: was damaged on its way"):
             store.put_file(name, tmp_path / name)
         assert store.stat(name) is None
