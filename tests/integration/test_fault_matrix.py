@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tests.support.fault_matrix import COMMANDS, KINDS, Matrix
+from tests.support.fault_commands import COMMANDS
+from tests.support.fault_matrix import KINDS, Matrix
 from tests.support.fault_table import MOST, tried
 
 # where a fault decides most: the write of current.json, a read of the lease, a listing

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.support.fault_matrix import COMMANDS, KINDS, Matrix
+from tests.support.fault_commands import COMMANDS
+from tests.support.fault_matrix import KINDS, Matrix
 
 MOST = 20  # points of a command and a kind: all requests of a command, a sample of a run's
 

@@ -2,8 +2,8 @@
 
 Every read is of one generation and verified by its CRC32C (a range of a generation has none), and
 made again if it arrives damaged. Every write and deletion carries its precondition, and an upload
-its CRC32C, so that a damaged one is refused, and sent again. Transient errors are
-retried with growing pauses; so is a write, since its precondition lets it take effect only once.
+its CRC32C, so that a damaged one is refused, and sent again. Transient errors are retried with
+growing pauses; so is a write, since its precondition lets it take effect only once.
 Importing this module imports Google's library: almanac.storage.opening does so when it is needed.
 See docs/decisions/0019-cloud-storage.md.
 """
