@@ -5,6 +5,8 @@ Idempotent, and inside the caller's transaction (semantics: Input database).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import apsw
 
 from almanac.database.catalog import describe, quoted, scalar
@@ -56,16 +58,19 @@ def migrate(
     return done
 
 
-def create_indexes(connection: apsw.Connection) -> list[str]:
+def create_indexes(connection: apsw.Connection, deferred: Sequence[str] = ()) -> list[str]:
     """Create the missing indexes of email_schedules; return what was done, in words.
 
-    Raises DatabaseError if two planned rows have the same identity.
+    deferred: statements that create those of other programs, which are there again then. Raises
+    DatabaseError if two planned rows have the same identity.
     """
     there = {str(i["name"]).lower() for i in indexes_of(connection, EMAIL_SCHEDULES.name)}
     cache = scalar(connection, "PRAGMA cache_size")
     connection.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
     done = []
     try:
+        for statement in deferred:
+            connection.execute(statement)
         for index in (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX, STATUS_INDEX):
             if index.name in there or (index is STATUS_INDEX and _has_status_index(connection)):
                 continue

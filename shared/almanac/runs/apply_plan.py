@@ -13,6 +13,7 @@ import pyarrow as pa
 from almanac.contact_ranges import ContactRange
 from almanac.database.changes import write_change
 from almanac.database.config_versions import record_config
+from almanac.database.deferred_indexes import drop_for_first_run
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.owners import owners
 from almanac.database.run_records import (
@@ -99,10 +100,12 @@ def write_run(
     totals = PlanTotals(balanced)
     writer = None
     migrations: list[str] = []
+    deferred: list[str] = []
     affected: list[Ids] = []
     if connection is not None:
         progress("migrate", 0, 1)
         migrations = migrate(connection, plan.context.legacy_instance, plan.timestamp)
+        deferred = drop_for_first_run(connection, len(balanced.placement.day))
         _write_changes(connection, plan)
         writer = ScheduleWriter(
             connection,
@@ -128,7 +131,7 @@ def write_run(
     summary = totals.summary(migrations)
     if connection is not None:
         progress("index", 0, 1)
-        summary.migrations += create_indexes(connection)
+        summary.migrations += create_indexes(connection, deferred)
         check_suppressed(connection, balanced, np.concatenate(affected) if affected else None)
         if plan.context.legacy_instance is not None:
             settle_new_targets(connection, plan.context.legacy_instance, plan.timestamp)

@@ -25,11 +25,11 @@ def address_checksums(emails: pa.ChunkedArray) -> Hashes:
 
 def shared_addresses(ids: Ids, addresses: Hashes) -> SharedAddresses:
     """Return the addresses that several contacts share, with the most shared as examples."""
-    keys, inverse, counts = np.unique(addresses, return_inverse=True, return_counts=True)
+    keys, counts = np.unique(addresses, return_counts=True)
     counts[keys == 0] = 0
     shared = np.flatnonzero(counts > 1)
     most = shared[np.argsort(-counts[shared], kind="stable")][:EXAMPLES]
-    examples = [np.sort(ids[inverse == key]).tolist() for key in most]
+    examples = [np.sort(ids[addresses == keys[key]]).tolist() for key in most]
     return SharedAddresses(
         addresses=len(shared),
         contacts=int(counts[shared].sum()),
