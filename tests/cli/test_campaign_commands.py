@@ -633,7 +633,7 @@ def test_the_cloud_does_what_the_command_asks_for(
     cloud = Cloud(folder)
     cloud.push(ORG, path)
     monkeypatch.setattr("almanac.commands.agency_arguments.open_store", lambda url: cloud.store)
-    monkeypatch.setattr("almanac.campaigns.apply.request_bus", lambda settings: cloud.bus)
+    monkeypatch.setattr("almanac.runs.file_change.request_bus", lambda settings: cloud.bus)
     assert told(*SET_STATES)["outcome"] == "published"
     cloud.run()
     after = cloud.pull(ORG)

@@ -8,8 +8,8 @@ import pwd
 import uuid
 from dataclasses import dataclass
 
+from almanac.messaging.planned_change import PlannedChange
 from almanac.names import check_event_id
-from almanac.runs.run_plan import PlannedChange
 
 Changes = dict[str, str | None]  # new values by field; None clears it
 

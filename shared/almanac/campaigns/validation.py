@@ -14,9 +14,9 @@ from almanac.campaigns.repository import Campaigns
 from almanac.database.catalog import Record
 from almanac.errors import RequestError
 from almanac.messaging.messages import CHANGE_FIELDS, CampaignChange, parse
+from almanac.messaging.planned_change import PlannedChange
 from almanac.planning.instance_fields import TYPE_DEFAULTS, overrides_of, type_fields
 from almanac.rules.states import USPS_STATES
-from almanac.runs.run_plan import PlannedChange
 
 _NAME_LENGTH = 200
 _TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from almanac.campaigns import edit, text
-from almanac.campaigns.apply import ApplyOptions, change_instance, change_type, replanner
 from almanac.campaigns.change_request import new_request
 from almanac.campaigns.model import ChangeResult
 from almanac.campaigns.queries import list_campaigns, show_campaign
@@ -38,6 +37,7 @@ from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.errors import InputError
 from almanac.organizations.agency_database import FileDatabase
+from almanac.runs.file_change import ApplyOptions, change_instance, change_type, replanner
 
 app = new_app(
     name="campaign",

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from almanac.campaigns.apply import ApplyOptions
 from almanac.campaigns.change_request import new_request
-from almanac.campaigns.removal import remove_instance, remove_targets
 from almanac.campaigns.text import print_removed
 from almanac.commands.agency_arguments import CampaignArguments, check_no_more, day_of
 from almanac.commands.arguments import read_ids
@@ -26,6 +24,8 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
+from almanac.runs.file_change import ApplyOptions
+from almanac.runs.file_removal import remove_instance, remove_targets
 
 Words = Annotated[
     list[str],

@@ -28,12 +28,13 @@ from almanac.database.writing import (
 )
 from almanac.errors import Corrupt, DatabaseError
 from almanac.frames import Ids, ScheduleRows
+from almanac.messaging.planned_change import PlannedChange
 from almanac.planning.campaigns import TARGET_STATUSES
 from almanac.progress import Progress
 from almanac.report.summary import RunSummary
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
 from almanac.runs.fragment_validation import judged
-from almanac.runs.run_plan import PlannedChange, RunPlan
+from almanac.runs.run_plan import RunPlan
 from almanac.runs.suppression_check import check_suppressed
 from almanac.runs.totals import PlanTotals
 from almanac.storage.store import ObjectStore

@@ -14,11 +14,12 @@ from pydantic import AwareDatetime
 from almanac.config import first_send_date
 from almanac.errors import NotFound, PreconditionFailed, RequestError
 from almanac.logs import get_log
+from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.runs.plan import PlanRequest
 from almanac.runs.results import RunResult, State, record_result, release_ended, result_of
-from almanac.runs.run_plan import PlannedChange, plan_or_none
+from almanac.runs.run_plan import plan_or_none
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json

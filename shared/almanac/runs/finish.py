@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from almanac.errors import Corrupt
 from almanac.logs import get_log
 from almanac.messaging.messages import CampaignChange, RunRequest, to_json
+from almanac.messaging.planned_change import PlannedChange
 from almanac.names import attempt_run_id, change_run_id, date_of_run
 from almanac.report.summary import RunSummary
 from almanac.runs.campaign_change import forget_change
@@ -26,7 +27,7 @@ from almanac.runs.results import (
     result_of,
     superseded_before,
 )
-from almanac.runs.run_plan import PlannedChange, RunPlan, plan_or_none
+from almanac.runs.run_plan import RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.history import committed_by

@@ -30,6 +30,7 @@ from almanac.database.undo.record import undoable
 from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
+from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, manual_run_id
 from almanac.organizations.recorded_config import parsed
 from almanac.organizations.snapshots import SnapshotRef, check_unchanged, reference_to
@@ -38,7 +39,7 @@ from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write, merge_run
 from almanac.runs.plan import PlanRequest, plan_run
-from almanac.runs.run_plan import PlannedChange, RequestOrigin, RunPlan
+from almanac.runs.run_plan import RequestOrigin, RunPlan
 from almanac.runs.services import Services
 from almanac.runs.tasks import ask_for_shards
 from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up

@@ -13,9 +13,10 @@ from almanac.config import Config, first_send_date
 from almanac.contact_ranges import ContactRange, cut, in_ranges
 from almanac.database.census import Census
 from almanac.errors import DatabaseError, PreconditionFailed
+from almanac.messaging.planned_change import PlannedChange
 from almanac.organizations.brief import no_usable_id, run_context_of
 from almanac.organizations.snapshots import SnapshotRef
-from almanac.runs.run_plan import PlannedChange, Reason, RequestOrigin, RunPlan, read_plan
+from almanac.runs.run_plan import Reason, RequestOrigin, RunPlan, read_plan
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.store import write_once

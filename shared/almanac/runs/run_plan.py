@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from almanac.config_values import VALID
 from almanac.contact_ranges import ContactRange
 from almanac.errors import Corrupt, RequestError
+from almanac.messaging.planned_change import PlannedChange
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.planning.brief import Instance, RunContext
 from almanac.storage import layout
@@ -30,17 +31,6 @@ class RequestOrigin(BaseModel):
     request_id: str
     requested_at: dt.datetime
     force: bool = False  # run again, also after a commit
-
-
-class PlannedChange(BaseModel):
-    """A campaign change that the run applies."""
-
-    model_config = ConfigDict(frozen=True)
-
-    event_id: str
-    campaign_instance_id: int
-    changes: dict[str, str | None]
-    changed_by: str | None = None
 
 
 class RunPlan(BaseModel):

@@ -11,6 +11,7 @@ from almanac.errors import ConfigError, RequestError
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import CampaignChange, RunRequest, parse, to_json
+from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, daily_run_id, manual_run_id
 from almanac.organizations.organizations import census_of, organizations, read_config, snapshot_of
 from almanac.organizations.snapshots import SnapshotRef
@@ -24,7 +25,7 @@ from almanac.runs.campaign_change import (
 from almanac.runs.finish import Ended, after_end, end_failed, take_lease
 from almanac.runs.plan import PlanRequest, plan_run
 from almanac.runs.results import attempt_at, is_final, result_of
-from almanac.runs.run_plan import PlannedChange, RequestOrigin, RunPlan, plan_or_none
+from almanac.runs.run_plan import RequestOrigin, RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.runs.tasks import publish_tasks
 from almanac.storage import layout

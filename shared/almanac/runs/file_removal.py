@@ -9,7 +9,6 @@ from pathlib import Path
 import apsw
 import numpy as np
 
-from almanac.campaigns.apply import ApplyOptions, replanner
 from almanac.campaigns.change_request import ChangeRequest
 from almanac.campaigns.model import Removed, Replanned
 from almanac.campaigns.repository import Campaigns
@@ -27,6 +26,7 @@ from almanac.organizations.agency_database import AgencyDatabase, Edit, FileData
 from almanac.planning.history import CAMPAIGN, classify, instance_named
 from almanac.progress import Progress
 from almanac.report.text import listed
+from almanac.runs.file_change import ApplyOptions, replanner
 from almanac.runs.local import RunOptions, run_file
 from almanac.schedule_status import PLANNED_STATUSES
 

@@ -21,13 +21,13 @@ from almanac.campaigns.edit import (
 from almanac.campaigns.model import ChangeResult, Replanned
 from almanac.campaigns.validation import campaign_change
 from almanac.config import Config
+from almanac.messaging.planned_change import PlannedChange
 from almanac.messaging.requests import Requested, publish_request, request_bus
 from almanac.messaging.topics import Topics
 from almanac.names import MAX_ID, change_run_id, check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.progress import Progress
 from almanac.runs.local import RunOptions, run_file
-from almanac.runs.run_plan import PlannedChange
 from almanac.settings import load_settings
 
 # Applies and plans changes; returns the fields of a result that say how.

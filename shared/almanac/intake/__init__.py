@@ -1,0 +1,1 @@
+"""What comes in between runs: events, the inbox, and how they are applied."""
