@@ -15,6 +15,7 @@ EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # At the longest: an as_of date, a word, an event id, and the number of a further attempt
 # after a tilde, which no event id contains.
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,159}")
+_UNIX = re.compile(r"([0-9]{10}(?:\.[0-9]+)?)|([0-9]{13})")  # seconds or milliseconds
 
 
 def _checked(kind: str, pattern: re.Pattern[str], text: str) -> str:
@@ -66,3 +67,22 @@ def date_of_run(run_id: str | None) -> dt.date | None:
         return dt.date.fromisoformat(match[0]) if match else None
     except ValueError:
         return None
+
+
+def time_of(text: str) -> dt.datetime:
+    """Return the time of a report: ISO 8601, with or without an offset, or Unix time.
+
+    Raise RequestError if the text is not one.
+    """
+    try:
+        if unix := _UNIX.fullmatch(text):
+            seconds = float(unix[1]) if unix[1] else int(unix[2]) / 1000
+            return dt.datetime.fromtimestamp(seconds, dt.UTC)
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise RequestError(
+            f"at: {text!r} is not a time; expected such as 2026-11-21T08:30:00-06:00"
+        ) from None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise RequestError(f"at: {text} is out of range")
+    return at

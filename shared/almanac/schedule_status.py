@@ -27,6 +27,10 @@ class Status(StrEnum):
 
 PLANNED_STATUSES = frozenset({Status.PRE_SCHEDULED, Status.SKIPPED})
 SENT_STATUSES = (Status.SENT, Status.DELIVERED)
+# marks that are no statuses: about a message that was delivered, so that its row does not change;
+# and one that makes a failed row PRE_SCHEDULED again
+COMPLAINT, RETRY = "complaint", "retry"
+MARKS = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT, RETRY)
 
 
 class SkipCode(Enum):

@@ -58,6 +58,16 @@ def first_problem_text(error: ValidationError) -> str:
     return f"{where}: {text}" if where else text
 
 
+def problems_by_item(error: ValidationError) -> dict[int, str]:
+    """Return what is wrong with the items of a list, the first problem of each by its index."""
+    problems: dict[int, str] = {}
+    for details in error.errors(include_url=False):
+        item, *keys = details["loc"]
+        where, text = ".".join(map(str, keys)), _in_words(details)
+        problems.setdefault(int(item), f"{where}: {text}" if where else text)
+    return problems
+
+
 def shown_value(value: object) -> str:
     """Return what was found as Python writes it, cut where it is long."""
     text = repr(value)

@@ -16,11 +16,11 @@ import pytest
 from almanac.commands.sending import retry_while_busy
 from almanac.database.sending import DELIVERIES
 from almanac.delivery.feedback import NEXT
-from almanac.delivery.feedback_file import STATUSES
 from almanac.delivery.hours import Moments
 from almanac.delivery.outbox import FIELDS
 from almanac.errors import DatabaseBusy
 from almanac.organizations.agency_database import FileDatabase
+from almanac.schedule_status import MARKS
 from almanac.storage.folder import FolderStore
 from almanac.storage.history import list_versions
 from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
@@ -417,20 +417,20 @@ def test_a_message_goes_from_claimed_to_its_end(small: Path) -> None:
 @pytest.mark.parametrize("now", [*NEXT, "skipped", "queued"])
 def test_a_row_goes_one_way_only(small: Path, now: str) -> None:
     sql = "INSERT INTO email_schedules (id, contact_id, email_type, scheduled_send_date, status) "
-    rows = dict(enumerate(STATUSES, start=100))
+    rows = dict(enumerate(MARKS, start=100))
     for row in rows:
         change(small, sql + "VALUES (?, 1, 'birthday', ?, ?)", row, f"2027-01-{row - 99}", now)
     found = marked(small, *({"id": row, "status": word} for row, word in rows.items()))
     allowed = {word for word in NEXT.get(now, ()) if word != "complaint"}
     about_it = {"complaint"} & ({"complaint"} if now in ("sent", "delivered", "bounced") else set())
     overtaken = {"sent"} if now in ("delivered", "bounced") else set()
-    same = ({now} & set(STATUSES)) | overtaken
+    same = ({now} & set(MARKS)) | overtaken
     assert found["changed"] == dict.fromkeys(sorted(allowed | about_it), 1)
     assert found["unchanged"] == len(same)
     assert {rows[each["id"]] for each in found["refused"]} == (
-        set(STATUSES) - allowed - about_it - same
+        set(MARKS) - allowed - about_it - same
     )
-    expected = [word if word in allowed else now for word in STATUSES]
+    expected = [word if word in allowed else now for word in MARKS]
     assert [status(small, row) for row in rows] == expected
 
 
@@ -500,7 +500,7 @@ def test_unusable_lines_are_refused_with_why_and_the_others_taken(small: Path) -
     assert rejected == [
         "line,rejected_because,id,status,at,reason",
         "3,id: 'x' is not the id of a row,x,sent,,",
-        f"4,\"status: 'gone' is not one of {', '.join(STATUSES)}\",12,gone,,",
+        f"4,\"status: 'gone' is not one of {', '.join(MARKS)}\",12,gone,,",
         "5,at: '8:31' is not a time; expected such as 2026-11-21T08:30:00-06:00,12,sent,8:31,",
         '6,"no such row: a run has removed it, or it never existed",99,failed,,no',
         "8,at: 0001-01-01 is out of range,13,sent,0001-01-01,",
@@ -679,6 +679,6 @@ def test_the_page_lists_every_field_status_and_column() -> None:
         for part in re.split(r"^## What `(?:due|mark)` \w+$", DOC, flags=re.MULTILINE)[1:]
     )
     assert given == list(FIELDS)
-    assert set(STATUSES) <= set(taken)
+    assert set(MARKS) <= set(taken)
     for column in DELIVERIES.columns:
         assert f"`{column.name}`" in DOC

@@ -9,9 +9,8 @@ import apsw
 
 from almanac.database.catalog import as_text, scalar
 from almanac.database.schema import COMMITTED, IDENTIFIED, PLANNED
-from almanac.database.sending import RETRY
 from almanac.database.sql import civil_date, columns_of
-from almanac.schedule_status import Status
+from almanac.schedule_status import RETRY, Status
 
 _EVENT = ("event_year", "event_month", "event_day")
 

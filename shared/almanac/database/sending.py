@@ -23,7 +23,7 @@ from almanac.database.migrations import complete
 from almanac.database.schema import EMAIL_SCHEDULES, PRE_SCHEDULED, STATUS_INDEX, Column, Table
 from almanac.database.sql import Columns, civil_date, columns_of
 from almanac.frames import Ids
-from almanac.schedule_status import Status
+from almanac.schedule_status import RETRY, Status
 
 DELIVERIES = Table(
     "message_deliveries",
@@ -40,7 +40,6 @@ DELIVERIES = Table(
 _DELIVERIES_INDEX = (
     "CREATE INDEX IF NOT EXISTS almanac_deliveries ON message_deliveries (schedule_id)"
 )
-RETRY = "retry"  # a mark that makes a failed row PRE_SCHEDULED again
 _RETRIES_INDEX = (
     "CREATE INDEX IF NOT EXISTS almanac_retries ON message_deliveries (schedule_id) "
     f"WHERE status = '{RETRY}'"

@@ -18,12 +18,12 @@ from almanac.config import Config
 from almanac.csv_input.rejects import Rejects
 from almanac.database import sending, suppressions
 from almanac.database.retries import marks_until_retry, retried
-from almanac.database.sending import RETRY, DeliveryRow, RowState
+from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
-from almanac.delivery.feedback_file import COMPLAINT, DeliveryMark, ParsedMarks, RefusedLine
+from almanac.delivery.feedback_file import DeliveryMark, ParsedMarks, RefusedLine
 from almanac.delivery.retry import Retries
 from almanac.errors import RequestError
-from almanac.schedule_status import SENT_STATUSES, Status
+from almanac.schedule_status import COMPLAINT, RETRY, SENT_STATUSES, Status
 
 _ENDS = {Status.DELIVERED, Status.FAILED, Status.BOUNCED}
 # the statuses that may follow each status

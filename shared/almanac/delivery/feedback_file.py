@@ -16,10 +16,9 @@ from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, Problem, at_most
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
 from almanac.csv_input.text import Encoding, Lines
-from almanac.database.sending import RETRY
 from almanac.errors import InputError, RequestError
-from almanac.names import FIRST_YEAR, LAST_YEAR, MAX_ID
-from almanac.schedule_status import PLANNED_STATUSES, Status
+from almanac.names import MAX_ID, time_of
+from almanac.schedule_status import MARKS
 
 COLUMNS = ImportColumns(
     (
@@ -34,12 +33,9 @@ COLUMNS = ImportColumns(
     ),
     required=("id", "status"),
 )
-COMPLAINT = "complaint"  # about a message that was delivered, so it does not change the row
-STATUSES = (*(each.value for each in Status if each not in PLANNED_STATUSES), COMPLAINT, RETRY)
 
 MAX_ARRAY = 256 << 20  # bytes of a JSON array, which is held in memory
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-_UNIX = re.compile(r"([0-9]{10}(?:\.[0-9]+)?)|([0-9]{13})")  # seconds or milliseconds
 _BLANKS = re.compile(r"\s*")
 _Line = tuple[CsvRow, dict[str, Any]]  # and its values by column
 
@@ -191,8 +187,8 @@ def _mark(
     row_id, status = _integer(values.get("id")), _text(values.get("status")).lower()
     if row_id is None:
         raise RequestError(f"id: {_text(values.get('id'))!r} is not the id of a row")
-    if status not in STATUSES:
-        raise RequestError(f"status: {status!r} is not one of {', '.join(STATUSES)}")
+    if status not in MARKS:
+        raise RequestError(f"status: {status!r} is not one of {', '.join(MARKS)}")
     contact = _integer(values.get("contact_id"))
     if contact is None and _text(values.get("contact_id")):
         raise RequestError(f"contact_id: {_text(values['contact_id'])!r} is not an id")
@@ -212,17 +208,7 @@ def _mark(
 def _time(text: str, zone: ZoneInfo, now: dt.datetime) -> dt.datetime:
     if not text:
         return now
-    try:
-        if unix := _UNIX.fullmatch(text):
-            seconds = float(unix[1]) if unix[1] else int(unix[2]) / 1000
-            return dt.datetime.fromtimestamp(seconds, dt.UTC)
-        at = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise RequestError(
-            f"at: {text!r} is not a time; expected such as 2026-11-21T08:30:00-06:00"
-        ) from None
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise RequestError(f"at: {text} is out of range")
+    at = time_of(text)
     return at if at.tzinfo is not None else at.replace(tzinfo=zone)
 
 

@@ -1,4 +1,4 @@
-"""A campaign change as runs apply it: what is left of the message once its organization is known."""
+"""A campaign change as runs apply it: the message without its organization."""
 
 from __future__ import annotations
 

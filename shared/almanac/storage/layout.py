@@ -135,6 +135,17 @@ def change(org: str, event_id: str) -> str:
     return f"{changes(org)}{check_event_id(event_id)}.json"
 
 
+def inbox(org: str) -> str:
+    """Return the prefix of the events that wait for a run, with the slash."""
+    return f"{organization(org)}inbox/"
+
+
+def inbox_object(org: str, time: dt.datetime, event_id: str) -> str:
+    """Return the name of a batch of events, by the first of them; the names sort by its time."""
+    stamp = time.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{inbox(org)}{stamp}-{check_event_id(event_id)}.json"
+
+
 def rejected(date: dt.date, message_id: str) -> str:
     """Return the name of a rejected message's record; the id is untrusted input."""
     safe = re.sub(r"[^A-Za-z0-9_-]", "_", message_id)[:128] or "_"

@@ -1,0 +1,162 @@
+"""Absorb events: apply what waits to a database, each event once, in one transaction.
+
+Kinds are applied one after the other, so that what an entry refers to is there whatever order it
+came in: contacts, campaigns and targets, then what happened to them. Within a kind entries are
+applied by publish time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import apsw
+import numpy as np
+
+from almanac.config import Config
+from almanac.database import intake_log
+from almanac.database.intake_log import LoggedEvent
+from almanac.errors import RequestError
+from almanac.frames import Ids
+from almanac.intake.applied import Absorption, Applied, Applier, utc_text
+from almanac.intake.entries import IntakeEntry
+from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
+from almanac.intake.inbox import Received, in_order
+from almanac.json_text import json_text
+
+ALL = frozenset(EVENTS)
+# in the order in which they are applied; events of a kind that is missing here wait
+APPLIERS: Mapping[str, Applier] = {}
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """What became of events."""
+
+    events: Mapping[str, int]  # that were applied, by kind
+    entries: Mapping[str, int]  # of them, those that were valid, by kind
+    refused: int  # entries; an event that is refused as a whole counts as one
+    event_ids: frozenset[str]  # of the given events, those that the database has now
+    committed: int = 0  # planned rows that became rows of the sender, less the other way
+    pre_scheduled: int = 0  # pre-scheduled rows that there are fewer now
+    contacts_added: int = 0
+    # whose plan events with `replan` may change, and the campaigns that they define
+    replan_contacts: Ids = field(default_factory=lambda: np.empty(0, np.int64))
+    changed_instances: Ids = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def absorb(
+    connection: apsw.Connection,
+    received: Sequence[Received],
+    config: Config,
+    now: dt.datetime,
+    applied_by: str,
+    *,
+    kinds: Collection[str] = ALL,
+) -> Absorbed:
+    """Apply events of some kinds, inside the caller's transaction, and log them.
+
+    An event that the database has is left out, and so is one of another kind, which waits. A wrong
+    entry is refused and logged with the reason; what is wrong with an event never raises.
+    """
+    intake_log.prepare(connection)
+    known = intake_log.logged(connection, {each.event_id for each in received})
+    taken: list[_Taken] = []
+    for each in in_order(received):
+        if each.kind not in kinds or each.kind not in APPLIERS:
+            continue
+        digest, digests = _digest(each), known.setdefault(each.event_id, set())
+        if digest not in digests:
+            taken.append(_Taken(each, digest, another_has_its_id=bool(digests)))
+            digests.add(digest)
+    valid = [each for each in taken if each.event is not None]
+    absorption = Absorption(
+        config, now, applied_by, [(each.received, each.event) for each in valid if each.event]
+    )
+    entries: dict[str, list[tuple[int, Any]]] = {}
+    for number, one in enumerate(valid):
+        found = ((number * MAX_ENTRIES + index, entry) for index, entry in one.entries)
+        entries.setdefault(one.received.kind, []).extend(found)
+    results = {
+        kind: apply(connection, entries[kind], absorption)
+        for kind, apply in APPLIERS.items()
+        if entries.get(kind)
+    }
+    for result in results.values():
+        for refused in result.refused:
+            number, index = divmod(refused.index or 0, MAX_ENTRIES)
+            valid[number].refused.append(RefusedEntry(index, refused.why))
+    intake_log.record(connection, (each.logged(absorption) for each in taken))
+    return _absorbed(taken, list(results.values()), absorption, frozenset(known))
+
+
+class _Taken:
+    """An event that is applied now, or refused as a whole."""
+
+    def __init__(self, received: Received, digest: str, *, another_has_its_id: bool) -> None:
+        self.received, self.digest = received, digest
+        self.event: IntakeEvent | None = None
+        self.entries: list[tuple[int, IntakeEntry]] = []
+        self.refused: list[RefusedEntry] = []
+        try:
+            if another_has_its_id:
+                raise RequestError("event_id: an event with other content has it already")
+            self.event = received.parsed()
+            self.entries, self.refused = entries_of(self.event)
+        except RequestError as error:
+            self.refused = [RefusedEntry(None, str(error))]
+
+    def logged(self, absorption: Absorption) -> LoggedEvent:
+        """Return the row of intake_log."""
+        refused = sorted(self.refused, key=lambda each: each.index or 0)
+        return LoggedEvent(
+            event_id=self.received.event_id,
+            kind=self.received.kind,
+            digest=self.digest,
+            received=utc_text(self.received.received),
+            applied_at=absorption.timestamp,
+            applied_by=absorption.applied_by,
+            entries=len(self.event.entries) if self.event else 0,
+            refused=json_text([asdict(each) for each in refused]) if refused else "",
+        )
+
+
+def _digest(received: Received) -> str:
+    content = json.dumps([received.kind, received.event], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _absorbed(
+    taken: Sequence[_Taken],
+    results: Sequence[Applied],
+    absorption: Absorption,
+    event_ids: frozenset[str],
+) -> Absorbed:
+    events, entries = Counter[str](), Counter[str]()
+    for each in taken:
+        if each.event is not None:
+            events[each.received.kind] += 1
+            entries[each.received.kind] += len(each.event.entries) - len(each.refused)
+    return Absorbed(
+        events=events,
+        entries=entries,
+        refused=sum(len(each.refused) for each in taken),
+        event_ids=event_ids,
+        committed=sum(each.committed for each in results),
+        pre_scheduled=sum(each.pre_scheduled for each in results),
+        contacts_added=sum(each.contacts_added for each in results),
+        replan_contacts=_replanned([each.affected for each in results], absorption),
+        changed_instances=_replanned([each.instances for each in results], absorption),
+    )
+
+
+def _replanned(pairs: Sequence[Ids], absorption: Absorption) -> Ids:
+    """Return the ids, ascending, that entries of events with `replan` affect."""
+    found = np.concatenate([np.empty((0, 2), np.int64), *pairs])
+    replan = np.array([event.replan for _, event in absorption.events], bool)
+    return np.unique(found[replan[found[:, 0] // MAX_ENTRIES], 1])
