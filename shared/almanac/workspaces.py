@@ -15,34 +15,53 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PREFIX = "almanac-"
-_UNLOCKED = ".almanac-new-"  # until it is locked: nothing here ever removes such a folder
+_UNLOCKED = ".almanac-new-"  # until it is locked: who loses such a folder makes another
 _LOCK = ".lock"
 
 
 @contextmanager
-def workspace() -> Iterator[Path]:
-    """Make a private temporary folder, after removing those of killed processes; remove it."""
+def workspace(parent: Path | None = None) -> Iterator[Path]:
+    """Make a private temporary folder, after removing those of killed processes; remove it.
+
+    parent: by default the system's temporary folder.
+    """
+    parent = parent or Path(tempfile.gettempdir())
     with suppress(OSError):  # the temporary folder need not be readable
-        _remove_abandoned(Path(tempfile.gettempdir()))
-    made = Path(tempfile.mkdtemp(prefix=_UNLOCKED))
-    folder = made.with_name(_PREFIX + made.name.removeprefix(_UNLOCKED))
-    lock = os.open(made / _LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        _remove_abandoned(parent)
+    folder, lock = _new_folder(parent)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made.rename(folder)
         yield folder
     finally:
         _remove(folder)
         os.close(lock)
 
 
+def _new_folder(parent: Path) -> tuple[Path, int]:
+    """Return a folder, and its lock that this process holds."""
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=parent))
+        folder = made.with_name(_PREFIX + made.name.removeprefix(_UNLOCKED))
+        with suppress(FileNotFoundError):  # another process took it for abandoned
+            lock = os.open(made / _LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                made.rename(folder)
+            except BaseException:
+                os.close(lock)
+                raise
+            return folder, lock
+
+
 def _remove_abandoned(parent: Path) -> None:
     with os.scandir(parent) as entries:
-        found = [each for each in entries if each.name.startswith(_PREFIX)]
+        found = [each for each in entries if each.name.startswith((_PREFIX, _UNLOCKED))]
     for each in found:
         with suppress(OSError):
             own = each.stat(follow_symlinks=False).st_uid == os.getuid()
             if own and each.is_dir(follow_symlinks=False):
+                if each.name.startswith(_UNLOCKED):
+                    with suppress(OSError):
+                        os.rmdir(each.path)  # killed before it had a lock file
                 _remove_if_unlocked(Path(each.path))
 
 

@@ -455,7 +455,7 @@ def test_a_database_that_is_not_what_the_run_says_is_not_published(
 
     def meanwhile(step: str, done: int, total: int) -> None:
         if (step, done) == ("check", 0):
-            (path,) = cloud.folder.glob("merge-*/database.sqlite3")
+            (path,) = cloud.folder.glob("almanac-*/database.sqlite3")
             spoil(path)
             spoilt.append(path)
 
@@ -468,7 +468,7 @@ def test_a_database_that_is_not_what_the_run_says_is_not_published(
     assert any(word in (result.reason or "") for word in reason.split("|")), result.reason
     assert list_versions(cloud.store, ORG) == versions
     assert cloud.store.stat(layout.lease(ORG)) is None
-    assert not list(cloud.folder.glob("merge-*"))
+    assert not list(cloud.folder.glob("almanac-*"))
 
 
 def test_a_database_that_lost_rows_of_the_sender_is_not_published(cloud: Cloud) -> None:

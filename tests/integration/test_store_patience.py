@@ -84,6 +84,25 @@ def test_a_lease_that_is_not_released_is_a_warning_beside_the_result(
     assert sum(pauses) < 61
 
 
+@pytest.mark.parametrize("times", [1, ALWAYS])
+def test_a_lease_that_arrives_damaged_when_it_is_released_changes_no_result(
+    store: CloudStore, faults: Faults, tmp_path: Path, times: int
+) -> None:
+    def damage() -> None:
+        faults.add(Fault("media", layout.lease(ORG), altered=True, times=times))
+
+    pushed(tmp_path, 2)
+    faults.add(Fault("upload", layout.current(ORG), afterwards=damage))
+    answer = almanac("store", "rollback", ORG, 1)
+    assert (answer.code, answer.out) == (
+        0,
+        "Organization 206: version 1 is current again, in place of 2.\n",
+    )
+    warned = "Warning: organization 206: the lease was not released (" in answer.err
+    assert warned == (times > 1) == (store.stat(layout.lease(ORG)) is not None)
+    assert answer.err.count("\n") == warned
+
+
 def test_an_error_stays_the_error_when_the_lease_is_not_released(
     store: CloudStore, faults: Faults, tmp_path: Path
 ) -> None:

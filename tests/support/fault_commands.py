@@ -59,6 +59,7 @@ class Command:
     configures: bool = False
     empty: bool = False  # the store has nothing before
     leaves: bool = False  # it may leave the version of another writer, who came before it
+    takes_back: bool = False  # the version that is current, whose it is; it names that one
 
 
 def _steps(files: Files, bucket: Bucket, message: Message) -> Answer:
@@ -140,7 +141,7 @@ COMMANDS: dict[str, Command] = {
     "store versions": Command(_cli("store", "versions", ORG, where=())),
     "store status": Command(_cli("store", "status", ORG, where=())),
     "store rollback": Command(_cli("store", "rollback", ORG, 2, where=()), _WITHOUT, leaves=True),
-    "undo": Command(_cli("undo"), _WITHOUT),
+    "undo": Command(_cli("undo"), _WITHOUT, takes_back=True),
     "due": Command(_cli("due", "--on", TODAY)),
     "day": Command(_cli("day")),
     "explain": Command(_cli("explain", "--contact", 1)),

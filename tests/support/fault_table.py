@@ -5,6 +5,7 @@ A cell is the number of points tried, with the number of those that failed befor
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -49,4 +50,6 @@ def main(commands: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", nargs="*", choices=[[], *COMMANDS], help="by default all")
+    main(parser.parse_args().command)

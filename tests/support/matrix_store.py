@@ -63,6 +63,7 @@ class Bucket:
     def __init__(self, emulator: StorageEmulator, name: str) -> None:
         self.name = name
         self.url = f"gs://{name}"
+        self.run_of_other = ""  # of the version that another writer has published
         self._emulator = emulator
         self._objects = emulator._buckets._buckets[name]  # no requests: they would cost most
 
@@ -94,7 +95,7 @@ class Bucket:
         return CloudStore(self.name, client=self._emulator.client(), first_pause=0.005)
 
     def publish_other(self) -> None:
-        """Act as another writer, who suppresses somebody."""
+        """Act as another writer, who suppresses an address."""
         store = self.store()
         there = current(store, ORG)
         if there is None:
@@ -106,8 +107,9 @@ class Bucket:
             connection.execute("INSERT INTO suppressions(email) VALUES (?)", (OTHER,))
             connection.close()
             now = dt.datetime.now(dt.UTC)
-            run_id = f"push-{now:%Y%m%dT%H%M%SZ}-{next(_NUMBERS):06x}"
-            publish(store, ORG, copy, NewVersion(run_id=run_id, parent=there, as_of=TODAY, now=now))
+            run = f"push-{now:%Y%m%dT%H%M%SZ}-{next(_NUMBERS):06x}"
+            publish(store, ORG, copy, NewVersion(run_id=run, parent=there, as_of=TODAY, now=now))
+            self.run_of_other = run
 
     def configure_other(self) -> None:
         """Act as another writer, who adds a line to the configuration."""

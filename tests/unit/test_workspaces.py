@@ -43,3 +43,29 @@ def test_the_folder_of_a_killed_process_is_removed_and_that_of_a_live_one_stays(
     with workspace() as own:
         assert {own, foreign} == set(tmp_path.iterdir())
     assert [foreign] == list(tmp_path.iterdir())
+
+
+def test_what_a_process_left_that_was_killed_before_it_had_the_lock_is_removed(
+    tmp_path: Path,
+) -> None:
+    for name in (".almanac-new-empty", ".almanac-new-begun"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".almanac-new-begun" / ".lock").touch()
+    with workspace(tmp_path) as own:
+        assert [own] == list(tmp_path.iterdir())
+
+
+def test_who_loses_a_folder_before_it_has_the_lock_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, made = tempfile.mkdtemp, list[str]()
+
+    def robbed(**given: str) -> str:
+        made.append(make(**given))
+        if len(made) == 1:
+            Path(made[0]).rmdir()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", robbed)
+    with workspace(tmp_path) as own:
+        assert own.name.removeprefix("almanac-") == Path(made[1]).name.removeprefix(".almanac-new-")

@@ -6,9 +6,7 @@ acknowledged.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from almanac.errors import RequestError
 from almanac.logs import bound, get_log
@@ -24,6 +22,7 @@ from almanac.runs.services import Services
 from almanac.runs.shard import run_shard
 from almanac.runs.start import change_campaign, orchestrate
 from almanac.runs.tasks import announce
+from almanac.workspaces import workspace
 
 Handler = Callable[[Services, Delivery], None]
 
@@ -82,8 +81,8 @@ def _merge(services: Services, delivery: Delivery) -> None:
         if services.merge_job is not None:
             hand_over(services, plan, done.shard, services.merge_job)
             return
-        with tempfile.TemporaryDirectory(dir=services.workspace, prefix="merge-") as folder:
-            merge(services, plan, done.shard, Path(folder))
+        with workspace(services.workspace) as folder:
+            merge(services, plan, done.shard, folder)
 
 
 HANDLERS: Mapping[str, Handler] = {

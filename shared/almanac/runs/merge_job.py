@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from almanac.errors import InputError, OutcomeUnknown, TransientError
@@ -26,6 +24,7 @@ from almanac.runs.merge import claim_if_due, merge
 from almanac.runs.results import result_of
 from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.runs.services import Job, Services
+from almanac.workspaces import workspace
 
 
 class Merging(TransientError):
@@ -57,8 +56,8 @@ def merge_as(services: Services, org_id: str, run_id: str, holder: str) -> None:
     if (result := result_of(services.store, org_id, run_id)) is not None:
         after_end(services, plan, result)
         return
-    with tempfile.TemporaryDirectory(dir=services.workspace, prefix="merge-") as folder:
-        merge(services, plan, 0, Path(folder))
+    with workspace(services.workspace) as folder:
+        merge(services, plan, 0, folder)
 
 
 def main(arguments: Sequence[str]) -> int:

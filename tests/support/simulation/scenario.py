@@ -135,7 +135,7 @@ class Scenario:
         return self.send("orchestrator", request)
 
     def send_something(self) -> None:
-        """One thing that somebody may ask for."""
+        """One thing that may be asked for."""
         org = self.random.choice(self.orgs)
         kind = self.random.choices(
             ("daily of all", "daily", "manual", "force", "change", "change again", "poison"),

@@ -154,7 +154,7 @@ class Year:
         options = self._options(day, late, scope)
 
         def progress(step: str, done: int, total: int) -> None:
-            """In the middle of it somebody else may write: then the run has to look again."""
+            """In the middle of it another program may write: then the run has to look again."""
             nonlocal found
             if (step, done) == ("balance", 1) and intruder.pop():
                 self.happened["runs disturbed"] += 1
