@@ -59,14 +59,17 @@ def _remove_abandoned(parent: Path) -> None:
         with suppress(OSError):
             own = each.stat(follow_symlinks=False).st_uid == os.getuid()
             if own and each.is_dir(follow_symlinks=False):
-                if each.name.startswith(_UNLOCKED):
-                    with suppress(OSError):
-                        os.rmdir(each.path)  # killed before it had a lock file
                 _remove_if_unlocked(Path(each.path))
 
 
 def _remove_if_unlocked(folder: Path) -> None:
-    """Remove the folder; raise OSError if it has no lock file or a process holds it."""
+    """Remove the folder; raise OSError if it has no lock file or a process holds it.
+
+    Without one its process was killed at once: it goes if it is empty.
+    """
+    if folder.name.startswith(_UNLOCKED):
+        with suppress(OSError):
+            folder.rmdir()
     lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -51,5 +51,8 @@ def main(commands: list[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", nargs="*", choices=[[], *COMMANDS], help="by default all")
-    main(parser.parse_args().command)
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help=", ".join(COMMANDS))
+    given = parser.parse_args().command
+    if unknown := set(given) - set(COMMANDS):
+        parser.error(f"no such command: {', '.join(sorted(unknown))}")
+    main(given)
