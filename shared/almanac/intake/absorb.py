@@ -43,7 +43,7 @@ class Absorbed:
     refused: int  # entries; an event that is refused as a whole counts as one
     event_ids: frozenset[str]  # of the given events, those that the database has now
     committed: int = 0  # planned rows that became rows of the sender, less the other way
-    pre_scheduled: int = 0  # pre-scheduled rows that there are fewer now
+    pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now
     contacts_added: int = 0
     # whose plan events with `replan` may change, and the campaigns that they define
     replan_contacts: Ids = field(default_factory=lambda: np.empty(0, np.int64))

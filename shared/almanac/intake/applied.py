@@ -67,7 +67,7 @@ class Applied:
     instances: Ids = field(default_factory=lambda: np.empty((0, 2), np.int64))
     contacts_added: int = 0
     committed: int = 0  # planned rows that became rows of the sender, less the other way
-    pre_scheduled: int = 0  # pre-scheduled rows that there are fewer now
+    pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now
 
 
 # applies the entries of a kind by publish time, inside the caller's transaction

@@ -58,7 +58,7 @@ class Suppressions(IntakeEvent):
     """To whom nothing is to be sent, and where that ends."""
 
 
-class Contacts(IntakeEvent):
+class ContactChanges(IntakeEvent):
     """Contacts that are new or changed."""
 
 
@@ -74,7 +74,7 @@ EVENTS: Mapping[str, type[IntakeEvent]] = {
     "deliveries": Deliveries,
     "activity": Activity,
     "suppressions": Suppressions,
-    "contacts": Contacts,
+    "contacts": ContactChanges,
     "targets": CampaignTargets,
     "campaigns": CampaignDefine,
 }
