@@ -94,6 +94,7 @@ class ChangedPages:
         self.page_bytes = _page_bytes(header)
         self.size = self.kept = base.size
         self._slots: dict[int, int] = {}  # by number of the page, from 0: its place in the file
+        self._used = 0  # places; that of a page that was cut off is not used again
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
 
     def read(self, start: int, length: int) -> bytes:
@@ -120,14 +121,16 @@ class ChangedPages:
             raise DatabaseError(f"{len(data)} bytes were written at {start}, which are no page")
         if number == 0:
             data = data[: _MODES.start] + self._modes + data[_MODES.stop :]
-        slot = self._slots.setdefault(number, len(self._slots))
+        if number not in self._slots:
+            self._slots[number] = self._used
+            self._used += 1
+        slot = self._slots[number]
         os.pwrite(self._file.fileno(), data, slot * self.page_bytes)
         self.size = max(self.size, start + self.page_bytes)
 
     def truncate(self, size: int) -> None:
         """Cut the database to the size, or extend it by zeros."""
         for number in [each for each in self._slots if each * self.page_bytes >= size]:
-            # its place in the file is not used again
             del self._slots[number]
         self.kept = min(self.kept, size)
         self.size = size
