@@ -91,7 +91,7 @@ def test_a_view_holds_what_a_file_would_hold(tmp_path: Path, seed: int) -> None:
     base = path.read_bytes()
     connection = apsw.Connection(str(real))
     # what is left in free pages depends on it
-    connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF").fetchall()
     with (
         FileBytes(path) as file,
         changed_view(path, file if seed % 2 else in_blocks(path), tmp_path) as view,

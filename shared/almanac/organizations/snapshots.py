@@ -14,12 +14,17 @@ from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
+from almanac.organizations.changed_snapshots import PatchedRanges, read_change
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectInfo, ObjectStore, stat_expecting
 
 
 class SnapshotRef(BaseModel):
-    """The database that a run plans on: one generation of one object, or a private file."""
+    """The database that a run plans on: one generation of one object, or a private file.
+
+    absorbed: the document of pages that the run has changed in it before planning, if any
+    (`changed_snapshots`); the rest is of the database without them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,6 +34,7 @@ class SnapshotRef(BaseModel):
     crc32c: str
     version: int
     pointer: int  # generation of current.json that names the version
+    absorbed: str | None = None
 
 
 class Snapshots(Protocol):
@@ -88,7 +94,7 @@ class RangedSnapshots:
     @contextmanager
     def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
         """See `Snapshots`."""
-        version = self._version(located(self._store, ref))
+        version = self._version(located(self._store, ref), ref.absorbed)
         snapshot = version.take()
         try:
             yield snapshot
@@ -104,13 +110,14 @@ class RangedSnapshots:
         if version is not None:
             version.retire()
 
-    def _version(self, database: ObjectInfo) -> _Version:
+    def _version(self, database: ObjectInfo, absorbed: str | None) -> _Version:
         """Return the version, from now on the latest; close the one before with its last reader."""
         with self._lock:
             latest = self._latest
-            if latest is not None and latest.is_of(database):
+            if latest is not None and latest.is_of(database, absorbed):
                 return latest
-            version = _Version(self._store, database, self._cache_bytes)
+            # within the lock: who waits for it most often wants the same version
+            version = _Version(self._store, database, absorbed, self._cache_bytes)
             self._latest = version
         if latest is not None:
             latest.retire()
@@ -118,19 +125,26 @@ class RangedSnapshots:
 
 
 class _Version:
-    """One generation of an object: its blocks, and its idle snapshots."""
+    """One generation of an object and a run's changed pages: blocks, and idle snapshots."""
 
-    def __init__(self, store: ObjectStore, database: ObjectInfo, cache_bytes: int) -> None:
-        self._database = database
-        self._ranges = VerifiedRanges(store, database)
-        self._blocks = Blocks(database.name, database.size, self._fetch, cache_bytes=cache_bytes)
+    def __init__(
+        self, store: ObjectStore, database: ObjectInfo, absorbed: str | None, cache_bytes: int
+    ) -> None:
+        self._database, self._absorbed = database, absorbed
+        self._ranges: VerifiedRanges | PatchedRanges = VerifiedRanges(store, database)
+        size = database.size
+        if absorbed is not None:
+            change = read_change(store, absorbed)
+            self._ranges = PatchedRanges(store, database, change, cache_bytes // 4)
+            size = change.size
+        self._blocks = Blocks(database.name, size, self._fetch, cache_bytes=cache_bytes)
         self._lock = threading.Lock()
         self._idle: list[Snapshot] = []
         self._retired = False
 
-    def is_of(self, database: ObjectInfo) -> bool:
+    def is_of(self, database: ObjectInfo, absorbed: str | None) -> bool:
         """Return whether it is that generation, and no reader has found it gone."""
-        return database == self._database and not self._retired
+        return (database, absorbed) == (self._database, self._absorbed) and not self._retired
 
     def take(self) -> Snapshot:
         """Return a snapshot for one reader, the one used last if any is idle; its traffic is 0."""

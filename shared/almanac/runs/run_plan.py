@@ -59,6 +59,8 @@ class RunPlan(BaseModel):
     def fragment_mark(self, shard: int) -> str:
         """Return the mark of a shard's fragment, which no fragment of another run or shard has."""
         snapshot = f"{self.snapshot.generation} {self.snapshot.crc32c}"
+        if self.snapshot.absorbed is not None:
+            snapshot += f" {self.snapshot.absorbed}"
         return f"{self.org_id} {self.run_id} {shard} {snapshot} {self.started_at.isoformat()}"
 
     @property

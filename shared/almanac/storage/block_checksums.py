@@ -68,15 +68,18 @@ class VerifiedRanges:
 
     Each range begins where a block does, and ends so or at the end of the database. A range that
     arrives damaged is read again. Databases of versions that an older program published have no
-    checksums beside them: of their ranges only the length is verified.
+    checksums beside them: of their ranges only the length is verified. checksums: if the caller
+    has them.
     """
 
-    def __init__(self, store: ObjectStore, database: ObjectInfo) -> None:
+    def __init__(
+        self, store: ObjectStore, database: ObjectInfo, checksums: BlockChecksums | None = None
+    ) -> None:
         self._store = store
         self._database = database
         self._lock = threading.Lock()
-        self._checksums: BlockChecksums | None = None
-        self._loaded = False
+        self._checksums = checksums
+        self._loaded = checksums is not None
 
     def read(self, start: int, length: int) -> bytes:
         """Return bytes [start, start + length); raise what the store's read_range raises."""

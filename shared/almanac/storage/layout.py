@@ -126,6 +126,21 @@ def result(org: str, run_id: str) -> str:
     return f"{run(org, run_id)}{RESULT}"
 
 
+def absorbed(run: str, digest: str) -> str:
+    """Return the name of the document of a run's changed pages; run: its prefix."""
+    return f"{run}absorbed-{digest}.json"
+
+
+def absorbed_pages(name: str) -> str:
+    """Return the name of the changed pages, an object beside their document."""
+    return f"{name.removesuffix('.json')}.pages"
+
+
+def absorbed_changes(name: str) -> str:
+    """Return the name of the change set of what was absorbed, beside the document of its pages."""
+    return f"{name.removesuffix('.json')}.sqlite3-changeset"
+
+
 def changes(org: str) -> str:
     """Return the prefix of the campaign changes that wait for a run, with the slash."""
     return f"{organization(org)}changes/"
