@@ -28,6 +28,11 @@ class ChangeRequest:
         """Return the time as SQLite's CURRENT_TIMESTAMP writes it."""
         return self.now.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
+    @property
+    def times(self) -> dict[str, str]:
+        """Return the columns of time of a row that it adds."""
+        return {"created_at": self.timestamp, "updated_at": self.timestamp}
+
     def change(self, instance: int, changes: Changes) -> PlannedChange:
         """Return the change of an instance as a run applies it."""
         return PlannedChange(

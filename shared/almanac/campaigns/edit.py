@@ -46,7 +46,7 @@ def preview_instance_change(
     with agency.open(steady=False) as source, map_errors(source.path):
         found = Campaigns.read(source.connection)
         row = found.instance(which)
-        wanted = _validated(row, changes, request)
+        wanted = validated_change(row, changes, request)
         done_before = _is_logged(source.connection, request)
         after = found.with_row(row | wanted)
         (instance,) = (each for each in after.instances(request.as_of) if each.id == row["id"])
@@ -57,7 +57,7 @@ def preview_instance_change(
             instance_id=instance.id,
             name=instance.name,
             campaign_type=instance.type_name,
-            changes=_differing(row, wanted),
+            changes=differing(row, wanted),
             event_id=request.event_id,
             outcome="done before" if done_before else "dry run",
             affected=affected,
@@ -83,7 +83,7 @@ def preview_type_change(
             what="type",
             name=name,
             campaign_type=name,
-            changes=_differing(row, values),
+            changes=differing(row, values),
             event_id=request.event_id,
             outcome="done before" if done_before else "dry run",
             affected=affected,
@@ -99,7 +99,7 @@ def commit_instance_change(
 
     def write(connection: apsw.Connection) -> tuple[bool, list[FieldChange]]:
         row = Campaigns.read(connection).instance(str(preview.instance_id))
-        wanted = _validated(row, changes, request)  # others may have changed it meanwhile
+        wanted = validated_change(row, changes, request)  # others may have changed it meanwhile
         written = write_change(
             connection,
             event_id=request.event_id,
@@ -108,7 +108,7 @@ def commit_instance_change(
             changed_by=request.changed_by,
             now=request.timestamp,
         )
-        return written, _differing(row, wanted)
+        return written, differing(row, wanted)
 
     return _commit(agency, preview, write, WritingCommand.CAMPAIGN_SET, request, progress)
 
@@ -129,7 +129,7 @@ def commit_type_change(
             changed_by=request.changed_by,
             now=request.timestamp,
         )
-        return written, _differing(row, values)
+        return written, differing(row, values)
 
     return _commit(agency, preview, write, WritingCommand.CAMPAIGN_SET_TYPE, request, progress)
 
@@ -174,7 +174,7 @@ def add_type(
             complete_tables(connection)
         check_new_type(Campaigns.read(connection), name)
         if not dry_run:
-            add_row(connection, "campaign_types", {"name": name, **values, **_times(request)})
+            add_row(connection, "campaign_types", {"name": name, **values, **request.times})
         return ChangeResult(
             database=agency.name,
             what="type",
@@ -211,7 +211,7 @@ def add_instance(
         check_instance(names | values, values)
         number, state = None, None
         if not dry_run:
-            row = names | values | _times(request)
+            row = names | values | request.times
             number = add_row(connection, "campaign_instances", row)
             state = _state(Campaigns.read(connection), number, request.as_of)
         return ChangeResult(
@@ -246,15 +246,16 @@ def _add(
     return agency.edit(edit, command, request.now, progress, request.event_id)
 
 
-def _validated(row: Record, changes: Changes, request: ChangeRequest) -> Changes:
+def validated_change(row: Record, changes: Changes, request: ChangeRequest) -> Changes:
     """Return the fields of a row that the change gives another value. Raises RequestError."""
     number = int(row["id"])
     wanted = dict(campaign_change(_ORG, request.change(number, changes)).changes)
     check_instance(row | wanted, wanted)
-    return {each.field: each.new for each in _differing(row, wanted)}
+    return {each.field: each.new for each in differing(row, wanted)}
 
 
-def _differing(row: Record, wanted: Mapping[str, str | int | None]) -> list[FieldChange]:
+def differing(row: Record, wanted: Mapping[str, str | int | None]) -> list[FieldChange]:
+    """Return the fields that get another value; nothing and empty text are the same."""
     pairs = [(field, _text(row.get(field)), _text(new)) for field, new in sorted(wanted.items())]
     return [
         FieldChange(field=field, old=old, new=new)
@@ -272,10 +273,6 @@ def _is_logged(connection: apsw.Connection, request: ChangeRequest) -> bool:
 def _state(found: Campaigns, number: int, as_of: dt.date) -> str:
     (instance,) = (each for each in found.instances(as_of) if each.id == number)
     return found.line(instance, as_of).state_words
-
-
-def _times(request: ChangeRequest) -> Record:
-    return {"created_at": request.timestamp, "updated_at": request.timestamp}
 
 
 def _text(value: object) -> str | None:

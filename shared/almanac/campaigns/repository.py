@@ -75,14 +75,18 @@ class Campaigns:
 
     def type(self, name: str) -> Record:
         """Return the row of the type; raise RequestError if it is unknown."""
-        for row in self.types:
-            if row["name"] == name:
-                return row
+        row = self.find_type(name)
+        if row is not None:
+            return row
         names = [str(row["name"]) for row in self.types]
         hint = _near(name, names) or (
             f"there are {listed(names, NAMES_SHOWN)}" if names else "there is none yet"
         )
         raise RequestError(f"campaign type {name!r}: there is no such type; {hint}")
+
+    def find_type(self, name: str) -> Record | None:
+        """Return the row of the type, None if there is none."""
+        return next((row for row in self.types if row["name"] == name), None)
 
     def of_type(self, name: str) -> list[Record]:
         """Return the rows of the instances of a type."""

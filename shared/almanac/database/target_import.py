@@ -23,6 +23,7 @@ from almanac.database.contact_columns import contacts_of
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.database.sql import civil_date, trimmed
+from almanac.database.target_removal import EPOCH, targets
 from almanac.frames import NO_DAY, Days, Ids
 from almanac.joins import positions
 
@@ -57,8 +58,7 @@ _OWNERS = """
     LEFT JOIN temp.almanac_addresses AS known ON known.email = wanted.value
     ORDER BY wanted.rowid
 """
-# 2440587.5 is the Julian day of 1970-01-01
-_DATE = f"CASE WHEN day <> {NO_DAY} THEN date(day + 2440587.5) END"
+_DATE = f"CASE WHEN day <> {NO_DAY} THEN date(day + {EPOCH}) END"
 _WRITE = f"""
     INSERT INTO main.contact_campaigns
         (contact_id, campaign_instance_id, trigger_date, status, metadata, created_at, updated_at)
@@ -89,8 +89,11 @@ class TargetImport:
         connection: apsw.Connection,
         instance: int,
         settings: ContactColumns,
-        by_email: bool,
+        by_email: bool | None,
+        contacts: Ids | None = None,
     ) -> None:
+        """by_email: how contacts are looked up; None: they are not. contacts: the only ones that
+        are gathered, so that the existing targets of others are not read."""
         self._connection = connection
         self._settings = settings
         self._instance = instance
@@ -99,17 +102,23 @@ class TargetImport:
         for name, columns in _TABLES.items():
             connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
             connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
-        there = targets_of(source, np.array([instance], np.int64))
+        if contacts is None:
+            self._gather_existing(targets_of(source, np.array([instance], np.int64)))
+        else:
+            there = targets(connection, instance, contacts)
+            self.gather(there.contacts, there.days, np.zeros(len(there.ids), np.int64))
+        self._ids: Ids = np.empty(0, np.int64)
+        if by_email:
+            self._read_addresses()
+        elif by_email is not None:
+            with Snapshot(source) as snapshot:
+                self._ids = snapshot.contact_ids(settings)
+
+    def _gather_existing(self, there: pa.Table) -> None:
         for start in range(0, there.num_rows, ROWS_AT_ONCE):
             some = there.slice(start, ROWS_AT_ONCE)
             days = civil.parse_dates(some["trigger_date"])
             self.gather(some["contact_id"].to_numpy(), days, np.zeros(len(days), np.int64))
-        self._ids: Ids = np.empty(0, np.int64)
-        if by_email:
-            self._read_addresses()
-        else:
-            with Snapshot(source) as snapshot:
-                self._ids = snapshot.contact_ids(settings)
 
     def known(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Return which of the ids a contact has."""

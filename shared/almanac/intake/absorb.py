@@ -23,6 +23,7 @@ from almanac.database import intake_log
 from almanac.database.intake_log import LoggedEvent
 from almanac.errors import RequestError
 from almanac.frames import Ids
+from almanac.intake import campaigns, contacts, targets
 from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
@@ -31,7 +32,11 @@ from almanac.json_text import json_text
 
 ALL = frozenset(EVENTS)
 # in the order in which they are applied; events of a kind that is missing here wait
-APPLIERS: Mapping[str, Applier] = {}
+APPLIERS: Mapping[str, Applier] = {
+    "contacts": contacts.apply,
+    "campaigns": campaigns.apply,
+    "targets": targets.apply,
+}
 
 
 @dataclass(frozen=True)

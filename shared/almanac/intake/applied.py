@@ -65,6 +65,7 @@ class Applied:
     refused: list[RefusedEntry] = field(default_factory=list)
     affected: Ids = field(default_factory=lambda: np.empty((0, 2), np.int64))
     instances: Ids = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    changed: int = 0  # contacts, targets or campaigns that were added, changed or removed
     contacts_added: int = 0
     committed: int = 0  # planned rows that became rows of the sender, less the other way
     pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now

@@ -1,0 +1,86 @@
+"""Which rows of `contacts` have some ids, or some addresses."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import apsw
+
+from almanac.database.sql import Columns
+from almanac.database.suppressions import address
+from almanac.errors import RequestError
+
+Value = str | int | float | None
+
+
+class ContactRow(NamedTuple):
+    """A row of contacts."""
+
+    key: Value  # by which it is found again: the rowid, where the table has one
+    id: int | None  # None: not a usable id
+
+
+class ContactLookup:
+    """The contacts of a database, whose table must exist, by id and by address.
+
+    columns: as `contact_columns.contacts_of` returns them.
+    """
+
+    def __init__(self, connection: apsw.Connection, columns: Columns) -> None:
+        self._connection = connection
+        self._columns = columns
+        table = columns.table
+        self.key = "rowid" if table is not None and table.has_rowid else columns.raw("id")
+
+    def with_ids(self, ids: Collection[int]) -> dict[int, list[ContactRow]]:
+        """Return the rows with these ids, by id: several where ids are not unique."""
+        where = f"{self._columns.key('id')} IN (SELECT value FROM carray(?))"
+        found: dict[int, list[ContactRow]] = {}
+        for row, _ in self._rows("NULL", where, array("q", ids)) if ids else ():
+            if row.id is not None:
+                found.setdefault(row.id, []).append(row)
+        return found
+
+    def with_addresses(self, addresses: Collection[str]) -> dict[str, list[ContactRow]]:
+        """Return the rows with these addresses (trimmed, in lower case), by address.
+
+        Reads the whole table, since no index leads to an address in any case.
+        """
+        sql = address(self._columns)
+        where = f"{sql} IN (SELECT value FROM carray(?))"
+        found: dict[str, list[ContactRow]] = {}
+        for row, text in self._rows(sql, where, tuple(addresses)) if addresses else ():
+            found.setdefault(text, []).append(row)
+        return found
+
+    def _rows(
+        self, text: str, where: str, wanted: array[int] | Sequence[str]
+    ) -> Iterator[tuple[ContactRow, str]]:
+        order = "ORDER BY rowid" if self.key == "rowid" else ""
+        sql = (
+            f"SELECT {self.key}, {self._columns.whole('id')}, {text} "
+            f"FROM {self._columns.source} WHERE {where} {order}"
+        )
+        for key, number, found in self._connection.execute(sql, (apsw.carray(wanted),)):
+            yield ContactRow(key, number), found
+
+
+def only_contact(rows: Sequence[ContactRow], what: str) -> int:
+    """Return the id of the one contact; RequestError for none, several, or an unusable id.
+
+    what: by what it was looked up, such as `email: 'ada@example.com'`.
+    """
+    if not rows:
+        raise RequestError(f"{what}: there is no such contact")
+    if len(rows) > 1:
+        raise RequestError(f"{what}: {shared(rows)}; expected contact_id")
+    if rows[0].id is None:
+        raise RequestError(f"{what}: the id of this contact is no whole number")
+    return rows[0].id
+
+
+def shared(rows: Sequence[ContactRow]) -> str:
+    """Return that several contacts have something, in words."""
+    return f"{len(rows)} contacts have it, {rows[0].id} and {rows[1].id} among them"
