@@ -111,8 +111,9 @@ class Lines:
     first line is skipped and the others are read again.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Take a seekable stream at its beginning."""
+    def __init__(self, stream: BinaryIO, longest: int = MAX_RECORD) -> None:
+        """Take a seekable stream at its beginning; longest: characters of a record."""
+        self._longest = longest
         self.encoding = detect(stream)
         self.number = 1  # of the record's first line
         self._stream = stream
@@ -125,12 +126,12 @@ class Lines:
         return self
 
     def __next__(self) -> str:
-        """Return the next line. Raise csv.Error where the record is longer than MAX_RECORD."""
+        """Return the next line. Raise csv.Error where the record is too long."""
         line = self._again.popleft() if self._again else next(self._fresh)
         self._record.append(line)
         self._size += len(line)
-        if self._size > MAX_RECORD:
-            raise csv.Error(f"longer than {MAX_RECORD:,} characters")
+        if self._size > self._longest:
+            raise csv.Error(f"longer than {self._longest:,} characters")
         return line
 
     def accept(self) -> None:
@@ -192,8 +193,8 @@ class Lines:
             while chunk := text.read(_CHUNK):
                 lines = list(io.StringIO(rest + chunk, newline=""))
                 rest = lines.pop()  # it may go on in the next chunk
-                if len(rest) > MAX_RECORD and rest[-1] not in "\r\n":
-                    rest = rest[: MAX_RECORD + 1]  # too long in any case
+                if len(rest) > self._longest and rest[-1] not in "\r\n":
+                    rest = rest[: self._longest + 1]  # too long in any case
                 yield from lines
             if rest:
                 yield rest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -12,11 +11,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from almanac.csv_input.header import ImportColumns, read_mapping
+from almanac.csv_input.json_rows import JsonRow, json_rows
 from almanac.csv_input.reader import MAX_ROWS, CsvFile, CsvRow, Problem, at_most
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
-from almanac.csv_input.text import Encoding, Lines
-from almanac.errors import InputError, RequestError
+from almanac.csv_input.text import Lines
+from almanac.errors import RequestError
 from almanac.names import MAX_ID, time_of
 from almanac.schedule_status import MARKS
 
@@ -34,9 +34,7 @@ COLUMNS = ImportColumns(
     required=("id", "status"),
 )
 
-MAX_ARRAY = 256 << 20  # bytes of a JSON array, which is held in memory
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-_BLANKS = re.compile(r"\s*")
 _Line = tuple[CsvRow, dict[str, Any]]  # and its values by column
 
 
@@ -101,78 +99,19 @@ def _open(
 ) -> tuple[tuple[str, ...], Iterator[_Line]]:
     """Return the columns of the reject report, and the lines of the file."""
     lines = Lines(stream)
-    start = lines.peek().lstrip()
-    if start.startswith("{"):
-        return ("input",), _json_lines(lines, read_mapping(pairs, COLUMNS))
-    if start.startswith("["):
-        text = _whole_text(stream, lines.encoding, name)
-        return ("input",), _json_array(text, name, read_mapping(pairs, COLUMNS))
+    found = json_rows(stream, lines, name)
+    if found is not None:
+        mapping = read_mapping(pairs, COLUMNS)
+        return ("input",), (_json_line(row, mapping) for row in found)
     file = CsvFile(lines, name, COLUMNS, pairs)
     rows = ((row, dict(zip(COLUMNS.names, file.pick(row[1]), strict=True))) for row in file.rows())
     return file.header.columns, rows
 
 
-def _json_lines(lines: Lines, mapping: dict[str, str]) -> Iterator[_Line]:
-    """Yield the object of each line; mapping: their key by ours."""
-    for number, line, why in lines.singly():
-        values: dict[str, Any] = {}
-        try:
-            found = {} if why else json.loads(line)
-            if isinstance(found, dict):
-                values = _named(found, mapping)
-            else:
-                why = "not a JSON object"
-        except (ValueError, RecursionError) as error:
-            why = f"not JSON: {error}"
-        problem = Problem("not JSON", why) if why else None
-        yield (number, [line.rstrip("\r\n")], problem), values
-
-
-def _whole_text(stream: BinaryIO, encoding: Encoding, name: str) -> str:
-    """Return the text of a file. Raise InputError for one that is too large, or not text."""
-    stream.seek(0)
-    data = stream.read(MAX_ARRAY + 1)
-    if len(data) > MAX_ARRAY:
-        raise InputError(
-            f"{name}: a JSON array of more than {MAX_ARRAY:,} bytes; write one object a line, "
-            "without the brackets around all and the commas between them"
-        )
-    try:
-        return data.decode(encoding.codec)
-    except UnicodeDecodeError:
-        raise InputError(f"{name}: text that is not {encoding.label}") from None
-
-
-def _json_array(text: str, name: str, mapping: dict[str, str]) -> Iterator[_Line]:
-    """Yield the elements of an array, each with the line on which it begins.
-
-    Raise InputError where the text is not an array: then nothing of it is to be relied on.
-    """
-    decoder, line, counted = json.JSONDecoder(), 1, 0
-    at = _skip(text, text.index("[") + 1)
-    more = text[at : at + 1] != "]"
-    while more:
-        line, counted = line + text.count("\n", counted, at), at
-        try:
-            found, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{name}: line {line}: not a JSON array: {error}") from None
-        is_object = isinstance(found, dict)
-        problem = None if is_object else Problem("not JSON", "not a JSON object")
-        yield (line, [text[at:end]], problem), _named(found, mapping) if is_object else {}
-        at = _skip(text, end)
-        more = text[at : at + 1] == ","
-        if more:
-            at = _skip(text, at + 1)
-    if text[at : at + 1] != "]" or text[at + 1 :].strip():
-        line += text.count("\n", counted, at)
-        raise InputError(f"{name}: line {line}: not a JSON array: expected , or ] and nothing more")
-
-
-def _skip(text: str, at: int) -> int:
-    """Return the next position that is not blank."""
-    blanks = _BLANKS.match(text, at)
-    return blanks.end() if blanks else at
+def _json_line(row: JsonRow, mapping: dict[str, str]) -> _Line:
+    """Return an object as a line; mapping: its keys by ours."""
+    problem = Problem("not JSON", row.why) if row.why else None
+    return (row.line, [row.text], problem), _named(row.value, mapping)
 
 
 def _named(found: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:
