@@ -122,7 +122,7 @@ def test_a_message_says_all_that_a_sender_needs(path: Path) -> None:
             "CASE WHEN row.sms_template <> '' THEN phone_number END, email_type, "
             "campaign_instance_id, instance_name, row.email_template, "
             "row.sms_template, scheduled_send_date, scheduled_send_time, row.priority, "
-            "printf('%04d-%02d-%02d', event_year, event_month, event_day) "
+            "printf('%04d-%02d-%02d', event_year, event_month, event_day), ideal_send_date "
             "FROM email_schedules AS row JOIN contacts ON contacts.id = contact_id "
             "LEFT JOIN campaign_instances AS i ON i.id = campaign_instance_id WHERE row.id = ?",
             message["id"],

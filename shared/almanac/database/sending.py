@@ -7,6 +7,7 @@ other columns of a row belong to the plan.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -62,6 +63,7 @@ ROW_COLUMNS = (
     "event_year",
     "event_month",
     "event_day",
+    "ideal_send_date",
     "metadata",
 )
 _NUMBERS = frozenset(
@@ -83,6 +85,7 @@ class RowState(NamedTuple):
     status: str
     day: str  # '' for no date
     skip_reason: str
+    email_type: str
 
 
 class DeliveryRow(NamedTuple):
@@ -197,27 +200,28 @@ def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]
     rows = columns_of(connection, "email_schedules")
     encoding = str(scalar(connection, "PRAGMA encoding"))
     texts = (rows.text("status"), civil_date(rows.text("scheduled_send_date")))
-    blobs = ", ".join(f"CAST({text} AS BLOB)" for text in (*texts, rows.text("skip_reason")))
+    texts = (*texts, rows.text("skip_reason"), rows.text("email_type"))
+    blobs = ", ".join(f"CAST({text} AS BLOB)" for text in texts)
     found = connection.execute(
         f"SELECT id, {rows.id_or_zero('contact_id')}, {blobs} FROM carray(?) AS wanted "
         "CROSS JOIN main.email_schedules ON id = wanted.value",
         (apsw.carray(np.ascontiguousarray(row_ids, np.int64)),),
     )
-    return {
-        row_id: RowState(contact, *(as_text(blob, encoding) for blob in rest))
-        for row_id, contact, *rest in found
-    }
+    text_of = functools.cache(lambda blob: as_text(blob, encoding))  # few different ones
+    return {row_id: RowState(contact, *map(text_of, texts)) for row_id, contact, *texts in found}
 
 
 def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -> dict[int, str]:
     """Return the rows that were ever marked so, with the message id of the last such mark or ''."""
-    sql = (
-        "SELECT COALESCE(message_id, '') FROM main.message_deliveries "
-        "INDEXED BY almanac_deliveries WHERE schedule_id = ? AND status = ? "
-        "ORDER BY id DESC LIMIT 1"
+    ids = np.array(sorted(row_ids), np.int64)
+    if not len(ids):
+        return {}
+    found = connection.execute(
+        "SELECT value, COALESCE(message_id, '') FROM carray(?) CROSS JOIN main.message_deliveries "
+        "INDEXED BY almanac_deliveries ON schedule_id = value WHERE status = ? ORDER BY id",
+        (apsw.carray(ids), status),
     )
-    found = {row_id: scalar(connection, sql, row_id, status) for row_id in row_ids}
-    return {row_id: str(message) for row_id, message in found.items() if message is not None}
+    return {row_id: str(message) for row_id, message in found}
 
 
 def write_statuses(
@@ -225,14 +229,31 @@ def write_statuses(
 ) -> None:
     """Set status and sending time: (row, status, time in the organization's zone or None).
 
-    A row that is PRE_SCHEDULED again has not been sent.
+    A row may have several changes, in their order. One that is PRE_SCHEDULED again has not been
+    sent.
     """
-    connection.executemany(
-        "UPDATE main.email_schedules SET status = ?2, updated_at = ?4, "
-        f"actual_send_datetime = CASE WHEN ?2 = '{Status.PRE_SCHEDULED}' THEN NULL "
-        "ELSE COALESCE(actual_send_datetime, ?3) END WHERE id = ?1",
-        ((*change, now) for change in changes),
+    last: dict[int, tuple[str, str | None, bool]] = {}  # and whether it was planned in between
+    for row_id, status, at in changes:
+        _, sent_at, again = last.get(row_id, ("", None, False))
+        if status == Status.PRE_SCHEDULED:
+            sent_at, again = None, True
+        last[row_id] = (status, sent_at or at, again)
+    # one statement for all rows: each is found and written in the order of the table
+    connection.execute(
+        "CREATE TEMP TABLE almanac_marked (id INTEGER PRIMARY KEY, status, at, again)"
     )
+    connection.executemany(
+        "INSERT INTO temp.almanac_marked VALUES (?, ?, ?, ?)",
+        ((row_id, *last[row_id]) for row_id in sorted(last)),
+    )
+    connection.execute(
+        "UPDATE main.email_schedules SET status = new.status, updated_at = ?, "
+        "actual_send_datetime = CASE WHEN new.again THEN new.at "
+        "ELSE COALESCE(actual_send_datetime, new.at) END "
+        "FROM temp.almanac_marked AS new WHERE new.id = email_schedules.id",
+        (now,),
+    )
+    connection.execute("DROP TABLE temp.almanac_marked")
 
 
 def write_deliveries(connection: apsw.Connection, deliveries: Iterable[DeliveryRow]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 import apsw
 import numpy as np
@@ -39,6 +41,13 @@ NEXT: dict[str, set[Status]] = {
 }
 # marks that arrive after a later status, and change nothing
 _OVERTAKEN: dict[str, set[Status]] = {Status.SENT: {Status.DELIVERED, Status.BOUNCED}}
+_OVERTAKEN_LATE: dict[str, set[Status]] = {
+    Status.SCHEDULED: {Status.PROCESSING, Status.SENT, *_ENDS},
+    Status.PROCESSING: {Status.SENT, *_ENDS},
+    Status.SENT: {Status.DELIVERED, Status.BOUNCED},
+    Status.DELIVERED: {Status.BOUNCED},
+}
+_OPEN = {Status.SCHEDULED, Status.PROCESSING}
 _GONE = SENT_STATUSES
 _SUPPRESSING: dict[str, str] = {Status.BOUNCED: "bounce", COMPLAINT: "complaint"}
 _STAMP = "%Y-%m-%d %H:%M:%S"
@@ -53,6 +62,16 @@ class Marked(BaseModel):
     suppressed: int  # new suppressions
 
 
+class TakenMarks(NamedTuple):
+    """What became of marks, with the states of their rows afterwards."""
+
+    marks: list[DeliveryMark]  # that changed something
+    unchanged: int
+    refused: list[tuple[DeliveryMark, str]]
+    rows: dict[int, RowState]
+    suppressed: int
+
+
 def apply(
     connection: apsw.Connection,
     parsed: ParsedMarks,
@@ -60,7 +79,7 @@ def apply(
     now: dt.datetime,
     suppress: bool,
 ) -> tuple[Marked, Rejects]:
-    """Write all valid marks, inside the caller's transaction.
+    """Write all valid marks of a file, inside the caller's transaction.
 
     config: the organization's. suppress: whether to suppress the addresses of bounces and
     complaints. Return the counts, and the reject report's rows in the order of the file.
@@ -68,17 +87,54 @@ def apply(
     sending.prepare(connection)
     rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
     result = ParsedMarks([], rejects, list(parsed.refused))
+    rows = row_states(connection, parsed.marks)
+    taken = take(connection, parsed.marks, rows, config, now, suppress=suppress)
+    for mark, why in taken.refused:
+        result.refuse(mark.line, mark.row_id, why, mark.cells)
+    marked = Marked(
+        changed=dict(sorted(Counter(mark.status for mark in taken.marks).items())),
+        unchanged=taken.unchanged,
+        refused=sorted(result.refused, key=lambda refused: refused.line),
+        suppressed=taken.suppressed,
+    )
+    rejects.rows.sort(key=lambda reject: reject[0])
+    return marked, rejects
+
+
+def row_states(connection: apsw.Connection, marks: Sequence[DeliveryMark]) -> dict[int, RowState]:
+    """Return the states of the rows that marks name. Requires `sending.prepare`."""
+    ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
+    return sending.row_states(connection, ids)
+
+
+def take(
+    connection: apsw.Connection,
+    marks: Sequence[DeliveryMark],
+    rows: dict[int, RowState],
+    config: Config,
+    now: dt.datetime,
+    *,
+    suppress: bool,
+    late: bool = False,
+) -> TakenMarks:
+    """Write marks in their order. Requires `sending.prepare`.
+
+    rows: their states now. late: marks may come long after what they report and in another order,
+    so that one that a later status has overtaken changes nothing, where a sender who waits for the
+    answer is refused.
+    """
     zone = config.zone
-    ledger = _Ledger(connection, parsed.marks, Retries(connection, config, now))
+    ledger = _Ledger(connection, marks, rows, Retries(connection, config, now), late)
+    taken = TakenMarks([], 0, [], ledger.rows, 0)
     unchanged = 0
-    for mark in parsed.marks:
+    for mark in marks:
         try:
             if ledger.take(mark):
-                result.marks.append(mark)
+                taken.marks.append(mark)
             else:
                 unchanged += 1
         except RequestError as error:
-            result.refuse(mark.line, mark.row_id, str(error), mark.cells)
+            taken.refused.append((mark, str(error)))
     stamp = now.astimezone(dt.UTC).strftime(_STAMP)
     changes = (
         (
@@ -86,55 +142,53 @@ def apply(
             Status.PRE_SCHEDULED if m.status == RETRY else m.status,
             m.at.astimezone(zone).strftime(_STAMP) if m.status in _GONE else None,
         )
-        for m in sorted(result.marks, key=lambda m: m.row_id)  # page by page; stable for each row
+        for m in taken.marks
         if m.status != COMPLAINT
     )
     sending.write_statuses(connection, changes, stamp)
-    sending.write_deliveries(connection, (_delivery(mark, stamp) for mark in result.marks))
-    marked = Marked(
-        changed=dict(sorted(Counter(mark.status for mark in result.marks).items())),
-        unchanged=unchanged,
-        refused=sorted(result.refused, key=lambda refused: refused.line),
-        suppressed=_suppress(connection, ledger, result.marks, config, now) if suppress else 0,
-    )
-    rejects.rows.sort(key=lambda reject: reject[0])
-    return marked, rejects
+    sending.write_deliveries(connection, (_delivery(mark, stamp) for mark in taken.marks))
+    suppressed = _suppress(connection, ledger, taken.marks, config, now) if suppress else 0
+    return taken._replace(unchanged=unchanged, suppressed=suppressed)
 
 
 class _Ledger:
     """The current state of the rows that marks name, updated mark by mark."""
 
     def __init__(
-        self, connection: apsw.Connection, marks: list[DeliveryMark], retries: Retries
+        self,
+        connection: apsw.Connection,
+        marks: Sequence[DeliveryMark],
+        rows: dict[int, RowState],
+        retries: Retries,
+        late: bool,
     ) -> None:
-        ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
-        self.rows = sending.row_states(connection, ids)
+        self.rows = dict(rows)
+        self._overtaken = _OVERTAKEN_LATE if late else _OVERTAKEN
+        # a delivered message's complaint may be the first that is heard of it
+        self._complained = {*_GONE, Status.BOUNCED} | (_OPEN if late else set())
         self._claims = self._recorded(connection, marks, Status.PROCESSING)
         self._complaints = self._recorded(connection, marks, COMPLAINT)
         self._retries = retries
         self._retried = retried(connection) & self.rows.keys()
-        self._before_retry = marks_until_retry(connection, self._retried)
+        self._is_repeated = repeated_before_retry(connection, self._retried)
 
     def take(self, mark: DeliveryMark) -> bool:
         """Apply a mark; return False if it changes nothing. Raise RequestError if it is wrong."""
         row = self.rows.get(mark.row_id)
         if row is None:
             raise RequestError("no such row: a run has removed it, or it never existed")
-        _check_same(mark, row)
-        if row.status == Status.PRE_SCHEDULED and _key(mark) in self._before_retry:
+        if wrong := difference(mark, row):
+            raise RequestError(wrong)
+        if row.status == Status.PRE_SCHEDULED and self._is_repeated(mark):
             return False  # an older file again: it is about the attempt that failed
         if mark.status == RETRY:
             return self._retry(mark, row)
         if mark.status == COMPLAINT:
-            if row.status not in (*_GONE, Status.BOUNCED):
+            if row.status not in self._complained:
                 raise RequestError(f"a complaint about a message that is {row.status}")
             return self._complaints.setdefault(mark.row_id, "new") == "new"
-        if mark.status == row.status:
-            claim = self._claims.get(mark.row_id, "")
-            if mark.status == Status.PROCESSING and (mark.message_id or "") != claim:
-                raise RequestError(f"claimed already, with the message id {claim or 'none'}")
-            return False
-        if row.status in _OVERTAKEN.get(mark.status, ()):
+        if mark.status == row.status or row.status in self._overtaken.get(mark.status, ()):
+            self._check_claim(mark, row)
             return False
         if mark.status not in NEXT.get(row.status, ()):
             why = f" ({row.skip_reason})" if row.skip_reason else ""
@@ -145,6 +199,13 @@ class _Ledger:
         self.rows[mark.row_id] = row._replace(status=mark.status)
         return True
 
+    def _check_claim(self, mark: DeliveryMark, row: RowState) -> None:
+        """Raise RequestError for the claim of a row that is another sender's."""
+        claim = self._claims.get(mark.row_id, "" if mark.status == row.status else None)
+        wrong = claim is not None and (mark.message_id or "") != claim
+        if wrong and mark.status == Status.PROCESSING:
+            raise RequestError(f"claimed already, with the message id {claim or 'none'}")
+
     def _retry(self, mark: DeliveryMark, row: RowState) -> bool:
         """Plan a failed row again; return False if that was done before."""
         if row.status != Status.FAILED:
@@ -153,7 +214,7 @@ class _Ledger:
             raise RequestError(
                 f"is {row.status or 'without a status'}: only what failed is retried"
             )
-        if _key(mark) in self._before_retry:
+        if self._is_repeated(mark):
             return False
         self._retries.check(mark.row_id)
         self.rows[mark.row_id] = row._replace(status=Status.PRE_SCHEDULED)
@@ -161,19 +222,30 @@ class _Ledger:
 
     @staticmethod
     def _recorded(
-        connection: apsw.Connection, marks: list[DeliveryMark], status: str
+        connection: apsw.Connection, marks: Sequence[DeliveryMark], status: str
     ) -> dict[int, str]:
         ids = {mark.row_id for mark in marks if mark.status == status}
         return sending.recorded(connection, ids, status)
 
 
-def _check_same(mark: DeliveryMark, row: RowState) -> None:
-    """Raise RequestError if contact or date of the row differ from those of the mark."""
+def repeated_before_retry(
+    connection: apsw.Connection, rows: Collection[int]
+) -> Callable[[DeliveryMark], bool]:
+    """Return whether a mark repeats one from before the last retry of its row, one of `rows`."""
+    before = marks_until_retry(connection, retried(connection) & set(rows))
+    return (lambda mark: _key(mark) in before) if before else (lambda mark: False)
+
+
+def difference(mark: DeliveryMark, row: RowState) -> str | None:
+    """Return how a row is not what its mark says it is; None if it is."""
     if mark.contact_id is not None and mark.contact_id != row.contact_id:
-        raise RequestError(f"is of contact {row.contact_id}, not {mark.contact_id}")
+        return f"is of contact {row.contact_id}, not {mark.contact_id}"
+    if mark.email_type and mark.email_type.strip().lower() != row.email_type.strip().lower():
+        return f"is of type {row.email_type}, not {mark.email_type}"
     if mark.day and mark.day[:10] != row.day:
         moved = "a run has moved it to" if row.status == Status.PRE_SCHEDULED else "is of"
-        raise RequestError(f"{moved} {row.day or 'no date'}, not {mark.day}")
+        return f"{moved} {row.day or 'no date'}, not {mark.day}"
+    return None
 
 
 def _key(mark: DeliveryMark) -> tuple[int, str, str, str]:

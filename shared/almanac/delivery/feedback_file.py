@@ -18,7 +18,7 @@ from almanac.csv_input.source import InputFile
 from almanac.csv_input.text import Lines
 from almanac.errors import RequestError
 from almanac.names import MAX_ID, time_of
-from almanac.schedule_status import MARKS
+from almanac.schedule_status import MARKS, Status
 
 COLUMNS = ImportColumns(
     (
@@ -50,6 +50,11 @@ class DeliveryMark(NamedTuple):
     detail: str | None
     contact_id: int | None
     day: str
+    email_type: str = ""  # '' for any
+
+    @property
+    def is_dated_claim(self) -> bool:
+        return self.status == Status.PROCESSING and self.day != ""
 
 
 class RefusedLine(BaseModel):

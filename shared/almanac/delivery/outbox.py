@@ -43,6 +43,7 @@ FIELDS = (
     "sms_until",
     "priority",
     "event_date",
+    "ideal_send_date",
     "metadata",
 )
 

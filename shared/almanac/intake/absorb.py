@@ -8,11 +8,11 @@ applied by publish time.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
+import gc
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import apsw
@@ -23,7 +23,7 @@ from almanac.database import intake_log
 from almanac.database.intake_log import LoggedEvent
 from almanac.errors import RequestError
 from almanac.frames import Ids
-from almanac.intake import campaigns, contacts, targets
+from almanac.intake import campaigns, contacts, deliveries, targets
 from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
@@ -36,6 +36,7 @@ APPLIERS: Mapping[str, Applier] = {
     "contacts": contacts.apply,
     "campaigns": campaigns.apply,
     "targets": targets.apply,
+    "deliveries": deliveries.apply,
 }
 
 
@@ -47,8 +48,9 @@ class Absorbed:
     entries: Mapping[str, int]  # of them, those that were valid, by kind
     refused: int  # entries; an event that is refused as a whole counts as one
     event_ids: frozenset[str]  # of the given events, those that the database has now
-    committed: int = 0  # planned rows that became rows of the sender, less the other way
+    committed: int = 0  # rows of the sender that there are more now; those put back among them
     pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now
+    skipped: int = 0  # Status.SKIPPED rows that there are fewer now
     contacts_added: int = 0
     # whose plan events with `replan` may change, and the campaigns that they define
     replan_contacts: Ids = field(default_factory=lambda: np.empty(0, np.int64))
@@ -69,20 +71,30 @@ def absorb(
     An event that the database has is left out, and so is one of another kind, which waits. A wrong
     entry is refused and logged with the reason; what is wrong with an event never raises.
     """
+    with _without_collection():
+        return _absorb(connection, received, Absorption(config, now, applied_by, []), kinds)
+
+
+def _absorb(
+    connection: apsw.Connection,
+    received: Sequence[Received],
+    absorption: Absorption,
+    kinds: Collection[str],
+) -> Absorbed:
     intake_log.prepare(connection)
     known = intake_log.logged(connection, {each.event_id for each in received})
     taken: list[_Taken] = []
     for each in in_order(received):
         if each.kind not in kinds or each.kind not in APPLIERS:
             continue
-        digest, digests = _digest(each), known.setdefault(each.event_id, set())
+        digest = each.digest or each.computed_digest()
+        digests = known.setdefault(each.event_id, set())
         if digest not in digests:
             taken.append(_Taken(each, digest, another_has_its_id=bool(digests)))
             digests.add(digest)
     valid = [each for each in taken if each.event is not None]
-    absorption = Absorption(
-        config, now, applied_by, [(each.received, each.event) for each in valid if each.event]
-    )
+    events = [(each.received, each.event) for each in valid if each.event is not None]
+    absorption = replace(absorption, events=events)
     entries: dict[str, list[tuple[int, Any]]] = {}
     for number, one in enumerate(valid):
         found = ((number * MAX_ENTRIES + index, entry) for index, entry in one.entries)
@@ -131,9 +143,17 @@ class _Taken:
         )
 
 
-def _digest(received: Received) -> str:
-    content = json.dumps([received.kind, received.event], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Turn the search for reference cycles off: it would walk all entries again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _absorbed(
@@ -154,6 +174,7 @@ def _absorbed(
         event_ids=event_ids,
         committed=sum(each.committed for each in results),
         pre_scheduled=sum(each.pre_scheduled for each in results),
+        skipped=sum(each.skipped for each in results),
         contacts_added=sum(each.contacts_added for each in results),
         replan_contacts=_replanned([each.affected for each in results], absorption),
         changed_instances=_replanned([each.instances for each in results], absorption),

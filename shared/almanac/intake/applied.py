@@ -67,8 +67,9 @@ class Applied:
     instances: Ids = field(default_factory=lambda: np.empty((0, 2), np.int64))
     changed: int = 0  # contacts, targets or campaigns that were added, changed or removed
     contacts_added: int = 0
-    committed: int = 0  # planned rows that became rows of the sender, less the other way
+    committed: int = 0  # rows of the sender that there are more now; those put back among them
     pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now
+    skipped: int = 0  # Status.SKIPPED rows that there are fewer now
 
 
 # applies the entries of a kind by publish time, inside the caller's transaction

@@ -107,13 +107,13 @@ def _cell(value: object) -> object:
 
 
 Id = Annotated[int, Field(ge=MIN_ID, le=MAX_ID), BeforeValidator(_id)]
-OptionalId = Annotated[
-    Annotated[int, Field(ge=MIN_ID, le=MAX_ID)] | None,
-    BeforeValidator(_id),
-]
-Day = Annotated[dt.date | None, BeforeValidator(_day)]
+# null needs no validation: the outer None; empty text is none, too: the inner one
+OptionalId = (
+    Annotated[Annotated[int, Field(ge=MIN_ID, le=MAX_ID)] | None, BeforeValidator(_id)] | None
+)
+Day = Annotated[dt.date | None, BeforeValidator(_day)] | None
 # without an offset: in the organization's zone
-Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)]
+Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)] | None
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_no_nul)
 ]

@@ -8,6 +8,7 @@ between is then in the version.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +35,16 @@ class Received(Document):
     event: dict[str, Any]
     received: AwareDatetime
     source: Source
+    digest: str = ""  # of kind and event, as `put` writes it
 
     @property
     def event_id(self) -> str:
         return str(self.event.get("event_id", ""))
+
+    def computed_digest(self) -> str:
+        """Return what distinguishes its content from that of other events."""
+        content = json.dumps([self.kind, self.event], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def parsed(self) -> IntakeEvent:
         """Return the event; raise RequestError if it is none that this release takes."""
@@ -69,7 +76,8 @@ def put(store: ObjectStore, org: str, received: Sequence[Received]) -> str:
         # half a character, which JSON can name and nothing else can hold, becomes a question mark
         text = json.dumps(each.event, ensure_ascii=False).encode("utf-8", "replace")
         check_size(each.event_id, len(text))
-        rest = each.model_dump_json(exclude={"event"}).encode()
+        known = each.model_copy(update={"digest": each.computed_digest()})
+        rest = known.model_dump_json(exclude={"event"}).encode()
         texts.append(b'%s,"event":%s}' % (rest[:-1], text))
     first = min(received, key=lambda each: each.received)
     name = layout.inbox_object(org, first.received, first.event_id)
@@ -117,10 +125,14 @@ def in_order(events: Iterable[Received]) -> list[Received]:
     seen: dict[str, list[Received]] = {}
     for event in sorted(events, key=lambda each: each.received):
         same_id = seen.setdefault(event.event_id, [])
-        if not any((each.kind, each.event) == (event.kind, event.event) for each in same_id):
+        if not any(_is_same(each, event) for each in same_id):
             same_id.append(event)
             kept.append(event)
     return kept
+
+
+def _is_same(one: Received, other: Received) -> bool:
+    return (one.kind, one.event) == (other.kind, other.event)
 
 
 def delete(store: ObjectStore, names: Sequence[str]) -> None:
