@@ -70,8 +70,8 @@ def put_back(connection: apsw.Connection, row: ClaimedRow, run: str, now: str) -
     """
     sql = f"DELETE FROM main.email_schedules WHERE {_SAME} RETURNING status"
     gone = [str(status) for (status,) in connection.execute(sql, row.identity)]
-    names = (*ClaimedRow._fields, "status", "scheduler_run_id", "batch_id")
-    names += ("created_at", "updated_at")
+    more = ("status", "scheduler_run_id", "batch_id", "created_at", "updated_at")
+    names = (*ClaimedRow._fields, *more)
     connection.execute(
         f"INSERT INTO main.email_schedules ({', '.join(names)}) "
         f"VALUES ({', '.join('?' * len(names))})",

@@ -199,8 +199,8 @@ def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]
         return {}
     rows = columns_of(connection, "email_schedules")
     encoding = str(scalar(connection, "PRAGMA encoding"))
-    texts = (rows.text("status"), civil_date(rows.text("scheduled_send_date")))
-    texts = (*texts, rows.text("skip_reason"), rows.text("email_type"))
+    day = civil_date(rows.text("scheduled_send_date"))
+    texts = (rows.text("status"), day, rows.text("skip_reason"), rows.text("email_type"))
     blobs = ", ".join(f"CAST({text} AS BLOB)" for text in texts)
     found = connection.execute(
         f"SELECT id, {rows.id_or_zero('contact_id')}, {blobs} FROM carray(?) AS wanted "
