@@ -12,6 +12,7 @@ from almanac.frames import Ids
 from almanac.names import MAX_ID, MIN_ID
 
 MAX_SHARDS = 10_000
+MAX_GAPS = 100  # that the shards of a run for some contacts leave out
 
 
 class ContactRange(NamedTuple):
@@ -65,6 +66,28 @@ def cut(ids: Ids, contacts: int, shard_contacts: int, shards: int | None) -> lis
     bounds = np.linspace(0, len(ids), count + 1).astype(np.intp)[:-1]
     firsts = [int(ids[bound]) for bound in bounds]
     return list(ranges_between([*firsts, int(ids[-1]) + 1]))
+
+
+def cut_apart(ids: Ids, shard_contacts: int) -> list[ContactRange]:
+    """Return the range of each shard for some contacts, whose sorted ids these are.
+
+    Ranges of at most `shard_contacts` of them, which leave out the widest gaps between them.
+    """
+    gaps = np.diff(ids)
+    wide = np.flatnonzero(gaps > shard_contacts)
+    widest = wide[np.argsort(-gaps[wide], kind="stable")[:MAX_GAPS]]
+    pieces = np.split(ids, np.sort(widest) + 1)
+    return [each for piece in pieces for each in cut(piece, len(piece), shard_contacts, None)]
+
+
+def ranges_of(ids: Ids) -> list[ContactRange]:
+    """Return the ranges that hold the sorted ids and no others."""
+    if len(ids) == 0:
+        return []
+    starts = np.flatnonzero(np.diff(ids, prepend=ids[0] - 2) != 1)
+    ends = np.append(starts[1:], len(ids)) - 1
+    pairs = zip(ids[starts].tolist(), ids[ends].tolist(), strict=True)
+    return [ContactRange(*pair) for pair in pairs]
 
 
 def ranges_between(starts: Sequence[int]) -> Iterator[ContactRange]:

@@ -55,6 +55,11 @@ def change_run_id(as_of: dt.date, event_id: str) -> str:
     return check_run_id(f"{as_of.isoformat()}-change-{check_event_id(event_id)}")
 
 
+def event_of_run(run_id: str) -> str:
+    """Return the event id in what `change_run_id` made of it."""
+    return run_id[len("2027-01-01-change-") :]
+
+
 def attempt_run_id(run_id: str, attempt: int) -> str:
     """Return the id of the n-th attempt (from 1) at a request."""
     return run_id if attempt == 1 else check_run_id(f"{run_id}~{attempt}")

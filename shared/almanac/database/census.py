@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from almanac.config import ContactColumns
 from almanac.database.aggregates import has_rate_increases, total_contacts
-from almanac.database.catalog import as_text, scalar
+from almanac.database.catalog import as_text, quoted, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by
 from almanac.database.schema import STATUS_INDEX
@@ -88,6 +88,31 @@ def take_census(connection: apsw.Connection, as_of: dt.date, settings: ContactCo
         due=dict(sorted(due.items())),
         outcomes=dict(sorted(outcomes.items())),
         rate_increases=has_rate_increases(connection),
+    )
+
+
+def with_new_contacts(
+    connection: apsw.Connection, census: Census, added: int, settings: ContactColumns
+) -> Census | None:
+    """Return the census with so many contacts more, which the connection's database has now.
+
+    Only ids and bounds are brought up to date. None if the new ids cannot be told from the others
+    without reading all of them.
+    """
+    if not added:
+        return census
+    columns = contacts_of(connection, settings)
+    if not census.bounds or not columns.is_rowid("id"):
+        return None
+    name = quoted(columns.column("id"))
+    sql = f"SELECT {name} FROM contacts WHERE {name} > ? ORDER BY 1"
+    new = [int(row[0]) for row in connection.execute(sql, (census.bounds[-1],))]
+    if len(new) != added:
+        return None
+    step = max(1, census.ids // BOUNDS)
+    bounds = [*census.bounds, *new[step - 1 : -1 : step], new[-1]]
+    return census.model_copy(
+        update={"contacts": census.contacts + added, "ids": census.ids + added, "bounds": bounds}
     )
 
 

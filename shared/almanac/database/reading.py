@@ -20,6 +20,7 @@ from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record, quoted
 from almanac.database.config_versions import open_record, recorded_versions
+from almanac.database.intake_log import logged
 from almanac.database.likely_columns import likely_columns
 from almanac.database.occupancy import DayCounts, count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
@@ -158,6 +159,11 @@ class Snapshot:
             return set()
         sql = "SELECT EXISTS (SELECT 1 FROM campaign_change_log WHERE event_id = ?)"
         return {event for event in events if self._tables.number(sql, event)}
+
+    def has_absorbed(self, event_id: str) -> bool:
+        """Return whether the event is in intake_log."""
+        with map_errors(self._source.path):
+            return event_id in logged(self._source.connection, [event_id])
 
     def next_instance_id(self) -> int:
         """Return the id that SQLite would give the next row of campaign_instances."""

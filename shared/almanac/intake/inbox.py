@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -24,6 +24,8 @@ from almanac.storage.documents import Document
 from almanac.storage.store import ObjectInfo, ObjectStore, read_or_none, write_once
 from almanac.validation_text import first_problem_text
 
+T = TypeVar("T")
+R = TypeVar("R")
 Source = Literal["http", "pubsub", "webhook", "command"]
 THREADS = 8  # read or delete objects at the same time
 
@@ -100,11 +102,7 @@ def read_batches(
 
     Raise Corrupt for one that is not a batch.
     """
-    if len(objects) <= 1:
-        found = [_read(store, each.name) for each in objects]
-    else:
-        with ThreadPoolExecutor(THREADS) as pool:
-            found = list(pool.map(lambda each: _read(store, each.name), objects))
+    found = _in_threads(lambda each: _read(store, each.name), objects)
     for each, batch in zip(objects, found, strict=True):
         if batch is not None:
             yield each.name, batch.events
@@ -142,12 +140,14 @@ def delete(store: ObjectStore, names: Sequence[str]) -> None:
         with suppress(NotFound, OutcomeUnknown):  # the next run deletes what is left
             store.delete(name, if_generation=None)
 
-    if len(names) <= 1:
-        for name in names:
-            delete_one(name)
-        return
+    _in_threads(delete_one, names)
+
+
+def _in_threads(call: Callable[[T], R], each_of: Sequence[T]) -> list[R]:
+    if len(each_of) <= 1 or THREADS == 1:
+        return [call(each) for each in each_of]
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(delete_one, names))
+        return list(pool.map(call, each_of))
 
 
 def _read(store: ObjectStore, name: str) -> InboxBatch | None:

@@ -81,13 +81,25 @@ class Message(BaseModel):
 
 
 class RunRequest(Message):
-    """Plan an organization, or all of them where org_id is null."""
+    """Plan an organization, or all of them where org_id is null.
+
+    replan: plan the contacts that an event in the inbox affects, and apply all that waits there.
+    """
 
     org_id: OrgId | None = None
     as_of: Date | None = None
     requested_at: Time | None = None
-    reason: Literal["daily", "manual"] = "daily"
+    reason: Literal["daily", "manual", "replan"] = "daily"
+    event_id: EventId | None = None
     force: bool = False
+
+    @model_validator(mode="after")
+    def _of_an_event(self) -> RunRequest:
+        if (self.reason == "replan") != (self.event_id is not None):
+            raise ValueError("event_id: a request to replan has one, and no other request")
+        if self.reason == "replan" and self.org_id is None:
+            raise ValueError("org_id: a request to replan is about one organization")
+        return self
 
 
 class ShardTask(Message):

@@ -126,7 +126,7 @@ def write_run(
             _write(connection, writer, outcome, plan.timestamp)
             if recorder is not None:
                 recorder.watch()
-            if plan.changes:
+            if plan.of_affected:
                 affected.append(np.unique(outcome.fragment.candidates.contact_id))
         progress("write", done + 1, len(balanced.fragments))
     summary = totals.summary(migrations)

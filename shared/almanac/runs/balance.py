@@ -101,8 +101,7 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
         unknown_targets = snapshot.foreign_targets(settings)[1]
         oddities = snapshot.oddities(settings)
-        of_all = plan.scope is None and not plan.changes
-        shared = shared_addresses_of(snapshot, settings) if of_all else None
+        shared = shared_addresses_of(snapshot, settings) if plan.of_all_contacts else None
         by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
         columns, likely = snapshot.contact_columns(settings), snapshot.likely_columns(settings)
         if plan.context.legacy_instance is not None:

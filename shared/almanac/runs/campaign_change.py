@@ -89,7 +89,9 @@ def gather(
     for event in applied:  # the delivery that sent it may be long gone
         forget_change(store, org, event)
     if own.change.event_id in applied:
-        _end(services, request, "committed", "the event is in campaign_change_log already")
+        end_without_run(
+            services, request, "committed", "the event is in campaign_change_log already"
+        )
         return None
     if own.change.campaign_instance_id not in instances:
         known = ", ".join(map(str, sorted(instances)[:20])) or "there are none"
@@ -97,7 +99,7 @@ def gather(
             f"CampaignChange.campaign_instance_id: {own.change.campaign_instance_id}: organization "
             f"{org} has no such campaign instance ({known})"
         )
-        _end(services, request, "rejected", reason)
+        end_without_run(services, request, "rejected", reason)
         forget_change(store, org, own.change.event_id)
         raise RequestError(reason)
     changes = [
@@ -122,8 +124,8 @@ def _comes_along(store: ObjectStore, waiting: WaitingChange, request: PlanReques
     return earlier is None or earlier.state != "failed"
 
 
-def _end(services: Services, request: PlanRequest, state: State, reason: str) -> None:
-    """Record the end of a change that needs no run, and release the lease."""
+def end_without_run(services: Services, request: PlanRequest, state: State, reason: str) -> None:
+    """Record the end of a request that needs no run, and release the lease."""
     result = RunResult(
         org_id=request.org_id,
         run_id=request.run_id,

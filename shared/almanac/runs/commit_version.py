@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,13 @@ from almanac.database.opening import map_errors, open_database, quick_check, tra
 from almanac.database.scanning import Scan
 from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
+from almanac.organizations.changed_snapshots import SnapshotChange
 from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import report_files
 from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import RunSummary
+from almanac.runs.absorb import CHANGES_BYTES, NEW_TABLES, TOO_LARGE, Late, absorb_late
 from almanac.runs.apply_plan import Write
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
@@ -31,20 +34,21 @@ from almanac.storage import layout
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.versions import Current, current_since, manifest_of
 
-# A change set is recorded in memory; a run that changes more goes without one.
-CHANGES_BYTES = 64 << 20
-
 
 @dataclass
 class StoreCommitter:
     """Writes into a private copy of the snapshot's database, and publishes the copy.
 
-    database is the copy; the store may take the file away.
+    database is the copy, with the pages of `change` in it if there are any; the store may take the
+    file away. late: what came meanwhile and was applied in the commit.
     """
 
     services: Services
     database: Path
     seconds: Callable[[], dict[str, float]] = dict  # by step so far, and in all
+    change: SnapshotChange | None = None
+    late: Late | None = field(default=None, init=False)
+    without_changes: str = field(default="", init=False)
     _session: apsw.Session | None = field(default=None, init=False)
 
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
@@ -56,13 +60,20 @@ class StoreCommitter:
             with map_errors(self.database):
                 counted = census_of(manifest) if manifest else None
                 old = counted or take_census(connection, plan.as_of, plan.context.config.contacts)
+                committed = _committed(old)
+                if counted is not None and self.change is not None:
+                    committed += self.change.absorbed.committed
             # no other process has the file, and after a crash it is discarded
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
             with transaction(connection, self.database):
                 before = _scheduled(connection)
                 summary = self._write(plan, write, connection)
+                self.late = self._absorb_late(plan, connection)
                 scheduled = before - summary.scheduled_before + summary.planned_total
+                if self.late is not None:
+                    scheduled -= self.late.absorbed.pre_scheduled
+                    committed += self.late.absorbed.committed
                 if plan.context.legacy_instance is not None:
                     scheduled = _scheduled(connection)  # old rate increases have become targets
             changes = self._changes(summary)
@@ -74,7 +85,7 @@ class StoreCommitter:
             self._end_session()
             connection.close()
         self.services.progress("check", 0, 1)
-        census = self._checked(plan, old, scheduled)
+        census = self._checked(plan, committed, scheduled)
         numbers = None if summary.of_all_contacts else self._numbers(plan)
         self.services.progress("publish", 0, 1)
         self._publish(plan, parent, summary, census, changes, numbers)
@@ -84,33 +95,66 @@ class StoreCommitter:
     def watch(self) -> None:
         """Give up the change set if it has grown too large; to be called during the write."""
         if self._session is not None and self._session.memory_used > CHANGES_BYTES:
+            self.without_changes = TOO_LARGE
             self._end_session()
 
     def _write(self, plan: RunPlan, write: Write, connection: apsw.Connection) -> RunSummary:
-        if plan.context.legacy_instance is None:
+        if plan.context.legacy_instance is not None:
+            self.without_changes = "old rate increases became campaign targets"
+        else:
             self._session = apsw.Session(connection, "main")
             self._session.attach()
         return write(connection)
 
-    def _changes(self, summary: RunSummary) -> bytes | None:
-        """Return the change set of the run, in the format of SQLite's session extension.
+    @property
+    def absorbed(self) -> dict[str, int]:
+        """How many events were applied and entries refused, before planning and in the commit."""
+        counts = Counter[str]()
+        if self.change is not None:
+            counts.update(events=self.change.absorbed.events, refused=self.change.absorbed.refused)
+        if self.late is not None:
+            events = sum(self.late.absorbed.events.values())
+            counts.update(events=events, refused=self.late.absorbed.refused)
+        return {"events_applied": counts["events"], "entries_refused": counts["refused"]}
 
-        None if it is too large, or if columns or tables were added, which it cannot express.
+    def _absorb_late(self, plan: RunPlan, connection: apsw.Connection) -> Late | None:
+        known = self.change.absorbed.objects if self.change is not None else []
+        return absorb_late(self.services, plan, connection, known)
+
+    def _changes(self, summary: RunSummary) -> bytes | None:
+        """Return the change set of the version, in the format of SQLite's session extension.
+
+        None, with the reason in `without_changes`, if it is too large, or if columns or tables were
+        added, which it cannot express.
         """
-        if self._session is None or summary.migrations:
-            return None
-        return self._session.changeset()
+        new_tables = summary.migrations or (self.late is not None and self.late.new_tables)
+        if self.change is not None and self.change.changes is None:
+            self.without_changes = self.change.without_changes
+        elif new_tables:
+            self.without_changes = NEW_TABLES
+        elif self._session is not None:
+            return self._with_absorbed(self._session.changeset())
+        return None
+
+    def _with_absorbed(self, changes: bytes) -> bytes:
+        """Return the change set of what was absorbed before planning, and of the run."""
+        if self.change is None or self.change.changes is None:
+            return changes
+        builder: Any = apsw.ChangesetBuilder()  # type: ignore[no-untyped-call]
+        builder.add(self.services.store.read(self.change.changes).data)
+        builder.add(changes)
+        return bytes(builder.output())
 
     def _end_session(self) -> None:
         if self._session is not None:
             self._session.close()
             self._session = None
 
-    def _checked(self, plan: RunPlan, old: Census, scheduled: int) -> Census:
+    def _checked(self, plan: RunPlan, committed: int, scheduled: int) -> Census:
         """Check that the new database is sound and has the expected counts; return its census.
 
-        old: the census of the snapshot; scheduled: the expected number of PRE_SCHEDULED rows.
-        Raises Corrupt.
+        committed: the expected number of rows that no run changes; scheduled: of PRE_SCHEDULED
+        rows. Raises Corrupt.
         """
         quick_check(self.database)
         connection = open_database(self.database, writable=False)
@@ -125,7 +169,7 @@ class StoreCommitter:
                 census.statuses.get(Status.PRE_SCHEDULED, 0),
             ),
             "contacts": (plan.total_contacts, census.contacts),
-            "rows of the sender": (_committed(old), _committed(census)),
+            "rows of the sender": (committed, _committed(census)),
         }
         for what, (wanted, there) in expected.items():
             if there != wanted:
@@ -174,9 +218,11 @@ class StoreCommitter:
             "reason": plan.reason,
             "events": [change.event_id for change in plan.changes],
             "census": census.model_dump(mode="json"),
+            **self.absorbed,
+            "without_changes": self.without_changes,
         }
         # `status` then need not walk back over all changes and pushes to find it
-        if plan.changes:
+        if not plan.of_all_contacts:
             whole = last_whole_run(self.services.store, parent[0].folder)
             extra[LAST_RUN] = whole.model_dump(mode="json") if whole else None
         publish(

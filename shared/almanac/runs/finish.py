@@ -15,8 +15,9 @@ from almanac.errors import Corrupt
 from almanac.logs import get_log
 from almanac.messaging.messages import CampaignChange, RunRequest, to_json
 from almanac.messaging.planned_change import PlannedChange
-from almanac.names import attempt_run_id, change_run_id, date_of_run
+from almanac.names import attempt_run_id, change_run_id, date_of_run, event_of_run
 from almanac.report.summary import RunSummary
+from almanac.runs.absorb import forget_absorbed
 from almanac.runs.campaign_change import forget_change
 from almanac.runs.plan import PlanRequest
 from almanac.runs.results import (
@@ -137,19 +138,23 @@ def after_end(services: Services, plan: RunPlan | None, result: RunResult) -> No
     """Do what follows a run's end; idempotent."""
     if plan is not None and plan.changes and result.state != "superseded":
         _settle_changes(services, plan, result)
+    if plan is not None and plan.snapshot.absorbed and result.state == "committed":
+        forget_absorbed(services, plan)
     release_ended(services.store, result.org_id, result.run_id)
     if plan is not None and _goes_on(services, plan, result):
         _request_again(services, plan)
 
 
 def _goes_on(services: Services, plan: RunPlan, result: RunResult) -> bool:
-    """Whether to request the run again: it was superseded, or it was a campaign change's and died.
+    """Whether to request the run again: it was superseded, or it was for some contacts and died.
 
     After a whole run that died, the run that took its lease plans all contacts.
     """
     if result.state == "superseded":
         return True
-    return result.again and plan.reason == "change" and plan.asked.attempt < MAX_SUPERSEDED
+    return (
+        result.again and plan.reason in ("change", "replan") and plan.asked.attempt < MAX_SUPERSEDED
+    )
 
 
 def _settle_changes(services: Services, plan: RunPlan, result: RunResult) -> None:
@@ -184,7 +189,11 @@ def _request_again(services: Services, plan: RunPlan) -> None:
     }
     if plan.reason != "change":
         request = RunRequest(
-            org_id=plan.org_id, as_of=plan.as_of, reason=plan.reason, force=plan.asked.force
+            org_id=plan.org_id,
+            as_of=plan.as_of,
+            reason=plan.reason,
+            event_id=event_of_run(plan.asked.base) if plan.reason == "replan" else None,
+            force=plan.asked.force,
         )
         services.bus.publish(services.topics.run_requests, [to_json(request)], attributes)
         return

@@ -18,9 +18,11 @@ from almanac.errors import (
     Superseded,
 )
 from almanac.logs import get_log
+from almanac.organizations.changed_snapshots import fetch_pages, read_change
 from almanac.organizations.snapshots import located
 from almanac.progress import Stopwatch
 from almanac.report.summary import RunSummary
+from almanac.runs.absorb import forget_absorbed
 from almanac.runs.apply_plan import BrokenChange, merge_run
 from almanac.runs.commit_version import StoreCommitter, parent_of
 from almanac.runs.finish import (
@@ -121,6 +123,10 @@ def _merge_claimed(services: Services, plan: RunPlan, claim: Claim, folder: Path
         services.store.fetch_file(plan.snapshot.name, database, generation)
     except (NotFound, PreconditionFailed) as error:
         raise SnapshotMoved(f"{plan.snapshot.name}: replaced while it was fetched") from error
+    change = None
+    if plan.snapshot.absorbed is not None:
+        change = read_change(services.store, plan.snapshot.absorbed)
+        fetch_pages(services.store, change, database)
     watch("fetch", 1, 1)
 
     def progress(step: str, done: int, total: int) -> None:
@@ -134,17 +140,23 @@ def _merge_claimed(services: Services, plan: RunPlan, claim: Claim, folder: Path
         before = round(max(0.0, whole - steps["total"]), 3)
         return {"plan contacts": before, **steps, "total": round(before + steps["total"], 3)}
 
-    committer = StoreCommitter(replace(services, progress=progress), database, seconds)
+    committer = StoreCommitter(replace(services, progress=progress), database, seconds, change)
     summary = merge_run(services.store, plan, database, committer, progress)
-    _finish(services, plan, summary, watch.seconds())
+    _finish(services, plan, summary, watch.seconds(), committer)
 
 
 def _finish(
-    services: Services, plan: RunPlan, summary: RunSummary, seconds: dict[str, float]
+    services: Services,
+    plan: RunPlan,
+    summary: RunSummary,
+    seconds: dict[str, float],
+    committer: StoreCommitter,
 ) -> None:
     done = version_of(services, plan)
     if done is None:
         raise SnapshotMoved(f"run {plan.run_id}: another version replaced its own at once")
+    if committer.late is not None:
+        forget_absorbed(services, plan, committer.late.objects)
     collected = _collect(services, plan)
     end_committed(services, plan, done.version, summary, seconds)
     get_log().info(
@@ -154,6 +166,7 @@ def _finish(
         planned=summary.planned_total,
         skipped=summary.skipped_total,
         changes=summary.changes,
+        **committer.absorbed,
         seconds_by_step=seconds,
         seconds=seconds["total"],
         bytes=done.size,

@@ -18,7 +18,7 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.validation_text import first_problem_text
 
-Reason = Literal["daily", "manual", "change"]
+Reason = Literal["daily", "manual", "change", "replan"]
 
 
 class RequestOrigin(BaseModel):
@@ -49,10 +49,11 @@ class RunPlan(BaseModel):
     snapshot: SnapshotRef
     total_contacts: int  # all rows of `contacts`
     scope: list[ContactRange] | None  # None: all contacts
-    # With changes only the contacts that they affect are in scope; before: the changed instances
-    # as they were.
+    # With changed instances only the contacts that they affect are in scope, and those of replan;
+    # before: these instances as they were.
     changes: list[PlannedChange] = []
     before: list[Instance] = []
+    replan: list[ContactRange] = []
     shards: list[ContactRange]
     started_at: dt.datetime  # UTC: the time that the rows of this run carry
 
@@ -62,6 +63,15 @@ class RunPlan(BaseModel):
         if self.snapshot.absorbed is not None:
             snapshot += f" {self.snapshot.absorbed}"
         return f"{self.org_id} {self.run_id} {shard} {snapshot} {self.started_at.isoformat()}"
+
+    @property
+    def of_affected(self) -> bool:
+        """Whether only the contacts that changed instances affect are in scope, and `replan`."""
+        return bool(self.changes or self.before)
+
+    @property
+    def of_all_contacts(self) -> bool:
+        return self.scope is None and not self.of_affected
 
     @property
     def as_of(self) -> dt.date:

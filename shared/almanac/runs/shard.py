@@ -58,8 +58,9 @@ def run_shard(store: ObjectStore, plan: RunPlan, task: ShardTask, snapshots: Sna
 def plan_range(snapshot: Snapshot, plan: RunPlan, contacts: ContactRange) -> Fragment:
     """Return the fragment of the contacts in scope that are in the range."""
     data = read_range(snapshot, plan.context, plan.scope, contacts)
-    if plan.changes:
-        data = of_contacts(data, affected(data, plan.context, plan.before))
+    if plan.of_affected:
+        named = in_ranges(data.contacts["id"].to_numpy(), plan.replan)
+        data = of_contacts(data, np.union1d(affected(data, plan.context, plan.before), named))
     shard = plan_shard(data, plan.context, KindTable(plan.context))
     scope: Ids = data.contacts["id"].to_numpy()
     return Fragment(

@@ -8,6 +8,7 @@ from typing import assert_never
 from almanac.config import Config
 from almanac.database.census import Census
 from almanac.errors import ConfigError, RequestError
+from almanac.intake import inbox
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import CampaignChange, RunRequest, parse, to_json
@@ -15,9 +16,11 @@ from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, daily_run_id, manual_run_id
 from almanac.organizations.organizations import census_of, organizations, read_config, snapshot_of
 from almanac.organizations.snapshots import SnapshotRef
+from almanac.runs.absorb import Start, absorb_waiting
 from almanac.runs.campaign_change import (
     WaitingChange,
     check_same,
+    end_without_run,
     forget_change,
     gather,
     wait_for_run,
@@ -70,12 +73,17 @@ def start_run(services: Services, org_id: str, request: RunRequest, delivery: De
             base = daily_run_id(as_of)
         case "manual":
             base = manual_run_id(as_of, delivery.message_id)
+        case "replan":
+            base = change_run_id(as_of, request.event_id or "")
         case _:
             assert_never(request.reason)
     origin = RequestOrigin(
         base=base, request_id=delivery.message_id, requested_at=clock, force=request.force
     )
-    _begin(services, PlanRequest(org_id, base, origin, request.reason, config, as_of), problem)
+    asked = PlanRequest(
+        org_id, base, origin, request.reason, config, as_of, event_id=request.event_id
+    )
+    _begin(services, asked, problem)
 
 
 def change_campaign(services: Services, delivery: Delivery) -> None:
@@ -159,14 +167,30 @@ def _begin(
 
 
 def _plan(services: Services, request: PlanRequest, own: WaitingChange | None) -> RunPlan | None:
-    """Plan the run on the current version; None if its campaign change turns out to need no run."""
-    snapshot, census = _current_snapshot(services.store, request.org_id)
+    """Plan the run on the current version and all events that wait; None if it needs no run."""
+    waiting = inbox.waiting(services.store, request.org_id)
+    start = Start(*_current_snapshot(services.store, request.org_id))
+    if request.event_id is not None and _has_event(services, request.event_id, start.snapshot):
+        end_without_run(services, request, "committed", "a run has applied the event already")
+        return None
+    start = absorb_waiting(services, request, waiting, start)
+    if request.event_id is not None and not start.has(request.event_id):
+        reason = f"RunRequest.event_id: no event {request.event_id!r} waits in the inbox"
+        end_without_run(services, request, "rejected", reason)
+        raise RequestError(reason)
     if own is not None:
-        changes = gather(services, request, own, snapshot)
+        changes = gather(services, request, own, start.snapshot)
         if changes is None:
             return None
         request = replace(request, changes=changes)
-    return plan_run(services, request, snapshot, census)
+    if request.reason in ("change", "replan"):
+        request = replace(request, replan=start.replan)
+    return plan_run(services, request, start.snapshot, start.census)
+
+
+def _has_event(services: Services, event_id: str, snapshot: SnapshotRef) -> bool:
+    with services.snapshots.open(snapshot) as opened:
+        return opened.has_absorbed(event_id)
 
 
 def _current_snapshot(store: ObjectStore, org_id: str) -> tuple[SnapshotRef, Census | None]:

@@ -244,7 +244,7 @@ class PlanTotals:
             changes_since=self.balanced.before.words,
             **self.figures.lines(plan.context),
             shards=len(plan.shards),
-            of_all_contacts=plan.scope is None and not plan.changes,
+            of_all_contacts=plan.of_all_contacts,
             left_out=left_out(plan.context),
             unknown_targets=self.balanced.unknown_targets,
             aep=aep_in_words(plan.context),
@@ -276,7 +276,7 @@ class PlanTotals:
 
     def _alerts(self) -> list[str]:
         plan = self.balanced.plan
-        if plan.scope is not None or plan.changes:  # a few contacts say nothing of the file
+        if not plan.of_all_contacts:  # a few contacts say nothing of the file
             return []
         any_rule = any(plan.context.config.rules.values())
         return alerts(self.figures.states, any_rule, self.issues, self.facts)

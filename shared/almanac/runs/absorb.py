@@ -1,0 +1,207 @@
+"""Before a run is planned: apply the events that wait in the inbox to its snapshot.
+
+The version stays in the store; the events are applied to a private view of it, and only the pages
+that they change become objects of the run (`organizations/changed_snapshots.py`). So one version
+has both the events and the plan made from them, and a run that fails or is superseded applies
+nothing. The merge looks for deliveries once more, in its own transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import apsw
+import numpy as np
+
+from almanac.database.blocks import Blocks
+from almanac.database.catalog import scalar
+from almanac.database.census import Census, with_new_contacts
+from almanac.database.changed_pages import View, changed_view
+from almanac.database.opening import map_errors, transaction
+from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
+from almanac.intake import inbox
+from almanac.intake.absorb import Absorbed, absorb
+from almanac.intake.inbox import Received
+from almanac.logs import get_log
+from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
+from almanac.organizations.snapshots import SnapshotRef, located
+from almanac.runs.plan import PlanRequest, Replan
+from almanac.runs.run_plan import RunPlan
+from almanac.runs.services import Services
+from almanac.storage import layout
+from almanac.storage.block_checksums import VerifiedRanges
+from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac.workspaces import workspace
+
+# A change set is recorded in memory; a run that changes more goes without one.
+CHANGES_BYTES = 64 << 20
+NEW_TABLES = "tables, columns or indexes were added, which it cannot express"
+TOO_LARGE = "it is too large"
+LATE = frozenset({"deliveries"})
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run is planned on. absorbed: None if no event was applied to the snapshot for it."""
+
+    snapshot: SnapshotRef
+    census: Census | None
+    absorbed: Absorbed | None = None
+
+    def has(self, event_id: str) -> bool:
+        """Return whether the event is among those that were absorbed."""
+        return self.absorbed is not None and event_id in self.absorbed.event_ids
+
+    @property
+    def replan(self) -> Replan:
+        """What the absorbed events ask to be planned at once."""
+        if self.absorbed is None:
+            return Replan(np.empty(0, np.int64), np.empty(0, np.int64))
+        return Replan(self.absorbed.replan_contacts, self.absorbed.changed_instances)
+
+
+@dataclass(frozen=True)
+class Late:
+    """What came while a run was in flight. objects: of the inbox, those that are applied now."""
+
+    absorbed: Absorbed
+    objects: Sequence[str]
+    new_tables: bool  # whether the schema changed
+
+
+def absorb_waiting(
+    services: Services, request: PlanRequest, waiting: Sequence[ObjectInfo], start: Start
+) -> Start:
+    """Return the start with all that waits applied to its snapshot.
+
+    waiting: the inbox, listed before current.json was read: what was applied and deleted in between
+    is then in the snapshot. Raises SnapshotMoved, DatabaseError.
+    """
+    batches = dict(inbox.read_batches(services.store, waiting))
+    if not batches:
+        return start
+    with (
+        workspace(services.workspace) as folder,
+        _view(services.store, start.snapshot, folder) as view,
+    ):
+        received = inbox.in_order(chain.from_iterable(batches.values()))
+        absorbed, changes = _apply(view, received, services, request)
+        done = _applied(batches, absorbed)
+        if not absorbed.events and not absorbed.refused:
+            inbox.delete(services.store, done)  # an earlier run died before it did so
+            return start
+        census = start.census and with_new_contacts(
+            view.connection, start.census, absorbed.contacts_added, request.config.contacts
+        )
+        events = AbsorbedEvents(
+            events=sum(absorbed.events.values()),
+            refused=absorbed.refused,
+            committed=absorbed.committed,
+            objects=done,
+        )
+        run = layout.run(request.org_id, request.run_id)
+        base = (start.snapshot.size, start.snapshot.crc32c)
+        name = store_change(services.store, run, base, view.pages, events, changes, folder)
+    get_log().info(
+        "events absorbed",
+        events=dict(absorbed.events),
+        entries=dict(absorbed.entries),
+        refused=absorbed.refused,
+        pages=len(view.pages.map().numbers),
+    )
+    snapshot = start.snapshot.model_copy(update={"absorbed": name})
+    return Start(snapshot, census, absorbed)
+
+
+def absorb_late(
+    services: Services, plan: RunPlan, connection: apsw.Connection, known: Sequence[str]
+) -> Late | None:
+    """Apply the deliveries that came since the run was planned, inside the caller's transaction.
+
+    known: the objects of the inbox that the run's snapshot has. None if nothing new waits.
+    """
+    before = set(known)
+    waiting = [
+        each for each in inbox.waiting(services.store, plan.org_id) if each.name not in before
+    ]
+    batches = dict(inbox.read_batches(services.store, waiting))
+    received = inbox.in_order(chain.from_iterable(batches.values()))
+    if not any(each.kind in LATE for each in received):
+        return None
+    schema = scalar(connection, "PRAGMA schema_version")
+    # not the clock: another delivery that finds the same events writes the same version
+    now = max(plan.started_at, *(each.received for each in received))
+    absorbed = absorb(connection, received, plan.context.config, now, plan.run_id, kinds=LATE)
+    new_tables = scalar(connection, "PRAGMA schema_version") != schema
+    return Late(absorbed, _applied(batches, absorbed), new_tables)
+
+
+def forget_absorbed(services: Services, plan: RunPlan, late: Sequence[str] = ()) -> None:
+    """Delete the objects of the inbox whose events the run's version has, which has been in force.
+
+    late: those that were applied in the merge. An error is a warning in the log: the next run finds
+    the events in intake_log, and deletes them.
+    """
+    try:
+        names = set(late)
+        if plan.snapshot.absorbed is not None:
+            with suppress(NotFound):  # by now it may be collected
+                names |= {*read_change(services.store, plan.snapshot.absorbed).absorbed.objects}
+        if names:
+            there = {each.name for each in inbox.waiting(services.store, plan.org_id)}
+            inbox.delete(services.store, sorted(names & there))
+    except (AlmanacError, OSError) as error:
+        get_log().warning("applied events not deleted, the next run does it", reason=str(error))
+
+
+def _apply(
+    view: View, received: Sequence[Received], services: Services, request: PlanRequest
+) -> tuple[Absorbed, bytes | str]:
+    """Apply events to the view; return what became of them and the change set, or why none."""
+    connection, path = view.connection, view.source.path
+    with transaction(connection, path):
+        schema = scalar(connection, "PRAGMA schema_version")
+        session = apsw.Session(connection, "main")
+        try:
+            session.attach()
+            absorbed = absorb(
+                connection, received, request.config, services.clock(), request.run_id
+            )
+            if scalar(connection, "PRAGMA schema_version") != schema:
+                return absorbed, NEW_TABLES
+            if session.memory_used > CHANGES_BYTES:
+                return absorbed, TOO_LARGE
+            return absorbed, session.changeset()
+        finally:
+            session.close()
+
+
+def _applied(batches: dict[str, list[Received]], absorbed: Absorbed) -> list[str]:
+    """Return the objects whose events the database has, all of them."""
+    return [
+        name
+        for name, events in batches.items()
+        if all(each.event_id in absorbed.event_ids for each in events)
+    ]
+
+
+@contextmanager
+def _view(store: ObjectStore, snapshot: SnapshotRef, folder: Path) -> Iterator[View]:
+    ranges = VerifiedRanges(store, located(store, snapshot))
+
+    def fetch(start: int, length: int) -> bytes:
+        try:
+            return ranges.read(start, length)
+        except (NotFound, PreconditionFailed) as error:
+            raise SnapshotMoved(
+                f"{snapshot.name}: replaced while events were applied ({error})"
+            ) from error
+
+    path = Path(snapshot.name)
+    blocks = Blocks(snapshot.name, snapshot.size, fetch)
+    with changed_view(path, blocks, folder) as view, map_errors(path):
+        yield view
