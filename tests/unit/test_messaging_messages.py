@@ -95,7 +95,11 @@ def test_a_message_comes_back_as_it_was_sent(model: type[Message], keys: dict[st
             {"requested_at": "2026-11-21T10:00:00"},
             r"requested_at: .*a time with a zone",
         ),
-        (RunRequest, {"reason": "weekly"}, r"reason: 'weekly' is not 'daily' or 'manual'"),
+        (
+            RunRequest,
+            {"reason": "weekly"},
+            r"reason: 'weekly' is not 'daily', 'manual' or 'replan'",
+        ),
         (RunRequest, {"force": "yes"}, r"force: 'yes' is not true or false"),
         (RunRequest, {"force": 1}, r"force: 1 is not true or false"),
         (ShardTask, DONE, r"ShardTask\.first_id: is missing"),

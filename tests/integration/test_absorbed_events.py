@@ -1,0 +1,151 @@
+"""Events that wait in the inbox: the next run of the organization absorbs them, each once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from almanac.intake import inbox
+from almanac.intake.inbox import Received
+from almanac.runs.run_plan import read_plan
+from almanac.storage import layout
+from almanac.storage.versions import manifest_of
+from tests.support import agencies
+from tests.support.clouds import NOW, Cloud, query
+
+ORG = "206"
+DAILY = "2027-03-01-daily"
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud with an agency of 24 contacts that was planned yesterday."""
+    folder = tmp_path_factory.mktemp("agency")
+    database = agencies.build(folder / "a.sqlite3", 3, contacts=24, as_of=NOW.date(), config={})
+    cloud = Cloud(folder)
+    cloud.push(ORG, database)
+    cloud.now = NOW - dt.timedelta(days=1)
+    cloud.ask(ORG)
+    cloud.run()
+    cloud.now = NOW
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def cloud(planned: Cloud, folder: Path) -> Iterator[Cloud]:
+    made = Cloud(folder, like=planned)
+    yield made
+    made.close()
+
+
+def put(cloud: Cloud, kind: str, event_id: str, *entries: dict[str, Any], **fields: Any) -> str:
+    """Put one event into the inbox, and return the object."""
+    event = {"event_id": event_id, "org_id": ORG, "entries": list(entries), **fields}
+    return inbox.put(
+        cloud.store, ORG, [Received(kind=kind, event=event, received=cloud.now, source="http")]
+    )
+
+
+def logged(cloud: Cloud) -> list[tuple[str, str, int]]:
+    sql = "SELECT event_id, applied_by, refused <> '' FROM intake_log ORDER BY id"
+    return query(cloud.pull(ORG), sql)
+
+
+def due_rows(cloud: Cloud, count: int) -> list[dict[str, Any]]:
+    """The next planned messages, as `due` hands them out."""
+    sql = """SELECT json_object('id', id, 'contact_id', contact_id, 'email_type', email_type,
+        'campaign_instance_id', campaign_instance_id, 'ideal_send_date', ideal_send_date,
+        'scheduled_send_date', scheduled_send_date) FROM email_schedules
+        WHERE status = 'pre-scheduled' ORDER BY scheduled_send_date, id LIMIT ?"""
+    return [json.loads(text) for (text,) in query(cloud.pull(ORG), sql, count)]
+
+
+def test_a_run_plans_with_the_contacts_that_came_in(cloud: Cloud) -> None:
+    new = {"id": 5000, "email": "new@example.com", "state": "TX", "birth_date": "1950-06-01"}
+    put(cloud, "contacts", "arrival", new, {"nothing": "known"})
+    cloud.ask(ORG)
+    cloud.run()
+    assert cloud.result(ORG, DAILY).state == "committed"
+    version = cloud.pull(ORG)
+    assert query(version, "SELECT count(*) FROM email_schedules WHERE contact_id = 5000") > [(0,)]
+    assert logged(cloud) == [("arrival", DAILY, 1)]
+    assert cloud.names(layout.inbox(ORG)) == []
+    manifest = manifest_of(cloud.store, cloud.version(ORG).folder)
+    assert manifest is not None and manifest.model_extra is not None
+    extra = manifest.model_extra
+    assert (extra["events_applied"], extra["entries_refused"]) == (1, 1)
+    assert extra["census"]["contacts"] == 25
+    assert "indexes were added" in extra["without_changes"]
+
+
+def test_a_run_with_an_empty_inbox_writes_nothing_more(cloud: Cloud) -> None:
+    cloud.ask(ORG)
+    cloud.run()
+    assert [name for name in cloud.names(layout.run(ORG, DAILY)) if "absorbed" in name] == []
+    assert read_plan(cloud.store, ORG, DAILY).snapshot.absorbed is None
+
+
+def test_a_later_run_knows_the_events_that_a_run_before_applied(cloud: Cloud) -> None:
+    name = put(cloud, "contacts", "arrival", {"id": 5000, "email": "new@example.com"})
+    batch = cloud.store.read(name).data
+    cloud.ask(ORG)
+    cloud.run()
+    # the deletion was lost, or the same event came again
+    cloud.store.write(name, batch, 0)
+    cloud.now += dt.timedelta(days=1)
+    cloud.ask(ORG)
+    cloud.run()
+    assert logged(cloud) == [("arrival", DAILY, 0)]
+    assert cloud.names(layout.inbox(ORG)) == []
+
+
+def test_the_next_change_set_has_what_was_absorbed(cloud: Cloud) -> None:
+    put(cloud, "contacts", "first", {"id": 5000, "email": "new@example.com"})
+    cloud.ask(ORG)
+    cloud.run()
+    before = cloud.pull(ORG)
+    put(cloud, "contacts", "second", {"id": 5000, "email": "other@example.com"})
+    cloud.now += dt.timedelta(days=1)
+    cloud.ask(ORG)
+    cloud.run()
+    folder = cloud.version(ORG).folder
+    changes = cloud.store.read(f"{folder}/{layout.CHANGES}").data
+    connection = apsw.Connection(str(before))
+    apsw.Changeset.apply(changes, connection)
+    sql = "SELECT email FROM contacts WHERE id = 5000"
+    assert connection.execute(sql).fetchall() == [("other@example.com",)]
+    mine = connection.execute("SELECT * FROM intake_log ORDER BY id").fetchall()
+    assert mine == query(cloud.pull(ORG), "SELECT * FROM intake_log ORDER BY id")
+    connection.close()
+
+
+def test_a_request_to_replan_plans_the_contacts_of_the_event(cloud: Cloud) -> None:
+    put(cloud, "contacts", "move", {"id": 8, "state": "CA"}, {"id": 26, "state": "CA"}, replan=True)
+    put(cloud, "contacts", "rest", {"id": 41, "state": "CA"})
+    cloud.ask(ORG, reason="replan", event_id="move")
+    cloud.run()
+    run = f"{NOW.date()}-change-move"
+    assert cloud.result(ORG, run).state == "committed"
+    plan = read_plan(cloud.store, ORG, run)
+    assert [tuple(each) for each in plan.scope or []] == [(8, 8), (26, 26)]
+    assert [event for event, *_ in logged(cloud)] == ["move", "rest"]
+    version = cloud.version(ORG)
+    cloud.ask(ORG, reason="replan", event_id="move")
+    cloud.ask(ORG, reason="replan", event_id="rest")
+    cloud.run()
+    assert cloud.version(ORG) == version
+    assert cloud.result(ORG, f"{NOW.date()}-change-rest").state == "committed"
+
+
+def test_a_request_to_replan_for_no_event_is_rejected(cloud: Cloud) -> None:
+    cloud.ask(ORG, reason="replan", event_id="unheard")
+    cloud.run()
+    (rejection,) = cloud.rejections()
+    assert "no event 'unheard' waits in the inbox" in rejection["reason"]
