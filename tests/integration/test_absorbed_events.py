@@ -78,7 +78,8 @@ def test_a_run_plans_with_the_contacts_that_came_in(cloud: Cloud) -> None:
     assert logged(cloud) == [("arrival", DAILY, 1)]
     assert cloud.names(layout.inbox(ORG)) == []
     manifest = manifest_of(cloud.store, cloud.version(ORG).folder)
-    assert manifest is not None and manifest.model_extra is not None
+    assert manifest is not None
+    assert manifest.model_extra is not None
     extra = manifest.model_extra
     assert (extra["events_applied"], extra["entries_refused"]) == (1, 1)
     assert extra["census"]["contacts"] == 25

@@ -186,7 +186,7 @@ def changed_view(path: Path, base: Base, folder: Path | None = None) -> Iterator
     with map_errors(path):
         pages = ChangedPages(base, traffic, folder)
     try:
-        vfs = _Vfs(f"almanac-changed-{next(_NUMBERS)}", pages)
+        vfs = _WritableVfs(f"almanac-changed-{next(_NUMBERS)}", pages)
         try:
             with map_errors(path):
                 flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
@@ -235,7 +235,7 @@ def _page_bytes(header: bytes) -> int:
     return 65536 if size == 1 else size
 
 
-class _Vfs(apsw.VFS):
+class _WritableVfs(apsw.VFS):
     """A file system with one file; SQLite's temporary files go to the default one."""
 
     def __init__(self, name: str, pages: ChangedPages) -> None:
@@ -246,7 +246,7 @@ class _Vfs(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
             flags[1] = flags[0]
-            return _File(self._pages)
+            return _WritableFile(self._pages)
         return super().xOpen(name, flags)
 
     def xFullPathname(self, name: str) -> str:
@@ -256,7 +256,7 @@ class _Vfs(apsw.VFS):
         return False  # there is no journal and no log beside it
 
 
-class _File(apsw.VFSFile):
+class _WritableFile(apsw.VFSFile):
     def __init__(self, pages: ChangedPages) -> None:
         # not super().__init__(), which would open a file of that name
         self._pages = pages
