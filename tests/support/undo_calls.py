@@ -24,6 +24,10 @@ COMMANDS: dict[WritingCommand, tuple[str, ...]] = {
     WritingCommand.CAMPAIGN_IMPORT: ("campaign import", "1", "FILE", "contact_id\n2\n1\n"),
     WritingCommand.CAMPAIGN_REMOVE: ("campaign remove", "1"),
     WritingCommand.CAMPAIGN_REMOVE_TARGETS: ("campaign remove-targets", "1", "--contacts", "1-3"),
+    WritingCommand.CONTACTS_IMPORT: (
+        *("contacts import", "FILE"),
+        "id,email,state,do_not_contact\n1,,FL,yes\n,new@example.com,NV,\n",
+    ),
     WritingCommand.SUPPRESSION_ADD: ("suppression add", "--contact", "2", "--reason", "asked"),
     WritingCommand.SUPPRESSION_END: ("suppression end", "--email", "old@example.com"),
     WritingCommand.SUPPRESSION_IMPORT: ("suppression import", "FILE", "email\nnew@example.com\n"),

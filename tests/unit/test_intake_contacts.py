@@ -184,6 +184,6 @@ def test_ids_that_are_text_are_the_numbers_that_they_mean(tmp_path: Path) -> Non
     assert rows == {"42": "CA", "7.0": "NV", "003Hs": None, "9": None, "43": None}
     assert refused(agency) == [
         (2, "email: no contact has the id 3, and a new one needs it"),
-        (4, "the table contacts: UNIQUE constraint failed: contacts.email"),
+        (4, "email: another contact has this value, and the table contacts allows it once"),
         (5, "id: 2 rows of contacts have the id 9"),
     ]

@@ -10,7 +10,19 @@ import typer
 
 from almanac.commands.exit_codes import FAILURE, OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsCsv, AsJson, MaybeDatabase, MaybeOrg, RowsOut, Store
+from almanac.commands.imports import Strict
+from almanac.commands.options import (
+    AsCsv,
+    AsJson,
+    DatabaseAndFile,
+    DryRun,
+    Map,
+    MaybeDatabase,
+    MaybeOrg,
+    Rejects,
+    RowsOut,
+    Store,
+)
 from almanac.commands.output import print_rows
 from almanac.commands.reading import reading
 from almanac.contacts.find import LIMIT, FoundContact, find
@@ -24,7 +36,7 @@ if TYPE_CHECKING:
 
 app = new_app(
     name="contacts",
-    help="Find contacts by name, address, phone number or id, and list them.",
+    help="Find contacts by name, address, phone number or id, list them, and import them.",
     epilog="Start with: almanac contacts find agency.sqlite3 donna",
     no_args_is_help=True,
 )
@@ -128,3 +140,32 @@ def list_(
 
     list_contacts(agency_of(database, org, store), *given[0], limit, output)
     return OK
+
+
+@app.command(
+    "import",
+    short_help="Insert and update contacts from CSV.",
+    epilog="Example: almanac contacts import agency.sqlite3 crm.csv "
+    '--map "Date of Birth=birth_date" --dry-run',
+)
+def import_(
+    names: DatabaseAndFile,
+    map_: Map = None,
+    rejects: Rejects = None,
+    strict: Strict = False,
+    dry_run: DryRun = False,
+    org: MaybeOrg = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> int:
+    """Insert and update contacts from a CSV file, or from standard input (-).
+
+    The header names id or email, by which a contact is found, and columns of the table contacts,
+    or those that planning reads. An empty cell leaves the value as it is; no contact is deleted.
+    Rows with a value that planning could not read go to another file, by line, with the reason.
+    """
+    from almanac.commands.contact_import import run_import
+    from almanac.intake.contact_import import ContactImport
+
+    options = ContactImport(map_ or [], dry_run)
+    return run_import(names, options, rejects, strict, org, store, as_json)

@@ -27,7 +27,7 @@ COMMANDS = {
     "run": CommandEntry("run", "Plan a database in place."),
     "day": CommandEntry("day", "Show who gets what on a day."),
     "week": CommandEntry("day", "Show who gets what in a week."),
-    "contacts": CommandEntry("contacts", "Find contacts, and list them."),
+    "contacts": CommandEntry("contacts", "Find contacts, list and import them."),
     "explain": CommandEntry("explain", "Explain what a contact gets, and why."),
     "report": CommandEntry("report", "Write the report page of a database."),
     "serve": CommandEntry("serve", "Show the plan in the browser, read only."),

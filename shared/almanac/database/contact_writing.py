@@ -7,12 +7,14 @@ reads and the table lacks are added.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import apsw
 
 from almanac.config import ContactColumns
-from almanac.database.catalog import quoted, scalar
+from almanac.database.catalog import TableInfo, quoted, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, ContactRow, Value
 from almanac.database.migrations import complete
@@ -32,12 +34,49 @@ class ContactField(NamedTuple):
     writable: bool = True  # neither the id nor computed
 
 
-def contact_fields(columns: Columns, settings: ContactColumns) -> dict[str, ContactField]:
-    """Return the columns that the table has or planning reads, by the names that mean them.
+@dataclass(frozen=True)
+class ContactFields:
+    """The columns of contacts that the table has or planning reads."""
 
-    columns: of contacts, as `contact_columns.contacts_of` returns them.
+    columns: Columns
+    by_name: Mapping[str, ContactField]  # by every name that means them, in lower case
+
+    @property
+    def email(self) -> str:
+        """Return the column of the address."""
+        return self.by_name["email"].column
+
+    @cached_property
+    def roles(self) -> Mapping[str, str]:
+        """Return the roles by column."""
+        return {each.column: each.role for each in self.by_name.values()}
+
+
+def contact_fields(connection: apsw.Connection, settings: ContactColumns) -> ContactFields:
+    """Return the columns of contacts that can be written.
+
+    Raises DatabaseError without such a table, ConfigError for a mapped column that it lacks.
     """
-    there = columns.table.columns if columns.table is not None else {}
+    columns = contacts_of(connection, settings)
+    if columns.table is None or columns.table.kind != "table":
+        what = "no table contacts" if columns.table is None else "contacts is no table"
+        raise DatabaseError(f"{connection.filename}: {what}; contacts cannot be written")
+    sql = "SELECT lower(name) FROM pragma_table_xinfo('contacts') WHERE hidden <> 0"
+    computed = {str(name) for (name,) in connection.execute(sql)}
+    fields = _fields(columns, columns.table, settings)
+    return ContactFields(
+        columns,
+        {
+            name: each._replace(writable=each.role != "id" and each.column not in computed)
+            for name, each in fields.items()
+        },
+    )
+
+
+def _fields(
+    columns: Columns, table: TableInfo, settings: ContactColumns
+) -> dict[str, ContactField]:
+    there = table.columns
     fields = {name: ContactField(name, "") for name in there}
     for name in (*settings.opt_out_columns, *settings.sms_consent_columns):
         fields[name.lower()] = ContactField(name.lower(), FLAG)
@@ -57,23 +96,15 @@ def contact_fields(columns: Columns, settings: ContactColumns) -> dict[str, Cont
 class ContactRows:
     """The table contacts of a database."""
 
-    def __init__(self, connection: apsw.Connection, settings: ContactColumns) -> None:
-        """Raises DatabaseError without such a table, ConfigError for a mapped column it lacks."""
+    def __init__(
+        self, connection: apsw.Connection, fields: ContactFields, settings: ContactColumns
+    ) -> None:
         self._connection = connection
         self._settings = settings
-        self._columns = columns = contacts_of(connection, settings)
-        if columns.table is None or columns.table.kind != "table":
-            what = "no table contacts" if columns.table is None else "contacts is no table"
-            raise DatabaseError(f"{connection.filename}: {what}; contacts cannot be written")
-        computed = _computed(connection)
-        self.fields = {
-            name: each._replace(writable=each.role != "id" and each.column not in computed)
-            for name, each in contact_fields(columns, settings).items()
-        }
-        self.roles = {each.column: each.role for each in self.fields.values()}
-        self.email = self.fields["email"].column
-        self._there = set(columns.table.columns)
-        self.lookup = ContactLookup(connection, columns)
+        self._columns = fields.columns
+        self._roles = fields.roles
+        self.lookup = ContactLookup(connection, fields.columns)
+        self._there = set(fields.columns.table.columns if fields.columns.table else ())
         self._key = self.lookup.key
         self._next_id: int | None = None
         self._statements: dict[tuple[str, ...], str] = {}
@@ -86,7 +117,7 @@ class ContactRows:
         """Add those of the columns that the table lacks."""
         missing = sorted(set(columns) - self._there)
         if missing:
-            types = {name: "BOOLEAN" if self.roles[name] == FLAG else "TEXT" for name in missing}
+            types = {name: "BOOLEAN" if self._roles[name] == FLAG else "TEXT" for name in missing}
             added = tuple(Column(name, kind) for name, kind in types.items())
             complete(self._connection, Table("contacts", added))
             self._there |= types.keys()
@@ -153,8 +184,3 @@ class ContactRows:
             last = scalar(self._connection, f"SELECT max({whole}) FROM {self._columns.source}")
             self._next_id = max(int(last or 0), 0) + 1
         return self._next_id
-
-
-def _computed(connection: apsw.Connection) -> set[str]:
-    sql = "SELECT lower(name) FROM pragma_table_xinfo('contacts') WHERE hidden <> 0"
-    return {str(name) for (name,) in connection.execute(sql)}

@@ -6,7 +6,7 @@ entry and not the event. docs/intake.md has the fields as tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -124,13 +124,20 @@ def entries_of(
     event: IntakeEvent,
 ) -> tuple[list[tuple[int, IntakeEntry]], list[RefusedEntry]]:
     """Return the valid entries of an event, and the others with the reason; both by their index."""
-    adapter = _adapter(kind_of(event))
+    return valid_entries(kind_of(event), event.entries)
+
+
+def valid_entries(
+    kind: str, values: Sequence[object]
+) -> tuple[list[tuple[int, IntakeEntry]], list[RefusedEntry]]:
+    """Return those of the values that are entries of a kind; as `entries_of`."""
+    adapter = _adapter(kind)
     try:
-        return list(enumerate(adapter.validate_python(event.entries))), []
+        return list(enumerate(adapter.validate_python(values))), []
     except ValidationError as error:
         refused = problems_by_item(error)
-    kept = [index for index in range(len(event.entries)) if index not in refused]
-    found = adapter.validate_python([event.entries[index] for index in kept])
+    kept = [index for index in range(len(values)) if index not in refused]
+    found = adapter.validate_python([values[index] for index in kept])
     whys = [RefusedEntry(index, why) for index, why in sorted(refused.items())]
     return list(zip(kept, found, strict=True)), whys
 

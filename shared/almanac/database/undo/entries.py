@@ -43,6 +43,7 @@ class WritingCommand(StrEnum):
     CAMPAIGN_IMPORT = "campaign import"
     CAMPAIGN_REMOVE = "campaign remove"
     CAMPAIGN_REMOVE_TARGETS = "campaign remove-targets"
+    CONTACTS_IMPORT = "contacts import"
     SUPPRESSION_ADD = "suppression add"
     SUPPRESSION_END = "suppression end"
     SUPPRESSION_IMPORT = "suppression import"

@@ -1,0 +1,64 @@
+"""`almanac contacts import`: the part that reads columns, imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from almanac.campaigns.change_request import new_request
+from almanac.commands.agency_arguments import agency_and_file, day_of
+from almanac.commands.imports import import_code
+from almanac.commands.output import print_result
+from almanac.commands.progress import progress_bars
+from almanac.csv_input.rejects import rejects_path
+from almanac.csv_input.source import input_file
+from almanac.intake.contact_import import ContactImport, ContactsImported, import_contacts
+from almanac.plurals import plural
+from almanac.report.text import heading, listed, paragraph, table
+
+
+def run_import(
+    names: Sequence[Path],
+    options: ContactImport,
+    rejects: Path | None,
+    strict: bool,
+    org: str | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Import contacts, print what became of them, and return the exit code."""
+    agency, name = agency_and_file(names, org, store)
+    path = rejects_path(name, rejects)
+    request = new_request(day_of(agency, None))
+    with progress_bars() as progress, input_file(name) as file:
+        found, rejected = import_contacts(agency, file, options, request, progress)
+    rejected.write(path)
+    if rejected:
+        found = found.model_copy(update={"rejects_file": str(path)})
+    print_result(found, as_json, _print_imported)
+    return import_code(name, found.read - found.rejected, found.rejected, strict, path)
+
+
+def _print_imported(console: Console, found: ContactsImported) -> None:
+    would = " would be" if found.outcome == "dry run" else ""
+    paragraph(
+        console,
+        f"{found.database}: {plural(found.added or 0, 'contact')}{would} added, "
+        f"{found.changed or 0:,}{would} changed"
+        f"{' (--dry-run)' if would else ''}.",
+        indent=0,
+        style="bold",
+    )
+    rows = [(f"rows in {found.file}", found.read), ("new", found.added or 0)]
+    rows += [("changed", found.changed or 0), ("unchanged", found.unchanged or 0)]
+    table(console, ("", ">"), [*rows, ("rejected", found.rejected)])
+    if found.ignored_columns:
+        note = f"Note: columns that are not read: {listed(found.ignored_columns, 8)}."
+        paragraph(console, note, indent=0)
+    if found.examples:
+        heading(console, f"Rejected, all of them in {found.rejects_file}")
+        table(console, (">line", "why"), [(str(line), why) for line, why in found.examples])
+    if found.outcome == "written" and (found.added or found.changed):
+        paragraph(console, "The next run plans it.", indent=0)

@@ -1,0 +1,94 @@
+"""`almanac contacts import`: contacts of another program, by id or address."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli_calls import Answer, almanac
+from tests.support.tiny import Agency
+
+CSV = """Id;Email Address;Date of Birth;State;Plan
+1;;1950-03-02;FL;G
+2;;06/15/1990;NV;G
+;new@example.com;1960-01-01;Texas;N
+3;x;;;
+;user2@example.com;;NV;
+1;;;FL;
+"""
+MAP = ("--map", "Date of Birth=birth_date")
+
+
+@pytest.fixture
+def agency(tmp_path: Path) -> Agency:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    for number in (1, 2, 3):
+        agency.contact(number, birth_date="1950-01-01")
+    return agency
+
+
+def import_(agency: Agency, text: str, *options: object) -> Answer:
+    file = agency.path.with_name("crm.csv")
+    file.write_text(text)
+    return almanac("contacts", "import", agency.path, file, *options)
+
+
+def contacts(agency: Agency) -> list[tuple[Any, ...]]:
+    return agency.query("SELECT id, email, state, birth_date FROM contacts ORDER BY id")
+
+
+def test_rows_are_inserted_and_updated_and_the_others_are_rejected_by_line(agency: Agency) -> None:
+    answer = import_(agency, CSV, *MAP)
+    assert answer.code == 0
+    assert contacts(agency) == [
+        (1, "user1@example.com", "FL", "1950-03-02"),
+        (2, "user2@example.com", "NV", "1950-01-01"),
+        (3, "user3@example.com", "TX", "1950-01-01"),
+        (4, "new@example.com", "Texas", "1960-01-01"),
+    ]
+    lines = agency.path.with_name("crm.csv.rejects.csv").read_text().splitlines()
+    assert lines[0] == "line,rejected_because,id,email address,date of birth,state,plan"
+    assert [line.split(",")[0] for line in lines[1:]] == ["3", "5"]
+    assert "columns that are not read: plan" in answer.out
+
+
+def test_a_dry_run_counts_and_changes_nothing(agency: Agency) -> None:
+    before = agency.path.read_bytes()
+    found = json.loads(import_(agency, CSV, *MAP, "--dry-run", "--json").out)
+    names = ("outcome", "read", "added", "changed", "unchanged", "rejected")
+    assert [found[name] for name in names] == ["dry run", 6, 1, 2, 1, 2]
+    assert found["examples"][1] == [5, "email: 'x' is not an e-mail address"]
+    assert agency.path.read_bytes() == before
+    import_(agency, CSV, *MAP)
+    again = json.loads(import_(agency, CSV, *MAP, "--json").out)
+    assert [again[name] for name in names] == ["written", 6, 0, 0, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "words"),
+    [
+        ("id,state\n1,Texass\n", (), 1, "its only row is refused"),
+        ("id,state\n1,Texass\n2,FL\n", ("--strict",), 1, "1 of 2 rows refused (--strict)"),
+        ("name,state\nAda,TX\n", (), 2, "expected a header with id or email"),
+        ("id,state\n1,TX\n", ("--map", "x=nickname"), 2, "'nickname' is not a column of this"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_taken_is_an_error(
+    agency: Agency, text: str, options: tuple[str, ...], code: int, words: str
+) -> None:
+    answer = import_(agency, text, *options)
+    assert answer.code == code
+    assert words in answer.err
+
+
+def test_columns_of_the_agency_are_written_too_and_a_missing_one_of_planning_is_added(
+    agency: Agency,
+) -> None:
+    agency.query('ALTER TABLE contacts ADD COLUMN "Nick name" TEXT')
+    answer = import_(agency, "id,nickname,do_not_communicate\n1,Al,YES\n2,,\n")
+    assert answer.code == 0, answer.err
+    sql = 'SELECT id, "Nick name", do_not_communicate FROM contacts WHERE id < 3'
+    assert agency.query(sql) == [(1, "Al", 1), (2, None, None)]
