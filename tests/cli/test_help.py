@@ -34,6 +34,7 @@ FILES = {
     "206.yaml": "timezone: America/Denver\n",
     "config.yaml": "horizon_days: 300\n",
     "unsubscribed.csv": "email,reason\nada@example.com,unsubscribe\n",
+    "crm.csv": "id,Date of Birth\n{contact},1950-03-02\n",
     "targets.csv": "contact_id,trigger_date\n{contact},2027-01-15\n",
     "sent.jsonl": '{{"id": {row}, "status": "sent"}}\n',
 }

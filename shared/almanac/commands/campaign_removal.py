@@ -54,7 +54,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "remove-targets",
         short_help="Take targets out of an instance.",
-        epilog="Example: almanac campaign remove-targets agency.sqlite3 2 --contacts 5,7,100-200",
+        epilog="Example: almanac campaign remove-targets agency.sqlite3 1 --contacts 76,80-99",
     )(targets)
 
 

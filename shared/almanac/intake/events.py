@@ -129,7 +129,7 @@ def entries_of(
 
 def valid_entries(
     kind: str, values: Sequence[object]
-) -> tuple[list[tuple[int, IntakeEntry]], list[RefusedEntry]]:
+) -> tuple[list[tuple[int, Any]], list[RefusedEntry]]:
     """Return those of the values that are entries of a kind; as `entries_of`."""
     adapter = _adapter(kind)
     try:
