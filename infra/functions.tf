@@ -1,4 +1,5 @@
-# The topics, the four functions that take messages, the job that can merge, and the status function.
+# The topics, the five functions that take messages, the job that can merge, and the functions that
+# people and programs call: status, intake, webhooks.
 
 locals {
   # tests/infra compares it with shared/almanac/messaging/subscriptions.py.
@@ -10,6 +11,7 @@ locals {
     shard           = "Plans a range of contacts"
     merge           = "Commits a run: the next version of the database"
     campaign_change = "Changes a campaign and plans whom it concerns"
+    intake_events   = "Takes events of the topic intake into the inbox"
   }
 
   job = "projects/${var.project_id}/locations/${var.region}/jobs/${var.name}-merge"
@@ -185,6 +187,74 @@ resource "google_cloudfunctions2_function" "status" {
     environment_variables            = local.environment
     ingress_settings                 = var.status_ingress
   }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.images,
+    google_project_iam_member.images,
+    google_storage_bucket_iam_member.images,
+  ]
+}
+
+# --- what comes in over HTTP ----------------------------------------------------------------------
+
+locals {
+  # off by default: anybody can reach it, and only the signatures of the providers keep others out
+  open = var.webhooks == null ? toset(["intake"]) : toset(["intake", "webhooks"])
+  called = {
+    intake = {
+      description = "Takes what CRMs and senders post into the inbox"
+      ingress     = var.intake_ingress
+      invokers    = setunion(var.operators, var.intake_invokers)
+      environment = {}
+      secrets     = {}
+    }
+    webhooks = {
+      description = "Takes the signed reports of providers into the inbox"
+      ingress     = "ALLOW_ALL"
+      invokers    = toset(["allUsers"]) # SendGrid and Twilio sign, and have no account of Google's
+      environment = { ALMANAC_WEBHOOK_URL = coalesce(try(var.webhooks.url, null), "https://${var.region}-${var.project_id}.cloudfunctions.net/${var.name}-webhooks") }
+      secrets     = { for secret in try(var.webhooks.twilio_secret, null)[*] : "ALMANAC_TWILIO_AUTH_TOKEN" => secret }
+    }
+  }
+}
+
+resource "google_service_account" "called" {
+  for_each = local.called
+
+  project      = var.project_id
+  account_id   = "${var.name}-${each.key}"
+  display_name = "Almanac: ${each.key}"
+}
+
+module "http" {
+  source   = "./modules/http_function"
+  for_each = local.open
+
+  project_id  = var.project_id
+  region      = var.region
+  prefix      = "${var.name}-"
+  function    = each.key
+  description = local.called[each.key].description
+  runtime     = var.runtime
+  archive = {
+    bucket = google_storage_bucket.sources.name
+    object = google_storage_bucket_object.archive[each.key].name
+  }
+  build = {
+    repository      = google_artifact_registry_repository.images.id
+    service_account = google_service_account.images.name
+  }
+  email       = google_service_account.called[each.key].email
+  environment = merge(local.environment, local.called[each.key].environment)
+  secrets     = local.called[each.key].secrets
+  size        = var.sizes[each.key]
+  ingress     = local.called[each.key].ingress
+  invokers    = local.called[each.key].invokers
+
+  kms_key    = var.kms_key
+  labels     = local.labels
+  channels   = local.channels
+  error_rate = var.error_rate
 
   depends_on = [
     google_artifact_registry_repository_iam_member.images,

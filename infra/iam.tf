@@ -1,8 +1,11 @@
 # Who may do what. README.md has it as a table; tests compare the two.
 
 locals {
-  workers = { for name, function in module.function : name => function.member }
-  members = merge(local.workers, { status = google_service_account.status.member })
+  takers  = { for name, function in module.function : name => function.member } # of messages
+  workers = { for name, member in local.takers : name => member if name != "intake_events" }
+  # what comes in between runs is put into the inbox by these
+  inlets  = merge({ for name, account in google_service_account.called : name => account.member }, { intake_events = local.takers.intake_events })
+  members = merge(local.workers, local.inlets, { status = google_service_account.status.member })
 
   # What functions may write below orgs/ is no prefix: the organization's id comes in between.
   # Managed folders would need one for each organization; conditions need none.
@@ -23,12 +26,19 @@ locals {
     for what, grant in local.writes : { for function in grant.functions : "${function} ${what}" => { function = function, what = what } }
   ]...)
 
+  # An inlet reads whether there is an organization, and its configuration; it creates objects of
+  # the inbox, and overwrites and reads none.
+  inlet_reads  = "resource.name.startsWith(\"${local.objects}/orgs/\") && (resource.name.endsWith(\"/current.json\") || resource.name.endsWith(\"/config.yaml\"))"
+  inlet_writes = "resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
+
   # Any function that finds that a run must be retried requests it again, a shard included.
   publishers = {
     orchestrator    = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
     shard           = ["run-requests", "shard-results", "campaign-changes"]
     merge           = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
     campaign_change = ["run-requests", "shard-tasks", "shard-results", "campaign-changes"]
+    intake_events   = ["run-requests"] # where an event is to be planned at once
+    intake          = ["run-requests"]
   }
   publishes = merge([
     for function, topics in local.publishers : { for topic in topics : "${function} ${topic}" => { function = function, topic = topic } }
@@ -69,8 +79,34 @@ resource "google_storage_bucket_iam_member" "write" {
   }
 }
 
+resource "google_storage_bucket_iam_member" "inlet_reads" {
+  for_each = local.inlets
+
+  bucket = google_storage_bucket.data.name
+  role   = "roles/storage.objectViewer"
+  member = each.value
+  condition {
+    title       = "organizations"
+    description = "README.md has the names in words"
+    expression  = local.inlet_reads
+  }
+}
+
+resource "google_storage_bucket_iam_member" "inlet_writes" {
+  for_each = local.inlets
+
+  bucket = google_storage_bucket.data.name
+  role   = "roles/storage.objectCreator"
+  member = each.value
+  condition {
+    title       = "inbox"
+    description = "README.md has the names in words"
+    expression  = local.inlet_writes
+  }
+}
+
 resource "google_storage_managed_folder_iam_member" "reject" {
-  for_each = local.workers
+  for_each = local.takers
 
   bucket         = google_storage_bucket.data.name
   managed_folder = google_storage_managed_folder.rejected.name
@@ -98,7 +134,7 @@ resource "google_pubsub_topic_iam_member" "publish" {
   project = var.project_id
   topic   = google_pubsub_topic.this[each.value.topic].name
   role    = "roles/pubsub.publisher"
-  member  = local.workers[each.value.function]
+  member  = local.members[each.value.function]
 }
 
 resource "google_pubsub_topic_iam_member" "dead_letters" {
@@ -253,6 +289,7 @@ locals {
   deploys_as = merge(
     { for name, function in module.function : name => function.account },
     { for name, function in module.function : "${name} push" => function.push_account },
+    { for name, account in google_service_account.called : name => account.name },
     { status = google_service_account.status.name, images = google_service_account.images.name },
   )
 }

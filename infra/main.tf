@@ -8,7 +8,7 @@ locals {
   number      = data.google_project.this.number
   labels      = merge({ app = var.name }, var.labels)
   environment = { for key, value in local.settings : key => tostring(value) }
-  functions   = toset(["orchestrator", "shard", "merge", "campaign_change", "status"])
+  functions   = toset(["orchestrator", "shard", "merge", "campaign_change", "intake_events", "status", "intake", "webhooks"])
 
   # The settings of a function's process: shared/almanac/settings.py.
   settings = {

@@ -199,6 +199,18 @@ locals {
         align  = "ALIGN_PERCENTILE_99", reduce = "REDUCE_MAX", by = []
       },
     ]]),
+    flatten([for name, function in module.http : [
+      {
+        title  = "${name}: answers, by class"
+        filter = "metric.type=\"run.googleapis.com/request_count\" AND resource.type=\"cloud_run_revision\" AND resource.label.service_name=\"${function.name}\""
+        align  = "ALIGN_DELTA", reduce = "REDUCE_SUM", by = ["metric.label.response_code_class"]
+      },
+      {
+        title  = "${name}: milliseconds, 99 in 100 below"
+        filter = "metric.type=\"run.googleapis.com/request_latencies\" AND resource.type=\"cloud_run_revision\" AND resource.label.service_name=\"${function.name}\""
+        align  = "ALIGN_PERCENTILE_99", reduce = "REDUCE_MAX", by = []
+      },
+    ]]),
   )
 }
 

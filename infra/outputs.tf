@@ -25,12 +25,22 @@ output "dead_letter_subscription" {
 
 output "functions" {
   description = "The functions' names in the cloud."
-  value       = merge({ for name, function in module.function : name => function.name }, { status = google_cloudfunctions2_function.status.name })
+  value       = merge({ for name, function in module.function : name => function.name }, { for name, function in module.http : name => function.name }, { status = google_cloudfunctions2_function.status.name })
 }
 
 output "status_url" {
   description = "Where the status function answers those who may call it."
   value       = google_cloudfunctions2_function.status.service_config[0].uri
+}
+
+output "intake_url" {
+  description = "Where the function intake takes events from those who may post them."
+  value       = module.http["intake"].url
+}
+
+output "webhooks_url" {
+  description = "Where providers call the function webhooks; null while it is closed."
+  value       = var.webhooks == null ? null : local.called.webhooks.environment.ALMANAC_WEBHOOK_URL
 }
 
 output "deploy_account" {

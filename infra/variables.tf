@@ -112,6 +112,40 @@ variable "status_ingress" {
   }
 }
 
+variable "intake_invokers" {
+  description = "Who may post to the function intake, besides the operators: the accounts of CRMs and senders."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for member in var.intake_invokers : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))])
+    error_message = "intake_invokers: user:, group:, serviceAccount: or principal: only; never allUsers, allAuthenticatedUsers or a whole domain."
+  }
+}
+
+variable "intake_ingress" {
+  description = "From where the function intake can be reached; every caller needs the right to do so in any case. ALLOW_ALL where a CRM is outside the project."
+  type        = string
+  default     = "ALLOW_INTERNAL_ONLY"
+  validation {
+    condition     = contains(["ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_ALL"], var.intake_ingress)
+    error_message = "intake_ingress: ALLOW_INTERNAL_ONLY, ALLOW_INTERNAL_AND_GCLB or ALLOW_ALL."
+  }
+}
+
+variable "webhooks" {
+  description = "Open the function webhooks to SendGrid and Twilio; null: there is none. url: where they call it, if not at its own address. twilio_secret: the secret of Secret Manager that holds Twilio's auth token; null: nothing of Twilio is taken."
+  type        = object({ url = optional(string), twilio_secret = optional(string) })
+  default     = null
+  validation {
+    condition     = var.webhooks == null || can(regex("^https://[^/?#]+(/[^?#]*)?$", coalesce(try(var.webhooks.url, null), "https://default")))
+    error_message = "webhooks: url begins with https:// and has no query."
+  }
+  validation {
+    condition     = var.webhooks == null || can(regex("^[A-Za-z0-9_-]{1,255}$", coalesce(try(var.webhooks.twilio_secret, null), "default")))
+    error_message = "webhooks: twilio_secret is the name of a secret of the project, not its value."
+  }
+}
+
 variable "state_bucket" {
   description = "The bucket of Terraform's state, for the deploy account to use; null: that is granted by hand."
   type        = string
@@ -225,6 +259,27 @@ variable "sizes" {
       concurrency     = optional(number, 1)
       max_instances   = optional(number, 5)
       timeout_seconds = optional(number, 300)
+    }), {})
+    intake_events = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "512Mi")
+      concurrency     = optional(number, 8)
+      max_instances   = optional(number, 5)
+      timeout_seconds = optional(number, 60)
+    }), {})
+    intake = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "1Gi")
+      concurrency     = optional(number, 80)
+      max_instances   = optional(number, 5)
+      timeout_seconds = optional(number, 60)
+    }), {})
+    webhooks = optional(object({
+      cpu             = optional(number, 1)
+      memory          = optional(string, "512Mi")
+      concurrency     = optional(number, 16)
+      max_instances   = optional(number, 2)
+      timeout_seconds = optional(number, 60)
     }), {})
     status = optional(object({
       cpu             = optional(number, 1)

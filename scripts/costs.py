@@ -52,7 +52,7 @@ WRITES, WRITES_A_SHARD = 60, 2
 READS, READS_A_SHARD = 150, 260
 MESSAGE_BYTES = 1_000  # the minimum that is charged
 LOG_BYTES = 3_000  # per delivery: our line and Cloud Run's
-CONDITIONS, SERIES = 20, 1.5  # of alerts, and time series that each of them reads
+CONDITIONS, SERIES = 27, 1.5  # of alerts, and time series that each of them reads
 EVALUATIONS = 86_400  # per month, one in 30 seconds
 IMAGES_GB = 5.0
 

@@ -67,7 +67,7 @@ run "messages_are_kept" {
 
   assert {
     condition = toset([for topic in google_pubsub_topic.this : topic.name]) == toset([
-      "almanac-run-requests", "almanac-shard-tasks", "almanac-shard-results", "almanac-campaign-changes"
+      "almanac-run-requests", "almanac-shard-tasks", "almanac-shard-results", "almanac-campaign-changes", "almanac-intake"
     ]) && google_pubsub_topic.dead_letters.name == "almanac-dead-letters"
     error_message = "The topics are not those of almanac.messaging.topics."
   }
@@ -89,8 +89,8 @@ run "messages_are_kept" {
     error_message = "Pub/Sub cannot publish dead letters."
   }
   assert {
-    condition     = keys(module.function) == ["campaign_change", "merge", "orchestrator", "shard"]
-    error_message = "There are not the four functions that take messages."
+    condition     = keys(module.function) == ["campaign_change", "intake_events", "merge", "orchestrator", "shard"]
+    error_message = "There are not the five functions that take messages."
   }
 }
 
@@ -174,9 +174,47 @@ run "nobody_is_everybody" {
   command = plan
   variables {
     status_invokers = ["allUsers"]
+    intake_invokers = ["allUsers"]
     operators       = ["allAuthenticatedUsers"]
   }
-  expect_failures = [var.status_invokers, var.operators]
+  expect_failures = [var.status_invokers, var.intake_invokers, var.operators]
+}
+
+run "webhooks_are_closed_until_they_are_opened" {
+  command = plan
+
+  assert {
+    condition     = keys(module.http) == ["intake"] && output.webhooks_url == null
+    error_message = "There is a function that anybody can reach, and nobody has opened it."
+  }
+}
+
+run "webhooks_are_opened_by_a_variable" {
+  command = plan
+  variables {
+    webhooks = { twilio_secret = "twilio-auth-token" }
+  }
+
+  assert {
+    condition     = keys(module.http) == ["intake", "webhooks"] && output.webhooks_url == "https://us-central1-almanac-test.cloudfunctions.net/almanac-webhooks"
+    error_message = "The providers' address is not that of the function."
+  }
+}
+
+run "a_secret_is_named_and_not_given" {
+  command = plan
+  variables {
+    webhooks = { twilio_secret = "projects/almanac-test/secrets/twilio" }
+  }
+  expect_failures = [var.webhooks]
+}
+
+run "webhooks_are_called_by_https" {
+  command = plan
+  variables {
+    webhooks = { url = "http://hooks.example.com" }
+  }
+  expect_failures = [var.webhooks]
 }
 
 run "the_sizes_hold_three_million_contacts" {
@@ -188,7 +226,10 @@ run "the_sizes_hold_three_million_contacts" {
       shard           = { cpu = 1, memory = "1Gi", concurrency = 1, max_instances = 20, timeout_seconds = 300 }
       merge           = { cpu = 2, memory = "8Gi", concurrency = 1, max_instances = 5, timeout_seconds = 590 }
       campaign_change = { cpu = 1, memory = "512Mi", concurrency = 1, max_instances = 5, timeout_seconds = 300 }
+      intake_events   = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 5, timeout_seconds = 60 }
       status          = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 2, timeout_seconds = 60 }
+      intake          = { cpu = 1, memory = "1Gi", concurrency = 80, max_instances = 5, timeout_seconds = 60 }
+      webhooks        = { cpu = 1, memory = "512Mi", concurrency = 16, max_instances = 2, timeout_seconds = 60 }
     }
     error_message = "The sizes are not those that were measured (docs/performance.md)."
   }
@@ -248,7 +289,8 @@ run "archives_are_named_by_their_content" {
     condition = toset([for archive in google_storage_bucket_object.archive : archive.name]) == toset([
       "functions/orchestrator-0000000000000001.zip", "functions/shard-0000000000000002.zip",
       "functions/merge-0000000000000003.zip", "functions/campaign_change-0000000000000004.zip",
-      "functions/status-0000000000000005.zip",
+      "functions/status-0000000000000005.zip", "functions/intake_events-0000000000000006.zip",
+      "functions/intake-0000000000000007.zip", "functions/webhooks-0000000000000008.zip",
     ])
     error_message = "The archives are not those of archives.json."
   }
@@ -279,7 +321,7 @@ run "somebody_is_told" {
     error_message = "An alert reaches nobody."
   }
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 12
+    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 16
     error_message = "The dashboard does not show every step."
   }
 }

@@ -48,6 +48,22 @@ mock_provider "google" {
     values = { member = "serviceAccount:campaign_change-push", name = "accounts/campaign_change-push" }
   }
   override_resource {
+    target = module.function["intake_events"].google_service_account.runtime
+    values = { member = "serviceAccount:intake_events", name = "accounts/intake_events" }
+  }
+  override_resource {
+    target = module.function["intake_events"].google_service_account.push
+    values = { member = "serviceAccount:intake_events-push", name = "accounts/intake_events-push" }
+  }
+  override_resource {
+    target = google_service_account.called["intake"]
+    values = { member = "serviceAccount:intake", name = "accounts/intake" }
+  }
+  override_resource {
+    target = google_service_account.called["webhooks"]
+    values = { member = "serviceAccount:webhooks", name = "accounts/webhooks" }
+  }
+  override_resource {
     target = google_service_account.status
     values = { member = "serviceAccount:status", name = "accounts/status" }
   }
@@ -78,7 +94,7 @@ run "on_the_store" {
 
   assert {
     condition = toset([for key, grant in google_storage_bucket_iam_member.names : "${key} ${grant.role} ${grant.member}"]) == toset([
-      for function in ["orchestrator", "shard", "merge", "campaign_change", "status"] : "${function} roles/storage.legacyBucketReader serviceAccount:${function}"
+      for function in ["orchestrator", "shard", "merge", "campaign_change", "status", "intake_events", "intake", "webhooks"] : "${function} roles/storage.legacyBucketReader serviceAccount:${function}"
     ])
     error_message = "Others than the functions see the objects' names, or they see more."
   }
@@ -90,9 +106,9 @@ run "on_the_store" {
   }
   assert {
     condition = toset([for key, grant in google_storage_managed_folder_iam_member.reject : "${key} ${grant.role} ${grant.managed_folder} ${grant.member}"]) == toset([
-      for function in ["orchestrator", "shard", "merge", "campaign_change"] : "${function} roles/storage.objectUser rejected/ serviceAccount:${function}"
+      for function in ["orchestrator", "shard", "merge", "campaign_change", "intake_events"] : "${function} roles/storage.objectUser rejected/ serviceAccount:${function}"
     ])
-    error_message = "Others than the four functions write down what they reject."
+    error_message = "Others than the five functions write down what they reject."
   }
   assert {
     condition = { for key, grant in google_storage_bucket_iam_member.write : key => "${grant.member} ${grant.role} ${grant.condition[0].expression}" } == {
@@ -102,6 +118,18 @@ run "on_the_store" {
       }[split(" ", key)[1]]])
     }
     error_message = "A function may write something else of organizations than it does."
+  }
+  assert {
+    condition = { for key, grant in google_storage_bucket_iam_member.inlet_writes : key => "${grant.member} ${grant.role} ${grant.condition[0].expression}" } == {
+      for function in ["intake_events", "intake", "webhooks"] : function => "serviceAccount:${function} roles/storage.objectCreator resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
+    }
+    error_message = "What comes in is written elsewhere than into the inbox, or overwrites something."
+  }
+  assert {
+    condition = { for key, grant in google_storage_bucket_iam_member.inlet_reads : key => "${grant.member} ${grant.role} ${grant.condition[0].expression}" } == {
+      for function in ["intake_events", "intake", "webhooks"] : function => "serviceAccount:${function} roles/storage.objectViewer resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && (resource.name.endsWith(\"/current.json\") || resource.name.endsWith(\"/config.yaml\"))"
+    }
+    error_message = "A function that takes events reads more than whether there is an organization."
   }
   assert {
     condition = (
@@ -126,6 +154,7 @@ run "on_topics" {
       [for topic in ["run-requests", "shard-tasks", "shard-results", "campaign-changes"] : "serviceAccount:orchestrator orchestrator ${topic}: roles/pubsub.publisher almanac-${topic}"],
       [for topic in ["run-requests", "shard-tasks", "shard-results", "campaign-changes"] : "serviceAccount:merge merge ${topic}: roles/pubsub.publisher almanac-${topic}"],
       [for topic in ["run-requests", "shard-tasks", "shard-results", "campaign-changes"] : "serviceAccount:campaign_change campaign_change ${topic}: roles/pubsub.publisher almanac-${topic}"],
+      [for function in ["intake", "intake_events"] : "serviceAccount:${function} ${function} run-requests: roles/pubsub.publisher almanac-run-requests"],
       [for topic in ["run-requests", "shard-results", "campaign-changes"] : "serviceAccount:shard shard ${topic}: roles/pubsub.publisher almanac-${topic}"],
     ))
     error_message = "A function may publish something else than it does."
@@ -171,7 +200,7 @@ run "of_those_who_build_and_deploy" {
   }
   assert {
     condition = toset([for grant in google_service_account_iam_member.deploy : "${grant.member} ${grant.role} ${grant.service_account_id}"]) == toset([
-      for account in ["orchestrator", "orchestrator-push", "shard", "shard-push", "merge", "merge-push", "campaign_change", "campaign_change-push", "status", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
+      for account in ["orchestrator", "orchestrator-push", "shard", "shard-push", "merge", "merge-push", "campaign_change", "campaign_change-push", "intake_events", "intake_events-push", "intake", "webhooks", "status", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
     ])
     error_message = "The deploy account acts for others than the functions and their images."
   }
@@ -225,6 +254,7 @@ run "of_operators" {
       "group:operators@example.com roles/pubsub.publisher almanac-shard-tasks",
       "group:operators@example.com roles/pubsub.publisher almanac-shard-results",
       "group:operators@example.com roles/pubsub.publisher almanac-campaign-changes",
+      "group:operators@example.com roles/pubsub.publisher almanac-intake",
       "group:operators@example.com roles/pubsub.subscriber almanac-dead-letters",
       "group:operators@example.com roles/run.invoker almanac-status",
       "serviceAccount:checks@example.iam.gserviceaccount.com roles/run.invoker almanac-status",

@@ -49,6 +49,7 @@ from almanac.config_values import (
     valid_time_of_day,
     valid_zone,
 )
+from almanac.config_webhooks import Webhooks
 from almanac.errors import ConfigError
 from almanac.yaml_text import Path, Problem, read_mapping
 
@@ -170,6 +171,7 @@ class Config(Section):
     load_balancing: LoadBalancing = LoadBalancing()
     contacts: ContactColumns = ContactColumns()
     delivery: DeliverySettings = DeliverySettings()
+    webhooks: Webhooks = Webhooks()
     organization: Organization = Organization()
     priorities: Priorities = Priorities()
     templates: dict[EmailType, Template] = Field(default_factory=_default_templates)
@@ -245,14 +247,14 @@ class Config(Section):
     def canonical(self) -> str:
         """Return the configuration as JSON with sorted keys, which `load_config` reads back.
 
-        Equal configurations have equal texts; one that uses no newer key has that of older
-        releases.
+        Equal configurations have equal texts; without a newer key, those of older releases.
         """
         settings = self.model_dump(mode="json")
-        if self.rule_set == "standard":
-            del settings["rule_set"]
         if self.load_balancing.closed == ClosedDays():
             del settings["load_balancing"]["closed"]
+        for key in ("rule_set", "webhooks"):
+            if getattr(self, key) == Config.model_fields[key].default:
+                del settings[key]
         return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def digest(self) -> str:
@@ -293,7 +295,6 @@ def _as_typed(path: Path, settings: dict[str, Any]) -> Path:
 
 
 def first_send_date(as_of: dt.date, clock: dt.datetime, config: Config) -> dt.date:
-    """Return T0: as_of if `clock` is before its send time in the organization's time zone, else
-    the day after."""
+    """Return T0: as_of if `clock` is before its send time in the organization's zone, else +1."""
     send = dt.datetime.combine(as_of, config.send_clock, config.zone)
     return as_of if clock < send else as_of + dt.timedelta(days=1)

@@ -84,6 +84,9 @@ MEANINGS = {
     ),
     "delivery.sms_hours.to": ("And before this time."),
     "delivery.sms_hours.states": ("By state: other hours for its contacts."),
+    "webhooks.sendgrid_public_key": (
+        "The key by which SendGrid's reports are recognized; null: none is taken."
+    ),
     "organization.enable_post_window_emails": (
         "Whether a contact gets an email after a window that held back a message."
     ),

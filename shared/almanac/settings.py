@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from almanac.errors import ConfigError
@@ -19,6 +19,7 @@ class Settings(BaseSettings):
 
     STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
     MERGE_JOB is the full name of a Cloud Run job that merges runs instead of the merge function.
+    WEBHOOK_URL is where providers call the function `webhooks`; TWILIO_AUTH_TOKEN recognizes them.
     """
 
     model_config = SettingsConfigDict(
@@ -33,6 +34,8 @@ class Settings(BaseSettings):
     merge_job: (
         Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/jobs/[^/]+$")] | None
     ) = None
+    webhook_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] | None = None
+    twilio_auth_token: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     def required_store(self) -> str:

@@ -10,8 +10,8 @@ from almanac.errors import ConfigError
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac_emulation.processes import HOST, Service
 
-STATUS = "status"
-FUNCTIONS = (*SUBSCRIPTIONS, STATUS)
+STATUS, INTAKE, WEBHOOKS = "status", "intake", "webhooks"
+FUNCTIONS = (*SUBSCRIPTIONS, STATUS, INTAKE, WEBHOOKS)
 
 
 def default_sources() -> Path:

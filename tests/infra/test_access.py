@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from almanac.intake.http import IntakeEndpoint
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask
 from almanac.organizations.snapshots import RangedSnapshots
@@ -18,10 +19,12 @@ from almanac.status.endpoint import status_response
 from almanac.storage import layout
 from tests.support import agencies
 from tests.support.clouds import NOW, TOPICS, Cloud, query
+from tests.support.intake_posts import Inlet, request
 
 IAM = (Path(__file__).parents[2] / "infra" / "iam.tf").read_text("utf-8")
 ORG = "206"
 OBJECTS = "projects/_/buckets/data/objects"
+MESSAGE = b'{"kind": "deliveries", "org_id": "206", "entries": [{"id": 1, "status": "sent"}]}'
 
 
 @dataclass
@@ -106,9 +109,11 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
         TOPICS.shard_tasks,
         TOPICS.shard_results,
         TOPICS.campaign_changes,
+        TOPICS.intake,
     ):
         cloud.send(topic, b"no message")
     cloud.send(TOPICS.shard_tasks, _task("2027-01-01-daily"))
+    cloud.send(TOPICS.intake, MESSAGE)
     cloud.run()
 
     cloud.now += dt.timedelta(days=1)  # a bad fragment
@@ -194,9 +199,20 @@ def writes() -> dict[str, tuple[list[str], str]]:
     return {what: (re.findall(r"\w+", who), expression) for what, who, expression in found}
 
 
+INLETS = ("intake_events", "intake", "webhooks")
+
+
+def inlets_may(what: str) -> str:
+    """The condition under which an inlet reads or writes an object."""
+    (expression,) = re.findall(rf'^  inlet_{what} += "(.*)"\n', IAM, re.MULTILINE)
+    return str(expression)
+
+
 def may_write(function: str, name: str) -> bool:
     if name.startswith("rejected/"):
-        return True  # all four functions may
+        return True  # all functions that take messages may
+    if function in INLETS:
+        return allows(inlets_may("writes"), name)
     return any(function in who and allows(condition, name) for who, condition in writes().values())
 
 
@@ -244,12 +260,35 @@ def test_every_right_to_write_is_used(log: Log) -> None:
         "shard",
         "merge",
         "campaign_change",
+        "intake_events",
     }
 
 
 def test_functions_read_organizations_and_what_was_rejected_and_nothing_else(log: Log) -> None:
     folders = {name.partition("/")[0] for _, name in log.read}
     assert folders <= {"orgs", "rejected"}
+
+
+def test_what_takes_events_creates_objects_of_the_inbox_and_reads_no_other_than_it_may(
+    log: Log,
+) -> None:
+    inlet = Inlet()
+    watched = Log("intake")
+    store: Any = WatchedStore(inlet.store, watched)
+    endpoint = IntakeEndpoint(store, lambda org, event: None)
+    headers = {"content-type": "application/json"}
+    mark = {"id": 1, "status": "sent"}
+    assert endpoint.answer(request(f"/orgs/{ORG}/deliveries", mark, headers)).code == 202
+    written = {*watched.written, *(each for each in log.written if each[0] in INLETS)}
+    assert {who for who, _ in written} == {"intake", "intake_events"}
+    assert {each for each in written if not may_write(*each)} == set()
+    read = {name for who, name in log.read | watched.read if who in INLETS}
+    read = {name for name in read if not name.startswith("rejected/")}
+    assert read
+    assert {name for name in read if not allows(inlets_may("reads"), name)} == set()
+    for name in (inlet.objects()[0], layout.lease(ORG), f"{layout.version(ORG, 1, 'x')}/database"):
+        assert not allows(inlets_may("reads"), name)
+        assert allows(inlets_may("writes"), name) == ("/inbox/" in name)
 
 
 def test_functions_publish_only_what_they_may(log: Log) -> None:

@@ -51,7 +51,7 @@ def test_the_costs_are_what_the_script_prints() -> None:
 
 
 def test_the_sizes_are_terraforms() -> None:
-    for function in (*SUBSCRIPTIONS, "status"):
+    for function in (*SUBSCRIPTIONS, "status", "intake", "webhooks"):
         (body,) = re.findall(
             rf"^    {function} = optional\(object\({{\n(.*?)^    }}", VARIABLES, re.M | re.S
         )

@@ -40,6 +40,7 @@ TOPIC_OF = {
     "shard": TOPICS.shard_tasks,
     "merge": TOPICS.shard_results,
     "campaign_change": TOPICS.campaign_changes,
+    "intake_events": TOPICS.intake,
 }
 
 
@@ -63,7 +64,7 @@ class _Event(dict[str, Any]):
 
 
 class Cloud:
-    """A store, a bus and the four functions; time stands still unless it is moved.
+    """A store, a bus and the functions that take messages; time stands still unless it is moved.
 
     after_death: how long the message of a process that died waits for its next delivery.
     disorder: where given, deliveries are put off and repeated at random.

@@ -18,13 +18,14 @@ def test_every_topic_but_the_dead_letters_goes_to_one_function() -> None:
         "shard": TOPICS.shard_tasks,
         "merge": TOPICS.shard_results,
         "campaign_change": TOPICS.campaign_changes,
+        "intake_events": TOPICS.intake,
     }
 
 
 def test_every_function_of_the_table_has_a_handler_and_a_folder() -> None:
     assert SUBSCRIPTIONS.keys() == HANDLERS.keys()
     folders = {path.parent.name for path in FUNCTIONS.glob("*/main.py")}
-    assert folders == {*SUBSCRIPTIONS, "status"}
+    assert folders == {*SUBSCRIPTIONS, "status", "intake", "webhooks"}
 
 
 def test_subscriptions_are_named_in_an_installation() -> None:
@@ -33,6 +34,7 @@ def test_subscriptions_are_named_in_an_installation() -> None:
         "test-shard",
         "test-merge",
         "test-campaign-change",
+        "test-intake-events",
     }
     assert dead_letter_subscription(TOPICS) == "test-dead-letters"
 

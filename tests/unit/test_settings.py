@@ -34,12 +34,18 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ALMANAC_LEASE_SECONDS", "60")
     monkeypatch.setenv("ALMANAC_MERGE_JOB", "projects/agencies/locations/us-central1/jobs/merge")
     monkeypatch.setenv("ALMANAC_LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("ALMANAC_WEBHOOK_URL", "https://hooks.example.com/almanac")
+    monkeypatch.setenv("ALMANAC_TWILIO_AUTH_TOKEN", "12345")
     settings = load_settings()
     assert settings.required_store() == "gs://bucket/prefix"
     assert settings.required_project() == "agencies"
     assert (settings.topic_prefix, settings.log_level) == ("test-", "DEBUG")
     assert (settings.shard_contacts, settings.lease_seconds) == (1000, 60)
     assert settings.merge_job == "projects/agencies/locations/us-central1/jobs/merge"
+    assert settings.webhook_url == "https://hooks.example.com/almanac"
+    assert settings.twilio_auth_token
+    assert settings.twilio_auth_token.get_secret_value() == "12345"
+    assert "12345" not in repr(settings)
 
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,10 @@ module "almanac" {
   status_ingress  = "ALLOW_INTERNAL_AND_GCLB"
   state_bucket    = "agency-terraform-state"
 
+  intake_invokers = ["serviceAccount:crm@agency-crm.iam.gserviceaccount.com"]
+  intake_ingress  = "ALLOW_ALL"
+  webhooks        = { url = "https://hooks.agency.example.com", twilio_secret = "twilio-auth-token" }
+
   daily_time = "04:00"
   time_zone  = "America/Chicago"
 
@@ -43,6 +47,8 @@ module "almanac" {
   sizes = {
     shard = { memory = "2Gi", concurrency = 2, max_instances = 100 }
     merge = { memory = "512Mi", cpu = 1 }
+    # 10 MiB each
+    intake = { memory = "2Gi", max_instances = 10 }
   }
   # 14 GB of database beside 3 GB of its own
   merge_job = {

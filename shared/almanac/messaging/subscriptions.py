@@ -46,6 +46,7 @@ SUBSCRIPTIONS = {
         Subscription("shard", _TOPICS.shard_tasks, max_delivery_attempts=20),
         Subscription("merge", _TOPICS.shard_results, max_delivery_attempts=20),
         Subscription("campaign_change", _TOPICS.campaign_changes, max_delivery_attempts=100),
+        Subscription("intake_events", _TOPICS.intake, max_delivery_attempts=100),
     )
 }
 

@@ -28,5 +28,9 @@ class Topics:
         return f"{self.prefix}campaign-changes"
 
     @property
+    def intake(self) -> str:
+        return f"{self.prefix}intake"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.prefix}dead-letters"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from almanac.errors import RequestError
+from almanac.intake.pushed import put_message
+from almanac.intake.replan import asking_by
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardDone, ShardTask, parse
@@ -85,9 +87,17 @@ def _merge(services: Services, delivery: Delivery) -> None:
             merge(services, plan, done.shard, folder)
 
 
+def _intake(services: Services, delivery: Delivery) -> None:
+    """Handle an event: put it into the inbox, and ask for a run if it is to be planned at once."""
+    event = put_message(services.store, delivery)
+    if event.replan:
+        asking_by(services.bus, services.topics)(event.org_id, event.event_id)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "orchestrator": _rejecting(orchestrate),
     "shard": _rejecting(_shard),
     "merge": _rejecting(_merge),
     "campaign_change": _rejecting(change_campaign),
+    "intake_events": _rejecting(_intake),
 }

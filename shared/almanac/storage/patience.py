@@ -98,6 +98,12 @@ class Patience:
             self._until = now
 
 
+def limit_patience(store: object, seconds: float) -> None:
+    """Let requests of a process that answers programs fail for so long only."""
+    if isinstance(found := getattr(store, "patience", None), Patience):
+        found.seconds = seconds
+
+
 def renew_patience(store: object) -> None:
     """Let a delivery that begins wait as long as any; a store without requests has no patience."""
     if isinstance(found := getattr(store, "patience", None), Patience):
