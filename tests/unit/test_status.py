@@ -521,3 +521,22 @@ def test_the_report_is_that_of_the_version_in_force_or_of_the_run_before_it(
 def test_what_is_no_id_is_a_mistake(store: MemoryStore) -> None:
     with pytest.raises(RequestError, match="org_id"):
         organization_status(store, "../x", NOW)
+
+
+def test_what_waits_in_the_inbox_is_counted_and_after_a_day_it_is_a_warning(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    put(store, tmp_path, DAILY, NOW - HOUR)
+    found = organization_status(store, ORG, NOW)
+    assert found.waiting is not None
+    assert (found.waiting.batches, found.waiting.since) == (0, None)
+    assert len(found.warnings) == 1
+    for hours in (2, 27):
+        name = layout.inbox_object(ORG, NOW - hours * HOUR, f"event-{hours}")
+        store.write(name, b"12345", 0)
+    late = organization_status(store, ORG, NOW)
+    assert late.waiting is not None
+    assert (late.waiting.batches, late.waiting.bytes) == (2, 10)
+    assert late.waiting.since == NOW - 27 * HOUR
+    assert late.ok
+    assert "events wait for 27.0 hours; the limit is 26" in late.warnings[-1]

@@ -70,6 +70,15 @@ class Outcomes(BaseModel):
     error_rate: float | None  # failed / tried
 
 
+class WaitingEvents(BaseModel):
+    """Events that no run has applied yet. since: the time of the first, None if nothing waits."""
+
+    batches: int  # objects of the inbox
+    bytes: int
+    since: dt.datetime | None
+    hours: float | None  # since then
+
+
 class DataQuality(BaseModel):
     """The contacts and campaigns as the last run over all contacts found them."""
 
@@ -95,6 +104,7 @@ class OrganizationStatus(BaseModel):
     last_success: LastSuccess | None = None
     last_run: RunStatus | None = None
     last_failure: RunStatus | None = None
+    waiting: WaitingEvents | None = None
     due: Backlog | None = None
     outcomes: Outcomes | None = None
     data: DataQuality | None = None

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from almanac.config import Config
 from almanac.database.census import Census
 from almanac.errors import AlmanacError, NotFound
+from almanac.intake import inbox
 from almanac.logs import clean
 from almanac.names import date_of_run
 from almanac.organizations.organizations import LastRun, census_of, last_whole_run, read_config
@@ -30,6 +31,7 @@ from almanac.status.model import (
     OrganizationStatus,
     Outcomes,
     RunStatus,
+    WaitingEvents,
 )
 from almanac.storage import layout
 from almanac.storage.documents import read_document
@@ -63,6 +65,7 @@ def organization_status(store: ObjectStore, org: str, now: dt.datetime) -> Organ
     census = read(lambda: census_of(manifest) if manifest else None, None)
     data = read(lambda: _data(store, last), None)
     runs = _runs(documents, now)
+    waiting = read(lambda: _waiting(store, org, now), None)
     due = _backlog(census, now.astimezone(config.zone).date())
     problems = [*documents.problems]
     if version and (last or not documents.problems):
@@ -71,11 +74,12 @@ def organization_status(store: ObjectStore, org: str, now: dt.datetime) -> Organ
         org_id=org,
         ok=not problems,
         problems=problems,
-        warnings=_warnings(runs, due),
+        warnings=[*_warnings(runs, due), *_late(waiting, now)],
         version=_current_version(version, manifest, now) if version else None,
         last_success=_success(last, now) if last else None,
         last_run=runs[0] if runs else None,
         last_failure=next((r for r in runs if r.state in ("failed", "rejected")), None),
+        waiting=waiting,
         due=due,
         outcomes=_outcomes(census.outcomes) if census else None,
         data=data,
@@ -196,6 +200,27 @@ def _warnings(runs: list[RunStatus], due: Backlog | None) -> list[str]:
     if due and due.overdue:
         warnings.append(f"{due.overdue:,} messages were due before today and are not sent")
     return warnings
+
+
+def _waiting(store: ObjectStore, org: str, now: dt.datetime) -> WaitingEvents:
+    objects = inbox.waiting(store, org)
+    times = [time for each in objects if (time := layout.time_of_inbox_object(each.name))]
+    since = min(times, default=None)
+    return WaitingEvents(
+        batches=len(objects),
+        bytes=sum(each.size for each in objects),
+        since=since,
+        hours=_hours(since, now) if since else None,
+    )
+
+
+def _late(waiting: WaitingEvents | None, now: dt.datetime) -> list[str]:
+    if waiting is None or waiting.since is None or now - waiting.since <= STALE:
+        return []
+    limit = int(STALE.total_seconds() // 3600)
+    return [
+        f"events wait for {waiting.hours} hours; the limit is {limit}, the next run applies them"
+    ]
 
 
 def _came_to_nothing(run: RunStatus) -> bool:

@@ -71,6 +71,9 @@ def _facts(found: OrganizationStatus) -> list[tuple[str, str]]:
     facts.append(("last run", _run(found.last_run)))
     if found.last_failure:
         facts.append(("last failure", _run(found.last_failure)))
+    if (waiting := found.waiting) and waiting.since is not None:
+        size = f"{waiting.batches:,} with events, {waiting.bytes:,} bytes"
+        facts.append(("inbox", f"{size}, for {waiting.hours:,.1f} hours"))
     if due := found.due:
         facts.append(("due before today", f"{due.overdue:,} not sent"))
         facts.append(("due today", f"{due.today:,}"))

@@ -161,6 +161,15 @@ def inbox_object(org: str, time: dt.datetime, event_id: str) -> str:
     return f"{inbox(org)}{stamp}-{check_event_id(event_id)}.json"
 
 
+def time_of_inbox_object(name: str) -> dt.datetime | None:
+    """Return the time in the name of a batch of events; None if it has none."""
+    stamp = name.rpartition("/")[2].partition("Z-")[0]
+    try:
+        return dt.datetime.strptime(stamp, "%Y%m%dT%H%M%S.%f").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+
+
 def rejected(date: dt.date, message_id: str) -> str:
     """Return the name of a rejected message's record; the id is untrusted input."""
     safe = re.sub(r"[^A-Za-z0-9_-]", "_", message_id)[:128] or "_"
