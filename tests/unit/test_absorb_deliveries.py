@@ -39,9 +39,9 @@ def agency(tmp_path: Path) -> Agency:
 
 def planned(agency: Agency, row_id: int = 7, **columns: Any) -> None:
     """A planned birthday message, on the day of the claim unless something else is given."""
-    row = {"event_year": 2026, "event_month": 12, "event_day": 7, "ideal_send_date": "2026-11-23"}
-    row |= {"id": row_id, "status": "pre-scheduled"}
-    agency.sent("birthday", **{"day": "2026-11-23"} | row | columns)
+    row: dict[str, Any] = {"id": row_id, "status": "pre-scheduled", "day": "2026-11-23"}
+    row |= {"event_year": 2026, "event_month": 12, "event_day": 7, "ideal_send_date": "2026-11-23"}
+    agency.sent("birthday", **row | columns)
 
 
 @pytest.mark.parametrize(

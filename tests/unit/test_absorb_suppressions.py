@@ -31,7 +31,12 @@ def test_a_suppression_begins_on_the_day_of_its_event(agency: Agency) -> None:
 
 
 def test_all_columns_are_taken(agency: Agency) -> None:
-    entry = {"contact_id": "3", "reason": "r", "source": "crm", "since": "2026-01-02"}
+    entry: dict[str, Any] = {
+        "contact_id": "3",
+        "reason": "r",
+        "source": "crm",
+        "since": "2026-01-02",
+    }
     entry |= {"until": "2027-01-01", "email_types": ["Birthday", "aep"], "channel": "SMS"}
     absorbed(agency, received("suppressions", entry))
     names = "email, contact_id, reason, source, since, until, channel, email_types, phone"
