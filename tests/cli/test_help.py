@@ -36,6 +36,7 @@ FILES = {
     "unsubscribed.csv": "email,reason\nada@example.com,unsubscribe\n",
     "crm.csv": "id,Date of Birth\n{contact},1950-03-02\n",
     "targets.csv": "contact_id,trigger_date\n{contact},2027-01-15\n",
+    "clicks.jsonl": '{{"type": "click", "contact_id": {contact}}}\n',
     "sent.jsonl": '{{"id": {row}, "status": "sent"}}\n',
 }
 # What is planned for the day that the example of `almanac due` names.

@@ -28,6 +28,11 @@ COMMANDS: dict[WritingCommand, tuple[str, ...]] = {
         *("contacts import", "FILE"),
         "id,email,state,do_not_contact\n1,,FL,yes\n,new@example.com,NV,\n",
     ),
+    WritingCommand.INTAKE: (
+        *("intake", "FILE"),
+        '{"kind": "contacts", "entries": [{"id": 1, "do_not_contact": true}]}\n'
+        '{"kind": "targets", "entries": [{"campaign_instance_id": 1, "contact_id": 2}]}\n',
+    ),
     WritingCommand.SUPPRESSION_ADD: ("suppression add", "--contact", "2", "--reason", "asked"),
     WritingCommand.SUPPRESSION_END: ("suppression end", "--email", "old@example.com"),
     WritingCommand.SUPPRESSION_IMPORT: ("suppression import", "FILE", "email\nnew@example.com\n"),

@@ -37,6 +37,7 @@ COMMANDS = {
     "rules": CommandEntry("rules", "Show the state rules, and check them."),
     "due": CommandEntry("sending", "Write the messages of a day for a sender."),
     "mark": CommandEntry("sending", "Record what became of messages."),
+    "intake": CommandEntry("intake", "Take in events: marks, contacts, targets and more."),
     "undo": CommandEntry("undo", "Put back what the last command changed."),
     "config": CommandEntry("config", "Show the configuration, and change it."),
     "store": CommandEntry("store", "Manage the databases of a store."),

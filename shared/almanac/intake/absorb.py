@@ -21,9 +21,9 @@ import numpy as np
 from almanac.config import Config
 from almanac.database import intake_log
 from almanac.database.intake_log import LoggedEvent
-from almanac.errors import DatabaseError, RequestError
+from almanac.errors import RequestError
 from almanac.frames import Ids
-from almanac.intake import activity, campaigns, contacts, deliveries, suppressions, targets
+from almanac.intake import campaigns, contacts, deliveries, targets
 from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
@@ -36,9 +36,7 @@ APPLIERS: Mapping[str, Applier] = {
     "contacts": contacts.apply,
     "campaigns": campaigns.apply,
     "targets": targets.apply,
-    "activity": activity.apply,
     "deliveries": deliveries.apply,
-    "suppressions": suppressions.apply,
 }
 
 
@@ -50,6 +48,7 @@ class Absorbed:
     entries: Mapping[str, int]  # of them, those that were valid, by kind
     refused: int  # entries; an event that is refused as a whole counts as one
     event_ids: frozenset[str]  # of the given events, those that the database has now
+    refusals: Sequence[tuple[str, RefusedEntry]] = ()  # what was refused now, by event id
     committed: int = 0  # rows of the sender that there are more now; those put back among them
     pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now
     skipped: int = 0  # Status.SKIPPED rows that there are fewer now
@@ -102,7 +101,7 @@ def _absorb(
         found = ((number * MAX_ENTRIES + index, entry) for index, entry in one.entries)
         entries.setdefault(one.received.kind, []).extend(found)
     results = {
-        kind: _applied(apply, connection, entries[kind], absorption)
+        kind: apply(connection, entries[kind], absorption)
         for kind, apply in APPLIERS.items()
         if entries.get(kind)
     }
@@ -145,21 +144,6 @@ class _Taken:
         )
 
 
-def _applied(
-    apply: Applier,
-    connection: apsw.Connection,
-    entries: Sequence[tuple[int, Any]],
-    absorption: Absorption,
-) -> Applied:
-    """Apply entries of a kind; all are refused where a table of theirs cannot be written."""
-    try:
-        with connection:  # a savepoint
-            result = apply(connection, entries, absorption)
-    except (DatabaseError, apsw.ConstraintError) as error:
-        result = Applied([RefusedEntry(number, str(error)) for number, _ in entries])
-    return result
-
-
 @contextmanager
 def _without_collection() -> Iterator[None]:
     """Turn the search for reference cycles off: it would walk all entries again and again."""
@@ -189,6 +173,7 @@ def _absorbed(
         entries=entries,
         refused=sum(len(each.refused) for each in taken),
         event_ids=event_ids,
+        refusals=[(each.received.event_id, refused) for each in taken for refused in each.refused],
         committed=sum(each.committed for each in results),
         pre_scheduled=sum(each.pre_scheduled for each in results),
         skipped=sum(each.skipped for each in results),

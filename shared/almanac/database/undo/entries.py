@@ -44,6 +44,7 @@ class WritingCommand(StrEnum):
     CAMPAIGN_REMOVE = "campaign remove"
     CAMPAIGN_REMOVE_TARGETS = "campaign remove-targets"
     CONTACTS_IMPORT = "contacts import"
+    INTAKE = "intake"
     SUPPRESSION_ADD = "suppression add"
     SUPPRESSION_END = "suppression end"
     SUPPRESSION_IMPORT = "suppression import"
