@@ -47,7 +47,8 @@ def read_suppressions(
             try:
                 if problem:
                     raise RequestError(problem.why)
-                found = list(_of_row(source.pick(cells), known_types))
+                texts = dict(zip(COLUMNS, source.pick(cells), strict=True))
+                found = [from_texts(each, known_types) for each in named_singly(texts)]
             except RequestError as error:
                 parsed.rejects.add(line, str(error), cells)
                 continue
@@ -60,19 +61,19 @@ def read_suppressions(
     return parsed
 
 
-def _of_row(cells: Sequence[str], known_types: Collection[str]) -> Iterator[Suppression]:
-    """Yield the suppressions of a row: one of whom it names, and one of the number it names.
+def named_singly(texts: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Yield texts by column for whom they name, and apart from them for the number they name.
 
     A row of the table that has a number concerns text messages to that number only, but a list of
     those who want no messages often has both.
     """
-    texts = dict(zip(COLUMNS, cells, strict=True))
-    if texts["phone"] and (texts["email"] or texts["contact_id"]):
-        yield from_texts(texts | {"phone": ""}, known_types)
-        if not is_number(texts["phone"]):
+    phone = texts.get("phone")
+    if phone and (texts.get("email") or texts.get("contact_id")):
+        yield texts | {"phone": ""}
+        if not is_number(phone):
             return  # the number of a contact who has none
-        texts |= {"email": "", "contact_id": ""}
-    yield from_texts(texts, known_types)
+        texts = texts | {"email": "", "contact_id": ""}
+    yield texts
 
 
 def from_texts(texts: dict[str, str], known_types: Collection[str]) -> Suppression:

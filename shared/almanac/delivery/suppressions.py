@@ -155,7 +155,7 @@ def end(
         why = f"for {reason} " if reason else ""
         raise RequestError(f"{who}: no suppression {why}to end")
     suppressions.prepare(connection)
-    suppressions.set_until(connection, ((_end_before(day, row), row.rowid) for row in rows))
+    suppressions.set_until(connection, ((end_before(day, row), row.rowid) for row in rows))
     return rows
 
 
@@ -259,7 +259,7 @@ def _same_word(one: str, other: str) -> bool:
     return one.strip().lower() == other.strip().lower()
 
 
-def _end_before(day: dt.date, row: Suppression) -> str:
+def end_before(day: dt.date, row: Suppression) -> str:
     """Return the last day of a row that ends before the day."""
     since = date_of(row.since)
     return str(max(day, since or day) - dt.timedelta(days=1))

@@ -21,9 +21,9 @@ import numpy as np
 from almanac.config import Config
 from almanac.database import intake_log
 from almanac.database.intake_log import LoggedEvent
-from almanac.errors import RequestError
+from almanac.errors import DatabaseError, RequestError
 from almanac.frames import Ids
-from almanac.intake import campaigns, contacts, deliveries, targets
+from almanac.intake import activity, campaigns, contacts, deliveries, suppressions, targets
 from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
@@ -36,7 +36,9 @@ APPLIERS: Mapping[str, Applier] = {
     "contacts": contacts.apply,
     "campaigns": campaigns.apply,
     "targets": targets.apply,
+    "activity": activity.apply,
     "deliveries": deliveries.apply,
+    "suppressions": suppressions.apply,
 }
 
 
@@ -101,7 +103,7 @@ def _absorb(
         found = ((number * MAX_ENTRIES + index, entry) for index, entry in one.entries)
         entries.setdefault(one.received.kind, []).extend(found)
     results = {
-        kind: apply(connection, entries[kind], absorption)
+        kind: _applied(apply, connection, entries[kind], absorption)
         for kind, apply in APPLIERS.items()
         if entries.get(kind)
     }
@@ -142,6 +144,21 @@ class _Taken:
             entries=len(self.event.entries) if self.event else 0,
             refused=json_text([asdict(each) for each in refused]) if refused else "",
         )
+
+
+def _applied(
+    apply: Applier,
+    connection: apsw.Connection,
+    entries: Sequence[tuple[int, Any]],
+    absorption: Absorption,
+) -> Applied:
+    """Apply entries of a kind; all are refused where a table of theirs cannot be written."""
+    try:
+        with connection:  # a savepoint
+            result = apply(connection, entries, absorption)
+    except (DatabaseError, apsw.ConstraintError) as error:
+        result = Applied([RefusedEntry(number, str(error)) for number, _ in entries])
+    return result
 
 
 @contextmanager

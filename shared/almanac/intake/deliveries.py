@@ -149,7 +149,7 @@ def _put_back(
     for row_id, (entry, lacking) in removed.items():
         if lacking or not 0 < row_id <= last_id:
             why[row_id] = _NO_ROW + (
-                f"; it is put back only by {', '.join(lacking)}" if lacking else ""
+                f"; it is put back only with {', '.join(lacking)}" if lacking else ""
             )
             continue
         row = _claimed_row(entry)
