@@ -6,6 +6,7 @@ the same id is refused, and has a row of its own that says so.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ INTAKE_LOG = Table(
         Column("refused", "TEXT"),
     ),
 )
+KEEP_DAYS = 400  # as the documents of runs
+_DELETED_AT_ONCE = 100_000
 _INDEX = "CREATE INDEX IF NOT EXISTS almanac_intake ON intake_log (event_id, digest)"
 
 
@@ -65,8 +68,15 @@ def logged(connection: apsw.Connection, event_ids: Collection[str]) -> dict[str,
     return found
 
 
-def record(connection: apsw.Connection, events: Iterable[LoggedEvent]) -> None:
-    """Add rows. Requires `prepare`."""
+def record(connection: apsw.Connection, events: Iterable[LoggedEvent], now: dt.datetime) -> None:
+    """Add rows, and delete those that were applied KEEP_DAYS ago. Requires `prepare`."""
+    last = (now - dt.timedelta(days=KEEP_DAYS)).strftime("%Y-%m-%d")
+    oldest = f"SELECT id, applied_at FROM main.intake_log ORDER BY id LIMIT {_DELETED_AT_ONCE}"
+    connection.execute(
+        "DELETE FROM main.intake_log "
+        f"WHERE id <= (SELECT max(id) FROM ({oldest}) WHERE applied_at < ?)",
+        (last,),
+    )
     names = ", ".join(LoggedEvent._fields)
     places = ", ".join("?" * len(LoggedEvent._fields))
     connection.executemany(f"INSERT INTO main.intake_log ({names}) VALUES ({places})", events)

@@ -111,7 +111,8 @@ def _absorb(
         for refused in result.refused:
             number, index = divmod(refused.index or 0, MAX_ENTRIES)
             valid[number].refused.append(RefusedEntry(index, refused.why))
-    intake_log.record(connection, (each.logged(absorption) for each in taken))
+    log = (each.logged(absorption) for each in taken)
+    intake_log.record(connection, log, absorption.now)
     return _absorbed(taken, list(results.values()), absorption, frozenset(known))
 
 

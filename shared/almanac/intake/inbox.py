@@ -46,7 +46,7 @@ class Received(Document):
     def computed_digest(self) -> str:
         """Return what distinguishes its content from that of other events."""
         content = json.dumps([self.kind, self.event], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     def parsed(self) -> IntakeEvent:
         """Return the event; raise RequestError if it is none that this release takes."""
