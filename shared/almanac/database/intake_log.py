@@ -73,8 +73,7 @@ def record(connection: apsw.Connection, events: Iterable[LoggedEvent], now: dt.d
     last = (now - dt.timedelta(days=KEEP_DAYS)).strftime("%Y-%m-%d")
     oldest = f"SELECT id, applied_at FROM main.intake_log ORDER BY id LIMIT {_DELETED_AT_ONCE}"
     connection.execute(
-        "DELETE FROM main.intake_log "
-        f"WHERE id <= (SELECT max(id) FROM ({oldest}) WHERE applied_at < ?)",
+        f"DELETE FROM main.intake_log WHERE id IN (SELECT id FROM ({oldest}) WHERE applied_at < ?)",
         (last,),
     )
     names = ", ".join(LoggedEvent._fields)

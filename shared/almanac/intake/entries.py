@@ -45,6 +45,13 @@ def _id(value: object) -> object:
     raise ValueError(f"{shown_value(value)} is not an id, a whole number")
 
 
+def _required_id(value: object) -> object:
+    found = _id(value)
+    if found is None:
+        raise ValueError(f"{shown_value(value)} is not an id, a whole number")
+    return found
+
+
 def _day(value: object) -> object:
     if value is None or isinstance(value, dt.date):
         return value
@@ -106,7 +113,7 @@ def _cell(value: object) -> object:
     return _no_nul(value)
 
 
-Id = Annotated[int, Field(ge=MIN_ID, le=MAX_ID), BeforeValidator(_id)]
+Id = Annotated[int, Field(ge=MIN_ID, le=MAX_ID), BeforeValidator(_required_id)]
 # null needs no validation: the outer None; empty text is none, too: the inner one
 OptionalId = (
     Annotated[Annotated[int, Field(ge=MIN_ID, le=MAX_ID)] | None, BeforeValidator(_id)] | None
@@ -114,6 +121,11 @@ OptionalId = (
 Day = Annotated[dt.date | None, BeforeValidator(_day)] | None
 # without an offset: in the organization's zone
 Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)] | None
+Word = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_no_nul),
+]
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_no_nul)
 ]
@@ -159,7 +171,7 @@ class DeliveryEntry(IntakeEntry):
 class ActivityEntry(IntakeEntry):
     """Something that a contact did, such as `click` or `eligibility_answered`."""
 
-    type: Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+    type: Word
     contact_id: OptionalId = None
     email: Text | None = None
     message: OptionalId = None  # the row of email_schedules that it is about

@@ -1,0 +1,131 @@
+"""Entries of each kind of event that are none, with a part of the reason."""
+
+from __future__ import annotations
+
+from almanac.intake.events import EVENTS
+
+BIG = 1 << 63
+ANY: list[tuple[object, str]] = [  # of every kind
+    (None, "None is not an object"),
+    ("x", "'x' is not an object"),
+    (7, "7 is not an object"),
+    (True, "True is not an object"),
+    ([], "[] is not an object"),
+    ([{"id": 7, "status": "sent"}], "is not an object"),
+]
+NUL, HALF = "a\0b", "\ud83d"
+DELIVERY: list[tuple[object, str]] = [
+    ({}, "id: is missing"),
+    ({"id": 7}, "status: is missing"),
+    ({"id": None, "status": "sent"}, "id: None is not an id, a whole number"),
+    ({"id": "", "status": "sent"}, "id: '' is not an id, a whole number"),
+    ({"id": "7a", "status": "sent"}, "id: '7a' is not an id, a whole number"),
+    ({"id": "003Hs00004AbC", "status": "sent"}, "id: '003Hs00004AbC' is not an id"),
+    ({"id": 7.5, "status": "sent"}, "id: 7.5 is not an id"),
+    ({"id": True, "status": "sent"}, "id: True is not an id"),
+    ({"id": [7], "status": "sent"}, "id: [7] is not an id"),
+    ({"id": {"$gt": 0}, "status": "sent"}, "id: {'$gt': 0} is not an id"),
+    ({"id": BIG, "status": "sent"}, f"id: {BIG} is not 9223372036854775807 or less"),
+    ({"id": -BIG - 1, "status": "sent"}, "is not -9223372036854775808 or more"),
+    ({"id": float("nan"), "status": "sent"}, "id: nan is not an id"),
+    ({"id": float("inf"), "status": "sent"}, "id: inf is not an id"),
+    ({"id": "\u0667", "status": "sent"}, "is not an id"),
+    ({"id": "7; DROP TABLE contacts", "status": "sent"}, "is not an id"),
+    ({"id": 7, "status": "skipped"}, "status: 'skipped' is not 'scheduled', "),
+    ({"id": 7, "status": "pre-scheduled"}, "status: 'pre-scheduled' is not"),
+    ({"id": 7, "status": ""}, "status: '' is not"),
+    ({"id": 7, "status": None}, "status: None is not"),
+    ({"id": 7, "status": ["sent"]}, "status: ['sent'] is not"),
+    ({"id": 7, "status": 1}, "status: 1 is not"),
+    ({"id": 7, "status": "sent" + HALF}, "status: "),
+    ({"id": 7, "status": "sent", "at": "yesterday"}, "at: 'yesterday' is not a time"),
+    ({"id": 7, "status": "sent", "at": 7}, "at: '7' is not a time"),
+    ({"id": 7, "status": "sent", "at": True}, "at: True is not a time"),
+    ({"id": 7, "status": "sent", "at": "2026-02-30T08:00:00"}, "is not a time"),
+    ({"id": 7, "status": "sent", "at": "0001-01-01T00:00:00+14:00"}, "at: "),
+    ({"id": 7, "status": "sent", "at": "9999-12-31T23:59:59-12:00"}, "at: "),
+    ({"id": 7, "status": "sent", "at": float("nan")}, "at: 'nan' is not a time"),
+    ({"id": 7, "status": "sent", "at": {"now": 1}}, "is not a time"),
+    ({"id": 7, "status": "sent", "detail": NUL}, "detail: text with a NUL character"),
+    ({"id": 7, "status": "sent", "detail": HALF}, "detail: '\\ud83d' is not text"),
+    ({"id": 7, "status": "sent", "detail": ["x"]}, "detail: ['x'] is not text"),
+    ({"id": 7, "status": "sent", "detail": "x" * 10_001}, "is not text of at most 10000"),
+    ({"id": 7, "status": "sent", "message_id": {}}, "message_id: {} is not text"),
+    ({"id": 7, "status": "sent", "contact_id": "x"}, "contact_id: 'x' is not an id"),
+    ({"id": 7, "status": "sent", "contact_id": False}, "contact_id: False is not an id"),
+    ({"id": 7, "status": "sent", "scheduled_send_date": "23.11.2026"}, "is not a date YYYY"),
+    ({"id": 7, "status": "sent", "scheduled_send_date": 20261123}, "is not a date YYYY"),
+    ({"id": 7, "status": "sent", "event_date": "2026-13-01"}, "event_date: '2026-13-01'"),
+    ({"id": 7, "status": "sent", "event_date": "1026-01-01"}, "from 1900 to 9000"),
+    ({"id": 7, "status": "sent", "ideal_send_date": "2026-11-23x"}, "ideal_send_date: "),
+    ({"id": 7, "status": "sent", "priority": "high"}, "priority: 'high' is not an id"),
+    ({"id": 7, "status": "sent", "metadata": [1]}, "metadata"),
+    ({"id": 7, "status": "sent", "twilio_sms_id": NUL}, "twilio_sms_id: text with a NUL"),
+    ({"id": 7, "status": "sent", "sendgrid_message_id": [0]}, "sendgrid_message_id: [0]"),
+]
+ACTIVITY: list[tuple[object, str]] = [
+    ({}, "type: is missing"),
+    ({"contact_id": 1}, "type: is missing"),
+    ({"type": "click"}, "contact_id, email or message is missing"),
+    ({"type": "click", "email": " "}, "contact_id, email or message is missing"),
+    ({"type": "", "contact_id": 1}, "type: '' is not text of at least 1 characters"),
+    ({"type": " ", "contact_id": 1}, "type: "),
+    ({"type": "x" * 101, "contact_id": 1}, "is not text of at most 100 characters"),
+    ({"type": None, "contact_id": 1}, "type: None is not text"),
+    ({"type": NUL, "contact_id": 1}, "type: text with a NUL character"),
+    ({"type": "click", "contact_id": 1, "at": "soon"}, "at: 'soon' is not a time"),
+    ({"type": "click", "contact_id": 1, "metadata": "{}"}, "metadata: '{}' is not an object"),
+    ({"type": "click", "contact_id": 1, "url": {}}, "url: {} is not text"),
+    ({"type": "click", "message": "m-7"}, "message: 'm-7' is not an id"),
+    ({"type": "click", "contact_id": 1, "ip": "::1"}, "ip: unknown key"),
+    ({"type": "click", "contact_id": BIG}, "contact_id: "),
+]
+SUPPRESSION: list[tuple[object, str]] = [
+    ({}, "email, contact_id or phone is missing"),
+    ({"email": ""}, "email, contact_id or phone is missing"),
+    ({"email": None, "reason": "x"}, "email, contact_id or phone is missing"),
+    ({"email": "a@example.com", "action": "delete"}, "action: 'delete' is not 'add' or 'end'"),
+    ({"email": "a@example.com", "action": None}, "action: None is not"),
+    ({"email": ["a@example.com"]}, "email: ['a@example.com'] is not text"),
+    ({"email": "a@example.com", "since": "soon"}, "since: 'soon' is not a date"),
+    ({"email": "a@example.com", "until": 2026}, "until: 2026 is not a date"),
+    ({"email": "a@example.com", "email_types": [1]}, "email_types: [1] is not text"),
+    ({"email": "a@example.com", "email_types": {}}, "email_types: {} is not text"),
+    ({"email": "a@example.com", "state": "in force"}, "state: unknown key"),
+    ({"contact_id": "1 OR 1=1"}, "contact_id: '1 OR 1=1' is not an id"),
+    ({"phone": True}, "phone: True is not text"),
+    ({"contact_id": 1, "reason": NUL}, "reason: text with a NUL character"),
+]
+CONTACT: list[tuple[object, str]] = [
+    ({}, "id or email is missing"),
+    ({"first_name": "Ada"}, "id or email is missing"),
+    ({"email": 7}, "email: 7 is not text"),
+    ({"id": "x"}, "id: 'x' is not an id"),
+    ({"id": 1, "action": "delete"}, "action: 'delete' is not 'upsert' or 'deactivate'"),
+    ({"id": 1, "state": ["TX"]}, "state: ['TX'] is neither text nor a number"),
+    ({"id": 1, "state": {"x": 1}}, "state: {'x': 1} is neither text nor a number"),
+    ({"id": 1, "state": float("nan")}, "state: nan is not a finite number"),
+    ({"id": 1, "state": float("-inf")}, "state: -inf is not a finite number"),
+    ({"id": 1, "state": NUL}, "state: text with a NUL character"),
+    ({"id": 1, "state": HALF}, "is not text"),
+]
+TARGET: list[tuple[object, str]] = [
+    ({}, "campaign_instance_id: is missing"),
+    ({"contact_id": 1}, "campaign_instance_id: is missing"),
+    ({"campaign_instance_id": 4}, "contact_id or email is missing"),
+    ({"campaign_instance_id": "promo", "contact_id": 1}, "campaign_instance_id: 'promo'"),
+    ({"campaign_instance_id": 4, "contact_id": 1, "action": "set"}, "action: 'set' is not 'add'"),
+    ({"campaign_instance_id": 4, "contact_id": 1, "trigger_date": "x"}, "trigger_date: 'x'"),
+    ({"campaign_instance_id": 4, "contact_id": 1, "metadata": []}, "metadata: [] is not an"),
+    ({"campaign_instance_id": 4, "contact_id": 1, "status": "sent"}, "status: unknown key"),
+]
+CAMPAIGN: list[tuple[object, str]] = [
+    ({}, "expected either type or instance, an object of fields"),
+    ({"type": {"name": "x"}, "instance": {"id": 1}}, "expected either type or instance"),
+    ({"type": "x"}, "type: 'x' is not an object"),
+    ({"instance": [1]}, "instance: [1] is not an object"),
+    ({"campaign": {}}, "campaign: unknown key"),
+]
+HOSTILE = dict(
+    zip(EVENTS, (DELIVERY, ACTIVITY, SUPPRESSION, CONTACT, TARGET, CAMPAIGN), strict=True)
+)
