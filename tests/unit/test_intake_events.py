@@ -39,7 +39,8 @@ def read(kind: str, *entries: object) -> tuple[list[int], list[str]]:
 @pytest.mark.parametrize("kind", EVENTS)
 def test_a_malformed_entry_costs_itself_and_says_why(kind: str) -> None:
     table = [*ANY, *HOSTILE[kind]]
-    valid, reasons = read(kind, VALID[kind], *(entry for entry, _ in table), VALID[kind])
+    entries: list[object] = [entry for entry, _ in table]
+    valid, reasons = read(kind, VALID[kind], *entries, VALID[kind])
     assert valid == [0, len(table) + 1]
     for reason, (entry, why) in zip(reasons, table, strict=True):
         assert why in reason, f"{entry}: {reason}"
@@ -51,7 +52,7 @@ def test_hostile_entries_never_break_what_applies_the_others(tmp_path: Path) -> 
     agency.contact(1)
     agency.campaign(4)
     agency.sent("birthday", "2026-11-23", id=7, status="pre-scheduled")
-    odd = {
+    odd: dict[str, list[object]] = {
         "deliveries": [{"id": n, "status": s} for n in (0, -1, BIG - 1) for s in MARKS],
         "activity": [{"type": "\u202e", "contact_id": 1, "metadata": {"a": [[[]]]}}],
         "suppressions": [{"contact_id": BIG - 1}, {"phone": "0" * 10}, {"email": "'; --@x.yz"}],
