@@ -16,6 +16,11 @@ locals {
       functions  = ["orchestrator", "shard", "merge", "campaign_change"]
       expression = "resource.name.extract(\"/objects/orgs/{org}/runs/\") != \"\" || resource.name.extract(\"/objects/orgs/{org}/changes/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && resource.name.endsWith(\"/lease.json\"))"
     }
+    # what a version has leaves the inbox
+    inbox = {
+      functions  = ["merge"]
+      expression = "resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
+    }
     # databases, and current.json
     versions = {
       functions  = ["merge"]
@@ -29,7 +34,7 @@ locals {
   # An inlet reads whether there is an organization, and its configuration; it creates objects of
   # the inbox, and overwrites and reads none.
   inlet_reads  = "resource.name.startsWith(\"${local.objects}/orgs/\") && (resource.name.endsWith(\"/current.json\") || resource.name.endsWith(\"/config.yaml\"))"
-  inlet_writes = "resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
+  inlet_writes = local.writes.inbox.expression
 
   # Any function that finds that a run must be retried requests it again, a shard included.
   publishers = {

@@ -16,11 +16,14 @@ import statistics
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from almanac.intake import sendgrid
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
 from almanac_emulation.functions import FUNCTIONS, default_sources, function_service, source_of
 
@@ -32,7 +35,10 @@ MESSAGES = {
     "shard": {"org_id": "none", "run_id": "none", "shard": 0, "first_id": 1, "last_id": 2},
     "merge": {"org_id": "none", "run_id": "none", "shard": 0},
     "campaign_change": {"event_id": "none", "org_id": "none", "campaign_instance_id": 1},
+    "intake_events": {"kind": "activity", "org_id": "none", "entries": [{}]},
 }
+# What programs post, for the same organization: it is refused once the store has been asked.
+POSTS = {"intake": "orgs/none/activity", "webhooks": "orgs/none/webhooks/sendgrid"}
 
 
 class Start(NamedTuple):
@@ -90,7 +96,17 @@ def cold_start(function: str, storage: StorageEmulator, folder: Path) -> Start:
 
 
 def send(url: str, function: str) -> None:
-    """Send the function its message, or request the status."""
+    """Send the function its message, post to it, or request the status."""
+    if function in POSTS:
+        signed = {
+            sendgrid.SIGNATURE: "",
+            sendgrid.TIMESTAMP: "",
+            "Content-Type": "application/json",
+        }
+        post = urllib.request.Request(f"{url}/{POSTS[function]}", b"{}", signed)
+        with suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(post, timeout=60).close()
+        return
     message = MESSAGES.get(function)
     if message is None:
         urllib.request.urlopen(url, timeout=60).close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import flask
-import functions_framework
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
-from almanac.intake.flask_requests import respond
+from almanac.intake.frameworks import respond_async
 from almanac.intake.process import intake_of_this_process
 
 
-@functions_framework.http
-def intake(request: flask.Request) -> flask.Response:
-    return respond(request, intake_of_this_process().answer)
+@functions_framework.aio.http
+async def intake(request: Request) -> Response:
+    return await respond_async(request, intake_of_this_process().answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flask
 import functions_framework
 
-from almanac.intake.flask_requests import respond
+from almanac.intake.frameworks import respond
 from almanac.intake.process import webhooks_of_this_process
 
 

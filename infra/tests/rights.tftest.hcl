@@ -112,8 +112,9 @@ run "on_the_store" {
   }
   assert {
     condition = { for key, grant in google_storage_bucket_iam_member.write : key => "${grant.member} ${grant.role} ${grant.condition[0].expression}" } == {
-      for key in ["orchestrator runs", "shard runs", "merge runs", "campaign_change runs", "merge versions"] : key => join(" ", ["serviceAccount:${split(" ", key)[0]}", "roles/storage.objectUser", {
+      for key in ["orchestrator runs", "shard runs", "merge runs", "campaign_change runs", "merge inbox", "merge versions"] : key => join(" ", ["serviceAccount:${split(" ", key)[0]}", "roles/storage.objectUser", {
         runs     = "resource.name.extract(\"/objects/orgs/{org}/runs/\") != \"\" || resource.name.extract(\"/objects/orgs/{org}/changes/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && resource.name.endsWith(\"/lease.json\"))"
+        inbox    = "resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
         versions = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && resource.name.endsWith(\"/current.json\"))"
       }[split(" ", key)[1]]])
     }

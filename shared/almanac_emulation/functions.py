@@ -12,6 +12,7 @@ from almanac_emulation.processes import HOST, Service
 
 STATUS, INTAKE, WEBHOOKS = "status", "intake", "webhooks"
 FUNCTIONS = (*SUBSCRIPTIONS, STATUS, INTAKE, WEBHOOKS)
+OPEN = (*SUBSCRIPTIONS, STATUS, INTAKE)  # webhooks are open only where that is asked for
 
 
 def default_sources() -> Path:

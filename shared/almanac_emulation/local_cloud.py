@@ -23,7 +23,7 @@ from almanac.messaging.topics import Topics
 from almanac.runs.results import RunResult, result_of
 from almanac.storage.cloud import CloudStore
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
-from almanac_emulation.functions import FUNCTIONS, function_service, source_of
+from almanac_emulation.functions import OPEN, function_service, source_of
 from almanac_emulation.processes import Service
 from almanac_emulation.pubsub import PubSubEmulator
 from almanac_emulation.requirements import require_everything
@@ -53,7 +53,7 @@ class LocalCloud:
         folder: Path,
         sources: Path,
         *,
-        functions: Iterable[str] = FUNCTIONS,
+        functions: Iterable[str] = OPEN,
         environment: Mapping[str, str] | None = None,
         max_delivery_attempts: int | None = None,
         topics: Topics | None = None,

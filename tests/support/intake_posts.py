@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from dataclasses import dataclass, field
@@ -50,7 +51,11 @@ class Inlet:
         named = {"content-type": content_type, **headers}
         if key is not None:
             named["idempotency-key"] = key
-        return self.endpoint.answer(request(f"/orgs/{org}/{kind}", body, named, query))
+        return self.ask(request(f"/orgs/{org}/{kind}", body, named, query))
+
+    def ask(self, request: HttpRequest) -> Answer:
+        """Ask the function."""
+        return asyncio.run(self.endpoint.answer(request))
 
     def events(self, org: str = ORG) -> list[Received]:
         """What waits in the inbox."""

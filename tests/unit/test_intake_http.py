@@ -228,6 +228,6 @@ def test_a_bug_is_answered_as_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_other_paths_answer_what_they_are_for() -> None:
-    endpoint = Inlet().endpoint
-    assert endpoint.answer(request("/healthz", b"", {}, method="GET")).code == 200
-    assert endpoint.answer(request("/openapi.json", b"", {}, method="GET")).code == 200
+    inlet = Inlet()
+    assert inlet.ask(request("/healthz", b"", {}, method="GET")).code == 200
+    assert inlet.ask(request("/openapi.json", b"", {}, method="GET")).code == 200

@@ -92,7 +92,7 @@ def _lines(text: str) -> Iterator[object]:
 def _parsed(text: str) -> object:
     """Return the JSON value; raise RequestError, `not JSON: ...`."""
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return _DECODER.decode(text)
     except RecursionError:
         raise RequestError("not JSON that can be read: it is nested too deeply") from None
     except ValueError as error:
@@ -108,6 +108,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:40]} is too large a number")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def _event(event: Mapping[str, Any], data: bytes, org: str) -> RequestBody:

@@ -1,20 +1,16 @@
 """Writing for many requests at once: those of an organization that come together share an object.
 
-The first request of an organization waits a few milliseconds for others, then writes for all of
-them. Those that come while it writes wait for it; the first of them writes next, for all of these.
-So an organization has one writer at a time, the objects are few when requests are many, and a
-request is answered when the object with its events is durable.
+The first request of an organization waits a few milliseconds for others, and is written with them.
+Those that come meanwhile wait, and are written together next. So an organization has one writer at
+a time, objects are few when requests are many, and a request is answered when the object with its
+events is durable.
 """
 
 from __future__ import annotations
 
-import threading
-import time
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
-
-from almanac.errors import OutcomeUnknown
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -22,21 +18,19 @@ WINDOW_SECONDS = 0.003
 MAX_BYTES = 4 * 1024 * 1024  # of requests that share an object
 
 
-@dataclass(eq=False)
-class _Waiting(Generic[T]):
-    """A request: it wakes when its events are written, could not be, or are its to write."""
+class _Waiting(NamedTuple):
+    """A request that waits: its items, how many bytes they have, and what it waits for."""
 
-    items: Sequence[T]
+    items: Sequence[object]
     size: int
-    woken: threading.Event = field(default_factory=threading.Event)
-    written: bool = False
-    error: Exception | None = None
+    written: asyncio.Future[None]
 
 
 class GroupCommit(Generic[T]):
-    """Calls write for each organization with the items of the requests that wait.
+    """Calls write, in a thread, for each organization with the items of the requests that wait.
 
-    write returns once they are durable. window: seconds for which the first request waits.
+    write returns once they are durable. window: seconds for which the first request waits. All
+    calls have to come from one event loop.
     """
 
     def __init__(
@@ -44,55 +38,62 @@ class GroupCommit(Generic[T]):
     ) -> None:
         self._write = write
         self._window = window
-        self._lock = threading.Lock()
         # by organization with a writer: those who wait for it
-        self._waiting: dict[str, list[_Waiting[T]]] = {}
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._writers: set[asyncio.Task[None]] = set()
 
-    def put(self, org: str, items: Sequence[T], size: int) -> None:
+    async def put(self, org: str, items: Sequence[T], size: int) -> None:
         """Return once the items, of so many bytes, are durable; raise what write has raised."""
-        mine = _Waiting(items, size)
-        with self._lock:
-            writes = org not in self._waiting
-            self._waiting.setdefault(org, []).append(mine)
-        if writes:
-            time.sleep(self._window)
+        mine = _Waiting(items, size, asyncio.get_running_loop().create_future())
+        if org in self._waiting:
+            self._waiting[org].append(mine)
         else:
-            mine.woken.wait()
-        if not mine.written and mine.error is None:
-            self._write_for_all(org)
-        if mine.error is not None:
-            raise mine.error
+            self._waiting[org] = [mine]
+            writer = asyncio.create_task(self._write_what_waits(org))
+            self._writers.add(writer)  # the loop itself forgets a task that nobody holds
+            writer.add_done_callback(self._writers.discard)
+        await mine.written
 
-    def _write_for_all(self, org: str) -> None:
-        """Write what waits, this request's first, and hand over to the next that waits."""
-        with self._lock:
-            together = self._taken(self._waiting[org])
-        error: Exception | None = OutcomeUnknown(f"events of organization {org}")
+    async def _write_what_waits(self, org: str) -> None:
+        """Write until nothing of the organization waits."""
+        waiting = self._waiting[org]
+        together: list[_Waiting] = []
         try:
-            self._write(org, [item for each in together for item in each.items])
-            error = None
-        except Exception as raised:
-            error = raised
-        finally:  # also if this thread is ended
-            for each in together:
-                each.error, each.written = error, error is None
-                each.woken.set()
-            self._hand_over(org)
+            await asyncio.sleep(self._window)
+            while waiting:
+                together = _taken(waiting)
+                _tell(together, await self._error_of_writing(org, together))
+        finally:
+            del self._waiting[org]
+            for each in (*together, *waiting):  # of a process that ends
+                each.written.cancel()
 
-    def _taken(self, waiting: list[_Waiting[T]]) -> list[_Waiting[T]]:
-        """Take the first from the list, and as many behind it as fit into an object."""
-        size, count = waiting[0].size, 1
-        while count < len(waiting) and size + waiting[count].size <= MAX_BYTES:
-            size += waiting[count].size
-            count += 1
-        together = waiting[:count]
-        del waiting[:count]
-        return together
+    async def _error_of_writing(self, org: str, together: list[_Waiting]) -> Exception | None:
+        items = [item for each in together for item in each.items]
+        try:
+            await asyncio.to_thread(self._write, org, items)  # type: ignore[arg-type]
+        except Exception as error:
+            return error
+        return None
 
-    def _hand_over(self, org: str) -> None:
-        with self._lock:
-            waiting = self._waiting[org]
-            if waiting:
-                waiting[0].woken.set()
-            else:
-                del self._waiting[org]
+
+def _tell(together: list[_Waiting], error: Exception | None) -> None:
+    """Let requests go on that were written together, or could not be."""
+    for each in together:
+        if each.written.done():  # cancelled: its caller has gone
+            continue
+        if error is None:
+            each.written.set_result(None)
+        else:
+            each.written.set_exception(error)
+
+
+def _taken(waiting: list[_Waiting]) -> list[_Waiting]:
+    """Take the first from the list, and as many behind it as fit into an object."""
+    size, count = waiting[0].size, 1
+    while count < len(waiting) and size + waiting[count].size <= MAX_BYTES:
+        size += waiting[count].size
+        count += 1
+    together = waiting[:count]
+    del waiting[:count]
+    return together

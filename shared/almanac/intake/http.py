@@ -6,6 +6,7 @@ those who call it; `GET /openapi.json` describes it to programs.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 import re
@@ -13,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +24,6 @@ from almanac.intake.answers import (
     Answer,
     HttpProblem,
     HttpRequest,
-    answered,
     method_not_allowed,
     to_json,
 )
@@ -41,6 +42,7 @@ MAX_IN_FLIGHT = 64 * 1024 * 1024  # bytes of bodies that one process handles at 
 REMEMBERED = 50_000  # requests with a key, whose body a process remembers
 REFUSED_SHOWN = 1_000  # entries, of an answer
 RETRY_SECONDS = 2
+_SMALL = 100_000  # bytes of a body that is read at once; its entries are one event's
 _PATH = re.compile(r"/orgs/([^/]+)/([^/]+)")
 
 
@@ -62,15 +64,17 @@ class IntakeEndpoint:
         self._in_flight = 0
         self._lock = threading.Lock()
 
-    def answer(self, request: HttpRequest) -> Answer:
+    async def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to a request; a bug is logged, and answered with 500."""
         try:
-            return answered(lambda: self._routed(request))
+            return await self._routed(request)
+        except HttpProblem as problem:
+            return problem.answer()
         except Exception:
             get_log().exception("request failed")
             return HttpProblem(500, "this is a fault of ours; it is in the log").answer()
 
-    def _routed(self, request: HttpRequest) -> Answer:
+    async def _routed(self, request: HttpRequest) -> Answer:
         match request.path:
             case "/healthz":
                 return Answer(200, b'{"ok":true}\n')
@@ -84,26 +88,38 @@ class IntakeEndpoint:
             raise HttpProblem(404, f"there is nothing at this path; it is /orgs/<org>/ and {kinds}")
         if request.method != "POST":
             raise method_not_allowed("POST")
-        return self._take(request, found[1], found[2])
+        return await self._take(request, found[1], found[2])
 
-    def _take(self, request: HttpRequest, org: str, kind: str) -> Answer:
+    async def _take(self, request: HttpRequest, org: str, kind: str) -> Answer:
         replan, key = _options(request)
         data = request.body()
         with self._room_for(len(data)), _store_answers():
-            self._organizations.require(org)
-            body = read_body(data, request.content_type(), org)
-            if replan is not None:
-                body = RequestBody(body.entries, body.refused, body.event_id, replan)
-            event_id = first_id(kind, org, body, key)
-            taken = take(kind, org, body, event_id)
-            if not taken.events:
-                raise HttpProblem(422, "no entry can be taken", **_refusals(taken))
-            if key is not None or body.event_id is not None:
-                self._compare(event_id, org, kind, data, body.replan)
-            self._commit.put(org, taken.received(kind, self._clock(), "http"), len(data))
-            if body.replan:
-                self._ask_for_run(org, event_id)
+            if (exists := self._organizations.known(org)) is None:
+                exists = await asyncio.to_thread(self._organizations.look_up, org)
+            if not exists:
+                raise HttpProblem(404, "there is no such organization")
+
+            def read() -> tuple[Taken, bool]:
+                body = read_body(data, request.content_type(), org)
+                wanted = body.replan if replan is None else replan
+                return self._taken(kind, org, replace(body, replan=wanted), key, data), wanted
+
+            # others are answered while a large body is read
+            taken, planned = await asyncio.to_thread(read) if len(data) > _SMALL else read()
+            await self._commit.put(org, taken.received(kind, self._clock(), "http"), len(data))
+            if planned:
+                await asyncio.to_thread(self._ask_for_run, org, taken.events[0]["event_id"])
         return Answer(202, to_json(_accepted(taken)))
+
+    def _taken(self, kind: str, org: str, body: RequestBody, key: str | None, data: bytes) -> Taken:
+        """Return what is taken of a body; raise HttpProblem (409, 422)."""
+        event_id = first_id(kind, org, body, key)
+        taken = take(kind, org, body, event_id, measured=len(data) > _SMALL)
+        if not taken.events:
+            raise HttpProblem(422, "no entry can be taken", **_refusals(taken))
+        if key is not None or body.event_id is not None:
+            self._compare(event_id, org, kind, data, body.replan)
+        return taken
 
     def _compare(self, event_id: str, org: str, kind: str, data: bytes, replan: bool) -> None:
         """Raise HttpProblem (409) if a request with the same key had another body.
@@ -171,7 +187,7 @@ def _store_answers() -> Iterator[None]:
 
 def _options(request: HttpRequest) -> tuple[bool | None, str | None]:
     """Return what the query says of `replan`, None for nothing, and the Idempotency-Key."""
-    query = parse_qs(request.query, keep_blank_values=True)
+    query = parse_qs(request.query, keep_blank_values=True) if request.query else {}
     if unknown := sorted(set(query) - {"replan"}):
         raise HttpProblem(400, f"{unknown[0][:80]!r} is no parameter here; there is only replan")
     words = query.get("replan")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from almanac.errors import RequestError
-from almanac.intake.answers import HttpProblem
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 
@@ -24,24 +23,27 @@ class KnownOrganizations:
         self._found: dict[str, tuple[bool, float]] = {}  # until when
         self._lock = threading.Lock()
 
-    def require(self, org: str) -> None:
-        """Raise HttpProblem (404) unless it has a database or a configuration."""
-        now = self._clock()
+    def known(self, org: str) -> bool | None:
+        """Return whether it is there, as far as that is remembered."""
         with self._lock:
-            exists, until = self._found.get(org, (False, now))
-        if until <= now:
-            exists = self._look_up(org)
-            with self._lock:
-                if len(self._found) >= _REMEMBERED:
-                    self._found.clear()
-                until = now + (KNOWN_SECONDS if exists else UNKNOWN_SECONDS)
-                self._found[org] = (exists, until)
-        if not exists:
-            raise HttpProblem(404, "there is no such organization")
+            exists, until = self._found.get(org, (False, 0.0))
+        return exists if self._clock() < until else None
 
-    def _look_up(self, org: str) -> bool:
-        try:
-            names = (layout.current(org), layout.config(org))
-        except RequestError:
-            return False
-        return any(self._store.stat(name) for name in names)
+    def look_up(self, org: str) -> bool:
+        """Return whether the store has a database or a configuration of it, and remember that."""
+        exists = is_organization(self._store, org)
+        with self._lock:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            seconds = KNOWN_SECONDS if exists else UNKNOWN_SECONDS
+            self._found[org] = (exists, self._clock() + seconds)
+        return exists
+
+
+def is_organization(store: ObjectStore, org: str) -> bool:
+    """Return whether the store has a database or a configuration of it."""
+    try:
+        names = (layout.current(org), layout.config(org))
+    except RequestError:
+        return False
+    return any(store.stat(name) for name in names)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
+from typing import TYPE_CHECKING
 
-from almanac.intake.http import IntakeEndpoint
-from almanac.intake.replan import asking_by
-from almanac.intake.webhooks import WebhookEndpoint
 from almanac.logs import configure
 from almanac.messaging.pubsub import PubSubBus
 from almanac.messaging.topics import Topics
@@ -15,6 +13,10 @@ from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
 from almanac.storage.patience import limit_patience
 from almanac.storage.store import ObjectStore
+
+if TYPE_CHECKING:  # neither function needs what the other one imports
+    from almanac.intake.http import IntakeEndpoint
+    from almanac.intake.webhooks import WebhookEndpoint
 
 # Who posts waits for the answer: soon 503 is better than late success.
 PATIENCE_SECONDS = 10.0
@@ -36,6 +38,9 @@ def webhooks_of_this_process() -> WebhookEndpoint:
 
 @functools.cache
 def _intake() -> IntakeEndpoint:
+    from almanac.intake.http import IntakeEndpoint
+    from almanac.intake.replan import asking_by
+
     settings = _settings()
     bus = PubSubBus(settings.required_project(), deadline_seconds=PATIENCE_SECONDS)
     return IntakeEndpoint(_store(settings), asking_by(bus, Topics(settings.topic_prefix)))
@@ -43,6 +48,8 @@ def _intake() -> IntakeEndpoint:
 
 @functools.cache
 def _webhooks() -> WebhookEndpoint:
+    from almanac.intake.webhooks import WebhookEndpoint
+
     settings = _settings()
     token = settings.twilio_auth_token
     return WebhookEndpoint(

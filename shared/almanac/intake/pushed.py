@@ -10,10 +10,9 @@ from typing import Any
 
 from almanac.errors import RequestError
 from almanac.intake import inbox
-from almanac.intake.answers import HttpProblem
 from almanac.intake.events import IntakeEvent, kind_of, parse_event
 from almanac.intake.inbox import Received
-from almanac.intake.known_organizations import KnownOrganizations
+from almanac.intake.known_organizations import is_organization
 from almanac.messaging.bus import Delivery
 from almanac.storage.store import ObjectStore
 
@@ -30,10 +29,8 @@ def put_message(store: ObjectStore, delivery: Delivery) -> IntakeEvent:
         raise RequestError("kind: is missing, or is not text")
     content.setdefault("event_id", f"message-{delivery.message_id}")
     event = parse_event(kind, json.dumps(content).encode())
-    try:
-        KnownOrganizations(store).require(event.org_id)
-    except HttpProblem:
-        raise RequestError(f"organization {event.org_id}: there is none in this store") from None
+    if not is_organization(store, event.org_id):
+        raise RequestError(f"organization {event.org_id}: there is none in this store")
     received = Received(
         kind=kind_of(event),
         event=event.model_dump(),

@@ -21,7 +21,6 @@ from almanac.names import check_event_id
 from almanac.validation_text import first_problem_text
 
 _ENVELOPE = 1_000  # bytes of an event that are not its entries, at most
-_SMALL = 100_000  # bytes of a body whose entries need not be measured: they are one event's
 _LONGEST_KEY = 255  # characters
 
 Entries = list[tuple[int, dict[str, Any]]]
@@ -37,7 +36,11 @@ class Taken:
 
     def received(self, kind: str, at: dt.datetime, source: Source) -> list[Received]:
         """Return the events as the inbox has them."""
-        return [Received(kind=kind, event=each, received=at, source=source) for each in self.events]
+        return [
+            # valid as they are: there is one for each request
+            Received.model_construct(kind=kind, event=each, received=at, source=source)
+            for each in self.events
+        ]
 
 
 def first_id(kind: str, org: str, body: RequestBody, key: str | None) -> str:
@@ -58,16 +61,17 @@ def first_id(kind: str, org: str, body: RequestBody, key: str | None) -> str:
     return f"key-{hashlib.sha256(named).hexdigest()[:32]}"
 
 
-def take(kind: str, org: str, body: RequestBody, event_id: str) -> Taken:
+def take(kind: str, org: str, body: RequestBody, event_id: str, *, measured: bool = True) -> Taken:
     """Return the events of the valid entries, in their order.
 
     Each has at most 1,000 entries and 1 MiB; the ids of those after the first have a number behind
-    them. Raise HttpProblem (422) if the body cannot be an event of the kind.
+    them. measured: whether entries may be too large for one event. Raise HttpProblem (422) if the
+    body cannot be an event of the kind.
     """
     refused = list(body.refused)
     events: list[dict[str, Any]] = []
     accepted = 0
-    for number, part in enumerate(_parts(body.entries, refused), start=1):
+    for number, part in enumerate(_parts(body.entries, refused, measured), start=1):
         name = event_id if number == 1 else f"{event_id}.{number}"
         event, part = _event(kind, org, part, name, body.replan, refused)
         if event is None:
@@ -76,9 +80,9 @@ def take(kind: str, org: str, body: RequestBody, event_id: str) -> Taken:
         refused += [(part[each.index or 0][0], each.why) for each in whys]
         if kept:
             accepted += len(kept)
-            content = event.model_dump()
-            content["entries"] = [part[index][1] for index, _ in kept]
-            events.append(content)
+            entries = [part[index][1] for index, _ in kept]
+            content = {"event_id": name, "org_id": org, "entries": entries}
+            events.append({**content, "replan": body.replan})
     return Taken(events, accepted, sorted(refused))
 
 
@@ -108,8 +112,11 @@ def _event(
     return _event(kind, org, rest, event_id, replan, refused)
 
 
-def _parts(entries: Entries, refused: list[tuple[int, str]]) -> Iterator[Entries]:
+def _parts(entries: Entries, refused: list[tuple[int, str]], measured: bool) -> Iterator[Entries]:
     """Yield entries that fit into one event together; one that fits into none is refused."""
+    if not measured and 0 < len(entries) <= MAX_ENTRIES:
+        yield entries
+        return
     part: Entries = []
     size = 0
     for index, entry in entries:
