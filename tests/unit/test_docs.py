@@ -33,7 +33,7 @@ from almanac.delivery import suppressions as suppression
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.summary import RunSummary
 from almanac.schedule_status import SkipCode
-from almanac.status.model import Backlog, OrganizationStatus, Outcomes, RunStatus
+from almanac.status.model import Backlog, OrganizationStatus, Outcomes, RunStatus, WaitingEvents
 from almanac.status.organization import FAILED, RUNS_READ, STALE, WITH_SENDER
 
 ROOT = Path(__file__).parent.parent.parent
@@ -199,7 +199,7 @@ def test_every_setting_that_the_page_names_exists() -> None:
 # --- what store.md lists --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", [OrganizationStatus, Backlog, Outcomes])
+@pytest.mark.parametrize("model", [OrganizationStatus, Backlog, Outcomes, WaitingEvents])
 def test_every_field_of_a_status_has_a_row(model: type[BaseModel]) -> None:
     text = (DOCS / "store.md").read_text("utf-8")
     rows = first_cells(text)
