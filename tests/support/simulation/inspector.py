@@ -169,11 +169,13 @@ class Inspector:
         """The first run ids of what the letter asks for."""
         content = json.loads(letter.data or b"{}")
         as_of = letter.published_at.astimezone(Config().zone).date()
-        if "event_id" in content:
+        if "campaign_instance_id" in content:
             change = CampaignChange.model_validate(content)
             return [(change.org_id, change_run_id(as_of, change.event_id))]
         request = RunRequest.model_validate_json(letter.data or b"{}")
         as_of = request.as_of or as_of
+        if request.reason == "replan":
+            return [(str(request.org_id), change_run_id(as_of, str(request.event_id)))]
         daily = request.reason == "daily"
         base = daily_run_id(as_of) if daily else manual_run_id(as_of, str(letter.number))
         return [(org, base) for org in ([request.org_id] if request.org_id else self.orgs)]
@@ -192,7 +194,7 @@ class Inspector:
             connection.close()
         for letter in letters:
             content = json.loads(letter.data or b"{}")
-            if content.get("org_id") != org or "event_id" not in content:
+            if content.get("org_id") != org or "campaign_instance_id" not in content:
                 continue
             ((_, base),) = self._asked(letter)
             ended = self._last_result(org, base)

@@ -82,13 +82,21 @@ class Scenario:
         self.random = random.Random(f"scenario:{seed}")
         self.orgs = ["206", "207"] if seed % 5 == 0 else ["206"]
         self.agency = {org: (seed + number) % AGENCIES for number, org in enumerate(self.orgs)}
-        self.inspector = Inspector(self.world, self.orgs, folder)
+        self.inspector = self.make_inspector()
         self.letters: list[Letter] = []
         self._pushes = 0
         for org in self.orgs:
             path = folder / f"{org}.sqlite3"
-            path.write_bytes(database(self.agency[org]))
+            path.write_bytes(self.first_database(org))
             self._publish(org, path)
+
+    def make_inspector(self) -> Inspector:
+        """Return who watches the world."""
+        return Inspector(self.world, self.orgs, self.folder)
+
+    def first_database(self, org: str) -> bytes:
+        """Return what the organization begins with."""
+        return database(self.agency[org])
 
     def _publish(self, org: str, path: Path) -> None:
         self._pushes += 1
@@ -159,7 +167,7 @@ class Scenario:
             self.send("campaign_change", self._change(org))
 
     def _changes_sent(self) -> list[Letter]:
-        return [letter for letter in self.letters if b"event_id" in letter.data]
+        return [letter for letter in self.letters if b"campaign_instance_id" in letter.data]
 
     def _change(self, org: str) -> CampaignChange:
         known = instances(self.agency[org]) or [1]
