@@ -23,7 +23,7 @@ from tests.support.simulation.outsiders import (
 # tables that events write, beside those of the scheduler
 INTAKE = {
     *("contacts", "suppressions", "tracking_clicks", "contact_events", "intake_log"),
-    *("delivery_log", "sqlite_sequence"),
+    *("message_deliveries", "sqlite_sequence"),
 }
 # what an event leaves in the database: how many rows, once it is applied
 _TRACES = {
@@ -31,7 +31,7 @@ _TRACES = {
     "campaigns": "SELECT count(*) AS n FROM campaign_types WHERE name = '{name}'",
     "targets": "SELECT count(*) AS n FROM contact_campaigns WHERE metadata LIKE '%\"n\":_{n}}}'"
     " OR metadata LIKE '%\"n\":{n}}}'",
-    "activity": "SELECT count(*) AS n FROM tracking_clicks WHERE clicked_url = '{url}'",
+    "activity": "SELECT count(*) AS n FROM tracking_clicks WHERE url = '{url}'",
 }
 
 

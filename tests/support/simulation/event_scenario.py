@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from almanac.config import Config
+from almanac.intake import inbox
 from almanac.messaging.messages import RunRequest
 from almanac.runs.local import RunOptions, run_file
 from tests.support.clouds import NOW
@@ -86,9 +88,19 @@ class EventScenario(Scenario):
         return outcome
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Read and delete objects of the inbox one after the other, so that a seed replays."""
+    threads, inbox.THREADS = inbox.THREADS, 1
+    try:
+        yield
+    finally:
+        inbox.THREADS = threads
+
+
 def play_events(seed: int, chances: Mapping[str, float] = EVENTFUL) -> Outcome:
     """Play a seed; Failed has its story."""
-    with tempfile.TemporaryDirectory(prefix="almanac-world-") as folder:
+    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-world-") as folder:
         scenario = EventScenario(seed, Path(folder), chances)
         try:
             return scenario.play()

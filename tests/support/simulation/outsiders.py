@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from almanac.intake.inbox import Received
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import current
 from tests.support.outside import Record
+from tests.support.simulation.medium import SimulatedStore
 from tests.support.simulation.world import Death, Instance, World
 
 Identity = tuple[int, str, int, str]
@@ -103,13 +105,13 @@ class Outsiders:
         )
         kind = self.random.choices(kinds, (6, 4, 2, 1, 2, 1, 1, 1))[0]
         if kind == "claim":
-            self._claim(org)
+            self.claim(org)
         elif kind == "outcome":
             self._outcome()
-        elif kind == "again" and self.events:
-            self._put(self.random.choice(self.events))
-        elif kind != "again":
-            return self._news(org, kind)
+        elif kind == "again":
+            self.again()
+        else:
+            return self.tell(org, kind)
         return None
 
     # The sender
@@ -136,11 +138,18 @@ class Outsiders:
             if identity_of(row) not in claimed and row["contact_id"] not in suppressed
         ]
 
-    def _claim(self, org: str) -> None:
+    def claim(self, org: str) -> None:
         """Take some messages, and send them once the claim is durable."""
         instance = Instance(self.world, "sender")
+
+        @contextmanager
+        def call(call: str, name: str, *, writes: bool) -> Iterator[str | None]:
+            # `due` relies on listings that are never stale, as Cloud Storage promises
+            with instance.call(call, name, writes=writes) as fate:
+                yield None if fate == "stale" else fate
+
         try:
-            rows = self.due(org, instance.store)
+            rows = self.due(org, SimulatedStore(self.world.medium, call))
         except (AlmanacError, Death):
             return
         finally:
@@ -168,9 +177,15 @@ class Outsiders:
             entry["status"] = self.random.choice(_LATER)
             self._put(self._event(claim.event.org, "deliveries", entry))
 
+    def again(self) -> None:
+        """Send an event once more."""
+        if self.events:
+            self._put(self.random.choice(self.events))
+
     # The others
 
-    def _news(self, org: str, kind: str) -> SentEvent | None:
+    def tell(self, org: str, kind: str) -> SentEvent | None:
+        """Put an event of a kind; return it if it wants to be planned at once."""
         there = current(self.world.medium, org)
         assert there is not None
         path = self.folder / "news.sqlite3"
@@ -268,7 +283,7 @@ def rows_of(path: Path, sql: str) -> list[Record]:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         cursor = connection.execute(sql)
-        names = [each[0] for each in cursor.get_description()] if cursor else []
+        names = [each[0] for each in cursor.get_description()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
     except (apsw.SQLError, apsw.ExecutionCompleteError):
         return []

@@ -1,0 +1,41 @@
+"""Events while anything may go wrong: each is applied once, and a claim holds."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from tests.support.simulation.crash_points import FAULTS
+from tests.support.simulation.event_points import event_points, survive_with_events
+from tests.support.simulation.event_scenario import play_events
+
+CHUNK = 20
+SLOW = 2_000  # seeds
+
+
+def test_whatever_goes_wrong_each_event_is_applied_once() -> None:
+    play_events(2)
+
+
+@pytest.mark.slow
+def test_whatever_goes_wrong_each_event_is_applied_once_two_thousand_times() -> None:
+    with ProcessPoolExecutor() as pool:
+        outcomes = list(pool.map(play_events, range(SLOW), chunksize=CHUNK))
+    print(f"\n{SLOW} seeds, {sum(each.versions for each in outcomes)} versions")
+
+
+@pytest.mark.parametrize("fault", ["dies after", "answer lost"])
+def test_a_claim_during_a_merge_survives_a_fault_at_a_point(fault: str) -> None:
+    points = [point for point in event_points() if point.can_meet(fault)]
+    (deletion,) = [point for point in points if "e7.json" in point.call][-1:]
+    survive_with_events(deletion, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_events_survive_a_fault_at_every_point(fault: str) -> None:
+    points = [point for point in event_points() if point.can_meet(fault)]
+    for point in points:
+        survive_with_events(point, fault)
+    print(f"\nevents: {fault} at {len(points)} points")

@@ -1,0 +1,77 @@
+"""Every call at which an instance may die or an answer be lost, while events come in: when they are
+put, when a run absorbs them, when a message is claimed while it merges, when they are deleted."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+
+from almanac.storage.versions import Current
+from tests.support.simulation.crash_points import SEED, Point, ask_for_a_run
+from tests.support.simulation.event_inspector import EventInspector, logged
+from tests.support.simulation.event_scenario import EventScenario, one_thread
+
+ORG = "206"
+KINDS = ("contact", "suppression", "target", "campaign", "click")
+
+
+class EventPoints:
+    """A run of an organization for which events wait, and a claim that comes while it merges."""
+
+    def __init__(self, folder: Path, at: int = 0, fault: str = "") -> None:
+        self.scenario = EventScenario(SEED, folder)
+        self.points: list[Point] = []
+        self._at, self._fault = at, fault
+        self._claimed = False
+        self.scenario.world.calm = True
+        self.scenario.world.script = self._strike
+
+    def _strike(self, number: int, call: str, writes: bool) -> str | None:
+        self.points.append(Point(number, call, writes))
+        if call.startswith("fetch") and not self._claimed:
+            self._claimed = True
+            self.scenario.outsiders.claim(ORG)
+        return self._fault if number == self._at else None
+
+    def play(self) -> None:
+        """Put events, ask for a run, and check what comes of all that."""
+        scenario, outsiders = self.scenario, self.scenario.outsiders
+        outsiders.claim(ORG)
+        for kind in KINDS:
+            outsiders.tell(ORG, kind)
+        outsiders.again()
+        ask_for_a_run(scenario)
+        scenario.world.rest(scenario.inspector.check)
+        results = scenario.inspector.check_ends(scenario.letters, set())
+        assert results[-1].state == "committed", results
+        assert isinstance(scenario.inspector, EventInspector)
+        now = {event for event, _ in logged(scenario.inspector.file(self._last()))}
+        missing = [claim for claim in outsiders.claims if claim.event.event_id not in now]
+        overtaken = self._fault.startswith("overtaken")  # by a claim later than the look, perhaps
+        assert not missing or overtaken, f"the next version honours no claim of {missing}"
+        scenario.world.script = None
+        scenario.check_last_run()
+
+    def _last(self) -> Current:
+        return self.scenario.inspector.pointers[ORG][-1]
+
+
+@functools.cache
+def event_points() -> list[Point]:
+    """Every call until all is done, without a fault."""
+    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
+        found = EventPoints(Path(folder))
+        found.play()
+        return found.points
+
+
+def survive_with_events(point: Point, fault: str) -> None:
+    """One fault at the point: each event is applied once, and the claims hold."""
+    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
+        made = EventPoints(Path(folder), point.number, fault)
+        try:
+            made.play()
+        except AssertionError as error:
+            story = "\n".join(made.scenario.world.story)
+            raise AssertionError(f"{fault} at {point}: {error}\n{story}") from error
