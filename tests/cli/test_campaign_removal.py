@@ -1,4 +1,4 @@
-"""`almanac campaign remove` and `remove-targets`: what was set up by mistake goes again."""
+"""`almanac campaign remove` and `targets remove`: what was set up by mistake goes again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def agency(made: Path, tmp_path: Path) -> Agency:
 
 
 def call(agency: Agency, command: str, *options: object) -> Answer:
-    return almanac("campaign", command, agency.path, PROMO, *options, "--as-of", DAY)
+    return almanac("campaign", *command.split(), agency.path, PROMO, *options, "--as-of", DAY)
 
 
 def result(answer: Answer) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_a_campaign_with_messages_at_the_sender_is_not_removed(agency: Agency) -
     assert len(agency.query(TARGETS)) == 3
 
 
-@pytest.mark.parametrize("command", [("remove",), ("remove-targets", "--contacts", "1")])
+@pytest.mark.parametrize("command", [("remove",), ("targets remove", "--contacts", "1")])
 def test_a_dry_run_changes_nothing(agency: Agency, command: tuple[str, ...]) -> None:
     octets = agency.path.read_bytes()
     answer = call(agency, *command, "--dry-run")
@@ -107,7 +107,7 @@ def test_a_dry_run_changes_nothing(agency: Agency, command: tuple[str, ...]) -> 
 def test_targets_of_some_contacts_are_taken_out(agency: Agency) -> None:
     agency.query("UPDATE contact_campaigns SET status = ' Sent ' WHERE contact_id = 3")
     given = ("--contacts", "1,3,4,100-200")
-    removed = result(call(agency, "remove-targets", *given, "--replan", "--json"))
+    removed = result(call(agency, "targets remove", *given, "--replan", "--json"))
     assert (removed["targets"], removed["sent"]) == (1, 1)
     assert removed["without_target"] == ["4", "100-200"]
     assert agency.query(TARGETS) == [(2,), (3,)]
@@ -116,7 +116,7 @@ def test_targets_of_some_contacts_are_taken_out(agency: Agency) -> None:
 
 
 def test_without_a_target_that_can_go_it_is_an_error(agency: Agency) -> None:
-    answer = call(agency, "remove-targets", "--contacts", "4,7-9")
+    answer = call(agency, "targets remove", "--contacts", "4,7-9")
     assert (answer.code, answer.err) == (
         2,
         "Error: campaign 1 promo 1: no target of the contacts 4, 7-9 to remove\n",
@@ -127,8 +127,7 @@ def test_in_a_store_a_removal_is_a_version(agency: Agency, tmp_path: Path) -> No
     store = FolderStore(tmp_path / "store")
     put(store, agency.path)
     where = ("--org", "206", "--store", tmp_path / "store", "--as-of", DAY)
-    for words in (("remove-targets", "1", "--contacts", "2"), ("remove", "1")):
-        answer = almanac("campaign", *words, *where)
-        assert answer.code == 0, answer.err
-    assert version(store) == 3
+    answer = almanac("campaign", "remove", "1", *where)
+    assert answer.code == 0, answer.err
+    assert version(store) == 2
     assert "almanac request run" in almanac("campaign", "remove", "2", "--replan", *where).err

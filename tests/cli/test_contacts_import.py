@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from almanac.intake import inbox
+from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import Answer, almanac
 from tests.support.tiny import Agency
 
@@ -92,3 +94,20 @@ def test_columns_of_the_agency_are_written_too_and_a_missing_one_of_planning_is_
     assert answer.code == 0, answer.err
     sql = 'SELECT id, "Nick name", do_not_communicate FROM contacts WHERE id < 3'
     assert agency.query(sql) == [(1, "Al", 1), (2, None, None)]
+
+
+def test_in_a_store_contacts_wait_in_the_inbox_and_a_dry_run_counts(
+    agency: Agency, tmp_path: Path
+) -> None:
+    where = ("--org", "206", "--store", tmp_path / "store")
+    assert almanac("store", "push", "206", agency.path, *where[2:]).code == 0
+    file = tmp_path / "crm.csv"
+    file.write_text(CSV)
+    words = ("contacts", "import", file, *where, *MAP, "--json")
+    tried = json.loads(almanac(*words, "--dry-run").out)
+    assert (tried["outcome"], tried["added"], tried["changed"]) == ("dry run", 1, 2)
+    sent = json.loads(almanac(*words).out)
+    assert (sent["outcome"], sent["waiting"], sent["rejected"]) == ("waiting", 4, 2)
+    store = FolderStore(tmp_path / "store")
+    (waiting,) = inbox.read(store, inbox.waiting(store, "206"))
+    assert waiting.event["entries"][0] == {"id": "1", "birth_date": "1950-03-02", "state": "FL"}

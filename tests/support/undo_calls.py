@@ -23,7 +23,8 @@ COMMANDS: dict[WritingCommand, tuple[str, ...]] = {
     WritingCommand.CAMPAIGN_SET_TYPE: ("campaign set-type", "promo", "priority=3"),
     WritingCommand.CAMPAIGN_IMPORT: ("campaign import", "1", "FILE", "contact_id\n2\n1\n"),
     WritingCommand.CAMPAIGN_REMOVE: ("campaign remove", "1"),
-    WritingCommand.CAMPAIGN_REMOVE_TARGETS: ("campaign remove-targets", "1", "--contacts", "1-3"),
+    WritingCommand.CAMPAIGN_TARGETS_ADD: ("campaign targets add", "1", "--contacts", "2-3"),
+    WritingCommand.CAMPAIGN_TARGETS_REMOVE: ("campaign targets remove", "1", "--contacts", "1-3"),
     WritingCommand.CONTACTS_IMPORT: (
         *("contacts import", "FILE"),
         "id,email,state,do_not_contact\n1,,FL,yes\n,new@example.com,NV,\n",

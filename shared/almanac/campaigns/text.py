@@ -200,7 +200,7 @@ def print_change(console: Console, done: ChangeResult, where: str) -> None:
         contacts = plural(done.affected.contacts, "contact")
         rows = plural(done.affected.planned_rows, "planned or skipped message")
         paragraph(console, f"It affects {contacts} with {rows}.", indent=0)
-    _print_plan(console, done.replanned, done.run_ids)
+    print_plan(console, done.replanned, done.run_ids)
     if done.outcome == "written" and not _replanned(done):
         _print_next(console, where, done)
 
@@ -243,13 +243,14 @@ def print_import(console: Console, done: Imported, where: str) -> None:
     if done.examples:
         heading(console, f"Rejected, all of them in {done.rejects_file}")
         table(console, (">line", "why"), [(str(line), why) for line, why in done.examples])
-    _print_plan(console, done.replanned, done.run_ids)
+    print_plan(console, done.replanned, done.run_ids)
     if done.outcome == "written" and (done.added or done.updated) and not _replanned(done):
         console.print()
         _print_next(console, where, done)
 
 
-def _print_plan(console: Console, replanned: Replanned | None, run_ids: list[str]) -> None:
+def print_plan(console: Console, replanned: Replanned | None, run_ids: list[str]) -> None:
+    """Print what was planned again, or which runs were requested for that."""
     if replanned is not None:
         changes = ", ".join(f"{n:,} {what}" for what, n in replanned.changes.items() if n)
         paragraph(
@@ -286,7 +287,7 @@ def print_removed(console: Console, done: Removed, where: str) -> None:
     if done.without_target:
         names = listed(done.without_target, STATES_SHOWN)
         paragraph(console, f"No target of it: contact {names}.", indent=0)
-    _print_plan(console, done.replanned, done.run_ids)
+    print_plan(console, done.replanned, done.run_ids)
     if done.planned and done.replanned is None and not done.run_ids:
         messages = plural(done.planned, "planned or skipped message")
         who = plural(done.contacts, "contact")

@@ -13,7 +13,7 @@ from almanac.campaigns.change_request import new_request
 from almanac.campaigns.model import ChangeResult
 from almanac.campaigns.queries import list_campaigns, show_campaign
 from almanac.campaigns.target_import import ImportOptions, import_targets
-from almanac.commands import campaign_removal
+from almanac.commands import campaign_removal, campaign_targets
 from almanac.commands.agency_arguments import CampaignArguments, check_no_more, day_of
 from almanac.commands.arguments import read_assignments
 from almanac.commands.exit_codes import OK
@@ -288,6 +288,7 @@ def import_(
 
 
 campaign_removal.add_to(app)
+app.add_typer(campaign_targets.app)
 
 
 def _print(result: ChangeResult, as_json: bool, arguments: CampaignArguments) -> int:

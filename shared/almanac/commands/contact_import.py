@@ -14,7 +14,13 @@ from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
-from almanac.intake.contact_import import ContactImport, ContactsImported, import_contacts
+from almanac.intake.contact_import import (
+    ContactImport,
+    ContactsImported,
+    import_contacts,
+    send_contacts,
+)
+from almanac.organizations.agency_database import StoreDatabase
 from almanac.plurals import plural
 from almanac.report.text import heading, listed, paragraph, table
 
@@ -33,7 +39,10 @@ def run_import(
     path = rejects_path(name, rejects)
     request = new_request(day_of(agency, None))
     with progress_bars() as progress, input_file(name) as file:
-        found, rejected = import_contacts(agency, file, options, request, progress)
+        if isinstance(agency, StoreDatabase) and not options.dry_run:
+            found, rejected = send_contacts(agency, file, options.pairs, request)
+        else:
+            found, rejected = import_contacts(agency, file, options, request, progress)
     rejected.write(path)
     if rejected:
         found = found.model_copy(update={"rejects_file": str(path)})
@@ -42,18 +51,18 @@ def run_import(
 
 
 def _print_imported(console: Console, found: ContactsImported) -> None:
-    would = " would be" if found.outcome == "dry run" else ""
-    paragraph(
-        console,
-        f"{found.database}: {plural(found.added or 0, 'contact')}{would} added, "
-        f"{found.changed or 0:,}{would} changed"
-        f"{' (--dry-run)' if would else ''}.",
-        indent=0,
-        style="bold",
-    )
-    rows = [(f"rows in {found.file}", found.read), ("new", found.added or 0)]
-    rows += [("changed", found.changed or 0), ("unchanged", found.unchanged or 0)]
-    table(console, ("", ">"), [*rows, ("rejected", found.rejected)])
+    if found.outcome == "waiting":
+        text = f"{plural(found.waiting, 'contact')} in the inbox, for the next run"
+        rows = [("waiting", found.waiting)]
+    else:
+        would = " would be" if found.outcome == "dry run" else ""
+        text = f"{plural(found.added or 0, 'contact')}{would} added, {found.changed or 0:,}{would} "
+        text += f"changed{' (--dry-run)' if would else ''}"
+        rows = [("new", found.added or 0), ("changed", found.changed or 0)]
+        rows += [("unchanged", found.unchanged or 0)]
+    paragraph(console, f"{found.database}: {text}.", indent=0, style="bold")
+    rows = [(f"rows in {found.file}", found.read), *rows, ("rejected", found.rejected)]
+    table(console, ("", ">"), rows)
     if found.ignored_columns:
         note = f"Note: columns that are not read: {listed(found.ignored_columns, 8)}."
         paragraph(console, note, indent=0)

@@ -31,6 +31,7 @@ class TargetRow:
     contact_id: int
     trigger_date: str
     status: str
+    metadata: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def target_page(
 ) -> RowsPage[TargetRow]:
     """Return targets of the instance after a rowid."""
     there = columns_of(connection, "contact_campaigns")
-    select = (there.id_or_zero("contact_id"), there.text("trigger_date"), there.text("status"))
+    texts = map(there.text, ("trigger_date", "status", "metadata"))
+    select = (there.id_or_zero("contact_id"), *texts)
     found = _page(connection, there, select, instance, (after, most, seconds))
     return RowsPage([TargetRow(*row) for row in found.rows], found.after, found.share)
 

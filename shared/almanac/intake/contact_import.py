@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
@@ -23,7 +22,8 @@ from almanac.intake import contacts
 from almanac.intake.applied import Absorption
 from almanac.intake.contact_entries import read_changes
 from almanac.intake.events import RefusedEntry, valid_entries
-from almanac.organizations.agency_database import AgencyDatabase
+from almanac.intake.submission import submit
+from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.progress import Progress
 
 KEYS = ("id", "email")
@@ -137,7 +137,7 @@ def import_contacts(
             added=added,
             changed=changed,
             unchanged=valid - added - changed,
-            **summary(found),
+            **_summary(found),
         ), found.rejects
 
     kept = not options.dry_run
@@ -145,25 +145,35 @@ def import_contacts(
     return edit_if(agency, lambda _: kept, edit, command, request, progress)
 
 
-def entries_to_send(
-    agency: AgencyDatabase, stream: BinaryIO, name: str, pairs: Sequence[str], today: dt.date
-) -> tuple[ContactFile, list[Row]]:
-    """Return the rows of a CSV file that can be entries of an event, and the file with the others.
+def send_contacts(
+    agency: StoreDatabase, file: InputFile, pairs: Sequence[str], request: ChangeRequest
+) -> tuple[ContactsImported, Rejects]:
+    """Put the rows of a CSV file into the inbox of an organization, as entries about contacts.
 
-    Whether a contact exists is not looked up. Raises as `import_contacts`.
+    Whether a contact exists is seen when the next run applies them. Raises as `import_contacts`.
     """
+    kept: list[Row] = []
     with agency.open() as source, map_errors(source.path):
         fields = contact_fields(source.connection, agency.config().contacts)
-    found, kept = ContactFile.open(stream, name, pairs, fields), list[Row]()
-    for lines, rows in found.batches():
-        entries, refused = valid_entries("contacts", rows)
-        changes, more = read_changes(entries, fields, today)
-        found.refuse(lines, [*refused, *more])
-        kept += [rows[change.entry] for change in changes]
-    return found, kept
+    with file.path.open("rb") as stream:
+        found = ContactFile.open(stream, file.name, pairs, fields)
+        for lines, rows in found.batches():
+            entries, refused = valid_entries("contacts", rows)
+            changes, more = read_changes(entries, fields, request.as_of)
+            found.refuse(lines, [*refused, *more])
+            kept += [rows[change.entry] for change in changes]
+    word = WritingCommand.CONTACTS_IMPORT.word
+    submit(agency.store, agency.org, "contacts", kept, word=word, now=request.now)
+    return ContactsImported(
+        database=agency.name,
+        file=file.name,
+        outcome="waiting",
+        waiting=len(kept),
+        **_summary(found),
+    ), found.rejects
 
 
-def summary(found: ContactFile) -> dict[str, Any]:
+def _summary(found: ContactFile) -> dict[str, Any]:
     """Return what a result says of the file."""
     found.rejects.rows.sort(key=lambda reject: reject[0])
     return {

@@ -69,7 +69,7 @@ class EventFile:
                 self.refuse(event.places[at], entry.why, event.texts[at])
 
 
-class _Reader:
+class _EventReader:
     """Reads the events of a file; kind: of entries without an event, and events without `kind`."""
 
     def __init__(self, org: str | None, kind: str | None, now: dt.datetime) -> None:
@@ -162,7 +162,7 @@ def read_events(file: InputFile, org: str | None, kind: str | None, now: dt.date
     """
     if kind is not None and kind not in EVENTS:
         raise InputError(f"--kind: {kind!r} is not one of {', '.join(EVENTS)}")
-    reader = _Reader(org, kind, now)
+    reader = _EventReader(org, kind, now)
     with file.path.open("rb") as stream:
         for row in _rows(stream, file.name):
             reader.take(row)

@@ -16,6 +16,7 @@ from almanac.database.campaigns import complete_tables
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, only_contact
 from almanac.database.target_import import TargetImport
+from almanac.email_address import clean_address
 from almanac.errors import RequestError
 from almanac.frames import NO_DAY
 from almanac.intake.applied import Absorption, Applied, pairs_of
@@ -75,7 +76,7 @@ def _resolved(
     there = columns.table is not None
     ids = {entry.contact_id for _, entry in entries if entry.contact_id is not None}
     by_id = lookup.with_ids(ids) if there else {}
-    addresses = {entry.email.lower() for _, entry in entries if entry.email}
+    addresses = {clean_address(entry.email).lower() for _, entry in entries if entry.email}
     by_address = lookup.with_addresses(addresses) if there else {}
     for number, entry in entries:
         try:

@@ -150,7 +150,7 @@ def remove_targets(
             without_target=unknown,
         )
 
-    found, _ = removal.edit(edit, WritingCommand.CAMPAIGN_REMOVE_TARGETS)
+    found, _ = removal.edit(edit, WritingCommand.CAMPAIGN_TARGETS_REMOVE)
     return found.model_copy(update=plan([request.replan(found.instance_id)]))
 
 
