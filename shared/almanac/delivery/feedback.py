@@ -254,7 +254,7 @@ def _key(mark: DeliveryMark) -> tuple[int, str, str, str]:
 
 
 def _utc(at: dt.datetime) -> str:
-    return at.astimezone(dt.UTC).strftime(_STAMP)
+    return at.astimezone(dt.UTC).isoformat(" ", "seconds")[:19]
 
 
 def _delivery(mark: DeliveryMark, stamp: str) -> DeliveryRow:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from almanac.errors import RequestError
 from almanac.intake.entries import (
@@ -38,7 +38,7 @@ class IntakeEvent(Message):
 
     event_id: EventId
     org_id: OrgId
-    entries: Annotated[list[JsonValue], Field(min_length=1, max_length=MAX_ENTRIES)]
+    entries: Annotated[list[Any], Field(min_length=1, max_length=MAX_ENTRIES)]  # JSON values
     replan: bool = False
 
 
