@@ -63,6 +63,7 @@ def test_contacts_are_found_by_id_or_address_and_else_inserted(agency: Agency) -
         ({"id": 1, "state": ["TX"]}, "state"),
         ({"id": 77, "state": "TX"}, "email: no contact has the id 77, and a new one needs it"),
         ({"id": "003Hs", "state": "TX"}, "'003Hs' is not an id"),
+        ({"id": 10**18, "email": "x@example.com"}, "id: 1000000000000000000 has more than 18"),
         ({"email": "nobody", "state": "TX"}, "email: 'nobody' is not an e-mail address"),
         ({"action": "deactivate", "id": 77}, "id: 77: there is no such contact"),
         ({"action": "delete", "id": 1}, "action"),
@@ -187,3 +188,50 @@ def test_ids_that_are_text_are_the_numbers_that_they_mean(tmp_path: Path) -> Non
         (4, "email: another contact has this value, and the table contacts allows it once"),
         (5, "id: 2 rows of contacts have the id 9"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("email TEXT UNIQUE ON CONFLICT REPLACE", "email: another contact has this value"),
+        ("email TEXT UNIQUE ON CONFLICT ROLLBACK", "email: another contact has this value"),
+        ("email TEXT, name TEXT NOT NULL", "name: is missing; the table contacts needs a value"),
+        ("email TEXT CHECK (email NOT LIKE 'user%')", "CHECK constraint failed"),
+    ],
+)
+def test_what_the_table_refuses_costs_that_entry_and_no_row(
+    tmp_path: Path, table: str, why: str
+) -> None:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    agency.query("DROP TABLE contacts")
+    agency.query(f"CREATE TABLE contacts (id INTEGER PRIMARY KEY, {table})")
+    named = {"name": "Ada"} if "name" in table else {}
+    agency.insert("contacts", id=1, email="old@example.com", **named)
+    new = {"id": 2, "email": "user@example.com" if "CHECK" in table else "old@example.com"}
+    absorbed(agency, received("contacts", new, {"id": 3, "email": "new@example.com"} | named))
+    ((index, found),) = refused(agency)
+    assert (index, why in found) == (0, True), found
+    assert agency.query("SELECT id, email FROM contacts") == [
+        (1, "old@example.com"),
+        (3, "new@example.com"),
+    ]
+
+
+def test_a_table_without_rowid_is_written_by_its_ids(tmp_path: Path) -> None:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    agency.query("DROP TABLE contacts")
+    columns = "id INTEGER PRIMARY KEY, email TEXT, twice TEXT AS (email || email)"
+    agency.query(f"CREATE TABLE contacts ({columns}) WITHOUT ROWID")
+    agency.query("INSERT INTO contacts VALUES (7, 'seven@example.com')")
+    absorbed(
+        agency,
+        received(
+            "contacts",
+            {"email": "SEVEN@example.com", "state": "CA"},
+            {"email": "new@example.com"},
+            {"id": 7, "twice": "x"},
+        ),
+    )
+    rows = agency.query("SELECT id, email, state FROM contacts")
+    assert rows == [(7, "seven@example.com", "CA"), (8, "new@example.com", None)]
+    assert refused(agency) == [(2, "twice: cannot be written: the database computes it")]

@@ -138,9 +138,11 @@ class ContactRows:
         sql = self._statements.get(("insert", *row))
         if sql is None:
             names, places = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
-            sql = f"INSERT INTO {self._columns.source} ({names}) VALUES ({places})"
+            sql = f"INSERT OR ABORT INTO {self._columns.source} ({names}) VALUES ({places})"
             self._statements["insert", *row] = sql
         self._connection.execute(sql, tuple(row.values()))
+        if not self._connection.changes():
+            raise apsw.ConstraintError("a trigger ignores new contacts")
         number = contact if contact is not None else self._connection.last_insert_rowid()
         if self._next_id is not None:
             self._next_id = max(self._next_id, number + 1)
@@ -159,7 +161,7 @@ class ContactRows:
             sets = ", ".join(f"{name} = ?{at + 1}" for at, name in enumerate(names))
             differs = " OR ".join(f"{name} IS NOT ?{at + 1}" for at, name in enumerate(names))
             sql = (
-                f"UPDATE {self._columns.source} SET {sets} "
+                f"UPDATE OR ABORT {self._columns.source} SET {sets} "
                 f"WHERE {self._key} = ?{len(names) + 1} AND ({differs})"
             )
             self._statements["update", *values] = sql
@@ -172,7 +174,7 @@ class ContactRows:
         column = quoted(self._columns.column("status"))
         text = trimmed(f"COALESCE(CAST({column} AS TEXT), '')")
         self._connection.execute(
-            f"UPDATE {self._columns.source} SET {column} = ?1 WHERE {self._key} = ?2 "
+            f"UPDATE OR ABORT {self._columns.source} SET {column} = ?1 WHERE {self._key} = ?2 "
             f"AND lower({text}) IN (SELECT value FROM carray(?3))",
             (status, key, apsw.carray(tuple(active))),
         )

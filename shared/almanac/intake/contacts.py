@@ -14,6 +14,7 @@ from almanac.intake.contact_entries import ContactChange, read_changes
 from almanac.intake.entries import ContactEntry
 from almanac.intake.events import RefusedEntry
 
+_NEW_IDS = 10**18  # ids of more digits leave no room for the next one
 _INACTIVE = ("inactive", "deactivated")  # the first that is no active status is written
 
 
@@ -70,7 +71,9 @@ def apply(
                 _upsert(rows, found, change, now, outcome)
         except RequestError as error:
             outcome.refuse(change.entry, str(error))
-        except (apsw.ConstraintError, apsw.MismatchError) as error:
+        except (apsw.ConstraintError, apsw.MismatchError, apsw.SQLError) as error:
+            if not connection.in_transaction:  # a trigger has rolled it back
+                raise
             outcome.refuse(change.entry, _constraint(str(error)))
     return outcome.applied()
 
@@ -152,6 +155,8 @@ def _upsert(
     if row is None:
         if found.email not in change.values:
             raise RequestError(f"email: no contact has the id {change.id}, and a new one needs it")
+        if change.id is not None and abs(change.id) >= _NEW_IDS:
+            raise RequestError(f"id: {change.id} has more than 18 digits")
         row = rows.insert(change.id, change.values, now)
         outcome.added += 1
     else:
