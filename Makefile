@@ -16,6 +16,7 @@ ON_DATE = $(if $(DEMO_DATE),--as-of $(DEMO_DATE))
 # The bucket of Terraform's state, the values of its variables, and what it means to do.
 STATE_BUCKET ?=
 TFVARS ?= infra/terraform.tfvars
+STATE_PREFIX ?= almanac
 PLAN = $(CURDIR)/dist/almanac.tfplan
 
 .PHONY: help setup demo emulate test check format bench simulate archives archives-check \
@@ -71,9 +72,9 @@ infra-scan: ## the Terraform by checkov, in a venv of its own (.venv-checkov)
 		.venv-checkov/bin/python -m pip --disable-pip-version-check --no-input -qq install 'checkov>=3.3.30'; }
 	@.venv-checkov/bin/checkov --config-file infra/.checkov.yaml -d infra
 
-infra-plan: archives ## what Terraform would change (STATE_BUCKET=..., TFVARS=...)
+infra-plan: archives ## what Terraform would change (STATE_BUCKET=..., TFVARS=..., STATE_PREFIX=almanac)
 	@test -n "$(STATE_BUCKET)" || { echo "STATE_BUCKET is not set: the bucket of Terraform's state (docs/operations.md)" >&2; exit 1; }
-	terraform -chdir=infra init -input=false -reconfigure -backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=almanac
+	terraform -chdir=infra init -input=false -reconfigure -backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=$(STATE_PREFIX)
 	terraform -chdir=infra plan -input=false -lock=false -var-file=$(abspath $(TFVARS)) -out=$(PLAN)
 
 infra-apply: ## do what the last `make infra-plan` has shown, and nothing else

@@ -221,6 +221,48 @@ resource "google_pubsub_subscription_iam_member" "operators" {
   member       = each.value
 }
 
+# The runbook's commands: logs, metrics, and the pause of the daily message, which has no rights of
+# its own below the project.
+locals {
+  operator_roles = toset(["roles/cloudscheduler.admin", "roles/logging.viewer", "roles/monitoring.viewer"])
+}
+
+resource "google_project_iam_member" "operators" {
+  for_each = { for pair in setproduct(var.operators, local.operator_roles) : "${pair[0]} ${pair[1]}" => { member = pair[0], role = pair[1] } }
+
+  project = var.project_id
+  role    = each.value.role
+  member  = each.value.member
+}
+
+# `gcloud run services proxy` looks the service up.
+resource "google_cloud_run_service_iam_member" "status_viewers" {
+  for_each = setunion(var.operators, var.status_invokers)
+
+  project  = var.project_id
+  location = var.region
+  service  = google_cloudfunctions2_function.status.name
+  role     = "roles/run.viewer"
+  member   = each.value
+}
+
+# Who read a database: Cloud Audit Logs. The installation's own functions are left out; for
+# storage.googleapis.com this resource replaces what the project had.
+resource "google_project_iam_audit_config" "storage" {
+  for_each = var.data_access_logs ? toset(["storage.googleapis.com"]) : toset([])
+
+  project = var.project_id
+  service = each.value
+
+  dynamic "audit_log_config" {
+    for_each = ["DATA_READ", "DATA_WRITE"]
+    content {
+      log_type         = audit_log_config.value
+      exempted_members = values(local.members)
+    }
+  }
+}
+
 # --- building images ------------------------------------------------------------------------------
 
 resource "google_service_account" "images" {
@@ -244,10 +286,12 @@ resource "google_storage_bucket_iam_member" "images" {
 }
 
 locals {
+  # Cloud Functions copies the archive into a bucket of its own, and builds from there. With a key
+  # the bucket's name ends in a hyphen and the key's hash.
+  function_sources = "projects/_/buckets/gcf-v2-sources-${local.number}-${var.region}${var.kms_key == null ? "/" : "-"}"
   image_roles = {
-    "roles/logging.logWriter" = null
-    # Cloud Functions copies the archive into a bucket of its own, and builds from there
-    "roles/storage.objectViewer" = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${local.number}-${var.region}/\")"
+    "roles/logging.logWriter"    = null
+    "roles/storage.objectViewer" = "resource.name.startsWith(\"${local.function_sources}\")"
   }
 }
 
@@ -282,6 +326,7 @@ locals {
     "roles/artifactregistry.admin",
     "roles/cloudfunctions.admin",
     "roles/cloudscheduler.admin",
+    "roles/iam.roleViewer",
     "roles/iam.serviceAccountAdmin",
     "roles/logging.configWriter",
     "roles/logging.logWriter",
@@ -290,6 +335,7 @@ locals {
     "roles/run.admin",
     "roles/serviceusage.serviceUsageAdmin",
   ])
+  granted_roles = sort(distinct(concat(keys(local.image_roles), tolist(local.operator_roles))))
   # who deploys a function or a push subscription has to be allowed to act as its account
   deploys_as = merge(
     { for name, function in module.function : name => function.account },
@@ -307,14 +353,15 @@ resource "google_project_iam_member" "deploy" {
   member  = google_service_account.deploy.member
 }
 
-# Of the project's rights it may give and take those of the images' account only.
+# Of the project's rights it may give and take those of the images' account and of operators only;
+# those of the builders themselves a person applies.
 resource "google_project_iam_member" "deploy_grants" {
   project = var.project_id
   role    = "roles/resourcemanager.projectIamAdmin"
   member  = google_service_account.deploy.member
   condition {
-    title      = "images"
-    expression = "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([${join(", ", [for role in keys(local.image_roles) : "\"${role}\""])}])"
+    title      = "images and operators"
+    expression = "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([${join(", ", [for role in local.granted_roles : "\"${role}\""])}])"
   }
 }
 
@@ -350,6 +397,7 @@ locals {
     "roles/artifactregistry.reader",
     "roles/cloudfunctions.viewer",
     "roles/cloudscheduler.viewer",
+    "roles/iam.roleViewer",
     "roles/iam.securityReviewer",
     "roles/iam.serviceAccountViewer",
     "roles/logging.logWriter",
@@ -369,6 +417,21 @@ resource "google_project_iam_member" "plan" {
   member  = google_service_account.plan.member
 }
 
+# Google's roles that read managed folders read objects as well.
+resource "google_project_iam_custom_role" "plan" {
+  project     = var.project_id
+  role_id     = "${var.name}PlanBuckets"
+  title       = "Almanac: reads the configuration of buckets"
+  description = "Buckets, managed folders and rights on them; no object"
+  permissions = [
+    "storage.buckets.get",
+    "storage.buckets.getIamPolicy",
+    "storage.managedFolders.get",
+    "storage.managedFolders.getIamPolicy",
+    "storage.objects.list",
+  ]
+}
+
 resource "google_storage_bucket_iam_member" "plan" {
   for_each = {
     data    = google_storage_bucket.data.name
@@ -376,7 +439,7 @@ resource "google_storage_bucket_iam_member" "plan" {
   }
 
   bucket = each.value
-  role   = "roles/storage.legacyBucketReader"
+  role   = google_project_iam_custom_role.plan.name
   member = google_service_account.plan.member
 }
 
@@ -388,10 +451,12 @@ resource "google_storage_bucket_iam_member" "plan_sources" {
 
 # --- Terraform's state ----------------------------------------------------------------------------
 
+# objectUser reads and writes the state; what is granted here is read and set by legacyBucketOwner.
 resource "google_storage_bucket_iam_member" "state" {
   for_each = var.state_bucket == null ? {} : {
-    deploy = { role = "roles/storage.objectUser", member = google_service_account.deploy.member }
-    plan   = { role = "roles/storage.objectViewer", member = google_service_account.plan.member }
+    deploy        = { role = "roles/storage.objectUser", member = google_service_account.deploy.member }
+    deploy_rights = { role = "roles/storage.legacyBucketOwner", member = google_service_account.deploy.member }
+    plan          = { role = "roles/storage.objectViewer", member = google_service_account.plan.member }
   }
 
   bucket = var.state_bucket

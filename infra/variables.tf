@@ -152,6 +152,12 @@ variable "state_bucket" {
   default     = null
 }
 
+variable "data_access_logs" {
+  description = "Log who reads and writes objects in the project's buckets (Data Access audit logs of Cloud Storage), except the installation's own functions. It replaces what the project has set for Cloud Storage."
+  type        = bool
+  default     = false
+}
+
 # --- the day --------------------------------------------------------------------------------------
 
 variable "daily_time" {

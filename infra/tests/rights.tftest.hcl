@@ -79,6 +79,10 @@ mock_provider "google" {
     target = google_service_account.deploy
     values = { member = "serviceAccount:deploy", name = "accounts/deploy" }
   }
+  override_resource {
+    target = google_project_iam_custom_role.plan
+    values = { name = "projects/almanac-test/roles/almanacPlanBuckets" }
+  }
   mock_resource "google_cloudfunctions2_function" {
     defaults = { service_config = { uri = "https://function-abc.a.run.app" } }
   }
@@ -185,7 +189,7 @@ run "of_those_who_build_and_deploy" {
   }
   assert {
     condition = toset([for grant in google_project_iam_member.deploy : grant.role if grant.member == "serviceAccount:deploy"]) == toset([
-      "roles/artifactregistry.admin", "roles/cloudfunctions.admin", "roles/cloudscheduler.admin", "roles/iam.serviceAccountAdmin",
+      "roles/artifactregistry.admin", "roles/cloudfunctions.admin", "roles/cloudscheduler.admin", "roles/iam.roleViewer", "roles/iam.serviceAccountAdmin",
       "roles/logging.configWriter", "roles/logging.logWriter", "roles/monitoring.editor", "roles/pubsub.admin", "roles/run.admin",
       "roles/serviceusage.serviceUsageAdmin",
     ])
@@ -195,9 +199,9 @@ run "of_those_who_build_and_deploy" {
     condition = (
       google_project_iam_member.deploy_grants.role == "roles/resourcemanager.projectIamAdmin"
       && google_project_iam_member.deploy_grants.condition[0].expression
-      == "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([\"roles/logging.logWriter\", \"roles/storage.objectViewer\"])"
+      == "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([\"roles/cloudscheduler.admin\", \"roles/logging.logWriter\", \"roles/logging.viewer\", \"roles/monitoring.viewer\", \"roles/storage.objectViewer\"])"
     )
-    error_message = "The deploy account may grant other rights in the project than those of the images' account."
+    error_message = "The deploy account may grant other rights in the project than those of the images' account and of operators."
   }
   assert {
     condition = toset([for grant in google_service_account_iam_member.deploy : "${grant.member} ${grant.role} ${grant.service_account_id}"]) == toset([
@@ -211,7 +215,7 @@ run "of_those_who_build_and_deploy" {
   }
   assert {
     condition = toset([for grant in google_project_iam_member.plan : grant.role if grant.member == "serviceAccount:plan"]) == toset([
-      "roles/artifactregistry.reader", "roles/cloudfunctions.viewer", "roles/cloudscheduler.viewer", "roles/iam.securityReviewer",
+      "roles/artifactregistry.reader", "roles/cloudfunctions.viewer", "roles/cloudscheduler.viewer", "roles/iam.roleViewer", "roles/iam.securityReviewer",
       "roles/iam.serviceAccountViewer", "roles/logging.logWriter", "roles/logging.viewer", "roles/monitoring.viewer", "roles/pubsub.viewer",
       "roles/run.viewer", "roles/serviceusage.serviceUsageViewer",
     ])
@@ -219,11 +223,17 @@ run "of_those_who_build_and_deploy" {
   }
   assert {
     condition = toset([for grant in concat(values(google_storage_bucket_iam_member.plan), [google_storage_bucket_iam_member.plan_sources]) : "${grant.member} ${grant.role} ${grant.bucket}"]) == toset([
-      "serviceAccount:plan roles/storage.legacyBucketReader almanac-test-almanac-data",
-      "serviceAccount:plan roles/storage.legacyBucketReader almanac-test-almanac-sources",
+      "serviceAccount:plan projects/almanac-test/roles/almanacPlanBuckets almanac-test-almanac-data",
+      "serviceAccount:plan projects/almanac-test/roles/almanacPlanBuckets almanac-test-almanac-sources",
       "serviceAccount:plan roles/storage.objectViewer almanac-test-almanac-sources",
     ])
     error_message = "The account that plans reads databases."
+  }
+  assert {
+    condition = google_project_iam_custom_role.plan.permissions == toset([
+      "storage.buckets.get", "storage.buckets.getIamPolicy", "storage.managedFolders.get", "storage.managedFolders.getIamPolicy", "storage.objects.list",
+    ])
+    error_message = "The account that plans may do something else to buckets than read their configuration."
   }
   assert {
     condition     = length(google_storage_bucket_iam_member.state) == 0
@@ -247,7 +257,12 @@ run "of_operators" {
       [for grant in google_pubsub_topic_iam_member.operators : "${grant.member} ${grant.role} ${grant.topic}"],
       [for grant in google_pubsub_subscription_iam_member.operators : "${grant.member} ${grant.role} ${grant.subscription}"],
       [for grant in google_cloud_run_service_iam_member.status : "${grant.member} ${grant.role} ${grant.service}"],
+      [for grant in google_cloud_run_service_iam_member.status_viewers : "${grant.member} ${grant.role} ${grant.service}"],
+      [for grant in google_project_iam_member.operators : "${grant.member} ${grant.role}"],
       )) == toset([
+      "group:operators@example.com roles/cloudscheduler.admin",
+      "group:operators@example.com roles/logging.viewer",
+      "group:operators@example.com roles/monitoring.viewer",
       "group:operators@example.com roles/storage.legacyBucketReader",
       "group:operators@example.com roles/storage.objectUser orgs/",
       "group:operators@example.com roles/storage.objectViewer rejected/",
@@ -259,13 +274,50 @@ run "of_operators" {
       "group:operators@example.com roles/pubsub.subscriber almanac-dead-letters",
       "group:operators@example.com roles/run.invoker almanac-status",
       "serviceAccount:checks@example.iam.gserviceaccount.com roles/run.invoker almanac-status",
+      "group:operators@example.com roles/run.viewer almanac-status",
+      "serviceAccount:checks@example.iam.gserviceaccount.com roles/run.viewer almanac-status",
     ])
     error_message = "Operators may do something else than they have to."
   }
   assert {
     condition = toset([for grant in google_storage_bucket_iam_member.state : "${grant.member} ${grant.role} ${grant.bucket}"]) == toset([
-      "serviceAccount:deploy roles/storage.objectUser almanac-state", "serviceAccount:plan roles/storage.objectViewer almanac-state"
+      "serviceAccount:deploy roles/storage.objectUser almanac-state", "serviceAccount:deploy roles/storage.legacyBucketOwner almanac-state",
+      "serviceAccount:plan roles/storage.objectViewer almanac-state",
     ])
     error_message = "Others than the deploy account write Terraform's state, or it cannot."
+  }
+}
+
+run "who_read_a_database_is_logged" {
+  command = plan
+  variables {
+    data_access_logs = true
+  }
+
+  assert {
+    condition = (
+      toset([for log in google_project_iam_audit_config.storage["storage.googleapis.com"].audit_log_config : log.log_type]) == toset(["DATA_READ", "DATA_WRITE"])
+      && alltrue([for log in google_project_iam_audit_config.storage["storage.googleapis.com"].audit_log_config : log.exempted_members == toset([for function in ["orchestrator", "shard", "merge", "campaign_change", "status"] : "serviceAccount:${function}"])])
+    )
+    error_message = "Who reads and writes databases is not logged, or others than the functions are left out."
+  }
+}
+
+run "nothing_is_logged_without_being_asked" {
+  command = plan
+  assert {
+    condition     = length(google_project_iam_audit_config.storage) == 0
+    error_message = "The project's audit logs are replaced unasked."
+  }
+}
+
+run "images_are_built_from_the_sources_of_a_key" {
+  command = plan
+  variables {
+    kms_key = "projects/keys/locations/us-central1/keyRings/almanac/cryptoKeys/almanac"
+  }
+  assert {
+    condition     = google_project_iam_member.images["roles/storage.objectViewer"].condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-us-central1-\")"
+    error_message = "With a key the name of Cloud Functions' bucket ends in the key's hash, and the build cannot read it."
   }
 }

@@ -166,9 +166,12 @@ def _task(run_id: str) -> ShardTask:
 # --- what iam.tf says -----------------------------------------------------------------------------
 
 
-def allows(expression: str, name: str) -> bool:
-    """What a condition says of an object: the few words of CEL that ours are made of."""
-    resource = f"{OBJECTS}/{name}"
+def allows(expression: str, name: str, *, whole: bool = False) -> bool:
+    """What a condition says of an object: the few words of CEL that ours are made of.
+
+    whole: the name is that of Google's API, with its bucket.
+    """
+    resource = name if whole else f"{OBJECTS}/{name}"
 
     def extracted(match: re.Match[str]) -> str:
         before, after = match[1].split("{org}")

@@ -79,8 +79,12 @@ def test_every_substitution_is_used_and_every_one_used_is_declared() -> None:
 
 def test_the_variables_of_the_plan_are_those_of_the_makefile() -> None:
     names = {each.partition("=")[0] for each in BUILD["options"]["env"]}
-    assert names == {"CI", "TF_IN_AUTOMATION", "STATE_BUCKET", "TFVARS"}
-    assert {"STATE_BUCKET", "TFVARS"} <= set(re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE))
+    assert names == {"CI", "TF_IN_AUTOMATION", "STATE_BUCKET", "STATE_PREFIX", "TFVARS"}
+    assert {"STATE_BUCKET", "STATE_PREFIX", "TFVARS"} <= set(
+        re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE)
+    )
+    # two installations may share a bucket
+    assert "-backend-config=prefix=$(STATE_PREFIX)" in MAKEFILE
 
 
 def test_a_build_has_an_account_of_its_own_and_logs_that_go_with_it() -> None:

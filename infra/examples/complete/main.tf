@@ -36,6 +36,8 @@ module "almanac" {
   intake_ingress  = "ALLOW_ALL"
   webhooks        = { url = "https://hooks.agency.example.com", twilio_secret = "twilio-auth-token" }
 
+  data_access_logs = true
+
   daily_time = "04:00"
   time_zone  = "America/Chicago"
 
