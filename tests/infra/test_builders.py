@@ -49,16 +49,17 @@ def project_roles(builder: str) -> set[str]:
 
 def bucket_roles(builder: str, bucket: str) -> set[str]:
     """The roles that a builder has on one of the buckets, by iam.tf."""
-    found = set()
-    for name, body in RESOURCES.items():
-        if name == "google_storage_bucket_iam_member.state" and bucket == "state":
-            found |= set(
-                re.findall(rf'role = "(roles/[\w.]+)", member = \S+\.{builder}\.member', body)
-            )
-        elif re.search(rf"member += google_service_account\.{builder}\.member", body):
-            if name.startswith("google_storage_bucket") and bucket in places(body):
-                found |= set(re.findall(r'role += "?([\w./]+)"?', body))
-    return found
+    if bucket == "state":
+        body = RESOURCES["google_storage_bucket_iam_member.state"]
+        return set(re.findall(rf'role = "(roles/[\w.]+)", member = \S+\.{builder}\.member', body))
+    granted = [
+        body
+        for name, body in RESOURCES.items()
+        if name.startswith("google_storage_bucket_iam")
+        and re.search(rf"member += google_service_account\.{builder}\.member", body)
+        and bucket in places(body)
+    ]
+    return set(re.findall(r'role += "?([\w./]+)"?', "\n".join(granted)))
 
 
 def places(body: str) -> list[str]:

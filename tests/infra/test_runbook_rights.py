@@ -103,7 +103,7 @@ def sources_of(key: str) -> str:
     name = re.findall(r'function_sources = "(.*)"\n', IAM)
     text = expression.replace("${local.function_sources}", name[0] if name else "")
     text = text.replace('${var.kms_key == null ? "/" : "-"}', "-" if key else "/")
-    return text.replace("${local.number}", "1234").replace("${var.region}", "us-east4")
+    return str(text).replace("${local.number}", "1234").replace("${var.region}", "us-east4")
 
 
 def test_the_build_account_reads_its_sources_with_and_without_a_key() -> None:
