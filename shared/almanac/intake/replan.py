@@ -16,9 +16,7 @@ def asking_by(bus: Bus, topics: Topics) -> AskForRun:
     """Return what publishes the request for the run of an event; the same again is the same run."""
 
     def ask(org: str, event_id: str) -> None:
-        request = RunRequest.model_validate(
-            {"org_id": org, "reason": "replan", "event_id": event_id}
-        )
+        request = RunRequest(org_id=org, reason="replan", event_id=event_id)
         bus.publish(topics.run_requests, [to_json(request)])
 
     return ask
