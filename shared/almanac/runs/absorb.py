@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 import numpy as np
@@ -23,9 +24,6 @@ from almanac.database.census import Census, with_new_contacts
 from almanac.database.changed_pages import View, changed_view
 from almanac.database.opening import map_errors, transaction
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
-from almanac.intake import inbox
-from almanac.intake.absorb import Absorbed, absorb
-from almanac.intake.inbox import Received
 from almanac.logs import get_log
 from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
 from almanac.organizations.snapshots import SnapshotRef, located
@@ -36,6 +34,10 @@ from almanac.storage import layout
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectInfo, ObjectStore
 from almanac.workspaces import workspace
+
+if TYPE_CHECKING:  # a run for which nothing waits needs none of it
+    from almanac.intake.absorb import Absorbed
+    from almanac.intake.inbox import Received
 
 # A change set is recorded in memory; a run that changes more goes without one.
 CHANGES_BYTES = 64 << 20
@@ -73,6 +75,11 @@ class Late:
     new_tables: bool  # whether the schema changed
 
 
+def waiting_events(store: ObjectStore, org: str) -> list[ObjectInfo]:
+    """Return the objects of the organization's inbox, by the time of their first event."""
+    return list(store.list(layout.inbox(org)))
+
+
 def absorb_waiting(
     services: Services, request: PlanRequest, waiting: Sequence[ObjectInfo], start: Start
 ) -> Start:
@@ -81,9 +88,11 @@ def absorb_waiting(
     waiting: the inbox, listed before current.json was read: what was applied and deleted in between
     is then in the snapshot. Raises SnapshotMoved, DatabaseError.
     """
-    batches = dict(inbox.read_batches(services.store, waiting))
-    if not batches:
+    if not waiting:
         return start
+    from almanac.intake import inbox
+
+    batches = dict(inbox.read_batches(services.store, waiting))
     with (
         workspace(services.workspace) as folder,
         _view(services.store, start.snapshot, folder) as view,
@@ -126,8 +135,13 @@ def absorb_late(
     """
     before = set(known)
     waiting = [
-        each for each in inbox.waiting(services.store, plan.org_id) if each.name not in before
+        each for each in waiting_events(services.store, plan.org_id) if each.name not in before
     ]
+    if not waiting:
+        return None
+    from almanac.intake import inbox
+    from almanac.intake.absorb import absorb
+
     batches = dict(inbox.read_batches(services.store, waiting))
     received = inbox.in_order(chain.from_iterable(batches.values()))
     if not any(each.kind in LATE for each in received):
@@ -152,7 +166,9 @@ def forget_absorbed(services: Services, plan: RunPlan, late: Sequence[str] = ())
             with suppress(NotFound):  # by now it may be collected
                 names |= {*read_change(services.store, plan.snapshot.absorbed).absorbed.objects}
         if names:
-            there = {each.name for each in inbox.waiting(services.store, plan.org_id)}
+            from almanac.intake import inbox
+
+            there = {each.name for each in waiting_events(services.store, plan.org_id)}
             inbox.delete(services.store, sorted(names & there))
     except (AlmanacError, OSError) as error:
         get_log().warning("applied events not deleted, the next run does it", reason=str(error))
@@ -162,6 +178,8 @@ def _apply(
     view: View, received: Sequence[Received], services: Services, request: PlanRequest
 ) -> tuple[Absorbed, bytes | str]:
     """Apply events to the view; return what became of them and the change set, or why none."""
+    from almanac.intake.absorb import absorb
+
     connection, path = view.connection, view.source.path
     with transaction(connection, path):
         schema = scalar(connection, "PRAGMA schema_version")

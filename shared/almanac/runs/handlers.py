@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from almanac.errors import RequestError
-from almanac.intake.pushed import put_message
-from almanac.intake.replan import asking_by
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardDone, ShardTask, parse
@@ -89,6 +87,9 @@ def _merge(services: Services, delivery: Delivery) -> None:
 
 def _intake(services: Services, delivery: Delivery) -> None:
     """Handle an event: put it into the inbox, and ask for a run if it is to be planned at once."""
+    from almanac.intake.pushed import put_message  # the other steps do without the models of events
+    from almanac.intake.replan import asking_by
+
     event = put_message(services.store, delivery)
     if event.replan:
         asking_by(services.bus, services.topics)(event.org_id, event.event_id)

@@ -8,7 +8,6 @@ from typing import assert_never
 from almanac.config import Config
 from almanac.database.census import Census
 from almanac.errors import ConfigError, RequestError
-from almanac.intake import inbox
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import CampaignChange, RunRequest, parse, to_json
@@ -16,7 +15,7 @@ from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, daily_run_id, manual_run_id
 from almanac.organizations.organizations import census_of, organizations, read_config, snapshot_of
 from almanac.organizations.snapshots import SnapshotRef
-from almanac.runs.absorb import Start, absorb_waiting
+from almanac.runs.absorb import Start, absorb_waiting, waiting_events
 from almanac.runs.campaign_change import (
     WaitingChange,
     check_same,
@@ -168,7 +167,7 @@ def _begin(
 
 def _plan(services: Services, request: PlanRequest, own: WaitingChange | None) -> RunPlan | None:
     """Plan the run on the current version and all events that wait; None if it needs no run."""
-    waiting = inbox.waiting(services.store, request.org_id)
+    waiting = waiting_events(services.store, request.org_id)
     start = Start(*_current_snapshot(services.store, request.org_id))
     if request.event_id is not None and _has_event(services, request.event_id, start.snapshot):
         end_without_run(services, request, "committed", "a run has applied the event already")

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from almanac.config import Config
 from almanac.database.census import Census
 from almanac.errors import AlmanacError, NotFound
-from almanac.intake import inbox
 from almanac.logs import clean
 from almanac.names import date_of_run
 from almanac.organizations.organizations import LastRun, census_of, last_whole_run, read_config
@@ -203,7 +202,7 @@ def _warnings(runs: list[RunStatus], due: Backlog | None) -> list[str]:
 
 
 def _waiting(store: ObjectStore, org: str, now: dt.datetime) -> WaitingEvents:
-    objects = inbox.waiting(store, org)
+    objects = list(store.list(layout.inbox(org)))
     times = [time for each in objects if (time := layout.time_of_inbox_object(each.name))]
     since = min(times, default=None)
     return WaitingEvents(
