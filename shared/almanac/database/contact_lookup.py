@@ -46,7 +46,8 @@ class ContactLookup:
     def with_addresses(self, addresses: Collection[str]) -> dict[str, list[ContactRow]]:
         """Return the rows with these addresses (trimmed, in lower case), by address.
 
-        Reads the whole table, since no index leads to an address in any case.
+        Reads all addresses, since no index leads to one in any case: from an index that has them,
+        or else from the whole table.
         """
         sql = address(self._columns)
         where = f"{sql} IN (SELECT value FROM carray(?))"
@@ -58,12 +59,13 @@ class ContactLookup:
     def _rows(
         self, text: str, where: str, wanted: array[int] | Sequence[str]
     ) -> Iterator[tuple[ContactRow, str]]:
-        order = "ORDER BY rowid" if self.key == "rowid" else ""
         sql = (
             f"SELECT {self.key}, {self._columns.whole('id')}, {text} "
-            f"FROM {self._columns.source} WHERE {where} {order}"
+            f"FROM {self._columns.source} WHERE {where}"
         )
-        for key, number, found in self._connection.execute(sql, (apsw.carray(wanted),)):
+        # sorted here: for an order of SQL the table would be read, and not an index with addresses
+        rows = self._connection.execute(sql, (apsw.carray(wanted),)).fetchall()
+        for key, number, found in sorted(rows) if self.key == "rowid" else rows:
             yield ContactRow(key, number), found
 
 

@@ -6,6 +6,7 @@ are left as they are (semantics: Contacts).
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -210,6 +211,22 @@ def naming(
         values: dict[str, object] = {"mine": email.strip().lower()}
         return rows(connection, day, f"{address(columns)} = :mine", values)
     return rows(connection, day, f"{columns.id_or_zero('contact_id')} = :id", {"id": contact})
+
+
+def naming_any(connection: apsw.Connection, wanted: Iterable[Suppression]) -> Iterator[Suppression]:
+    """Yield the rows in any state that name an address or an id of others; all with a number."""
+    columns = columns_of(connection, SUPPRESSIONS.name)
+    addresses, contacts = {""}, {0}
+    for each in wanted:
+        addresses.add(each.email.strip().lower())
+        contacts.add(each.contact_id)
+    where = (
+        f"{address(columns)} IN (SELECT value FROM carray(:addresses) WHERE value <> '') "
+        f"OR {columns.id_or_zero('contact_id')} IN (SELECT value FROM carray(:ids) WHERE value) "
+        f"OR {columns.text('phone')} <> ''"
+    )
+    values = {"addresses": apsw.carray(tuple(addresses)), "ids": apsw.carray(array("q", contacts))}
+    return rows(connection, "", where, values)
 
 
 def count_by_state(

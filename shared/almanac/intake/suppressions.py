@@ -86,7 +86,7 @@ class _Table:
         self._rows: dict[int, Suppression] = {}
         self._named: dict[_Name, list[int]] = defaultdict(list)  # their keys
         names = {_name(each) for each in wanted}
-        for row in suppressions.rows(connection, ""):
+        for row in suppressions.naming_any(connection, wanted):
             for name in {_name(row), row.contact_id} & names:
                 self._rows[row.rowid] = row
                 self._named[name].append(row.rowid)
