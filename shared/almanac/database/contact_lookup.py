@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -64,7 +64,7 @@ class ContactLookup:
             f"FROM {self._columns.source} WHERE {where}"
         )
         # sorted here: for an order of SQL the table would be read, and not an index with addresses
-        rows = self._connection.execute(sql, (apsw.carray(wanted),)).fetchall()
+        rows: list[tuple[Any, ...]] = list(self._connection.execute(sql, (apsw.carray(wanted),)))
         for key, number, found in sorted(rows) if self.key == "rowid" else rows:
             yield ContactRow(key, number), found
 
