@@ -19,6 +19,7 @@ from almanac.campaigns import target_validation as judging
 from almanac.config import Config
 from almanac.csv_input import reader
 from almanac.database.schema import CONTACT_CAMPAIGNS
+from almanac.intake import inbox
 from almanac.messaging.messages import CampaignChange, parse
 from almanac.runs.local import RunOptions, run_file
 from almanac.storage.folder import FolderStore
@@ -377,20 +378,34 @@ def test_an_old_table_without_a_unique_key_and_with_a_missing_column_will_do(pat
     assert columns == {"note", *(column.name for column in CONTACT_CAMPAIGNS.columns)}
 
 
-def test_in_a_store_an_import_is_the_next_version(
+def test_in_a_store_targets_wait_for_the_next_run(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, bus = FolderStore(Path("store")), record_requests(monkeypatch)
     put(store, path)
-    Path("targets.csv").write_text(f"contact_id,trigger_date\n1,{DAY}\n77,{DAY}\n")
-    given = ("campaign", "import", "--org", "206", "1", "targets.csv", "--as-of", TODAY, "--json")
-    for added in (1, 0):
-        assert json.loads(almanac(*given, "--replan").out)["added"] == added
-        assert version(store) == 2, "an import that adds nothing makes no version"
-    assert almanac(*given, "--strict").code == 1
-    (_, data, _), _ = bus.published
+    Path("targets.csv").write_text(f"contact_id,trigger_date,rate\n1,{DAY},9\n77,soon,\n")
+    given = ("campaign", "import", "--org", "206", "1", "targets.csv", "--as-of", TODAY)
+    for options, outcome in (("--dry-run",), "dry run"), (("--strict",), "refused"):
+        answer = almanac(*given, *options, "--json")
+        assert (json.loads(answer.out)["outcome"], answer.code) == (outcome, outcome == "refused")
+    assert inbox.waiting(store, "206") == []
+    found = json.loads(almanac(*given, "--metadata", "rate", "--replan", "--json").out)
+    assert (found["outcome"], found["waiting"], found["read"]) == ("waiting", 1, 2)
+    assert "trigger_date" in found["examples"][0][1]
+    (event,) = inbox.read(store, inbox.waiting(store, "206"))
+    assert event.event["entries"] == [
+        {
+            "campaign_instance_id": PROMO,
+            "contact_id": "1",
+            "trigger_date": DAY,
+            "metadata": {"rate": "9"},
+        }
+    ]
+    assert version(store) == 1
+    ((_, data, _),) = bus.published
     message = parse(CampaignChange, data)
     assert (message.campaign_instance_id, dict(message.changes)) == (PROMO, {})
+    assert "1 target waits in the inbox" in almanac(*given).out
 
 
 def test_the_page_lists_every_reason() -> None:

@@ -654,20 +654,33 @@ def test_what_a_run_holds_is_waited_for_and_that_is_said(
         retry_while_busy(place, 0, work)
 
 
-def test_in_a_store_marks_are_a_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_store_marks_wait_for_the_next_run_and_no_database_moves(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALMANAC_STORE", str(path.parent / "store"))
     for arguments in (("init", ORG), ("push", ORG, path)):
         assert almanac("store", *arguments).code == 0
     given = almanac("due", "--org", ORG, "--on", DAY)
     assert [json.loads(line) for line in given.out.splitlines()] == due(path)
     claims = [json.loads(line) | {"status": "sent"} for line in given.out.splitlines()]
+    claims += [{"id": "x", "status": "sent"}, claims[0] | {"event_date": "soon"}]
     Path("sent.jsonl").write_text("".join(json.dumps(claim) + "\n" for claim in claims))
     store = FolderStore(path.parent / "store")
-    for changed in ({"sent": len(claims)}, {}):
-        found = json.loads(almanac("mark", "sent.jsonl", "--org", ORG, "--json").out)
-        assert found["changed"] == changed
-        assert len(list(list_versions(store, ORG))) == 2
+    answer = almanac("mark", "sent.jsonl", "--org", ORG, "--json")
+    found = json.loads(answer.out)
+    assert (answer.code, found["waiting"]) == (0, len(claims) - 2)
+    assert [(each["line"], each["why"][:3]) for each in found["refused"]] == [
+        (len(claims) - 1, "id:"),
+        (len(claims), "eve"),
+    ]
+    assert Path("sent.jsonl.rejects.csv").read_text("utf-8").count("\n") == 3
+    assert len(list(list_versions(store, ORG))) == 1
     assert almanac("due", "--org", ORG, "--on", DAY).out == ""
+    told = almanac("mark", "sent.jsonl", "--org", ORG).out
+    assert "marks wait in the inbox of organization 206: the next run applies them" in told
+    assert almanac("mark", "sent.jsonl", "--org", ORG, "--strict").code == 1
+    refused = almanac("mark", "sent.jsonl", "--org", ORG, "--no-suppress")
+    assert (refused.code, "--no-suppress: only with DATABASE" in refused.err) == (2, True)
 
 
 # --- docs/senders.md ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from almanac.intake import inbox
 from almanac.storage.folder import FolderStore
 from almanac.storage.history import list_versions
 from tests.support.cli_calls import AS_OF, Answer, agency, almanac, check_import
@@ -548,23 +549,41 @@ def test_a_row_with_address_and_number_stops_both(empty: Path) -> None:
 # --- in a store -----------------------------------------------------------------------------------
 
 
-def test_in_a_store_a_change_is_a_version_and_no_change_is_none(
+def test_in_a_store_changes_wait_for_the_next_run(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALMANAC_STORE", str(path.parent / "store"))
     for arguments in (("init", ORG), ("push", ORG, path)):
         assert almanac("store", *arguments).code == 0
     store = FolderStore(path.parent / "store")
-    (path.parent / "list.csv").write_text("email\nada@example.com\n")
-    for added, versions in ((1, 2), (0, 2)):
-        assert answer("import", "list.csv", "--org", ORG)["added"] == added
-        assert len(list(list_versions(store, ORG))) == versions
-    assert answer("list", "--org", ORG, "--email", "ada@example.com")["suppressed"]
-    assert answer("add", "--org", ORG, "--contact", 5)["added"]
-    assert len(answer("end", "--org", ORG, "--contact", 5)["ended"]) == 1
-    assert len(list(list_versions(store, ORG))) == 4
-    before = rows(path)
-    assert suppression("export", "--org", ORG).out.count("\n") == len(before) + 3
+    (path.parent / "list.csv").write_text("email,reason\nada@example.com,x\nnobody,x\n")
+    imported = answer("import", "list.csv", "--org", ORG)
+    assert (imported["waiting"], imported["rejected"]) == (1, 1)
+    added = answer(
+        "add", "--org", ORG, "--contact", 5, "--since", "2026-11-23", "--types", "birthday"
+    )
+    assert (added["waiting"], added["suppression"]["contact_id"]) == (1, 5)
+    assert suppression("add", "--org", ORG, "--contact", 999_999).code == 2
+    assert answer("end", "--org", ORG, "--email", "b@x.org", "--on", "2026-11-23")["waiting"] == 1
+    told = suppression("add", "--org", ORG, "--phone", "512 555 0123")
+    assert "suppression waits in the inbox of organization 206" in told.out
+    events = inbox.read(store, inbox.waiting(store, ORG))
+    assert [event.event["entries"] for event in events][:3] == [
+        [{"email": "ada@example.com", "reason": "x"}],
+        [
+            {
+                "contact_id": 5,
+                "reason": "manual",
+                "source": "command line",
+                "since": "2026-11-23",
+                "email_types": "birthday",
+            }
+        ],
+        [{"action": "end", "until": "2026-11-22", "email": "b@x.org"}],
+    ]
+    assert len(list(list_versions(store, ORG))) == 1
+    listed = suppression("list", "--org", ORG)
+    assert "4 objects wait in the inbox" in listed.err
 
 
 def test_a_mistyped_address_is_no_success(path: Path) -> None:

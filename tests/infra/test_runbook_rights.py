@@ -14,7 +14,6 @@ from tests.infra.test_operations import TEXT
 INSTALLING = {
     "First deployment",
     "Deployment by Cloud Build",
-    "What comes in between runs",
     "Sizes and limits",
     "Disaster recovery",
 }

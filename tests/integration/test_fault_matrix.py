@@ -14,20 +14,21 @@ from tests.support.fault_commands import COMMANDS
 from tests.support.fault_matrix import KINDS, Matrix
 from tests.support.fault_table import MOST, tried
 
-# where a fault decides most: the write of current.json, a read of the lease, a listing
+# where a fault decides most: the write of current.json or to the inbox, a read of the lease or of
+# the messages of a day, a listing
 SAMPLE = [
-    ("store push", "answer lost", 14),
-    ("store push", "another writer", 14),
+    ("store push", "answer lost", 15),
+    ("store push", "another writer", 15),
     ("store push", "done, 503", 10),
-    ("suppression end", "another writer", 14),
-    ("mark", "another writer", 14),
-    ("mark", "answer cut", 14),
+    ("suppression end", "another writer", 2),
+    ("mark", "another writer", 2),
+    ("mark", "answer cut", 2),
     ("store rollback", "answer flipped", 3),
     ("store rollback", "lost, twice", 12),
     ("store pull", "answer flipped", 4),
     ("store versions", "reset", 2),
     ("campaign add", "upload cut", 10),
-    ("due", "slow", 3),
+    ("due", "answer flipped", 8),
     ("day", "429", 2),
     ("config set", "503, twice", 5),
     ("undo", "408", 6),

@@ -146,7 +146,7 @@ def _alone(command: Command, seen: Seen, before: State, plain: Seen) -> list[str
         found.append(f"exit code {seen.answer.code}, state {same}: {seen.answer.err[:300]}")
     if seen.state.plain != plain.state.plain:
         found.append("the state is not that after the command without a fault")
-    reads = command.effect is None and not command.configures
+    reads = not (command.effect or command.waits or command.configures)
     if reads and seen.answer.code == 0 and masked(seen.answer.out) != masked(plain.answer.out):
         found.append(f"other output: {seen.answer.out[:200]}")
     return found
@@ -161,6 +161,8 @@ def _beside_another(command: Command, bucket: Bucket, seen: Seen, before: State)
     found = []
     if command.configures:
         happened = command.empty or len(seen.state.configs) > len(before.configs) + 1
+    elif command.waits:
+        happened = "".join(seen.state.inbox).count(command.waits) == 1
     elif command.effect:
         happened = bucket.number(command.effect) == 1
         theirs = f"SELECT count(*) FROM suppressions WHERE email = '{OTHER}'"

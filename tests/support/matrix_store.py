@@ -41,17 +41,19 @@ def masked(text: str) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """What an organization has: the rows in force, the versions before them, and the settings."""
+    """What an organization has: the rows in force, the versions before them, settings, inbox."""
 
     rows: str
     chain: tuple[str, ...]  # paths, the one in force first
     configs: tuple[str, ...]  # config.yaml, and what it was before
+    inbox: tuple[str, ...]  # the entries of its objects
     names: tuple[str, ...]  # of all objects
 
     @property
-    def plain(self) -> tuple[str, int, str]:
+    def plain(self) -> tuple[str, ...]:
         """What a command must have changed once or not at all."""
-        return masked(self.rows), len(self.chain), masked("\n".join(self.configs))
+        texts = (self.rows, str(len(self.chain)), "\n".join(self.configs), "\n".join(self.inbox))
+        return tuple(map(masked, texts))
 
     def numbers(self) -> list[int]:
         return [int(re.findall(r"versions/(\d+)-", path)[0]) for path in self.chain]
@@ -76,7 +78,12 @@ class Bucket:
         configs = [layout.config(ORG)] if layout.config(ORG) in names else []
         configs += [name for name in names if name.startswith(layout.earlier_configs(ORG))]
         texts = [self.read(name).decode() for name in configs]
-        return State(rows_of(self.read(chain[0])) if chain else "", chain, tuple(texts), names)
+        waiting = [json.loads(self.read(n)) for n in names if n.startswith(layout.inbox(ORG))]
+        inbox = tuple(
+            json.dumps(event["event"]["entries"]) for each in waiting for event in each["events"]
+        )
+        rows = rows_of(self.read(chain[0])) if chain else ""
+        return State(rows, chain, tuple(texts), inbox, names)
 
     def number(self, sql: str) -> int:
         """What the statement gives in the version in force."""
@@ -155,8 +162,11 @@ def prepare(emulator: StorageEmulator, folder: Path) -> Path:
         ("config", "set", "timezone=America/New_York", *where),
         ("run", agency.path, "--as-of", TODAY),
         ("store", "push", ORG, agency.path, "--store", url),
-        ("suppression", "add", "--email", "second@example.com", *where),
-        ("suppression", "add", "--email", "third@example.com", *where),
+        ("suppression", "add", agency.path, "--email", "second@example.com"),
+        ("store", "push", ORG, agency.path, "--store", url),
+        ("suppression", "add", agency.path, "--email", "third@example.com"),
+        ("store", "push", ORG, agency.path, "--store", url),
+        ("suppression", "add", "--email", "waiting@example.com", *where),
     ):
         answer = almanac(*arguments)
         assert answer.code == 0, (arguments, answer)

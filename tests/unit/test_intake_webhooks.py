@@ -10,7 +10,7 @@ from tests.support.intake_posts import ORG, request
 from tests.support.webhook_posts import SENT_AT, STAMP, STOP, Hooks, report
 
 AT = "2026-11-23T15:29:00+00:00"
-MARK = {"id": 4711, "at": AT, "sendgrid_message_id": "m-1.filter"}
+MARK = {"id": 4711, "at": AT, "sendgrid_message_id": "m-1.filter", "email": "ada@example.com"}
 STOPPED = {"action": "add", "email": "ada@example.com", "source": "sendgrid", "since": "2026-11-23"}
 
 
@@ -23,7 +23,10 @@ STOPPED = {"action": "add", "email": "ada@example.com", "source": "sendgrid", "s
             [MARK | {"status": "bounced", "detail": "550 no such user"}],
         ),
         (report("bounce", type="blocked"), [MARK | {"status": "failed"}]),
-        (report("dropped", email=None), [MARK | {"status": "failed"}]),
+        (
+            report("dropped", email=None),
+            [{key: MARK[key] for key in MARK if key != "email"} | {"status": "failed"}],
+        ),
         (
             report("spamreport"),
             [MARK | {"status": "complaint"}, STOPPED | {"reason": "complaint"}],

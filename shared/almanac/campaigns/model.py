@@ -158,10 +158,12 @@ class Imported(BaseModel):
     name: str
     campaign_type: str
     file: str
-    outcome: Literal["written", "dry run", "refused"]
+    # waiting: they are in the inbox of a store, and the next run decides on each
+    outcome: Literal["written", "waiting", "dry run", "refused"]
     read: int  # rows after the header
     added: int
     there_already: int
+    waiting: int = 0
     updated: int = 0  # of these, those whose metadata changed
     rejected: dict[str, int]  # by reason
     rejects_file: str | None = None

@@ -125,14 +125,6 @@ def _result(
     options: ImportOptions,
     request: ChangeRequest,
 ) -> Imported:
-    notes = []
-    if ignored := counts.ignored_columns:
-        notes.append(f"columns that are not read: {listed(ignored, 8)}")
-    if instance.target_all_contacts:
-        notes.append("its type targets all contacts: rows of targets play no part in it")
-    line = campaigns.line(instance, request.as_of)
-    if line.state != "active":
-        notes.append(f"the campaign is not active on {request.as_of}: {line.state_words}")
     result = Imported(
         database=database,
         instance_id=instance.id,
@@ -147,10 +139,25 @@ def _result(
         rejected=dict(counts.rejected.most_common()),
         rejects_file=str(options.rejects) if counts.rejected else None,
         examples=counts.examples,
-        notes=notes,
+        notes=notes_on(campaigns, instance, counts.ignored_columns, request),
     )
     if options.strict and counts.rejected:
         return result.model_copy(update={"outcome": "refused", "added": 0})
     if options.dry_run:
         return result.model_copy(update={"outcome": "dry run"})
     return result
+
+
+def notes_on(
+    campaigns: Campaigns, instance: Instance, ignored: Sequence[str], request: ChangeRequest
+) -> list[str]:
+    """Return what an operator should know who imports targets of an instance."""
+    notes = []
+    if ignored:
+        notes.append(f"columns that are not read: {listed(ignored, 8)}")
+    if instance.target_all_contacts:
+        notes.append("its type targets all contacts: rows of targets play no part in it")
+    line = campaigns.line(instance, request.as_of)
+    if line.state != "active":
+        notes.append(f"the campaign is not active on {request.as_of}: {line.state_words}")
+    return notes

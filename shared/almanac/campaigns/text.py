@@ -228,12 +228,15 @@ def print_import(console: Console, done: Imported, where: str) -> None:
     name = f"Campaign {done.instance_id} {done.name}, of type {done.campaign_type}"
     words = {
         "written": f"{plural(done.added, 'target')} added",
-        "dry run": f"{plural(done.added, 'target')} would be added (--dry-run)",
+        "waiting": f"{plural(done.waiting, 'target waits', 'targets wait')} in the inbox; the next "
+        "run adds those whose contacts exist",
+        "dry run": f"{plural(done.added + done.waiting, 'target')} would be added (--dry-run)",
         "refused": f"nothing imported, for {plural(done.rejected_total, 'bad row')} (--strict)",
     }
     paragraph(console, f"{name}: {words[done.outcome]}.", indent=0, style="bold")
-    rows = [(f"rows in {done.file}", done.read), ("added", done.added)]
-    rows += [("existed already", done.there_already)]
+    rows = [(f"rows in {done.file}", done.read)]
+    if done.outcome != "waiting":
+        rows += [("added", done.added), ("existed already", done.there_already)]
     rows += [("  with other metadata now", done.updated)] if done.updated else []
     rows += [("rejected", done.rejected_total)]
     rows += [(f"  {reason}", count) for reason, count in done.rejected.items()]

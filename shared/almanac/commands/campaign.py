@@ -36,7 +36,8 @@ from almanac.commands.progress import progress_bars
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.errors import InputError
-from almanac.organizations.agency_database import FileDatabase
+from almanac.intake.target_submission import put_targets
+from almanac.organizations.agency_database import FileDatabase, StoreDatabase
 from almanac.runs.file_change import ApplyOptions, change_instance, change_type, replanner
 
 app = new_app(
@@ -279,8 +280,11 @@ def import_(
             options = ImportOptions(
                 rejects_path(path, rejects), strict, dry_run, map_ or [], metadata or []
             )
-            result = import_targets(agency, which, file, options, request, progress)
-            if result.outcome == "written":
+            if isinstance(agency, StoreDatabase):
+                result = put_targets(agency, which, file, options, request)
+            else:
+                result = import_targets(agency, which, file, options, request, progress)
+            if result.outcome in ("written", "waiting"):
                 result = result.model_copy(update=plan([request.replan(result.instance_id)]))
     print_result(result, as_json, partial(text.print_import, where=arguments.as_typed))
     rejected = result.rejected_total

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TextIO, get_args
 
+import apsw
 import typer
 from rich.console import Console
 
@@ -28,17 +30,20 @@ from almanac.commands.options import (
     Store,
     Wait,
 )
-from almanac.commands.output import print_result
+from almanac.commands.output import print_json, print_result
 from almanac.commands.progress import progress_bars
+from almanac.commands.waiting import print_waiting, put_marks
+from almanac.config import Config
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors
 from almanac.database.undo.entries import WritingCommand
 from almanac.delivery.feedback import Marked, apply
-from almanac.delivery.feedback_file import read_marks
+from almanac.delivery.feedback_file import RefusedLine, read_marks
 from almanac.delivery.outbox import DueMessages, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
-from almanac.organizations.agency_database import AgencyDatabase, T
+from almanac.intake.day_view import day_view
+from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase, T
 from almanac.outputs import write_out
 from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph, table
@@ -98,12 +103,13 @@ def due(
     day = read_date(on, "--on", lambda: today) if on is not None else today
 
     def write(file: TextIO) -> DueMessages:
-        with agency.open(whole=True) as source, map_errors(source.path):
+        with day_of(agency, day, config, claimed) as (connection, earlier):
             return hand_out(
-                *(source.connection, day, today, claimed, columns.split(",")),
+                *(connection, day, today, claimed, columns.split(",")),
                 config=config,
                 format_="csv" if format_ == "csv" else "jsonl",
                 out=file,
+                earlier=earlier,
             )
 
     found = retry_while_busy(agency, wait, lambda: write_out(out, "--out", write))
@@ -112,6 +118,22 @@ def due(
     else:
         _print_due(console_for(sys.stderr), found, claimed)
     return OK
+
+
+@contextmanager
+def day_of(
+    agency: AgencyDatabase, day: dt.date, config: Config, claimed: bool
+) -> Iterator[tuple[apsw.Connection, int | None]]:
+    """Open what has the messages of a day; of a store, with what waits for the next run.
+
+    Also return how many messages are planned for earlier days, None if that is to be counted.
+    """
+    if isinstance(agency, StoreDatabase):
+        with day_view(agency, day, config, dt.datetime.now(dt.UTC), claimed=claimed) as view:
+            yield view.connection, view.earlier
+        return
+    with agency.open() as source, map_errors(source.path):
+        yield source.connection, None
 
 
 def _print_due(console: Console, found: DueMessages, claimed: bool) -> None:
@@ -152,10 +174,15 @@ def mark(
     have at, message_id, detail, and contact_id and scheduled_send_date, which must match the row.
     Lines that contradict the row are refused, each with its reason; all others are written in one
     transaction. Marking is idempotent. An address that bounced or complained is suppressed.
+    With --org the marks wait in the inbox for the next run, and almanac due respects them at once.
     """
     agency, file = agency_and_file(names, org, store)
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
+    if isinstance(agency, StoreDatabase):
+        if no_suppress:
+            raise InputError("--no-suppress: only with DATABASE: a run suppresses what bounced")
+        return _mark_in_store(agency, file, map_ or [], path, strict, as_json)
     config = retry_while_busy(agency, wait, agency.config)
     with input_file(file) as source:
         parsed = read_marks(source, map_ or [], config.zone, now)
@@ -176,6 +203,21 @@ def mark(
     return import_code(file, taken, len(found.refused), strict, path)
 
 
+def _mark_in_store(
+    agency: StoreDatabase, file: Path, pairs: list[str], path: Path, strict: bool, as_json: bool
+) -> int:
+    with input_file(file) as source:
+        done, parsed = put_marks(agency, source, pairs, dt.datetime.now(dt.UTC))
+    if as_json:
+        print_json(waiting=done.entries, event_id=done.event_id, refused=parsed.refused)
+    else:
+        console = console_for(sys.stdout)
+        print_waiting(console, agency.org, done, "mark")
+        _print_refused(console, parsed.refused, path)
+    parsed.rejects.write(path)
+    return import_code(file, done.entries, len(parsed.refused), strict, path)
+
+
 def _print_marked(console: Console, found: Marked, rejects: Path) -> None:
     counts = [*found.changed.items(), ("unchanged", found.unchanged)]
     counts.append(("refused", len(found.refused)))
@@ -183,10 +225,14 @@ def _print_marked(console: Console, found: Marked, rejects: Path) -> None:
     if found.suppressed:
         many = plural(found.suppressed, "address", "addresses")
         paragraph(console, f"Suppressed from now on: {many}", indent=0)
-    for each in found.refused[:REFUSED_SHOWN]:
+    _print_refused(console, found.refused, rejects)
+
+
+def _print_refused(console: Console, refused: Sequence[RefusedLine], rejects: Path) -> None:
+    for each in refused[:REFUSED_SHOWN]:
         row = "" if each.id is None else f", row {each.id}"
         paragraph(console, f"line {each.line}{row}: {each.why}")
-    if found.refused:
+    if refused:
         paragraph(console, f"All refused lines, with reasons: {rejects}", indent=0)
 
 

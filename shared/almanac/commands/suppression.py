@@ -22,6 +22,7 @@ from almanac.commands.suppression_files import (
     export,
     import_,
 )
+from almanac.commands.waiting import add_in_store, end_in_store, warn_of_waiting
 from almanac.config import ContactColumns
 from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
@@ -32,7 +33,7 @@ from almanac.delivery.added_suppression import AddedSuppression
 from almanac.delivery.added_suppression import add as add_suppression
 from almanac.delivery.suppression_file import from_texts
 from almanac.errors import InputError
-from almanac.organizations.agency_database import AgencyDatabase
+from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.report.text import console_for
 
 app = new_app(
@@ -40,7 +41,7 @@ app = new_app(
     help="Maintain the list of contacts and addresses that get no messages: unsubscribed, bounced, "
     "complained.",
     epilog="The list is the table suppressions of a database: that of a file, or with --org the "
-    "current version in a store, where a change publishes the next version. Planning skips what is "
+    "current version in a store, where a change waits for the next run. Planning skips what is "
     "suppressed, and almanac due leaves it out at once. Start with: almanac suppression list "
     "agency.sqlite3",
     no_args_is_help=True,
@@ -88,6 +89,7 @@ def list_(
     day, settings = day_and_columns(agency, on)
     who = _named(email, contact, phone)
     console = console_for(sys.stdout)
+    warn_of_waiting(agency)
     with agency.open() as source, map_errors(source.path):
         connection = source.connection
         if who is None:
@@ -166,6 +168,8 @@ def add(
         "phone": phone or "",
     }
     new = from_texts({name: text.strip() for name, text in texts.items()}, known)
+    if isinstance(agency, StoreDatabase):
+        return add_in_store(agency, new, settings, as_json)
     return _add(agency, new, day, settings, as_json)
 
 
@@ -198,6 +202,8 @@ def end(
     who = _named(email, contact, phone)
     if who is None:
         raise InputError("expected --email ADDRESS, --contact ID or --phone NUMBER")
+    if isinstance(agency, StoreDatabase):
+        return end_in_store(agency, who, reason, day, as_json)
 
     def edit(connection: apsw.Connection) -> tuple[list[Suppression], list[Suppression]]:
         ended = suppressions.end(connection, who, reason, day)

@@ -27,6 +27,7 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_json
 from almanac.commands.progress import progress_bars
+from almanac.commands.waiting import print_waiting, put, suppression_entry
 from almanac.config import ContactColumns
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
@@ -34,9 +35,9 @@ from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
 from almanac.database.undo.entries import WritingCommand
 from almanac.delivery import suppressions, suppressions_text
-from almanac.delivery.suppression_file import read_suppressions
+from almanac.delivery.suppression_file import ParsedSuppressions, read_suppressions
 from almanac.errors import InputError
-from almanac.organizations.agency_database import AgencyDatabase, Edit, T
+from almanac.organizations.agency_database import AgencyDatabase, Edit, StoreDatabase, T
 from almanac.outputs import write_text
 from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph
@@ -70,6 +71,9 @@ def import_(
     with input_file(file) as source:
         parsed = read_suppressions(source, map_ or [], known)
     parsed.rejects.write(path)  # first: if it fails, nothing has changed
+    if isinstance(agency, StoreDatabase):
+        taken = _import_in_store(agency, parsed, path, as_json)
+        return import_code(file, taken, len(parsed.rejects), strict, path)
 
     def edit(connection: apsw.Connection) -> tuple[suppressions.Loaded, suppressions.Effect]:
         loaded = suppressions.load(connection, parsed, day, settings)
@@ -89,6 +93,28 @@ def import_(
         suppressions_text.print_loaded(console, found, parsed.ignored, parsed.rejects, path, effect)
     taken = found.added + found.ended + found.unchanged
     return import_code(file, taken, len(parsed.rejects), strict, path)
+
+
+def _import_in_store(
+    agency: StoreDatabase, parsed: ParsedSuppressions, path: Path, as_json: bool
+) -> int:
+    """Put the rows of a file into the inbox, and return how many there are."""
+    entries = [suppression_entry(row) for row in parsed.rows]
+    command, now = WritingCommand.SUPPRESSION_IMPORT, dt.datetime.now(dt.UTC)
+    done = put(agency, "suppressions", entries, command, now)
+    if as_json:
+        print_json(
+            waiting=done.entries,
+            event_id=done.event_id,
+            rejected=len(parsed.rejects),
+            rejects=str(path) if len(parsed.rejects) else None,
+            ignored_columns=parsed.ignored,
+        )
+        return done.entries
+    console = console_for(sys.stdout)
+    print_waiting(console, agency.org, done, "suppression")
+    suppressions_text.print_rejects(console, parsed.ignored, parsed.rejects, path)
+    return done.entries
 
 
 def export(

@@ -102,7 +102,7 @@ class _Copier:
         table = describe(self._whole, name)
         if table is None:
             return
-        self._copy.execute(_create_sql(table))
+        self._copy.execute(create_sql(table))
         # a text may be invalid, so its bytes are copied
         columns = list(map(quoted, table.columns))
         chosen = {column: quoted(column) for column in table.columns}
@@ -164,16 +164,6 @@ def _of(columns: Columns) -> str:
     return f"{columns.key('contact_id')} = :id AND {columns.whole('contact_id')} IS NOT NULL"
 
 
-def _create_sql(table: TableInfo) -> str:
-    """Return a statement for the same columns and types, without constraints, defaults, indexes."""
-    key = "id" if table.name.lower() in KEYED and table.has_rowid else table.rowid_alias
-    columns = (
-        f"{quoted(name)} {'INTEGER PRIMARY KEY' if name == key else declared}"
-        for name, declared in table.columns.items()
-    )
-    return f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({', '.join(columns)})"
-
-
 def _run_ids(copy: apsw.Connection) -> dict[int, str]:
     columns = columns_of(copy, "email_schedules")
     if not columns.has("id", "scheduler_run_id", "contact_id"):
@@ -219,3 +209,13 @@ def ids_with_address(
         (address,),
     )
     return [row[0] for row in found]
+
+
+def create_sql(table: TableInfo, schema: str = "main") -> str:
+    """Return a statement for the same columns and types, without constraints, defaults, indexes."""
+    key = "id" if table.name.lower() in KEYED and table.has_rowid else table.rowid_alias
+    columns = (
+        f"{quoted(name)} {'INTEGER PRIMARY KEY' if name == key else declared}"
+        for name, declared in table.columns.items()
+    )
+    return f"CREATE TABLE IF NOT EXISTS {schema}.{quoted(table.name)} ({', '.join(columns)})"

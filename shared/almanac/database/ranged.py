@@ -40,7 +40,7 @@ def ranged_source(path: Path, blocks: Blocks) -> Source:
         vfs.unregister()
 
     try:
-        return Source(path, connection, RowReader(path, connection), close, traffic)
+        return Source(path, connection, RowReader(path, connection), close, traffic, uri)
     except BaseException:
         close()
         raise

@@ -47,8 +47,8 @@ _RETRIES_INDEX = (
 )
 
 # rows of other senders may have the status processing for ever
-_PROCESSING = f"status = '{Status.PROCESSING}'"
-_CLAIMED = f"SELECT schedule_id FROM main.message_deliveries WHERE {_PROCESSING}"
+PROCESSING = f"status = '{Status.PROCESSING}'"
+_CLAIMED = f"SELECT schedule_id FROM main.message_deliveries WHERE {PROCESSING}"
 
 ROW_COLUMNS = (
     "id",
@@ -119,7 +119,7 @@ def rows_to_send(
     rows = replace(rows, alias="row")
     where = f"row.{PRE_SCHEDULED} AND row.scheduled_send_date >= :day"
     if claimed:
-        where = f"row.{_PROCESSING} AND row.id IN ({_CLAIMED})"
+        where = f"row.{PROCESSING} AND row.id IN ({_CLAIMED})"
         if not columns_of(connection, DELIVERIES.name).has("schedule_id", "status"):
             return
     values = {name: _value(rows, name) for name in ROW_COLUMNS} | {"id": rows.row_id()}

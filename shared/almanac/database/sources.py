@@ -39,13 +39,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Source:
-    """A database that does not change, open for reading."""
+    """A database that does not change, open for reading.
+
+    uri: what a further connection opens; '' if there is none.
+    """
 
     path: Path  # what messages call it
     connection: apsw.Connection
     columnar: Columnar
     close: Callable[[], None]
     traffic: Traffic = field(default_factory=Traffic)
+    uri: str = ""
 
 
 def file_source(path: Path) -> Source:
@@ -61,4 +65,4 @@ def file_source(path: Path) -> Source:
         columnar.close()
         connection.close()
 
-    return Source(path, connection, columnar, close)
+    return Source(path, connection, columnar, close, uri=uri)

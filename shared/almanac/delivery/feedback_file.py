@@ -20,6 +20,12 @@ from almanac.errors import RequestError
 from almanac.names import MAX_ID, time_of
 from almanac.schedule_status import MARKS, Status
 
+PROVIDER_IDS = ("sendgrid_message_id", "twilio_sms_id")
+# of a line of `due`: what puts a row back that a run has removed
+IDENTITY = (
+    *("email_type", "campaign_instance_id", "event_date", "ideal_send_date"),
+    *("scheduled_send_time", "email_template", "sms_template", "priority", "metadata"),
+)
 COLUMNS = ImportColumns(
     (
         "id",
@@ -30,6 +36,8 @@ COLUMNS = ImportColumns(
         "reason",  # another name for detail
         "contact_id",
         "scheduled_send_date",
+        *PROVIDER_IDS,
+        *IDENTITY,
     ),
     required=("id", "status"),
 )
@@ -79,11 +87,16 @@ class ParsedMarks(NamedTuple):
 
 
 def read_marks(
-    file: InputFile, pairs: Sequence[str], zone: ZoneInfo, now: dt.datetime
+    file: InputFile,
+    pairs: Sequence[str],
+    zone: ZoneInfo,
+    now: dt.datetime,
+    values_of: list[dict[str, Any]] | None = None,
 ) -> ParsedMarks:
     """Read the marks of a CSV file with a header, of JSON lines, or of a JSON array of objects.
 
     pairs: the values of `--map`. zone: of times without an offset; `now` where a line has no time.
+    values_of: a list to which all values of each mark are added, by our names.
     Raise InputError for a file that is none of them.
     """
     with file.path.open("rb") as stream:
@@ -94,6 +107,8 @@ def read_marks(
                 if problem:
                     raise RequestError(problem.why)
                 parsed.marks.append(_mark(line, cells, values, zone, now))
+                if values_of is not None:
+                    values_of.append(values)
             except RequestError as error:
                 parsed.refuse(line, _integer(values.get("id")), str(error), cells)
     return parsed

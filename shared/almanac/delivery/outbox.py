@@ -71,12 +71,14 @@ def hand_out(
     config: Config,
     format_: Format,
     out: TextIO,
+    earlier: int | None = None,
 ) -> DueMessages:
     """Write the messages of the day, one a line, and count them.
 
     claimed: write the claimed rows of the day and earlier days instead of the unclaimed rows of the
-    day. columns: of contacts, for templates. config: how contacts are read, and the hours. Raise
-    RequestError for an unknown column.
+    day. columns: of contacts, for templates. config: how contacts are read, and the hours.
+    earlier: how many are planned for earlier days; by default they are counted. Raise RequestError
+    for an unknown column.
     """
     names = [name.strip().lower() for name in columns if name.strip()]
     known = sending.contact_columns(connection)
@@ -86,7 +88,7 @@ def hand_out(
         )
     result = DueMessages(day=day)
     if day <= today and not claimed:
-        result.earlier = sending.count_before(connection, str(day))
+        result.earlier = sending.count_before(connection, str(day)) if earlier is None else earlier
     left_out: Counter[str] = Counter()
     write = _writer(format_, names, out)
     settings, clock = config.contacts, Clock(config)

@@ -128,11 +128,22 @@ def print_loaded(
         many = plural(found.unknown_contacts, "contact id")
         paragraph(console, f"Not in this database: {many}", indent=0)
     print_same_address(console, found.same_address)
+    _print_rejects(console, rejects, path)
+    print_effect(console, effect)
+
+
+def print_rejects(console: Console, ignored: Sequence[str], rejects: Rejects, path: Path) -> None:
+    """Print which columns and rows were not taken; the rejects are in the file at `path`."""
+    if ignored:
+        paragraph(console, f"Columns not read: {listed(ignored, COLUMNS_SHOWN)}", indent=0)
+    _print_rejects(console, rejects, path)
+
+
+def _print_rejects(console: Console, rejects: Rejects, path: Path) -> None:
     for line, why, _ in rejects.rows[:REJECTS_SHOWN]:
         paragraph(console, f"line {line}: {why}")
     if len(rejects):
         paragraph(console, f"All rejected rows, with reasons: {path}", indent=0)
-    print_effect(console, effect)
 
 
 def print_effect(console: Console, effect: Effect) -> None:

@@ -154,6 +154,7 @@ class DeliveryEntry(IntakeEntry):
     reason: Text | None = None  # another name for detail
     contact_id: OptionalId = None
     scheduled_send_date: Day = None
+    email: Text | None = None  # the address that the message went to
     sendgrid_message_id: Text | None = None
     twilio_sms_id: Text | None = None
     # the identity: what puts a row back that a run has removed

@@ -66,8 +66,8 @@ def _read(report: Mapping[str, Any], found: Reports, now: dt.datetime) -> bool:
     if status is not None and row is not None:
         reason = report.get("reason") or report.get("response")
         message = _text(report.get("sg_message_id"))
-        detail = _text(reason)
-        found.mark(known, row, status, at=at, sendgrid_message_id=message, detail=detail)
+        more = {"sendgrid_message_id": message, "detail": _text(reason), "email": email or None}
+        found.mark(known, row, status, at=at, **more)
     if not email:
         return status is not None and row is not None
     match event:

@@ -229,6 +229,7 @@ class StoreDatabase:
                 word=word,
                 parent=parent,
                 census=census,
+                settings=config.contacts,
                 now=now,
                 progress=progress,
             )

@@ -17,6 +17,7 @@ from almanac.database.undo.entries import forget
 from almanac.errors import InputError, Superseded
 from almanac.names import check_org_id, date_of_run
 from almanac.organizations.earlier_configs import replace_config
+from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import (
     LAST_RUN,
     PLANNED_BY,
@@ -98,6 +99,7 @@ def push(
                 word="push",
                 parent=parent,
                 census=census,
+                settings=config.contacts,
                 now=now,
                 progress=progress,
                 own=own,
@@ -139,6 +141,7 @@ def publish_copy(
     word: str,
     parent: tuple[Current, int] | None,
     census: Census,
+    settings: ContactColumns,
     now: dt.datetime,
     progress: Progress,
     own: LastRun | None = None,
@@ -155,6 +158,7 @@ def publish_copy(
     else:
         extra[LAST_RUN] = last.model_dump(mode="json") if last else None
     progress("store", 0, 1)
+    days = days_to_keep(copy, census.as_of, settings)
     done = publish(
         store,
         org,
@@ -165,6 +169,7 @@ def publish_copy(
             as_of=census.as_of,
             now=now,
             manifest_extra=extra,
+            attachments=lambda number: days,
         ),
         move=True,
     )

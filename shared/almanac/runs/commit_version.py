@@ -18,6 +18,7 @@ from almanac.database.scanning import Scan
 from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
 from almanac.organizations.changed_snapshots import SnapshotChange
+from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import report_files
@@ -194,6 +195,7 @@ class StoreCommitter:
         numbers: Numbers | None,
     ) -> None:
         seconds = self.seconds()
+        days = days_to_keep(self.database, plan.as_of, plan.context.config.contacts)
 
         def attachments(number: int) -> dict[str, bytes]:
             page = page_of_summary(
@@ -208,6 +210,7 @@ class StoreCommitter:
             return {
                 layout.REPORT_JSON: summary.model_dump_json(indent=2).encode(),
                 **report_files(page, layout.REPORT_HTML, layout.REPORT_TABLES),
+                **days,
                 **({} if changes is None else {layout.CHANGES: changes}),
             }
 

@@ -18,6 +18,7 @@ CHANGES = "changes.sqlite3-changeset"
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 REPORT_TABLES = "report-tables"  # the folder of the page's CSV files
+DAYS = "due-{}.sqlite3"  # the messages of a day and the next, by the first
 PLAN = "plan.json"
 RESULT = "result.json"
 

@@ -1,0 +1,97 @@
+"""The messages of a day of an organization in a store, as they are with what waits for a run.
+
+What came in between runs takes effect on the messages of a day at once: claims and other marks,
+suppressions, changes of contacts. It is applied to a small private copy of the day; nothing of the
+store changes. A retry is none of them: what failed is planned again by the next run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import apsw
+
+from almanac.config import Config
+from almanac.database import intake_log
+from almanac.database.day_extract import DayExtract, addresses_of_rows
+from almanac.database.opening import map_errors
+from almanac.database.sending import count_before
+from almanac.database.sources import Source
+from almanac.intake import inbox
+from almanac.intake.absorb import absorb
+from almanac.intake.concerning import (
+    APPLIED,
+    Concerning,
+    DayKeys,
+    concerning,
+)
+from almanac.intake.inbox import Received
+from almanac.organizations.agency_database import StoreDatabase
+from almanac.organizations.kept_days import kept_day
+
+
+@dataclass(frozen=True)
+class DayView:
+    """connection: the rows of the day and the claimed ones, with their contacts, and suppressions.
+
+    earlier: rows planned for earlier days. waiting: events that no version has yet.
+    """
+
+    connection: apsw.Connection
+    earlier: int
+    waiting: int
+
+
+@contextmanager
+def day_view(
+    agency: StoreDatabase, day: dt.date, config: Config, now: dt.datetime, *, claimed: bool
+) -> Iterator[DayView]:
+    """Open the messages of a day; raises as `AgencyDatabase.open`, and Corrupt for the inbox.
+
+    claimed: also what became of claimed ones is looked at.
+    """
+    # first the inbox: what is applied and deleted from now on is in the version
+    received = inbox.read(agency.store, inbox.waiting(agency.store, agency.org))
+    version = agency.version()[0]
+    with agency.open_version(version) as source, map_errors(source.path):
+        whole = source.connection
+        logged = intake_log.logged(whole, {each.event_id for each in received})
+        news = [each for each in received if each.event_id not in logged]
+        data = kept_day(agency.store, version, day)
+        if data is None:
+            with DayExtract(source, config.contacts) as extract:
+                extract.add_days(str(day), str(day))
+                data = extract.data()
+        found = _concerning(data, news, source, config, claimed)
+        if found.further:
+            with DayExtract(source, config.contacts, data) as extract:
+                extract.add_rows(found.further)
+                data = extract.data()
+        earlier = count_before(whole, str(day))
+    with closing(_opened(data)) as connection:
+        if found.events:
+            with connection:
+                absorb(connection, found.events, config, now, "almanac due", kinds=APPLIED)
+        yield DayView(connection, earlier, len(news))
+
+
+def _concerning(
+    data: bytes, news: Sequence[Received], source: Source, config: Config, claimed: bool
+) -> Concerning:
+    """Return what of the events concerns the messages of the extract."""
+    if not news:
+        return Concerning([], frozenset())
+    with closing(_opened(data)) as connection:
+        keys = DayKeys.of(connection, config.contacts)
+    addresses_of = partial(addresses_of_rows, source, config.contacts)
+    return concerning(keys, news, addresses_of, claimed=claimed)
+
+
+def _opened(data: bytes) -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    connection.deserialize("main", data)
+    return connection
