@@ -1,4 +1,4 @@
-"""The three imports from the command line: the same files, the same outcome."""
+"""The imports from the command line: the same files, the same outcome."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ COMMANDS = {
         (("user1@example.com", DAY), ("user2@example.com", DAY)),
         lambda found: int(found["added"]),
         lambda found: sum(found["rejected"].values()),
+    ),
+    "contacts": Command(
+        ("contacts", "import"),
+        (),
+        ("email", "state"),
+        (("user1@example.com", "FL"), ("user2@example.com", "NV")),
+        lambda found: int(found["changed"]),
+        lambda found: int(found["rejected"]),
     ),
     "suppressions": Command(
         ("suppression", "import"),

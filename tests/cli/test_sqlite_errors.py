@@ -35,6 +35,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "campaign set": ("campaign", "set", FILE, "3", "target_states=TX", "--replan"),
     "campaign set-type": ("campaign", "set-type", FILE, "promo", "priority=4"),
     "campaign import": ("campaign", "import", FILE, "3", LINES, "--rejects", OUT),
+    "campaign targets list": ("campaign", "targets", "list", FILE, "3"),
+    "campaign targets add": ("campaign", "targets", "add", FILE, "3", "--contacts", "2"),
+    "contacts import": ("contacts", "import", FILE, "@contacts", "--rejects", OUT),
     "suppression list": ("suppression", "list", FILE),
     "suppression add": ("suppression", "add", FILE, "--email", "user2@example.com"),
     "suppression end": ("suppression", "end", FILE, "--email", "gone@example.com"),
@@ -73,6 +76,7 @@ class House:
             "ORDER BY 2 LIMIT 1"
         )
         (folder / "lines.csv").write_text("contact_id\n2\n")
+        (folder / "contacts.csv").write_text("email,state\nuser2@example.com,NV\n")
         (folder / "marks.csv").write_text(f"id,status\n{self.row},sent\n")
         (folder / "config.yaml").write_text("horizon_days: 100\n")
         self.arguments = {
@@ -80,6 +84,7 @@ class House:
             OLD: folder / "old.sqlite3",
             STORE: folder / "store",
             LINES: folder / "lines.csv",
+            "@contacts": folder / "contacts.csv",
             "@marks": folder / "marks.csv",
             "@config": folder / "config.yaml",
             OUT: folder / "out.txt",
