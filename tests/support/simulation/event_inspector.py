@@ -115,7 +115,7 @@ class EventInspector(Inspector):
                 assert now[event.event_id] == 1, f"{event} is applied {now[event.event_id]} times"
 
     def check_suppressed(self, org: str) -> None:
-        """Whoever is suppressed gets nothing by the plan of a whole run."""
+        """Suppressed contacts get nothing by the plan of a whole run."""
         last: Current = self.pointers[org][-1]
         contacts = {row["contact_id"] for row in planned(self.file(last))}
         told = {

@@ -29,7 +29,7 @@ _IDENTITY = ("contact_id", "email_type", "campaign_instance_id", "ideal_send_dat
 
 @dataclass
 class SentEvent:
-    """An event that somebody outside has sent, perhaps several times."""
+    """An event that was sent from outside, perhaps several times."""
 
     org: str
     kind: str

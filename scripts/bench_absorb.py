@@ -1,0 +1,120 @@
+"""What events that wait cost a run: a run of an organization in a store, without and with marks.
+
+    python scripts/bench_absorb.py [CONTACTS [MARKS]]        (default: 1000000 100000)
+
+Both runs begin with the same version, each in a process of its own: they read ranges of it from a
+folder, one shard after the other. The second finds marks in the inbox, 1,000 in each event, of the
+messages that are due first. Trust the ratio.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from almanac.config import Config
+from almanac.generation import generate
+from almanac.intake import inbox
+from almanac.intake.inbox import Received
+from almanac.organizations.transfer import push
+from almanac.progress import silent
+from almanac.runs import start
+from almanac.runs.in_store import run_in_store
+from almanac.runs.local import RunOptions, run_file
+from almanac.storage import layout
+from almanac.storage.folder import FolderStore
+
+ORG, SEED = "206", 1
+DAY = dt.date(2026, 11, 21)
+NOW = dt.datetime(2026, 11, 22, 9, tzinfo=dt.UTC)
+
+
+def main(contacts: int, marks: int) -> None:
+    """Print one row for each run."""
+    with tempfile.TemporaryDirectory(prefix="almanac-bench-") as folder:
+        first, second = Path(folder) / "first", Path(folder) / "second"
+        path = Path(folder) / "agency.sqlite3"
+        generate(path, contacts, SEED, DAY)
+        run_file(path, Config(), RunOptions(as_of=DAY))
+        rows = _due(path, marks)
+        push(FolderStore(first), ORG, path, expect=0, now=NOW, progress=silent)
+        path.unlink()
+        shutil.copytree(first, second)
+        _put(FolderStore(second), rows)
+        print("marks    run, s  absorb, s  pages   MB   peak MB")
+        for store, count in ((first, 0), (second, marks)):
+            command = [sys.executable, __file__, "--measure", str(store)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            print(
+                f"{count:<8} {found['seconds']:6.1f}  {found['absorb']:9.1f}  {found['pages']:6}"
+                f" {found['bytes'] / 1e6:5.0f}  {found['peak']:7.0f}",
+                flush=True,
+            )
+            shutil.rmtree(store)
+
+
+def _due(path: Path, marks: int) -> list[int]:
+    connection = apsw.Connection(str(path))
+    sql = (
+        "SELECT id FROM email_schedules WHERE status = 'pre-scheduled' "
+        "ORDER BY scheduled_send_date, id LIMIT ?"
+    )
+    found = [row[0] for row in connection.execute(sql, (marks,))]
+    connection.close()
+    return found
+
+
+def _put(store: FolderStore, rows: list[int]) -> None:
+    for number, at in enumerate(range(0, len(rows), 1000)):
+        entries = [
+            {"id": row, "status": "sent", "at": "2026-11-21T14:30:00Z"}
+            for row in rows[at : at + 1000]
+        ]
+        event = {"event_id": f"marks-{number}", "org_id": ORG, "entries": entries}
+        received = Received(kind="deliveries", event=event, received=NOW, source="http")
+        inbox.put(store, ORG, [received])
+
+
+def _measure(folder: Path) -> None:
+    store, spent = FolderStore(folder), [0.0]
+    absorb_waiting = start.absorb_waiting
+
+    def timed(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        found = absorb_waiting(*arguments)
+        spent[0] += time.perf_counter() - began
+        return found
+
+    start.absorb_waiting = timed
+    began = time.perf_counter()
+    summary = run_in_store(store, ORG, NOW.date(), NOW, silent)
+    seconds = time.perf_counter() - began
+    pages = [each for each in store.list(layout.runs(ORG)) if each.name.endswith(".pages")]
+    size = sum(each.size for each in pages)
+    result = {
+        "seconds": seconds,
+        "absorb": spent[0],
+        "pages": size // 4096,
+        "bytes": size,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        _measure(Path(sys.argv[2]))
+    else:
+        given = [int(each) for each in sys.argv[1:3]]
+        main(*given, *(1_000_000, 100_000)[len(given) :])
