@@ -98,7 +98,7 @@ def _measure(folder: Path) -> None:
 
     start.absorb_waiting = timed
     began = time.perf_counter()
-    summary = run_in_store(store, ORG, NOW.date(), NOW, silent)
+    run_in_store(store, ORG, NOW.date(), NOW, silent)
     seconds = time.perf_counter() - began
     pages = [each for each in store.list(layout.runs(ORG)) if each.name.endswith(".pages")]
     size = sum(each.size for each in pages)
