@@ -14,6 +14,7 @@ from tests.infra.test_operations import TEXT
 INSTALLING = {
     "First deployment",
     "Deployment by Cloud Build",
+    "What comes in between runs",
     "Sizes and limits",
     "Disaster recovery",
 }

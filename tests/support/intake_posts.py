@@ -12,11 +12,13 @@ from almanac.intake import inbox
 from almanac.intake.answers import Answer, HttpRequest
 from almanac.intake.http import IntakeEndpoint
 from almanac.intake.inbox import Received
+from almanac.messaging.bus import Delivery
 from almanac.storage import layout
 from almanac.storage.memory import MemoryStore
 
 ORG = "206"
 NOW = dt.datetime(2026, 11, 23, 15, 30, tzinfo=dt.UTC)
+PUBLISHED = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 JSON = "application/json"
 LINES = "application/x-ndjson"
 
@@ -77,6 +79,12 @@ def request(
     data = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else None
     sent = data if data is not None else json.dumps(body).encode()
     return HttpRequest(method, path, query, headers, lambda limit: sent[:limit])
+
+
+def delivery(content: object) -> Delivery:
+    """A message of the topic `intake`; content that is no bytes becomes JSON."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return Delivery("intake", "17", PUBLISHED, data)
 
 
 def said(answer: Answer) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 from typing import Any
 
 import pytest
@@ -15,15 +13,9 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, parse
 from almanac.messaging.topics import Topics
-from tests.support.intake_posts import Inlet
+from tests.support.intake_posts import PUBLISHED, Inlet, delivery
 
-PUBLISHED = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 EVENT = {"kind": "contacts", "org_id": "206", "entries": [{"id": 1}, {"no": "contact"}]}
-
-
-def delivery(content: object) -> Delivery:
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return Delivery("intake", "17", PUBLISHED, data)
 
 
 def test_a_message_is_an_event_of_the_time_at_which_it_was_published() -> None:
