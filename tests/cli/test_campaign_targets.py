@@ -12,19 +12,25 @@ from almanac.intake import inbox
 from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import Answer, almanac
 from tests.support.tiny import Agency
+from tests.support.undo_calls import copy_of
 
 DAY = "2027-02-01"
 
 
-@pytest.fixture
-def agency(tmp_path: Path) -> Agency:
-    agency = Agency(tmp_path / "agency.sqlite3")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    agency = Agency(tmp_path_factory.mktemp("made") / "agency.sqlite3")
     for number in (1, 2, 3):
         agency.contact(number)
     agency.campaign(1)
     agency.target(1, DAY, 1, status="sent")
     agency.target(1, DAY, 2, metadata='{"premium": 1}')
-    return agency
+    return agency.path
+
+
+@pytest.fixture
+def agency(made: Path, tmp_path: Path) -> Agency:
+    return copy_of(made, tmp_path / "agency.sqlite3")
 
 
 def targets(agency: Agency, word: str, *options: object) -> Answer:

@@ -12,6 +12,7 @@ from almanac.intake import inbox
 from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import Answer, almanac
 from tests.support.tiny import Agency
+from tests.support.undo_calls import copy_of
 
 CSV = """Id;Email Address;Date of Birth;State;Plan
 1;;1950-03-02;FL;G
@@ -24,12 +25,17 @@ CSV = """Id;Email Address;Date of Birth;State;Plan
 MAP = ("--map", "Date of Birth=birth_date")
 
 
-@pytest.fixture
-def agency(tmp_path: Path) -> Agency:
-    agency = Agency(tmp_path / "agency.sqlite3")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    agency = Agency(tmp_path_factory.mktemp("made") / "agency.sqlite3")
     for number in (1, 2, 3):
         agency.contact(number, birth_date="1950-01-01")
-    return agency
+    return agency.path
+
+
+@pytest.fixture
+def agency(made: Path, tmp_path: Path) -> Agency:
+    return copy_of(made, tmp_path / "agency.sqlite3")
 
 
 def import_(agency: Agency, text: str, *options: object) -> Answer:

@@ -12,19 +12,24 @@ from almanac.intake import inbox
 from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import Answer, almanac, record_requests
 from tests.support.tiny import Agency
-from tests.support.undo_calls import tables
+from tests.support.undo_calls import copy_of, tables
 
 CONTACTS = {"kind": "contacts", "event_id": "c1", "entries": [{"id": 1, "state": "FL"}]}
 WRONG = {"kind": "contacts", "entries": [{"id": 2, "state": "NV"}, {"id": 3, "state": "?"}, {}]}
 
 
-@pytest.fixture
-def agency(tmp_path: Path) -> Agency:
-    agency = Agency(tmp_path / "agency.sqlite3")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    agency = Agency(tmp_path_factory.mktemp("made") / "agency.sqlite3")
     for number in (1, 2, 3):
         agency.contact(number)
     agency.campaign(1)
-    return agency
+    return agency.path
+
+
+@pytest.fixture
+def agency(made: Path, tmp_path: Path) -> Agency:
+    return copy_of(made, tmp_path / "agency.sqlite3")
 
 
 def take(agency: Agency, text: str, *options: object) -> Answer:

@@ -9,14 +9,20 @@ import pytest
 
 from tests.support.intake_calls import absorbed, received, refused
 from tests.support.tiny import Agency
+from tests.support.undo_calls import copy_of
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    agency = Agency(tmp_path_factory.mktemp("made") / "agency.sqlite3")
+    agency.campaign(1, target_states="TX")
+    agency.campaign(2)
+    return agency.path
 
 
 @pytest.fixture
-def agency(tmp_path: Path) -> Agency:
-    agency = Agency(tmp_path / "agency.sqlite3")
-    agency.campaign(1, target_states="TX")
-    agency.campaign(2)
-    return agency
+def agency(made: Path, tmp_path: Path) -> Agency:
+    return copy_of(made, tmp_path / "agency.sqlite3")
 
 
 def log(agency: Agency) -> list[tuple[Any, ...]]:
@@ -80,28 +86,29 @@ def test_a_type_concerns_all_its_instances_and_the_same_again_is_no_change(agenc
     assert [row[1] for row in log(agency)] == ["campaign_types.promo.priority"]
 
 
-@pytest.mark.parametrize(
-    ("entry", "why"),
-    [
-        ({"instance": {"id": 9}}, "id: there is no instance 9; a new one is named by"),
-        ({"instance": {"id": True}}, "id: True is not the id of an instance"),
-        ({"instance": {"campaign_type": "promo"}}, "instance_name: is missing; expected it, or id"),
-        ({"instance": {"id": 1, "instance_name": "other"}}, "which cannot be changed"),
-        ({"instance": {"id": 1, "target_states": "Texas"}}, "'TEXAS' is no USPS state code"),
-        ({"instance": {"id": 1, "active_end_date": "31.12.2027"}}, "is not a date YYYY-MM-DD"),
-        ({"instance": {"id": 1, "active_end": None}}, "did you mean active_end_date?"),
-        ({"instance": {"id": 1, "metadata": {"priority": "high"}}}, "metadata: priority"),
-        ({"instance": {"campaign_type": "none", "instance_name": "x"}}, "there is no such type"),
-        ({"type": {"name": "Promo"}}, "there is one already: promo"),
-        ({"type": {"priority": 3}}, "name: is missing"),
-        ({"type": {"name": "promo", "priority": "high"}}, "priority: 'high' is not a whole number"),
-        ({"type": {"name": "promo", "active": {}}}, "active: {} is neither text nor a number"),
-        ({"type": {"name": "promo"}, "instance": {"id": 1}}, "either type or instance"),
-    ],
-)
-def test_a_wrong_entry_costs_that_entry(agency: Agency, entry: dict[str, Any], why: str) -> None:
-    absorbed(agency, received("campaigns", entry, {"instance": {"id": 2, "target_states": "NY"}}))
-    ((index, found),) = refused(agency)
-    assert index == 0
-    assert why in found
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"instance": {"id": 9}}, "id: there is no instance 9; a new one is named by"),
+    ({"instance": {"id": True}}, "id: True is not the id of an instance"),
+    ({"instance": {"campaign_type": "promo"}}, "instance_name: is missing; expected it, or id"),
+    ({"instance": {"id": 1, "instance_name": "other"}}, "which cannot be changed"),
+    ({"instance": {"id": 1, "target_states": "Texas"}}, "'TEXAS' is no USPS state code"),
+    ({"instance": {"id": 1, "active_end_date": "31.12.2027"}}, "is not a date YYYY-MM-DD"),
+    ({"instance": {"id": 1, "active_end": None}}, "did you mean active_end_date?"),
+    ({"instance": {"id": 1, "metadata": {"priority": "high"}}}, "metadata: priority"),
+    ({"instance": {"campaign_type": "none", "instance_name": "x"}}, "there is no such type"),
+    ({"type": {"name": "Promo"}}, "there is one already: promo"),
+    ({"type": {"priority": 3}}, "name: is missing"),
+    ({"type": {"name": "promo", "priority": "high"}}, "priority: 'high' is not a whole number"),
+    ({"type": {"name": "promo", "active": {}}}, "active: {} is neither text nor a number"),
+    ({"type": {"name": "promo"}, "instance": {"id": 1}}, "either type or instance"),
+]
+
+
+def test_a_wrong_entry_costs_that_entry(agency: Agency) -> None:
+    good = {"instance": {"id": 2, "target_states": "NY"}}
+    absorbed(agency, received("campaigns", *(entry for entry, _ in WRONG), good))
+    found = refused(agency)
+    assert [index for index, _ in found] == list(range(len(WRONG)))
+    for (entry, why), (_, reason) in zip(WRONG, found, strict=True):
+        assert why in reason, entry
     assert [row[:2] for row in log(agency)] == [(2, "target_states")]
