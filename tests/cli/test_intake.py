@@ -149,3 +149,14 @@ def test_in_a_store_events_wait_in_the_inbox(
         CONTACTS["entries"],
         [{"id": 2, "state": "NV"}, {"id": 3, "state": "?"}],
     ]
+
+
+def test_an_entry_too_deep_or_too_large_costs_that_entry(agency: Agency) -> None:
+    deep = '{"id": 1, "x": ' + "[" * 300 + "]" * 300 + "}\n"
+    large = json.dumps({"id": 2, "x": "y" * (1 << 20)}) + "\n"
+    text = deep + large + lines({"id": 3, "state": "CA"})
+    found = done(take(agency, text, "--kind", "contacts", "--json"))
+    assert states(agency) == ["TX", "TX", "CA"]
+    whys = [each["why"] for each in found["examples"]]
+    assert whys[0] == "it is nested too deeply"
+    assert whys[1].endswith("bytes of JSON; an event has 1,048,576 at most")

@@ -22,18 +22,18 @@ from almanac.errors import InputError, RequestError
 from almanac.intake.events import (
     EVENTS,
     MAX_BYTES,
-    MAX_ENTRIES,
     RefusedEntry,
     check_size,
     entries_of,
 )
 from almanac.intake.inbox import Received
+from almanac.intake.packing import check_entry_size, packed
 from almanac.json_text import json_text
 from almanac.organizations.organizations import own_id
 from almanac.validation_text import first_problem_text, shown_value
 
 FILE_ORG = "file"  # of events for a database in a file that name none
-_ENVELOPE = 1_000  # bytes of an event that are not its entries, at most
+_DEEPEST = 100  # objects and arrays within each other
 _LONGEST = 2 * MAX_BYTES  # characters of a line
 
 Place = tuple[int, int | None]  # line, and index in the event that the line is
@@ -78,7 +78,6 @@ class _EventReader:
         self._word, self._numbers = own_id("intake", now), count(1)
         self._contents: dict[str, dict[str, Any]] = {}  # by event id
         self._bare: list[JsonRow] = []
-        self._size = 0
 
     def take(self, row: JsonRow) -> None:
         """Take an object of the file."""
@@ -91,32 +90,35 @@ class _EventReader:
             why = "entries: is missing; expected an event, or --kind for entries without one"
             self.found.refuse((row.line, None), why, row.text)
         else:
-            size = len(row.text.encode("utf-8", "replace")) + 2
-            if len(self._bare) == MAX_ENTRIES or self._size + size > MAX_BYTES - _ENVELOPE:
-                self.flush()
-            self._bare.append(row)
-            self._size += size
+            try:
+                _check_depth(row.value, row.text)
+                check_entry_size(_bytes(row.text))
+            except RequestError as error:
+                self.found.refuse((row.line, None), str(error), row.text)
+            else:
+                self._bare.append(row)
 
     def flush(self) -> None:
-        """Make an event of the entries without one."""
-        rows, self._bare, self._size = self._bare, [], 0
-        if rows:
-            entries = [row.value for row in rows]
+        """Make events of the entries without one."""
+        for rows in packed((row, _bytes(row.text)) for row in self._bare):
+            content = {"entries": [row.value for row in rows]}
             places: list[Place] = [(row.line, None) for row in rows]
-            self._add({"entries": entries}, self._kind, places, [row.text for row in rows])
+            self._add(content, self._kind, places, [row.text for row in rows])
+        self._bare = []
 
     def _take_event(self, row: JsonRow) -> None:
         content = dict(row.value)
         kind = content.pop("kind", self._kind)
         entries = content["entries"] if isinstance(content["entries"], list) else []
         places: list[Place] = [(row.line, at) for at in range(len(entries))]
-        texts = [json_text(each) for each in entries]
         try:
+            _check_depth(content, row.text)
+            texts = [json_text(each) for each in entries]
             if kind is None:
                 raise RequestError(f"kind: is missing; expected one of {', '.join(EVENTS)}")
             if self._org is not None and content.get("org_id", self._org) != self._org:
                 raise RequestError(f"org_id: {shown_value(content['org_id'])} is not {self._org}")
-            check_size("the event", len(row.text.encode("utf-8", "replace")))
+            check_size("the event", _bytes(row.text))
             self._add(content, kind, places, texts)
         except RequestError as error:
             self.found.refuse((row.line, None), str(error), row.text)
@@ -193,3 +195,24 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _check_depth(value: object, text: str) -> None:
+    """Raise RequestError for JSON that is nested deeper than what reads it can follow."""
+    level: list[object] = [value]
+    if text.count("{") + text.count("[") < _DEEPEST:
+        return
+    for _ in range(_DEEPEST):
+        level = [below for each in level for below in _below(each)]
+        if not level:
+            return
+    raise RequestError("it is nested too deeply")
+
+
+def _below(value: object) -> list[object]:
+    found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [each for each in found if isinstance(each, dict | list)]
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))

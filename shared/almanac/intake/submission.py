@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from almanac.errors import RequestError
-from almanac.intake.events import MAX_BYTES, MAX_ENTRIES
 from almanac.intake.inbox import Received, put
+from almanac.intake.packing import check_entry_size, packed
 from almanac.json_text import json_text
 from almanac.organizations.organizations import own_id
 from almanac.storage.store import ObjectStore
 
-_ENVELOPE = 1_000  # bytes of an event that are not its entries, at most
 _EVENTS = 32  # of an object
 
 Entry = Mapping[str, Any]
@@ -49,7 +47,7 @@ def submit(
     or not at all. Raises what the store raises, RequestError for an entry that is too large.
     """
     event_id = own_id(word, now)
-    parts = _parts(entries)
+    parts = packed(_sized(entries))
     events = count = 0
     while batch := list(islice(parts, _EVENTS)):
         received = []
@@ -67,18 +65,9 @@ def submit(
     return Submitted(event_id if events else None, events, count)
 
 
-def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Yield entries that fit into one event together."""
-    part: list[Entry] = []
-    size = 0
+def _sized(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int]]:
+    """Yield entries with their bytes."""
     for entry in entries:
-        length = len(json_text(dict(entry)).encode()) + 2
-        if length > MAX_BYTES - _ENVELOPE:
-            raise RequestError(f"{length:,} bytes of one entry; an event has {MAX_BYTES:,} at most")
-        if len(part) == MAX_ENTRIES or size + length > MAX_BYTES - _ENVELOPE:
-            yield part
-            part, size = [], 0
-        part.append(entry)
-        size += length
-    if part:
-        yield part
+        size = len(json_text(dict(entry)).encode())
+        check_entry_size(size)
+        yield entry, size

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from almanac.errors import RequestError
 from almanac.intake.answers import HttpProblem
 from almanac.intake.body import RequestBody
-from almanac.intake.events import EVENTS, MAX_BYTES, MAX_ENTRIES, IntakeEvent, entries_of
+from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, entries_of
 from almanac.intake.inbox import Received, Source
+from almanac.intake.packing import check_entry_size, packed
 from almanac.names import check_event_id
 from almanac.validation_text import first_problem_text
 
-_ENVELOPE = 1_000  # bytes of an event that are not its entries, at most
 _LONGEST_KEY = 255  # characters
 
 Entries = list[tuple[int, dict[str, Any]]]
@@ -117,17 +117,15 @@ def _parts(entries: Entries, refused: list[tuple[int, str]], measured: bool) -> 
     if not measured and 0 < len(entries) <= MAX_ENTRIES:
         yield entries
         return
-    part: Entries = []
-    size = 0
-    for index, entry in entries:
-        length = len(json.dumps(entry, ensure_ascii=False).encode()) + 2
-        if length > MAX_BYTES - _ENVELOPE:
-            refused.append((index, f"{length:,} bytes; an event has at most {MAX_BYTES:,}"))
-            continue
-        if len(part) == MAX_ENTRIES or size + length > MAX_BYTES - _ENVELOPE:
-            yield part
-            part, size = [], 0
-        part.append((index, entry))
-        size += length
-    if part:
-        yield part
+
+    def sized() -> Iterator[tuple[tuple[int, dict[str, Any]], int]]:
+        for index, entry in entries:
+            size = len(json.dumps(entry, ensure_ascii=False).encode())
+            try:
+                check_entry_size(size)
+            except RequestError as error:
+                refused.append((index, str(error)))
+            else:
+                yield (index, entry), size
+
+    yield from packed(sized())
