@@ -49,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command to the group."""
     app.command(
         short_help="Remove an instance and its targets.",
-        epilog="Example: almanac campaign remove agency.sqlite3 11 --dry-run",
+        epilog="Example: almanac campaign remove agency.sqlite3 9 --dry-run",
     )(remove)
 
 
