@@ -26,6 +26,8 @@ def require_cloud_extra() -> None:
     for module in _MODULES:
         if not _is_installed(module):
             raise NotInstalled("the emulation", module)
+    if not _is_installed("aiosmtpd"):
+        raise ConfigError("the emulation: aiosmtpd is not installed; make setup installs it")
 
 
 def _is_installed(module: str) -> bool:

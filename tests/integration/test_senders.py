@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
-import io
 import json
 import random
 import shlex
@@ -22,9 +20,9 @@ import pytest
 
 from tests.support.cli_calls import AS_OF, ENVIRONMENT, PROGRAM, agency, almanac, check_import
 from tests.support.database_agencies import change
+from tests.support.send_example import EXAMPLE, send_example
 from tests.support.tiny import Agency
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "send.py"
 FIRST = dt.date.fromisoformat(AS_OF)
 
 NIGHT_BEFORE = dt.datetime.fromisoformat(f"{AS_OF}T00:00:00+00:00")
@@ -258,22 +256,8 @@ def provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture
 def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script; it calls `almanac` within this process."""
-    spec = importlib.util.spec_from_file_location("send", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def here(arguments: list[str], text: str | None = None) -> str:
-        stdin = io.TextIOWrapper(io.BytesIO((text or "").encode()))
-        with monkeypatch.context() as patched:
-            patched.setattr("sys.stdin", stdin)
-            given = almanac(*arguments)
-        assert given.code == 0
-        return given.out
-
-    monkeypatch.setattr(module, "almanac", here)
+    """The script, at night and with small batches."""
+    module = send_example(monkeypatch)
     monkeypatch.setattr(module, "BATCH", 10)
     monkeypatch.setattr(module, "now", lambda: NIGHT_BEFORE)
     return module
