@@ -75,8 +75,7 @@ def due(
         bool,
         typer.Option(
             "--claimed",
-            help="Instead, the messages of this day or earlier that are claimed and not yet "
-            "marked.",
+            help="Instead, messages of this day or earlier that are claimed and not yet marked.",
         ),
     ] = False,
     out: Annotated[
