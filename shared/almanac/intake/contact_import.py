@@ -65,8 +65,12 @@ class ContactFile:
         cls, stream: BinaryIO, name: str, pairs: Sequence[str], fields: ContactFields
     ) -> ContactFile:
         """Read the header; raises as `CsvFile`."""
-        names = [each for each, column in fields.by_name.items() if column.writable]
-        columns = ImportColumns((*KEYS, *(each for each in names if each not in KEYS)), one_of=KEYS)
+        others = [
+            name
+            for name, column in fields.by_name.items()
+            if column.writable and name not in (*KEYS, "action")  # which has a meaning in an entry
+        ]
+        columns = ImportColumns((*KEYS, *others), one_of=KEYS)
         source = CsvFile(stream, name, columns, pairs)
         return cls(source, fields, Rejects(source.header.columns))
 
