@@ -8,6 +8,7 @@ from pathlib import Path
 
 from almanac.errors import ConfigError
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
+from almanac_emulation import framework
 from almanac_emulation.processes import HOST, Service
 
 STATUS, INTAKE, WEBHOOKS = "status", "intake", "webhooks"
@@ -46,7 +47,7 @@ def function_service(
 
     def command(port: int) -> list[str]:
         return [
-            *(str(python or sys.executable), "-m", "functions_framework"),
+            *(str(python or sys.executable), framework.__file__),
             *("--source", str(source)),
             *("--target", function),
             *("--signature-type", signature),

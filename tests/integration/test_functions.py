@@ -27,7 +27,7 @@ from almanac.runs.rejections import Rejection
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
-from almanac_emulation.functions import FUNCTIONS as NAMES
+from almanac_emulation.functions import OPEN as NAMES
 from almanac_emulation.local_cloud import LocalCloud
 from tests.support.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
 
