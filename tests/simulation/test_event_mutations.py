@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from almanac.intake import inbox
+from almanac.organizations.agency_database import StoreDatabase
 from almanac.storage.store import ObjectStore
 from tests.support.simulation.crash_points import FAULTS
-from tests.support.simulation.event_points import event_points, survive_with_events
+from tests.support.simulation.event_points import (
+    event_points,
+    survive_being_asked_while_a_run_commits,
+    survive_with_events,
+)
 from tests.support.simulation.event_scenario import play_events
 from tests.support.simulation.scenario import Failed
 
@@ -26,6 +32,7 @@ NAMES = {
     "late look": "almanac.runs.commit_version.absorb_late",
     "put once": "almanac.intake.inbox.write_once",
     "applied objects": "almanac.runs.absorb._applied",
+    "day view": "tests.support.simulation.outsiders.day_view",
     "page map": "almanac.organizations.changed_snapshots.write_pages",
 }
 
@@ -82,6 +89,24 @@ def the_version_lacks_the_pages_that_the_plan_was_made_from(
     monkeypatch.setattr(NAMES["page map"], lambda *_: None)
 
 
+@mutation
+def due_reads_the_version_before_the_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    day_view = real("day view")
+
+    @contextmanager
+    def early(agency: StoreDatabase, *given: Any, **more: Any) -> Iterator[Any]:
+        version = agency.version()
+
+        class Early(StoreDatabase):
+            def version(self) -> Any:
+                return version
+
+        with day_view(Early(agency.store, agency.org), *given, **more) as view:
+            yield view
+
+    monkeypatch.setattr(NAMES["day view"], early)
+
+
 def caught_by() -> str | None:
     """The first seed or point that fails; None if all of them pass."""
     found = _caught_at_a_point(0)
@@ -100,6 +125,7 @@ def caught_by() -> str | None:
 def _caught_at_a_point(number: int) -> str | None:
     try:
         points = event_points()
+        survive_being_asked_while_a_run_commits()
     except AssertionError as error:
         return f"without a fault: {str(error).splitlines()[0]}"
     for fault in FAULTS:

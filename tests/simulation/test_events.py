@@ -7,7 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from tests.support.simulation.crash_points import FAULTS
-from tests.support.simulation.event_points import event_points, survive_with_events
+from tests.support.simulation.event_points import (
+    event_points,
+    survive_being_asked_while_a_run_commits,
+    survive_with_events,
+)
 from tests.support.simulation.event_scenario import play_events
 
 CHUNK = 20
@@ -30,6 +34,10 @@ def test_a_claim_during_a_merge_survives_a_fault_at_a_point(fault: str) -> None:
     points = [point for point in event_points() if point.can_meet(fault)]
     (deletion,) = [point for point in points if "e7.json" in point.call][-1:]
     survive_with_events(deletion, fault)
+
+
+def test_nothing_is_handed_out_twice_by_one_who_asks_while_a_run_commits() -> None:
+    survive_being_asked_while_a_run_commits()
 
 
 @pytest.mark.slow

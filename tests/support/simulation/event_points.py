@@ -7,6 +7,7 @@ import functools
 import tempfile
 from pathlib import Path
 
+from almanac.storage import layout
 from almanac.storage.versions import Current
 from tests.support.simulation.crash_points import SEED, Point, ask_for_a_run
 from tests.support.simulation.event_inspector import EventInspector, logged
@@ -53,6 +54,23 @@ class EventPoints:
         scenario.world.script = None
         scenario.check_last_run()
 
+    def ask_while_a_run_commits(self) -> None:
+        """Ask what is due; a run commits and deletes what it has before the inbox is listed."""
+        scenario, outsiders = self.scenario, self.scenario.outsiders
+        self._claimed = True
+        outsiders.claim(ORG)
+        ask_for_a_run(scenario)
+
+        def commit(number: int, call: str, writes: bool) -> None:
+            if call == f"list {layout.inbox(ORG)}":
+                scenario.world.script = None
+                scenario.world.rest(scenario.inspector.check)
+
+        scenario.world.script = commit
+        outsiders.claim(ORG, outsiders.claims[0].row["scheduled_send_date"])
+        scenario.world.script = None
+        scenario.check_last_run()
+
     def _last(self) -> Current:
         return self.scenario.inspector.pointers[ORG][-1]
 
@@ -64,6 +82,12 @@ def event_points() -> list[Point]:
         found = EventPoints(Path(folder))
         found.play()
         return found.points
+
+
+def survive_being_asked_while_a_run_commits() -> None:
+    """Nothing is handed out twice, wherever the claim of it is at the time."""
+    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
+        EventPoints(Path(folder)).ask_while_a_run_commits()
 
 
 def survive_with_events(point: Point, fault: str) -> None:

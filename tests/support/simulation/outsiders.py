@@ -4,6 +4,8 @@ inbox over a store in which anything may go wrong, and remember what was answere
 from __future__ import annotations
 
 import datetime as dt
+import io
+import json
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +15,13 @@ from typing import Any
 
 import apsw
 
+from almanac.config import Config
+from almanac.delivery.outbox import hand_out
 from almanac.errors import AlmanacError
 from almanac.intake import inbox
+from almanac.intake.day_view import day_view
 from almanac.intake.inbox import Received
+from almanac.organizations.agency_database import StoreDatabase
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import current
 from tests.support.outside import Record
@@ -116,29 +122,29 @@ class Outsiders:
 
     # The sender
 
-    def due(self, org: str, store: ObjectStore) -> list[Record]:
-        """Return what may be sent now: the plan of the current version without what waits."""
-        waiting = inbox.read(store, inbox.waiting(store, org))
-        there = current(store, org)
-        assert there is not None
-        path = self.folder / "due.sqlite3"
-        path.write_bytes(store.read(there[0].path).data)
-        claimed, suppressed = set(), set()
-        for each in waiting:
-            for entry in each.event["entries"]:
-                if each.kind == "deliveries" and "contact_id" in entry:
-                    claimed.add(identity_of(entry))
-                if each.kind == "suppressions":
-                    suppressed.add(entry.get("contact_id"))
-        rows = planned(path)
-        suppressed |= suppressed_contacts(path)
-        return [
-            row
-            for row in rows
-            if identity_of(row) not in claimed and row["contact_id"] not in suppressed
-        ]
+    def due(self, org: str, store: ObjectStore, day: str | None) -> list[Record]:
+        """Return what `almanac due` hands out for a day, by default one with messages."""
+        if day is None:
+            some = self.random.choice(planned(self._current(org)) or [{}])
+            day = some.get("scheduled_send_date")
+        if day is None:
+            return []
+        on, out = dt.date.fromisoformat(day), io.StringIO()
+        agency = StoreDatabase(store, org)
+        with day_view(agency, on, Config(), self.world.now, claimed=False) as view:
+            today = self.world.now.date()
+            hand_out(view.connection, on, today, False, [], Config(), "jsonl", out, view.earlier)
+        return [json.loads(line) for line in out.getvalue().splitlines()]
 
-    def claim(self, org: str) -> None:
+    def _current(self, org: str) -> Path:
+        """Return the current version as a file, as it really is."""
+        there = current(self.world.medium, org)
+        assert there is not None
+        path = self.folder / "outside.sqlite3"
+        path.write_bytes(self.world.medium.read(there[0].path).data)
+        return path
+
+    def claim(self, org: str, day: str | None = None) -> None:
         """Take some messages, and send them once the claim is durable."""
         instance = Instance(self.world, "sender")
 
@@ -149,7 +155,7 @@ class Outsiders:
                 yield None if fate == "stale" else fate
 
         try:
-            rows = self.due(org, SimulatedStore(self.world.medium, call))
+            rows = self.due(org, SimulatedStore(self.world.medium, call), day)
         except (AlmanacError, Death):
             return
         finally:
@@ -186,11 +192,7 @@ class Outsiders:
 
     def tell(self, org: str, kind: str) -> SentEvent | None:
         """Put an event of a kind; return it if it wants to be planned at once."""
-        there = current(self.world.medium, org)
-        assert there is not None
-        path = self.folder / "news.sqlite3"
-        path.write_bytes(self.world.medium.read(there[0].path).data)
-        found = self._entry(kind, path)
+        found = self._entry(kind, self._current(org))
         if found is None:
             return None
         word, entry = found
@@ -264,12 +266,6 @@ def planned(path: Path) -> list[Record]:
         FROM email_schedules WHERE status = 'pre-scheduled' AND ideal_send_date IS NOT NULL
     """
     return rows_of(path, sql)
-
-
-def suppressed_contacts(path: Path) -> set[int]:
-    """Return whom suppressions name by id."""
-    found = rows_of(path, "SELECT contact_id FROM suppressions WHERE contact_id IS NOT NULL")
-    return {row["contact_id"] for row in found}
 
 
 def ids_of(path: Path, table: str) -> list[int]:
