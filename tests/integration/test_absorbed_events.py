@@ -127,6 +127,23 @@ def test_the_next_change_set_has_what_was_absorbed(cloud: Cloud) -> None:
     connection.close()
 
 
+def test_many_marks_are_absorbed_in_steps_that_come_to_the_same(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = due_rows(cloud, 5)
+    put(cloud, "suppressions", "stop", {"contact_id": 21, "reason": "manual"})
+    for number, row in enumerate(rows):
+        put(cloud, "deliveries", f"mark-{number}", {"id": row["id"], "status": "sent"})
+    monkeypatch.setattr("almanac.intake.absorb.STEP_EVENTS", 2)
+    cloud.ask(ORG)
+    cloud.run()
+    assert cloud.result(ORG, DAILY).state == "committed"
+    assert [event for event, *_ in logged(cloud)] == [*(f"mark-{n}" for n in range(5)), "stop"]
+    wanted = ", ".join(str(row["id"]) for row in rows)
+    sql = f"SELECT DISTINCT status FROM email_schedules WHERE id IN ({wanted})"
+    assert query(cloud.pull(ORG), sql) == [("sent",)]
+
+
 def test_a_request_to_replan_plans_the_contacts_of_the_event(cloud: Cloud) -> None:
     put(cloud, "contacts", "move", {"id": 8, "state": "CA"}, {"id": 26, "state": "CA"}, replan=True)
     put(cloud, "contacts", "rest", {"id": 41, "state": "CA"})

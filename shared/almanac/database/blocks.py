@@ -58,9 +58,11 @@ class Blocks:
         if start >= stop:
             return b""
         first, last = start // self._block_bytes, (stop - 1) // self._block_bytes
+        if first == last:
+            at = start - first * self._block_bytes
+            return self._block(first, traffic)[at : at + stop - start]
         blocks = [self._block(number, traffic) for number in range(first, last + 1)]
-        whole = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        before = first * self._block_bytes
+        whole, before = b"".join(blocks), first * self._block_bytes
         return whole[start - before : stop - before]
 
     def _block(self, number: int, traffic: Traffic) -> bytes:

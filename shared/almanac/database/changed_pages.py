@@ -103,6 +103,8 @@ class ChangedPages:
         if start >= stop:
             return b""
         page = self.page_bytes
+        if stop - start == length == page and start:  # a whole page, as nearly always
+            return self._of_page(start // page, start, stop)
         first, last = start // page, (stop - 1) // page
         parts = [
             self._of_page(number, max(start, number * page), min(stop, (number + 1) * page))
@@ -154,6 +156,8 @@ class ChangedPages:
     def _of_page(self, number: int, start: int, stop: int) -> bytes:
         if number in self._slots:
             return self._written(number, start - number * self.page_bytes, stop - start)
+        if stop <= self.kept:
+            return self._base.read(start, stop - start, self._traffic)
         length = max(0, min(stop, self.kept) - start)
         return self._base.read(start, length, self._traffic).ljust(stop - start, b"\x00")
 

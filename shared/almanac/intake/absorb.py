@@ -60,6 +60,48 @@ class Absorbed:
     changed_instances: Ids = field(default_factory=lambda: np.empty(0, np.int64))
 
 
+STEP_EVENTS = 25  # marks of so many events change pages all over the database
+
+
+def steps_of(received: Sequence[Received]) -> list[tuple[Sequence[Received], Collection[str]]]:
+    """Return what to absorb one after the other, with the kinds: few deliveries at a time.
+
+    Together that comes to the same as `absorb` of all kinds at once; a transaction for each keeps
+    the journal small.
+    """
+    marks = [each for each in in_order(received) if each.kind == "deliveries"]
+    if len(marks) <= STEP_EVENTS:
+        return [(received, ALL)]
+    kinds = list(APPLIERS)
+    at = kinds.index("deliveries")
+    return [
+        (received, kinds[:at]),
+        *(
+            (marks[n : n + STEP_EVENTS], kinds[at : at + 1])
+            for n in range(0, len(marks), STEP_EVENTS)
+        ),
+        (received, kinds[at + 1 :]),
+    ]
+
+
+def combined(steps: Sequence[Absorbed]) -> Absorbed:
+    """Return what became of events that were absorbed in steps."""
+    none = np.empty(0, np.int64)
+    return Absorbed(
+        events=sum((Counter(each.events) for each in steps), Counter()),
+        entries=sum((Counter(each.entries) for each in steps), Counter()),
+        refused=sum(each.refused for each in steps),
+        event_ids=frozenset().union(*(each.event_ids for each in steps)),
+        refusals=[refusal for each in steps for refusal in each.refusals],
+        committed=sum(each.committed for each in steps),
+        pre_scheduled=sum(each.pre_scheduled for each in steps),
+        skipped=sum(each.skipped for each in steps),
+        contacts_added=sum(each.contacts_added for each in steps),
+        replan_contacts=np.unique(np.concatenate([none, *(s.replan_contacts for s in steps)])),
+        changed_instances=np.unique(np.concatenate([none, *(s.changed_instances for s in steps)])),
+    )
+
+
 def absorb(
     connection: apsw.Connection,
     received: Sequence[Received],

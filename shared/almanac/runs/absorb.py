@@ -178,24 +178,26 @@ def _apply(
     view: View, received: Sequence[Received], services: Services, request: PlanRequest
 ) -> tuple[Absorbed, bytes | str]:
     """Apply events to the view; return what became of them and the change set, or why none."""
-    from almanac.intake.absorb import absorb
+    from almanac.intake.absorb import absorb, combined, steps_of
 
     connection, path = view.connection, view.source.path
-    with transaction(connection, path):
-        schema = scalar(connection, "PRAGMA schema_version")
-        session = apsw.Session(connection, "main")
-        try:
-            session.attach()
-            absorbed = absorb(
-                connection, received, request.config, services.clock(), request.run_id
-            )
-            if scalar(connection, "PRAGMA schema_version") != schema:
-                return absorbed, NEW_TABLES
-            if session.memory_used > CHANGES_BYTES:
-                return absorbed, TOO_LARGE
-            return absorbed, session.changeset()
-        finally:
-            session.close()
+    schema = scalar(connection, "PRAGMA schema_version")
+    session, too_large = apsw.Session(connection, "main"), False
+    done: list[Absorbed] = []
+    try:
+        session.attach()
+        for events, kinds in steps_of(received):
+            with transaction(connection, path):
+                clock, run = services.clock(), request.run_id
+                done.append(absorb(connection, events, request.config, clock, run, kinds=kinds))
+            if not too_large and session.memory_used > CHANGES_BYTES:
+                session.close()
+                too_large = True
+        if scalar(connection, "PRAGMA schema_version") != schema:
+            return combined(done), NEW_TABLES
+        return combined(done), TOO_LARGE if too_large else session.changeset()
+    finally:
+        session.close()
 
 
 def _applied(batches: dict[str, list[Received]], absorbed: Absorbed) -> list[str]:
