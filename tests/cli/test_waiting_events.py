@@ -12,6 +12,7 @@ import pytest
 
 from almanac.config import Config
 from almanac.intake import inbox
+from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import almanac
 from tests.support.intake_calls import received
@@ -142,3 +143,22 @@ def test_a_day_of_which_the_version_keeps_no_extract_is_read_from_its_database(
     for name in kept:
         store.delete(name, if_generation=None)
     assert due() == left == [line for line in whole if line["id"] != 2]
+
+
+def test_nothing_waits_for_an_organization_without_a_database(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    store.write(layout.config("207"), b"", 0)
+    (tmp_path / "lines.jsonl").write_text('{"id": 1, "status": "sent"}\n')
+    (tmp_path / "list.csv").write_text("email\na@example.com\n")
+    for command in (
+        ("intake", "lines.jsonl", "--kind", "deliveries"),
+        ("mark", "lines.jsonl"),
+        ("suppression", "end", "--email", "a@example.com"),
+        ("contacts", "import", "list.csv"),
+        ("campaign", "import", "spring", "list.csv"),
+    ):
+        answer = almanac(*command, "--org", "207")
+        assert answer.err == "Error: organization 207: has no version yet\n", command
+        assert (answer.code, answer.out) == (2, "")
+    assert inbox.waiting(store, "207") == []

@@ -32,6 +32,7 @@ class Inlet:
 
     def __post_init__(self) -> None:
         self.store.write(layout.config(ORG), b"timezone: America/Denver\n", None)
+        self.store.write(layout.current(ORG), b"{}", None)  # that it is there is all that counts
         self.endpoint = self.another()
 
     def another(self) -> IntakeEndpoint:

@@ -36,7 +36,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderSto
     process._intake.cache_clear()
     process._webhooks.cache_clear()
     store = FolderStore(tmp_path)
-    store.write(layout.config("206"), b"", 0)
+    store.write(layout.current("206"), b"{}", 0)
     yield store
     structlog.reset_defaults()
 

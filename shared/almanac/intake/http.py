@@ -97,7 +97,7 @@ class IntakeEndpoint:
             if (exists := self._organizations.known(org)) is None:
                 exists = await asyncio.to_thread(self._organizations.look_up, org)
             if not exists:
-                raise HttpProblem(404, "there is no such organization")
+                raise HttpProblem(404, "the store has no database of this organization")
 
             def read() -> tuple[Taken, bool]:
                 body = read_body(data, request.content_type(), org)

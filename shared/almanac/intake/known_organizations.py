@@ -1,4 +1,7 @@
-"""Whether an organization exists, asked for each request and looked up now and then."""
+"""Whether an organization has a database, asked for each request and looked up now and then.
+
+Before its first push an organization takes no events: none of them could mean anything.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _REMEMBERED = 10_000
 
 
 class KnownOrganizations:
-    """Remembers for a minute that an organization exists, and for seconds that it does not."""
+    """Remembers for a minute that an organization has a database, for seconds that it has not."""
 
     def __init__(self, store: ObjectStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -24,14 +27,14 @@ class KnownOrganizations:
         self._lock = threading.Lock()
 
     def known(self, org: str) -> bool | None:
-        """Return whether it is there, as far as that is remembered."""
+        """Return whether it has one, as far as that is remembered."""
         with self._lock:
             exists, until = self._found.get(org, (False, 0.0))
         return exists if self._clock() < until else None
 
     def look_up(self, org: str) -> bool:
-        """Return whether the store has a database or a configuration of it, and remember that."""
-        exists = is_organization(self._store, org)
+        """Return whether the store has a database of it, and remember that."""
+        exists = has_database(self._store, org)
         with self._lock:
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
@@ -40,10 +43,9 @@ class KnownOrganizations:
         return exists
 
 
-def is_organization(store: ObjectStore, org: str) -> bool:
-    """Return whether the store has a database or a configuration of it."""
+def has_database(store: ObjectStore, org: str) -> bool:
+    """Return whether the store has a database of the organization; False for no id of one."""
     try:
-        names = (layout.current(org), layout.config(org))
+        return store.stat(layout.current(org)) is not None
     except RequestError:
         return False
-    return any(store.stat(name) for name in names)

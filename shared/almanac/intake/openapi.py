@@ -20,7 +20,7 @@ REPLANNED = tuple(
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The body, a header or a parameter cannot be read",
-    404: "There is no such organization, or nothing at this path",
+    404: "The store has no database of the organization, or there is nothing at this path",
     405: "Another method",
     409: "Another body had the same Idempotency-Key or event_id",
     413: "The body is larger than 10 MiB, or has more than 100,000 entries",

@@ -12,7 +12,7 @@ from almanac.errors import RequestError
 from almanac.intake import inbox
 from almanac.intake.events import IntakeEvent, kind_of, parse_event
 from almanac.intake.inbox import Received
-from almanac.intake.known_organizations import is_organization
+from almanac.intake.known_organizations import has_database
 from almanac.messaging.bus import Delivery
 from almanac.storage.store import ObjectStore
 
@@ -21,7 +21,7 @@ def put_message(store: ObjectStore, delivery: Delivery) -> IntakeEvent:
     """Put the event of a message into the inbox and return it; its entries are not looked at.
 
     Without an `event_id` it has the message's id: a repeated delivery is the same event. Raise
-    RequestError if it is no event, or of no organization of the store.
+    RequestError if it is no event, or the store has no database of its organization.
     """
     content = _object(delivery.data)
     kind = content.pop("kind", None)
@@ -29,8 +29,8 @@ def put_message(store: ObjectStore, delivery: Delivery) -> IntakeEvent:
         raise RequestError("kind: is missing, or is not text")
     content.setdefault("event_id", f"message-{delivery.message_id}")
     event = parse_event(kind, json.dumps(content).encode())
-    if not is_organization(store, event.org_id):
-        raise RequestError(f"organization {event.org_id}: there is none in this store")
+    if not has_database(store, event.org_id):
+        raise RequestError(f"organization {event.org_id}: has no version yet")
     received = Received(
         kind=kind_of(event),
         event=event.model_dump(),

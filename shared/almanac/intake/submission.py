@@ -13,6 +13,7 @@ from almanac.intake.packing import check_entry_size, packed
 from almanac.json_text import json_text
 from almanac.organizations.organizations import own_id
 from almanac.storage.store import ObjectStore
+from almanac.storage.versions import require_current
 
 _EVENTS = 32  # of an object
 
@@ -44,8 +45,10 @@ def submit(
     """Put entries of a kind of event into the inbox; they are durable when this returns.
 
     word: the command, with which the ids of the events begin. Up to 32,000 entries come in together
-    or not at all. Raises what the store raises, RequestError for an entry that is too large.
+    or not at all. Raises what the store raises, RequestError for an entry that is too large and for
+    an organization without a version.
     """
+    require_current(store, org)
     event_id = own_id(word, now)
     parts = packed(_sized(entries))
     events = count = 0

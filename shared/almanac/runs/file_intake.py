@@ -147,6 +147,7 @@ def _replan(
 
 def _send(agency: StoreDatabase, events: Sequence[FileEvent], now: dt.datetime) -> IntakeDone:
     """Put the events into the inbox; request a run if one has `replan`: it takes all along."""
+    agency.version()  # without one there is nothing that the events could be about
     replans = [each.received.event_id for each in events if each.received.event.get("replan")]
     ask = replan_requester(agency) if replans else None
     for at in range(0, len(events), EVENTS_AT_ONCE):
