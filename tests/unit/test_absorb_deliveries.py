@@ -25,6 +25,7 @@ CLAIM: dict[str, Any] = {
     "email": "user1@example.com",
     "contact": {"first_name": "Ada"},
 }
+PLANNED = "pre-scheduled"
 ROW = "SELECT status, scheduled_send_date, skip_reason FROM email_schedules WHERE id = 7"
 
 
@@ -39,7 +40,7 @@ def agency(tmp_path: Path) -> Agency:
 
 def planned(agency: Agency, row_id: int = 7, **columns: Any) -> None:
     """A planned birthday message, on the day of the claim unless something else is given."""
-    row: dict[str, Any] = {"id": row_id, "status": "pre-scheduled", "day": "2026-11-23"}
+    row: dict[str, Any] = {"id": row_id, "status": PLANNED, "day": "2026-11-23"}
     row |= {"event_year": 2026, "event_month": 12, "event_day": 7, "ideal_send_date": "2026-11-23"}
     agency.sent("birthday", **row | columns)
 
@@ -93,9 +94,9 @@ def test_a_row_that_is_put_back_replaces_the_planned_row_of_the_same_message(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"event_date": None}, "it is put back only with event_date"),
-        ({"contact_id": ""}, "it is put back only with contact_id"),
-        ({"email_type": "campaign_promo"}, "it is put back only with campaign_instance_id"),
+        ({"event_date": None}, "kept until a mark has its event_date"),
+        ({"contact_id": ""}, "kept until a mark has its contact_id"),
+        ({"email_type": "campaign_promo"}, "kept until a mark has its campaign_instance_id"),
         ({"id": 1 << 40}, "it never existed"),
         ({"id": -4}, "it never existed"),
         ({"status": "complaint"}, "it never existed"),
@@ -166,6 +167,29 @@ def test_a_short_mark_before_its_claim_does_not_take_the_day_from_it(agency: Age
     assert agency.query("SELECT status, scheduled_send_date FROM email_schedules") == [
         ("sent", "2026-11-23")
     ]
+
+
+@pytest.mark.parametrize("state", ["moved", "skipped", "gone"])
+def test_short_marks_that_were_absorbed_before_their_claim_count(
+    agency: Agency, state: str
+) -> None:
+    if state != "gone":
+        planned(agency, day="2026-11-30", status="skipped" if state == "skipped" else PLANNED)
+    short = {"id": 7, "at": "2026-11-23T09:00:00"}
+    marks = [short | {"status": status} for status in ("delivered", "complaint", "sent")]
+    for number, mark in enumerate([*marks, CLAIM | {"at": "2026-11-23T08:00:00"}]):
+        absorbed(agency, received("deliveries", mark, event_id=f"e{number}"))
+    assert agency.query(ROW) == [("delivered", "2026-11-23", None)]
+    assert agency.query("SELECT email, reason FROM suppressions") == [
+        ("user1@example.com", "complaint")
+    ]
+
+
+def test_a_claim_that_is_later_than_other_reports_does_not_change_the_day(agency: Agency) -> None:
+    planned(agency, day="2026-11-30")
+    absorbed(agency, received("deliveries", {"id": 7, "status": "sent", "at": "2026-11-30T08:30"}))
+    absorbed(agency, received("deliveries", CLAIM | {"at": "2026-12-01T08:00"}, event_id="e2"))
+    assert refused(agency) == [(0, "is of 2026-11-30, not 2026-11-23")]
 
 
 def test_another_sender_cannot_claim_the_row(agency: Agency) -> None:

@@ -9,10 +9,13 @@ import apsw
 
 from almanac.database.catalog import describe, scalar
 from almanac.database.schema import EMAIL_SCHEDULES, IDENTIFIED, PLANNED
-from almanac.schedule_status import Status
+from almanac.database.sending import DeliveryRow
+from almanac.frames import Ids
+from almanac.schedule_status import RETRY, Status
 
 MESSAGE_IDS = ("sendgrid_message_id", "twilio_sms_id")
 _UNUSED_IDS = 1 << 32  # ids that other versions may have given since: more than a run adds
+_BY_ROW = "INDEXED BY almanac_deliveries WHERE schedule_id = wanted.value"
 _SAME = (
     "contact_id = ?1 AND email_type = ?2 AND COALESCE(campaign_instance_id, 0) = ?3 "
     f"AND event_year = ?4 AND event_month = ?5 AND event_day = ?6 AND {PLANNED} AND {IDENTIFIED}"
@@ -62,6 +65,14 @@ def give_back(connection: apsw.Connection, row_id: int, day: str, now: str) -> N
     )
 
 
+def give_day(connection: apsw.Connection, row_id: int, day: str, now: str) -> None:
+    """Give a row of the sender the ISO day of its claim; raises apsw.ConstraintError."""
+    connection.execute(
+        "UPDATE main.email_schedules SET scheduled_send_date = ?1, updated_at = ?3 WHERE id = ?2",
+        (day, row_id, now),
+    )
+
+
 def put_back(connection: apsw.Connection, row: ClaimedRow, run: str, now: str) -> list[str]:
     """Insert a row as PRE_SCHEDULED in place of planned rows of the same message.
 
@@ -78,6 +89,20 @@ def put_back(connection: apsw.Connection, row: ClaimedRow, run: str, now: str) -
         (*row, Status.PRE_SCHEDULED, run, run, now, now),
     )
     return gone
+
+
+def marks_since_retry(connection: apsw.Connection, row_ids: Ids) -> list[DeliveryRow]:
+    """Return the marks of rows after the last retry of each, in the order of their arrival."""
+    if not len(row_ids):
+        return []
+    names = ", ".join(DeliveryRow._fields)
+    retry = f"SELECT max(id) FROM main.message_deliveries {_BY_ROW} AND status = '{RETRY}'"
+    found = connection.execute(
+        f"SELECT {names} FROM carray(?) AS wanted CROSS JOIN main.message_deliveries {_BY_ROW} "
+        f"AND id > COALESCE(({retry}), 0) ORDER BY id",
+        (apsw.carray(row_ids),),
+    )
+    return [DeliveryRow(*row) for row in found]
 
 
 def write_message_ids(

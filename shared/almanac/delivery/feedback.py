@@ -24,32 +24,10 @@ from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
 from almanac.delivery.feedback_file import DeliveryMark, ParsedMarks, RefusedLine
 from almanac.delivery.retry import Retries
+from almanac.delivery.status_order import GONE, NEXT, OVERTAKEN, OVERTAKEN_LATE, SUPPRESSING
 from almanac.errors import RequestError
-from almanac.schedule_status import COMPLAINT, RETRY, SENT_STATUSES, Status
+from almanac.schedule_status import COMPLAINT, RETRY, Status
 
-_ENDS = {Status.DELIVERED, Status.FAILED, Status.BOUNCED}
-# the statuses that may follow each status
-NEXT: dict[str, set[Status]] = {
-    Status.PRE_SCHEDULED: {Status.SCHEDULED, Status.PROCESSING, Status.SENT, *_ENDS},
-    Status.SCHEDULED: {Status.PROCESSING, Status.SENT, *_ENDS},
-    Status.PROCESSING: {Status.SENT, *_ENDS},
-    Status.SENT: _ENDS,
-    Status.DELIVERED: {Status.BOUNCED},  # some bounces arrive days later
-    Status.SKIPPED: set(),
-    Status.FAILED: set(),
-    Status.BOUNCED: set(),
-}
-# marks that arrive after a later status, and change nothing
-_OVERTAKEN: dict[str, set[Status]] = {Status.SENT: {Status.DELIVERED, Status.BOUNCED}}
-_OVERTAKEN_LATE: dict[str, set[Status]] = {
-    Status.SCHEDULED: {Status.PROCESSING, Status.SENT, *_ENDS},
-    Status.PROCESSING: {Status.SENT, *_ENDS},
-    Status.SENT: {Status.DELIVERED, Status.BOUNCED},
-    Status.DELIVERED: {Status.BOUNCED},
-}
-_OPEN = {Status.SCHEDULED, Status.PROCESSING}
-_GONE = SENT_STATUSES
-_SUPPRESSING: dict[str, str] = {Status.BOUNCED: "bounce", COMPLAINT: "complaint"}
 _STAMP = "%Y-%m-%d %H:%M:%S"
 
 
@@ -140,13 +118,14 @@ def take(
         (
             m.row_id,
             Status.PRE_SCHEDULED if m.status == RETRY else m.status,
-            m.at.astimezone(zone).strftime(_STAMP) if m.status in _GONE else None,
+            m.at.astimezone(zone).strftime(_STAMP) if m.status in GONE else None,
         )
         for m in taken.marks
         if m.status != COMPLAINT
     )
     sending.write_statuses(connection, changes, stamp)
-    sending.write_deliveries(connection, (_delivery(mark, stamp) for mark in taken.marks))
+    new = (mark for mark in taken.marks if not mark.is_recorded)
+    sending.write_deliveries(connection, (delivery(mark, stamp) for mark in new))
     suppressed = _suppress(connection, ledger, taken.marks, config, now) if suppress else 0
     return taken._replace(unchanged=unchanged, suppressed=suppressed)
 
@@ -163,9 +142,10 @@ class _Ledger:
         late: bool,
     ) -> None:
         self.rows = dict(rows)
-        self._overtaken = _OVERTAKEN_LATE if late else _OVERTAKEN
-        # a delivered message's complaint may be the first that is heard of it
-        self._complained = {*_GONE, Status.BOUNCED} | (_OPEN if late else set())
+        self._late = late
+        self._overtaken = OVERTAKEN_LATE if late else OVERTAKEN
+        # the complaint about a delivered message may be the first that is heard of it
+        self._complained = frozenset(Status) if late else frozenset({*GONE, Status.BOUNCED})
         self._claims = self._recorded(connection, marks, Status.PROCESSING)
         self._complaints = self._recorded(connection, marks, COMPLAINT)
         self._retries = retries
@@ -177,7 +157,8 @@ class _Ledger:
         row = self.rows.get(mark.row_id)
         if row is None:
             raise RequestError("no such row: a run has removed it, or it never existed")
-        if wrong := difference(mark, row):
+        any_day = self._late and mark.status == COMPLAINT
+        if wrong := difference(mark._replace(day="") if any_day else mark, row):
             raise RequestError(wrong)
         if row.status == Status.PRE_SCHEDULED and self._is_repeated(mark):
             return False  # an older file again: it is about the attempt that failed
@@ -186,7 +167,8 @@ class _Ledger:
         if mark.status == COMPLAINT:
             if row.status not in self._complained:
                 raise RequestError(f"a complaint about a message that is {row.status}")
-            return self._complaints.setdefault(mark.row_id, "new") == "new"
+            is_new = self._complaints.setdefault(mark.row_id, "new") == "new"
+            return is_new or mark.is_recorded
         if mark.status == row.status or row.status in self._overtaken.get(mark.status, ()):
             self._check_claim(mark, row)
             return False
@@ -257,7 +239,8 @@ def _utc(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).isoformat(" ", "seconds")[:19]
 
 
-def _delivery(mark: DeliveryMark, stamp: str) -> DeliveryRow:
+def delivery(mark: DeliveryMark, stamp: str) -> DeliveryRow:
+    """Return the row of message_deliveries for a mark; stamp: when it is written."""
     return DeliveryRow(mark.row_id, mark.status, _utc(mark.at), mark.message_id, mark.detail, stamp)
 
 
@@ -269,7 +252,7 @@ def _suppress(
     now: dt.datetime,
 ) -> int:
     """Suppress the addresses of bounces and complaints. Return how many are new."""
-    bad = [mark for mark in marks if mark.status in _SUPPRESSING]
+    bad = [mark for mark in marks if mark.status in SUPPRESSING]
     if not bad:
         return 0
     contacts = {mark.row_id: ledger.rows[mark.row_id].contact_id for mark in bad}
@@ -282,7 +265,7 @@ def _suppress(
     }
     new = []
     for mark in bad:
-        contact, reason = contacts[mark.row_id], _SUPPRESSING[mark.status]
+        contact, reason = contacts[mark.row_id], SUPPRESSING[mark.status]
         address = address_of.get(contact, "")
         number = 0 if address else contact
         key = (address.lower(), number, reason)

@@ -59,6 +59,7 @@ class DeliveryMark(NamedTuple):
     contact_id: int | None
     day: str
     email_type: str = ""  # '' for any
+    is_recorded: bool = False  # in message_deliveries, since before its row was put back
 
     @property
     def is_dated_claim(self) -> bool:
