@@ -15,9 +15,9 @@ import pytest
 
 from almanac.commands.sending import retry_while_busy
 from almanac.database.sending import DELIVERIES
-from almanac.delivery.feedback import NEXT
 from almanac.delivery.hours import Moments
 from almanac.delivery.outbox import FIELDS
+from almanac.delivery.status_order import NEXT
 from almanac.errors import DatabaseBusy
 from almanac.organizations.agency_database import FileDatabase
 from almanac.schedule_status import MARKS

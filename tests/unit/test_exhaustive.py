@@ -6,7 +6,7 @@ import pytest
 
 from almanac.config import Config
 from almanac.config_rules import StateRule
-from almanac.delivery.feedback import NEXT
+from almanac.delivery.status_order import NEXT
 from almanac.planning.rule_text import one_rule_in_words
 from almanac.rules.rule_table import RuleTable
 from almanac.schedule_status import (
