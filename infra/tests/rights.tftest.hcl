@@ -297,7 +297,7 @@ run "who_read_a_database_is_logged" {
   assert {
     condition = (
       toset([for log in google_project_iam_audit_config.storage["storage.googleapis.com"].audit_log_config : log.log_type]) == toset(["DATA_READ", "DATA_WRITE"])
-      && alltrue([for log in google_project_iam_audit_config.storage["storage.googleapis.com"].audit_log_config : log.exempted_members == toset([for function in ["orchestrator", "shard", "merge", "campaign_change", "status"] : "serviceAccount:${function}"])])
+      && alltrue([for log in google_project_iam_audit_config.storage["storage.googleapis.com"].audit_log_config : log.exempted_members == toset([for function in ["orchestrator", "shard", "merge", "campaign_change", "intake_events", "intake", "webhooks", "status"] : "serviceAccount:${function}"])])
     )
     error_message = "Who reads and writes databases is not logged, or others than the functions are left out."
   }
