@@ -14,7 +14,8 @@ locals {
     intake_events   = "Takes events of the topic intake into the inbox"
   }
 
-  job = "projects/${var.project_id}/locations/${var.region}/jobs/${var.name}-merge"
+  job        = "projects/${var.project_id}/locations/${var.region}/jobs/${var.name}-merge"
+  job_folder = "/mnt/work"
 }
 
 resource "google_pubsub_topic" "this" {
@@ -29,7 +30,7 @@ resource "google_pubsub_topic" "this" {
     allowed_persistence_regions = [var.region]
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_pubsub_topic" "dead_letters" {
@@ -42,7 +43,7 @@ resource "google_pubsub_topic" "dead_letters" {
     allowed_persistence_regions = [var.region]
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }
 
 # Without it dead letters would be lost. It is a pull subscription: a person inspects it.
@@ -82,6 +83,8 @@ module "function" {
     each.key == "merge" && var.merge_job != null ? { ALMANAC_MERGE_JOB = local.job } : {},
   )
   size = var.sizes[each.key]
+  # the merge job runs the same image, which has to hold its system
+  whole_image = each.key == "merge"
 
   topic = {
     id   = google_pubsub_topic.this[each.value.topic].id
@@ -99,8 +102,10 @@ module "function" {
   channels   = local.channels
   error_rate = var.error_rate
 
-  # the image is built by an account that has to be allowed to
+  # the image is built by an account that has to be allowed to; Pub/Sub's own account is there once
+  # Pub/Sub was used
   depends_on = [
+    google_pubsub_subscription.dead_letters,
     google_artifact_registry_repository_iam_member.images,
     google_project_iam_member.images,
     google_storage_bucket_iam_member.images,
@@ -108,7 +113,8 @@ module "function" {
 }
 
 # Merges when the function would take too long; the function starts it for a run, and waits by
-# having its message delivered again (shared/almanac/runs/merge_job.py).
+# having its message delivered again (shared/almanac/runs/merge_job.py). The database is on a disk:
+# /tmp is memory. Google has that volume as a preview, hence BETA.
 resource "google_cloud_run_v2_job" "merge" {
   for_each = var.merge_job == null ? {} : { merge = var.merge_job }
 
@@ -116,6 +122,7 @@ resource "google_cloud_run_v2_job" "merge" {
   location            = var.region
   name                = "${var.name}-merge"
   deletion_protection = false # it holds nothing
+  launch_stage        = "BETA"
   labels              = local.labels
 
   template {
@@ -124,7 +131,7 @@ resource "google_cloud_run_v2_job" "merge" {
     template {
       service_account = module.function["merge"].email
       timeout         = "${each.value.timeout_seconds}s"
-      max_retries     = 0 # the message's next delivery starts it again
+      max_retries     = 3 # Google's default: a task may be ended for maintenance
       encryption_key  = var.kms_key
       containers {
         image   = each.value.image
@@ -135,12 +142,23 @@ resource "google_cloud_run_v2_job" "merge" {
             memory = each.value.memory
           }
         }
+        volume_mounts {
+          name       = "work"
+          mount_path = local.job_folder
+        }
         dynamic "env" {
-          for_each = local.environment
+          for_each = merge(local.environment, { TMPDIR = local.job_folder })
           content {
             name  = env.key
             value = env.value
           }
+        }
+      }
+      volumes {
+        name = "work"
+        empty_dir {
+          medium     = "DISK"
+          size_limit = each.value.disk
         }
       }
     }

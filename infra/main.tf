@@ -52,6 +52,16 @@ resource "google_project_service" "needed" {
   disable_on_destroy = false
 }
 
+# Google: a newly enabled API takes a few minutes to be known everywhere. `sleep` stands for the
+# provider hashicorp/time: this module needs no second provider.
+resource "terraform_data" "apis" {
+  triggers_replace = sort([for each in google_project_service.needed : each.service])
+
+  provisioner "local-exec" {
+    command = "sleep 120"
+  }
+}
+
 # The functions' images. One that an instance runs is kept by Cloud Run besides.
 resource "google_artifact_registry_repository" "images" {
   project       = var.project_id
@@ -77,5 +87,5 @@ resource "google_artifact_registry_repository" "images" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }

@@ -3,9 +3,11 @@
 locals {
   channels = concat([for each in google_monitoring_notification_channel.email : each.name], tolist(var.alert_channels))
   # lines of the functions and of the merge job
-  lines = "(resource.type=\"cloud_run_revision\" OR resource.type=\"cloud_run_job\")"
-  # metric names as PromQL has them
+  lines     = "(resource.type=\"cloud_run_revision\" OR resource.type=\"cloud_run_job\")"
+  merged_by = var.merge_job == null ? ["cloud_run_revision"] : ["cloud_run_revision", "cloud_run_job"]
+  # metric names as PromQL has them; a metric that several types of resources write is asked for each
   committed = "logging_googleapis_com:user_${replace(google_logging_metric.committed.name, "-", "_")}"
+  no_run    = join(" and on () ", [for each in local.merged_by : "absent_over_time(${local.committed}{monitored_resource=\"${each}\"}[24h])"])
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -17,7 +19,7 @@ resource "google_monitoring_notification_channel" "email" {
   labels       = { email_address = each.value }
   user_labels  = local.labels
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }
 
 # Runs over all contacts; those of campaign changes say nothing of the day's.
@@ -43,7 +45,7 @@ resource "google_logging_metric" "committed" {
   }
   label_extractors = { org_id = "EXTRACT(jsonPayload.org_id)" }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_logging_metric" "failed" {
@@ -67,7 +69,41 @@ resource "google_logging_metric" "failed" {
   }
   label_extractors = { what = "EXTRACT(jsonPayload.message)" }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
+}
+
+resource "google_logging_metric" "overdue" {
+  project     = var.project_id
+  name        = "${var.name}-overdue"
+  description = "Organizations without a run for 26 hours, at each check"
+  filter      = <<-EOT
+    resource.type="cloud_run_revision"
+    jsonPayload.message="organization overdue"
+  EOT
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+    labels {
+      key         = "org_id"
+      value_type  = "STRING"
+      description = "The organization"
+    }
+  }
+  label_extractors = { org_id = "EXTRACT(jsonPayload.org_id)" }
+
+  depends_on = [terraform_data.apis]
+}
+
+# Google: a new metric takes up to ten minutes to become available, and an alert on it is refused
+# until then (404).
+resource "terraform_data" "metrics" {
+  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, google_logging_metric.overdue.name]
+
+  provisioner "local-exec" {
+    command = "sleep 600"
+  }
 }
 
 resource "google_monitoring_alert_policy" "dead_letters" {
@@ -98,7 +134,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 }
 
-# A condition for the absence of a metric reaches 23.5 hours at most; PromQL reaches further.
+# An alert looks back 25 hours at most: 24, held for 2.
 resource "google_monitoring_alert_policy" "stale" {
   project               = var.project_id
   display_name          = "${var.name}: no run for 26 hours"
@@ -108,22 +144,12 @@ resource "google_monitoring_alert_policy" "stale" {
   user_labels           = local.labels
 
   conditions {
-    display_name = "an organization that had runs this week has had none for 26 hours"
+    display_name = "no organization has had a run for 26 hours"
     condition_prometheus_query_language {
-      query                     = "sum by (org_id) (increase(${local.committed}[7d])) > 0 unless sum by (org_id) (increase(${local.committed}[26h])) > 0"
-      duration                  = "0s"
+      query                     = local.no_run
+      duration                  = "7200s"
       evaluation_interval       = "600s"
       disable_metric_validation = true # the first run has yet to come
-    }
-  }
-
-  conditions {
-    display_name = "nobody has had a run for 26 hours"
-    condition_prometheus_query_language {
-      query                     = "absent_over_time(${local.committed}[26h])"
-      duration                  = "0s"
-      evaluation_interval       = "600s"
-      disable_metric_validation = true
     }
   }
 
@@ -131,6 +157,42 @@ resource "google_monitoring_alert_policy" "stale" {
     mime_type = "text/markdown"
     content   = "Messages may not be sent today. `almanac store status` and docs/operations.md say what to look at first."
   }
+
+  depends_on = [terraform_data.metrics]
+}
+
+# The orchestrator looks at every organization each hour; one that was removed has no line any more.
+resource "google_monitoring_alert_policy" "overdue" {
+  project               = var.project_id
+  display_name          = "${var.name}: an organization has had no run for 26 hours"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "the hourly check named an organization"
+    condition_threshold {
+      filter                  = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.overdue.name}\" AND resource.type=\"cloud_run_revision\""
+      comparison              = "COMPARISON_GT"
+      threshold_value         = 0
+      duration                = "60s" # evaluation_missing_data asks for one
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
+      aggregations {
+        alignment_period     = "7200s" # two checks
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+        group_by_fields      = ["metric.label.org_id"]
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The log's lines \"organization overdue\" have the reason. `almanac store status` and docs/operations.md say what to look at first."
+  }
+
+  depends_on = [terraform_data.metrics]
 }
 
 resource "google_monitoring_alert_policy" "failed" {
@@ -141,18 +203,22 @@ resource "google_monitoring_alert_policy" "failed" {
   notification_channels = local.channels
   user_labels           = local.labels
 
-  conditions {
-    display_name = "a run failed, or a message was rejected"
-    condition_threshold {
-      filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.failed.name}\" AND (resource.type=\"cloud_run_revision\" OR resource.type=\"cloud_run_job\")"
-      comparison      = "COMPARISON_GT"
-      threshold_value = 0
-      duration        = "0s"
-      aggregations {
-        alignment_period     = "300s"
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
-        group_by_fields      = ["metric.label.what"]
+  # a condition is about one type of resource
+  dynamic "conditions" {
+    for_each = local.merged_by
+    content {
+      display_name = "a run failed, or a message was rejected (${conditions.value})"
+      condition_threshold {
+        filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.failed.name}\" AND resource.type=\"${conditions.value}\""
+        comparison      = "COMPARISON_GT"
+        threshold_value = 0
+        duration        = "0s"
+        aggregations {
+          alignment_period     = "300s"
+          per_series_aligner   = "ALIGN_DELTA"
+          cross_series_reducer = "REDUCE_SUM"
+          group_by_fields      = ["metric.label.what"]
+        }
       }
     }
   }
@@ -161,6 +227,72 @@ resource "google_monitoring_alert_policy" "failed" {
     mime_type = "text/markdown"
     content   = "The reason is in the log, in the run's result.json, or below rejected/ in the store. See docs/operations.md."
   }
+
+  depends_on = [terraform_data.metrics]
+}
+
+# The job is started for a run; its lines are those of a delivery, and the metrics the module's.
+resource "google_monitoring_alert_policy" "merge_job" {
+  for_each = google_cloud_run_v2_job.merge
+
+  project               = var.project_id
+  display_name          = "${each.value.name}: the job fails, or is near its time or its memory"
+  combiner              = "OR"
+  severity              = "ERROR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "an execution failed"
+    condition_threshold {
+      filter          = "metric.type=\"run.googleapis.com/job/completed_execution_count\" AND resource.type=\"cloud_run_job\" AND resource.label.job_name=\"${each.value.name}\" AND metric.label.result=\"failed\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+
+  conditions {
+    display_name = "a merge took more than 70% of ${var.merge_job.timeout_seconds} seconds"
+    condition_threshold {
+      filter          = "metric.type=\"logging.googleapis.com/user/${module.function["merge"].metrics.seconds}\" AND resource.type=\"cloud_run_job\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = var.merge_job.timeout_seconds * 0.7
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_PERCENTILE_99"
+        cross_series_reducer = "REDUCE_MAX"
+      }
+    }
+  }
+
+  conditions {
+    display_name = "it used more than 85% of ${var.merge_job.memory}"
+    condition_threshold {
+      filter          = "metric.type=\"run.googleapis.com/container/memory/utilizations\" AND resource.type=\"cloud_run_job\" AND resource.label.job_name=\"${each.value.name}\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0.85
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_PERCENTILE_99"
+        cross_series_reducer = "REDUCE_MAX"
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The message that started it comes again, and starts another one. More memory, disk or time is `merge_job`; see infra/README.md."
+  }
+
+  depends_on = [module.function]
 }
 
 locals {

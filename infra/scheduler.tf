@@ -1,4 +1,4 @@
-# The only scheduled action: every morning it requests the runs of all organizations.
+# Every morning the runs of all organizations are requested; every hour who has had none is named.
 
 resource "google_cloud_scheduler_job" "daily" {
   project     = var.project_id
@@ -20,5 +20,21 @@ resource "google_cloud_scheduler_job" "daily" {
     max_backoff_duration = "300s"
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
+}
+
+resource "google_cloud_scheduler_job" "check" {
+  project     = var.project_id
+  region      = var.region
+  name        = "${var.name}-check"
+  description = "Has the orchestrator name each organization without a run for 26 hours"
+  schedule    = "30 * * * *"
+  time_zone   = "Etc/UTC"
+
+  pubsub_target {
+    topic_name = google_pubsub_topic.this["run-requests"].id
+    data       = base64encode(jsonencode({ reason = "check" }))
+  }
+
+  depends_on = [terraform_data.apis]
 }

@@ -41,7 +41,7 @@ resource "google_storage_bucket" "data" {
     prevent_destroy = true
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }
 
 # Managed folders are what rights by prefix are granted on.
@@ -91,7 +91,7 @@ resource "google_storage_bucket" "sources" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [terraform_data.apis]
 }
 
 locals {

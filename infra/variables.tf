@@ -339,9 +339,14 @@ variable "merge_job" {
     image           = string
     cpu             = optional(number, 2)
     memory          = optional(string, "8Gi")
+    disk            = optional(string, "10Gi") # what an instance gets without a higher quota
     timeout_seconds = optional(number, 3600)
   })
   default = null
+  validation {
+    condition     = var.merge_job == null || can(regex("^[1-9][0-9]+Gi$", var.merge_job.disk))
+    error_message = "merge_job: disk is a number of Gi, at least 10."
+  }
   validation {
     condition     = var.merge_job == null || can(regex("^[a-z0-9.-]+-docker\\.pkg\\.dev/", var.merge_job.image))
     error_message = "merge_job: image is one of Artifact Registry, <region>-docker.pkg.dev/..."

@@ -1,10 +1,10 @@
-"""The monthly cost of an installation: the tables in docs/operations.md.
+"""The monthly cost of an installation and its limits: the tables in docs/operations.md.
 
-    python scripts/costs.py [CONTACTS ...]        (default: 10000 300000 3000000)
+    python scripts/costs.py [[ORGANIZATIONSx]CONTACTS ...]
+                                      (default: 10000 300000 3000000 1000x25000)
 
-One organization with a run every day, all that a year of operation leaves behind, list prices
-without the free tiers. Every assumption is a named constant; a test compares the page's tables with
-this output.
+A run every day, all that a year of operation leaves behind, list prices without the free tiers.
+Every assumption is a named constant; a test compares the page's tables with this output.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-CONTACTS = (10_000, 300_000, 3_000_000)
+INSTALLATIONS = ((1, 10_000), (1, 300_000), (1, 3_000_000), (1_000, 25_000))
 
 # US dollars, us-central1, list prices as published in November 2026.
 PRICES = {
@@ -36,12 +36,23 @@ DAYS = 30.4  # in a month
 # The database, from docs/performance.md: 4,212 MB at 3 million contacts after some runs.
 BYTES_A_CONTACT = 1_404
 SHARD_CONTACTS = 50_000
+MAX_SHARDS = 10_000  # contact_ranges.py
 # vCPUs and GiB, the defaults of infra/variables.tf
 SIZES = {"orchestrator": (1, 0.5), "shard": (1, 1.0), "merge": (2, 8.0)}
+ORCHESTRATORS = 5  # instances
+TIMEOUT = 590.0  # seconds of the merge function
+LARGEST = 32.0  # GiB that a function or a job can have
+DISK = 10.0  # GiB that the disk of a job has without a higher quota
+FULL, DISK_FULL = 0.85, 0.95  # of the memory, where the alert comes; of the disk
+MERGE_GB_A_MILLION = 0.3  # of the merge's process, beside the database
 START = 2.0  # seconds of a cold start, for every delivery; 0.9 measured
 ORCHESTRATE = 5.0  # seconds
 SHARD = 15.0  # seconds: 5 measured, and 200 reads of 50 ms
 MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 per GB measured on a separate machine
+LOOKS, LOOK = 3, 0.15  # reads and seconds for an organization that is looked at
+AT_ONCE = 16  # organizations that are looked at at the same time (runs/cloud_services.py)
+SCHEDULED = 2  # jobs: the daily run, the check
+CHECKS = 24  # of all organizations, a day
 WORD = 0.5  # seconds of a merge function that finds a shard missing
 # The current one, 7 younger than a week, the last of 12 months, and 14 days of deleted ones:
 # archived, then soft-deleted.
@@ -69,17 +80,25 @@ def merge_seconds(contacts: int) -> float:
     return MERGE + MERGE_A_GB * database_gb(contacts)
 
 
-def costs(contacts: int) -> dict[str, float]:
-    """Return dollars per month for each item."""
+def looking_seconds(organizations: int) -> float:
+    """Return how long the orchestrator takes to look at all organizations."""
+    return organizations * LOOK / AT_ONCE
+
+
+def costs(organizations: int, contacts: int) -> dict[str, float]:
+    """Return dollars per month for each item, with so many contacts in each organization."""
     count = shards(contacts)
-    # seconds of a day's deliveries: the request for all organizations and the one for this; each
-    # shard; each ShardDone, the last of which merges
+    # seconds of a day's deliveries: of all organizations one request and the checks; of each one
+    # request, each shard, each ShardDone, the last of which merges
+    for_all = START + ORCHESTRATE + CHECKS * START
     seconds = {
-        "orchestrator": 2 * (START + ORCHESTRATE),
-        "shard": count * (START + SHARD),
-        "merge": count * (START + WORD) + merge_seconds(contacts),
+        "orchestrator": for_all
+        + (1 + CHECKS) * looking_seconds(organizations)
+        + organizations * (START + ORCHESTRATE),
+        "shard": organizations * count * (START + SHARD),
+        "merge": organizations * (count * (START + WORD) + merge_seconds(contacts)),
     }
-    deliveries = 2 + 2 * count
+    deliveries = 1 + CHECKS + organizations * (1 + 2 * count)
     vcpu_seconds = sum(spent * SIZES[each][0] for each, spent in seconds.items())
     gib_seconds = sum(spent * SIZES[each][1] for each, spent in seconds.items())
     functions = (
@@ -87,11 +106,15 @@ def costs(contacts: int) -> dict[str, float]:
         + gib_seconds * PRICES["a GiB of memory for a million seconds"]
         + deliveries * PRICES["a million requests to functions"]
     ) / MILLION
+    writes = organizations * (WRITES + WRITES_A_SHARD * count)
+    reads = organizations * (READS + READS_A_SHARD * count + CHECKS * LOOKS)
     requests = (
-        (WRITES + WRITES_A_SHARD * count) * PRICES["a million writes or lists (class A)"]
-        + (READS + READS_A_SHARD * count) * PRICES["a million reads (class B)"]
+        writes * PRICES["a million writes or lists (class A)"]
+        + reads * PRICES["a million reads (class B)"]
     ) / MILLION
-    stored = COPIES * database_gb(contacts) + FRAGMENTS * contacts * FRAGMENT_BYTES_A_CONTACT / 1e9
+    stored = organizations * (
+        COPIES * database_gb(contacts) + FRAGMENTS * contacts * FRAGMENT_BYTES_A_CONTACT / 1e9
+    )
     # each message is published and delivered
     messages = 2 * deliveries * MESSAGE_BYTES / 2**40 * PRICES["a TiB through Pub/Sub"]
     logs = deliveries * LOG_BYTES / 2**30 * PRICES["a GiB of logs"]
@@ -101,7 +124,7 @@ def costs(contacts: int) -> dict[str, float]:
         "storage": stored * PRICES["a GB in the bucket, a month"],
         "requests to storage": requests * DAYS,
         "messages and logs": (messages + logs) * DAYS,
-        "scheduler": PRICES["a job of the scheduler, a month"],
+        "scheduler": SCHEDULED * PRICES["a job of the scheduler, a month"],
         "alerts": CONDITIONS * (PRICES["a condition of an alert, a month"] + series),
         "images": IMAGES_GB * PRICES["a GB of images, a month"],
     }
@@ -120,23 +143,62 @@ def price_table() -> str:
     return table(("what", "US dollars"), rows)
 
 
-def cost_table(sizes: Sequence[int]) -> str:
-    """Return dollars per month by item and size, and what they are based on."""
-    found = {contacts: costs(contacts) for contacts in sizes}
+def cost_table(installations: Sequence[tuple[int, int]]) -> str:
+    """Return dollars per month by item and installation, and what they are based on."""
+    found = [costs(*each) for each in installations]
+    contacts = [each for _, each in installations]
     rows = [
-        ["database, GB", *(f"{database_gb(each):.2f}" for each in sizes)],
-        ["shards", *(str(shards(each)) for each in sizes)],
-        ["merge, seconds", *(f"{merge_seconds(each):.0f}" for each in sizes)],
+        ["database, GB", *(f"{database_gb(each):.2f}" for each in contacts)],
+        ["shards", *(str(shards(each)) for each in contacts)],
+        ["merge, seconds", *(f"{merge_seconds(each):.0f}" for each in contacts)],
     ]
-    rows += [
-        [f"{thing}, $", *(f"{found[each][thing]:.2f}" for each in sizes)]
-        for thing in costs(sizes[0])
+    rows += [[f"{thing}, $", *(f"{each[thing]:.2f}" for each in found)] for thing in found[0]]
+    rows.append(["**all, $ a month**", *(f"**{sum(each.values()):.2f}**" for each in found)])
+    head = [f"{count:,} of {each:,}" if count > 1 else f"{each:,}" for count, each in installations]
+    return table(["contacts", *head], rows)
+
+
+def largest(gib: float, gb_a_million: float, full: float = FULL) -> float:
+    """Return how many million contacts fit into so much of the memory or disk."""
+    return gib * 2**30 / 1e9 * full / gb_a_million
+
+
+def limit_table() -> str:
+    """Return what an organization or an installation may have, by what ends first."""
+    in_memory = MERGE_GB_A_MILLION + BYTES_A_CONTACT / 1e3
+    in_time = (TIMEOUT - MERGE) / MERGE_A_GB / BYTES_A_CONTACT * 1e3
+    on_disk = largest(DISK, BYTES_A_CONTACT / 1e3, DISK_FULL)
+    of_job = largest(LARGEST, MERGE_GB_A_MILLION)
+    started = ORCHESTRATORS * 3600 / (START + ORCHESTRATE)
+    rows = [
+        ["merge function, 8 GiB", f"{largest(8, in_memory):.1f} million contacts", "memory"],
+        ["merge function, 16 GiB", f"{largest(16, in_memory):.1f} million contacts", "memory"],
+        ["merge function, 32 GiB", f"{in_time:.1f} million contacts", f"{TIMEOUT:.0f} s"],
+        ["merge job, disk of 10 GiB", f"{on_disk:.1f} million contacts", "the default quota"],
+        ["merge job, 32 GiB, a larger disk", f"{of_job:.0f} million contacts", "memory"],
+        ["shards of a run", f"{MAX_SHARDS:,}", "`shard_contacts` may be more"],
+        [
+            "organizations started in an hour",
+            f"{started:,.0f}",
+            f"{ORCHESTRATORS} orchestrators (`sizes.orchestrator.max_instances`)",
+        ],
+        [
+            "look at 7,500 organizations",
+            f"{START + looking_seconds(7_500):.0f} s",
+            f"{AT_ONCE} at the same time, of 300 s",
+        ],
     ]
-    rows.append(["**all, $ a month**", *(f"**{sum(found[each].values()):.2f}**" for each in sizes)])
-    return table(["contacts", *(f"{each:,}" for each in sizes)], rows)
+    return table(["what", "up to", "what ends it"], rows)
+
+
+def _installation(text: str) -> tuple[int, int]:
+    organizations, _, contacts = text.rpartition("x")
+    return int(organizations or 1), int(contacts)
 
 
 if __name__ == "__main__":
     print(price_table())
     print()
-    print(cost_table([int(each) for each in sys.argv[1:]] or CONTACTS))
+    print(cost_table([_installation(each) for each in sys.argv[1:]] or INSTALLATIONS))
+    print()
+    print(limit_table())

@@ -306,18 +306,26 @@ run "somebody_is_told" {
   assert {
     condition = (
       google_monitoring_alert_policy.stale.conditions[0].condition_prometheus_query_language[0].query
-      == "sum by (org_id) (increase(logging_googleapis_com:user_almanac_run_committed[7d])) > 0 unless sum by (org_id) (increase(logging_googleapis_com:user_almanac_run_committed[26h])) > 0"
-      && google_monitoring_alert_policy.stale.conditions[1].condition_prometheus_query_language[0].query
-      == "absent_over_time(logging_googleapis_com:user_almanac_run_committed[26h])"
+      == "absent_over_time(logging_googleapis_com:user_almanac_run_committed{monitored_resource=\"cloud_run_revision\"}[24h])"
+      && google_monitoring_alert_policy.stale.conditions[0].condition_prometheus_query_language[0].duration == "7200s"
     )
     error_message = "Nobody is told when there has been no run for 26 hours."
+  }
+  assert {
+    condition = (
+      strcontains(google_monitoring_alert_policy.overdue.conditions[0].condition_threshold[0].filter, "logging.googleapis.com/user/almanac-overdue")
+      && google_monitoring_alert_policy.overdue.conditions[0].condition_threshold[0].aggregations[0].group_by_fields == tolist(["metric.label.org_id"])
+      && google_cloud_scheduler_job.check.schedule == "30 * * * *"
+      && base64decode(google_cloud_scheduler_job.check.pubsub_target[0].data) == "{\"reason\":\"check\"}"
+    )
+    error_message = "Nobody is told of the one organization that had no run."
   }
   assert {
     condition     = strcontains(google_monitoring_alert_policy.failed.conditions[0].condition_threshold[0].filter, "logging.googleapis.com/user/almanac-run-failed")
     error_message = "Nobody is told of a failed run."
   }
   assert {
-    condition     = alltrue([for policy in [google_monitoring_alert_policy.dead_letters, google_monitoring_alert_policy.stale, google_monitoring_alert_policy.failed] : length(policy.notification_channels) == 1])
+    condition     = alltrue([for policy in [google_monitoring_alert_policy.dead_letters, google_monitoring_alert_policy.stale, google_monitoring_alert_policy.overdue, google_monitoring_alert_policy.failed] : length(policy.notification_channels) == 1])
     error_message = "An alert reaches nobody."
   }
   assert {

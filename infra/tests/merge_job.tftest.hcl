@@ -46,7 +46,7 @@ run "the_job_merges_with_the_functions_image_and_rights" {
   assert {
     condition = (
       google_cloud_run_v2_job.merge["merge"].template[0].template[0].timeout == "7200s"
-      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].max_retries == 0
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].max_retries == 3
       && google_cloud_run_v2_job.merge["merge"].template[0].task_count == 1
       && google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].resources[0].limits == tomap({ cpu = "2", memory = "8Gi" })
     )
@@ -60,8 +60,35 @@ run "the_job_merges_with_the_functions_image_and_rights" {
       ALMANAC_SHARD_CONTACTS = "50000"
       ALMANAC_LEASE_SECONDS  = "3600"
       ALMANAC_LOG_LEVEL      = "INFO"
+      TMPDIR                 = "/mnt/work"
     }
     error_message = "The job's settings are not the functions', or it would start itself."
+  }
+  assert {
+    condition = (
+      google_cloud_run_v2_job.merge["merge"].launch_stage == "BETA"
+      && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].volumes).empty_dir[0].medium == "DISK"
+      && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].volumes).empty_dir[0].size_limit == "10Gi"
+      && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].volume_mounts).name == one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].volumes).name
+      && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].volume_mounts).mount_path == "/mnt/work"
+    )
+    error_message = "The job has the database in its memory."
+  }
+  assert {
+    condition = (
+      strcontains(google_monitoring_alert_policy.merge_job["merge"].conditions[0].condition_threshold[0].filter, "metric.label.result=\"failed\"")
+      && google_monitoring_alert_policy.merge_job["merge"].conditions[1].condition_threshold[0].threshold_value == 5040
+      && strcontains(google_monitoring_alert_policy.merge_job["merge"].conditions[2].condition_threshold[0].filter, "memory/utilizations")
+    )
+    error_message = "Nobody is told when the job fails, or nearly does."
+  }
+  assert {
+    condition     = google_monitoring_alert_policy.stale.conditions[0].condition_prometheus_query_language[0].query == "absent_over_time(logging_googleapis_com:user_almanac_run_committed{monitored_resource=\"cloud_run_revision\"}[24h]) and on () absent_over_time(logging_googleapis_com:user_almanac_run_committed{monitored_resource=\"cloud_run_job\"}[24h])"
+    error_message = "A run that the job committed is none."
+  }
+  assert {
+    condition     = length(google_monitoring_alert_policy.failed.conditions) == 2
+    error_message = "Nobody is told of a run that failed in the job."
   }
   assert {
     condition     = [for grant in google_cloud_run_v2_job_iam_member.merge : "${grant.member} ${grant.role} ${grant.name}"] == ["serviceAccount:merge roles/run.jobsExecutorWithOverrides almanac-merge"]
@@ -89,6 +116,14 @@ run "more_time_than_the_message_has_is_refused" {
   command = plan
   variables {
     merge_job = { image = "us-central1-docker.pkg.dev/almanac-test/almanac/merge", timeout_seconds = 86400 }
+  }
+  expect_failures = [var.merge_job]
+}
+
+run "a_disk_in_megabytes_is_refused" {
+  command = plan
+  variables {
+    merge_job = { image = "us-central1-docker.pkg.dev/almanac-test/almanac/merge", disk = "512Mi" }
   }
   expect_failures = [var.merge_job]
 }

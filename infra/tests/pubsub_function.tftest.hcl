@@ -167,3 +167,28 @@ run "a_timeout_out_of_step_is_refused" {
   }
   expect_failures = [var.terms]
 }
+
+run "google_patches_the_image" {
+  command = plan
+  module {
+    source = "./modules/pubsub_function"
+  }
+  assert {
+    condition     = length(google_cloudfunctions2_function.this.build_config[0].automatic_update_policy) == 1 && length(google_cloudfunctions2_function.this.build_config[0].on_deploy_update_policy) == 0
+    error_message = "The image's system is patched by nobody."
+  }
+}
+
+run "an_image_that_a_job_runs_holds_its_system" {
+  command = plan
+  module {
+    source = "./modules/pubsub_function"
+  }
+  variables {
+    whole_image = true
+  }
+  assert {
+    condition     = length(google_cloudfunctions2_function.this.build_config[0].automatic_update_policy) == 0 && length(google_cloudfunctions2_function.this.build_config[0].on_deploy_update_policy) == 1
+    error_message = "The image is built on nothing, and the job cannot start."
+  }
+}

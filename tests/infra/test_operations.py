@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from almanac.contact_ranges import MAX_SHARDS
 from almanac.generation import generate
 from almanac.messaging.subscriptions import DEAD_LETTER_RETENTION_SECONDS, SUBSCRIPTIONS
+from almanac.runs.cloud_services import AT_ONCE
 from almanac.storage import layout
 from almanac_emulation.local_cloud import LocalCloud
 from scripts import costs
@@ -47,7 +49,17 @@ def default(variable: str) -> str:
 
 def test_the_costs_are_what_the_script_prints() -> None:
     assert costs.price_table() in TEXT
-    assert costs.cost_table(costs.CONTACTS) in TEXT
+    assert costs.cost_table(costs.INSTALLATIONS) in TEXT
+
+
+def test_the_limits_are_what_the_script_computes() -> None:
+    assert costs.limit_table() in TEXT
+    assert costs.MAX_SHARDS == MAX_SHARDS
+    assert costs.AT_ONCE == AT_ONCE
+    assert re.search(rf"disk +\= optional\(string, \"{costs.DISK:g}Gi\"\)", VARIABLES)
+    assert f"| `orchestrator` | 1, 512Mi | 1, {costs.ORCHESTRATORS} |" in TEXT
+    # all organizations are looked at well before the orchestrator's timeout
+    assert costs.START + costs.looking_seconds(7_500) < 300 / 2
 
 
 def test_the_sizes_are_terraforms() -> None:

@@ -30,11 +30,12 @@ from almanac.delivery import feedback as marking
 from almanac.delivery import feedback_file as marks
 from almanac.delivery import outbox as sending
 from almanac.delivery import suppressions as suppression
+from almanac.organizations.overdue import STALE
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.summary import RunSummary
 from almanac.schedule_status import SkipCode
 from almanac.status.model import Backlog, OrganizationStatus, Outcomes, RunStatus, WaitingEvents
-from almanac.status.organization import FAILED, RUNS_READ, STALE, WITH_SENDER
+from almanac.status.organization import FAILED, RUNS_READ, WITH_SENDER
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"

@@ -52,11 +52,12 @@ module "almanac" {
     # 10 MiB each
     intake = { memory = "2Gi", max_instances = 10 }
   }
-  # 14 GB of database beside 3 GB of its own
+  # the database is on the disk, 14 GB; the process has 3 GB
   merge_job = {
     image           = var.merge_image
-    cpu             = 6
-    memory          = "24Gi"
+    cpu             = 2
+    memory          = "8Gi"
+    disk            = "20Gi"
     timeout_seconds = 7200
   }
 

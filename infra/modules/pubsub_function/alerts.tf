@@ -50,6 +50,16 @@ resource "google_logging_metric" "seconds" {
   }
 }
 
+# Google: a new metric takes up to ten minutes to become available, and an alert on it is refused
+# until then (404).
+resource "terraform_data" "metrics" {
+  triggers_replace = [google_logging_metric.deliveries.name, google_logging_metric.seconds.name]
+
+  provisioner "local-exec" {
+    command = "sleep 600"
+  }
+}
+
 resource "google_monitoring_alert_policy" "errors" {
   project               = var.project_id
   display_name          = "${local.name}: deliveries fail"
@@ -83,6 +93,8 @@ resource "google_monitoring_alert_policy" "errors" {
     mime_type = "text/markdown"
     content   = "The lines of the log with `jsonPayload.step=\"${var.function}\"` and `jsonPayload.outcome=\"failed\"` have the reason and the traceback. The messages come again, and go to the dead letters after ${var.terms.max_delivery_attempts} attempts. See docs/operations.md."
   }
+
+  depends_on = [terraform_data.metrics]
 }
 
 resource "google_monitoring_alert_policy" "limits" {
@@ -143,4 +155,6 @@ resource "google_monitoring_alert_policy" "limits" {
     mime_type = "text/markdown"
     content   = "Give the function more memory or time (`sizes.${var.function}`); the merge can become a job (`merge_job`). See infra/README.md."
   }
+
+  depends_on = [terraform_data.metrics]
 }

@@ -35,6 +35,17 @@ resource "google_cloudfunctions2_function" "this" {
     docker_repository = var.build.repository
     service_account   = var.build.service_account
 
+    # With automatic updates the image is built on nothing (scratch), and Google puts the system
+    # below it; such an image starts nowhere else.
+    dynamic "automatic_update_policy" {
+      for_each = var.whole_image ? [] : [1]
+      content {}
+    }
+    dynamic "on_deploy_update_policy" {
+      for_each = var.whole_image ? [1] : []
+      content {}
+    }
+
     source {
       storage_source {
         bucket = var.archive.bucket

@@ -38,6 +38,12 @@ variable "build" {
   type        = object({ repository = string, service_account = string })
 }
 
+variable "whole_image" {
+  description = "Whether the image holds its system, so that a job can run it; it is then patched when it is deployed, and not by Google in between."
+  type        = bool
+  default     = false
+}
+
 variable "environment" {
   type = map(string)
 }

@@ -84,12 +84,13 @@ class RunRequest(Message):
     """Plan an organization, or all of them where org_id is null.
 
     replan: plan the contacts that an event in the inbox affects, and apply all that waits there.
+    check: plan nothing, and log each organization whose last run is too old.
     """
 
     org_id: OrgId | None = None
     as_of: Date | None = None
     requested_at: Time | None = None
-    reason: Literal["daily", "manual", "replan"] = "daily"
+    reason: Literal["daily", "manual", "replan", "check"] = "daily"
     event_id: EventId | None = None
     force: bool = False
 

@@ -10,10 +10,10 @@ from almanac.database.census import Census
 from almanac.errors import ConfigError, RequestError
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
-from almanac.messaging.messages import CampaignChange, RunRequest, parse, to_json
+from almanac.messaging.messages import CampaignChange, RunRequest, parse
 from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, daily_run_id, manual_run_id
-from almanac.organizations.organizations import census_of, organizations, read_config, snapshot_of
+from almanac.organizations.organizations import census_of, read_config, snapshot_of
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.runs.absorb import Start, absorb_waiting, waiting_events
 from almanac.runs.campaign_change import (
@@ -24,6 +24,7 @@ from almanac.runs.campaign_change import (
     gather,
     wait_for_run,
 )
+from almanac.runs.fan_out import ask_for_all, check_all
 from almanac.runs.finish import Ended, after_end, end_failed, take_lease
 from almanac.runs.plan import PlanRequest, plan_run
 from almanac.runs.results import attempt_at, is_final, result_of
@@ -36,30 +37,17 @@ from almanac.storage.versions import manifest_of
 
 
 def orchestrate(services: Services, delivery: Delivery) -> None:
-    """Handle a RunRequest: start the organization's run, or request one of each organization."""
+    """Handle a RunRequest: start the organization's run, or request or check all organizations."""
     request = parse(RunRequest, delivery.data)
     if request.org_id is None:
-        ask_for_all(services, request, delivery)
+        if request.reason == "check":
+            check_all(services)
+        else:
+            ask_for_all(services, request, delivery)
         return
     with bound(org_id=request.org_id):
         _require_organization(services.store, request.org_id)
         start_run(services, request.org_id, request, delivery)
-
-
-def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> None:
-    """Publish one request per organization, so that none waits for another or fails with it."""
-    everyone = [
-        org for org in organizations(services.store) if services.store.stat(layout.current(org))
-    ]
-    requests = [request.model_copy(update={"org_id": org}) for org in everyone]
-    attributes = {
-        "request_id": delivery.message_id,
-        "requested_at": delivery.publish_time.isoformat(),
-    }
-    services.bus.publish(
-        services.topics.run_requests, [to_json(each) for each in requests], attributes
-    )
-    get_log().info("all organizations requested", organizations=len(everyone))
 
 
 def start_run(services: Services, org_id: str, request: RunRequest, delivery: Delivery) -> None:
@@ -74,6 +62,8 @@ def start_run(services: Services, org_id: str, request: RunRequest, delivery: De
             base = manual_run_id(as_of, delivery.message_id)
         case "replan":
             base = change_run_id(as_of, request.event_id or "")
+        case "check":
+            raise RequestError("reason: a check is of all organizations, without an org_id")
         case _:
             assert_never(request.reason)
     origin = RequestOrigin(

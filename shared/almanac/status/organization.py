@@ -19,6 +19,7 @@ from almanac.errors import AlmanacError, NotFound
 from almanac.logs import clean
 from almanac.names import date_of_run
 from almanac.organizations.organizations import LastRun, census_of, last_whole_run, read_config
+from almanac.organizations.overdue import STALE, staleness
 from almanac.report.left_out import left_out_rows
 from almanac.report.summary import RunSummary, Unreadable
 from almanac.runs.results import RunResult, result_of
@@ -39,7 +40,6 @@ from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import Current, Manifest, current, manifest_of
 from almanac.validation_text import first_problem_text
 
-STALE = dt.timedelta(hours=26)
 RUNS_READ = 10  # of an organization, the newest as_of first
 # statuses that a sender may write, compared without case and blanks
 NOT_TRIED = frozenset({"", "scheduled", "processing", "queued", "pending", "cancelled", "canceled"})
@@ -68,7 +68,7 @@ def organization_status(store: ObjectStore, org: str, now: dt.datetime) -> Organ
     due = _backlog(census, now.astimezone(config.zone).date())
     problems = [*documents.problems]
     if version and (last or not documents.problems):
-        problems += _staleness(last, now)
+        problems += filter(None, [staleness(last, now)])
     status = OrganizationStatus(
         org_id=org,
         ok=not problems,
@@ -179,16 +179,6 @@ def _run(
         "it ended without a result: its lease expired" if until else "it ended without a result"
     )
     return RunStatus(run_id=run_id, as_of=as_of, state="dead", reason=reason, lease_until=until)
-
-
-def _staleness(last: LastRun | None, now: dt.datetime) -> list[str]:
-    limit = int(STALE.total_seconds() // 3600)
-    if last is None:
-        return ["no run has planned it in any version that is kept"]
-    if now - last.committed_at <= STALE:
-        return []
-    hours = _hours(last.committed_at, now)
-    return [f"the last successful run, {last.run_id}, is {hours} hours old; the limit is {limit}"]
 
 
 def _warnings(runs: list[RunStatus], due: Backlog | None) -> list[str]:
