@@ -17,7 +17,7 @@ from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
 from almanac.storage.versions import manifest_of
 from tests.support import agencies
-from tests.support.clouds import NOW, Cloud, query
+from tests.support.clouds import NOW, Cloud, plan_in, query
 
 ORG = "206"
 DAILY = "2027-03-01-daily"
@@ -160,6 +160,28 @@ def test_a_request_to_replan_plans_the_contacts_of_the_event(cloud: Cloud) -> No
     cloud.run()
     assert cloud.version(ORG) == version
     assert cloud.result(ORG, f"{NOW.date()}-change-rest").state == "committed"
+
+
+def test_a_defined_campaign_is_replanned_as_by_a_campaign_change(
+    cloud: Cloud, planned: Cloud, folder: Path
+) -> None:
+    ((instance,),) = query(
+        cloud.pull(ORG),
+        "SELECT campaign_instance_id FROM email_schedules WHERE email_type LIKE 'campaign%' "
+        "AND status = 'pre-scheduled' GROUP BY 1 ORDER BY count(*) DESC LIMIT 1",
+    )
+    changes = {"email_template": "other", "target_states": "ID,KY"}
+    put(cloud, "campaigns", "define", {"instance": {"id": instance, **changes}}, replan=True)
+    cloud.ask(ORG, reason="replan", event_id="define")
+    cloud.run()
+    plan = read_plan(cloud.store, ORG, f"{NOW.date()}-change-define")
+    assert [each.id for each in plan.before] == [instance]
+    changed = Cloud(folder, like=planned)
+    changed.change(ORG, "define", instance, **changes)
+    changed.run()
+    assert plan_in(cloud.pull(ORG)) == plan_in(changed.pull(ORG))
+    assert plan_in(cloud.pull(ORG)) != plan_in(planned.pull(ORG))
+    changed.close()
 
 
 def test_a_request_to_replan_for_no_event_is_rejected(cloud: Cloud) -> None:

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from almanac.config import ContactColumns
-from almanac.database.census import BOUNDS, Census, take_census
+from almanac.database.census import BOUNDS, Census, take_census, with_new_contacts
 from tests.support.agencies import as_of_for, build
 from tests.support.cli_calls import AS_OF, agency, almanac
 from tests.support.database_agencies import make
@@ -171,3 +171,35 @@ def test_ids_that_are_no_whole_numbers_or_come_twice_are_contacts_all_the_same(
 def test_no_contacts_have_no_bounds(tmp_path: Path) -> None:
     path = make(tmp_path / "a.sqlite3", "DELETE FROM contacts")
     assert (census(path).ids, census(path).bounds) == (0, [])
+
+
+@pytest.mark.parametrize("contacts", [40, 3000])
+def test_new_contacts_are_added_without_counting_all(tmp_path: Path, contacts: int) -> None:
+    many = (
+        f"WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < {contacts}) "
+        "INSERT INTO contacts (id, email) SELECT i, i FROM n"
+    )
+    path = make(tmp_path / "a.sqlite3", many)
+    before = census(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(
+        "INSERT INTO contacts (id, email) "
+        "SELECT id + 10000, 'new' || id FROM contacts ORDER BY id LIMIT 25"
+    )
+    found = with_new_contacts(connection, before, 25, ContactColumns())
+    connection.close()
+    after = census(path)
+    assert found is not None
+    assert (found.contacts, found.ids) == (after.contacts, after.ids)
+    assert (found.bounds[0], found.bounds[-1]) == (after.bounds[0], after.bounds[-1])
+    assert sorted(set(found.bounds)) == found.bounds
+
+
+def test_new_contacts_among_the_others_are_counted_again(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.sqlite3")
+    before = census(path)
+    connection = apsw.Connection(str(path))
+    connection.execute("INSERT INTO contacts (id, email) VALUES (-5, 'new@example.com')")
+    assert with_new_contacts(connection, before, 1, ContactColumns()) is None
+    assert with_new_contacts(connection, before, 0, ContactColumns()) == before
+    connection.close()
