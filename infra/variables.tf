@@ -234,13 +234,14 @@ variable "log_level" {
 }
 
 # The defaults hold 3 million contacts; docs/performance.md has what was measured. /tmp counts as
-# memory: the merge has the whole database in it (4.3 GB) beside its own 0.9 GB.
+# memory: the merge has the whole database in it (4.3 GB) beside its own 0.9 GB, and the orchestrator
+# twice the pages that events change (0.55 GB for 100,000 marks at once).
 variable "sizes" {
   description = "For each function vCPUs, memory, messages at a time in an instance, instances at most, and seconds after which a delivery is given up."
   type = object({
     orchestrator = optional(object({
       cpu             = optional(number, 1)
-      memory          = optional(string, "512Mi")
+      memory          = optional(string, "2Gi")
       concurrency     = optional(number, 1)
       max_instances   = optional(number, 5)
       timeout_seconds = optional(number, 300)
@@ -261,7 +262,7 @@ variable "sizes" {
     }), {})
     campaign_change = optional(object({
       cpu             = optional(number, 1)
-      memory          = optional(string, "512Mi")
+      memory          = optional(string, "2Gi")
       concurrency     = optional(number, 1)
       max_instances   = optional(number, 5)
       timeout_seconds = optional(number, 300)

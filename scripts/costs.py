@@ -38,7 +38,7 @@ BYTES_A_CONTACT = 1_404
 SHARD_CONTACTS = 50_000
 MAX_SHARDS = 10_000  # contact_ranges.py
 # vCPUs and GiB, the defaults of infra/variables.tf
-SIZES = {"orchestrator": (1, 0.5), "shard": (1, 1.0), "merge": (2, 8.0)}
+SIZES = {"orchestrator": (1, 2.0), "shard": (1, 1.0), "merge": (2, 8.0)}
 ORCHESTRATORS = 5  # instances
 TIMEOUT = 590.0  # seconds of the merge function
 LARGEST = 32.0  # GiB that a function or a job can have

@@ -222,10 +222,10 @@ run "the_sizes_hold_three_million_contacts" {
 
   assert {
     condition = var.sizes == {
-      orchestrator    = { cpu = 1, memory = "512Mi", concurrency = 1, max_instances = 5, timeout_seconds = 300 }
+      orchestrator    = { cpu = 1, memory = "2Gi", concurrency = 1, max_instances = 5, timeout_seconds = 300 }
       shard           = { cpu = 1, memory = "1Gi", concurrency = 1, max_instances = 20, timeout_seconds = 300 }
       merge           = { cpu = 2, memory = "8Gi", concurrency = 1, max_instances = 5, timeout_seconds = 590 }
-      campaign_change = { cpu = 1, memory = "512Mi", concurrency = 1, max_instances = 5, timeout_seconds = 300 }
+      campaign_change = { cpu = 1, memory = "2Gi", concurrency = 1, max_instances = 5, timeout_seconds = 300 }
       intake_events   = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 5, timeout_seconds = 60 }
       status          = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 2, timeout_seconds = 60 }
       intake          = { cpu = 1, memory = "1Gi", concurrency = 80, max_instances = 5, timeout_seconds = 60 }

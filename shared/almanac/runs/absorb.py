@@ -22,6 +22,7 @@ from almanac.database.blocks import Blocks
 from almanac.database.catalog import scalar
 from almanac.database.census import Census, with_new_contacts
 from almanac.database.changed_pages import View, changed_view
+from almanac.database.intake_log import logged
 from almanac.database.opening import map_errors, transaction
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
 from almanac.logs import get_log
@@ -101,8 +102,7 @@ def absorb_waiting(
         absorbed, changes = _apply(view, received, services, request)
         done = _applied(batches, absorbed)
         if not absorbed.events and not absorbed.refused:
-            inbox.delete(services.store, done)  # an earlier run died before it did so
-            return start
+            return start  # an earlier run died before it deleted them: the merge does so
         census = start.census and with_new_contacts(
             view.connection, start.census, absorbed.contacts_added, request.config.contacts
         )
@@ -131,7 +131,7 @@ def absorb_late(
 ) -> Late | None:
     """Apply the deliveries that came since the run was planned, inside the caller's transaction.
 
-    known: the objects of the inbox that the run's snapshot has. None if nothing new waits.
+    known: the objects of the inbox that the run's snapshot has. None if no others wait.
     """
     before = set(known)
     waiting = [
@@ -140,12 +140,14 @@ def absorb_late(
     if not waiting:
         return None
     from almanac.intake import inbox
-    from almanac.intake.absorb import absorb
+    from almanac.intake.absorb import Absorbed, absorb
 
     batches = dict(inbox.read_batches(services.store, waiting))
     received = inbox.in_order(chain.from_iterable(batches.values()))
     if not any(each.kind in LATE for each in received):
-        return None
+        there = frozenset(logged(connection, {each.event_id for each in received}))
+        absorbed = Absorbed(events={}, entries={}, refused=0, event_ids=there)
+        return Late(absorbed, _applied(batches, absorbed), new_tables=False)
     schema = scalar(connection, "PRAGMA schema_version")
     # not the clock: another delivery that finds the same events writes the same version
     now = max(plan.started_at, *(each.received for each in received))
