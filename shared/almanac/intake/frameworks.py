@@ -41,8 +41,8 @@ async def respond_async(
     given = await answer(
         HttpRequest(
             method=request.method,
-            path=request.url.path,
-            query=request.url.query,
+            path=request.scope["path"],
+            query=request.scope["query_string"].decode("latin-1"),
             headers=dict(request.headers),
             read=lambda limit: body[:limit],
         )

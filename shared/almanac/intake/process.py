@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ def _intake() -> IntakeEndpoint:
     from almanac.intake.http import IntakeEndpoint
     from almanac.intake.replan import asking_by
 
+    # the thread that writes gets its turn soon, also while the event loop is busy
+    sys.setswitchinterval(0.001)
     settings = _settings()
     bus = PubSubBus(settings.required_project(), deadline_seconds=PATIENCE_SECONDS)
     return IntakeEndpoint(_store(settings), asking_by(bus, Topics(settings.topic_prefix)))
