@@ -41,7 +41,7 @@ demo: $(STAMP) ## an agency in ./demo as of today (DEMO_DATE=2026-11-21), planne
 	@$(BIN)/almanac generate demo/agency.sqlite3 --contacts $(DEMO_CONTACTS) --seed 1 $(ON_DATE)
 	@$(BIN)/almanac run demo/agency.sqlite3 $(ON_DATE) --report demo/report.html
 
-emulate: $(STAMP) ## the whole cloud on this machine, with one run (ARGS="--keep" to stay)
+emulate: $(STAMP) ## the whole cloud on this machine, from one run to the next (ARGS="--keep" to stay)
 	@$(BIN)/almanac emulate $(ARGS)
 
 test: $(STAMP) ## the quick tests (ARGS="-k window" to choose)

@@ -1,4 +1,5 @@
-"""The demonstration of `almanac emulate`: a local cloud and one daily run on it."""
+"""The demonstration of `almanac emulate`: a local cloud, a daily run on it, what comes in after it,
+and the next day's run."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from almanac.commands.exit_codes import FAILURE, OK, failed
 from almanac.commands.progress import progress_bars
-from almanac.config import Config
+from almanac.config import Config, first_send_date
 from almanac.errors import AlmanacError
 from almanac.generation import generate
 from almanac.logs import configure
@@ -27,34 +28,36 @@ from almanac.runs.push_endpoint import DELIVERY
 from almanac.runs.results import RunResult, result_of
 from almanac.runs.run_plan import plan_or_none
 from almanac.storage import layout
-from almanac_emulation.functions import STATUS, default_sources
+from almanac_emulation.functions import INTAKE, STATUS, default_sources
 from almanac_emulation.local_cloud import LocalCloud
+from almanac_emulation.loop import Between, Happened
 from almanac_emulation.requirements import require_everything
 
 ORG = "demo"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "send.py"
 SEED = 1
 _POLL_SECONDS = 0.1
 _LOG_SECONDS = 5.0
 _STALLED_SECONDS = 300.0  # without any progress
 
 
-def run_demo(contacts: int, functions: Path | None, keep: bool) -> int:
+def run_demo(contacts: int, functions: Path | None, keep: bool, one_run: bool) -> int:
     """Start a local cloud, plan a generated agency, print the result, and stop the cloud.
 
-    functions: the folder of the functions, by default the repository's. With keep the cloud runs
-    until Ctrl-C. Return the exit code.
+    functions: the folder of the functions, by default the repository's. one_run: without what comes
+    in after it, and the next day's. With keep the cloud runs until Ctrl-C. Return the exit code.
     """
     require_everything()
     configure("WARNING")  # shows that a process died and was restarted
     folder = Path(tempfile.mkdtemp(prefix="almanac-emulate-"))
     try:
-        return _run(LocalCloud(folder, functions or default_sources()), contacts, keep)
+        return _run(LocalCloud(folder, functions or default_sources()), contacts, keep, one_run)
     finally:
         with suppress(OSError):
             folder.rmdir()  # succeeds only if it holds no logs
 
 
-def _run(cloud: LocalCloud, contacts: int, keep: bool) -> int:
+def _run(cloud: LocalCloud, contacts: int, keep: bool, one_run: bool) -> int:
     console = console_for(sys.stdout)
     with ExitStack() as stack:
         with progress_bars() as progress:
@@ -64,16 +67,45 @@ def _run(cloud: LocalCloud, contacts: int, keep: bool) -> int:
             now = dt.datetime.now(dt.UTC)
             as_of = now.astimezone(Config().zone).date()
             _push_agency(cloud, contacts, as_of, now, progress)
+            day = first_send_date(as_of, now, Config())
+            between = Between(cloud.store, ORG, cloud.urls[INTAKE], cloud.settings(), day)
+            happened = [] if one_run else [between.send_contacts()]
             began = time.monotonic()
-            request = RunRequest(as_of=as_of)
-            cloud.bus.publish(cloud.topics.run_requests, [to_json(request)])
-            result = _wait(cloud, daily_run_id(as_of), progress)
+            result = _run_of(cloud, as_of, progress)
         _show(console, cloud, result, time.monotonic() - began)
+        if result.state == "committed" and not one_run:
+            with progress_bars() as progress:
+                result = _next_day(cloud, between, happened, progress)
+            heading(console, "From one run to the next")
+            table(console, ("", "!"), happened)
         if keep:
             _stay(console, cloud)
     if result.state != "committed":
         return failed(f"run {result.run_id} {result.state}: {result.reason}", FAILURE)
     return OK
+
+
+def _next_day(
+    cloud: LocalCloud, between: Between, happened: list[Happened], progress: Progress
+) -> RunResult:
+    """Send the day's messages, answer two of them, and plan the day after; add what happened."""
+    progress("send", 0, 1)
+    happened += between.send_messages(EXAMPLE)
+    progress("send", 1, 1)
+    if len(between.mails) > 1:
+        happened += between.answer_messages()
+    result = _run_of(cloud, between.day + dt.timedelta(days=1), progress)
+    happened.append((f"run {result.run_id}", str(result.state)))
+    if len(between.mails) > 1:
+        happened += between.outcome()
+    return result
+
+
+def _run_of(cloud: LocalCloud, as_of: dt.date, progress: Progress) -> RunResult:
+    """Request a daily run, and wait for its result."""
+    request = RunRequest(as_of=as_of)
+    cloud.bus.publish(cloud.topics.run_requests, [to_json(request)])
+    return _wait(cloud, daily_run_id(as_of), progress)
 
 
 def _push_agency(

@@ -1,4 +1,4 @@
-"""`almanac emulate`: everything starts, one run is shown, and no process is left behind."""
+"""`almanac emulate`: everything starts, what happens is shown, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -91,17 +91,33 @@ def check_run_shown(out: str) -> None:
 
 @needs_pubsub_emulator
 @pytest.mark.slow
-def test_one_run_is_shown_and_nothing_but_the_logs_is_left() -> None:
+def test_all_from_one_run_to_the_next_is_shown_and_nothing_but_the_logs_is_left() -> None:
     with emulation("--contacts", "300") as running:
-        assert running.process.wait(120) == 0, running.err
+        assert running.process.wait(240) == 0, running.err
         check_run_shown(running.out)
+        found = re.search(
+            r"sent by SMTP +(\d+) mails of \S+, 3 of them to new contacts", running.out
+        )
+        assert found, running.out
+        for line in (
+            "contacts by HTTP +3 new contacts accepted",
+            f"marks by HTTP +{2 * int(found[1])} claims and outcomes wait in the inbox",
+            "left to send on that day +0",
+            r"a click by HTTP +ada@new\.example, message \d+",
+            r"an unsubscribe by HTTP +ben@new\.example",
+            r"run \S+-daily +committed",
+            f"rows marked now +{found[1]}; 0 objects left in the inbox",
+            r"follow-up of the click +followup_2_clicked_no_hq on \d{4}-\d\d-\d\d",
+            "planned for the other one +0",
+        ):
+            assert re.search(rf"  {line}\n", running.out), (line, running.out)
         assert running.left_over() == ["logs"]
         assert running.err == ""
 
 
 @needs_pubsub_emulator
 def test_it_stays_up_until_ctrl_c() -> None:
-    with emulation("--contacts", "50", "--keep") as running:
+    with emulation("--contacts", "50", "--keep", "--one-run") as running:
         running.wait_until_up()
         check_run_shown(running.out)
         family = running.family()
@@ -135,7 +151,7 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(number: int, code: int, 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system tells a child of this")
 @pytest.mark.slow
 def test_not_even_its_sudden_death_leaves_processes_behind() -> None:
-    with emulation("--contacts", "50", "--keep") as running:
+    with emulation("--contacts", "50", "--keep", "--one-run") as running:
         running.wait_until_up()
         family = running.family()
         running.process.kill()

@@ -30,12 +30,17 @@ def emulate(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")
     ] = False,
+    one_run: Annotated[
+        bool, typer.Option("--one-run", help="Only one run, and nothing that comes in after it.")
+    ] = False,
 ) -> int:
     """Run every function in a process of its own, with emulators of Pub/Sub and Cloud Storage.
 
-    A generated agency is pushed as organization demo, and one daily run is requested. Nothing
-    leaves this machine. It needs Java, Google's Pub/Sub emulator and almanac's extra cloud, and
-    says how to install what is missing.
+    A generated agency is pushed as organization demo. New contacts come in over HTTP, a daily run
+    plans, the day's messages go to a mail server on this machine, marks, a click and an unsubscribe
+    come in over HTTP, and the next day's run plans with them. Nothing leaves this machine. It needs
+    Java, Google's Pub/Sub emulator and almanac's extra cloud, and says how to install what is
+    missing.
     """
     if importlib.util.find_spec("almanac_emulation") is None:
         raise ConfigError(
@@ -46,4 +51,4 @@ def emulate(
         from almanac_emulation.demo import run_demo
     except ModuleNotFoundError as error:
         raise NotInstalled("almanac emulate", error.name) from None
-    return run_demo(contacts, functions, keep)
+    return run_demo(contacts, functions, keep, one_run)
