@@ -41,7 +41,7 @@ def main(rate: int, seconds: int) -> int:
     with StorageEmulator() as storage, tempfile.TemporaryDirectory() as folder:
         storage.create_bucket(BUCKET)
         store = CloudStore(BUCKET, client=storage.client())
-        store.write(layout.config(ORG), b"", 0)
+        store.write(layout.current(ORG), b"{}", 0)
         service = function_service(
             INTAKE,
             source_of(INTAKE, default_sources()),

@@ -38,7 +38,7 @@ from almanac.intake.taken import Taken, first_id, take
 from almanac.logs import get_log
 from almanac.storage.store import ObjectStore
 
-# bytes of bodies that one process handles at the same time; each needs some fifteen times as many
+# bytes of bodies that one process handles at the same time; each needs some ten times as many
 MAX_IN_FLIGHT = 32 * 1024 * 1024
 REMEMBERED = 50_000  # requests with a key, whose body a process remembers
 REFUSED_SHOWN = 1_000  # entries, of an answer

@@ -1,7 +1,7 @@
 """The function `webhooks`: the reports of SendGrid and Twilio, put into the inbox.
 
 Anybody can reach it: what is not signed as its provider signs is answered with 403, and nothing is
-written; so is everything of an organization that there is not.
+written; so is everything of an organization without a database.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 from almanac.config import Config, load_config
-from almanac.errors import AlmanacError, RequestError
+from almanac.errors import AlmanacError
 from almanac.intake import inbox, sendgrid, twilio
 from almanac.intake.answers import Answer, HttpProblem, HttpRequest, answered, method_not_allowed
 from almanac.intake.body import RequestBody
 from almanac.intake.inbox import Received
+from almanac.intake.known_organizations import has_database
 from almanac.intake.reports import Reports
 from almanac.intake.taken import take
 from almanac.logs import get_log
@@ -141,7 +142,7 @@ class WebhookEndpoint:
         )
 
     def _config(self, org: str) -> Config | None:
-        """Return the organization's configuration; None if there is no such organization."""
+        """Return the organization's configuration; None if it has no database."""
         now = time.monotonic()
         with self._lock:
             config, until = self._configs.get(org, (None, now))
@@ -156,13 +157,11 @@ class WebhookEndpoint:
 
 
 def _read_config(store: ObjectStore, org: str) -> Config | None:
-    try:
-        name = layout.config(org)
-    except RequestError:
+    if not has_database(store, org):
         return None
-    if (found := read_or_none(store, name)) is not None:
-        return load_config(found.data, name)
-    return Config() if store.stat(layout.current(org)) is not None else None
+    name = layout.config(org)
+    found = read_or_none(store, name)
+    return load_config(found.data, name) if found else Config()
 
 
 def _form(request: HttpRequest) -> dict[str, list[str]]:
