@@ -17,6 +17,7 @@ from werkzeug.test import Client
 
 from almanac.errors import LeaseTaken, OutcomeUnknown
 from almanac.generation import generate
+from almanac.intake import inbox
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
@@ -273,3 +274,31 @@ def test_what_can_never_succeed_is_recorded_and_not_delivered_again(
     assert b"jane.doe" in local_cloud.store.read(name).data
     assert "jane.doe" not in (local_cloud.logs / "orchestrator.log").read_text()
     assert sum(line["message"] == "delivery" for line in lines()) == 1
+
+
+@needs_pubsub_emulator
+@pytest.mark.slow
+def test_events_come_in_over_http_and_over_the_topic_and_are_planned_at_once(
+    local_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    push_agency(local_cloud, "gamma", tmp_path)
+    click = {"kind": "activity", "org_id": "gamma", "entries": [{"type": "click", "contact_id": 1}]}
+    local_cloud.bus.publish(local_cloud.topics.intake, [json.dumps(click).encode()])
+    wait_until(lambda: len(inbox.waiting(local_cloud.store, "gamma")) == 1, "the click")
+    request = urllib.request.Request(
+        f"{local_cloud.urls['intake']}/orgs/gamma/contacts?replan=true",
+        b'{"event_id": "crm-1", "entries": [{"id": 1, "state": "NV"}]}',
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert (answer.status, json.load(answer)["event_ids"]) == (202, ["crm-1"])
+    runs = layout.runs("gamma")
+
+    def ended() -> list[str]:
+        names = [info.name for info in local_cloud.store.list(runs)]
+        return [name for name in names if name.endswith(f"crm-1/{layout.RESULT}")]
+
+    wait_until(lambda: bool(ended()), "the run of the event")
+    (name,) = ended()
+    assert b'"committed"' in local_cloud.store.read(name).data
+    wait_until(lambda: not inbox.waiting(local_cloud.store, "gamma"), "an empty inbox")

@@ -28,7 +28,7 @@ from almanac.storage import layout
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import Current, current, manifest_of
 from almanac_emulation.cloud_storage.faults import Fault, Operation
-from almanac_emulation.functions import FUNCTIONS as SOURCES
+from almanac_emulation.functions import OPEN as SOURCES
 from almanac_emulation.local_cloud import LocalCloud
 from tests.support.emulators import FUNCTIONS, wait_until
 
