@@ -250,7 +250,8 @@ def write_statuses(
         "UPDATE main.email_schedules SET status = new.status, updated_at = ?, "
         "actual_send_datetime = CASE WHEN new.again THEN new.at "
         "ELSE COALESCE(actual_send_datetime, new.at) END "
-        "FROM temp.almanac_marked AS new WHERE new.id = email_schedules.id",
+        # + : from the marks to their rows, not from all rows to the marks
+        "FROM temp.almanac_marked AS new WHERE email_schedules.id = +new.id",
         (now,),
     )
     connection.execute("DROP TABLE temp.almanac_marked")
