@@ -81,6 +81,9 @@ module "function" {
   environment = merge(
     local.environment,
     each.key == "merge" && var.merge_job != null ? { ALMANAC_MERGE_JOB = local.job } : {},
+    # it gives up before it is cut off: what is cut off goes on, without the processor, and would have
+    # a database in memory beside that of the next delivery
+    each.key == "merge" ? { ALMANAC_MERGE_SECONDS = tostring(max(var.sizes.merge.timeout_seconds - 40, 20)) } : {},
   )
   size = var.sizes[each.key]
   # the merge job runs the same image, which has to hold its system

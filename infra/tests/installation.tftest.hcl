@@ -238,6 +238,10 @@ run "the_sizes_hold_three_million_contacts" {
     error_message = "There is a job that nobody asked for."
   }
   assert {
+    condition     = module.function["merge"].environment["ALMANAC_MERGE_SECONDS"] == "550" && alltrue([for name in ["orchestrator", "shard", "campaign_change"] : !contains(keys(module.function[name].environment), "ALMANAC_MERGE_SECONDS")])
+    error_message = "A merge goes on when its function has been cut off."
+  }
+  assert {
     condition = google_cloudfunctions2_function.status.service_config[0].environment_variables == tomap({
       ALMANAC_STORE          = "gs://almanac-test-almanac-data"
       ALMANAC_PROJECT        = "almanac-test"

@@ -19,6 +19,7 @@ class Settings(BaseSettings):
 
     STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
     MERGE_JOB is the full name of a Cloud Run job that merges runs instead of the merge function.
+    MERGE_SECONDS is when a merge gives up, before its function is cut off.
     WEBHOOK_URL is where providers call the function `webhooks`; TWILIO_AUTH_TOKEN recognizes them.
     """
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     merge_job: (
         Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/jobs/[^/]+$")] | None
     ) = None
+    merge_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     webhook_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] | None = None
     twilio_auth_token: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

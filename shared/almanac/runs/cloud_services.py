@@ -33,6 +33,7 @@ def cloud_services(settings: Settings) -> Services:
         shard_contacts=settings.shard_contacts,
         lease_seconds=settings.lease_seconds,
         topics=Topics(settings.topic_prefix),
+        merge_seconds=settings.merge_seconds,
         at_once=AT_ONCE,
         merge_job=CloudRunJob(settings.merge_job) if settings.merge_job else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +40,7 @@ from almanac.runs.results import is_final, result_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.runs.tasks import ask_for_shards, is_complete, publish_tasks
+from almanac.runs.time_limit import time_limit
 from almanac.storage import layout
 from almanac.storage.collection import collect_runs, collect_versions
 from almanac.storage.documents import Document, to_json
@@ -66,8 +67,8 @@ def merge(services: Services, plan: RunPlan, shard: int, folder: Path) -> None:
     if claim is None:
         return
     try:
-        with claim.renewing():
-            _merge_claimed(services, plan, claim, folder)
+        with time_limit(services.store, services.merge_seconds) as check, claim.renewing():
+            _merge_claimed(services, plan, claim, folder, check)
     except BadFragment as error:
         _refuse(services, plan, error)
     except BrokenChange as error:
@@ -113,7 +114,9 @@ def claim_if_due(services: Services, plan: RunPlan, shard: int) -> Claim | None:
     return None
 
 
-def _merge_claimed(services: Services, plan: RunPlan, claim: Claim, folder: Path) -> None:
+def _merge_claimed(
+    services: Services, plan: RunPlan, claim: Claim, folder: Path, check_time: Callable[[], None]
+) -> None:
     parent_of(services, plan)  # if another version is current, all work would be in vain
     database = folder / layout.DATABASE
     watch = Stopwatch(services.progress)
@@ -131,6 +134,7 @@ def _merge_claimed(services: Services, plan: RunPlan, claim: Claim, folder: Path
 
     def progress(step: str, done: int, total: int) -> None:
         watch(step, done, total)
+        check_time()
         committer.watch()
         claim.renew()
 

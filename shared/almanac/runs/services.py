@@ -40,6 +40,7 @@ class Services:
     topics: Topics = field(default_factory=Topics)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     progress: Progress = silent
+    merge_seconds: float | None = None  # after which a merge gives up; None: it does not
     at_once: int = 1  # organizations that are looked at at the same time
     # returns the name of a delivery, which distinguishes it from others of the same run
     new_holder: Callable[[], str] = lambda: uuid.uuid4().hex[:12]

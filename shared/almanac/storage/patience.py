@@ -45,6 +45,7 @@ class Patience:
         self._first_pause = first_pause
         self._clock = clock
         self._sleep = sleep
+        self.before_each: Callable[[], None] | None = None  # request; it may raise
         self._counting = threading.Lock()
         self.renew()
 
@@ -72,6 +73,8 @@ class Patience:
         def repeated(*arguments: P.args, **named: P.kwargs) -> T:
             bound = self._first_pause
             while True:
+                if self.before_each is not None:
+                    self.before_each()
                 began = self._clock()
                 try:
                     return call(*arguments, **named)
@@ -108,3 +111,9 @@ def renew_patience(store: object) -> None:
     """Let a delivery that begins wait as long as any; a store without requests has no patience."""
     if isinstance(found := getattr(store, "patience", None), Patience):
         found.renew()
+
+
+def check_before_requests(store: object, check: Callable[[], None] | None) -> None:
+    """Have each request of the store begin with the check, which may raise; None: with none."""
+    if isinstance(found := getattr(store, "patience", None), Patience):
+        found.before_each = check
