@@ -162,3 +162,12 @@ def test_nothing_waits_for_an_organization_without_a_database(
         assert answer.err == "Error: organization 207: has no version yet\n", command
         assert (answer.code, answer.out) == (2, "")
     assert inbox.waiting(store, "207") == []
+
+
+def test_nothing_is_handed_out_while_an_object_of_the_inbox_cannot_be_read(
+    store: FolderStore,
+) -> None:
+    store.write(f"{layout.inbox(ORG)}x.json", b"{}", 0)
+    answer = almanac("due", "--org", ORG, "--on", DAY)
+    assert (answer.code, answer.out) == (1, "")
+    assert "orgs/206/inbox/x.json: it may hold claims" in answer.err

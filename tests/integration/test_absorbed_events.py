@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,11 @@ import pytest
 
 from almanac.intake import inbox
 from almanac.intake.inbox import Received
+from almanac.report.events_text import print_events
+from almanac.report.summary import RunSummary
+from almanac.report.text import console_for
 from almanac.runs.run_plan import read_plan
+from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.versions import manifest_of
 from tests.support import agencies
@@ -189,3 +194,47 @@ def test_a_request_to_replan_for_no_event_is_rejected(cloud: Cloud) -> None:
     cloud.run()
     (rejection,) = cloud.rejections()
     assert "no event 'unheard' waits in the inbox" in rejection["reason"]
+
+
+def test_what_a_run_refused_or_could_not_read_is_in_its_report_and_in_the_status(
+    cloud: Cloud,
+) -> None:
+    put(cloud, "contacts", "arrival", {"id": 5000, "email": "new@example.com"}, {"no": "contact"})
+    put(cloud, "suppressions", "whom", {"email": "a@example.com", "until": "b@example.com"})
+    damaged = f"{layout.inbox(ORG)}20260101T000000.000000Z-x.json"
+    cloud.store.write(damaged, b'{"events": 5}', 0)
+    cloud.only("orchestrator")
+    cloud.ask(ORG)
+    cloud.run()
+    put(cloud, "deliveries", "late", {"id": 987654321, "status": "sent"})
+    cloud.everything()
+    cloud.ask(ORG)
+    cloud.run()
+
+    folder = cloud.version(ORG).folder
+    report = RunSummary.model_validate_json(cloud.store.read(f"{folder}/{layout.REPORT_JSON}").data)
+    events = report.events
+    assert (events.applied, events.refused) == (
+        {"contacts": 1, "suppressions": 1, "deliveries": 1},
+        3,
+    )
+    assert [(each.event_id, each.index) for each in events.examples] == [
+        ("arrival", 1),
+        ("whom", 0),
+        ("late", 0),
+    ]
+    assert "@" not in "".join(each.why for each in events.examples)
+    assert events.unreadable == {damaged: "events: 5 is not a list"}
+    text = io.StringIO()
+    print_events(console_for(text), events)
+    page = cloud.store.read(f"{folder}/{layout.REPORT_HTML}").data.decode()
+    for said in (text.getvalue(), page):
+        assert "3 entries refused. All of them are in the table" in " ".join(said.split())
+        assert damaged in said
+
+    status = organization_status(cloud.store, ORG, cloud.now)
+    assert cloud.names(layout.inbox(ORG)) == [damaged]
+    assert [damaged in problem for problem in status.problems] == [True]
+    assert "refused 3 entries of events" in status.warnings[0]
+    cloud.store.delete(damaged, if_generation=None)
+    assert organization_status(cloud.store, ORG, cloud.now).ok

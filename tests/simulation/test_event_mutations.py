@@ -79,7 +79,7 @@ def objects_of_the_inbox_are_overwritten(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @mutation
 def objects_are_deleted_with_events_that_still_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NAMES["applied objects"], lambda batches, absorbed: list(batches))
+    monkeypatch.setattr(NAMES["applied objects"], lambda batches, _: list(batches.events))
 
 
 @mutation

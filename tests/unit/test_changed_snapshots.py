@@ -17,13 +17,14 @@ from almanac.organizations.changed_snapshots import (
     store_change,
 )
 from almanac.organizations.snapshots import RangedSnapshots, SnapshotRef
+from almanac.report.events import RunEvents
 from almanac.storage.block_checksums import VerifiedRanges, checksums_document, packed_checksums
 from almanac.storage.documents import to_json
 from almanac.storage.layout import block_checksums
 from almanac.storage.memory import MemoryStore
 from tests.support.database_agencies import CONTACTS
 
-NOTHING = AbsorbedEvents(events=0, refused=0, committed=0, objects=[])
+NOTHING = AbsorbedEvents(counts=RunEvents(), committed=0, objects=[])
 SOME = "UPDATE contacts SET state = 'NV' WHERE id % 97 = 0"
 MORE = "INSERT INTO contacts (id, email, state) SELECT id + 50000, 'b' || email, 'CA' FROM contacts"
 FEWER = "DELETE FROM contacts WHERE id > 40; VACUUM"

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
@@ -95,26 +96,41 @@ def waiting(store: ObjectStore, org: str) -> list[ObjectInfo]:
     return list(store.list(layout.inbox(org)))
 
 
-def read_batches(
-    store: ObjectStore, objects: Sequence[ObjectInfo]
-) -> Iterator[tuple[str, list[Received]]]:
-    """Yield objects with their events, in the same order; one that is gone was applied.
+@dataclass(frozen=True)
+class Batches:
+    """Objects of an inbox in order, without those that are gone: they were applied."""
 
-    Raise Corrupt for one that is not a batch.
-    """
+    events: dict[str, list[Received]]  # by object
+    unreadable: dict[str, str]  # why, by object that is no batch
+
+    def in_order(self) -> list[Received]:
+        """Return all events, as `in_order`."""
+        return in_order(event for events in self.events.values() for event in events)
+
+
+def read_batches(store: ObjectStore, objects: Sequence[ObjectInfo]) -> Batches:
+    """Return the events of objects. Raises what the store raises."""
     found = _in_threads(lambda each: _read(store, each.name), objects)
+    batches = Batches({}, {})
     for each, batch in zip(objects, found, strict=True):
-        if batch is not None:
-            yield each.name, batch.events
+        if isinstance(batch, InboxBatch):
+            batches.events[each.name] = batch.events
+        elif batch is not None:
+            batches.unreadable[each.name] = batch
+    return batches
 
 
 def read(store: ObjectStore, objects: Sequence[ObjectInfo]) -> list[Received]:
-    """Return the events of objects by publish time, each once; raises as `read_batches`.
+    """Return the events of objects by publish time, each once; raise Corrupt for no batch.
 
     Other content under the id of an event before it is kept, and refused when it is applied.
     """
-    events = [event for _, events in read_batches(store, objects) for event in events]
-    return in_order(events)
+    batches = read_batches(store, objects)
+    for name, why in batches.unreadable.items():
+        raise Corrupt(
+            f"{name}: it may hold claims, but is no batch of events that can be read: {why}"
+        )
+    return batches.in_order()
 
 
 def in_order(events: Iterable[Received]) -> list[Received]:
@@ -150,11 +166,12 @@ def _in_threads(call: Callable[[T], R], each_of: Sequence[T]) -> list[R]:
         return list(pool.map(call, each_of))
 
 
-def _read(store: ObjectStore, name: str) -> InboxBatch | None:
+def _read(store: ObjectStore, name: str) -> InboxBatch | str | None:
+    """Return the batch; None if it is gone, in words why it is none."""
     found = read_or_none(store, name)
     if found is None:
         return None
     try:
         return InboxBatch.model_validate_json(found.data)
     except ValidationError as error:
-        raise Corrupt(f"{name}: {first_problem_text(error)}") from None
+        return first_problem_text(error)

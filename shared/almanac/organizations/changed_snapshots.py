@@ -19,6 +19,7 @@ from almanac.database.blocks import Blocks
 from almanac.database.changed_pages import ChangedPages, PageMap, write_pages
 from almanac.database.sources import Traffic
 from almanac.errors import Corrupt, NotFound
+from almanac.report.events import RunEvents
 from almanac.storage import layout
 from almanac.storage.block_checksums import (
     BLOCK_BYTES,
@@ -40,14 +41,13 @@ _NUMBER = np.dtype("<u4")
 
 
 class AbsorbedEvents(Document):
-    """What was absorbed: how many events and refused entries, and what that does to counts.
+    """What was absorbed, and what that does to counts.
 
     committed: planned rows that became rows of the sender, less the other way. objects: those of
     the inbox whose events the snapshot has now.
     """
 
-    events: int
-    refused: int
+    counts: RunEvents
     committed: int
     objects: list[str]
 

@@ -71,6 +71,12 @@ def alerts(data: PageData) -> list[Alert]:
         share = 100 * capped / total
         text = f"{plural(capped, 'message finds', 'messages find')} no room below the daily cap"
         found.append(Alert(True, f"{text}: {share:.1f}% of all.", "reasons"))
+    if refused := data.events.refused:
+        entries = plural(refused, "entry", "entries")
+        found.append(Alert(True, f"{entries} of events refused.", "events"))
+    if data.events.unreadable:
+        objects = plural(len(data.events.unreadable), "object")
+        found.append(Alert(True, f"{objects} of the inbox cannot be read.", "events"))
     if suppressed := _skipped_for(data, SkipCode.SUPPRESSED):
         contacts = sum(line.contacts for line in data.suppressions)
         whose = f" to {plural(contacts, 'contact')}" if contacts else ""

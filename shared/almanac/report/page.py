@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from almanac.errors import InputError
 from almanac.outputs import check_no_database, neighbour
 from almanac.report.charts import BAR_HEIGHT, BAR_TOP, bars, calendar
+from almanac.report.events import ALL_REFUSED
 from almanac.report.headlines import alerts, cards, changes_in_words, short_day
 from almanac.report.page_data import PageData
 from almanac.report.protected_days import BOX_HEIGHT, protected_days
@@ -112,6 +113,7 @@ def _page(data: PageData, tables: dict[str, ReportTable], folder: str) -> str:
             last_day=short_day(str(data.last_day)),
             tables={name: _shown(table) for name, table in tables.items()},
             alerts=alerts(data),
+            all_refused=ALL_REFUSED,
             cards=cards(data),
             changes=changes_in_words(data),
             months=calendar(data),

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from almanac import __version__
 from almanac.report.alerts import likely_in_words
+from almanac.report.events import RunEvents
 from almanac.report.left_out import invalid_id_notes, odd_targets
 from almanac.report.lines import (
     CampaignLine,
@@ -53,6 +54,7 @@ class PageData(BaseModel):
     notes: list[str] = []
     rules: str = ""  # what the state rules lack, and which change
     settings: list[SettingLine] = []  # those of the configuration that differ from the defaults
+    events: RunEvents = RunEvents()  # that the run took from the inbox
     what_if: WhatIf | None = None
     # planned messages by campaign instance and day, without follow-ups: of a calendar file only
     campaign_days: dict[int, dict[str, int]] = {}
@@ -193,6 +195,7 @@ def page_of_summary(
         seconds=summary.seconds,
         notes=_notes(summary, whole is not None),
         settings=settings,
+        events=summary.events,
         what_if=summary.what_if,
         **numbers.of_page(advice),
     )

@@ -6,6 +6,7 @@ import datetime as dt
 
 from pydantic import BaseModel
 
+from almanac.report.events import RunEvents
 from almanac.report.lines import (
     CampaignLine,
     ChangeLine,
@@ -106,6 +107,7 @@ class RunSummary(BaseModel):
     # rows of status scheduled, dated as_of or later, of an older scheduler: they block their events
     scheduled_by_others: int = 0
     adopted: int = 0  # such rows that this run has made planned rows (--adopt-scheduled)
+    events: RunEvents = RunEvents()  # of a run in a store: what it took from the inbox
     migrations: list[str] = []
     checksums: Checksums
     config_digest: str

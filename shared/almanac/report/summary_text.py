@@ -12,6 +12,7 @@ from rich.text import Text
 
 from almanac.plurals import plural
 from almanac.report.alerts import print_warnings
+from almanac.report.events_text import print_events
 from almanac.report.left_out import UNKNOWN_FLAGS, invalid_id_notes, left_out_rows, odd_targets
 from almanac.report.lines import CHANGES, advised, by_count, split_reason
 from almanac.report.summary import RunSummary
@@ -50,6 +51,7 @@ def print_summary(
     _skipped(console, summary)
     _days(console, summary)
     _changes(console, summary)
+    print_events(console, summary.events)
     _contacts(console, summary, advice)
     _campaigns(console, summary)
     _older(console, summary)

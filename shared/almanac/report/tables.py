@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 
 from almanac.report.charts import series
+from almanac.report.events import refused_table
 from almanac.report.lines import CHANGES, CampaignLine, by_count, split_reason
 from almanac.report.page_data import PageData
 from almanac.report.protected_days import protected_table
@@ -23,7 +24,7 @@ TABLES = (
 
 
 def tables_of(data: PageData) -> dict[str, ReportTable]:
-    """Return the tables by name, in the order of TABLES, then those of a comparison if any."""
+    """Return the tables by name, in the order of TABLES, then of events and a comparison if any."""
     types = _types(data)
     days = _days(data, types)
     made = [
@@ -66,6 +67,7 @@ def tables_of(data: PageData) -> dict[str, ReportTable]:
             "facts", "The run", (ReportColumn("Fact"), ReportColumn("Value")), [*data.facts]
         ),
         _seconds(data),
+        *([refused_table(data.events)] if data.events else []),
         *(what_if_tables(data.what_if) if data.what_if else []),
     ]
     return {table.name: table for table in made}

@@ -8,10 +8,9 @@ nothing. The merge looks for deliveries once more, in its own transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +24,10 @@ from almanac.database.changed_pages import View, changed_view
 from almanac.database.intake_log import logged
 from almanac.database.opening import map_errors, transaction
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
-from almanac.logs import get_log
+from almanac.logs import clean, get_log
 from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
 from almanac.organizations.snapshots import SnapshotRef, located
+from almanac.report.events import EXAMPLES, RefusedExample, RunEvents
 from almanac.runs.plan import PlanRequest, Replan
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
@@ -38,7 +38,7 @@ from almanac.workspaces import workspace
 
 if TYPE_CHECKING:  # a run for which nothing waits needs none of it
     from almanac.intake.absorb import Absorbed
-    from almanac.intake.inbox import Received
+    from almanac.intake.inbox import Batches, Received
 
 # A change set is recorded in memory; a run that changes more goes without one.
 CHANGES_BYTES = 64 << 20
@@ -69,11 +69,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Late:
-    """What came while a run was in flight. objects: of the inbox, those that are applied now."""
+    """What came while a run was in flight. objects: of the inbox, those that are applied now.
 
-    absorbed: Absorbed
-    objects: Sequence[str]
-    new_tables: bool  # whether the schema changed
+    committed, pre_scheduled: as of `Absorbed`. new_tables: whether the schema changed.
+    """
+
+    counts: RunEvents
+    objects: Sequence[str] = ()
+    committed: int = 0
+    pre_scheduled: int = 0
+    new_tables: bool = False
 
 
 def waiting_events(store: ObjectStore, org: str) -> list[ObjectInfo]:
@@ -91,24 +96,24 @@ def absorb_waiting(
     """
     if not waiting:
         return start
-    from almanac.intake import inbox
 
-    batches = dict(inbox.read_batches(services.store, waiting))
+    batches = _batches(services.store, waiting)
+    if not batches.events:
+        return start
     with (
         workspace(services.workspace) as folder,
         _view(services.store, start.snapshot, folder) as view,
     ):
-        received = inbox.in_order(chain.from_iterable(batches.values()))
+        received = batches.in_order()
         absorbed, changes = _apply(view, received, services, request)
-        done = _applied(batches, absorbed)
+        done = _applied(batches, absorbed.event_ids)
         if not absorbed.events and not absorbed.refused:
             return start  # an earlier run died before it deleted them: the merge does so
         census = start.census and with_new_contacts(
             view.connection, start.census, absorbed.contacts_added, request.config.contacts
         )
         events = AbsorbedEvents(
-            events=sum(absorbed.events.values()),
-            refused=absorbed.refused,
+            counts=_counts(absorbed),
             committed=absorbed.committed,
             objects=done,
         )
@@ -139,21 +144,25 @@ def absorb_late(
     ]
     if not waiting:
         return None
-    from almanac.intake import inbox
-    from almanac.intake.absorb import Absorbed, absorb
+    from almanac.intake.absorb import absorb
 
-    batches = dict(inbox.read_batches(services.store, waiting))
-    received = inbox.in_order(chain.from_iterable(batches.values()))
+    batches = _batches(services.store, waiting)
+    received, unreadable = batches.in_order(), RunEvents(unreadable=clean(batches.unreadable))
     if not any(each.kind in LATE for each in received):
-        there = frozenset(logged(connection, {each.event_id for each in received}))
-        absorbed = Absorbed(events={}, entries={}, refused=0, event_ids=there)
-        return Late(absorbed, _applied(batches, absorbed), new_tables=False)
+        there = logged(connection, {each.event_id for each in received})
+        return Late(unreadable, _applied(batches, there))
     schema = scalar(connection, "PRAGMA schema_version")
     # not the clock: another delivery that finds the same events writes the same version
     now = max(plan.started_at, *(each.received for each in received))
     absorbed = absorb(connection, received, plan.context.config, now, plan.run_id, kinds=LATE)
     new_tables = scalar(connection, "PRAGMA schema_version") != schema
-    return Late(absorbed, _applied(batches, absorbed), new_tables)
+    return Late(
+        _counts(absorbed).plus(unreadable),
+        _applied(batches, absorbed.event_ids),
+        absorbed.committed,
+        absorbed.pre_scheduled,
+        new_tables,
+    )
 
 
 def forget_absorbed(services: Services, plan: RunPlan, late: Sequence[str] = ()) -> None:
@@ -202,12 +211,37 @@ def _apply(
         session.close()
 
 
-def _applied(batches: dict[str, list[Received]], absorbed: Absorbed) -> list[str]:
-    """Return the objects whose events the database has, all of them."""
+def _batches(store: ObjectStore, waiting: Sequence[ObjectInfo]) -> Batches:
+    """Read objects of the inbox. One that is no batch stays there, and is an error in the log.
+
+    What cannot be read for the moment raises, for another delivery of the message.
+    """
+    from almanac.intake import inbox
+
+    batches = inbox.read_batches(store, waiting)
+    for name, why in batches.unreadable.items():
+        get_log().error("object of the inbox cannot be read", object=name, reason=why)
+    return batches
+
+
+def _counts(absorbed: Absorbed) -> RunEvents:
+    return RunEvents(
+        applied=dict(absorbed.events),
+        entries=dict(absorbed.entries),
+        refused=absorbed.refused,
+        examples=[
+            RefusedExample(event_id=event_id, index=each.index, why=clean(each.why))
+            for event_id, each in absorbed.refusals[:EXAMPLES]
+        ],
+    )
+
+
+def _applied(batches: Batches, event_ids: Collection[str]) -> list[str]:
+    """Return the objects whose events are all among those that the database has."""
     return [
         name
-        for name, events in batches.items()
-        if all(each.event_id in absorbed.event_ids for each in events)
+        for name, events in batches.events.items()
+        if all(each.event_id in event_ids for each in events)
     ]
 
 

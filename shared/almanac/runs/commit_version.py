@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from almanac.organizations.changed_snapshots import SnapshotChange
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
 from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.report.events import RunEvents
 from almanac.report.page import report_files
 from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import RunSummary
@@ -71,10 +71,11 @@ class StoreCommitter:
                 before = _scheduled(connection)
                 summary = self._write(plan, write, connection)
                 self.late = self._absorb_late(plan, connection)
+                summary = summary.model_copy(update={"events": self.events})
                 scheduled = before - summary.scheduled_before + summary.planned_total
                 if self.late is not None:
-                    scheduled -= self.late.absorbed.pre_scheduled
-                    committed += self.late.absorbed.committed
+                    scheduled -= self.late.pre_scheduled
+                    committed += self.late.committed
                 if plan.context.legacy_instance is not None:
                     scheduled = _scheduled(connection)  # old rate increases have become targets
             changes = self._changes(summary)
@@ -108,15 +109,10 @@ class StoreCommitter:
         return write(connection)
 
     @property
-    def absorbed(self) -> dict[str, int]:
-        """How many events were applied and entries refused, before planning and in the commit."""
-        counts = Counter[str]()
-        if self.change is not None:
-            counts.update(events=self.change.absorbed.events, refused=self.change.absorbed.refused)
-        if self.late is not None:
-            events = sum(self.late.absorbed.events.values())
-            counts.update(events=events, refused=self.late.absorbed.refused)
-        return {"events_applied": counts["events"], "entries_refused": counts["refused"]}
+    def events(self) -> RunEvents:
+        """What was taken from the inbox, before planning and in the commit."""
+        before = self.change.absorbed.counts if self.change is not None else RunEvents()
+        return before.plus(self.late.counts) if self.late is not None else before
 
     def _absorb_late(self, plan: RunPlan, connection: apsw.Connection) -> Late | None:
         known = self.change.absorbed.objects if self.change is not None else []
@@ -221,7 +217,8 @@ class StoreCommitter:
             "reason": plan.reason,
             "events": [change.event_id for change in plan.changes],
             "census": census.model_dump(mode="json"),
-            **self.absorbed,
+            "events_applied": sum(summary.events.applied.values()),
+            "entries_refused": summary.events.refused,
             "without_changes": self.without_changes,
         }
         # `status` then need not walk back over all changes and pushes to find it

@@ -85,6 +85,8 @@ def _committed(
         "version": version,
         "planned": summary.planned_total if summary else None,
         "skipped": summary.skipped_total if summary else None,
+        "refused": summary.events.refused if summary else 0,
+        "unreadable": summary.events.unreadable if summary else {},
     }
 
 

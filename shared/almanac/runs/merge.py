@@ -159,7 +159,7 @@ def _finish(
     done = version_of(services, plan)
     if done is None:
         raise SnapshotMoved(f"run {plan.run_id}: another version replaced its own at once")
-    if committer.late is not None:
+    if committer.late is not None and committer.late.objects:
         forget_absorbed(services, plan, committer.late.objects)
     collected = _collect(services, plan)
     end_committed(services, plan, done.version, summary, seconds)
@@ -170,7 +170,9 @@ def _finish(
         planned=summary.planned_total,
         skipped=summary.skipped_total,
         changes=summary.changes,
-        **committer.absorbed,
+        events_applied=sum(summary.events.applied.values()),
+        entries_refused=summary.events.refused,
+        objects_unreadable=len(summary.events.unreadable),
         seconds_by_step=seconds,
         seconds=seconds["total"],
         bytes=done.size,

@@ -49,6 +49,8 @@ class RunResult(Document):
     seconds: dict[str, float] = Field(default_factory=dict)  # of the merge, by step
     planned: int | None = None  # messages planned and skipped, of the contacts in scope
     skipped: int | None = None
+    refused: int = 0  # entries of events
+    unreadable: dict[str, str] = Field(default_factory=dict)  # as RunEvents
 
 
 def result_of(store: ObjectStore, org_id: str, run_id: str) -> RunResult | None:

@@ -47,6 +47,8 @@ class RunStatus(BaseModel):
     reason: str | None = None
     finished_at: dt.datetime | None = None
     lease_until: dt.datetime | None = None
+    refused: int = 0  # entries of events
+    unreadable: dict[str, str] = {}  # objects of the inbox that are no batch of events, with why
 
 
 class Backlog(BaseModel):

@@ -7,7 +7,7 @@ ids of runs and campaigns, and reasons without addresses.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -20,6 +20,8 @@ from almanac.logs import clean
 from almanac.names import date_of_run
 from almanac.organizations.organizations import LastRun, census_of, last_whole_run, read_config
 from almanac.organizations.overdue import STALE, staleness
+from almanac.plurals import plural
+from almanac.report.events import unreadable_in_words
 from almanac.report.left_out import left_out_rows
 from almanac.report.summary import RunSummary, Unreadable
 from almanac.runs.results import RunResult, result_of
@@ -36,7 +38,7 @@ from almanac.status.model import (
 from almanac.storage import layout
 from almanac.storage.documents import read_document
 from almanac.storage.lease import LeaseDocument
-from almanac.storage.store import ObjectStore, read_or_none
+from almanac.storage.store import ObjectInfo, ObjectStore, read_or_none
 from almanac.storage.versions import Current, Manifest, current, manifest_of
 from almanac.validation_text import first_problem_text
 
@@ -64,16 +66,18 @@ def organization_status(store: ObjectStore, org: str, now: dt.datetime) -> Organ
     census = read(lambda: census_of(manifest) if manifest else None, None)
     data = read(lambda: _data(store, last), None)
     runs = _runs(documents, now)
-    waiting = read(lambda: _waiting(store, org, now), None)
+    inbox = read(lambda: list(store.list(layout.inbox(org))), None)
+    waiting = _waiting(inbox, now) if inbox is not None else None
     due = _backlog(census, now.astimezone(config.zone).date())
-    problems = [*documents.problems]
+    committed = next((each for each in runs if each.state == "committed"), None)
+    problems = [*documents.problems, *_unreadable(committed, inbox or [])]
     if version and (last or not documents.problems):
         problems += filter(None, [staleness(last, now)])
     status = OrganizationStatus(
         org_id=org,
         ok=not problems,
         problems=problems,
-        warnings=[*_warnings(runs, due), *_late(waiting, now)],
+        warnings=[*_warnings(runs, due), *_refused(committed), *_late(waiting, now)],
         version=_current_version(version, manifest, now) if version else None,
         last_success=_success(last, now) if last else None,
         last_run=runs[0] if runs else None,
@@ -171,6 +175,8 @@ def _run(
             state=result.state,
             reason=result.reason,
             finished_at=result.finished_at,
+            refused=result.refused,
+            unreadable=result.unreadable,
         )
     until = lease.expires_at if lease and lease.run_id == run_id else None
     if until and until > now:
@@ -191,8 +197,22 @@ def _warnings(runs: list[RunStatus], due: Backlog | None) -> list[str]:
     return warnings
 
 
-def _waiting(store: ObjectStore, org: str, now: dt.datetime) -> WaitingEvents:
-    objects = list(store.list(layout.inbox(org)))
+def _refused(run: RunStatus | None) -> list[str]:
+    if run is None or not run.refused:
+        return []
+    entries = plural(run.refused, "entry", "entries")
+    table = "its report has examples, the table intake_log all"
+    return [f"the last run, {run.run_id}, refused {entries} of events: {table}"]
+
+
+def _unreadable(run: RunStatus | None, inbox: Sequence[ObjectInfo]) -> list[str]:
+    """Return what the last run could not read, as far as it is still there."""
+    there = {each.name for each in inbox}
+    found = run.unreadable.items() if run else ()
+    return [unreadable_in_words(name, why) for name, why in found if name in there]
+
+
+def _waiting(objects: Sequence[ObjectInfo], now: dt.datetime) -> WaitingEvents:
     times = [time for each in objects if (time := layout.time_of_inbox_object(each.name))]
     since = min(times, default=None)
     return WaitingEvents(
