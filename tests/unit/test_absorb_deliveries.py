@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
-from tests.support.intake_calls import absorbed, received, refused
+from almanac.config import Config
+from almanac.intake.absorb import absorb
+from tests.support.intake_calls import NOW, absorbed, received, refused
 from tests.support.tiny import Agency
 
 CLAIM: dict[str, Any] = {
@@ -240,3 +243,20 @@ def test_a_unique_index_of_the_agency_costs_the_claim_that_breaks_it(agency: Age
         (7, "pre-scheduled"),
         (9, "processing"),
     ]
+
+
+def test_a_mark_reads_few_pages_of_many(agency: Agency) -> None:
+    planned(agency)
+    agency.query(
+        "INSERT INTO email_schedules (contact_id, email_type, scheduled_send_date, metadata) "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+        "SELECT i, 'aep', '2026-12-01', hex(zeroblob(300)) FROM n"
+    )
+    ((pages,),) = agency.query("PRAGMA page_count")
+    connection = apsw.Connection(str(agency.path))
+    with connection:
+        absorb(connection, [received("deliveries", CLAIM)], Config(), NOW, "run")
+    read, _ = connection.status(apsw.SQLITE_DBSTATUS_CACHE_MISS)
+    connection.close()
+    assert agency.query(ROW) == [("processing", "2026-11-23", None)]
+    assert read < 50 < pages / 8
