@@ -22,6 +22,7 @@ APPLIED = frozenset({"deliveries", "suppressions", "contacts"})
 # one of these marks is enough to give a message to the sender
 _GIVING = {Status.SCHEDULED.value, Status.PROCESSING.value, Status.SENT.value}
 _GIVING |= {Status.DELIVERED.value, Status.FAILED.value}
+_MATCHED = ("id", "status", "at", "contact_id", "scheduled_send_date", "email_type")
 # marks that concern an address, and so other messages than their own
 _OF_ADDRESSES = {Status.BOUNCED.value, COMPLAINT}
 
@@ -93,6 +94,8 @@ def concerning(
     for each in received:
         if each.kind in APPLIED:
             entries = [entry for entry in _entries([each], each.kind) if choose(each.kind, entry)]
+            if each.kind == "deliveries":
+                entries = list(map(choose.needed, entries))
             if entries:
                 events.append(_with_entries(each, entries))
     return Concerning(events, further)
@@ -113,6 +116,12 @@ class _Choice:
                 return bool(entry.get("phone")) or _is_of(self._keys, entry, "contact_id")
             case _:
                 return _is_of(self._keys, entry, "id")
+
+    def needed(self, entry: Entry) -> Entry:
+        """Return what is needed of a mark: of a row of the day what it must match."""
+        if self._claimed or _number(entry.get("id")) not in self._keys.rows:
+            return entry
+        return {key: entry[key] for key in _MATCHED if key in entry}
 
     def _mark(self, entry: Entry) -> bool:
         status, row = _word(entry.get("status")), _number(entry.get("id"))
