@@ -64,6 +64,7 @@ def problems_by_item(error: ValidationError) -> dict[int, str]:
     for details in error.errors(include_url=False):
         item, *keys = details["loc"]
         where, text = ".".join(map(str, keys)), _in_words(details)
+        where = where if len(where) <= _LONGEST else f"{where[:_LONGEST]}..."
         problems.setdefault(int(item), f"{where}: {text}" if where else text)
     return problems
 

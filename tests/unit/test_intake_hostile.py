@@ -192,7 +192,7 @@ def test_a_hostile_body_is_refused_and_nothing_is_written() -> None:
     assert inlet.runs == []
 
 
-def test_hostile_entries_cost_nobody_else_theirs() -> None:
+def test_hostile_entries_cost_the_others_nothing() -> None:
     """The ones above that are entries, between two good ones."""
     inlet = Inlet()
     hostile = [body for kind, body, code in BODIES if kind == "deliveries" and code == 422]

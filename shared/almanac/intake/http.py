@@ -103,7 +103,9 @@ class IntakeEndpoint:
             def read() -> tuple[Taken, bool]:
                 body = read_body(data, request.content_type(), org)
                 wanted = body.replan if replan is None else replan
-                return self._taken(kind, org, replace(body, replan=wanted), key, data), wanted
+                if wanted != body.replan:
+                    body = replace(body, replan=wanted)
+                return self._taken(kind, org, body, key, data), wanted
 
             # others are answered while a large body is read
             taken, planned = await asyncio.to_thread(read) if len(data) > _SMALL else read()
