@@ -127,7 +127,7 @@ resource "google_storage_bucket_iam_member" "status" {
   condition {
     title       = "documents"
     description = "README.md has the names in words"
-    expression  = "resource.name.startsWith(\"${local.objects}/orgs/\") && (resource.name.endsWith(\".json\") || resource.name.endsWith(\".html\") || resource.name.endsWith(\"/config.yaml\"))"
+    expression  = "resource.name.startsWith(\"${local.objects}/orgs/\") && (resource.name.endsWith(\".json\") || resource.name.endsWith(\".html\") || resource.name.endsWith(\".csv\") || resource.name.endsWith(\"/config.yaml\"))"
   }
 }
 

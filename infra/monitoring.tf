@@ -72,13 +72,22 @@ resource "google_logging_metric" "failed" {
   depends_on = [terraform_data.apis]
 }
 
-resource "google_logging_metric" "overdue" {
+locals {
+  late = {
+    overdue = { message = "organization overdue", what = "no run for 26 hours" }
+    unsent  = { message = "messages not sent", what = "messages that were due before yesterday are not sent" }
+  }
+}
+
+resource "google_logging_metric" "late" {
+  for_each = local.late
+
   project     = var.project_id
-  name        = "${var.name}-overdue"
-  description = "Organizations without a run for 26 hours, at each check"
+  name        = "${var.name}-${each.key}"
+  description = "Organizations at each check: ${each.value.what}"
   filter      = <<-EOT
     resource.type="cloud_run_revision"
-    jsonPayload.message="organization overdue"
+    jsonPayload.message="${each.value.message}"
   EOT
 
   metric_descriptor {
@@ -99,7 +108,7 @@ resource "google_logging_metric" "overdue" {
 # Google: a new metric takes up to ten minutes to become available, and an alert on it is refused
 # until then (404).
 resource "terraform_data" "metrics" {
-  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, google_logging_metric.overdue.name]
+  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, [for each in google_logging_metric.late : each.name]]
 
   provisioner "local-exec" {
     command = "sleep 600"
@@ -164,32 +173,35 @@ resource "google_monitoring_alert_policy" "stale" {
 # The orchestrator looks at every organization each hour; one that was removed has no line any more.
 resource "google_monitoring_alert_policy" "overdue" {
   project               = var.project_id
-  display_name          = "${var.name}: an organization has had no run for 26 hours"
+  display_name          = "${var.name}: an organization is late"
   combiner              = "OR"
   severity              = "CRITICAL"
   notification_channels = local.channels
   user_labels           = local.labels
 
-  conditions {
-    display_name = "the hourly check named an organization"
-    condition_threshold {
-      filter                  = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.overdue.name}\" AND resource.type=\"cloud_run_revision\""
-      comparison              = "COMPARISON_GT"
-      threshold_value         = 0
-      duration                = "60s" # evaluation_missing_data asks for one
-      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
-      aggregations {
-        alignment_period     = "7200s" # two checks
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
-        group_by_fields      = ["metric.label.org_id"]
+  dynamic "conditions" {
+    for_each = local.late
+    content {
+      display_name = "the hourly check named an organization: ${conditions.value.what}"
+      condition_threshold {
+        filter                  = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.late[conditions.key].name}\" AND resource.type=\"cloud_run_revision\""
+        comparison              = "COMPARISON_GT"
+        threshold_value         = 0
+        duration                = "60s" # evaluation_missing_data asks for one
+        evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
+        aggregations {
+          alignment_period     = "7200s" # two checks
+          per_series_aligner   = "ALIGN_DELTA"
+          cross_series_reducer = "REDUCE_SUM"
+          group_by_fields      = ["metric.label.org_id"]
+        }
       }
     }
   }
 
   documentation {
     mime_type = "text/markdown"
-    content   = "The log's lines \"organization overdue\" have the reason. `almanac store status` and docs/operations.md say what to look at first."
+    content   = "Its runs are older than 26 hours, or messages that were due before yesterday are not sent: the log's lines \"organization overdue\" have the reason, \"messages not sent\" the number. `almanac store status` and docs/operations.md say what to look at first."
   }
 
   depends_on = [terraform_data.metrics]

@@ -49,7 +49,7 @@ START = 2.0  # seconds of a cold start, for every delivery; 0.9 measured
 ORCHESTRATE = 5.0  # seconds
 SHARD = 15.0  # seconds: 5 measured, and 200 reads of 50 ms
 MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 per GB measured on a separate machine
-LOOKS, LOOK = 3, 0.15  # reads and seconds for an organization that is looked at
+LOOKS, LOOK = 4, 0.2  # reads and seconds for an organization that is looked at
 AT_ONCE = 16  # organizations that are looked at at the same time (runs/cloud_services.py)
 SCHEDULED = 2  # jobs: the daily run, the check
 CHECKS = 24  # of all organizations, a day
@@ -63,7 +63,7 @@ WRITES, WRITES_A_SHARD = 60, 2
 READS, READS_A_SHARD = 150, 260
 MESSAGE_BYTES = 1_000  # the minimum that is charged
 LOG_BYTES = 3_000  # per delivery: our line and Cloud Run's
-CONDITIONS, SERIES = 27, 1.5  # of alerts, and time series that each of them reads
+CONDITIONS, SERIES = 28, 1.5  # of alerts, and time series that each of them reads
 EVALUATIONS = 86_400  # per month, one in 30 seconds
 IMAGES_GB = 5.0
 

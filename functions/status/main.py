@@ -14,6 +14,6 @@ from almanac.status.endpoint import status_response
 @functions_framework.http
 def status(request: flask.Request) -> flask.Response:
     answer = status_response(
-        services_of_this_process().store, request.path, dt.datetime.now(dt.UTC)
+        services_of_this_process().store, request.full_path, dt.datetime.now(dt.UTC)
     )
     return flask.Response(answer.body, answer.code, content_type=answer.content_type)

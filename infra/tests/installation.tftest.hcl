@@ -317,12 +317,13 @@ run "somebody_is_told" {
   }
   assert {
     condition = (
-      strcontains(google_monitoring_alert_policy.overdue.conditions[0].condition_threshold[0].filter, "logging.googleapis.com/user/almanac-overdue")
+      [for each in google_monitoring_alert_policy.overdue.conditions : strcontains(each.condition_threshold[0].filter, "logging.googleapis.com/user/almanac-")] == [true, true]
+      && [for each in google_logging_metric.late : each.name] == ["almanac-overdue", "almanac-unsent"]
       && google_monitoring_alert_policy.overdue.conditions[0].condition_threshold[0].aggregations[0].group_by_fields == tolist(["metric.label.org_id"])
       && google_cloud_scheduler_job.check.schedule == "30 * * * *"
       && base64decode(google_cloud_scheduler_job.check.pubsub_target[0].data) == "{\"reason\":\"check\"}"
     )
-    error_message = "Nobody is told of the one organization that had no run."
+    error_message = "Nobody is told of the one organization that is late."
   }
   assert {
     condition     = strcontains(google_monitoring_alert_policy.failed.conditions[0].condition_threshold[0].filter, "logging.googleapis.com/user/almanac-run-failed")

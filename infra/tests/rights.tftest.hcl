@@ -141,7 +141,7 @@ run "on_the_store" {
       google_storage_bucket_iam_member.status.role == "roles/storage.objectViewer"
       && google_storage_bucket_iam_member.status.member == "serviceAccount:status"
       && google_storage_bucket_iam_member.status.condition[0].expression
-      == "resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && (resource.name.endsWith(\".json\") || resource.name.endsWith(\".html\") || resource.name.endsWith(\"/config.yaml\"))"
+      == "resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && (resource.name.endsWith(\".json\") || resource.name.endsWith(\".html\") || resource.name.endsWith(\".csv\") || resource.name.endsWith(\"/config.yaml\"))"
     )
     error_message = "The status function may read something else than documents."
   }

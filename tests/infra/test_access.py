@@ -15,6 +15,7 @@ from almanac.intake.http import IntakeEndpoint
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask
 from almanac.organizations.snapshots import RangedSnapshots
+from almanac.report.tables import TABLES
 from almanac.status.endpoint import status_response
 from almanac.storage import layout
 from tests.support import agencies
@@ -313,7 +314,8 @@ def test_the_status_function_reads_only_documents(tmp_path: Path) -> None:
     cloud.run()
     log = Log("status")
     store: Any = WatchedStore(cloud.store, log)
-    for path in ("/", f"/orgs/{ORG}", f"/orgs/{ORG}/report"):
+    tables = [f"/orgs/{ORG}/{layout.REPORT_TABLES}/{table}.csv" for table in TABLES]
+    for path in ("/", f"/orgs/{ORG}", f"/orgs/{ORG}/report", *tables):
         assert status_response(store, path, cloud.now).code == 200
     cloud.close()
     assert log.written == set()

@@ -146,7 +146,7 @@ def test_an_archive_starts_with_its_requirements_alone(
     try:
         service.wait_until_ready()
         if function not in SUBSCRIPTIONS:
-            with urllib.request.urlopen(f"{service.url}/healthz", timeout=60) as answer:
+            with urllib.request.urlopen(f"{service.url}/health", timeout=60) as answer:
                 assert answer.status == 200
             return
         assert post(service.url, b'{"poison": true}') == 200, log.read_text()

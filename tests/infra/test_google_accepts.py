@@ -76,7 +76,8 @@ def test_an_alert_on_a_new_metric_waits_until_google_knows_it() -> None:
 def test_every_metric_is_waited_for() -> None:
     metrics = {name for name in blocks("resource") if name.startswith("google_logging_metric.")}
     named = re.findall(r"triggers_replace = \[(google_logging_metric.*)\]", TEXT)
-    assert {f"{each}" for text in named for each in re.findall(r"(\S+)\.name", text)} == metrics
+    found = {each for text in named for each in re.findall(r"google_logging_metric\.\w+", text)}
+    assert found == metrics
 
 
 def test_nothing_is_made_before_its_api_is_known() -> None:

@@ -57,7 +57,7 @@ def test_the_limits_are_what_the_script_computes() -> None:
     assert costs.MAX_SHARDS == MAX_SHARDS
     assert costs.AT_ONCE == AT_ONCE
     assert re.search(rf"disk +\= optional\(string, \"{costs.DISK:g}Gi\"\)", VARIABLES)
-    assert f"| `orchestrator` | 1, 512Mi | 1, {costs.ORCHESTRATORS} |" in TEXT
+    assert re.search(rf"\| `orchestrator` \| [^|]+ \| 1, {costs.ORCHESTRATORS} \|", TEXT)
     # all organizations are looked at well before the orchestrator's timeout
     assert costs.START + costs.looking_seconds(7_500) < 300 / 2
 

@@ -17,7 +17,7 @@ from almanac.messaging.subscriptions import (
 )
 from almanac.messaging.topics import Topics
 from almanac.organizations.organizations import is_whole_run
-from almanac.runs.fan_out import OVERDUE
+from almanac.runs.fan_out import OVERDUE, UNSENT
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.push_endpoint import DELIVERY
 from almanac.settings import Settings
@@ -122,8 +122,16 @@ def test_metrics_read_lines_that_the_code_writes() -> None:
     code = "\n".join(
         path.read_text("utf-8") for path in (ROOT / "shared" / "almanac").rglob("*.py")
     )
-    messages = set(re.findall(r'jsonPayload\.message=\\?"([^"\\]+)\\?"', TEXT))
-    assert messages == {DELIVERY, OVERDUE, "run committed", "run failed", "message rejected"}
+    messages = set(re.findall(r'jsonPayload\.message=\\?"([^"\\$]+)\\?"', TEXT))
+    messages |= set(re.findall(r'\{ message = "([^"]+)"', TEXT))
+    assert messages == {
+        DELIVERY,
+        OVERDUE,
+        UNSENT,
+        "run committed",
+        "run failed",
+        "message rejected",
+    }
     for message in messages - {DELIVERY}:
         assert f'"{message}"' in code
     for field in re.findall(r"EXTRACT\(jsonPayload\.(\w+)\)", TEXT):

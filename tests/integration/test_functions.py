@@ -200,7 +200,7 @@ def test_missing_settings_are_an_error_that_names_them(
 
 def test_status_answers(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     status = client("status", monkeypatch)
-    assert status.get("/healthz").status_code == 200
+    assert status.get("/health").status_code == 200
     missing = status.get("/orgs/nobody")
     assert (missing.status_code, missing.mimetype) == (404, "application/json")
 

@@ -19,7 +19,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.organizations.snapshots import RangedSnapshots
-from almanac.runs.fan_out import OVERDUE, ask_for_all
+from almanac.runs.fan_out import OVERDUE, UNSENT, ask_for_all
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.services import Services
 from almanac.storage import layout
@@ -46,13 +46,16 @@ def request(**fields: Any) -> Delivery:
     return Delivery(topic="run-requests", message_id="1", publish_time=NOW, data=data)
 
 
-def version(store: MemoryStore, org: str, run_id: str, age: dt.timedelta) -> None:
-    """A current version of a run that was committed so long ago."""
+def version(
+    store: MemoryStore, org: str, run_id: str, age: dt.timedelta, due: dict[str, int] | None = None
+) -> None:
+    """A current version of a run that was committed so long ago; due: messages by day."""
     folder = layout.version(org, 1, run_id)
     common = {"version": 1, "run_id": run_id, "crc32c": "AAAAAA==", "size": 1}
     path, day, at = f"{folder}/{layout.DATABASE}", dt.date(2027, 3, 1), NOW - age
+    more = {"census": {"as_of": "2027-03-01", "due": due}} if due else {}
     manifest = Manifest(
-        **common, path=path, as_of=day, created_at=at, parent=None, parent_path=None
+        **common, **more, path=path, as_of=day, created_at=at, parent=None, parent_path=None
     )
     pointer = Current(**common, path=path, as_of=day, committed_at=at)
     store.write(f"{folder}/{layout.MANIFEST}", manifest.model_dump_json().encode(), None)
@@ -85,6 +88,17 @@ def test_a_check_names_who_has_had_no_run_for_26_hours(written: io.StringIO) -> 
     )
     assert late["4"] == "no run has planned it in any version that is kept"
     assert found[-1] | {"organizations": 6, "overdue": 3} == found[-1]
+
+
+def test_a_check_names_who_has_messages_that_are_not_sent(written: io.StringIO) -> None:
+    store = MemoryStore()
+    # 2 March: the day before may be today somewhere
+    version(store, "1", "2027-03-02-daily", HOUR, {"2027-03-01": 5, "2027-03-04": 7})
+    version(store, "2", "2027-03-02-daily", HOUR, {"2027-02-26": 2, "2027-02-28": 1})
+    HANDLERS["orchestrator"](services(store), request(reason="check"))
+    found = [json.loads(line) for line in written.getvalue().splitlines()]
+    unsent = [(line["org_id"], line["messages"]) for line in found if line["message"] == UNSENT]
+    assert unsent == [("2", 3)]
 
 
 def test_a_check_is_of_all_organizations() -> None:

@@ -229,5 +229,5 @@ def test_a_bug_is_answered_as_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_other_paths_answer_what_they_are_for() -> None:
     inlet = Inlet()
-    assert inlet.ask(request("/healthz", b"", {}, method="GET")).code == 200
+    assert inlet.ask(request("/health", b"", {}, method="GET")).code == 200
     assert inlet.ask(request("/openapi.json", b"", {}, method="GET")).code == 200

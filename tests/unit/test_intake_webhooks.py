@@ -147,7 +147,7 @@ def test_other_methods_paths_and_bodies_are_refused_as_http_means_it() -> None:
     path = f"/orgs/{ORG}/webhooks/twilio"
     assert hooks.hooks.answer(request(path, b"", {}, method="GET")).headers["Allow"] == "POST"
     assert hooks.hooks.answer(request(f"/orgs/{ORG}/webhooks/other", b"", {})).code == 404
-    assert hooks.hooks.answer(request("/healthz", b"", {}, method="GET")).code == 200
+    assert hooks.hooks.answer(request("/health", b"", {}, method="GET")).code == 200
     assert hooks.twilio(STOP, content_type="application/json").code == 415
     many = {f"p{number}": "" for number in range(300)}
     assert hooks.twilio(many).code == 400

@@ -77,7 +77,7 @@ class IntakeEndpoint:
 
     async def _routed(self, request: HttpRequest) -> Answer:
         match request.path:
-            case "/healthz":
+            case "/health":
                 return Answer(200, b'{"ok":true}\n')
             case "/openapi.json":
                 if request.method not in ("GET", "HEAD"):

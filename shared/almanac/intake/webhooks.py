@@ -70,7 +70,7 @@ class WebhookEndpoint:
             return HttpProblem(500, "this is a fault of ours; it is in the log").answer()
 
     def _routed(self, request: HttpRequest) -> Answer:
-        if request.path == "/healthz":
+        if request.path == "/health":
             return Answer(200, b'{"ok":true}\n')
         found = _PATH.fullmatch(request.path)
         if found is None:

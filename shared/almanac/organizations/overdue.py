@@ -1,12 +1,13 @@
-"""Whether the last run over all contacts of an organization is too old."""
+"""What is late in an organization: its last run over all contacts, messages that are not sent."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
-from almanac.organizations.organizations import LastRun, last_whole_run
+from almanac.organizations.organizations import LastRun, census_of, last_whole_run
 from almanac.storage.store import ObjectStore
-from almanac.storage.versions import current
+from almanac.storage.versions import current, manifest_of
 
 STALE = dt.timedelta(hours=26)
 
@@ -22,16 +23,30 @@ def staleness(last: LastRun | None, now: dt.datetime) -> str | None:
     return f"the last successful run, {last.run_id}, is {hours} hours old; the limit is {limit:g}"
 
 
-def overdue(store: ObjectStore, org: str, now: dt.datetime) -> str | None:
-    """Return why the organization is overdue; None if it is not, or has no version to plan.
+@dataclass(frozen=True)
+class Lateness:
+    """What is late: why the last run is too old, None if it is not; messages that are not sent."""
 
-    One that has never been planned is overdue once its current version is older than STALE.
+    run: str | None = None
+    messages: int = 0  # that were due before yesterday, of any time zone
+
+
+def lateness(store: ObjectStore, org: str, now: dt.datetime) -> Lateness:
+    """Return what is late in an organization; nothing if it has no version to plan.
+
+    One that has never been planned is late once its current version is older than STALE.
     """
     there = current(store, org)
     if there is None:
-        return None
+        return Lateness()
     version, _ = there
     last = last_whole_run(store, version.folder)
-    if last is None and now - version.committed_at <= STALE:
-        return None
-    return staleness(last, now)
+    young = last is None and now - version.committed_at <= STALE
+    manifest = manifest_of(store, version.folder)
+    census = census_of(manifest) if manifest else None
+    yesterday = (now - dt.timedelta(days=1)).astimezone(dt.UTC).date()
+    due = census.due.items() if census else ()
+    return Lateness(
+        run=None if young else staleness(last, now),
+        messages=sum(count for day, count in due if day < yesterday),
+    )

@@ -13,15 +13,15 @@ from almanac.logs import get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.organizations.organizations import organizations
-from almanac.organizations.overdue import overdue
+from almanac.organizations.overdue import Lateness, lateness
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.validation_text import first_problem_text
 
 T = TypeVar("T")
 
-# The line that the alert "an organization has had no run for 26 hours" reads (infra/monitoring.tf).
-OVERDUE = "organization overdue"
+# The lines that the alert "an organization is late" reads (infra/monitoring.tf).
+OVERDUE, UNSENT = "organization overdue", "messages not sent"
 
 
 def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> None:
@@ -40,27 +40,30 @@ def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> 
 
 
 def check_all(services: Services) -> None:
-    """Log each organization whose last run over all contacts is too old, or cannot be read.
+    """Log each organization whose last run is too old, cannot be read, or has unsent messages.
 
     Raises TransientError: the message is delivered again.
     """
     now = services.clock()
 
-    def look(org: str) -> str | None:
+    def look(org: str) -> Lateness:
         try:
-            return overdue(services.store, org, now)
+            return lateness(services.store, org, now)
         except TransientError:
             raise
         except ValidationError as error:
-            return f"{error.title} cannot be read: {first_problem_text(error)}"
+            return Lateness(f"{error.title} cannot be read: {first_problem_text(error)}")
         except AlmanacError as error:
-            return str(error)
+            return Lateness(str(error))
 
     found = _look_at_all(services, look)
-    late = [(org, reason) for org, reason in found if reason]
-    for org, reason in late:
-        get_log().error(OVERDUE, org_id=org, reason=reason)
-    get_log().info("organizations checked", organizations=len(found), overdue=len(late))
+    for org, late in found:
+        if late.run:
+            get_log().error(OVERDUE, org_id=org, reason=late.run)
+        if late.messages:
+            get_log().warning(UNSENT, org_id=org, messages=late.messages)
+    count = sum(late.run is not None for _, late in found)
+    get_log().info("organizations checked", organizations=len(found), overdue=count)
 
 
 def _look_at_all(services: Services, look: Callable[[str], T]) -> list[tuple[str, T]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel
 
@@ -19,6 +20,7 @@ from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import current
 
 THREADS = 8  # organizations that are read at the same time
+PAGE = 200  # organizations of an answer: some 20 s, of the 60 that the function has
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
@@ -36,16 +38,19 @@ class StatusAnswer:
 def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAnswer:
     """Return what the HTTP function `status` answers to a path.
 
-    `/`: all organizations; `/orgs/<org>`: one; `/orgs/<org>/report`: the report page of its last
-    run; `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/healthz`: only that this
+    `/`: the first organizations; `/?after=<org>`: those that follow it; `/orgs/<org>`: one;
+    `/orgs/<org>/report`: the report page of its last run;
+    `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/health`: only that this
     process runs. The code is 200, 503 if there is a problem, or 404 for an unknown path.
     """
     try:
-        match path.partition("?")[0].strip("/").split("/"):
+        where, _, query = path.partition("?")
+        match where.strip("/").split("/"):
             case [""]:
-                found = store_status(store, now)
+                after = parse_qs(query).get("after", [""])[0]
+                found = store_status(store, now, after=after, at_most=PAGE)
                 return _json(200 if found.ok else 503, found)
-            case ["healthz"]:
+            case ["health"]:
                 return StatusAnswer(200, JSON, b'{"ok":true}\n')
             case ["orgs", org] if is_there(store, org):
                 one = organization_status(store, org, now)
@@ -77,15 +82,26 @@ def _report(store: ObjectStore, org: str, file: str, content_type: str) -> Statu
     return _json(404, StatusProblem(problems=[f"organization {org}: has no report yet"]))
 
 
-def store_status(store: ObjectStore, now: dt.datetime) -> StoreStatus:
-    """Return the status of all organizations; an error in one does not affect the others.
+def store_status(
+    store: ObjectStore, now: dt.datetime, *, after: str = "", at_most: int | None = None
+) -> StoreStatus:
+    """Return the status of the organizations whose ids come after `after`, at most so many.
 
+    Ids are in the order of their characters. An error in one does not affect the others.
     Raises AlmanacError if the organizations cannot be listed.
     """
+    there = [org for org in organizations(store) if org > after]
+    page = there[:at_most]
     with ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(lambda org: _guarded(store, org, now), organizations(store)))
+        found = list(pool.map(lambda org: _guarded(store, org, now), page))
     problems = [f"{each.org_id}: {problem}" for each in found for problem in each.problems]
-    return StoreStatus(ok=not problems, checked_at=now, problems=problems, organizations=found)
+    return StoreStatus(
+        ok=not problems,
+        checked_at=now,
+        problems=problems,
+        organizations=found,
+        next=page[-1] if len(page) < len(there) else None,
+    )
 
 
 def _guarded(store: ObjectStore, org: str, now: dt.datetime) -> OrganizationStatus:

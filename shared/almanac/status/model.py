@@ -113,9 +113,10 @@ class OrganizationStatus(BaseModel):
 
 
 class StoreStatus(BaseModel):
-    """All organizations of a store."""
+    """All organizations of a store, or a page of them."""
 
     ok: bool
     checked_at: dt.datetime
-    problems: list[str]  # of all organizations, each with its id
+    problems: list[str]  # of these organizations, each with its id
     organizations: list[OrganizationStatus]
+    next: str | None = None  # the last of these, after which there are more; None: there are none
