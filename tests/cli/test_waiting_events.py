@@ -98,6 +98,7 @@ def test_a_claim_of_a_row_that_a_run_has_made_again_under_another_id_is_honoured
         ("suppressions", {"contact_id": "2"}),
         ("contacts", {"action": "deactivate", "email": "user2@example.com"}),
         ("contacts", {"id": 2, "status": "inactive"}),
+        ("contacts", {"id": "2", "do_not_contact": True}),
     ],
 )
 def test_who_is_suppressed_or_deactivated_since_the_last_run_is_left_out_at_once(
