@@ -116,7 +116,7 @@ def absorb(
     An event that the database has is left out, and so is one of another kind, which waits. A wrong
     entry is refused and logged with the reason; what is wrong with an event never raises.
     """
-    with _without_collection():
+    with without_collection():
         return _absorb(connection, received, Absorption(config, now, applied_by, []), kinds)
 
 
@@ -205,7 +205,7 @@ def _applied(
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Turn the search for reference cycles off: it would walk all entries again and again."""
     if not gc.isenabled():
         yield

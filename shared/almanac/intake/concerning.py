@@ -6,8 +6,10 @@ day before its run, which finds the message a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
 import apsw
@@ -15,6 +17,7 @@ import apsw
 from almanac.config import ContactColumns
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sql import columns_of
+from almanac.intake.events import MAX_ENTRIES
 from almanac.intake.inbox import Received
 from almanac.schedule_status import COMPLAINT, RETRY, Status
 
@@ -27,6 +30,7 @@ _MATCHED = ("id", "status", "at", "contact_id", "scheduled_send_date", "email_ty
 _OF_ADDRESSES = {Status.BOUNCED.value, COMPLAINT}
 
 Entry = Mapping[str, Any]
+_Chosen = tuple[dt.datetime, Entry]  # and when it came
 AddressesOf = Callable[[Collection[int]], Mapping[int, str]]  # row -> its contact's address
 
 
@@ -53,13 +57,13 @@ class DayKeys:
         return cls(
             dict(connection.execute(of_rows)),
             values(people.whole("id"), "contacts"),
-            {str(text).strip().lower() for text in values(people.text("email"), "contacts")},
+            {str(text).strip().lower() for text in values(people.text("email"), "contacts")} - {""},
         )
 
 
 @dataclass(frozen=True)
 class Concerning:
-    """Events with those of their entries that may change a message of the day.
+    """Events of those entries that may change a message of the day, however many came each alone.
 
     further: the rows of other days whose marks do, since they concern an address.
     """
@@ -82,7 +86,7 @@ def concerning(
         if _is_of(keys, each, "id")
     }
     # contacts may have other addresses since
-    addresses = keys.addresses | {_word(each.get("email")) for each in contacts.values()}
+    addresses = keys.addresses | {_word(each.get("email")) for each in contacts.values()} - {""}
     keys = DayKeys(keys.rows, keys.contacts, addresses)
     further = _further(keys, marks, addresses_of)
     if claimed:
@@ -90,15 +94,32 @@ def concerning(
         further |= {row for each in open_claims if (row := _number(each.get("id"))) is not None}
         further -= keys.rows.keys()
     choose = _Choice(keys, further, claimed)
-    events = []
+    chosen: dict[str, list[_Chosen]] = {kind: [] for kind in APPLIED}
     for each in received:
-        if each.kind in APPLIED:
-            entries = [entry for entry in _entries([each], each.kind) if choose(each.kind, entry)]
-            if each.kind == "deliveries":
-                entries = list(map(choose.needed, entries))
-            if entries:
-                events.append(_with_entries(each, entries))
+        for entry in _entries([each], each.kind) if each.kind in APPLIED else ():
+            if choose(each.kind, entry):
+                needed = choose.needed(entry) if each.kind == "deliveries" else entry
+                chosen[each.kind].append((each.received, needed))
+    events = [event for kind, entries in chosen.items() for event in _regrouped(kind, entries)]
     return Concerning(events, further)
+
+
+def _regrouped(kind: str, chosen: Sequence[_Chosen]) -> Iterator[Received]:
+    """Yield events of the entries in their order; all of an event came on the same date anywhere.
+
+    An event of its own for each entry would take most of the time.
+    """
+    # no zone begins a day within a quarter of an hour
+    for slot, found in groupby(chosen, lambda each: int(each[0].timestamp()) // 900):
+        entries = [entry for _, entry in found]
+        for at in range(0, len(entries), MAX_ENTRIES):
+            event = {
+                "event_id": f"{kind}-{slot}-{at}",
+                "org_id": "due",
+                "entries": entries[at : at + MAX_ENTRIES],
+            }
+            when = dt.datetime.fromtimestamp(slot * 900, dt.UTC)
+            yield Received(kind=kind, event=event, received=when, source="command")
 
 
 class _Choice:
@@ -170,10 +191,6 @@ def _entries(received: Sequence[Received], kind: str) -> list[Entry]:
         for entry in entries
         if isinstance(entry, dict)
     ]
-
-
-def _with_entries(received: Received, entries: list[Entry]) -> Received:
-    return received.model_copy(update={"event": received.event | {"entries": entries}})
 
 
 def _word(value: object) -> str:

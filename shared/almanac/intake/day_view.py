@@ -22,7 +22,7 @@ from almanac.database.opening import map_errors
 from almanac.database.sending import count_before
 from almanac.database.sources import Source
 from almanac.intake import inbox
-from almanac.intake.absorb import absorb
+from almanac.intake.absorb import absorb, without_collection
 from almanac.intake.concerning import (
     APPLIED,
     Concerning,
@@ -54,13 +54,23 @@ def day_view(
 
     claimed: also what became of claimed ones is looked at.
     """
+    with without_collection():
+        connection, earlier, waiting = _applied(agency, day, config, now, claimed)
+    with closing(connection):
+        yield DayView(connection, earlier, waiting)
+
+
+def _applied(
+    agency: StoreDatabase, day: dt.date, config: Config, now: dt.datetime, claimed: bool
+) -> tuple[apsw.Connection, int, int]:
+    """Return the copy of the day with what waits, and the counts of `DayView`."""
     # first the inbox: what is applied and deleted from now on is in the version
     received = inbox.read(agency.store, inbox.waiting(agency.store, agency.org))
     version = agency.version()[0]
     with agency.open_version(version) as source, map_errors(source.path):
-        whole = source.connection
-        logged = intake_log.logged(whole, {each.event_id for each in received})
-        news = [each for each in received if each.event_id not in logged]
+        logged = intake_log.logged(source.connection, {each.event_id for each in received})
+        first = {each.event_id: each for each in reversed(received)}  # others are refused
+        news = [each for each in first.values() if each.event_id not in logged][::-1]
         data = kept_day(agency.store, version, day)
         if data is None:
             with DayExtract(source, config.contacts) as extract:
@@ -71,12 +81,12 @@ def day_view(
             with DayExtract(source, config.contacts, data) as extract:
                 extract.add_rows(found.further)
                 data = extract.data()
-        earlier = count_before(whole, str(day))
-    with closing(_opened(data)) as connection:
-        if found.events:
-            with connection:
-                absorb(connection, found.events, config, now, "almanac due", kinds=APPLIED)
-        yield DayView(connection, earlier, len(news))
+        earlier = count_before(source.connection, str(day))
+    connection = _opened(data)
+    if found.events:
+        with connection:
+            absorb(connection, found.events, config, now, "almanac due", kinds=APPLIED)
+    return connection, earlier, len(news)
 
 
 def _concerning(
