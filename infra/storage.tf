@@ -3,7 +3,7 @@
 resource "google_storage_bucket" "data" {
   project                     = var.project_id
   name                        = coalesce(var.data_bucket, "${var.project_id}-${var.name}-data")
-  location                    = var.region
+  location                    = coalesce(var.data_location, var.region)
   storage_class               = "STANDARD"
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"

@@ -44,6 +44,16 @@ variable "data_bucket" {
   default     = null
 }
 
+variable "data_location" {
+  description = "Where the bucket of the databases is; null: in region. A dual-region such as NAM4 (Iowa and South Carolina) survives the loss of a region. It cannot be changed later."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.data_location == null || can(regex("^([A-Z]+[0-9]*|[a-z]+-[a-z]+[0-9]+)$", var.data_location))
+    error_message = "data_location: a region (us-central1), a dual-region (NAM4) or a multi-region (US)."
+  }
+}
+
 variable "source_bucket" {
   description = "Name of the bucket of source archives; by default <project>-<name>-sources."
   type        = string

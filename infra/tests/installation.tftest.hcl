@@ -62,6 +62,25 @@ run "data_is_kept" {
   }
 }
 
+run "databases_may_be_in_two_regions" {
+  command = plan
+  variables {
+    data_location = "NAM4"
+  }
+  assert {
+    condition     = google_storage_bucket.data.location == "NAM4" && google_storage_bucket.sources.location == "us-central1"
+    error_message = "The databases are lost with their region."
+  }
+}
+
+run "a_place_that_is_none_is_refused" {
+  command = plan
+  variables {
+    data_location = "us-central1-a"
+  }
+  expect_failures = [var.data_location]
+}
+
 run "messages_are_kept" {
   command = plan
 

@@ -166,6 +166,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PROJECT": "agency-almanac",
         "REGION": "us-central1",
+        "COPY": str(tmp_path / "copy"),
     }
 
 
