@@ -172,3 +172,16 @@ def test_nothing_is_handed_out_while_an_object_of_the_inbox_cannot_be_read(
     answer = almanac("due", "--org", ORG, "--on", DAY)
     assert (answer.code, answer.out) == (1, "")
     assert "orgs/206/inbox/x.json: it may hold claims" in answer.err
+
+
+def test_who_goes_back_before_a_run_is_told_what_it_had_applied(put: Put) -> None:
+    put("suppressions", {"email": "user2@example.com"}, {"email": "other@example.com"})
+    put("deliveries", {"id": 1, "status": "sent"}, event_id="e2")
+    answer = almanac("run", "--org", ORG)
+    assert answer.code == 0, answer
+    answer = almanac("undo", "--org", ORG)
+    assert answer.code == 0
+    assert (
+        "version 1 is without what later runs applied from the inbox "
+        "(deliveries 1, suppressions 2), and it does not come back" in answer.err
+    )

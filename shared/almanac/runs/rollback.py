@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from pydantic import BaseModel
 
 from almanac.errors import AlmanacError, RequestError, Superseded
 from almanac.names import check_org_id
 from almanac.organizations.organizations import census_of, own_id
+from almanac.report.events import RunEvents
 from almanac.runs.finish import dead_runs
 from almanac.runs.results import result_of
 from almanac.schedule_status import Status
@@ -186,9 +190,33 @@ def go_back(
         if lease.dead_runs:
             close_dead_runs(store, lease)
         done = rollback(store, org, version, now=now, run_id=run_id, there=before)
+        _warn_of_events(store, org, before[0], done, warn)
         return done, before[0].version
     finally:
         _give_back(store, lease, warn)
+
+
+def _warn_of_events(
+    store: ObjectStore, org: str, gone: Current, to: Current, warn: Callable[[str], None]
+) -> None:
+    """Say what runs between two versions applied from the inbox: the earlier one is without it."""
+    entries: Counter[str] = Counter()
+    folder: str | None = gone.folder
+    with suppress(AlmanacError, OSError, ValueError):  # a version that is gone back from may be bad
+        while folder and folder != to.folder:
+            manifest = manifest_of(store, folder)
+            if manifest is not None and layout.REPORT_JSON in manifest.attachments:
+                report = json.loads(store.read(f"{folder}/{layout.REPORT_JSON}").data)
+                entries.update(RunEvents.model_validate(report.get("events") or {}).entries)
+            path = manifest.parent_path if manifest else None
+            folder = path.rpartition("/")[0] if path else None
+    if entries and folder == to.folder:
+        found = ", ".join(f"{kind} {count:,}" for kind, count in sorted(entries.items()))
+        warn(
+            f"organization {org}: version {to.version} is without what later runs applied from the "
+            f"inbox ({found}), and it does not come back: bring it in again before messages are "
+            "sent"
+        )
 
 
 def _give_back(store: ObjectStore, lease: Lease, warn: Callable[[str], None]) -> None:
