@@ -55,15 +55,19 @@ def check_folder(out: Path, option: str) -> None:
 
 def check_no_database(out: Path, option: str) -> None:
     """Raise InputError for an existing database: an output must not replace it."""
-    if not out.is_file():
-        return
-    try:
-        with out.open("rb") as file:
-            start = file.read(len(_DATABASE))
-    except OSError:  # cannot be read, but perhaps replaced
-        return
-    if start == _DATABASE:
+    if is_database(out):
         raise InputError(f"{option}: {out}: is an SQLite database; expected another name")
+
+
+def is_database(path: Path) -> bool:
+    """Return whether it is a file that can be read and begins as an SQLite database does."""
+    if not path.is_file():  # a pipe would lose its beginning
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_DATABASE)) == _DATABASE
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -160,3 +160,10 @@ def test_an_entry_too_deep_or_too_large_costs_that_entry(agency: Agency) -> None
     whys = [each["why"] for each in found["examples"]]
     assert whys[0] == "it is nested too deeply"
     assert whys[1].endswith("bytes of JSON; an event has 1,048,576 at most")
+
+
+def test_a_database_behind_the_file_is_said_to_come_first(agency: Agency) -> None:
+    file = agency.path.with_name("events.jsonl")
+    file.write_text(lines(CONTACTS))
+    answer = almanac("intake", file, agency.path)
+    assert (answer.code, answer.err.endswith("expected DATABASE and FILE\n")) == (2, True)

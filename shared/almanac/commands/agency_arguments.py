@@ -12,6 +12,7 @@ from almanac.commands.dates import Today, read_date, today_in
 from almanac.errors import InputError
 from almanac.names import check_org_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
+from almanac.outputs import is_database
 from almanac.settings import load_settings
 from almanac.storage.opening import open_store
 
@@ -87,6 +88,8 @@ def agency_and_file(
     if len(words) != 1:
         expected = "FILE" if org is not None else "DATABASE and FILE"
         raise InputError(f"expected {expected}, found {' '.join(map(str, names))}")
+    if isinstance(agency, FileDatabase) and is_database(Path(words[0])):
+        raise InputError(f"{words[0]}: a database, which comes first; expected DATABASE and FILE")
     return agency, Path(words[0])
 
 
@@ -96,7 +99,7 @@ def day_of(agency: AgencyDatabase, as_of: str | None) -> dt.date:
     return read_date(as_of, "--as-of", today) if as_of else today()
 
 
-def check_no_more(words: Sequence[str]) -> None:
+def check_no_more(words: Sequence[str], hint: str = "") -> None:
     """Raise InputError if there are words beyond those that a command takes."""
     if words:
-        raise InputError(f"{words[0]!r}: one argument too many")
+        raise InputError(f"{words[0]!r}: one argument too many{hint}")

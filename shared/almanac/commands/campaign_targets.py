@@ -149,7 +149,7 @@ def add(
     """
     arguments = CampaignArguments(words, org, store)
     agency, (which, *more) = arguments.agency("INSTANCE")
-    check_no_more(more)
+    check_no_more(more, "; contacts are given by --contacts or --email")
     day = day_of(agency, as_of)
     fields: dict[str, Any] = {} if metadata is None else {"metadata": _object(metadata)}
     if trigger_date is not None:

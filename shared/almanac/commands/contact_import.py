@@ -22,6 +22,7 @@ from almanac.intake.contact_import import (
 )
 from almanac.organizations.agency_database import StoreDatabase
 from almanac.plurals import plural
+from almanac.report.events import REFUSED_LATER
 from almanac.report.text import heading, listed, paragraph, table
 
 
@@ -69,5 +70,7 @@ def _print_imported(console: Console, found: ContactsImported) -> None:
     if found.examples:
         heading(console, f"Rejected, all of them in {found.rejects_file}")
         table(console, (">line", "why"), [(str(line), why) for line, why in found.examples])
+    if found.waiting:
+        paragraph(console, REFUSED_LATER, indent=0)
     if found.outcome == "written" and (found.added or found.changed):
         paragraph(console, "The next run plans it.", indent=0)

@@ -18,6 +18,7 @@ from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.intake.event_file import read_events
 from almanac.plurals import plural
+from almanac.report.events import REFUSED_LATER
 from almanac.report.text import heading, paragraph, table
 from almanac.runs.file_intake import IntakeDone, take_events
 
@@ -77,6 +78,8 @@ def _print_done(console: Console, done: IntakeDone) -> None:
             for each in done.examples
         ]
         table(console, (">line", ">index", "why"), lines)
+    if waiting and done.events:
+        paragraph(console, REFUSED_LATER, indent=0)
     for run in done.replanned:
         changes = ", ".join(f"{count:,} {word}" for word, count in run.changes.items() if count)
         text = f"Replanned: {plural(run.contacts, 'contact')}; messages: {changes or 'none'}."

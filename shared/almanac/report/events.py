@@ -11,9 +11,12 @@ from almanac.report.table import ReportColumn, ReportTable
 
 EXAMPLES = 5
 ALL_REFUSED = (
-    "All of them are in the table intake_log of the database, with the reasons: "
-    "SELECT event_id, refused FROM intake_log WHERE refused <> ''."
+    "All of them are in the table intake_log of the database (almanac store pull), with the "
+    "reasons: SELECT event_id, refused FROM intake_log WHERE refused <> ''."
 )
+
+
+REFUSED_LATER = "What that run refuses is in the part Events of its report."
 
 
 class RefusedExample(BaseModel):
@@ -73,7 +76,8 @@ _ENTRY = ("entry", "entries")
 def unreadable_in_words(name: str, why: str) -> str:
     """Return what is said of an object of the inbox that cannot be read."""
     problem = why.removeprefix(f"{name}: ")
-    return f"{name} is in the inbox and no batch of events ({problem}): it was not applied"
+    text = f"{name} is in the inbox and no batch of events ({problem}): it was not applied"
+    return f"{text}, and almanac due hands out nothing while it is there"
 
 
 def refused_table(events: RunEvents) -> ReportTable:

@@ -23,7 +23,7 @@ DAYS_SHOWN = 6
 BLOCKING = (
     "without an ideal date, dated {} or later, are the plan of an older scheduler. Their events "
     "are not planned, and no sender gets the rows. To plan them: almanac run --adopt-scheduled, "
-    "once, if no other program sends them."
+    "once{}, if no other program sends them."
 )
 PLACEMENT = {
     "kept": "kept their day",
@@ -54,7 +54,7 @@ def print_summary(
     print_events(console, summary.events)
     _contacts(console, summary, advice)
     _campaigns(console, summary)
-    _older(console, summary)
+    _older(console, summary, in_store=named is not None)
     _run(console, summary)
     print_next(console, next_steps)
 
@@ -233,7 +233,7 @@ def _campaigns(console: Console, summary: RunSummary) -> None:
         )
 
 
-def _older(console: Console, summary: RunSummary) -> None:
+def _older(console: Console, summary: RunSummary, *, in_store: bool) -> None:
     if not (summary.scheduled_by_others or summary.adopted):
         return
     heading(console, "Rows that an older scheduler left scheduled")
@@ -241,8 +241,10 @@ def _older(console: Console, summary: RunSummary) -> None:
         would = "would become planned rows" if summary.dry_run else "became planned rows"
         paragraph(console, f"{_number(summary.adopted, 'row')} {would}, planned again by this run.")
     if summary.scheduled_by_others:
+        where = " and on a copy (almanac store pull, then store push)" if in_store else ""
+        text = BLOCKING.format(summary.as_of, where)
         rows = f"{_number(summary.scheduled_by_others, 'row')} of status scheduled"
-        paragraph(console, f"{rows} {BLOCKING.format(summary.as_of)}")
+        paragraph(console, f"{rows} {text}")
 
 
 def _run(console: Console, summary: RunSummary) -> None:

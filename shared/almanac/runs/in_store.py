@@ -66,7 +66,8 @@ def run_in_store(
         reason = ended.reason if ended else "the run has not ended"
         raise AlmanacError(f"organization {org}: {reason}")
     name = f"{layout.version(org, ended.version, ended.run_id)}/{layout.REPORT_JSON}"
-    return RunSummary.model_validate_json(store.read(name).data)
+    summary = RunSummary.model_validate_json(store.read(name).data)
+    return summary.model_copy(update={"seconds": ended.seconds})
 
 
 def _handle(services: Services, function: str, request_id: str, delivery: Delivery) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 
 from rich.console import Console
 
+from almanac.plurals import plural
 from almanac.report.alerts import likely_in_words
 from almanac.report.left_out import UNKNOWN_FLAGS
 from almanac.report.text import heading, paragraph, table
@@ -72,8 +73,8 @@ def _facts(found: OrganizationStatus) -> list[tuple[str, str]]:
     if found.last_failure:
         facts.append(("last failure", _run(found.last_failure)))
     if (waiting := found.waiting) and waiting.since is not None:
-        size = f"{waiting.batches:,} with events, {waiting.bytes:,} bytes"
-        facts.append(("inbox", f"{size}, for {waiting.hours:,.1f} hours"))
+        size = f"{plural(waiting.batches, 'object')} with events, {waiting.bytes:,} bytes"
+        facts.append(("inbox", f"{size}, waiting for {waiting.hours:,.1f} hours"))
     if due := found.due:
         facts.append(("due before today", f"{due.overdue:,} not sent"))
         facts.append(("due today", f"{due.today:,}"))
