@@ -74,6 +74,7 @@ infra-scan: ## the Terraform by checkov, in a venv of its own (.venv-checkov)
 
 infra-plan: archives ## what Terraform would change (STATE_BUCKET=..., TFVARS=..., STATE_PREFIX=almanac)
 	@test -n "$(STATE_BUCKET)" || { echo "STATE_BUCKET is not set: the bucket of Terraform's state (docs/operations.md)" >&2; exit 1; }
+	@printf 'terraform {\n  backend "gcs" {}\n}\n' > infra/backend_override.tf
 	terraform -chdir=infra init -input=false -reconfigure -backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=$(STATE_PREFIX)
 	terraform -chdir=infra plan -input=false -lock=false -var-file=$(abspath $(TFVARS)) -out=$(PLAN)
 

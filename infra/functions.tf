@@ -100,6 +100,7 @@ module "function" {
   }
   pubsub_agent = local.agents.pubsub
 
+  network    = var.network
   kms_key    = var.kms_key
   labels     = local.labels
   channels   = local.channels
@@ -157,6 +158,16 @@ resource "google_cloud_run_v2_job" "merge" {
           }
         }
       }
+      dynamic "vpc_access" {
+        for_each = var.network[*]
+        content {
+          egress = vpc_access.value.all_traffic ? "ALL_TRAFFIC" : "PRIVATE_RANGES_ONLY"
+          network_interfaces {
+            network    = vpc_access.value.network
+            subnetwork = vpc_access.value.subnetwork
+          }
+        }
+      }
       volumes {
         name = "work"
         empty_dir {
@@ -207,6 +218,15 @@ resource "google_cloudfunctions2_function" "status" {
     all_traffic_on_latest_revision   = true
     environment_variables            = local.environment
     ingress_settings                 = var.status_ingress
+    direct_vpc_egress                = var.network == null ? null : var.network.all_traffic ? "VPC_EGRESS_ALL_TRAFFIC" : "VPC_EGRESS_PRIVATE_RANGES_ONLY"
+
+    dynamic "direct_vpc_network_interface" {
+      for_each = var.network[*]
+      content {
+        network    = direct_vpc_network_interface.value.network
+        subnetwork = direct_vpc_network_interface.value.subnetwork
+      }
+    }
   }
 
   depends_on = [
@@ -272,6 +292,7 @@ module "http" {
   ingress     = local.called[each.key].ingress
   invokers    = local.called[each.key].invokers
 
+  network    = var.network
   kms_key    = var.kms_key
   labels     = local.labels
   channels   = local.channels

@@ -162,6 +162,16 @@ variable "state_bucket" {
   default     = null
 }
 
+variable "network" {
+  description = "A subnetwork of a VPC network through which functions and the job go out (direct VPC egress); all_traffic: also to the internet and to Google's APIs, for which the subnetwork needs Private Google Access. null: none."
+  type = object({
+    network     = optional(string)
+    subnetwork  = string
+    all_traffic = optional(bool, false)
+  })
+  default = null
+}
+
 variable "data_access_logs" {
   description = "Log who reads and writes objects in the project's buckets (Data Access audit logs of Cloud Storage), except the installation's own functions. It replaces what the project has set for Cloud Storage."
   type        = bool

@@ -7,7 +7,4 @@ terraform {
       version = "~> 8.7"
     }
   }
-
-  # Where the state is kept is said at init: -backend-config=bucket=... -backend-config=prefix=...
-  backend "gcs" {}
 }

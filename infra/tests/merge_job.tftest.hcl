@@ -127,3 +127,19 @@ run "a_disk_in_megabytes_is_refused" {
   }
   expect_failures = [var.merge_job]
 }
+
+run "everything_goes_out_through_the_subnetwork" {
+  command = plan
+  variables {
+    network = { subnetwork = "almanac", all_traffic = true }
+  }
+  assert {
+    condition = (
+      google_cloudfunctions2_function.status.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC"
+      && google_cloudfunctions2_function.status.service_config[0].direct_vpc_network_interface[0].subnetwork == "almanac"
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].vpc_access[0].egress == "ALL_TRAFFIC"
+      && google_cloud_run_v2_job.merge["merge"].template[0].template[0].vpc_access[0].network_interfaces[0].subnetwork == "almanac"
+    )
+    error_message = "The status function or the job goes out elsewhere."
+  }
+}

@@ -192,3 +192,17 @@ run "an_image_that_a_job_runs_holds_its_system" {
     error_message = "The image is built on nothing, and the job cannot start."
   }
 }
+
+run "it_goes_out_through_the_subnetwork" {
+  command = plan
+  module {
+    source = "./modules/pubsub_function"
+  }
+  variables {
+    network = { network = "agency", subnetwork = "almanac" }
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == "VPC_EGRESS_PRIVATE_RANGES_ONLY" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "almanac"
+    error_message = "The function goes out elsewhere."
+  }
+}

@@ -36,6 +36,7 @@ module "almanac" {
   intake_ingress  = "ALLOW_ALL"
   webhooks        = { url = "https://hooks.agency.example.com", twilio_secret = "twilio-auth-token" }
 
+  network          = { network = "agency", subnetwork = "almanac", all_traffic = true }
   data_access_logs = true
 
   daily_time = "04:00"

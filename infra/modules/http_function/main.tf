@@ -28,6 +28,7 @@ resource "google_cloudfunctions2_function" "this" {
   }
 
   service_config {
+    direct_vpc_egress                = var.network == null ? null : var.network.all_traffic ? "VPC_EGRESS_ALL_TRAFFIC" : "VPC_EGRESS_PRIVATE_RANGES_ONLY"
     service_account_email            = var.email
     available_cpu                    = tostring(var.size.cpu)
     available_memory                 = var.size.memory
@@ -48,6 +49,14 @@ resource "google_cloudfunctions2_function" "this" {
         project_id = var.project_id
         secret     = secret_environment_variables.value
         version    = "latest"
+      }
+    }
+
+    dynamic "direct_vpc_network_interface" {
+      for_each = var.network[*]
+      content {
+        network    = direct_vpc_network_interface.value.network
+        subnetwork = direct_vpc_network_interface.value.subnetwork
       }
     }
   }

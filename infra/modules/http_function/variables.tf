@@ -1,9 +1,11 @@
 variable "project_id" {
-  type = string
+  description = "The Google Cloud project."
+  type        = string
 }
 
 variable "region" {
-  type = string
+  description = "Where it is."
+  type        = string
 }
 
 variable "prefix" {
@@ -17,11 +19,13 @@ variable "function" {
 }
 
 variable "description" {
-  type = string
+  description = "What it does, in a few words."
+  type        = string
 }
 
 variable "runtime" {
-  type = string
+  description = "The Python that it runs on."
+  type        = string
 }
 
 variable "archive" {
@@ -40,7 +44,8 @@ variable "email" {
 }
 
 variable "environment" {
-  type = map(string)
+  description = "Its settings, as environment variables."
+  type        = map(string)
 }
 
 variable "secrets" {
@@ -50,6 +55,7 @@ variable "secrets" {
 }
 
 variable "size" {
+  description = "vCPUs, memory, messages or requests at a time, instances at most, seconds."
   type = object({
     cpu             = number
     memory          = string
@@ -69,14 +75,22 @@ variable "invokers" {
   type        = set(string)
 }
 
+variable "network" {
+  description = "The subnetwork through which it goes out; null: none."
+  type        = object({ network = optional(string), subnetwork = string, all_traffic = optional(bool, false) })
+  default     = null
+}
+
 variable "kms_key" {
-  type    = string
-  default = null
+  description = "A key of Cloud KMS for the function and its image; null: Google's own."
+  type        = string
+  default     = null
 }
 
 variable "labels" {
-  type    = map(string)
-  default = {}
+  description = "Labels on everything that takes them."
+  type        = map(string)
+  default     = {}
 }
 
 variable "channels" {
@@ -86,6 +100,7 @@ variable "channels" {
 }
 
 variable "error_rate" {
-  type    = number
-  default = 0.1
+  description = "The share of failures above which an alert is sent."
+  type        = number
+  default     = 0.1
 }

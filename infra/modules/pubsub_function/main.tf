@@ -55,6 +55,7 @@ resource "google_cloudfunctions2_function" "this" {
   }
 
   service_config {
+    direct_vpc_egress                = var.network == null ? null : var.network.all_traffic ? "VPC_EGRESS_ALL_TRAFFIC" : "VPC_EGRESS_PRIVATE_RANGES_ONLY"
     service_account_email            = google_service_account.runtime.email
     available_cpu                    = tostring(var.size.cpu)
     available_memory                 = var.size.memory
@@ -67,6 +68,14 @@ resource "google_cloudfunctions2_function" "this" {
 
     # Pushes of the project's own subscriptions to a service's run.app address count as internal.
     ingress_settings = "ALLOW_INTERNAL_ONLY"
+
+    dynamic "direct_vpc_network_interface" {
+      for_each = var.network[*]
+      content {
+        network    = direct_vpc_network_interface.value.network
+        subnetwork = direct_vpc_network_interface.value.subnetwork
+      }
+    }
   }
 }
 

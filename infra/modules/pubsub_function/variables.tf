@@ -1,9 +1,11 @@
 variable "project_id" {
-  type = string
+  description = "The Google Cloud project."
+  type        = string
 }
 
 variable "region" {
-  type = string
+  description = "Where it is."
+  type        = string
 }
 
 variable "prefix" {
@@ -21,11 +23,13 @@ variable "function" {
 }
 
 variable "description" {
-  type = string
+  description = "What it does, in a few words."
+  type        = string
 }
 
 variable "runtime" {
-  type = string
+  description = "The Python that it runs on."
+  type        = string
 }
 
 variable "archive" {
@@ -45,10 +49,12 @@ variable "whole_image" {
 }
 
 variable "environment" {
-  type = map(string)
+  description = "Its settings, as environment variables."
+  type        = map(string)
 }
 
 variable "size" {
+  description = "vCPUs, memory, messages or requests at a time, instances at most, seconds."
   type = object({
     cpu             = number
     memory          = string
@@ -99,14 +105,22 @@ variable "pubsub_agent" {
   type        = string
 }
 
+variable "network" {
+  description = "The subnetwork through which it goes out; null: none."
+  type        = object({ network = optional(string), subnetwork = string, all_traffic = optional(bool, false) })
+  default     = null
+}
+
 variable "kms_key" {
-  type    = string
-  default = null
+  description = "A key of Cloud KMS for the function and its image; null: Google's own."
+  type        = string
+  default     = null
 }
 
 variable "labels" {
-  type    = map(string)
-  default = {}
+  description = "Labels on everything that takes them."
+  type        = map(string)
+  default     = {}
 }
 
 variable "channels" {
@@ -116,6 +130,7 @@ variable "channels" {
 }
 
 variable "error_rate" {
-  type    = number
-  default = 0.1
+  description = "The share of failures above which an alert is sent."
+  type        = number
+  default     = 0.1
 }
