@@ -15,6 +15,7 @@ from almanac.campaigns.model import Replanned
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange, merged
 from almanac.database.undo.entries import WritingCommand
+from almanac.errors import ConfigError
 from almanac.intake import inbox
 from almanac.intake.absorb import Absorbed, absorb
 from almanac.intake.event_file import EventFile, FileEvent
@@ -172,7 +173,11 @@ def replan_requester(agency: StoreDatabase) -> Callable[[str], str]:
     Raises ConfigError without a project, before anything is written.
     """
     settings = load_settings()
-    bus, topic = request_bus(settings), Topics(settings.topic_prefix).run_requests
+    try:
+        bus, topic = request_bus(settings), Topics(settings.topic_prefix).run_requests
+    except ConfigError as error:  # as for a store in a folder, which has no functions
+        rest = "nothing was written; without replan the next run plans what waits"
+        raise ConfigError(f"replan: {error}; {rest}") from None
 
     def ask(event_id: str) -> str:
         message = RunRequest(org_id=agency.org, reason="replan", event_id=event_id)
