@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from almanac.errors import Corrupt, RequestError
+from almanac.errors import Corrupt, RequestError, TransientError
 from almanac.intake import inbox
 from almanac.intake.events import MAX_BYTES
 from almanac.intake.inbox import Received
@@ -109,3 +109,19 @@ def test_a_batch_that_cannot_be_read_is_not_taken_for_missing() -> None:
         Corrupt, match=r"inbox/x.json: it may hold claims, but .* events: 5 is not a list"
     ):
         ids(store)
+
+
+def test_what_cannot_be_read_for_the_moment_is_not_taken_for_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryStore()
+    store.write("orgs/206/inbox/x.json", b'{"events": 5}', 0)
+    listed = inbox.waiting(store, "206")
+    assert list(inbox.read_batches(store, listed).unreadable) == ["orgs/206/inbox/x.json"]
+
+    def fail(_: str) -> None:
+        raise TransientError("later")
+
+    monkeypatch.setattr(store, "read", fail)
+    with pytest.raises(TransientError):
+        inbox.read_batches(store, listed)
