@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import apsw
 import numpy as np
 
-from almanac.database.blocks import Blocks
+from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.catalog import scalar
 from almanac.database.census import Census, with_new_contacts
 from almanac.database.changed_pages import View, changed_view
@@ -258,6 +258,6 @@ def _view(store: ObjectStore, snapshot: SnapshotRef, folder: Path) -> Iterator[V
             ) from error
 
     path = Path(snapshot.name)
-    blocks = Blocks(snapshot.name, snapshot.size, fetch)
+    blocks = Blocks(snapshot.name, snapshot.size, fetch, cache_bytes=2 * CACHE_BYTES)
     with changed_view(path, blocks, folder) as view, map_errors(path):
         yield view

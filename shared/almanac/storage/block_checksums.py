@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
@@ -33,11 +34,16 @@ class BlockChecksums(Document):
     block_bytes: int = Field(gt=0)
     blocks: str
 
+    @cached_property
+    def packed(self) -> bytes:
+        """Return the checksums of the blocks, one after the other."""
+        return base64.b64decode(self.blocks)
+
     def check(self, name: str, start: int, data: bytes) -> None:
         """Raise Corrupt unless the blocks from start on are as written; start begins a block."""
         first = start // self.block_bytes * _CRC_BYTES
         found = packed_checksums(data, self.block_bytes)
-        if base64.b64decode(self.blocks)[first : first + len(found)] != found:
+        if self.packed[first : first + len(found)] != found:
             raise Corrupt(f"{name}: the bytes read from {start} on are not those written")
 
 
