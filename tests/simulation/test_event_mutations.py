@@ -18,6 +18,7 @@ from almanac.storage.store import ObjectStore
 from tests.support.simulation.crash_points import FAULTS
 from tests.support.simulation.event_points import (
     event_points,
+    survive_a_claim_between_two_merges,
     survive_being_asked_while_a_run_commits,
     survive_with_events,
 )
@@ -30,6 +31,8 @@ NAMES = {
     "logged": "almanac.database.intake_log.logged",
     "store change": "almanac.runs.absorb.store_change",
     "late look": "almanac.runs.commit_version.absorb_late",
+    "late objects": "almanac.runs.merge.late_objects",
+    "deleted late objects": "almanac.runs.absorb.late_objects",
     "put once": "almanac.intake.inbox.write_once",
     "applied objects": "almanac.runs.absorb._applied",
     "day view": "tests.support.simulation.outsiders.day_view",
@@ -70,6 +73,22 @@ def events_are_deleted_before_their_version_is_in_force(monkeypatch: pytest.Monk
 @mutation
 def a_merge_does_not_look_at_the_inbox_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NAMES["late look"], lambda *_: None)
+
+
+@mutation
+def a_merge_deletes_what_it_applied_though_another_one_won(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look, applied = real("late look"), list[str]()
+
+    def noting(*given: Any) -> Any:
+        late = look(*given)
+        applied[:] = late.objects if late is not None else []
+        return late
+
+    monkeypatch.setattr(NAMES["late look"], noting)
+    monkeypatch.setattr(NAMES["late objects"], lambda version: list(applied))
+    monkeypatch.setattr(NAMES["deleted late objects"], lambda version: list(applied))
 
 
 @mutation
@@ -126,6 +145,7 @@ def _caught_at_a_point(number: int) -> str | None:
     try:
         points = event_points()
         survive_being_asked_while_a_run_commits()
+        survive_a_claim_between_two_merges()
     except AssertionError as error:
         return f"without a fault: {str(error).splitlines()[0]}"
     for fault in FAULTS:

@@ -9,6 +9,7 @@ import pytest
 from tests.support.simulation.crash_points import FAULTS
 from tests.support.simulation.event_points import (
     event_points,
+    survive_a_claim_between_two_merges,
     survive_being_asked_while_a_run_commits,
     survive_with_events,
 )
@@ -38,6 +39,10 @@ def test_a_claim_during_a_merge_survives_a_fault_at_a_point(fault: str) -> None:
 
 def test_nothing_is_handed_out_twice_by_one_who_asks_while_a_run_commits() -> None:
     survive_being_asked_while_a_run_commits()
+
+
+def test_a_claim_that_only_the_merge_that_lost_has_seen_is_not_lost() -> None:
+    survive_a_claim_between_two_merges()
 
 
 @pytest.mark.slow

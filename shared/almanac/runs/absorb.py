@@ -34,6 +34,7 @@ from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac.storage.versions import Manifest
 from almanac.workspaces import workspace
 
 if TYPE_CHECKING:  # a run for which nothing waits needs none of it
@@ -45,6 +46,7 @@ CHANGES_BYTES = 64 << 20
 NEW_TABLES = "tables, columns or indexes were added, which it cannot express"
 TOO_LARGE = "it is too large"
 LATE = frozenset({"deliveries"})
+LATE_OBJECTS = "late_objects"  # in a manifest
 
 
 @dataclass(frozen=True)
@@ -165,14 +167,15 @@ def absorb_late(
     )
 
 
-def forget_absorbed(services: Services, plan: RunPlan, late: Sequence[str] = ()) -> None:
+def forget_absorbed(services: Services, plan: RunPlan, version: Manifest | None = None) -> None:
     """Delete the objects of the inbox whose events the run's version has, which has been in force.
 
-    late: those that were applied in the merge. An error is a warning in the log: the next run finds
-    the events in intake_log, and deletes them.
+    version: that version. What was applied in its merge is deleted too; not what another merge of
+    the run applied, which lost. An error is a warning in the log: the next run finds the events in
+    intake_log, and deletes them.
     """
     try:
-        names = set(late)
+        names = {*late_objects(version)}
         if plan.snapshot.absorbed is not None:
             with suppress(NotFound):  # by now it may be collected
                 names |= {*read_change(services.store, plan.snapshot.absorbed).absorbed.objects}
@@ -183,6 +186,12 @@ def forget_absorbed(services: Services, plan: RunPlan, late: Sequence[str] = ())
             inbox.delete(services.store, sorted(names & there))
     except (AlmanacError, OSError) as error:
         get_log().warning("applied events not deleted, the next run does it", reason=str(error))
+
+
+def late_objects(version: Manifest | None) -> list[str]:
+    """Return the objects of the inbox whose deliveries were applied in the version's merge."""
+    extra = (version.model_extra or {}) if version is not None else {}
+    return list(extra.get(LATE_OBJECTS, []))
 
 
 def _apply(

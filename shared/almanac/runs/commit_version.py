@@ -24,7 +24,14 @@ from almanac.report.events import RunEvents
 from almanac.report.page import report_files
 from almanac.report.page_data import Numbers, page_of_summary
 from almanac.report.summary import RunSummary
-from almanac.runs.absorb import CHANGES_BYTES, NEW_TABLES, TOO_LARGE, Late, absorb_late
+from almanac.runs.absorb import (
+    CHANGES_BYTES,
+    LATE_OBJECTS,
+    NEW_TABLES,
+    TOO_LARGE,
+    Late,
+    absorb_late,
+)
 from almanac.runs.apply_plan import Write
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
@@ -219,6 +226,7 @@ class StoreCommitter:
             "census": census.model_dump(mode="json"),
             "events_applied": sum(summary.events.applied.values()),
             "entries_refused": summary.events.refused,
+            LATE_OBJECTS: list(self.late.objects) if self.late is not None else [],
             "without_changes": self.without_changes,
         }
         # `status` then need not walk back over all changes and pushes to find it

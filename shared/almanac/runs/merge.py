@@ -22,7 +22,7 @@ from almanac.organizations.changed_snapshots import fetch_pages, read_change
 from almanac.organizations.snapshots import located
 from almanac.progress import Stopwatch
 from almanac.report.summary import RunSummary
-from almanac.runs.absorb import forget_absorbed
+from almanac.runs.absorb import forget_absorbed, late_objects
 from almanac.runs.apply_plan import BrokenChange, merge_run
 from almanac.runs.commit_version import StoreCommitter, parent_of
 from almanac.runs.finish import (
@@ -94,9 +94,10 @@ def claim_if_due(services: Services, plan: RunPlan, shard: int) -> Claim | None:
     merges.
     """
     if (done := version_of(services, plan)) is not None:
-        end_committed(
-            services, plan, done.version
-        )  # by a delivery that died before it recorded the end
+        # by a delivery that died before it recorded the end
+        if late_objects(done):
+            forget_absorbed(services, plan, done)
+        end_committed(services, plan, done.version)
         return None
     if not is_complete(services.store, plan):
         if services.store.stat(layout.fragment(plan.org_id, plan.run_id, shard)) is None:
@@ -159,8 +160,8 @@ def _finish(
     done = version_of(services, plan)
     if done is None:
         raise SnapshotMoved(f"run {plan.run_id}: another version replaced its own at once")
-    if committer.late is not None and committer.late.objects:
-        forget_absorbed(services, plan, committer.late.objects)
+    if late_objects(done):
+        forget_absorbed(services, plan, done)
     collected = _collect(services, plan)
     end_committed(services, plan, done.version, summary, seconds)
     get_log().info(

@@ -3,12 +3,15 @@ put, when a run absorbs them, when a message is claimed while it merges, when th
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
+import itertools
 import tempfile
 from pathlib import Path
 
 from almanac.storage import layout
 from almanac.storage.versions import Current
+from tests.support.clouds import TOPICS
 from tests.support.simulation.crash_points import SEED, Point, ask_for_a_run
 from tests.support.simulation.event_inspector import EventInspector, logged
 from tests.support.simulation.event_scenario import EventScenario, one_thread
@@ -71,6 +74,28 @@ class EventPoints:
         scenario.world.script = None
         scenario.check_last_run()
 
+    def claim_between_two_merges(self) -> None:
+        """Merge a run twice at once; the claim comes between the looks of the two."""
+        scenario, outsiders, world = self.scenario, self.scenario.outsiders, self.scenario.world
+        self._claimed = True
+        ask_for_a_run(scenario)
+        looks = itertools.count(1)
+
+        def script(number: int, call: str, writes: bool) -> None:
+            if call == f"list {layout.inbox(ORG)}" and next(looks) == 2:
+                # the first merge is about to look: its right to merge runs out
+                world.now += dt.timedelta(minutes=90)
+                results = [each for each in world.letters if each.topic == TOPICS.shard_results]
+                world.deliver(results[-1])
+            if call.endswith("/report.json") and not outsiders.claims:
+                outsiders.claim(ORG)
+
+        world.script = script
+        world.rest(scenario.inspector.check)
+        assert outsiders.claims
+        world.script = None
+        scenario.check_last_run()
+
     def _last(self) -> Current:
         return self.scenario.inspector.pointers[ORG][-1]
 
@@ -82,6 +107,12 @@ def event_points() -> list[Point]:
         found = EventPoints(Path(folder))
         found.play()
         return found.points
+
+
+def survive_a_claim_between_two_merges() -> None:
+    """The version that comes into force lacks the claim, which waits for the next run."""
+    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
+        EventPoints(Path(folder)).claim_between_two_merges()
 
 
 def survive_being_asked_while_a_run_commits() -> None:
