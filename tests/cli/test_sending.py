@@ -19,6 +19,7 @@ from almanac.delivery.hours import Moments
 from almanac.delivery.outbox import FIELDS
 from almanac.delivery.status_order import NEXT
 from almanac.errors import DatabaseBusy
+from almanac.intake import inbox
 from almanac.organizations.agency_database import FileDatabase
 from almanac.schedule_status import MARKS
 from almanac.storage.folder import FolderStore
@@ -675,6 +676,9 @@ def test_in_a_store_marks_wait_for_the_next_run_and_no_database_moves(
     ]
     assert Path("sent.jsonl.rejects.csv").read_text("utf-8").count("\n") == 3
     assert len(list(list_versions(store, ORG))) == 1
+    entry = inbox.read(store, inbox.waiting(store, ORG))[0].event["entries"][0]
+    identity = ("email_type", "event_date", "ideal_send_date", "priority", "email")
+    assert {name: entry[name] for name in identity} == {name: claims[0][name] for name in identity}
     assert almanac("due", "--org", ORG, "--on", DAY).out == ""
     told = almanac("mark", "sent.jsonl", "--org", ORG).out
     assert "marks wait in the inbox of organization 206: the next run applies them" in told

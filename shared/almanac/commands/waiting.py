@@ -39,7 +39,8 @@ def put_marks(
     rows: list[dict[str, Any]] = []
     parsed = read_marks(file, pairs, agency.config().zone, now, rows)
     given = [
-        {name: row[name] for name in _MARK if row.get(name)} | {"at": mark.at.isoformat()}
+        {name: row[name] for name in _MARK if row.get(name) not in (None, "")}
+        | {"at": mark.at.isoformat()}
         for mark, row in zip(parsed.marks, rows, strict=True)
     ]
     kept, refused = valid_entries("deliveries", given)

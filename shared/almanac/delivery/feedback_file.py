@@ -21,7 +21,7 @@ from almanac.names import MAX_ID, time_of
 from almanac.schedule_status import MARKS, Status
 
 PROVIDER_IDS = ("sendgrid_message_id", "twilio_sms_id")
-# of a line of `due`: what puts a row back that a run has removed
+# of a line of `due`, for a store: what puts a row back that a run has removed
 IDENTITY = (
     *("email_type", "campaign_instance_id", "event_date", "ideal_send_date"),
     *("scheduled_send_time", "email_template", "sms_template", "priority", "metadata"),
@@ -36,6 +36,7 @@ COLUMNS = ImportColumns(
         "reason",  # another name for detail
         "contact_id",
         "scheduled_send_date",
+        "email",
         *PROVIDER_IDS,
         *IDENTITY,
     ),
