@@ -45,7 +45,7 @@ def print_findings(console: Console, found: Findings, advice: Mapping[str, str])
     if found.scheduled_by_others:
         heading(console, "Rows that an older scheduler left scheduled")
         older = f"{plural(found.scheduled_by_others, 'row')} of status scheduled"
-        paragraph(console, f"{older} {BLOCKING.format('today')}")
+        paragraph(console, f"{older} {BLOCKING.format('today', '')}")
     if found.odd_dates:
         heading(console, "Texts that are not a date (YYYY-MM-DD)")
         table(console, ("", ">"), found.odd_dates.items())
