@@ -91,6 +91,7 @@ def test_a_run_plans_with_the_contacts_that_came_in(cloud: Cloud) -> None:
     assert "indexes were added" in extra["without_changes"]
 
 
+@pytest.mark.slow
 def test_a_run_with_an_empty_inbox_writes_nothing_more(cloud: Cloud) -> None:
     cloud.ask(ORG)
     cloud.run()
@@ -132,6 +133,7 @@ def test_the_next_change_set_has_what_was_absorbed(cloud: Cloud) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_many_marks_are_absorbed_in_steps_that_come_to_the_same(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_request_to_replan_plans_the_contacts_of_the_event(cloud: Cloud) -> No
     assert cloud.result(ORG, f"{NOW.date()}-change-rest").state == "committed"
 
 
+@pytest.mark.slow
 def test_a_defined_campaign_is_replanned_as_by_a_campaign_change(
     cloud: Cloud, planned: Cloud, folder: Path
 ) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from tests.support.sampling import sampled
 from tests.support.simulation.crash_points import FAULTS
 from tests.support.simulation.event_points import (
     event_points,
@@ -30,17 +31,19 @@ def test_whatever_goes_wrong_each_event_is_applied_once_two_thousand_times() -> 
     print(f"\n{SLOW} seeds, {sum(each.versions for each in outcomes)} versions")
 
 
-@pytest.mark.parametrize("fault", ["dies after", "answer lost"])
+@pytest.mark.parametrize("fault", sampled(["dies after", "answer lost"], 1))
 def test_a_claim_during_a_merge_survives_a_fault_at_a_point(fault: str) -> None:
     points = [point for point in event_points() if point.can_meet(fault)]
     deletions = [point for point in points if point.call.startswith("delete orgs/206/inbox/")]
     survive_with_events(deletions[-1], fault)
 
 
+@pytest.mark.slow
 def test_nothing_is_handed_out_twice_by_one_who_asks_while_a_run_commits() -> None:
     survive_being_asked_while_a_run_commits()
 
 
+@pytest.mark.slow
 def test_a_claim_that_only_the_merge_that_lost_has_seen_is_not_lost() -> None:
     survive_a_claim_between_two_merges()
 
