@@ -94,9 +94,7 @@ class Between:
     def outcome(self) -> list[Happened]:
         """Return what the run after it made of it all."""
         clicked, unsubscribed = self._two()
-        planned = (
-            "status = 'pre-scheduled' AND contact_id IN (SELECT id FROM contacts WHERE email = ?)"
-        )
+        planned = f"{PRE_SCHEDULED} AND contact_id IN (SELECT id FROM contacts WHERE email = ?)"
         with StoreDatabase(self.store, self.org).open() as source:
             query = source.connection.execute
             ((marked,),) = query("SELECT count(DISTINCT schedule_id) FROM message_deliveries")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,24 @@ def test_marks_come_in_any_order(agency: Agency, order: str, together: bool) -> 
     assert refused(agency) == []
     sql = "SELECT status, scheduled_send_date, actual_send_datetime FROM email_schedules"
     assert agency.query(sql) == [("delivered", "2026-11-23", "2026-11-23 08:31:00")]
+
+
+@pytest.mark.parametrize("order", list(permutations(("sent", "delivered", "bounced"))))
+@pytest.mark.parametrize("together", [True, False])
+def test_a_message_was_sent_when_its_first_mark_says(
+    agency: Agency, order: tuple[str, ...], together: bool
+) -> None:
+    planned(agency)
+    times = {"sent": "08:31", "delivered": "08:35", "bounced": "08:40"}
+    marks = [{"id": 7, "status": word, "at": f"2026-11-23T{times[word]}"} for word in order]
+    if together:
+        absorbed(agency, received("deliveries", *marks))
+    else:
+        for number, mark in enumerate(marks):
+            absorbed(agency, received("deliveries", mark, event_id=f"e{number}"))
+    assert refused(agency) == []
+    sql = "SELECT status, actual_send_datetime FROM email_schedules"
+    assert agency.query(sql) == [("bounced", "2026-11-23 08:31:00")]
 
 
 def test_a_short_mark_before_its_claim_does_not_take_the_day_from_it(agency: Agency) -> None:

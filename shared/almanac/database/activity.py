@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import apsw
 
+from almanac.database.marked_statuses import check_written
 from almanac.database.migrations import complete
 from almanac.database.schema import Column, Table
 
@@ -55,3 +56,4 @@ def insert(connection: apsw.Connection, row: Click | ContactEvent) -> None:
     names = ", ".join(row._fields)
     places = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO main.{table.name} ({names}) VALUES ({places})", row)
+    check_written(connection, 1)

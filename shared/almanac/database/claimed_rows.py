@@ -8,6 +8,7 @@ from typing import NamedTuple
 import apsw
 
 from almanac.database.catalog import describe, scalar
+from almanac.database.marked_statuses import check_written
 from almanac.database.schema import EMAIL_SCHEDULES, IDENTIFIED, PLANNED
 from almanac.database.sending import DeliveryRow
 from almanac.frames import Ids
@@ -63,6 +64,7 @@ def give_back(connection: apsw.Connection, row_id: int, day: str, now: str) -> N
         f"status = '{Status.PRE_SCHEDULED}', skip_reason = NULL, updated_at = ?3 WHERE id = ?2",
         (day, row_id, now),
     )
+    check_written(connection, 1)
 
 
 def give_day(connection: apsw.Connection, row_id: int, day: str, now: str) -> None:
@@ -71,6 +73,7 @@ def give_day(connection: apsw.Connection, row_id: int, day: str, now: str) -> No
         "UPDATE main.email_schedules SET scheduled_send_date = ?1, updated_at = ?3 WHERE id = ?2",
         (day, row_id, now),
     )
+    check_written(connection, 1)
 
 
 def put_back(connection: apsw.Connection, row: ClaimedRow, run: str, now: str) -> list[str]:
@@ -88,6 +91,7 @@ def put_back(connection: apsw.Connection, row: ClaimedRow, run: str, now: str) -
         f"VALUES ({', '.join('?' * len(names))})",
         (*row, Status.PRE_SCHEDULED, run, run, now, now),
     )
+    check_written(connection, 1)
     return gone
 
 

@@ -224,39 +224,6 @@ def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -
     return {row_id: str(message) for row_id, message in found}
 
 
-def write_statuses(
-    connection: apsw.Connection, changes: Iterable[tuple[int, str, str | None]], now: str
-) -> None:
-    """Set status and sending time: (row, status, time in the organization's zone or None).
-
-    A row may have several changes, in their order. One that is PRE_SCHEDULED again has not been
-    sent.
-    """
-    last: dict[int, tuple[str, str | None, bool]] = {}  # and whether it was planned in between
-    for row_id, status, at in changes:
-        _, sent_at, again = last.get(row_id, ("", None, False))
-        if status == Status.PRE_SCHEDULED:
-            sent_at, again = None, True
-        last[row_id] = (status, sent_at or at, again)
-    # one statement for all rows: each is found and written in the order of the table
-    connection.execute(
-        "CREATE TEMP TABLE almanac_marked (id INTEGER PRIMARY KEY, status, at, again)"
-    )
-    connection.executemany(
-        "INSERT INTO temp.almanac_marked VALUES (?, ?, ?, ?)",
-        ((row_id, *last[row_id]) for row_id in sorted(last)),
-    )
-    connection.execute(
-        "UPDATE main.email_schedules SET status = new.status, updated_at = ?, "
-        "actual_send_datetime = CASE WHEN new.again THEN new.at "
-        "ELSE COALESCE(actual_send_datetime, new.at) END "
-        # + : from the marks to their rows, not from all rows to the marks
-        "FROM temp.almanac_marked AS new WHERE email_schedules.id = +new.id",
-        (now,),
-    )
-    connection.execute("DROP TABLE temp.almanac_marked")
-
-
 def write_deliveries(connection: apsw.Connection, deliveries: Iterable[DeliveryRow]) -> None:
     """Add rows to message_deliveries."""
     names = ", ".join(DeliveryRow._fields)

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from almanac.config import Config
 from almanac.csv_input.rejects import Rejects
-from almanac.database import sending, suppressions
+from almanac.database import marked_statuses, sending, suppressions
 from almanac.database.retries import marks_until_retry, retried
 from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
@@ -123,7 +123,9 @@ def take(
         for m in taken.marks
         if m.status != COMPLAINT
     )
-    sending.write_statuses(connection, changes, stamp)
+    marked_statuses.write_statuses(connection, changes, stamp)
+    times = ((m.row_id, m.at.astimezone(zone).strftime(_STAMP)) for m in ledger.overtaken)
+    marked_statuses.write_earlier_times(connection, times, stamp)
     new = (mark for mark in taken.marks if not mark.is_recorded)
     sending.write_deliveries(connection, (delivery(mark, stamp) for mark in new))
     suppressed = _suppress(connection, ledger, taken.marks, config, now) if suppress else 0
@@ -142,6 +144,7 @@ class _Ledger:
         late: bool,
     ) -> None:
         self.rows = dict(rows)
+        self.overtaken: list[DeliveryMark] = []  # that say when a message was sent
         self._late = late
         self._overtaken = OVERTAKEN_LATE if late else OVERTAKEN
         # the complaint about a delivered message may be the first that is heard of it
@@ -171,6 +174,8 @@ class _Ledger:
             return is_new or mark.is_recorded
         if mark.status == row.status or row.status in self._overtaken.get(mark.status, ()):
             self._check_claim(mark, row)
+            if mark.status in GONE and mark.status != row.status and not self._is_repeated(mark):
+                self.overtaken.append(mark)
             return False
         if mark.status not in NEXT.get(row.status, ()):
             why = f" ({row.skip_reason})" if row.skip_reason else ""

@@ -16,6 +16,7 @@ from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import ActivityEntry
 from almanac.intake.events import RefusedEntry
+from almanac.intake.parts import REFUSALS, refusal
 from almanac.json_text import json_text
 
 CLICK = "click"
@@ -42,8 +43,8 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
             affected.append((number, contact))
         except RequestError as error:
             result.refused.append(RefusedEntry(number, str(error)))
-        except apsw.ConstraintError as error:
-            result.refused.append(RefusedEntry(number, f"type: {entry.type}: {error}"))
+        except REFUSALS as error:
+            result.refused.append(RefusedEntry(number, f"type: {entry.type}: {refusal(error)}"))
     result.affected, result.changed = pairs_of(affected), len(affected)
     return result
 

@@ -15,6 +15,7 @@ from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import CampaignEntry
 from almanac.intake.events import MAX_ENTRIES, RefusedEntry
+from almanac.intake.parts import REFUSALS, refusal
 from almanac.json_text import json_text
 from almanac.validation_text import shown_value
 
@@ -36,26 +37,36 @@ def apply(
     campaigns = Campaigns.read(connection)
     for number, entry in entries:
         try:
-            request = _request(number, absorption)
-            if entry.type is not None:
-                name = _name("name", entry.type.get("name"))
-                fields = _changes({k: v for k, v in entry.type.items() if k != "name"})
-                campaigns, did = define_type(connection, campaigns, name, fields, request)
-                found = [int(row["id"]) for row in campaigns.of_type(name)] if did else []
-            else:
-                given = entry.instance or {}
-                fields = _changes({k: v for k, v in given.items() if k not in _KEYS})
-                campaigns, instance, did = define_instance(
-                    connection, campaigns, _names(given), fields, request
-                )
-                found = [instance] if did else []
+            with connection:  # an entry is several rows: all of them or none
+                request = _request(number, absorption)
+                campaigns, found, did = _define(connection, campaigns, entry, request)
         except RequestError as error:
             result.refused.append(RefusedEntry(number, str(error)))
+            continue
+        except REFUSALS as error:
+            result.refused.append(RefusedEntry(number, refusal(error)))
             continue
         result.changed += did
         changed += [(number, each) for each in found]
     result.instances = pairs_of(changed)
     return result
+
+
+def _define(
+    connection: apsw.Connection, campaigns: Campaigns, entry: CampaignEntry, request: ChangeRequest
+) -> tuple[Campaigns, list[int], bool]:
+    """Return the campaigns after an entry, the instances that it changes, and whether it did."""
+    if entry.type is not None:
+        name = _name("name", entry.type.get("name"))
+        fields = _changes({k: v for k, v in entry.type.items() if k != "name"})
+        campaigns, did = define_type(connection, campaigns, name, fields, request)
+        return campaigns, [int(row["id"]) for row in campaigns.of_type(name)] if did else [], did
+    given = entry.instance or {}
+    fields = _changes({k: v for k, v in given.items() if k not in _KEYS})
+    campaigns, instance, did = define_instance(
+        connection, campaigns, _names(given), fields, request
+    )
+    return campaigns, [instance] if did else [], did
 
 
 def _request(number: int, absorption: Absorption) -> ChangeRequest:

@@ -18,13 +18,13 @@ from almanac.delivery.feedback_file import DeliveryMark
 from almanac.delivery.status_order import NEXT
 from almanac.intake.applied import Absorption, utc_text
 from almanac.intake.entries import DeliveryEntry
+from almanac.intake.parts import REFUSALS, refusal
 from almanac.json_text import json_text
 from almanac.schedule_status import COMPLAINT, PLANNED_STATUSES, RETRY, Status
 
 _NO_CLAIM = {COMPLAINT, RETRY}
 _IDENTITY = ("contact_id", "email_type", "event_date", "scheduled_send_date")
 NO_ROW = "no such row: a run has removed it, or it never existed"
-_IN_THE_WAY = "another row of the table is in its way"
 Entries = Sequence[tuple[int, DeliveryEntry]]
 
 
@@ -90,8 +90,8 @@ def _give_back(
             continue
         try:
             claimed_rows.give_back(connection, row_id, day, absorption.timestamp)
-        except apsw.ConstraintError:
-            found.why[row_id] = f"is of {row.day} now, and {_IN_THE_WAY}"
+        except REFUSALS as error:
+            found.why[row_id] = f"is of {row.day} now, and {_in_its_way(error)}"
         else:
             new = row._replace(status=Status.PRE_SCHEDULED, day=day, skip_reason="")
             found.rows[row_id] = new
@@ -124,10 +124,16 @@ def _give_days(
             continue
         try:
             claimed_rows.give_day(connection, row_id, claim.day, absorption.timestamp)
-        except apsw.ConstraintError:
-            found.why[row_id] = f"is of {found.rows[row_id].day} now, and {_IN_THE_WAY}"
+        except REFUSALS as error:
+            found.why[row_id] = f"is of {found.rows[row_id].day} now, and {_in_its_way(error)}"
         else:
             found.rows[row_id] = found.rows[row_id]._replace(day=claim.day)
+
+
+def _in_its_way(error: apsw.Error) -> str:
+    if "UNIQUE" in str(error):
+        return "another row of the table is in its way"
+    return refusal(error)
 
 
 def _removed(
@@ -166,8 +172,8 @@ def _put_back(
         try:
             with connection:
                 found.gone += claimed_rows.put_back(connection, row, run, now)
-        except apsw.ConstraintError:
-            found.why[row_id] = f"{NO_ROW}; {_IN_THE_WAY}"
+        except REFUSALS as error:
+            found.why[row_id] = f"{NO_ROW}; {_in_its_way(error)}"
             continue
         day, kind = row.scheduled_send_date, row.email_type
         found.rows[row_id] = RowState(row.contact_id, Status.PRE_SCHEDULED, day, "", kind)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
 
 import apsw
 
@@ -13,15 +15,48 @@ from almanac.intake.applied import Absorption, Applied
 from almanac.intake.claims import Entries, honour
 from almanac.intake.entries import DeliveryEntry
 from almanac.intake.events import RefusedEntry
+from almanac.intake.parts import REFUSALS, in_parts
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
 
 def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption) -> Applied:
     """Apply marks in their order, inside the caller's transaction.
 
-    A mark of a row that is gone is refused, and recorded: it counts once the row is put back.
+    A mark of a row that is gone is refused, and recorded: it counts once the row is put back. One
+    that the database refuses costs that mark alone, not the others of its row.
     """
     sending.prepare(connection)
+
+    def write(rows: Sequence[Entries]) -> Applied:
+        return _apply(connection, list(chain.from_iterable(rows)), absorption)
+
+    try:
+        with connection:
+            return _apply(connection, entries, absorption)
+    except REFUSALS:
+        done, refused = in_parts(connection, _by_row(entries), write)
+    for marks, _ in refused:
+        parts, wrong = in_parts(connection, [[mark] for mark in marks], write)
+        refusals = [RefusedEntry(number, why) for ((number, _),), why in wrong]
+        done += [*parts, Applied(refusals)]
+    return Applied(
+        refused=[each for part in done for each in part.refused],
+        committed=sum(part.committed for part in done),
+        pre_scheduled=sum(part.pre_scheduled for part in done),
+        skipped=sum(part.skipped for part in done),
+    )
+
+
+def _by_row(entries: Entries) -> list[Entries]:
+    """Return the entries of each row, in their order."""
+    rows: dict[int, list[tuple[int, DeliveryEntry]]] = {}
+    for number, entry in entries:
+        rows.setdefault(entry.id, []).append((number, entry))
+    return list(rows.values())
+
+
+def _apply(connection: apsw.Connection, entries: Entries, absorption: Absorption) -> Applied:
+    """Apply marks, all or none; raises one of REFUSALS where the database takes one not."""
     config, now = absorption.config, absorption.now
     marks = [_mark(number, entry, absorption) for number, entry in entries]
     before = feedback.row_states(connection, marks)

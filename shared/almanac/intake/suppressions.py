@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from almanac.database import suppressions
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup
+from almanac.database.marked_statuses import check_written
 from almanac.database.suppressed_contacts import phone_numbers
 from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import Suppression
@@ -22,6 +23,7 @@ from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import SuppressionEntry
 from almanac.intake.events import RefusedEntry
+from almanac.intake.parts import REFUSALS, refusal
 from almanac.phone_number import bare_number
 
 SOURCE = "intake"  # of suppressions that name none
@@ -37,13 +39,14 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
     suppressions.prepare(connection)
     types = known_types(connection)
     result, wanted = Applied(), []
+    refused: dict[int, str] = {}
     for number, entry in entries:
         day = absorption.at(number, None).astimezone(absorption.config.zone).date()
         try:
             singly = named_singly(_texts(entry, day))
             wanted += [(number, entry, day, from_texts(texts, types)) for texts in singly]
         except RequestError as error:
-            result.refused.append(RefusedEntry(number, str(error)))
+            refused[number] = str(error)
     table = _Table(connection, [suppression for *_, suppression in wanted])
     for number, entry, day, suppression in wanted:
         try:
@@ -52,8 +55,10 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
             else:
                 result.changed += table.end(suppression, entry, day)
         except RequestError as error:
-            result.refused.append(RefusedEntry(number, str(error)))
-    refused = {each.index for each in result.refused}
+            refused.setdefault(number, str(error))
+        except REFUSALS as error:
+            refused.setdefault(number, refusal(error))
+    result.refused = [RefusedEntry(number, why) for number, why in refused.items()]
     replan = {
         number: suppression
         for number, _, _, suppression in wanted
@@ -101,6 +106,7 @@ class _Table:
             if lasts and begun and row.scope == new.scope:
                 return 0
         suppressions.insert(self._connection, [new])
+        check_written(self._connection, 1)
         key = self._connection.last_insert_rowid()
         self._rows[key] = new._replace(rowid=key)
         for name in {_name(new), new.contact_id} - {0}:
@@ -122,8 +128,10 @@ class _Table:
             until = str(entry.until) if entry.until else end_before(day, row)
             if not row.until or (date_of(row.until) or day) > dt.date.fromisoformat(until):
                 changes.append((until, row.rowid))
-                self._rows[row.rowid] = row._replace(until=until)
-        suppressions.set_until(self._connection, changes)
+        with self._connection:  # all of them or none
+            suppressions.set_until(self._connection, changes)
+        for until, key in changes:
+            self._rows[key] = self._rows[key]._replace(until=until)
         return len(changes)
 
     def _same(self, which: Suppression, reason: str | None) -> list[Suppression]:

@@ -15,6 +15,7 @@ from almanac.database import target_removal
 from almanac.database.campaigns import complete_tables
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, only_contact
+from almanac.database.marked_statuses import check_written
 from almanac.database.target_import import TargetImport
 from almanac.email_address import clean_address
 from almanac.errors import RequestError
@@ -23,6 +24,7 @@ from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.contact_values import read_address
 from almanac.intake.entries import JsonObject, TargetEntry
 from almanac.intake.events import RefusedEntry
+from almanac.intake.parts import in_parts
 from almanac.json_text import json_text
 
 
@@ -51,11 +53,16 @@ def apply(
     complete_tables(connection)
     result = Applied()
     found = list(_resolved(connection, entries, absorption, result.refused))
-    for (action, instance), group in _groups(found):
-        if action == "add":
-            result.changed += _add(connection, instance, group, absorption)
-        else:
-            result.changed += _remove(connection, instance, group, result.refused)
+
+    def write(group: Sequence[_Target]) -> Applied:
+        change = _add if group[0].action == "add" else _remove
+        return change(connection, group[0].instance, group, absorption)
+
+    for group in _groups(found):
+        done, wrong = in_parts(connection, group, write)
+        result.changed += sum(part.changed for part in done)
+        result.refused += [each for part in done for each in part.refused]
+        result.refused += [RefusedEntry(each.entry, why) for each, why in wrong]
     refused = {each.index for each in result.refused}
     result.affected = pairs_of(
         [(each.entry, each.contact) for each in found if each.entry not in refused]
@@ -100,18 +107,18 @@ def _resolved(
         )
 
 
-def _groups(targets: Iterable[_Target]) -> Iterator[tuple[tuple[str, int], list[_Target]]]:
+def _groups(targets: Iterable[_Target]) -> Iterator[list[_Target]]:
     """Yield the targets of an action and an instance; actions stay in order."""
-    for action, run in groupby(targets, lambda each: each.action):
+    for _, run in groupby(targets, lambda each: each.action):
         by_instance = sorted(run, key=lambda each: each.instance)
-        for instance, group in groupby(by_instance, lambda each: each.instance):
-            yield (action, instance), list(group)
+        for _, group in groupby(by_instance, lambda each: each.instance):
+            yield list(group)
 
 
 def _add(
-    connection: apsw.Connection, instance: int, group: list[_Target], absorption: Absorption
-) -> int:
-    """Add targets; return how many rows were added or changed."""
+    connection: apsw.Connection, instance: int, group: Sequence[_Target], absorption: Absorption
+) -> Applied:
+    """Add targets; count the rows that are added or changed."""
     wanted: dict[tuple[int, int], JsonObject] = {}
     for each in group:  # the same target twice is one
         metadata = wanted.setdefault((each.contact, each.day), {})
@@ -122,16 +129,19 @@ def _add(
     settings = absorption.config.contacts
     targets = TargetImport(connection, instance, settings, None, np.unique(contacts))
     first = targets.gather(contacts, days.astype(np.int32), lines, texts)
+    added = int(np.count_nonzero(first == lines))
     targets.write(absorption.timestamp)
+    check_written(connection, added)
     changed = targets.update(absorption.timestamp)
     targets.close()
-    return changed + int(np.count_nonzero(first == lines))
+    return Applied(changed=added + changed)
 
 
 def _remove(
-    connection: apsw.Connection, instance: int, group: list[_Target], refused: list[RefusedEntry]
-) -> int:
-    """Remove targets; return how many rows went."""
+    connection: apsw.Connection, instance: int, group: Sequence[_Target], _: Absorption
+) -> Applied:
+    """Remove targets; count the rows that go."""
+    result = Applied()
     contacts = np.unique([each.contact for each in group])
     there = target_removal.targets(connection, instance, contacts)
     rows_of: dict[int, list[int]] = {}
@@ -143,7 +153,10 @@ def _remove(
         chosen = [at for at in rows if each.day in (NO_DAY, there.days[at])]
         if chosen and all(there.sent[at] for at in chosen):
             why = "the message of this target was sent: the target stays"
-            refused.append(RefusedEntry(each.entry, why))
+            result.refused.append(RefusedEntry(each.entry, why))
         gone |= {at for at in chosen if not there.sent[at]}
-    target_removal.remove(connection, there.ids[sorted(gone)])
-    return len(gone)
+    if gone:
+        target_removal.remove(connection, there.ids[sorted(gone)])
+        check_written(connection, len(gone))
+    result.changed = len(gone)
+    return result

@@ -1,0 +1,39 @@
+"""Write many entries at once, so that what the database refuses costs the wrong ones alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import apsw
+
+from almanac.intake.applied import Applied
+
+Item = TypeVar("Item")
+# what constraints, strict types and triggers of the agency's tables raise
+REFUSALS = (apsw.ConstraintError, apsw.MismatchError)
+
+
+def in_parts(
+    connection: apsw.Connection, items: Sequence[Item], write: Callable[[Sequence[Item]], Applied]
+) -> tuple[list[Applied], list[tuple[Item, str]]]:
+    """Write all items at once; where the database refuses, in halves until wrong ones are alone.
+
+    Each part is written in a savepoint, in the order of the items. Return what became of the
+    parts that are written, and the items that are not, with the reason.
+    """
+    try:
+        with connection:
+            return [write(items)], []
+    except REFUSALS as error:
+        if len(items) == 1:
+            return [], [(items[0], refusal(error))]
+    half = len(items) // 2
+    done, refused = in_parts(connection, items[:half], write)
+    more, also_refused = in_parts(connection, items[half:], write)
+    return done + more, refused + also_refused
+
+
+def refusal(error: apsw.Error) -> str:
+    """Return the reason why an entry is refused that the database does not take."""
+    return f"the database refuses it: {error}"
