@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from almanac.database.schema import PRE_SCHEDULED
 from almanac.errors import AlmanacError
 from almanac.intake import inbox
 from almanac.organizations.agency_database import StoreDatabase

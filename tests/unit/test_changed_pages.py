@@ -16,8 +16,8 @@ from almanac.database.changed_pages import (
     FileBytes,
     View,
     changed_view,
-    write_pages,
 )
+from almanac.database.page_map import write_pages
 from almanac.database.sources import Traffic
 from almanac.errors import DatabaseError, TransientError
 from tests.support.sampling import sampled

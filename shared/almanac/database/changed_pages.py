@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,9 @@ import numpy as np
 
 from almanac.database.columnar import RowReader
 from almanac.database.opening import HEADER_BYTES, MAGIC, map_errors
+from almanac.database.page_map import PageMap
 from almanac.database.sources import Source, Traffic
 from almanac.errors import DatabaseError
-from almanac.frames import Ids
 
 CHUNK_PAGES = 256  # copied at once
 _NUMBERS = itertools.count(1)
@@ -58,26 +58,6 @@ class FileBytes:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-
-@dataclass(frozen=True)
-class PageMap:
-    """Which pages of a database were written. numbers: from 0, sorted.
-
-    size: of the database with them, in bytes. kept: so many bytes at the beginning of the base
-    still count, where no page is written; what follows them reads as zeros.
-    """
-
-    page_bytes: int
-    kept: int
-    size: int
-    numbers: Ids
-
-    def between(self, start: int, stop: int) -> slice:
-        """Return which of the pages, by place, have bytes in [start, stop)."""
-        first, end = start // self.page_bytes, -(-stop // self.page_bytes)
-        low, high = np.searchsorted(self.numbers, [first, end])
-        return slice(int(low), int(high))
 
 
 class ChangedPages:
@@ -210,18 +190,6 @@ def changed_view(path: Path, base: Base, folder: Path | None = None) -> Iterator
             vfs.unregister()
     finally:
         pages.close()
-
-
-def write_pages(path: Path, pages: PageMap, content: Iterable[bytes]) -> None:
-    """Write the pages, whose content comes in their order, into the local file of the base."""
-    with path.open("r+b") as file:
-        file.truncate(pages.kept)
-        file.truncate(pages.size)
-        numbers = iter(pages.numbers.tolist())
-        for chunk in content:
-            for at in range(0, len(chunk), pages.page_bytes):
-                file.seek(next(numbers) * pages.page_bytes)
-                file.write(chunk[at : at + pages.page_bytes])
 
 
 def _configure(connection: apsw.Connection) -> None:

@@ -35,10 +35,12 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
             return _apply(connection, entries, absorption)
     except REFUSALS:
         done, refused = in_parts(connection, _by_row(entries), write)
-    for marks, _ in refused:
-        parts, wrong = in_parts(connection, [[mark] for mark in marks], write)
-        refusals = [RefusedEntry(number, why) for ((number, _),), why in wrong]
-        done += [*parts, Applied(refusals)]
+    for marks, why in refused:
+        wrong = [(marks, why)]
+        if len(marks) > 1:
+            parts, wrong = in_parts(connection, [[mark] for mark in marks], write)
+            done += parts
+        done.append(Applied([RefusedEntry(number, why) for ((number, _),), why in wrong]))
     return Applied(
         refused=[each for part in done for each in part.refused],
         committed=sum(part.committed for part in done),

@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import Field
 
 from almanac.database.blocks import Blocks
-from almanac.database.changed_pages import ChangedPages, PageMap, write_pages
+from almanac.database.changed_pages import ChangedPages
+from almanac.database.page_map import PageMap, write_pages
 from almanac.database.sources import Traffic
 from almanac.errors import Corrupt, NotFound
 from almanac.report.events import RunEvents
