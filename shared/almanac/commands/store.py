@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
+from almanac.commands import store_pins
 from almanac.commands.arguments import read_config
 from almanac.commands.exit_codes import FAILURE, OK, warned
 from almanac.commands.groups import new_app
@@ -269,6 +270,9 @@ def copy(
             state = f"version {found.version}" if found.version else "no version, left alone"
             _say(f"Organization {each}: {state}; {found.copied} copied, {found.deleted} deleted.")
     return OK
+
+
+store_pins.add_to(app)
 
 
 def _has_config(store: ObjectStore, org: str) -> bool:

@@ -21,6 +21,7 @@ from almanac.storage import layout
 from almanac.storage.collection import KEEP_DAYS, why_kept
 from almanac.storage.history import list_versions
 from almanac.storage.lease import Lease, acquire, close_dead_runs, release
+from almanac.storage.pins import pinned
 from almanac.storage.publish import rollback
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import (
@@ -82,6 +83,7 @@ def versions(store: ObjectStore, org: str, now: dt.datetime) -> list[VersionRow]
     kept = list_versions(store, org)
     in_force = [each for each in kept if each.folder == there[0].folder]
     reasons = why_kept(in_force[0] if in_force else None, now) | {there[0].folder: "current"}
+    reasons |= {folder: f"pinned: {note}" for folder, note in pinned(store, org).items()}
     young = now - dt.timedelta(days=KEEP_DAYS)
     return [
         VersionRow(

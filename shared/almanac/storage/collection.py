@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from almanac.errors import NotFound, OutcomeUnknown
 from almanac.storage import layout
 from almanac.storage.history import have_been_in_force, number_of
+from almanac.storage.pins import pinned
 from almanac.storage.store import LOST_ANSWERS, ObjectInfo, ObjectStore
 from almanac.storage.versions import Current, Manifest, current, folders, manifest_of
 
@@ -19,10 +20,10 @@ def collect_versions(
 ) -> list[str]:
     """Delete versions that are not kept, and return their folders.
 
-    Kept are the current version and its parent, versions younger than keep_days, and the last
-    version of each of the `monthly` months before now's, of those that have been in force; others,
-    complete or not, only while they may still come into force. The caller holds the organization's
-    lease.
+    Kept are the current version and its parent, versions that are pinned or younger than keep_days,
+    and the last version of each of the `monthly` months before now's, of those that have been in
+    force; others, complete or not, only while they may still come into force. The caller holds the
+    organization's lease.
     """
     there = current(store, org)
     manifest = manifest_of(store, there[0].folder) if there else None
@@ -44,6 +45,8 @@ def collect_versions(
                 continue
         if current(store, org) != there:
             break  # another version became current, perhaps this one
+        if folder in pinned(store, org):
+            continue
         delete_version(store, objects)
         deleted.append(folder)
     return deleted

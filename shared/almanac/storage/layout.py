@@ -74,6 +74,22 @@ def folder_of_version(name: str) -> str | None:
     return folder if folder != name and version_and_run(folder) else None
 
 
+def pins(org: str) -> str:
+    """Return the prefix of an organization's pins of versions, with the slash."""
+    return f"{organization(org)}pins/"
+
+
+def pin(folder: str) -> str:
+    """Return the name of the pin of a version, from its folder."""
+    return folder.replace("/versions/", "/pins/", 1) + ".json"
+
+
+def pinned_version(name: str) -> str | None:
+    """Return the folder of the version that a pin is about; None for another object."""
+    folder = name.removesuffix(".json").replace("/pins/", "/versions/", 1)
+    return folder if version_and_run(folder) else None
+
+
 def block_checksums(database: str) -> str:
     """Return the name of the checksums of a database's blocks, an object beside it."""
     return f"{database}-checksums.json"
