@@ -76,15 +76,20 @@ class ChangedPages:
         self._slots: dict[int, int] = {}  # by number of the page, from 0: its place in the file
         self._used = 0  # places; that of a page that was cut off is not used again
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
+        self._descriptor = self._file.fileno()
 
     def read(self, start: int, length: int) -> bytes:
         """Return bytes [start, start + length), fewer only at the end; never in WAL mode."""
+        if length == self.page_bytes and 0 < start <= self.kept - length:
+            # nearly always: a page, which begins where one does
+            slot = self._slots.get(start // length)
+            if slot is None:
+                return self._base.read(start, length, self._traffic)
+            return os.pread(self._descriptor, length, slot * length)
         stop = min(start + length, self.size)
         if start >= stop:
             return b""
         page = self.page_bytes
-        if stop - start == length == page and start:  # a whole page, as nearly always
-            return self._of_page(start // page, start, stop)
         first, last = start // page, (stop - 1) // page
         parts = [
             self._of_page(number, max(start, number * page), min(stop, (number + 1) * page))
@@ -107,7 +112,7 @@ class ChangedPages:
             self._slots[number] = self._used
             self._used += 1
         slot = self._slots[number]
-        os.pwrite(self._file.fileno(), data, slot * self.page_bytes)
+        os.pwrite(self._descriptor, data, slot * self.page_bytes)
         self.size = max(self.size, start + self.page_bytes)
 
     def truncate(self, size: int) -> None:
@@ -147,7 +152,7 @@ class ChangedPages:
 
     def _written(self, number: int, start: int, length: int) -> bytes:
         place = self._slots[number] * self.page_bytes + start
-        return os.pread(self._file.fileno(), length, place)
+        return os.pread(self._descriptor, length, place)
 
 
 @dataclass(frozen=True)
