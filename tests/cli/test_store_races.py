@@ -165,7 +165,7 @@ def test_after_sixty_versions_without_a_run_a_writer_makes_no_more_requests(
             word="mark",
             parent=current(store, ORG),
             census=census,
-            settings=Config().contacts,
+            days={},
             now=NOW + dt.timedelta(minutes=number),
             progress=silent,
         )

@@ -25,6 +25,7 @@ from almanac.database.sources import Source, file_source
 from almanac.database.undo.entries import WritingCommand
 from almanac.database.undo.record import undoable
 from almanac.errors import Superseded
+from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
 from almanac.organizations.transfer import checked, publish_copy
@@ -222,6 +223,8 @@ class StoreDatabase:
             config = self.config()
             as_of = now.astimezone(config.zone).date()
             census = checked(copy, self.name, as_of, config.contacts, progress)
+            with errors_naming(self.name, copy):
+                days = days_to_keep(copy, as_of, config.contacts)
             publish_copy(
                 self.store,
                 self.org,
@@ -229,7 +232,7 @@ class StoreDatabase:
                 word=word,
                 parent=parent,
                 census=census,
-                settings=config.contacts,
+                days=days,
                 now=now,
                 progress=progress,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def push(
             census = checked(copy, str(database), as_of, config.contacts, progress)
             with errors_naming(str(database), copy):
                 own = _last_run_of(copy, census)
+                days = days_to_keep(copy, as_of, config.contacts)
             if taken:
                 text = document(plain_settings(taken), f"Configuration of organization {org}.")
                 replace_config(store, org, None, text.encode(), "almanac store push")
@@ -99,7 +101,7 @@ def push(
                 word="push",
                 parent=parent,
                 census=census,
-                settings=config.contacts,
+                days=days,
                 now=now,
                 progress=progress,
                 own=own,
@@ -141,15 +143,15 @@ def publish_copy(
     word: str,
     parent: tuple[Current, int] | None,
     census: Census,
-    settings: ContactColumns,
+    days: Mapping[str, bytes],
     now: dt.datetime,
     progress: Progress,
     own: LastRun | None = None,
 ) -> Current:
     """Publish a private file that no run has written as the next version; the file is moved away.
 
-    word: what its run id begins with. own: the last run that the file records. Raises Superseded
-    if parent is no longer the current version.
+    word: what its run id begins with. days: as `days_to_keep` returns them. own: the last run that
+    the file records. Raises Superseded if parent is no longer the current version.
     """
     extra: dict[str, Any] = {"census": census.model_dump(mode="json")}
     last = last_whole_run(store, parent[0].folder) if parent else None
@@ -158,7 +160,6 @@ def publish_copy(
     else:
         extra[LAST_RUN] = last.model_dump(mode="json") if last else None
     progress("store", 0, 1)
-    days = days_to_keep(copy, census.as_of, settings)
     done = publish(
         store,
         org,
