@@ -68,12 +68,7 @@ def push(
     """
     check_org_id(org)
     parent = current(store, org)
-    found = parent[0].version if parent else 0
-    if expect is not None and found != expect:
-        raise Superseded(
-            f"organization {org}: the current version is {found or 'none'}, expected was "
-            f"{expect or 'none'}; nothing was written"
-        )
+    _check_expected(org, parent[0].version if parent else 0, expect)
     with workspace() as folder:
         copy = Path(folder) / "pushed.sqlite3"
         progress("copy", 0, 1)
@@ -111,6 +106,15 @@ def push(
                 f"organization {org}: another version was published while {database} was copied; "
                 "nothing was overwritten; pull that version, make your changes to it, push again"
             ) from error
+
+
+def _check_expected(org: str, found: int, expect: int | None) -> None:
+    """Raise Superseded unless the current version is the expected one; 0 for none."""
+    if expect is not None and found != expect:
+        raise Superseded(
+            f"organization {org}: the current version is {found or 'none'}, expected was "
+            f"{expect or 'none'}; nothing was written"
+        )
 
 
 def _forget_undo(copy: Path) -> None:
