@@ -21,10 +21,9 @@ from almanac.storage import layout
 from tests.support import agencies
 from tests.support.clouds import NOW, TOPICS, Cloud, query
 from tests.support.intake_posts import Inlet, request
+from tests.support.terraform import IAM, allows
 
-IAM = (Path(__file__).parents[2] / "infra" / "iam.tf").read_text("utf-8")
 ORG = "206"
-OBJECTS = "projects/_/buckets/data/objects"
 MESSAGE = b'{"kind": "deliveries", "org_id": "206", "entries": [{"id": 1, "status": "sent"}]}'
 
 
@@ -165,34 +164,6 @@ def _task(run_id: str) -> ShardTask:
 
 
 # --- what iam.tf says -----------------------------------------------------------------------------
-
-
-def allows(expression: str, name: str, *, whole: bool = False) -> bool:
-    """What a condition says of an object: the few words of CEL that ours are made of.
-
-    whole: the name is that of Google's API, with its bucket.
-    """
-    resource = name if whole else f"{OBJECTS}/{name}"
-
-    def extracted(match: re.Match[str]) -> str:
-        before, after = match[1].split("{org}")
-        return str(re.search(f"{re.escape(before)}.+?{re.escape(after)}", resource) is not None)
-
-    python = expression.replace('\\"', '"').replace("${local.objects}", OBJECTS)
-    python = re.sub(r'resource\.name\.extract\("(.*?)"\) != ""', extracted, python)
-    python = re.sub(
-        r'resource\.name\.startsWith\("(.*?)"\)',
-        lambda match: str(resource.startswith(match[1])),
-        python,
-    )
-    python = re.sub(
-        r'resource\.name\.endsWith\("(.*?)"\)',
-        lambda match: str(resource.endswith(match[1])),
-        python,
-    )
-    python = python.replace("||", "or").replace("&&", "and")
-    assert re.fullmatch(r"(True|False|and|or|[() ])*", python), python
-    return bool(eval(python))
 
 
 def writes() -> dict[str, tuple[list[str], str]]:

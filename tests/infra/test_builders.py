@@ -6,19 +6,12 @@ and to be changed.
 
 from __future__ import annotations
 
-import fnmatch
-import json
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.infra.test_terraform import INFRA, README, blocks
+from tests.support.terraform import GOOGLE, IAM, README, RESOURCES, holds
 
-GOOGLE = json.loads(Path(__file__).with_name("google_roles.json").read_text("utf-8"))
-ROLES: dict[str, list[str]] = GOOGLE["roles"]
-IAM = (INFRA / "iam.tf").read_text("utf-8")
-RESOURCES = {name: body for name, body in blocks("resource").items() if name.startswith("google_")}
 BUCKETS = ("data", "sources", "state")
 # Changed by a person only, as infra/README.md says: the builders' own rights.
 BY_A_PERSON = {
@@ -27,18 +20,6 @@ BY_A_PERSON = {
     "google_project_iam_member.deploy_grants",
     "google_project_iam_member.plan",
 }
-
-
-def holds(roles: set[str], permission: str) -> bool:
-    """Whether one of the roles holds the permission; the roles of iam.tf itself too."""
-    held = [pattern for role in roles for pattern in ROLES.get(role) or custom(role)]
-    return any(fnmatch.fnmatchcase(permission, pattern) for pattern in held)
-
-
-def custom(role: str) -> list[str]:
-    body = RESOURCES[role.removesuffix(".name")]
-    (listed,) = re.findall(r"permissions = \[(.*?)\]", body, re.DOTALL)
-    return re.findall(r'"([\w.]+)"', listed)
 
 
 def project_roles(builder: str) -> set[str]:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 
-from tests.infra.test_operations import blocks as commands
-from tests.infra.test_terraform import INFRA, README, TEXT, blocks
+from tests.support.operations_page import blocks as commands
+from tests.support.terraform import INFRA, README, TEXT, blocks
 
 ALERTS = {
     name: body for name, body in blocks("resource").items() if "monitoring_alert_policy" in name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scripts import infra_inputs
-from tests.infra.test_terraform import INFRA, TEXT, blocks
+from tests.support.terraform import INFRA, TEXT, blocks
 
 MAKEFILE = (INFRA.parent / "Makefile").read_text("utf-8")
 

@@ -24,17 +24,11 @@ from almanac.storage import layout
 from almanac_emulation.local_cloud import LocalCloud
 from scripts import costs
 from tests.support.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
+from tests.support.operations_page import TEXT, blocks
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 VARIABLES = (ROOT / "infra" / "variables.tf").read_text("utf-8")
 DAY = 24 * 3600
-
-
-def blocks() -> list[str]:
-    """The blocks of commands, in order."""
-    found = re.findall(r"^( *)```sh\n(.*?)^ *```$", TEXT, re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
 
 
 def default(variable: str) -> str:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.infra.test_access import allows
-from tests.infra.test_builders import IAM, RESOURCES, holds
-from tests.infra.test_operations import TEXT
+from tests.support.operations_page import TEXT
+from tests.support.terraform import IAM, RESOURCES, allows, holds
 
 # Sections that a person with all rights in the project follows: who installs.
 INSTALLING = {

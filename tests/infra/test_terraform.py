@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -23,27 +22,7 @@ from almanac.runs.push_endpoint import DELIVERY
 from almanac.settings import Settings
 from almanac.storage import layout
 from scripts import check_infra
-
-ROOT = Path(__file__).parents[2]
-INFRA = ROOT / "infra"
-MODULES = INFRA / "modules"
-FILES = sorted([*INFRA.glob("*.tf"), *MODULES.glob("*/*.tf")])
-TEXT = "\n".join(path.read_text("utf-8") for path in FILES)
-README = (INFRA / "README.md").read_text("utf-8")
-
-
-def blocks(kind: str, text: str = TEXT) -> dict[str, str]:
-    """The blocks of a kind at the outermost level, by type and name."""
-    found = re.findall(rf'^{kind} ("[^{{]*") \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
-    return {name.replace('"', "").replace(" ", "."): body for name, body in found}
-
-
-def default(variable: str) -> str:
-    body = blocks("variable")[variable]
-    found = re.search(r"^  default += (.*)$", body, re.MULTILINE)
-    assert found, f"variable {variable} has no default"
-    return found[1].strip('"')
-
+from tests.support.terraform import FILES, INFRA, README, ROOT, TEXT, blocks, default
 
 # --- messages -------------------------------------------------------------------------------------
 

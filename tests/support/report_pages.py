@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 
+from almanac.report.events import RefusedExample, RunEvents
 from almanac.report.lines import (
     UNKNOWN,
     CampaignLine,
@@ -20,6 +21,12 @@ from almanac.report.summary import DayLoad
 AS_OF = dt.date(2026, 11, 21)
 HORIZON = dt.date(2027, 11, 21)
 CAP, CEILING = 1750, 2100
+EVENTS = RunEvents(
+    applied={"deliveries": 40, "contacts": 2},
+    entries={"deliveries": 39_000, "contacts": 11},
+    refused=1,
+    examples=[RefusedExample(event_id="crm-7", index=3, why="email is missing")],
+)
 TYPES = ("birthday", "effective_date", "aep", "post_window", "campaign_rate_increase")
 REASONS = (
     "Birthday exclusion window for CA",

@@ -25,10 +25,12 @@ from almanac.report.table import ReportColumn, ReportTable, to_csv
 from almanac.report.tables import TABLES, tables_of
 from almanac.schedule_status import SkipCode
 from almanac.statistics.file_report import overview
+from almanac.status.endpoint import SERVED_TABLES
 from tests.support.cli_calls import AS_OF, agency, almanac, state_of
 from tests.support.report_pages import AS_OF as TODAY
 from tests.support.report_pages import (
     CAP,
+    EVENTS,
     HOSTILE,
     RULE,
     empty_page,
@@ -346,9 +348,15 @@ def test_every_table_of_the_page_is_in_its_csv() -> None:
 def test_the_document_tells_of_every_section_and_table() -> None:
     told = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
     assert [name for name in TABLES if f"`{name}`" not in told] == []
-    headings = re.findall(r"<h2[^>]*>([^<]*)", render(full_page()))
+    headings = re.findall(
+        r"<h2[^>]*>([^<]*)", render(full_page().model_copy(update={"events": EVENTS}))
+    )
     said = re.findall(r"^\*\*.+?\*\*", told, re.MULTILINE)
     assert len(said) == len(headings) + 2  # the overview, and the comparison
+
+
+def test_the_status_function_serves_each_table_that_the_page_of_a_run_can_have() -> None:
+    assert set(tables_of(full_page().model_copy(update={"events": EVENTS}))) == SERVED_TABLES
 
 
 def test_a_csv_is_as_rfc_4180_has_it_and_its_numbers_are_numbers() -> None:

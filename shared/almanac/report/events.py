@@ -10,6 +10,7 @@ from almanac.plurals import plural
 from almanac.report.table import ReportColumn, ReportTable
 
 EXAMPLES = 5
+REFUSED = "refused"  # the table on the page of a run that took events
 ALL_REFUSED = (
     "All of them are in the table intake_log of the database (almanac store pull), with the "
     "reasons: SELECT event_id, refused FROM intake_log WHERE refused <> ''."
@@ -84,4 +85,4 @@ def refused_table(events: RunEvents) -> ReportTable:
     """Return the examples of refused entries."""
     columns = ("Event", "Index in it", "Why it was refused")
     rows = [(x.event_id, "" if x.index is None else str(x.index), x.why) for x in events.examples]
-    return ReportTable("refused", "Refused entries", tuple(map(ReportColumn, columns)), [*rows])
+    return ReportTable(REFUSED, "Refused entries", tuple(map(ReportColumn, columns)), [*rows])

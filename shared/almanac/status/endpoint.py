@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from almanac.errors import AlmanacError, RequestError
 from almanac.logs import clean, get_log
 from almanac.organizations.organizations import is_there, last_whole_run, organizations
+from almanac.report.events import REFUSED
 from almanac.report.tables import TABLES
 from almanac.status.model import OrganizationStatus, StatusProblem, StoreStatus
 from almanac.status.organization import organization_status
@@ -24,6 +25,7 @@ PAGE = 200  # organizations of an answer: some 20 s, of the 60 that the function
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
+SERVED_TABLES = frozenset((*TABLES, REFUSED))  # those that the page of a run can have
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAn
             case ["orgs", org, "report"] if is_there(store, org):
                 return _report(store, org, layout.REPORT_HTML, HTML)
             case ["orgs", org, layout.REPORT_TABLES, file] if is_there(store, org):
-                if file.removesuffix(".csv") in TABLES:
+                if file.removesuffix(".csv") in SERVED_TABLES:
                     return _report(store, org, f"{layout.REPORT_TABLES}/{file}", CSV)
     except RequestError as error:
         return _json(404, StatusProblem(problems=[clean(str(error))]))
