@@ -34,7 +34,7 @@ from almanac.storage import layout
 from almanac.storage.history import committed_by
 from almanac.storage.lease import Lease, acquire, close_dead_runs
 from almanac.storage.store import ObjectStore, read_or_none
-from almanac.storage.versions import Manifest
+from almanac.storage.versions import Manifest, current_since
 
 MAX_SUPERSEDED = 5
 
@@ -218,9 +218,17 @@ def _asked_change(plan: RunPlan) -> PlannedChange:
     raise AssertionError(f"run {plan.run_id}: without the change that requested it")
 
 
-def version_of(services: Services, plan: RunPlan) -> Manifest | None:
-    """Return the version that an earlier delivery of the run committed, if one did."""
-    return committed_by(services.store, plan.org_id, plan.run_id, plan.snapshot.version)
+def version_of(services: Services, plan: RunPlan, *, moved: bool = False) -> Manifest | None:
+    """Return the version that an earlier delivery of the run committed, if one did.
+
+    moved: current.json is known to have been replaced since the run was planned; raise
+    TransientError for an answer from before that.
+    """
+    seen = plan.snapshot.pointer + 1 if moved else 0
+    there = current_since(services.store, plan.org_id, seen)
+    if there is None:
+        return None
+    return committed_by(services.store, plan.org_id, plan.run_id, plan.snapshot.version, there[0])
 
 
 def take_lease(services: Services, org_id: str, run_id: str) -> Lease:
@@ -268,7 +276,10 @@ def dead_runs(
 def _record_dead(
     store: ObjectStore, lease: Lease, run_id: str, plan: RunPlan | None, now: dt.datetime
 ) -> RunResult:
-    done = committed_by(store, lease.org, run_id, plan.snapshot.version if plan else 0)
+    since = plan.snapshot.version if plan else 0
+    done = committed_by(store, lease.org, run_id, since)
+    if done is None:  # an answer may be out of date, and this one ends a run
+        done = committed_by(store, lease.org, run_id, since)
     if done is not None:
         outcome = _committed(store, lease.org, run_id, done.version)
     else:

@@ -74,7 +74,7 @@ def merge(services: Services, plan: RunPlan, shard: int, folder: Path) -> None:
     except BrokenChange as error:
         end_broken(services, plan, error.change, str(error))
     except Superseded as error:
-        if (done := version_of(services, plan)) is not None:
+        if (done := version_of(services, plan, moved=True)) is not None:
             end_committed(services, plan, done.version)
         else:
             end_superseded(services, plan, str(error))
@@ -157,7 +157,7 @@ def _finish(
     seconds: dict[str, float],
     committer: StoreCommitter,
 ) -> None:
-    done = version_of(services, plan)
+    done = version_of(services, plan, moved=True)
     if done is None:
         raise SnapshotMoved(f"run {plan.run_id}: another version replaced its own at once")
     if late_objects(done):
