@@ -199,6 +199,39 @@ def test_a_request_to_replan_for_no_event_is_rejected(cloud: Cloud) -> None:
     assert "no event 'unheard' waits in the inbox" in rejection["reason"]
 
 
+@pytest.mark.parametrize(
+    "with_it",
+    [
+        pytest.param([], id="alone"),
+        pytest.param(["deliveries"], id="among late deliveries", marks=pytest.mark.slow),
+    ],
+)
+def test_other_content_under_a_known_id_waits_until_a_run_has_refused_it(
+    cloud: Cloud, with_it: list[str]
+) -> None:
+    put(cloud, "contacts", "twice", {"id": 5000, "email": "new@example.com"})
+    cloud.only("orchestrator")
+    cloud.ask(ORG)
+    cloud.run()
+    cloud.now += dt.timedelta(minutes=1)
+    late = put(cloud, "contacts", "twice", {"id": 5000, "email": "other@example.com"})
+    for kind in with_it:
+        put(cloud, kind, "mark", {"id": 987654321, "status": "sent"})
+    cloud.everything()
+    cloud.ask(ORG)
+    cloud.run()
+    assert cloud.names(layout.inbox(ORG)) == [late]
+
+    cloud.now += dt.timedelta(days=1)
+    cloud.ask(ORG)
+    cloud.run()
+    assert cloud.names(layout.inbox(ORG)) == []
+    assert [(event, wrong) for event, _, wrong in logged(cloud) if event == "twice"] == [
+        ("twice", 0),
+        ("twice", 1),
+    ]
+
+
 def test_what_a_run_refused_or_could_not_read_is_in_its_report_and_in_the_status(
     cloud: Cloud,
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -49,7 +49,7 @@ class Absorbed:
     events: Mapping[str, int]  # that were applied, by kind
     entries: Mapping[str, int]  # of them, those that were valid, by kind
     refused: int  # entries; an event that is refused as a whole counts as one
-    event_ids: frozenset[str]  # of the given events, those that the database has now
+    known: Mapping[str, Set[str]]  # the digests that intake_log has now, by id of a given event
     refusals: Sequence[tuple[str, RefusedEntry]] = ()  # what was refused now, by event id
     committed: int = 0  # rows of the sender that there are more now; those put back among them
     pre_scheduled: int = 0  # Status.PRE_SCHEDULED rows that there are fewer now
@@ -87,11 +87,14 @@ def steps_of(received: Sequence[Received]) -> list[tuple[Sequence[Received], Col
 def combined(steps: Sequence[Absorbed]) -> Absorbed:
     """Return what became of events that were absorbed in steps."""
     none = np.empty(0, np.int64)
+    known: dict[str, set[str]] = {}
+    for event_id, digests in (pair for each in steps for pair in each.known.items()):
+        known.setdefault(event_id, set()).update(digests)
     return Absorbed(
         events=sum((Counter(each.events) for each in steps), Counter()),
         entries=sum((Counter(each.entries) for each in steps), Counter()),
         refused=sum(each.refused for each in steps),
-        event_ids=frozenset().union(*(each.event_ids for each in steps)),
+        known=known,
         refusals=[refusal for each in steps for refusal in each.refusals],
         committed=sum(each.committed for each in steps),
         pre_scheduled=sum(each.pre_scheduled for each in steps),
@@ -132,11 +135,10 @@ def _absorb(
     for each in in_order(received):
         if each.kind not in kinds or each.kind not in APPLIERS:
             continue
-        digest = each.digest or each.computed_digest()
         digests = known.setdefault(each.event_id, set())
-        if digest not in digests:
-            taken.append(_Taken(each, digest, another_has_its_id=bool(digests)))
-            digests.add(digest)
+        if each.content_digest not in digests:
+            taken.append(_Taken(each, another_has_its_id=bool(digests)))
+            digests.add(each.content_digest)
     valid = [each for each in taken if each.event is not None]
     events = [(each.received, each.event) for each in valid if each.event is not None]
     absorption = replace(absorption, events=events)
@@ -155,14 +157,14 @@ def _absorb(
             valid[number].refused.append(RefusedEntry(index, refused.why))
     log = (each.logged(absorption) for each in taken)
     intake_log.record(connection, log, absorption.now)
-    return _absorbed(taken, list(results.values()), absorption, frozenset(known))
+    return _absorbed(taken, list(results.values()), absorption, known)
 
 
 class _Taken:
     """An event that is applied now, or refused as a whole."""
 
-    def __init__(self, received: Received, digest: str, *, another_has_its_id: bool) -> None:
-        self.received, self.digest = received, digest
+    def __init__(self, received: Received, *, another_has_its_id: bool) -> None:
+        self.received = received
         self.event: IntakeEvent | None = None
         self.entries: list[tuple[int, IntakeEntry]] = []
         self.refused: list[RefusedEntry] = []
@@ -180,7 +182,7 @@ class _Taken:
         return LoggedEvent(
             event_id=self.received.event_id,
             kind=self.received.kind,
-            digest=self.digest,
+            digest=self.received.content_digest,
             received=utc_text(self.received.received),
             applied_at=absorption.timestamp,
             applied_by=absorption.applied_by,
@@ -221,7 +223,7 @@ def _absorbed(
     taken: Sequence[_Taken],
     results: Sequence[Applied],
     absorption: Absorption,
-    event_ids: frozenset[str],
+    known: Mapping[str, Set[str]],
 ) -> Absorbed:
     events, entries = Counter[str](), Counter[str]()
     for each in taken:
@@ -232,7 +234,7 @@ def _absorbed(
         events=events,
         entries=entries,
         refused=sum(len(each.refused) for each in taken),
-        event_ids=event_ids,
+        known=known,
         refusals=[(each.received.event_id, refused) for each in taken for refused in each.refused],
         committed=sum(each.committed for each in results),
         pre_scheduled=sum(each.pre_scheduled for each in results),

@@ -44,6 +44,11 @@ class Received(Document):
     def event_id(self) -> str:
         return str(self.event.get("event_id", ""))
 
+    @property
+    def content_digest(self) -> str:
+        """The digest under which intake_log has it."""
+        return self.digest or self.computed_digest()
+
     def computed_digest(self) -> str:
         """Return what distinguishes its content from that of other events."""
         content = json.dumps([self.kind, self.event], sort_keys=True)
@@ -139,14 +144,10 @@ def in_order(events: Iterable[Received]) -> list[Received]:
     seen: dict[str, list[Received]] = {}
     for event in sorted(events, key=lambda each: each.received):
         same_id = seen.setdefault(event.event_id, [])
-        if not any(_is_same(each, event) for each in same_id):
+        if not any(each.content_digest == event.content_digest for each in same_id):
             same_id.append(event)
             kept.append(event)
     return kept
-
-
-def _is_same(one: Received, other: Received) -> bool:
-    return (one.kind, one.event) == (other.kind, other.event)
 
 
 def delete(store: ObjectStore, names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ nothing. The merge looks for deliveries once more, in its own transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ class Start:
 
     def has(self, event_id: str) -> bool:
         """Return whether the event is among those that were absorbed."""
-        return self.absorbed is not None and event_id in self.absorbed.event_ids
+        return self.absorbed is not None and event_id in self.absorbed.known
 
     @property
     def replan(self) -> Replan:
@@ -108,7 +108,7 @@ def absorb_waiting(
     ):
         received = batches.in_order()
         absorbed, changes = _apply(view, received, services, request)
-        done = _applied(batches, absorbed.event_ids)
+        done = _applied(batches, absorbed.known)
         if not absorbed.events and not absorbed.refused:
             return start  # an earlier run died before it deleted them: the merge does so
         census = start.census and with_new_contacts(
@@ -151,8 +151,8 @@ def absorb_late(
     batches = _batches(services.store, waiting)
     received, unreadable = batches.in_order(), RunEvents(unreadable=clean(batches.unreadable))
     if not any(each.kind in LATE for each in received):
-        there = logged(connection, {each.event_id for each in received})
-        return Late(unreadable, _applied(batches, there))
+        known_events = logged(connection, {each.event_id for each in received})
+        return Late(unreadable, _applied(batches, known_events))
     schema = scalar(connection, "PRAGMA schema_version")
     # not the clock: another delivery that finds the same events writes the same version
     now = max(plan.started_at, *(each.received for each in received))
@@ -160,7 +160,7 @@ def absorb_late(
     new_tables = scalar(connection, "PRAGMA schema_version") != schema
     return Late(
         _counts(absorbed).plus(unreadable),
-        _applied(batches, absorbed.event_ids),
+        _applied(batches, absorbed.known),
         absorbed.committed,
         absorbed.pre_scheduled,
         new_tables,
@@ -245,12 +245,15 @@ def _counts(absorbed: Absorbed) -> RunEvents:
     )
 
 
-def _applied(batches: Batches, event_ids: Collection[str]) -> list[str]:
-    """Return the objects whose events are all among those that the database has."""
+def _applied(batches: Batches, known: Mapping[str, Set[str]]) -> list[str]:
+    """Return the objects whose events the database all has; known: digests by id of an event.
+
+    One with other content under the id of another stays, until a run refuses it and logs that.
+    """
     return [
         name
         for name, events in batches.events.items()
-        if all(each.event_id in event_ids for each in events)
+        if all(each.content_digest in known.get(each.event_id, ()) for each in events)
     ]
 
 
