@@ -27,7 +27,7 @@ from almanac.intake.events import (
     entries_of,
 )
 from almanac.intake.inbox import Received
-from almanac.intake.packing import check_entry_size, packed
+from almanac.intake.packing import numbered, packed
 from almanac.json_text import json_text
 from almanac.organizations.organizations import own_id
 from almanac.validation_text import first_problem_text, shown_value
@@ -92,7 +92,6 @@ class _EventReader:
         else:
             try:
                 _check_depth(row.value, row.text)
-                check_entry_size(_bytes(row.text))
             except RequestError as error:
                 self.found.refuse((row.line, None), str(error), row.text)
             else:
@@ -100,7 +99,11 @@ class _EventReader:
 
     def flush(self) -> None:
         """Make events of the entries without one."""
-        for rows in packed((row, _bytes(row.text)) for row in self._bare):
+
+        def refuse(row: JsonRow, why: str) -> None:
+            self.found.refuse((row.line, None), why, row.text)
+
+        for rows in packed(self._bare, lambda row: row.text, refuse):
             content = {"entries": [row.value for row in rows]}
             places: list[Place] = [(row.line, None) for row in rows]
             self._add(content, self._kind, places, [row.text for row in rows])
@@ -118,7 +121,7 @@ class _EventReader:
                 raise RequestError(f"kind: is missing; expected one of {', '.join(EVENTS)}")
             if self._org is not None and content.get("org_id", self._org) != self._org:
                 raise RequestError(f"org_id: {shown_value(content['org_id'])} is not {self._org}")
-            check_size("the event", _bytes(row.text))
+            check_size("the event", len(row.text.encode("utf-8", "replace")))
             self._add(content, kind, places, texts)
         except RequestError as error:
             self.found.refuse((row.line, None), str(error), row.text)
@@ -132,7 +135,7 @@ class _EventReader:
             raise RequestError(f"kind: {shown_value(kind)} is not one of {', '.join(EVENTS)}")
         number = next(self._numbers)
         content = {
-            "event_id": self._word if number == 1 else f"{self._word}.{number}",
+            "event_id": numbered(self._word, number),
             "org_id": self._org or FILE_ORG,
         } | content
         try:
@@ -212,7 +215,3 @@ def _check_depth(value: object, text: str) -> None:
 def _below(value: object) -> list[object]:
     found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [each for each in found if isinstance(each, dict | list)]
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))

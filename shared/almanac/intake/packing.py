@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from almanac.errors import RequestError
@@ -11,23 +11,37 @@ from almanac.intake.events import MAX_BYTES, MAX_ENTRIES
 T = TypeVar("T")
 
 LARGEST = MAX_BYTES - 1_000  # bytes of JSON of an event's entries, besides which it has a few keys
+_BETWEEN = 2  # bytes: a comma and a blank
 
 
-def packed(items: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
-    """Yield items that fit into one event together, in their order; each comes with its bytes."""
+def packed(
+    items: Iterable[T],
+    text_of: Callable[[T], str],
+    refuse: Callable[[T, str], None] | None = None,
+) -> Iterator[list[T]]:
+    """Yield items that fit into one event together, in their order; text_of: the JSON of one.
+
+    refuse: called with each that fits into none, and why; without it that raises RequestError.
+    """
     part: list[T] = []
     size = 0
-    for item, length in items:
-        if len(part) == MAX_ENTRIES or (part and size + length + 2 > LARGEST):
+    for item in items:
+        length = len(text_of(item).encode("utf-8", "replace")) + _BETWEEN
+        if length > LARGEST:
+            why = f"{length - _BETWEEN:,} bytes of JSON; an event has {MAX_BYTES:,} at most"
+            if refuse is None:
+                raise RequestError(why)
+            refuse(item, why)
+            continue
+        if len(part) == MAX_ENTRIES or size + length > LARGEST:
             yield part
             part, size = [], 0
         part.append(item)
-        size += length + 2  # a comma and a blank
+        size += length
     if part:
         yield part
 
 
-def check_entry_size(size: int) -> None:
-    """Raise RequestError for an entry of more bytes than an event can have."""
-    if size + 2 > LARGEST:
-        raise RequestError(f"{size:,} bytes of JSON; an event has {MAX_BYTES:,} at most")
+def numbered(event_id: str, number: int) -> str:
+    """Return the id of an event of several, from 1: behind that of the first is a number."""
+    return event_id if number == 1 else f"{event_id}.{number}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from almanac.intake.inbox import Received, put
-from almanac.intake.packing import check_entry_size, packed
+from almanac.intake.packing import numbered, packed
 from almanac.json_text import json_text
 from almanac.organizations.organizations import own_id
 from almanac.storage.store import ObjectStore
@@ -50,7 +50,7 @@ def submit(
     """
     require_current(store, org)
     event_id = own_id(word, now)
-    parts = packed(_sized(entries))
+    parts = packed(entries, lambda entry: json_text(dict(entry)))
     events = count = 0
     while batch := list(islice(parts, _EVENTS)):
         received = []
@@ -58,7 +58,7 @@ def submit(
             events += 1
             count += len(part)
             event = {
-                "event_id": event_id if events == 1 else f"{event_id}.{events}",
+                "event_id": numbered(event_id, events),
                 "org_id": org,
                 "entries": part,
                 "replan": replan,
@@ -66,11 +66,3 @@ def submit(
             received.append(Received(kind=kind, event=event, received=now, source="command"))
         put(store, org, received)
     return Submitted(event_id if events else None, events, count)
-
-
-def _sized(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int]]:
-    """Yield entries with their bytes."""
-    for entry in entries:
-        size = len(json_text(dict(entry)).encode())
-        check_entry_size(size)
-        yield entry, size

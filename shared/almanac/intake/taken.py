@@ -17,7 +17,7 @@ from almanac.intake.answers import HttpProblem
 from almanac.intake.body import RequestBody
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, entries_of
 from almanac.intake.inbox import Received, Source
-from almanac.intake.packing import check_entry_size, packed
+from almanac.intake.packing import numbered, packed
 from almanac.names import check_event_id
 from almanac.validation_text import first_problem_text
 
@@ -72,7 +72,7 @@ def take(kind: str, org: str, body: RequestBody, event_id: str, *, measured: boo
     events: list[dict[str, Any]] = []
     accepted = 0
     for number, part in enumerate(_parts(body.entries, refused, measured), start=1):
-        name = event_id if number == 1 else f"{event_id}.{number}"
+        name = numbered(event_id, number)
         event, part = _event(kind, org, part, name, body.replan, refused)
         if event is None:
             continue
@@ -118,14 +118,7 @@ def _parts(entries: Entries, refused: list[tuple[int, str]], measured: bool) -> 
         yield entries
         return
 
-    def sized() -> Iterator[tuple[tuple[int, dict[str, Any]], int]]:
-        for index, entry in entries:
-            size = len(json.dumps(entry, ensure_ascii=False).encode())
-            try:
-                check_entry_size(size)
-            except RequestError as error:
-                refused.append((index, str(error)))
-            else:
-                yield (index, entry), size
+    def refuse(item: tuple[int, dict[str, Any]], why: str) -> None:
+        refused.append((item[0], why))
 
-    yield from packed(sized())
+    yield from packed(entries, lambda item: json.dumps(item[1], ensure_ascii=False), refuse)
