@@ -102,6 +102,13 @@ def test_in_a_store_targets_wait_in_the_inbox(agency: Agency, tmp_path: Path) ->
         answer = almanac("campaign", "targets", *words, *where)
         assert (answer.code, "in the inbox" in answer.out) == (0, True), answer.err
     assert almanac("campaign", "targets", "add", "2", "--contacts", "3", *where).code == 2
+    answer = almanac("campaign", "targets", "add", "1", "--contacts", "4", "--replan", *where)
+    assert answer.code == 2
+    assert " ".join(answer.err.split()) == (
+        "Error: ALMANAC_PROJECT: is not set; --replan in a store asks the functions of that Google "
+        "Cloud project, so nothing was written: set it, or leave --replan out, and the next run "
+        "plans what changed"
+    )
     store = FolderStore(tmp_path / "store")
     waiting = inbox.read(store, inbox.waiting(store, "206"))
     assert [entry for each in waiting for entry in each.event["entries"]] == [

@@ -132,7 +132,8 @@ def test_in_a_store_events_wait_in_the_inbox(
     where = ("--org", "206", "--store", tmp_path / "store")
     assert almanac("store", "push", "206", agency.path, *where[2:]).code == 0
     answer = take(agency, lines(CONTACTS | {"replan": True}), *where)
-    assert "without replan the next run plans what waits" in answer.err
+    assert "ALMANAC_PROJECT: is not set; replan in a store" in answer.err
+    assert inbox.waiting(FolderStore(tmp_path / "store"), "206") == []
     recorder = record_requests(monkeypatch)
     elsewhere = CONTACTS | {"event_id": "c2", "org_id": "207"}
     events = lines(CONTACTS, WRONG | {"replan": True}, elsewhere)

@@ -110,6 +110,14 @@ def test_who_is_suppressed_or_deactivated_since_the_last_run_is_left_out_at_once
     assert "left out: 1 (" in answer.err
 
 
+def test_the_list_of_suppressions_says_that_more_of_them_may_wait(put: Put) -> None:
+    put("suppressions", {"email": "user2@example.com"})
+    for command in ("list", "export"):
+        answer = almanac("suppression", command, "--org", ORG)
+        assert "1 object waits in the inbox" in answer.err, command
+        assert "user2" not in answer.out
+
+
 def test_an_address_that_bounced_for_any_message_is_left_out_at_once(put: Put) -> None:
     put("deliveries", {"id": 9, "status": "bounced"})
     assert ids() == [1, 2]

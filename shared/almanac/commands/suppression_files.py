@@ -27,7 +27,7 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_json
 from almanac.commands.progress import progress_bars
-from almanac.commands.waiting import print_waiting, put, suppression_entry
+from almanac.commands.waiting import print_waiting, put, suppression_entry, warn_of_waiting
 from almanac.config import ContactColumns
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
@@ -133,6 +133,7 @@ def export(
     if as_json and out is None:
         raise InputError("--json: expected --out FILE with it, since the CSV takes standard output")
     agency = agency_of(database, org, store)
+    warn_of_waiting(agency)
     with agency.open() as source, map_errors(source.path):
         if out is None:
             suppressions.export(source.connection, sys.stdout)

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from typing import NamedTuple
 
+from almanac.errors import ConfigError
 from almanac.messaging.bus import Bus
 from almanac.messaging.envelope import REQUEST_ID, REQUESTED_AT
 from almanac.messaging.messages import Message, to_json
@@ -28,6 +29,15 @@ class Requested(NamedTuple):
 def request_bus(settings: Settings) -> Bus:
     """Return the bus over which requests go; raise ConfigError without a project."""
     return PubSubBus(settings.required_project())
+
+
+def no_replan(key: str) -> ConfigError:
+    """Return the error of what asks by a key for a replan in a store, without a project."""
+    return ConfigError(
+        f"ALMANAC_PROJECT: is not set; {key} in a store asks the functions of that Google Cloud "
+        f"project, so nothing was written: set it, or leave {key} out, and the next run plans what "
+        "changed"
+    )
 
 
 def publish_request(bus: Bus, topic: str, message: Message, requested: Requested) -> None:

@@ -21,8 +21,9 @@ from almanac.campaigns.edit import (
 from almanac.campaigns.model import ChangeResult, Replanned
 from almanac.campaigns.validation import campaign_change
 from almanac.config import Config
+from almanac.errors import ConfigError
 from almanac.messaging.planned_change import PlannedChange
-from almanac.messaging.requests import Requested, publish_request, request_bus
+from almanac.messaging.requests import Requested, no_replan, publish_request, request_bus
 from almanac.messaging.topics import Topics
 from almanac.names import MAX_ID, change_run_id, check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
@@ -107,7 +108,7 @@ def replanner(
     if options.dry_run or not (options.replan or required):
         return lambda changes: {}
     if isinstance(agency, StoreDatabase):
-        return _requester(agency)
+        return _requester(agency, required)
     assert isinstance(agency, FileDatabase)
     path = agency.path
 
@@ -119,10 +120,15 @@ def replanner(
     return run
 
 
-def _requester(agency: StoreDatabase) -> Replanner:
+def _requester(agency: StoreDatabase, required: bool) -> Replanner:
     """Return the function that publishes changes as requests to the functions."""
     settings = load_settings()
-    bus, topic = request_bus(settings), Topics(settings.topic_prefix).campaign_changes
+    try:
+        bus, topic = request_bus(settings), Topics(settings.topic_prefix).campaign_changes
+    except ConfigError:
+        if required:
+            raise
+        raise no_replan("--replan") from None
 
     def publish(changes: Sequence[PlannedChange]) -> dict[str, object]:
         zone, run_ids = agency.config().zone, []

@@ -21,7 +21,7 @@ from almanac.intake.absorb import Absorbed, absorb
 from almanac.intake.event_file import EventFile, FileEvent
 from almanac.messaging.messages import RunRequest
 from almanac.messaging.planned_change import PlannedChange
-from almanac.messaging.requests import Requested, publish_request, request_bus
+from almanac.messaging.requests import Requested, no_replan, publish_request, request_bus
 from almanac.messaging.topics import Topics
 from almanac.names import change_run_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
@@ -175,9 +175,8 @@ def replan_requester(agency: StoreDatabase) -> Callable[[str], str]:
     settings = load_settings()
     try:
         bus, topic = request_bus(settings), Topics(settings.topic_prefix).run_requests
-    except ConfigError as error:  # as for a store in a folder, which has no functions
-        rest = "nothing was written; without replan the next run plans what waits"
-        raise ConfigError(f"replan: {error}; {rest}") from None
+    except ConfigError:  # as for a store in a folder, which has no functions
+        raise no_replan("replan") from None
 
     def ask(event_id: str) -> str:
         message = RunRequest(org_id=agency.org, reason="replan", event_id=event_id)
