@@ -69,7 +69,7 @@ run "somebody_is_told" {
 
   assert {
     condition     = strcontains(google_monitoring_alert_policy.errors.conditions[0].condition_threshold[0].filter, "response_code_class=\"5xx\"") && google_monitoring_alert_policy.errors.conditions[0].condition_threshold[0].threshold_value == 0.1
-    error_message = "Nobody is told that requests fail."
+    error_message = "No alert opens when requests fail."
   }
   assert {
     condition     = google_monitoring_alert_policy.limits.conditions[0].condition_threshold[0].threshold_value == 42000
@@ -77,6 +77,6 @@ run "somebody_is_told" {
   }
   assert {
     condition     = alltrue([for policy in [google_monitoring_alert_policy.errors, google_monitoring_alert_policy.limits] : policy.notification_channels == tolist(var.channels)])
-    error_message = "An alert reaches nobody."
+    error_message = "An alert has no channel."
   }
 }

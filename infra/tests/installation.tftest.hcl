@@ -189,7 +189,7 @@ run "nothing_is_public" {
   }
 }
 
-run "nobody_is_everybody" {
+run "no_invoker_is_everybody" {
   command = plan
   variables {
     status_invokers = ["allUsers"]
@@ -204,7 +204,7 @@ run "webhooks_are_closed_until_they_are_opened" {
 
   assert {
     condition     = keys(module.http) == ["intake"] && output.webhooks_url == null
-    error_message = "There is a function that anybody can reach, and nobody has opened it."
+    error_message = "A function is public that no variable has opened."
   }
 }
 
@@ -254,7 +254,7 @@ run "the_sizes_hold_three_million_contacts" {
   }
   assert {
     condition     = length(google_cloud_run_v2_job.merge) == 0
-    error_message = "There is a job that nobody asked for."
+    error_message = "There is a job that no variable asked for."
   }
   assert {
     condition     = module.function["merge"].environment["ALMANAC_MERGE_SECONDS"] == "550" && alltrue([for name in ["orchestrator", "shard", "campaign_change"] : !contains(keys(module.function[name].environment), "ALMANAC_MERGE_SECONDS")])
@@ -324,7 +324,7 @@ run "somebody_is_told" {
 
   assert {
     condition     = strcontains(google_monitoring_alert_policy.dead_letters.conditions[0].condition_threshold[0].filter, "resource.label.subscription_id=\"almanac-dead-letters\"") && google_monitoring_alert_policy.dead_letters.conditions[0].condition_threshold[0].threshold_value == 0
-    error_message = "Nobody is told of dead letters."
+    error_message = "No alert opens for dead letters."
   }
   assert {
     condition = (
@@ -332,7 +332,7 @@ run "somebody_is_told" {
       == "absent_over_time(logging_googleapis_com:user_almanac_run_committed{monitored_resource=\"cloud_run_revision\"}[24h])"
       && google_monitoring_alert_policy.stale.conditions[0].condition_prometheus_query_language[0].duration == "7200s"
     )
-    error_message = "Nobody is told when there has been no run for 26 hours."
+    error_message = "No alert opens when there has been no run for 26 hours."
   }
   assert {
     condition = (
@@ -342,15 +342,15 @@ run "somebody_is_told" {
       && google_cloud_scheduler_job.check.schedule == "30 * * * *"
       && base64decode(google_cloud_scheduler_job.check.pubsub_target[0].data) == "{\"reason\":\"check\"}"
     )
-    error_message = "Nobody is told of the one organization that is late."
+    error_message = "No alert opens for the one organization that is late."
   }
   assert {
     condition     = strcontains(google_monitoring_alert_policy.failed.conditions[0].condition_threshold[0].filter, "logging.googleapis.com/user/almanac-run-failed")
-    error_message = "Nobody is told of a failed run."
+    error_message = "No alert opens for a failed run."
   }
   assert {
     condition     = alltrue([for policy in [google_monitoring_alert_policy.dead_letters, google_monitoring_alert_policy.stale, google_monitoring_alert_policy.overdue, google_monitoring_alert_policy.failed] : length(policy.notification_channels) == 1])
-    error_message = "An alert reaches nobody."
+    error_message = "An alert has no channel."
   }
   assert {
     condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 16

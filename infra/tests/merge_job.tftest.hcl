@@ -80,7 +80,7 @@ run "the_job_merges_with_the_functions_image_and_rights" {
       && google_monitoring_alert_policy.merge_job["merge"].conditions[1].condition_threshold[0].threshold_value == 5040
       && strcontains(google_monitoring_alert_policy.merge_job["merge"].conditions[2].condition_threshold[0].filter, "memory/utilizations")
     )
-    error_message = "Nobody is told when the job fails, or nearly does."
+    error_message = "No alert opens when the job fails, or nearly does."
   }
   assert {
     condition     = google_monitoring_alert_policy.stale.conditions[0].condition_prometheus_query_language[0].query == "absent_over_time(logging_googleapis_com:user_almanac_run_committed{monitored_resource=\"cloud_run_revision\"}[24h]) and on () absent_over_time(logging_googleapis_com:user_almanac_run_committed{monitored_resource=\"cloud_run_job\"}[24h])"
@@ -88,7 +88,7 @@ run "the_job_merges_with_the_functions_image_and_rights" {
   }
   assert {
     condition     = length(google_monitoring_alert_policy.failed.conditions) == 2
-    error_message = "Nobody is told of a run that failed in the job."
+    error_message = "No alert opens for a run that failed in the job."
   }
   assert {
     condition     = [for grant in google_cloud_run_v2_job_iam_member.merge : "${grant.member} ${grant.role} ${grant.name}"] == ["serviceAccount:merge roles/run.jobsExecutorWithOverrides almanac-merge"]

@@ -117,7 +117,7 @@ run "only_its_own_identity_calls_it" {
       && google_cloud_run_service_iam_member.push.service == "almanac-campaign-change"
       && google_cloud_run_service_iam_member.push.member == google_service_account.push.member
     )
-    error_message = "Somebody else may call the function, or this identity something else."
+    error_message = "Another identity may call the function, or this identity something else."
   }
   assert {
     condition = (
@@ -145,15 +145,15 @@ run "somebody_is_told" {
       && endswith(google_monitoring_alert_policy.errors.conditions[0].condition_threshold[0].filter, "metric.label.outcome=\"failed\"")
       && google_monitoring_alert_policy.errors.conditions[0].condition_threshold[0].denominator_filter != null
     )
-    error_message = "Nobody is told that deliveries fail."
+    error_message = "No alert opens when deliveries fail."
   }
   assert {
     condition     = google_monitoring_alert_policy.limits.conditions[0].condition_threshold[0].threshold_value == 413 && length(google_monitoring_alert_policy.limits.conditions) == 3
-    error_message = "Nobody is told when a delivery comes near its timeout (70% of 590 s), is cut off, or fills its memory."
+    error_message = "No alert opens when a delivery comes near its timeout (70% of 590 s), is cut off, or fills its memory."
   }
   assert {
     condition     = alltrue([for policy in [google_monitoring_alert_policy.errors, google_monitoring_alert_policy.limits] : policy.notification_channels == tolist(var.channels)])
-    error_message = "An alert reaches nobody."
+    error_message = "An alert has no channel."
   }
 }
 
@@ -175,7 +175,7 @@ run "google_patches_the_image" {
   }
   assert {
     condition     = length(google_cloudfunctions2_function.this.build_config[0].automatic_update_policy) == 1 && length(google_cloudfunctions2_function.this.build_config[0].on_deploy_update_policy) == 0
-    error_message = "The image's system is patched by nobody."
+    error_message = "The image's system gets no patches."
   }
 }
 

@@ -69,7 +69,7 @@ class AgeBand(Section):
     def _from_min(cls, value: int | None, info: ValidationInfo) -> int | None:
         least = info.data.get("min")
         if value is not None and least is not None and value < least:
-            raise ValueError(f"is less than min ({least}): the rule would hold for nobody")
+            raise ValueError(f"is less than min ({least}): the rule would hold for no contact")
         return value
 
 

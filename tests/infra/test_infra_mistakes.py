@@ -78,7 +78,7 @@ MISTAKES = [
         "test",
     ),
     Mistake(
-        "dead letters that nobody may publish",
+        "dead letters that Pub/Sub may not publish",
         f"{MODULE}/main.tf",
         'role         = "roles/pubsub.subscriber"',
         'role         = "roles/pubsub.viewer"',
@@ -187,7 +187,7 @@ MISTAKES = [
         "pytest",
     ),
     Mistake(
-        "a metric of a line that nobody writes",
+        "a metric of a line that no code writes",
         "monitoring.tf",
         'jsonPayload.message="run committed"',
         'jsonPayload.message="run commited"',
