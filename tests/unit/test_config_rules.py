@@ -95,7 +95,7 @@ def test_a_rule_is_law_from_its_first_to_its_last_day() -> None:
         ("{kind: birthday_window, valid_to: 2027}", "valid_to: 2027 is not a date as YYYY-MM-DD"),
         (
             "{kind: birthday_window, age: {min: 75, max: 65}}",
-            "age.max: 65 is less than min (75): the rule would hold for nobody",
+            "age.max: 65 is less than min (75): the rule would hold for no contact",
         ),
         (
             "{kind: birthday_window, age: 65}",
