@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from almanac.messaging.messages import CampaignChange, RunRequest
 from tests.support.simulation.chances import OVERTAKEN, can_befall
 from tests.support.simulation.scenario import Scenario, instances
+from tests.support.simulation.stage import stage
 
 SEED = 2  # of an agency with campaigns
 
@@ -57,8 +56,8 @@ def points_of(ask: Ask) -> list[Point]:
     def note(number: int, call: str, writes: bool) -> None:
         points.append(Point(number, call, writes))
 
-    with tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
-        scenario = Scenario(SEED, Path(folder))
+    with stage() as folder:
+        scenario = Scenario(SEED, folder)
         scenario.world.calm = True
         scenario.world.script = note
         ask(scenario)
@@ -72,8 +71,8 @@ def survive(ask: Ask, point: Point, fault: str) -> None:
     def strike(number: int, call: str, writes: bool) -> str | None:
         return fault if number == point.number else None
 
-    with tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
-        scenario = Scenario(SEED, Path(folder))
+    with stage() as folder:
+        scenario = Scenario(SEED, folder)
         scenario.world.calm = True
         scenario.world.script = strike
         ask(scenario)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
-import tempfile
 from pathlib import Path
 
 from almanac.storage import layout
@@ -15,6 +14,7 @@ from tests.support.clouds import TOPICS
 from tests.support.simulation.crash_points import SEED, Point, ask_for_a_run
 from tests.support.simulation.event_inspector import EventInspector, logged
 from tests.support.simulation.event_scenario import EventScenario, one_thread
+from tests.support.simulation.stage import stage
 
 ORG = "206"
 KINDS = ("contact", "suppression", "target", "campaign", "click")
@@ -105,28 +105,28 @@ class EventPoints:
 @functools.cache
 def event_points() -> list[Point]:
     """Every call until all is done, without a fault."""
-    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
-        found = EventPoints(Path(folder))
+    with one_thread(), stage() as folder:
+        found = EventPoints(folder)
         found.play()
         return found.points
 
 
 def survive_a_claim_between_two_merges() -> None:
     """The version that comes into force lacks the claim, which waits for the next run."""
-    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
-        EventPoints(Path(folder)).claim_between_two_merges()
+    with one_thread(), stage() as folder:
+        EventPoints(folder).claim_between_two_merges()
 
 
 def survive_being_asked_while_a_run_commits() -> None:
     """Nothing is handed out twice, wherever the claim of it is at the time."""
-    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
-        EventPoints(Path(folder)).ask_while_a_run_commits()
+    with one_thread(), stage() as folder:
+        EventPoints(folder).ask_while_a_run_commits()
 
 
 def survive_with_events(point: Point, fault: str) -> None:
     """One fault at the point: each event is applied once, and the claims hold."""
-    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-points-") as folder:
-        made = EventPoints(Path(folder), point.number, fault)
+    with one_thread(), stage() as folder:
+        made = EventPoints(folder, point.number, fault)
         try:
             made.play()
         except AssertionError as error:

@@ -25,6 +25,7 @@ from tests.support.simulation.scenario import (
     Scenario,
     database,
 )
+from tests.support.simulation.stage import stage
 
 # what comes in is what another writer does: it happens at any call
 EVENTFUL = CHANCES | {"another writer": 0.02, "overtaken by a push": 0.01}
@@ -100,8 +101,8 @@ def one_thread() -> Iterator[None]:
 
 def play_events(seed: int, chances: Mapping[str, float] = EVENTFUL) -> Outcome:
     """Play a seed; Failed has its story."""
-    with one_thread(), tempfile.TemporaryDirectory(prefix="almanac-world-") as folder:
-        scenario = EventScenario(seed, Path(folder), chances)
+    with one_thread(), stage() as folder:
+        scenario = EventScenario(seed, folder, chances)
         try:
             return scenario.play()
         except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from almanac.storage.publish import NewVersion, publish
 from almanac.storage.versions import Current, current
 from tests.support.simulation.chances import can_befall
 from tests.support.simulation.scenario import Scenario
+from tests.support.simulation.stage import stage
 from tests.support.simulation.world import Instance
 
 FAULTS = ("answer lost", "overtaken by a push", "flipped once")
@@ -30,9 +30,9 @@ def push(at: int, fault: str) -> list[tuple[str, bool]]:
         calls.append((call, writes))
         return fault if number == at else None
 
-    with tempfile.TemporaryDirectory(prefix="almanac-push-") as folder:
-        scenario = Scenario(2, Path(folder))
-        outcome = _published(scenario, Path(folder), strike)
+    with stage() as folder:
+        scenario = Scenario(2, folder)
+        outcome = _published(scenario, folder, strike)
         scenario.inspector.check()
     times = [each.run_id for each in scenario.inspector.pointers["206"]].count(RUN)
     where = f"{fault} at {calls[at - 1] if at else None}: {outcome}"

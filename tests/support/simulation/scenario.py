@@ -18,6 +18,7 @@ from tests.support import agencies
 from tests.support.outside import opened
 from tests.support.simulation.chances import CHANCES
 from tests.support.simulation.inspector import Inspector
+from tests.support.simulation.stage import stage
 from tests.support.simulation.world import Letter, World
 
 AGENCIES = 20  # different databases
@@ -220,8 +221,8 @@ class Scenario:
 
 def play(seed: int, chances: Mapping[str, float] = CHANCES) -> Outcome:
     """Play a seed; Failed tells its story."""
-    with tempfile.TemporaryDirectory(prefix="almanac-world-") as folder:
-        scenario = Scenario(seed, Path(folder), chances)
+    with stage() as folder:
+        scenario = Scenario(seed, folder, chances)
         try:
             return scenario.play()
         except Exception as error:
