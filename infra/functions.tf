@@ -15,7 +15,7 @@ locals {
   }
 
   job        = "projects/${var.project_id}/locations/${var.region}/jobs/${var.name}-merge"
-  job_folder = "/mnt/work"
+  job_folder = "/mnt/job"
 }
 
 resource "google_pubsub_topic" "this" {

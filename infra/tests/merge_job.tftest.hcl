@@ -60,7 +60,7 @@ run "the_job_merges_with_the_functions_image_and_rights" {
       ALMANAC_SHARD_CONTACTS = "50000"
       ALMANAC_LEASE_SECONDS  = "3600"
       ALMANAC_LOG_LEVEL      = "INFO"
-      TMPDIR                 = "/mnt/work"
+      TMPDIR                 = "/mnt/job"
     }
     error_message = "The job's settings are not the functions', or it would start itself."
   }
@@ -70,7 +70,7 @@ run "the_job_merges_with_the_functions_image_and_rights" {
       && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].volumes).empty_dir[0].medium == "DISK"
       && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].volumes).empty_dir[0].size_limit == "10Gi"
       && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].volume_mounts).name == one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].volumes).name
-      && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].volume_mounts).mount_path == "/mnt/work"
+      && one(google_cloud_run_v2_job.merge["merge"].template[0].template[0].containers[0].volume_mounts).mount_path == "/mnt/job"
     )
     error_message = "The job has the database in its memory."
   }
