@@ -25,11 +25,13 @@ from almanac.commands.options import (
     ChangedBy,
     DryRun,
     EventId,
+    InstanceWords,
     Map,
     MaybeOrg,
     Rejects,
     Replan,
     Store,
+    words_argument,
 )
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
@@ -50,15 +52,6 @@ app = new_app(
 )
 
 
-def _words(metavar: str) -> typer.models.ArgumentInfo:
-    what = "The agency's SQLite database, or else --org."
-    if metavar != "[DATABASE]":
-        what = "In this order; DATABASE, the agency's SQLite file, unless --org is given."
-    return typer.Argument(  # type: ignore[no-any-return]
-        metavar=metavar, help=what, show_default=False
-    )
-
-
 Direct = Annotated[
     bool,
     typer.Option(
@@ -74,7 +67,7 @@ Direct = Annotated[
     epilog="Example: almanac campaign list agency.sqlite3",
 )
 def list_(
-    words: Annotated[list[str] | None, _words("[DATABASE]")] = None,
+    words: Annotated[list[str] | None, words_argument("[DATABASE]")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Do not count targets and messages.")
     ] = False,
@@ -97,7 +90,7 @@ def list_(
     epilog="Example: almanac campaign show agency.sqlite3 2",
 )
 def show(
-    words: Annotated[list[str], _words("[DATABASE] INSTANCE")],
+    words: InstanceWords,
     as_of: AsOf = None,
     org: MaybeOrg = None,
     store: Store = None,
@@ -121,7 +114,7 @@ def show(
     "active_start_date=2027-03-01 target_states=TX,FL email_template=spring_mail",
 )
 def add(
-    words: Annotated[list[str], _words("[DATABASE] TYPE NAME [FIELD=VALUE]...")],
+    words: Annotated[list[str], words_argument("[DATABASE] TYPE NAME [FIELD=VALUE]...")],
     dry_run: DryRun = False,
     replan: Replan = False,
     changed_by: ChangedBy = None,
@@ -154,7 +147,7 @@ def add(
     "days_before_event=14",
 )
 def add_type(
-    words: Annotated[list[str], _words("[DATABASE] NAME [FIELD=VALUE]...")],
+    words: Annotated[list[str], words_argument("[DATABASE] NAME [FIELD=VALUE]...")],
     dry_run: DryRun = False,
     org: MaybeOrg = None,
     store: Store = None,
@@ -180,7 +173,7 @@ def add_type(
     epilog="Example: almanac campaign set agency.sqlite3 2 active_end_date=2027-06-30 --replan",
 )
 def set_(
-    words: Annotated[list[str], _words("[DATABASE] INSTANCE [FIELD=VALUE]...")],
+    words: Annotated[list[str], words_argument("[DATABASE] INSTANCE [FIELD=VALUE]...")],
     dry_run: DryRun = False,
     replan: Replan = False,
     direct: Direct = False,
@@ -222,7 +215,7 @@ def set_(
     epilog="Example: almanac campaign set-type agency.sqlite3 newsletter priority=20 --dry-run",
 )
 def set_type(
-    words: Annotated[list[str], _words("[DATABASE] NAME FIELD=VALUE...")],
+    words: Annotated[list[str], words_argument("[DATABASE] NAME FIELD=VALUE...")],
     dry_run: DryRun = False,
     replan: Replan = False,
     changed_by: ChangedBy = None,
@@ -251,7 +244,7 @@ def set_type(
     epilog="Example: almanac campaign import agency.sqlite3 2 targets.csv",
 )
 def import_(
-    words: Annotated[list[str], _words("[DATABASE] INSTANCE FILE")],
+    words: Annotated[list[str], words_argument("[DATABASE] INSTANCE FILE")],
     rejects: Rejects = None,
     map_: Map = None,
     metadata: Metadata = None,

@@ -18,6 +18,7 @@ from almanac.commands.options import (
     ChangedBy,
     DryRun,
     EventId,
+    InstanceWords,
     MaybeOrg,
     Replan,
     Store,
@@ -27,14 +28,6 @@ from almanac.commands.progress import progress_bars
 from almanac.runs.file_change import ApplyOptions
 from almanac.runs.file_removal import remove_instance, remove_targets
 
-Words = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="[DATABASE] INSTANCE",
-        help="In this order; DATABASE, the agency's SQLite file, unless --org is given.",
-        show_default=False,
-    ),
-]
 Contacts = Annotated[
     str,
     typer.Option(
@@ -54,7 +47,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def remove(
-    words: Words,
+    words: InstanceWords,
     dry_run: DryRun = False,
     replan: Replan = False,
     changed_by: ChangedBy = None,

@@ -26,6 +26,7 @@ from almanac.commands.options import (
     AsOf,
     ChangedBy,
     DryRun,
+    InstanceWords,
     MaybeOrg,
     Replan,
     RowsOut,
@@ -56,14 +57,6 @@ REFUSED_SHOWN = 5
 _COLUMNS = ("contact_id", "trigger_date", "status", "metadata")
 _PAGE = 10_000
 
-Words = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="[DATABASE] INSTANCE",
-        help="In this order; DATABASE, the agency's SQLite file, unless --org is given.",
-        show_default=False,
-    ),
-]
 MaybeContacts = Annotated[
     str,
     typer.Option(
@@ -86,7 +79,7 @@ TriggerDate = Annotated[
     epilog="Example: almanac campaign targets list agency.sqlite3 1 --status pending",
 )
 def list_(
-    words: Words,
+    words: InstanceWords,
     status: Annotated[
         str | None, typer.Option(metavar="STATUS", help="pending, scheduled, skipped or sent.")
     ] = None,
@@ -126,7 +119,7 @@ def list_(
     "--trigger-date 2027-01-15",
 )
 def add(
-    words: Words,
+    words: InstanceWords,
     contacts: MaybeContacts = "",
     email: Emails = None,
     trigger_date: TriggerDate = None,
@@ -165,7 +158,7 @@ def add(
     epilog="Example: almanac campaign targets remove agency.sqlite3 1 --contacts 76,80-99",
 )
 def remove(
-    words: Words,
+    words: InstanceWords,
     contacts: Contacts,
     dry_run: DryRun = False,
     replan: Replan = False,

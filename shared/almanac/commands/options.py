@@ -27,6 +27,19 @@ DatabaseAndFile = Annotated[
         show_default=False,
     ),
 ]
+
+
+def words_argument(metavar: str) -> typer.models.ArgumentInfo:
+    """Return the arguments of a command about campaigns, the database among them."""
+    what = "The agency's SQLite database, or else --org."
+    if metavar != "[DATABASE]":
+        what = "In this order; DATABASE, the agency's SQLite file, unless --org is given."
+    return typer.Argument(  # type: ignore[no-any-return]
+        metavar=metavar, help=what, show_default=False
+    )
+
+
+InstanceWords = Annotated[list[str], words_argument("[DATABASE] INSTANCE")]
 MaybeOrg = Annotated[
     str | None,
     typer.Option("--org", metavar="ORG", help="Instead of DATABASE, an organization of the store."),
