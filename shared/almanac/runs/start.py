@@ -7,7 +7,7 @@ from typing import assert_never
 
 from almanac.config import Config
 from almanac.database.census import Census
-from almanac.errors import ConfigError, RequestError
+from almanac.errors import ConfigError, LeaseTaken, RequestError
 from almanac.logs import bound, get_log
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import CampaignChange, RunRequest, parse
@@ -27,7 +27,7 @@ from almanac.runs.campaign_change import (
 from almanac.runs.fan_out import ask_for_all, check_all
 from almanac.runs.finish import Ended, after_end, end_failed, take_lease
 from almanac.runs.plan import PlanRequest, plan_run
-from almanac.runs.results import attempt_at, is_final, result_of
+from almanac.runs.results import RunResult, attempt_at, is_final, result_of
 from almanac.runs.run_plan import RequestOrigin, RunPlan, plan_or_none
 from almanac.runs.services import Services
 from almanac.runs.tasks import publish_tasks
@@ -116,43 +116,72 @@ def _config_of(store: ObjectStore, org_id: str) -> tuple[Config, str | None]:
 def _begin(
     services: Services, request: PlanRequest, problem: str | None, own: WaitingChange | None = None
 ) -> None:
-    """Take the lease, plan the run, publish its tasks; do nothing more if the run has ended.
+    """Start the request's run under its lease, or continue it; complete its end if it has one.
 
     problem: why the run cannot succeed, if that is already known. own: the campaign change that
-    requests the run. Raises LeaseTaken while another run is in flight.
+    requests the run. Raises LeaseTaken while another run is in flight, and if another run took the
+    lease over meanwhile: a delivery of the same request may have begun the next attempt and rely
+    on being delivered again, so this one must not end the message.
     """
     org, origin = request.org_id, request.asked
     attempt = attempt_at(services.store, org, origin.base, origin.request_id, force=origin.force)
     origin = origin.model_copy(update={"attempt": attempt.number})
     request = replace(request, run_id=attempt.run_id, asked=origin)
     with bound(run_id=request.run_id):
-        ended = attempt.ended
-        if ended is None:
-            take_lease(services, org, request.run_id)
-            ended = result_of(services.store, org, request.run_id)
-        if ended is not None:
-            get_log().info("run has ended already", state=ended.state)
-            # the steps that follow an end may have been interrupted
-            after_end(services, plan_or_none(services.store, org, request.run_id), ended)
+        if attempt.ended is not None:
+            _complete(services, request, attempt.ended)
             return
-        if problem is not None:
-            end_failed(services, Ended.of_request(request), None, problem)
-            return
-        # Not below: a plan that this delivery cannot read may be readable for the next one.
-        plan = plan_or_none(services.store, org, request.run_id)
-        if plan is None:
-            try:
-                plan = _plan(services, request, own)
-            except Exception as error:
-                if isinstance(error, RequestError) or not is_final(error):
-                    raise
-                end_failed(services, Ended.of_request(request), None, str(error))
-        if plan is None:
-            return
-        publish_tasks(services, plan)
-        get_log().info(
-            "run started", as_of=str(plan.as_of), shards=len(plan.shards), reason=plan.reason
+        try:
+            _start(services, request, problem, own)
+        except RequestError:
+            _check_attempt(services.store, request)
+            raise
+        _check_attempt(services.store, request)
+
+
+def _complete(services: Services, request: PlanRequest, ended: RunResult) -> None:
+    """Repeat the steps that follow an end: they may have been interrupted."""
+    get_log().info("run has ended already", state=ended.state)
+    after_end(services, plan_or_none(services.store, request.org_id, request.run_id), ended)
+
+
+def _check_attempt(store: ObjectStore, request: PlanRequest) -> None:
+    """Raise LeaseTaken if the run has ended so that its request goes on with another attempt."""
+    ended = result_of(store, request.org_id, request.run_id)
+    if ended is not None and (ended.again or ended.state == "superseded"):
+        raise LeaseTaken(
+            f"organization {request.org_id}: run {request.run_id} ended as {ended.state} while it "
+            f"was started ({ended.reason})"
         )
+
+
+def _start(
+    services: Services, request: PlanRequest, problem: str | None, own: WaitingChange | None
+) -> None:
+    """Take the lease, plan the run, publish its tasks; do nothing more if it has ended by then."""
+    take_lease(services, request.org_id, request.run_id)
+    ended = result_of(services.store, request.org_id, request.run_id)
+    if ended is not None:
+        _complete(services, request, ended)
+        return
+    if problem is not None:
+        end_failed(services, Ended.of_request(request), None, problem)
+        return
+    # Not below: a plan that this delivery cannot read may be readable for the next one.
+    plan = plan_or_none(services.store, request.org_id, request.run_id)
+    if plan is None:
+        try:
+            plan = _plan(services, request, own)
+        except Exception as error:
+            if isinstance(error, RequestError) or not is_final(error):
+                raise
+            end_failed(services, Ended.of_request(request), None, str(error))
+    if plan is None:
+        return
+    publish_tasks(services, plan)
+    get_log().info(
+        "run started", as_of=str(plan.as_of), shards=len(plan.shards), reason=plan.reason
+    )
 
 
 def _plan(services: Services, request: PlanRequest, own: WaitingChange | None) -> RunPlan | None:
