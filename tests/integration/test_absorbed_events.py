@@ -141,7 +141,8 @@ def test_many_marks_are_absorbed_in_steps_that_come_to_the_same(
     put(cloud, "suppressions", "stop", {"contact_id": 21, "reason": "manual"})
     for number, row in enumerate(rows):
         put(cloud, "deliveries", f"mark-{number}", {"id": row["id"], "status": "sent"})
-    monkeypatch.setattr("almanac.intake.absorb.STEP_EVENTS", 2)
+    monkeypatch.setattr("almanac.intake.absorb.STEP_EVENTS", 4)
+    monkeypatch.setattr("almanac.intake.absorb.STEP_MARKS", 2)
     cloud.ask(ORG)
     cloud.run()
     assert cloud.result(ORG, DAILY).state == "committed"

@@ -279,3 +279,24 @@ def test_a_mark_reads_few_pages_of_many(agency: Agency) -> None:
     connection.close()
     assert agency.query(ROW) == [("processing", "2026-11-23", None)]
     assert read < 50 < pages / 8
+
+
+def test_marks_that_are_written_in_several_steps_come_to_the_same_by_row(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("almanac.intake.absorb.STEP_MARKS", 2)
+    for row in (1, 2, 3):
+        planned(agency, row, event_year=2020 + row)
+    marks = [(2, "processing"), (1, "sent"), (2, "sent"), (3, "failed"), (2, "bounced"), (99, "x")]
+    events = [
+        received("deliveries", {"id": row, "status": status}, event_id=f"e{n}", minutes=n)
+        for n, (row, status) in enumerate(marks)
+    ]
+    done = absorbed(agency, *events)
+    sql = "SELECT schedule_id, status FROM message_deliveries ORDER BY id"
+    of_2 = [(2, "processing"), (2, "sent"), (2, "bounced")]
+    assert agency.query(sql) == [(1, "sent"), *of_2, (3, "failed")]
+    assert (done.events, done.entries) == ({"deliveries": 6}, {"deliveries": 5})
+    assert (done.committed, done.pre_scheduled, done.refused) == (3, 3, 1)
+    logged = "SELECT event_id FROM intake_log WHERE refused = '' ORDER BY id"
+    assert agency.query(logged) == [(f"e{n}",) for n in range(5)]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import gc
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from almanac.intake.inbox import Received, in_order
 from almanac.json_text import json_text
 
 ALL = frozenset(EVENTS)
+Step = Callable[[], AbstractContextManager[object]]
 # in the order in which they are applied; events of a kind that is missing here wait
 APPLIERS: Mapping[str, Applier] = {
     "contacts": contacts.apply,
@@ -60,14 +61,14 @@ class Absorbed:
     changed_instances: Ids = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-STEP_EVENTS = 25  # marks of so many events change pages all over the database
+STEP_EVENTS = 100  # whose marks are in memory together
+STEP_MARKS = 5_000  # written together: what they change fits into SQLite's cache
 
 
 def steps_of(received: Sequence[Received]) -> list[tuple[Sequence[Received], Collection[str]]]:
-    """Return what to absorb one after the other, with the kinds: few deliveries at a time.
+    """Return what to absorb one after the other, with the kinds: some deliveries at a time.
 
-    Together that comes to the same as `absorb` of all kinds at once; a transaction for each keeps
-    the journal small.
+    Together that comes to the same as `absorb` of all kinds at once.
     """
     marks = [each for each in in_order(received) if each.kind == "deliveries"]
     if len(marks) <= STEP_EVENTS:
@@ -113,14 +114,18 @@ def absorb(
     applied_by: str,
     *,
     kinds: Collection[str] = ALL,
+    step: Step = nullcontext,
 ) -> Absorbed:
     """Apply events of some kinds, inside the caller's transaction, and log them.
 
     An event that the database has is left out, and so is one of another kind, which waits. A wrong
     entry is refused and logged with the reason; what is wrong with an event never raises.
+
+    step: the context of each part of the work, such as a transaction of its own, where all of them
+    are kept or none: the journal stays small.
     """
     with without_collection():
-        return _absorb(connection, received, Absorption(config, now, applied_by, []), kinds)
+        return _absorb(connection, received, Absorption(config, now, applied_by, []), kinds, step)
 
 
 def _absorb(
@@ -128,8 +133,10 @@ def _absorb(
     received: Sequence[Received],
     absorption: Absorption,
     kinds: Collection[str],
+    step: Step,
 ) -> Absorbed:
-    intake_log.prepare(connection)
+    with step():
+        intake_log.prepare(connection)
     known = intake_log.logged(connection, {each.event_id for each in received})
     taken: list[_Taken] = []
     for each in in_order(received):
@@ -146,18 +153,39 @@ def _absorb(
     for number, one in enumerate(valid):
         found = ((number * MAX_ENTRIES + index, entry) for index, entry in one.entries)
         entries.setdefault(one.received.kind, []).extend(found)
-    results = {
-        kind: _applied(apply, connection, entries[kind], absorption)
-        for kind, apply in APPLIERS.items()
-        if entries.get(kind)
-    }
-    for result in results.values():
+    results = []
+    for kind, apply in APPLIERS.items():
+        for part in _parts(kind, entries.get(kind, [])):
+            with step():
+                results.append(_applied(apply, connection, part, absorption))
+    for result in results:
         for refused in result.refused:
             number, index = divmod(refused.index or 0, MAX_ENTRIES)
             valid[number].refused.append(RefusedEntry(index, refused.why))
     log = (each.logged(absorption) for each in taken)
-    intake_log.record(connection, log, absorption.now)
-    return _absorbed(taken, list(results.values()), absorption, known)
+    with step():
+        intake_log.record(connection, log, absorption.now)
+    return _absorbed(taken, results, absorption, known)
+
+
+def _parts(kind: str, entries: Sequence[tuple[int, Any]]) -> Iterator[Sequence[tuple[int, Any]]]:
+    """Yield entries that are applied together, none of them if there are none.
+
+    Marks are by row, those of each in their order: rows that are neighbours share pages of the
+    table, and mostly of its indexes, and each page is read and written once.
+    """
+    if kind != "deliveries" or len(entries) <= STEP_MARKS:
+        if entries:
+            yield entries
+        return
+    by_row = sorted(entries, key=lambda each: each[1].id)
+    start = 0
+    while start < len(by_row):
+        stop = start + STEP_MARKS
+        while stop < len(by_row) and by_row[stop][1].id == by_row[stop - 1][1].id:
+            stop += 1
+        yield by_row[start:stop]
+        start = stop
 
 
 class _Taken:

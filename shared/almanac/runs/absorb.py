@@ -204,15 +204,22 @@ def _apply(
     schema = scalar(connection, "PRAGMA schema_version")
     session, too_large = apsw.Session(connection, "main"), False
     done: list[Absorbed] = []
+
+    @contextmanager
+    def step() -> Iterator[None]:
+        nonlocal too_large
+        with transaction(connection, path):
+            yield
+        if not too_large and session.memory_used > CHANGES_BYTES:
+            session.close()
+            too_large = True
+
     try:
         session.attach()
+        now, run = services.clock(), request.run_id
         for events, kinds in steps_of(received):
-            with transaction(connection, path):
-                clock, run = services.clock(), request.run_id
-                done.append(absorb(connection, events, request.config, clock, run, kinds=kinds))
-            if not too_large and session.memory_used > CHANGES_BYTES:
-                session.close()
-                too_large = True
+            each = absorb(connection, events, request.config, now, run, kinds=kinds, step=step)
+            done.append(each)
         if scalar(connection, "PRAGMA schema_version") != schema:
             return combined(done), NEW_TABLES
         return combined(done), TOO_LARGE if too_large else session.changeset()
