@@ -5,10 +5,13 @@ data "google_project" "this" {
 }
 
 locals {
-  number      = data.google_project.this.number
-  labels      = merge({ app = var.name }, var.labels)
-  environment = { for key, value in local.settings : key => tostring(value) }
-  functions   = toset(["orchestrator", "shard", "merge", "campaign_change", "intake_events", "status", "intake", "webhooks"])
+  number = data.google_project.this.number
+  labels = merge({ app = var.name }, var.labels)
+  # `prevent_destroy` of Terraform takes no variable, and is gone with the block it stands in; this
+  # is in the state. It takes effect once it is applied: to destroy, apply `false` first.
+  deletion_policy = var.deletion_protection ? "PREVENT" : "DELETE"
+  environment     = { for key, value in local.settings : key => tostring(value) }
+  functions       = toset(["orchestrator", "shard", "merge", "campaign_change", "intake_events", "status", "intake", "webhooks"])
 
   # The settings of a function's process: shared/almanac/settings.py.
   settings = {
@@ -31,7 +34,7 @@ locals {
 }
 
 resource "google_project_service" "needed" {
-  for_each = toset([
+  for_each = setunion(var.budget == null ? [] : ["billingbudgets.googleapis.com"], [
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",
@@ -71,6 +74,8 @@ resource "google_artifact_registry_repository" "images" {
   format        = "DOCKER"
   kms_key_name  = var.kms_key
   labels        = local.labels
+
+  deletion_policy = local.deletion_policy
 
   cleanup_policies {
     id     = "keep-the-last"

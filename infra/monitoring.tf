@@ -23,14 +23,17 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 # Runs over all contacts; those of campaign changes say nothing of the day's.
+locals {
+  run_line = "jsonPayload.message=\"run committed\" jsonPayload.run_id=~\"^[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily|manual-)\""
+}
+
 resource "google_logging_metric" "committed" {
   project     = var.project_id
   name        = "${var.name}-run-committed"
   description = "Runs over all contacts that were committed"
   filter      = <<-EOT
     ${local.lines}
-    jsonPayload.message="run committed"
-    jsonPayload.run_id=~"^[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily|manual-)"
+    ${local.run_line}
   EOT
 
   metric_descriptor {
@@ -108,7 +111,7 @@ resource "google_logging_metric" "late" {
 # Google: a new metric takes up to ten minutes to become available, and an alert on it is refused
 # until then (404).
 resource "terraform_data" "metrics" {
-  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, [for each in google_logging_metric.late : each.name]]
+  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, [for each in google_logging_metric.late : each.name], [for each in google_logging_metric.levels : each.name], [for each in google_logging_metric.numbers : each.name]]
 
   provisioner "local-exec" {
     command = "sleep 600"
@@ -331,6 +334,11 @@ locals {
         align  = "ALIGN_PERCENTILE_99", reduce = "REDUCE_MAX", by = ["resource.label.service_name"]
       },
     ],
+    [for key, number in local.numbers : {
+      title  = number.title
+      filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.numbers[key].name}\""
+      align  = "ALIGN_DELTA", reduce = "REDUCE_MEAN", by = [for label in number.by : "metric.label.${label}"]
+    }],
     flatten([for name, function in module.function : [
       {
         title  = "${name}: deliveries, by outcome"

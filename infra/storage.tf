@@ -7,7 +7,8 @@ resource "google_storage_bucket" "data" {
   storage_class               = "STANDARD"
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = false
+  force_destroy               = !var.deletion_protection
+  deletion_policy             = local.deletion_policy
   labels                      = local.labels
 
   versioning {
@@ -37,22 +38,20 @@ resource "google_storage_bucket" "data" {
     }
   }
 
-  lifecycle {
-    prevent_destroy = true
-  }
-
   depends_on = [terraform_data.apis]
 }
 
 # Managed folders are what rights by prefix are granted on.
 resource "google_storage_managed_folder" "organizations" {
-  bucket = google_storage_bucket.data.name
-  name   = "orgs/"
+  bucket        = google_storage_bucket.data.name
+  name          = "orgs/"
+  force_destroy = !var.deletion_protection
 }
 
 resource "google_storage_managed_folder" "rejected" {
-  bucket = google_storage_bucket.data.name
-  name   = "rejected/"
+  bucket        = google_storage_bucket.data.name
+  name          = "rejected/"
+  force_destroy = !var.deletion_protection
 }
 
 resource "google_storage_bucket" "sources" {
@@ -62,7 +61,8 @@ resource "google_storage_bucket" "sources" {
   storage_class               = "STANDARD"
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = false
+  force_destroy               = !var.deletion_protection
+  deletion_policy             = local.deletion_policy
   labels                      = local.labels
 
   versioning {

@@ -80,6 +80,13 @@ variable "soft_delete_days" {
   }
 }
 
+variable "deletion_protection" {
+  description = "Keep Terraform from deleting the buckets and the repository of images, and a bucket with the objects in it; false before an installation is destroyed."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "kms_key" {
   description = "A key of Cloud KMS (projects/.../cryptoKeys/...) to encrypt everything with; null: Google's own. See README.md for who has to be allowed to use it."
   type        = string
@@ -397,6 +404,65 @@ variable "alert_channels" {
   description = "Notification channels of Cloud Monitoring that exist already (projects/.../notificationChannels/...)."
   type        = set(string)
   default     = []
+}
+
+variable "service_levels" {
+  description = "What is promised: the share of organizations planned for the day by planned_by (HH:MM in time_zone), and of changes planned within change_minutes. Alerts come at 14.4, 6 and 3 times the share that may be late."
+  type = object({
+    planned_by     = optional(string, "06:00")
+    planned_goal   = optional(number, 0.99)
+    change_minutes = optional(number, 10)
+    change_goal    = optional(number, 0.99)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^(0[03-9]|1[0-9]|2[0-3]):[0-5][0-9]$", var.service_levels.planned_by))
+    error_message = "service_levels: planned_by is HH:MM, and not between 01:00 and 03:00, which the change of clocks drops or repeats."
+  }
+  validation {
+    # HH:MM in the order of numbers
+    condition     = try(tonumber(replace(var.service_levels.planned_by, ":", "")) > tonumber(replace(var.daily_time, ":", "")), true)
+    error_message = "service_levels: planned_by is later than daily_time, on the same day."
+  }
+  validation {
+    # with less than 1 - 1/14.4 no rate of failures could raise the fast alert
+    condition     = alltrue([for goal in [var.service_levels.planned_goal, var.service_levels.change_goal] : goal >= 0.94 && goal <= 0.999])
+    error_message = "service_levels: planned_goal and change_goal are 0.94 to 0.999."
+  }
+  validation {
+    condition     = var.service_levels.change_minutes >= 1 && var.service_levels.change_minutes <= 1440
+    error_message = "service_levels: change_minutes is 1 to 1,440."
+  }
+}
+
+variable "budget" {
+  description = "A budget of the project for each month, with mails to the billing account's administrators and to the alert channels at shares of it (thresholds), and once it is forecast to be spent; amount in whole units of currency, the billing account's own. null: none. Who applies needs a right on the billing account (README.md)."
+  type = object({
+    billing_account = string
+    amount          = number
+    currency        = optional(string, "USD")
+    thresholds      = optional(list(number), [0.5, 0.9, 1])
+  })
+  default = null
+
+  validation {
+    condition     = var.budget == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.budget.billing_account))
+    error_message = "budget: billing_account is an id such as 012345-6789AB-CDEF01."
+  }
+  validation {
+    condition     = var.budget == null || try(var.budget.amount >= 1 && floor(var.budget.amount) == var.budget.amount, false)
+    error_message = "budget: amount is a whole number, at least 1."
+  }
+  validation {
+    condition     = var.budget == null || can(regex("^[A-Z]{3}$", var.budget.currency))
+    error_message = "budget: currency is a code of three letters, such as USD."
+  }
+  validation {
+    condition     = var.budget == null || try(length(var.budget.thresholds) > 0 && alltrue([for share in var.budget.thresholds : share > 0 && share <= 10]), false)
+    error_message = "budget: thresholds are shares of the amount, such as [0.5, 0.9, 1]."
+  }
 }
 
 variable "error_rate" {

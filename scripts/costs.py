@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 INSTALLATIONS = ((1, 10_000), (1, 300_000), (1, 3_000_000), (1_000, 25_000))
 
-# US dollars, us-central1, list prices as published in November 2026.
+PRICE_LIST = "November 2026"
+# US dollars, us-central1, list prices as published then.
 PRICES = {
     "a vCPU for a million seconds": 24.00,
     "a GiB of memory for a million seconds": 2.50,
@@ -49,9 +50,10 @@ START = 2.0  # seconds of a cold start, for every delivery; 0.9 measured
 ORCHESTRATE = 5.0  # seconds
 SHARD = 15.0  # seconds: 5 measured, and 200 reads of 50 ms
 MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 per GB measured on a separate machine
-LOOKS, LOOK = 4, 0.2  # reads and seconds for an organization that is looked at
+# reads, lists and seconds for an organization that is looked at
+LOOKS, LISTS, LOOK = 4, 1, 0.25
 AT_ONCE = 16  # organizations that are looked at at the same time (runs/cloud_services.py)
-SCHEDULED = 2  # jobs: the daily run, the check
+SCHEDULED = 3  # jobs: the daily run, the check, the deadline
 CHECKS = 24  # of all organizations, a day
 WORD = 0.5  # seconds of a merge function that finds a shard missing
 # The current one, 7 younger than a week, the last of 12 months, and 14 days of deleted ones:
@@ -63,7 +65,7 @@ WRITES, WRITES_A_SHARD = 60, 2
 READS, READS_A_SHARD = 150, 260
 MESSAGE_BYTES = 1_000  # the minimum that is charged
 LOG_BYTES = 3_000  # per delivery: our line and Cloud Run's
-CONDITIONS, SERIES = 28, 1.5  # of alerts, and time series that each of them reads
+CONDITIONS, SERIES = 34, 1.5  # of alerts, and time series that each of them reads
 EVALUATIONS = 86_400  # per month, one in 30 seconds
 IMAGES_GB = 5.0
 
@@ -106,7 +108,7 @@ def costs(organizations: int, contacts: int) -> dict[str, float]:
         + gib_seconds * PRICES["a GiB of memory for a million seconds"]
         + deliveries * PRICES["a million requests to functions"]
     ) / MILLION
-    writes = organizations * (WRITES + WRITES_A_SHARD * count)
+    writes = organizations * (WRITES + WRITES_A_SHARD * count + CHECKS * LISTS)
     reads = organizations * (READS + READS_A_SHARD * count + CHECKS * LOOKS)
     requests = (
         writes * PRICES["a million writes or lists (class A)"]
@@ -140,7 +142,7 @@ def price_table() -> str:
     rows = [
         (name, f"{price:.2f}" if price >= 0.1 else f"{price:.3f}") for name, price in PRICES.items()
     ]
-    return table(("what", "US dollars"), rows)
+    return table((f"list price of {PRICE_LIST}", "US dollars"), rows)
 
 
 def cost_table(installations: Sequence[tuple[int, int]]) -> str:
@@ -156,6 +158,22 @@ def cost_table(installations: Sequence[tuple[int, int]]) -> str:
     rows.append(["**all, $ a month**", *(f"**{sum(each.values()):.2f}**" for each in found)])
     head = [f"{count:,} of {each:,}" if count > 1 else f"{each:,}" for count, each in installations]
     return table(["contacts", *head], rows)
+
+
+def growth_table() -> str:
+    """Return what more contacts, and more organizations, add to each item; dollars per month."""
+    more = {
+        "a million contacts in one organization": (costs(1, 4_000_000), costs(1, 3_000_000)),
+        "100 organizations of 25,000": (costs(1_100, 25_000), costs(1_000, 25_000)),
+        "100 organizations of 1,000": (costs(100, 1_000), costs(0, 1_000)),
+    }
+    rows = [
+        [f"{thing}, $", *(f"{after[thing] - before[thing]:.2f}" for after, before in more.values())]
+        for thing in costs(1, 1)
+    ]
+    whole = [sum(after.values()) - sum(before.values()) for after, before in more.values()]
+    rows.append(["**all, $ a month**", *(f"**{each:.2f}**" for each in whole)])
+    return table(["more", *more], rows)
 
 
 def largest(gib: float, gb_a_million: float, full: float = FULL) -> float:
@@ -200,5 +218,7 @@ if __name__ == "__main__":
     print(price_table())
     print()
     print(cost_table([_installation(each) for each in sys.argv[1:]] or INSTALLATIONS))
+    print()
+    print(growth_table())
     print()
     print(limit_table())

@@ -353,7 +353,7 @@ run "somebody_is_told" {
     error_message = "An alert has no channel."
   }
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 16
+    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 20
     error_message = "The dashboard does not show every step."
   }
 }

@@ -31,6 +31,7 @@ def test_no_alert_looks_back_longer_than_google_lets_it() -> None:
     windows = re.findall(r"_over_time\([^\]]*\[(\d+)([smhdw])\]|\[(\d+)([smhdw])\]\)", TEXT)
     seconds = [int(a or c) * UNITS[b or d] for a, b, c, d in windows]
     seconds += [int(each) for each in re.findall(r'alignment_period\s+= "(\d+)s"', TEXT)]
+    seconds += [int(each) for each in re.findall(r'"(\d+)s" = [\d.]+', TEXT)]  # of burn rates
     assert len(seconds) > 10
     assert max(seconds) <= LONGEST
 
@@ -45,6 +46,7 @@ def test_a_condition_is_about_one_type_of_resource() -> None:
     for name, body in ALERTS.items():
         local = blocks_of_locals(body)
         filters = re.findall(r"^ +(?:denominator_)?filter += (.*)$", body, re.MULTILINE)
+        filters = [each for each in filters if "select_slo_burn_rate" not in each]
         for each in filters:
             for reference, text in local.items():
                 each = each.replace(reference, text)
@@ -71,6 +73,28 @@ def test_an_alert_on_a_new_metric_waits_until_google_knows_it() -> None:
         if re.search(LOG_METRIC, body):
             waited = re.search(r"depends_on = \[(terraform_data\.metrics|module\.function)\]", body)
             assert waited, f"{name} is refused: its metric is too young"
+
+
+def test_a_service_level_counts_what_google_lets_it() -> None:
+    """Counters of kind DELTA, few series, a period of 30 days at most."""
+    level = blocks("resource")["google_monitoring_slo.this"]
+    filters = re.findall(r"(\w+)_service_filter += (.*)", level)
+    assert [kind for kind, _ in filters] == ["good", "total"]
+    for _, each in filters:
+        assert each.count("resource.type=") == each.count("google_logging_metric.levels") == 1
+    counter = blocks("resource")["google_logging_metric.levels"]
+    assert re.search(r'metric_kind = "DELTA"\s+value_type  = "INT64"', counter)
+    assert "labels" not in counter
+    assert int(re.findall(r"rolling_period_days += (\d+)", level)[0]) <= 30
+    assert "terraform_data.metrics" in level
+
+
+def test_each_burn_rate_can_be_reached_at_the_lowest_goal() -> None:
+    (lowest, highest) = re.findall(r"goal >= ([\d.]+) && goal <= ([\d.]+)", TEXT)[0]
+    rates = [float(each) for each in re.findall(r'"\d+s" = ([\d.]+)', TEXT)]
+    assert sorted(rates) == [3, 6, 14.4]
+    assert max(rates) * (1 - float(lowest)) < 1
+    assert float(highest) <= 0.999  # the provider's limit
 
 
 def test_every_metric_is_waited_for() -> None:

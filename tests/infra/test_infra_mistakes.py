@@ -189,7 +189,7 @@ MISTAKES = [
     Mistake(
         "a metric of a line that no code writes",
         "monitoring.tf",
-        'jsonPayload.message="run committed"',
+        r"jsonPayload.message=\"run committed\"",
         'jsonPayload.message="run commited"',
         r"test_metrics_read_lines_that_the_code_writes",
         "pytest",
@@ -197,8 +197,8 @@ MISTAKES = [
     Mistake(
         "a data bucket that can be destroyed",
         "storage.tf",
-        "prevent_destroy = true",
-        "prevent_destroy = false",
+        "  deletion_policy             = local.deletion_policy\n",
+        "",
         r"test_the_data_bucket_cannot_be_destroyed_by_mistake",
         "pytest",
     ),

@@ -44,6 +44,13 @@ def default(variable: str) -> str:
 def test_the_costs_are_what_the_script_prints() -> None:
     assert costs.price_table() in TEXT
     assert costs.cost_table(costs.INSTALLATIONS) in TEXT
+    assert costs.growth_table() in TEXT
+    assert f"list prices of {costs.PRICE_LIST}" in TEXT
+    assert {(1, 3_000_000), (1_000, 25_000)} <= set(costs.INSTALLATIONS)
+
+
+def test_the_page_says_how_many_conditions_of_alerts_are_paid_for() -> None:
+    assert f"alerts = {costs.CONDITIONS} conditions" in TEXT
 
 
 def test_the_limits_are_what_the_script_computes() -> None:

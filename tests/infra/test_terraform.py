@@ -16,9 +16,10 @@ from almanac.messaging.subscriptions import (
 )
 from almanac.messaging.topics import Topics
 from almanac.organizations.organizations import is_whole_run
-from almanac.runs.fan_out import OVERDUE, UNSENT
+from almanac.runs.fan_out import AT_DEADLINE, CHECKED, OVERDUE, UNSENT
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.push_endpoint import DELIVERY
+from almanac.runs.results import CHANGE_ENDED
 from almanac.settings import Settings
 from almanac.storage import layout
 from scripts import check_infra
@@ -82,7 +83,7 @@ def test_settings_have_the_codes_defaults() -> None:
 
 def test_rights_are_on_the_prefixes_that_the_layout_has() -> None:
     folders = {body for name, body in blocks("resource").items() if "managed_folder." in name}
-    names = {name for body in folders for name in re.findall(r'name   = "(.*)"', body)}
+    names = {name for body in folders for name in re.findall(r'name += "(.*)"', body)}
     assert names == {layout.ORGANIZATIONS, "rejected/"}
     assert layout.rejected(dt.date(2026, 11, 21), "1").startswith("rejected/")
     org = "{org}"
@@ -103,22 +104,29 @@ def test_metrics_read_lines_that_the_code_writes() -> None:
     )
     messages = set(re.findall(r'jsonPayload\.message=\\?"([^"\\$]+)\\?"', TEXT))
     messages |= set(re.findall(r'\{ message = "([^"]+)"', TEXT))
+    messages |= set(re.findall(r'^ +line += "([^"]+)"', TEXT, re.MULTILINE))
     assert messages == {
         DELIVERY,
         OVERDUE,
         UNSENT,
+        AT_DEADLINE,
+        CHANGE_ENDED,
+        CHECKED,
         "run committed",
         "run failed",
         "message rejected",
     }
     for message in messages - {DELIVERY}:
         assert f'"{message}"' in code
-    for field in re.findall(r"EXTRACT\(jsonPayload\.(\w+)\)", TEXT):
+    fields = re.findall(r"EXTRACT\(jsonPayload\.(\w+)\)", TEXT)
+    fields += re.findall(r'field = "(\w+)"', TEXT)
+    fields += re.findall(r"jsonPayload\.(\w+)(?:=true|<=)", TEXT)
+    for field in fields:
         assert re.search(rf"\b{field}\b", code)
 
 
 def test_runs_over_all_contacts_are_told_from_those_of_changes() -> None:
-    found = re.search(r'jsonPayload\.run_id=~"(.*)"', TEXT)
+    found = re.search(r'jsonPayload\.run_id=~\\?"(.*?)\\?"', TEXT)
     assert found
     for run_id in (
         "2026-11-21-daily",
@@ -225,4 +233,6 @@ def test_the_readme_says_every_variable_and_output() -> None:
 
 def test_the_data_bucket_cannot_be_destroyed_by_mistake() -> None:
     body = blocks("resource")["google_storage_bucket.data"]
-    assert re.search(r"lifecycle \{\s+prevent_destroy = true\s+\}", body)
+    assert "deletion_policy             = local.deletion_policy" in body
+    assert "force_destroy               = !var.deletion_protection" in body
+    assert default("deletion_protection") == "true"

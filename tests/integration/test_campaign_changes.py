@@ -443,6 +443,7 @@ def test_a_hundred_changes_at_once_are_all_applied_once_and_hold_up_no_run(cloud
     for n in range(100):
         result = cloud.result(ORG, f"2027-03-02-change-event-{n:03}")
         assert (result.state, result.version is None) == ("committed", False)
+        assert result.requested_at is not None
     assert len(list_versions(cloud.store, ORG)) <= 2 + 5
     assert cloud.names(layout.changes(ORG)) == []
     assert cloud.rejections() == []
@@ -482,6 +483,7 @@ def test_a_broken_change_does_not_hold_up_others_that_wait(
     assert "there is no such template" in (result_of(cloud, broken).reason or "")
     for event in events:
         assert result_of(cloud, event).state == "committed", event
+    assert all(result_of(cloud, event).requested_at for event in [broken, *events])
     assert sorted(row[0] for row in query(cloud.pull(ORG), LOG)) == events
     assert cloud.names(layout.changes(ORG)) == []
     assert cloud.store.stat(layout.lease(ORG)) is None

@@ -18,8 +18,9 @@ from almanac.logs import configure
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, to_json
+from almanac.names import date_of_run
 from almanac.organizations.snapshots import RangedSnapshots
-from almanac.runs.fan_out import OVERDUE, UNSENT, ask_for_all
+from almanac.runs.fan_out import AT_DEADLINE, CHECKED, OVERDUE, UNSENT, ask_for_all
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.services import Services
 from almanac.storage import layout
@@ -52,7 +53,8 @@ def version(
     """A current version of a run that was committed so long ago; due: messages by day."""
     folder = layout.version(org, 1, run_id)
     common = {"version": 1, "run_id": run_id, "crc32c": "AAAAAA==", "size": 1}
-    path, day, at = f"{folder}/{layout.DATABASE}", dt.date(2027, 3, 1), NOW - age
+    path, at = f"{folder}/{layout.DATABASE}", NOW - age
+    day = date_of_run(run_id) or dt.date(2027, 3, 1)
     more = {"census": {"as_of": "2027-03-01", "due": due}} if due else {}
     manifest = Manifest(
         **common, **more, path=path, as_of=day, created_at=at, parent=None, parent_path=None
@@ -101,12 +103,47 @@ def test_a_check_names_who_has_messages_that_are_not_sent(written: io.StringIO) 
     assert unsent == [("2", 3)]
 
 
-def test_a_check_is_of_all_organizations() -> None:
+def test_a_check_counts_what_waits_in_the_inboxes(written: io.StringIO) -> None:
     store = MemoryStore()
     version(store, "1", "2027-03-02-daily", HOUR)
-    HANDLERS["orchestrator"](services(store), request(org_id="1", reason="check"))
+    version(store, "2", "2027-03-02-daily", HOUR)
+    for name in ("1/inbox/a", "1/inbox/b", "2/inbox/c", "2/versions/d"):
+        store.write(f"orgs/{name}.json", b"{}", None)
+    HANDLERS["orchestrator"](services(store), request(reason="check"))
+    (line,) = map(json.loads, written.getvalue().splitlines())
+    assert line | {"message": CHECKED, "overdue": 0, "objects_waiting": 3} == line
+
+
+def test_at_the_deadline_each_organization_is_planned_for_its_day_or_not(
+    written: io.StringIO,
+) -> None:
+    store = MemoryStore()
+    version(store, "1", "2027-03-02-daily", HOUR)
+    version(store, "2", "2027-03-01-daily", 25 * HOUR)  # of the day before
+    version(store, "3", "2027-03-02-daily", -HOUR)  # committed after the deadline
+    version(store, "4", "push-20270301T000000Z-abc", 25 * HOUR)  # pushed, and to be planned next
+    version(store, "5", "push-20270301T000000Z-abc", 27 * HOUR)
+    store.write(layout.current("6"), b"no pointer", None)
+    store.write(layout.config("7"), b"", None)  # removed, or never pushed to
+    HANDLERS["orchestrator"](services(store), request(reason="deadline"))
+    found = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert {line["message"] for line in found} == {AT_DEADLINE}
+    assert {line["org_id"]: line["planned"] for line in found} == {
+        "1": True,
+        "2": False,
+        "3": False,
+        "5": False,
+        "6": False,
+    }
+
+
+@pytest.mark.parametrize("reason", ["check", "deadline"])
+def test_a_check_is_of_all_organizations(reason: str) -> None:
+    store = MemoryStore()
+    version(store, "1", "2027-03-02-daily", HOUR)
+    HANDLERS["orchestrator"](services(store), request(org_id="1", reason=reason))
     (rejected,) = (store.read(each.name).data for each in store.list("rejected/"))
-    assert b"a check is of all organizations, without an org_id" in rejected
+    assert f"a {reason} is of all organizations, without an org_id".encode() in rejected
 
 
 class Meeting(MemoryStore):

@@ -98,7 +98,7 @@ def test_a_message_comes_back_as_it_was_sent(model: type[Message], keys: dict[st
         (
             RunRequest,
             {"reason": "weekly"},
-            r"reason: 'weekly' is not 'daily', 'manual', 'replan' or 'check'",
+            r"reason: 'weekly' is not 'daily', 'manual', 'replan', 'check' or 'deadline'",
         ),
         (RunRequest, {"force": "yes"}, r"force: 'yes' is not true or false"),
         (RunRequest, {"force": 1}, r"force: 1 is not true or false"),

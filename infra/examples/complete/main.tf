@@ -65,6 +65,10 @@ module "almanac" {
   alert_emails   = ["mailing@example.com"]
   alert_channels = ["projects/agency-monitoring/notificationChannels/1234567890"]
   error_rate     = 0.05
+  service_levels = { planned_by = "06:30", planned_goal = 0.999, change_minutes = 15, change_goal = 0.95 }
+  budget         = { billing_account = "012345-6789AB-CDEF01", amount = 500, thresholds = [0.5, 0.8, 1] }
+
+  deletion_protection = true
 }
 
 output "environment" {

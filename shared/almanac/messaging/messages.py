@@ -85,12 +85,13 @@ class RunRequest(Message):
 
     replan: plan the contacts that an event in the inbox affects, and apply all that waits there.
     check: plan nothing, and log each organization whose last run is too old.
+    deadline: plan nothing, and log of each organization whether it is planned for the day.
     """
 
     org_id: OrgId | None = None
     as_of: Date | None = None
     requested_at: Time | None = None
-    reason: Literal["daily", "manual", "replan", "check"] = "daily"
+    reason: Literal["daily", "manual", "replan", "check", "deadline"] = "daily"
     event_id: EventId | None = None
     force: bool = False
 

@@ -126,6 +126,13 @@ class RunSummary(BaseModel):
         return sum(sum(types.values()) for types in self.skipped.values())
 
     @property
+    def hit_rate(self) -> float | None:
+        """Return the share of messages, in percent, that the states' rules hold back."""
+        checked = sum(state.checked for state in self.states)
+        hits = sum(state.hits for state in self.states)
+        return round(100 * hits / checked, 2) if checked else None
+
+    @property
     def rows_changed(self) -> int:
         """Return how many planned rows were added, removed or written again."""
         changed = sum(count for change, count in self.changes.items() if change != "unchanged")

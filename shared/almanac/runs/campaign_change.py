@@ -7,6 +7,7 @@ once need a few runs and not a hundred. Each event still has its own request and
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import suppress
 
 from pydantic import AwareDatetime
@@ -57,6 +58,12 @@ def check_same(store: ObjectStore, own: WaitingChange, ended: RunResult) -> None
                 f"CampaignChange.event_id: {own.change.event_id!r} is that of another change, "
                 f"which run {ended.run_id} was requested for"
             )
+
+
+def requested_at(store: ObjectStore, org_id: str, event_id: str) -> dt.datetime | None:
+    """Return when a change that still waits was requested; None if it does not wait."""
+    found = read_document(store, layout.change(org_id, event_id), WaitingChange)
+    return found[0].requested_at if found else None
 
 
 def forget_change(store: ObjectStore, org_id: str, event_id: str) -> None:
@@ -133,6 +140,7 @@ def end_without_run(services: Services, request: PlanRequest, state: State, reas
         reason=reason,
         request_id=request.asked.request_id,
         as_of=request.as_of,
+        requested_at=request.asked.requested_at,
         finished_at=services.clock(),
     )
     record_result(services.store, result)

@@ -18,7 +18,7 @@ from almanac.messaging.planned_change import PlannedChange
 from almanac.names import attempt_run_id, change_run_id, date_of_run, event_of_run
 from almanac.report.summary import RunSummary
 from almanac.runs.absorb import forget_absorbed
-from almanac.runs.campaign_change import forget_change
+from almanac.runs.campaign_change import forget_change, requested_at
 from almanac.runs.plan import PlanRequest
 from almanac.runs.results import (
     RunResult,
@@ -47,15 +47,20 @@ class Ended:
     run_id: str
     request_id: str = ""
     as_of: dt.date | None = None
+    requested_at: dt.datetime | None = None
     started_at: dt.datetime | None = None
 
     @classmethod
     def of_plan(cls, plan: RunPlan) -> Ended:
-        return cls(plan.org_id, plan.run_id, plan.asked.request_id, plan.as_of, plan.started_at)
+        asked = plan.asked
+        at = asked.requested_at, plan.started_at
+        return cls(plan.org_id, plan.run_id, asked.request_id, plan.as_of, *at)
 
     @classmethod
     def of_request(cls, request: PlanRequest) -> Ended:
-        return cls(request.org_id, request.run_id, request.asked.request_id, request.as_of)
+        asked = request.asked
+        at = request.as_of, asked.requested_at
+        return cls(request.org_id, request.run_id, asked.request_id, *at)
 
     def result(self, now: dt.datetime, **outcome: object) -> RunResult:
         return RunResult.model_validate(asdict(self) | {"finished_at": now} | outcome)
@@ -113,6 +118,7 @@ def end_broken(services: Services, plan: RunPlan, change: PlannedChange, reason:
             reason=reason,
             as_of=plan.as_of,
             by_run=plan.run_id,
+            requested_at=requested_at(services.store, plan.org_id, change.event_id),
             finished_at=services.clock(),
         )
         record_result(services.store, alone)
@@ -171,10 +177,9 @@ def _settle_changes(services: Services, plan: RunPlan, result: RunResult) -> Non
                 continue
             attempt = attempt_at(services.store, plan.org_id, base, "")
             if attempt.ended is None:
-                record_result(
-                    services.store,
-                    result.model_copy(update={"run_id": attempt.run_id, "by_run": plan.run_id}),
-                )
+                asked = requested_at(services.store, plan.org_id, change.event_id)
+                own = {"run_id": attempt.run_id, "by_run": plan.run_id, "requested_at": asked}
+                record_result(services.store, result.model_copy(update=own))
         forget_change(services.store, plan.org_id, change.event_id)
 
 

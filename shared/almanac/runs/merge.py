@@ -170,6 +170,7 @@ def _finish(
         contacts=summary.contacts_in_scope,
         planned=summary.planned_total,
         skipped=summary.skipped_total,
+        hit_rate=summary.hit_rate,
         changes=summary.changes,
         events_applied=sum(summary.events.applied.values()),
         entries_refused=summary.events.refused,

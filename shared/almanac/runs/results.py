@@ -19,10 +19,14 @@ from almanac.errors import (
 )
 from almanac.logs import get_log
 from almanac.names import attempt_run_id
+from almanac.organizations.organizations import is_whole_run
 from almanac.storage import layout
 from almanac.storage.documents import Document, read_document, to_json
 from almanac.storage.lease import release
 from almanac.storage.store import ObjectStore, write_once
+
+# The line that the service level "a change planned in 10 minutes" counts (infra/slo.tf).
+CHANGE_ENDED = "change ended"
 
 State = Literal["committed", "failed", "superseded", "rejected"]
 
@@ -45,6 +49,7 @@ class RunResult(Document):
     # the run that did it, if it was another one
     by_run: str | None = None
     started_at: AwareDatetime | None = None
+    requested_at: AwareDatetime | None = None  # when the first attempt was
     finished_at: AwareDatetime
     seconds: dict[str, float] = Field(default_factory=dict)  # of the merge, by step
     planned: int | None = None  # messages planned and skipped, of the contacts in scope
@@ -68,7 +73,23 @@ def record_result(store: ObjectStore, result: RunResult) -> RunResult:
         if there is None:
             raise
         return there
+    _log_wait(result)
     return result
+
+
+def _log_wait(result: RunResult) -> None:
+    """Log how long a change waited until it was planned, or failed for good; else nothing."""
+    if is_whole_run(result.run_id) or result.requested_at is None or result.again:
+        return
+    if result.state in ("committed", "failed"):
+        waited = result.finished_at - result.requested_at
+        get_log().info(
+            CHANGE_ENDED,
+            org_id=result.org_id,
+            run_id=result.run_id,
+            state=result.state,
+            waited_seconds=round(waited.total_seconds(), 3),
+        )
 
 
 def release_ended(store: ObjectStore, org_id: str, run_id: str) -> None:

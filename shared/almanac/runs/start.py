@@ -24,7 +24,7 @@ from almanac.runs.campaign_change import (
     gather,
     wait_for_run,
 )
-from almanac.runs.fan_out import ask_for_all, check_all
+from almanac.runs.fan_out import ask_for_all, check_all, check_deadline
 from almanac.runs.finish import Ended, after_end, end_failed, take_lease
 from almanac.runs.plan import PlanRequest, plan_run
 from almanac.runs.results import RunResult, attempt_at, is_final, result_of
@@ -42,6 +42,8 @@ def orchestrate(services: Services, delivery: Delivery) -> None:
     if request.org_id is None:
         if request.reason == "check":
             check_all(services)
+        elif request.reason == "deadline":
+            check_deadline(services, request.requested_at or delivery.publish_time)
         else:
             ask_for_all(services, request, delivery)
         return
@@ -62,8 +64,10 @@ def start_run(services: Services, org_id: str, request: RunRequest, delivery: De
             base = manual_run_id(as_of, delivery.message_id)
         case "replan":
             base = change_run_id(as_of, request.event_id or "")
-        case "check":
-            raise RequestError("reason: a check is of all organizations, without an org_id")
+        case "check" | "deadline":
+            raise RequestError(
+                f"reason: a {request.reason} is of all organizations, without an org_id"
+            )
         case _:
             assert_never(request.reason)
     origin = RequestOrigin(
