@@ -63,6 +63,12 @@ def editor() -> str | None:
     return os.environ.get("VISUAL") or os.environ.get("EDITOR")
 
 
+def task_of_job() -> tuple[int, int]:
+    """Return which task of a Cloud Run job this process is, from 0, and of how many."""
+    index, count = (os.environ.get(f"CLOUD_RUN_TASK_{key}") for key in ("INDEX", "COUNT"))
+    return int(index or 0), int(count or 1)
+
+
 def _required(key: str, value: str | None, meaning: str) -> str:
     if value is None:
         raise ConfigError(f"{_PREFIX}{key}: is not set; it takes {meaning}")

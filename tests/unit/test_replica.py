@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from almanac.organizations import replica
-from almanac.organizations.replica import copy_organization
-from almanac.storage import layout
+from almanac.errors import RequestError
+from almanac.organizations.replica import as_of_copy
+from almanac.storage import copying, layout, pins
 from almanac.storage.memory import MemoryStore
-from almanac.storage.versions import current
+from almanac.storage.store import ObjectInfo
 from tests.support import agencies
 from tests.support.clouds import NOW, Cloud
+from tests.support.copies import NIGHT, copy, is_whole, names
 
 ORG = "206"
+# where an event waits
+EVENT = layout.inbox_object(ORG, NOW, "e1")
 
 
 class Ordered(MemoryStore):
@@ -25,13 +28,9 @@ class Ordered(MemoryStore):
         super().__init__()
         self.came: list[str] = []
 
-    def write(self, name: str, data: bytes, if_generation: int | None):  # type: ignore[no-untyped-def]
+    def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         self.came.append(name)
         return super().write(name, data, if_generation)
-
-    def put_file(self, name: str, path: Path, *, move: bool = False):  # type: ignore[no-untyped-def]
-        self.came.append(name)
-        return super().put_file(name, path, move=move)
 
 
 @pytest.fixture(scope="module")
@@ -46,50 +45,91 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     return cloud
 
 
-def names(store: MemoryStore) -> set[str]:
-    return {info.name for info in store.list("orgs/")}
+@pytest.fixture
+def source(cloud: Cloud) -> MemoryStore:
+    """A store of its own, as the cloud's is."""
+    store = MemoryStore()
+    for info in cloud.store.list(""):
+        store.write(info.name, cloud.store.read(info.name).data, 0)
+    return store
 
 
 def test_the_pointer_comes_last_and_a_manifest_after_its_version(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    source: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replica, "IN_MEMORY", 10_000)
+    monkeypatch.setattr(copying, "IN_MEMORY", 10_000)
     target = Ordered()
-    done = copy_organization(cloud.store, target, ORG)
-    assert done.version == 2
-    assert target.came[-1] == layout.current(ORG)
+    assert copy(source, target).version == 2
+    assert target.came[-2:] == [layout.copied(ORG), layout.current(ORG)]
     for name in target.came[:-1]:
         if folder := layout.folder_of_version(name):
             assert target.came.index(f"{folder}/{layout.MANIFEST}") >= target.came.index(name)
-    again = copy_organization(cloud.store, target, ORG)
+    again = copy(source, target)
     assert (again.copied, again.deleted) == (0, 0)
+    assert as_of_copy(target, ORG) == NIGHT
 
 
-def test_runs_go_on_from_a_copy(cloud: Cloud, tmp_path: Path) -> None:
+def test_runs_go_on_from_a_copy_that_was_made_while_one_was_in_flight(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    first = Cloud(tmp_path, like=cloud)
+    first.now += dt.timedelta(days=1)
+    first.only("orchestrator")
+    first.ask(ORG)
+    first.run()
     elsewhere = Cloud(tmp_path)
-    copy_organization(cloud.store, elsewhere.store, ORG)
-    elsewhere.now = cloud.now + dt.timedelta(days=1)
+    copy(first.store, elsewhere.store)
+    assert not elsewhere.names(layout.run(ORG, "2027-03-02-daily"))
+    elsewhere.now = first.now
     elsewhere.ask(ORG)
     elsewhere.run()
-    there = current(elsewhere.store, ORG)
-    assert there
-    assert (there[0].version, there[0].run_id) == (3, "2027-03-02-daily")
+    there = elsewhere.version(ORG)
+    assert (there.version, there.run_id) == (3, "2027-03-02-daily")
 
 
-def test_a_copy_deletes_what_its_source_has_deleted(cloud: Cloud) -> None:
+def test_a_copy_deletes_what_its_source_has_deleted_and_keeps_what_waits(
+    source: MemoryStore,
+) -> None:
     target = MemoryStore()
-    copy_organization(cloud.store, target, ORG)
-    source = MemoryStore()
-    copy_organization(target, source, ORG)
+    source.write(EVENT, b"{}", 0)
+    copy(source, target)
+    assert target.read(EVENT).data == b"{}"
     (old, *_) = sorted(name for name in names(source) if name.endswith(layout.MANIFEST))
-    source.delete(old, if_generation=None)
-    assert copy_organization(source, target, ORG).deleted == 1
-    assert names(source) == names(target)
+    for name in (old, EVENT):
+        source.delete(name, if_generation=None)
+    assert copy(source, target).deleted == 2
+    left = {name for name in names(source) if "/fragments/" not in name}
+    assert left == names(target) - {layout.copied(ORG)}
 
 
-def test_a_store_that_was_emptied_does_not_empty_its_copy(cloud: Cloud) -> None:
+def test_a_pin_is_copied_and_goes_when_it_does(source: MemoryStore) -> None:
     target = MemoryStore()
-    copy_organization(cloud.store, target, ORG)
+    folder = layout.version(ORG, 1, "push")
+    pins.pin(source, folder, "before the caps", NOW)
+    copy(source, target)
+    assert pins.pinned(target, ORG) == {folder: "before the caps"}
+    pins.unpin(source, folder)
+    copy(source, target)
+    assert pins.pinned(target, ORG) == {}
+
+
+def test_a_store_that_was_emptied_does_not_empty_its_copy(source: MemoryStore) -> None:
+    target = MemoryStore()
+    copy(source, target)
     before = names(target)
-    assert copy_organization(MemoryStore(), target, ORG).version is None
+    assert copy(MemoryStore(), target).version is None
     assert names(target) == before
+
+
+def test_what_was_worked_in_is_replaced_only_where_that_is_asked_for(
+    source: MemoryStore, cloud: Cloud, tmp_path: Path
+) -> None:
+    elsewhere = Cloud(tmp_path)
+    copy(source, elsewhere.store)
+    elsewhere.push(ORG, cloud.pull(ORG), "push-there")
+    with pytest.raises(RequestError, match="--replace copies all the same"):
+        copy(source, elsewhere.store)
+    assert elsewhere.version(ORG).version == 3
+    assert copy(source, elsewhere.store, replace=True).version == 2
+    assert is_whole(elsewhere.store, source)
+    assert copy(source, elsewhere.store).copied == 0

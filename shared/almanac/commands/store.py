@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
-from almanac.commands import store_pins
+from almanac.commands import store_copy, store_pins
 from almanac.commands.arguments import read_config
 from almanac.commands.exit_codes import FAILURE, OK, warned
 from almanac.commands.groups import new_app
@@ -20,7 +20,7 @@ from almanac.commands.output import print_json, print_result
 from almanac.commands.progress import progress_bars
 from almanac.errors import AlmanacError, RequestError
 from almanac.names import check_org_id
-from almanac.organizations import organizations, replica, transfer
+from almanac.organizations import organizations, transfer
 from almanac.report.text import console_for, shown, table
 from almanac.runs.rollback import VersionRow, go_back
 from almanac.runs.rollback import versions as kept_versions
@@ -245,34 +245,8 @@ def status(
     return OK if one.ok else FAILURE
 
 
-@app.command(
-    short_help="Copy organizations into another store.",
-    epilog="Example: almanac store copy gs://agency-copy-almanac-data",
-)
-def copy(
-    to: Annotated[str, typer.Argument(metavar="STORE", show_default=False, help="Where to.")],
-    org: Annotated[str | None, typer.Option(metavar="ORG", help="Only this organization.")] = None,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> int:
-    """Copy what organizations have into another store: what is new, and then the current version.
-
-    What the first store has deleted is deleted there as well, but for organizations that have no
-    current version in it.
-    """
-    objects, target = _open(store), open_store(to)
-    everyone = [check_org_id(org)] if org else organizations.organizations(objects)
-    for each in everyone:
-        found = replica.copy_organization(objects, target, each)
-        if as_json:
-            print_json(**found.model_dump())
-        else:
-            state = f"version {found.version}" if found.version else "no version, left alone"
-            _say(f"Organization {each}: {state}; {found.copied} copied, {found.deleted} deleted.")
-    return OK
-
-
 store_pins.add_to(app)
+store_copy.add_to(app)
 
 
 def _has_config(store: ObjectStore, org: str) -> bool:

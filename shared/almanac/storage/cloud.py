@@ -10,7 +10,6 @@ See docs/decisions/0019-cloud-storage.md.
 
 from __future__ import annotations
 
-import mimetypes
 import threading
 from collections.abc import Iterator
 from io import BytesIO
@@ -21,7 +20,8 @@ from almanac.client_errors import is_passing
 from almanac.errors import Corrupt, NotFound, OutcomeUnknown, PreconditionFailed, TransientError
 from almanac.storage.checksums import Checksum, checksum_of_file
 from almanac.storage.cloud_client import new_client
-from almanac.storage.cloud_errors import carried_out, translated
+from almanac.storage.cloud_errors import carried_out, described, translated
+from almanac.storage.cloud_rewrite import content_type, rewrite
 from almanac.storage.files import arriving
 from almanac.storage.patience import Patience
 from almanac.storage.store import (
@@ -82,7 +82,7 @@ class CloudStore:
         def transfer() -> StoredObject:
             # One request: data, generation and checksum are of one answer.
             blob, data = self._media(name)
-            generation, crc32c = _described(name, blob)
+            generation, crc32c = described(name, blob)
             return verified(ObjectInfo(name, generation, len(data), crc32c), data)
 
         # Cloud Storage refuses uploads without the right checksum: what it stores is sound
@@ -149,6 +149,15 @@ class CloudStore:
 
         carried_out(self.bucket_name, name, self.patience, attempt)
 
+    def copy_from(self, source: CloudStore, info: ObjectInfo, if_generation: int) -> ObjectInfo:
+        """Copy the generation that info names from another bucket, without its bytes passing here.
+
+        Raises NotFound (the source no longer has it), PreconditionFailed, OutcomeUnknown.
+        """
+        blob, original = self._blob(info.name), source._blob(info.name)
+        rewrite(original, blob, info, if_generation, self.patience, self._longest)
+        return self._stored(info.name, blob, info.size, info.crc32c)
+
     def subfolders(self, prefix: str) -> list[str]:
         check_folder(prefix)
         listing = self._listing(prefix, "prefixes,nextPageToken", delimiter="/")
@@ -183,7 +192,7 @@ class CloudStore:
         return self._bucket.blob(self.prefix + check_name(name))
 
     def _info(self, name: str, blob: Blob) -> ObjectInfo:
-        generation, crc32c = _described(name, blob)
+        generation, crc32c = described(name, blob)
         info = ObjectInfo(name, generation, blob.size or 0, crc32c)
         if len(self._sizes) >= _REMEMBERED:
             self._sizes.clear()
@@ -249,7 +258,7 @@ class CloudStore:
                 blob.upload_from_file(
                     file,
                     size=checksum.size,
-                    content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
+                    content_type=content_type(name),
                     checksum=None,
                     if_generation_match=if_generation,
                     timeout=self._timeout,
@@ -262,9 +271,12 @@ class CloudStore:
             return blob
 
         blob = carried_out(self.bucket_name, name, self.patience, attempt)
+        return self._stored(name, blob, checksum.size, checksum.crc32c)
+
+    def _stored(self, name: str, blob: Blob, size: int, crc32c: str) -> ObjectInfo:
         try:
             info = self._info(name, blob)
-            check_content(info, checksum.size, checksum.crc32c)
+            check_content(info, size, crc32c)
         except Corrupt as error:  # of the answer; what is stored may be what was sent
             raise OutcomeUnknown(name, "the answer to its upload was damaged") from error
         return info
@@ -284,14 +296,3 @@ class CloudStore:
             self.requests += 1
         if not response.ok:
             _ = response.content  # else it keeps its connection: the library does not read it
-
-
-def _described(name: str, blob: Blob) -> tuple[int, str]:
-    """Return generation and CRC32C from the answer to a request; raise Corrupt without them."""
-    try:
-        generation, crc32c = blob.generation, blob.crc32c
-    except ValueError:  # no number
-        generation = crc32c = None
-    if generation is None or crc32c is None:
-        raise Corrupt(f"{name}: was received without its checksum and generation")
-    return generation, crc32c

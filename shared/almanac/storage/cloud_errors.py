@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import requests
 import urllib3
@@ -20,6 +20,7 @@ from almanac.client_errors import PASSING, in_words, is_passing, may_have_arrive
 from almanac.errors import (
     AlmanacError,
     ConfigError,
+    Corrupt,
     NotFound,
     OutcomeUnknown,
     PreconditionFailed,
@@ -29,6 +30,9 @@ from almanac.errors import (
 from almanac.storage import layout
 from almanac.storage.patience import Patience
 from almanac.storage.store import TRANSFERS
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 
@@ -115,3 +119,14 @@ def _meaning(bucket: str, name: str, error: Exception, patience: Patience) -> Al
     if status in PASSING or (status is None and is_passing(error)):
         return TransientError(f"{name}: Cloud Storage gives no answer: {said}; {patience}")
     return StorageError(f"{name}: Cloud Storage refused: {said}")
+
+
+def described(name: str, blob: Blob) -> tuple[int, str]:
+    """Return generation and CRC32C from the answer to a request; raise Corrupt without them."""
+    try:
+        generation, crc32c = blob.generation, blob.crc32c
+    except ValueError:  # no number
+        generation = crc32c = None
+    if generation is None or crc32c is None:
+        raise Corrupt(f"{name}: was received without its checksum and generation")
+    return generation, crc32c

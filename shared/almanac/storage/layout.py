@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Container
 
 from almanac.errors import RequestError
 from almanac.names import check_event_id, check_org_id, check_run_id
@@ -48,6 +49,11 @@ def current(org: str) -> str:
 
 def lease(org: str) -> str:
     return f"{organization(org)}lease.json"
+
+
+def copied(org: str) -> str:
+    """Return the name of what a copy of an organization says of itself."""
+    return f"{organization(org)}copied.json"
 
 
 def versions(org: str) -> str:
@@ -141,6 +147,15 @@ def refusals(org: str, run_id: str) -> str:
 
 def result(org: str, run_id: str) -> str:
     return f"{run(org, run_id)}{RESULT}"
+
+
+def outlives_run(name: str, names: Container[str]) -> bool:
+    """Return whether an object of a run is a document of one that has ended.
+
+    names: those of all objects. Everything else of a run is for the run itself.
+    """
+    folder = "/".join(name.split("/")[:4])
+    return name.endswith((f"/{PLAN}", f"/{RESULT}")) and f"{folder}/{RESULT}" in names
 
 
 def absorbed(run: str, digest: str) -> str:

@@ -24,6 +24,7 @@ from typing import Any, Self
 from almanac_emulation.cloud_storage.buckets import Buckets
 from almanac_emulation.cloud_storage.faults import Faults, RequestLog
 from almanac_emulation.cloud_storage.requests import Call, Reads, Reply, Route
+from almanac_emulation.cloud_storage.rewrites import ROUTE, Rewrites
 from almanac_emulation.cloud_storage.server import Server
 from almanac_emulation.cloud_storage.uploads import Uploads
 
@@ -110,6 +111,7 @@ class StorageEmulator:
     def _routes(self) -> list[Route]:
         reads = Reads(self._buckets, lambda: self.url)
         uploads = Uploads(self._buckets, reads.document)
+        rewrites = Rewrites(self._buckets, reads.document)
         return [
             ("GET", _OBJECT, "metadata", reads.metadata),
             ("GET", "/download" + _OBJECT, "media", reads.media),
@@ -117,6 +119,7 @@ class StorageEmulator:
             ("GET", _OBJECTS, "list", reads.list),
             ("POST", "/upload" + _OBJECTS, "upload", uploads.post),
             ("PUT", "/upload" + _OBJECTS, "chunk", uploads.put),
+            ("POST", ROUTE, "rewrite", rewrites.post),
             ("GET", "/storage/v1/b/(?P<bucket>[^/]+)", "other", reads.bucket),
             ("POST", "/storage/v1/b", "other", reads.create_bucket),
             ("GET", "/", "other", lambda call: Reply(text=b"Ok\n")),

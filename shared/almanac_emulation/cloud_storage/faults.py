@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 # upload: the whole object in one request; start and chunk: a resumable one, in several.
-Operation = Literal["upload", "start", "chunk", "metadata", "media", "delete", "list", "other"]
+# rewrite: a copy from another object.
+Operation = Literal[
+    "upload", "start", "chunk", "metadata", "media", "delete", "list", "rewrite", "other"
+]
 
 _KEPT = 200_000  # requests in the log
 

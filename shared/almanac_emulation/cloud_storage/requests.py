@@ -75,6 +75,7 @@ class Call:
     body: Body
     bucket: str = ""
     name: str = ""
+    groups: dict[str, str] = field(default_factory=dict)  # parts of the path, as in the route
     # called once the name is known, to apply the fault that a test has injected
     meet: Callable[[Call], None] = lambda call: None
     alter: Callable[[bytes], bytes] = bytes  # the fault in the received content
@@ -83,9 +84,10 @@ class Call:
     @property
     def wanted(self) -> Wanted:
         """Return generation= and ifGenerationMatch= of the query."""
-        return Wanted(self._number("generation"), self._number("ifGenerationMatch"))
+        return Wanted(self.number("generation"), self.number("ifGenerationMatch"))
 
-    def _number(self, key: str) -> int | None:
+    def number(self, key: str) -> int | None:
+        """Return a number of the query; raise 400 for anything else."""
         text = self.query.get(key)
         if text is not None and not re.fullmatch(r"[0-9]{1,19}", text):
             raise HttpError(400, f"Invalid value '{text}' for {key}.")
@@ -231,8 +233,9 @@ def routed(
         found = re.fullmatch(pattern, url.path)
         if found and method == wanted:
             call = Call(method, operation, act, query, headers, body)
-            call.bucket = unquote(found.groupdict().get("bucket", ""))
-            call.name = unquote(found.groupdict().get("name", ""))
+            call.groups = found.groupdict()
+            call.bucket = unquote(call.groups.get("bucket", ""))
+            call.name = unquote(call.groups.get("name", ""))
             return call
     raise not_implemented(f"{method} {url.path}")
 
