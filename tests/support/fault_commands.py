@@ -15,6 +15,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, to_json
 from almanac.organizations.snapshots import RangedSnapshots
+from almanac.runs.file_intake import EVENTS_AT_ONCE
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.services import Services
 from almanac.storage import layout
@@ -34,16 +35,28 @@ class Files:
     marks: Path
     targets: Path
     addresses: Path
+    events: Path
+    contacts: Path
 
     @classmethod
     def written(cls, folder: Path, pushed: Path) -> Files:
         """Write the files; pushed: a database that is there."""
         marks, targets = folder / "marks.jsonl", folder / "targets.csv"
-        addresses = folder / "addresses.csv"
+        addresses, contacts = folder / "addresses.csv", folder / "contacts.csv"
+        events = folder / "events.jsonl"
         marks.write_text('{"id": 1, "status": "processing"}\n')
         targets.write_text("contact_id,trigger_date\n3,2044-01-01\n")
         addresses.write_text("email\nfourth@example.com\n")
-        return cls(folder, pushed, marks, targets, addresses)
+        contacts.write_text("email,birth_date\nfourth@example.com,1960-01-01\n")
+        with events.open("w") as lines:
+            for number in range(EVENTS_AT_ONCE + 1):  # one more than an object holds
+                event = {
+                    "event_id": f"event-{number}",
+                    "kind": "activity",
+                    "entries": [{"type": "click", "contact_id": 1, "url": f"/{number}"}],
+                }
+                lines.write(f"{json.dumps(event)}\n")
+        return cls(folder, pushed, marks, targets, addresses, events, contacts)
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,17 @@ COMMANDS: dict[str, Command] = {
     "suppression import": Command(
         _cli("suppression", "import", "@addresses"), waits="fourth@example.com"
     ),
+    "contacts import": Command(
+        _cli("contacts", "import", "@contacts"), waits='"birth_date": "1960-01-01"'
+    ),
+    "campaign targets add": Command(
+        _cli("campaign", "targets", "add", 3, "--contacts", 3, "--trigger-date", "2044-01-01"),
+        waits='"trigger_date": "2044-01-01"',
+    ),
+    "campaign targets remove": Command(
+        _cli("campaign", "targets", "remove", 3, "--contacts", 2), waits='"action": "remove"'
+    ),
+    "intake": Command(_cli("intake", "@events"), waits=f'"/{EVENTS_AT_ONCE}"'),
     "config set": Command(_cli("config", "set", "send_time=09:30"), configures=True),
     "config restore": Command(_cli("config", "restore", 1), configures=True),
     "a daily run": Command(
