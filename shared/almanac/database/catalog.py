@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 Record = dict[str, Any]
+Batch = dict[str, list[Any]]  # records as columns: by name the values of all of them
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import apsw
 import numpy as np
 
 from almanac.config import ContactColumns
 from almanac.database import selects
-from almanac.database.catalog import Record, as_text, describe, quoted, scalar, text_as_blob
+from almanac.database.catalog import Batch, as_text, describe, quoted, scalar, text_as_blob
 from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by
 from almanac.database.migrations import complete
@@ -76,6 +77,7 @@ _CONTACT_COLUMNS = (
 
 
 CACHE_KIB = 64 << 10  # marks change pages all over the file
+_BATCH = 4_000  # rows to send that are handed on together
 
 
 class RowState(NamedTuple):
@@ -106,8 +108,8 @@ def rows_to_send(
     settings: ContactColumns,
     *,
     claimed: bool,
-) -> Iterator[Record]:
-    """Yield the PRE_SCHEDULED rows of the ISO date, by (time, priority, id).
+) -> Iterator[Batch]:
+    """Yield the PRE_SCHEDULED rows of the ISO date, by (time, priority, id), in batches.
 
     claimed: instead those whose last mark is processing, of the date and of earlier ones. Columns:
     ROW_COLUMNS, campaign_name, and of the contact those that planning reads (contact.id is None if
@@ -149,16 +151,39 @@ def rows_to_send(
         {"day": day},
     )
     last = None
-    for cells in found:
-        if cells[0] != last:  # else another contact with the same id: only the first counts
-            last = cells[0]
-            record = {
-                name: value.decode(encoding, "replace") if isinstance(value, bytes) else value
-                for name, value in zip(values, cells, strict=True)
-            }
-            if record["contact.id"] is not None:  # a number, where contact_id may be a text
-                record["contact_id"] = record["contact.id"]
-            yield record
+    while rows_found := list(islice(found, _BATCH)):
+        ids = [cells[0] for cells in rows_found]
+        before, last = [last, *ids[:-1]], ids[-1]
+        # the same row again is with another contact of the same id: only the first counts
+        fresh = [
+            cells
+            for cells, row_id, other in zip(rows_found, ids, before, strict=True)
+            if row_id != other
+        ]
+        if fresh:
+            yield _as_batch(values, fresh, encoding)
+
+
+def _as_batch(names: Iterable[str], rows: Sequence[tuple[Any, ...]], encoding: str) -> Batch:
+    """Return rows as columns, with texts for bytes."""
+    batch: Batch = {}
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        kinds = set(map(type, column))
+        if kinds == {bytes}:
+            batch[name] = [value.decode(encoding, "replace") for value in column]
+        elif bytes in kinds:
+            batch[name] = [
+                value.decode(encoding, "replace") if isinstance(value, bytes) else value
+                for value in column
+            ]
+        else:
+            batch[name] = list(column)
+    # a number, where contact_id may be a text
+    batch["contact_id"] = [
+        own if found is None else found
+        for own, found in zip(batch["contact_id"], batch["contact.id"], strict=True)
+    ]
+    return batch
 
 
 def _order(rows: Columns) -> list[str]:

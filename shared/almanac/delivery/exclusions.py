@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import apsw
 
 from almanac.config import ContactColumns
-from almanac.database.catalog import Record
+from almanac.database.catalog import Batch, Record
 from almanac.database.suppressions import Scope, in_force
 from almanac.email_address import is_address
 from almanac.phone_number import bare_number, is_number
@@ -52,11 +52,44 @@ class DueExclusions:
         self._messages = [group for scope, group in groups.items() if not scope.only_texts]
         self._texts = [group for scope, group in groups.items() if scope.only_texts]
 
+    def reasons(self, rows: Batch) -> dict[int, str]:
+        """Return why contacts of a batch get no message, by the place of the row in it."""
+        active = {text for text in set(rows["contact.status"]) if self._is_active(text)}
+        columns = (rows["contact.id"], rows["contact.status"], rows["contact.email"])
+        # only rows that something may exclude are looked at one by one
+        odd = [
+            at
+            for at, (contact, status, email, opt_out) in enumerate(
+                zip(*columns, rows["contact.opt_out"], strict=True)
+            )
+            if contact is None
+            or opt_out
+            or status not in active
+            or not is_address(str(email or "").strip())
+        ]
+        suspects = {*odd, *_named(self._messages, rows)}
+        found = {at: self.reason(_record(rows, at)) for at in sorted(suspects)}
+        return {at: why for at, why in found.items() if why is not None}
+
+    def without_texts(self, rows: Batch) -> set[int]:
+        """Return the places of the rows whose contacts get the message by e-mail only."""
+        columns = (rows["contact.consents"], rows["contact.phone_number"])
+        found = {
+            at
+            for at, (consents, phone) in enumerate(zip(*columns, strict=True))
+            if not consents or not is_number(str(phone or ""))
+        }
+        named = _named(self._texts, rows)
+        return found | {at for at in named if self.without_text(_record(rows, at))}
+
+    def _is_active(self, status: object) -> bool:
+        return str(status or "").strip().lower() in self._statuses
+
     def reason(self, row: Record) -> str | None:
         """Return why the contact of a row gets no message, or None."""
         if row["contact.id"] is None:
             return GONE
-        if str(row["contact.status"] or "").strip().lower() not in self._statuses:
+        if not self._is_active(row["contact.status"]):
             return INACTIVE
         if not is_address(str(row["contact.email"] or "").strip()):
             return NO_ADDRESS
@@ -70,6 +103,29 @@ class DueExclusions:
         phone = str(row["contact.phone_number"] or "")
         may = row["contact.consents"] and is_number(phone)
         return not may or bool(_rows(self._texts, row))
+
+
+def _record(rows: Batch, at: int) -> Record:
+    return {name: column[at] for name, column in rows.items()}
+
+
+def _named(groups: list[_SameScope], rows: Batch) -> list[int]:
+    """Return the places of the rows whose contact, address or number a suppression of any scope
+    names."""
+    by_id, by_address, by_number = (
+        {key for group in groups for key in getattr(group, name)}
+        for name in ("by_id", "by_address", "by_number")
+    )
+    found = []
+    if not by_id.isdisjoint(rows["contact_id"]):
+        found += [at for at, contact in enumerate(rows["contact_id"]) if contact in by_id]
+    if by_address:
+        addresses = (str(email or "").strip().lower() for email in rows["contact.email"])
+        found += [at for at, address in enumerate(addresses) if address in by_address]
+    if by_number:
+        phones = (bare_number(str(phone or "")) for phone in rows["contact.phone_number"])
+        found += [at for at, phone in enumerate(phones) if phone in by_number]
+    return found
 
 
 def _rows(groups: list[_SameScope], row: Record) -> list[int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from almanac.civil import parse_date
 from almanac.config import Config
-from almanac.database.catalog import Record
+from almanac.database.catalog import Batch
 from almanac.delivery.places import Place, PlaceCodes, place_codes, whereabouts
 
 _TIME = re.compile(r"\s*([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]*)?)?\s*")
@@ -37,11 +37,12 @@ class Clock:
         self._config = config
         self._known: dict[tuple[PlaceCodes, object, object], Moments] = {}
 
-    def moments(self, rows: Sequence[Record]) -> list[Moments]:
-        """Return the moments of each row of `rows_to_send`."""
+    def moments(self, rows: Batch) -> list[Moments]:
+        """Return the moments of each row of a batch of `rows_to_send`."""
         found = []
-        for codes, row in zip(place_codes(rows), rows, strict=True):
-            key = (codes, row["scheduled_send_date"], row["scheduled_send_time"])
+        codes = place_codes(rows["contact.state"], rows["contact.zip_code"])
+        days, times = rows["scheduled_send_date"], rows["scheduled_send_time"]
+        for key in zip(codes, days, times, strict=True):
             moments = self._known.get(key)
             if moments is None:
                 moments = self._known[key] = self._computed(*key)
@@ -109,7 +110,7 @@ def by_contact(config: Config) -> bool:
 
 def in_words(config: Config, state: str, zip_code: str) -> str:
     """Return the zone of a contact's messages and the hours of its text messages."""
-    (codes,) = place_codes([{"contact.state": state, "contact.zip_code": zip_code}])
+    (codes,) = place_codes([state], [zip_code])
     contact = whereabouts(codes)
     zone = contact.zone if by_contact(config) else None
     mail = f"e-mail in the zone {zone or config.timezone}"

@@ -10,20 +10,21 @@ import csv
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Sequence
-from itertools import islice
-from typing import Any, Literal, TextIO, assert_never
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from itertools import compress
+from typing import Literal, TextIO, assert_never
 
 import apsw
 from pydantic import BaseModel
 
 from almanac.config import Config
 from almanac.database import sending
-from almanac.database.catalog import Record
+from almanac.database.catalog import Batch, Record
 from almanac.delivery.exclusions import CLOSED, DueExclusions
 from almanac.delivery.hours import Clock, Moments
 from almanac.errors import RequestError
-from almanac.json_text import json_text
+from almanac.json_text import json_lines, json_text
 
 Format = Literal["jsonl", "csv"]
 FIELDS = (
@@ -46,9 +47,6 @@ FIELDS = (
     "ideal_send_date",
     "metadata",
 )
-
-
-_BATCH = 4_000  # rows whose places are looked up at once
 
 
 class DueMessages(BaseModel):
@@ -95,50 +93,66 @@ def hand_out(
     exclusions = DueExclusions(connection, day, settings)
     # a day that was closed after the last run; what is claimed is the sender's
     closed = not claimed and config.load_balancing.closed.why(day)
-    rows = sending.rows_to_send(connection, str(day), names, settings, claimed=claimed)
-    while batch := list(islice(rows, _BATCH)):
-        for row, moments in zip(batch, clock.moments(batch), strict=True):
-            why = CLOSED if closed else exclusions.reason(row)
-            if why is not None:
-                left_out[why] += 1
-                continue
-            if row["sms_template"]:
-                _without_text(row, moments, exclusions, result)
-            write(_message(row, moments), {name: row[f"chosen.{name}"] for name in names})
-            result.messages += 1
+    for rows in sending.rows_to_send(connection, str(day), names, settings, claimed=claimed):
+        count = len(rows["id"])
+        why = dict.fromkeys(range(count), CLOSED) if closed else exclusions.reasons(rows)
+        left_out.update(why.values())
+        kept = _without(rows, why.keys()) if why else rows
+        moments = clock.moments(kept)
+        _remove_texts(kept, moments, exclusions, result)
+        write(_messages(kept, moments), {name: kept[f"chosen.{name}"] for name in names})
+        result.messages += count - len(why)
     result.left_out = dict(sorted(left_out.items()))
     return result
 
 
-def _without_text(
-    row: Record, moments: Moments, exclusions: DueExclusions, result: DueMessages
+def _without(rows: Batch, places: Collection[int]) -> Batch:
+    """Return the rows but those at some places."""
+    kept = [at not in places for at in range(len(rows["id"]))]
+    return {name: list(compress(values, kept)) for name, values in rows.items()}
+
+
+def _remove_texts(
+    rows: Batch, moments: Sequence[Moments], exclusions: DueExclusions, result: DueMessages
 ) -> None:
-    """Remove the template of a text message that must not go out, and count it."""
-    if exclusions.without_text(row):
-        result.without_text += 1
-    elif moments.sms_at is None:
-        result.without_hours += 1
-    else:
+    """Remove the templates of text messages that must not go out, and count them."""
+    templates = rows["sms_template"]
+    if not any(templates):
         return
-    row["sms_template"] = None
+    without_texts = exclusions.without_texts(rows)
+    for at, (template, moment) in enumerate(zip(templates, moments, strict=True)):
+        if template and at in without_texts:
+            templates[at] = None
+            result.without_text += 1
+        elif template and moment.sms_at is None:
+            templates[at] = None
+            result.without_hours += 1
 
 
-def _message(row: Record, moments: Moments) -> dict[str, Any]:
-    """Return a row as a sender sees it, with FIELDS."""
-    message = {name: row.get(name) for name in FIELDS}
-    message["email_at"] = moments.email_at
-    if row["sms_template"]:
-        message["sms_at"], message["sms_until"] = moments.sms_at, moments.sms_until
-    message["email"] = str(row["contact.email"]).strip()
-    message["phone"] = (row["contact.phone_number"] or None) if row["sms_template"] else None
-    message["event_date"] = _event_date(row)
-    message["metadata"] = _parsed(row["metadata"])
-    return message
+def _messages(rows: Batch, moments: Sequence[Moments]) -> Batch:
+    """Return rows as a sender sees them, with FIELDS."""
+    nothing = [None] * len(moments)
+    messages = {name: rows.get(name, nothing) for name in FIELDS}
+    texts = [bool(template) for template in rows["sms_template"]]
+    messages["email_at"] = [moment.email_at for moment in moments]
+    for name in ("sms_at", "sms_until"):
+        at = Moments._fields.index(name)
+        messages[name] = [
+            moment[at] if text else None for moment, text in zip(moments, texts, strict=True)
+        ]
+    messages["email"] = [str(email).strip() for email in rows["contact.email"]]
+    phones = zip(rows["contact.phone_number"], texts, strict=True)
+    messages["phone"] = [(phone or None) if text else None for phone, text in phones]
+    parts = (rows[f"event_{name}"] for name in ("year", "month", "day"))
+    messages["event_date"] = list(map(_event_date, *parts))
+    messages["metadata"] = [_parsed(text) for text in rows["metadata"]]
+    return messages
 
 
-def _event_date(row: Record) -> str | None:
+@lru_cache(maxsize=10_000, typed=True)
+def _event_date(year: object, month: object, day: object) -> str | None:
     try:
-        return str(dt.date(row["event_year"], row["event_month"], row["event_day"]))
+        return str(dt.date(year, month, day))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
 
@@ -151,12 +165,12 @@ def _parsed(metadata: object) -> object:
         return metadata
 
 
-def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
-    """Return a function that writes a message and the columns of its contact as a line."""
+def _writer(format_: Format, names: list[str], out: TextIO) -> Callable[[Batch, Batch], object]:
+    """Return a function that writes messages and the columns of their contacts as lines."""
     match format_:
         case "jsonl":
-            return lambda message, contact: out.write(
-                json_text(message | ({"contact": contact} if names else {})) + "\n"
+            return lambda messages, contacts: out.write(
+                json_lines(messages | ({"contact": _records(contacts)} if names else {}))
             )
         case "csv":
             return _csv_writer(names, out)
@@ -164,13 +178,19 @@ def _writer(format_: Format, names: list[str], out: TextIO) -> Any:
             assert_never(format_)
 
 
-def _csv_writer(names: list[str], out: TextIO) -> Any:
+def _records(columns: Batch) -> list[Record]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _csv_writer(names: list[str], out: TextIO) -> Callable[[Batch, Batch], object]:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*FIELDS, *(f"contact.{name}" for name in names)])
 
-    def write_csv(message: dict[str, Any], contact: dict[str, Any]) -> None:
-        if message["metadata"] is not None and not isinstance(message["metadata"], str):
-            message["metadata"] = json_text(message["metadata"])
-        writer.writerow([*message.values(), *contact.values()])
+    def write_csv(messages: Batch, contacts: Batch) -> None:
+        messages["metadata"] = [
+            value if value is None or isinstance(value, str) else json_text(value)
+            for value in messages["metadata"]
+        ]
+        writer.writerows(zip(*messages.values(), *contacts.values(), strict=True))
 
     return write_csv

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from almanac.database.catalog import Record
 from almanac.planning.contacts import states_of
 from almanac.planning.texts import trimmed
 from almanac.rules.states import USPS_STATES
@@ -36,13 +35,15 @@ class Whereabouts(NamedTuple):
     places: tuple[Place, ...]
 
 
-def place_codes(rows: Sequence[Record]) -> list[PlaceCodes]:
-    """Return what the columns contact.state and contact.zip_code say of each row."""
-    texts = {
-        name: pa.array([str(row[f"contact.{name}"] or "") for row in rows], pa.string())
-        for name in ("state", "zip_code")
-    }
-    table = pa.table(texts)
+def place_codes(states: Sequence[object], zip_codes: Sequence[object]) -> list[PlaceCodes]:
+    """Return what each contact's state and ZIP code say."""
+    columns = {"state": states, "zip_code": zip_codes}
+    table = pa.table(
+        {
+            name: pa.array([str(value or "") for value in values], pa.string())
+            for name, values in columns.items()
+        }
+    )
     numbers = zip_numbers(trimmed(table, "zip_code"))
     formed, known = numbers >= 0, zip_table()
     zip_states = np.where(formed, np.maximum(known.states[numbers], UNKNOWN), UNKNOWN)
