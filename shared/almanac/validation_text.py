@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from almanac.errors import RequestError
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
@@ -73,6 +75,17 @@ def shown_value(value: object) -> str:
     """Return what was found as Python writes it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def checked_text(name: str, text: str) -> str:
+    """Return a text without blanks around it. Raises RequestError if no database can hold it."""
+    if "\0" in text:
+        raise RequestError(f"{name}: text with a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{name}: {shown_value(text)} is not UTF-8") from None
+    return text.strip()
 
 
 def _in_words(details: Any) -> str:

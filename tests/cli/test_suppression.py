@@ -152,8 +152,8 @@ def test_after_ending_by_id_what_holds_by_address_is_told(empty: Path) -> None:
             (("add",), "no contact: neither an e-mail address nor the id of a contact nor a"),
             (("add", "--contact", 9), "contact 9: does not exist"),
             (("add", "--email", "ann"), "email: 'ann' is not an e-mail address"),
-            (("add", "--email", "\udcff@b.c"), "'\\udcff@b.c': not UTF-8"),
-            (("add", "--contact", 7, "--reason", "a\0b"), "'a\\x00b': with a NUL character"),
+            (("add", "--email", "\udcff@b.c"), "email: '\\udcff@b.c' is not UTF-8"),
+            (("add", "--contact", 7, "--reason", "a\0b"), "reason: text with a NUL character"),
             (("add", "--email", " "), "--email: expected an address, found nothing"),
             (("add", "--contact", 7, "--since", "06/01/2026"), "since: '06/01/2026' is not a date"),
             (

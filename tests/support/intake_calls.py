@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from almanac.config import Config
+from almanac.database.opening import transaction
 from almanac.intake.absorb import Absorbed, absorb
 from almanac.intake.inbox import Received
 from tests.support.tiny import Agency
@@ -30,7 +31,7 @@ def absorbed(agency: Agency, *events: Received, config: dict[str, Any] | None = 
     connection = apsw.Connection(str(agency.path))
     settings = Config.model_validate(config or {})
     try:
-        with connection:
+        with transaction(connection, agency.path):
             done = absorb(connection, events, settings, NOW, "2026-11-21-daily")
     finally:
         connection.close()

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from almanac.errors import DatabaseError
+from almanac.intake.claims import Honoured, honour
 from tests.support.intake_calls import absorbed, received, refused
 from tests.support.tiny import Agency
 
 STATUSES = "SELECT id, status FROM email_schedules ORDER BY id"
+HOWS = {"ABORT, 'not here'": "not here", "IGNORE": "a trigger leaves the row as it is"}
 _GUARD = "CREATE TRIGGER guard BEFORE {} WHEN {} BEGIN SELECT RAISE({}); END"
 
 
@@ -82,7 +85,7 @@ def test_a_mark_that_a_trigger_drops_is_refused(agency: Agency) -> None:
     assert agency.query("SELECT count(*) FROM message_deliveries") == [(3,)]
 
 
-@pytest.mark.parametrize("how", ["ABORT, 'not here'", "IGNORE"])
+@pytest.mark.parametrize("how", HOWS)
 def test_a_claim_whose_day_a_trigger_forbids_is_refused(agency: Agency, how: str) -> None:
     moved = "UPDATE OF scheduled_send_date ON email_schedules"
     guard(agency, moved, "new.scheduled_send_date <> old.scheduled_send_date", how)
@@ -94,7 +97,7 @@ def test_a_claim_whose_day_a_trigger_forbids_is_refused(agency: Agency, how: str
     assert agency.query(STATUSES)[:2] == [(1, "pre-scheduled"), (2, "processing")]
 
 
-@pytest.mark.parametrize("how", ["ABORT, 'not here'", "IGNORE"])
+@pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize(
     ("kind", "event", "table", "left"),
     [
@@ -128,12 +131,15 @@ def test_a_contact_that_the_table_refuses_costs_its_entry(agency: Agency) -> Non
     assert agency.query("SELECT id FROM contacts WHERE state = 'NY'") == [(1,), (3,)]
 
 
-def test_an_end_that_the_table_refuses_leaves_the_suppression_as_it_is(agency: Agency) -> None:
+@pytest.mark.parametrize("how", HOWS)
+def test_an_end_that_the_table_refuses_leaves_the_suppression_as_it_is(
+    agency: Agency, how: str
+) -> None:
     absorbed(agency, received("suppressions", {"contact_id": 1}, {"contact_id": 2}))
-    guard(agency, "UPDATE ON suppressions", "new.contact_id = 1")
+    guard(agency, "UPDATE ON suppressions", "new.contact_id = 1", how)
     ends = [{"action": "end", "contact_id": contact} for contact in (1, 2)]
     absorbed(agency, received("suppressions", *ends, event_id="e2"))
-    assert refused(agency) == [(0, "the database refuses it: not here")]
+    assert refused(agency) == [(0, f"the database refuses it: {HOWS[how]}")]
     assert agency.query("SELECT contact_id FROM suppressions WHERE until IS NULL") == [(1,)]
 
 
@@ -147,13 +153,80 @@ def test_a_target_that_the_table_keeps_costs_its_removal(agency: Agency) -> None
     assert agency.query("SELECT contact_id FROM contact_campaigns") == [(2,)]
 
 
-def test_a_campaign_that_the_table_refuses_costs_its_entry_whole(agency: Agency) -> None:
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(
+    ("event", "when"),
+    [
+        ("INSERT ON campaign_change_log", "new.campaign_instance_id = 4"),
+        ("UPDATE ON campaign_instances", "new.id = 4"),
+    ],
+)
+def test_a_campaign_that_the_table_refuses_costs_its_entry_whole(
+    agency: Agency, event: str, when: str, how: str
+) -> None:
     fields = {"active_start_date": "2026-11-01"}
     absorbed(agency, received("campaigns", {"instance": {"id": 5} | fields}))
-    guard(agency, "INSERT ON campaign_change_log", "new.campaign_instance_id = 4")
+    guard(agency, event, when, how)
     fields = {"active_start_date": "2026-11-02"}
     changes = [{"instance": {"id": instance} | fields} for instance in (4, 5)]
     absorbed(agency, received("campaigns", *changes, event_id="e2"))
-    assert refused(agency) == [(0, "the database refuses it: not here")]
+    assert refused(agency) == [(0, f"the database refuses it: {HOWS[how]}")]
     sql = "SELECT id FROM campaign_instances WHERE active_start_date = '2026-11-02'"
     assert agency.query(sql) == [(5,)]
+    log = "SELECT campaign_instance_id FROM campaign_change_log WHERE event_id LIKE 'e2%'"
+    assert agency.query(log) == [(5,)]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_metadata_that_the_table_does_not_take_costs_its_target(agency: Agency, how: str) -> None:
+    target = {"campaign_instance_id": 4, "trigger_date": "2026-12-24"}
+    given = [target | {"contact_id": contact} for contact in (1, 2, 3)]
+    absorbed(agency, received("targets", *given))
+    guard(agency, "UPDATE ON contact_campaigns", "new.contact_id = 2", how)
+    more = [each | {"metadata": {"premium": 9}} for each in given]
+    absorbed(agency, received("targets", *more, event_id="e2"))
+    assert refused(agency) == [(1, f"the database refuses it: {HOWS[how]}")]
+    sql = "SELECT contact_id FROM contact_campaigns WHERE metadata LIKE '%premium%'"
+    assert agency.query(sql) == [(1,), (3,)]
+
+
+def test_marks_that_are_all_refused_are_not_tried_again_and_again(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def counted(*given: Any) -> Honoured:
+        tried.append(given)
+        return honour(*given)
+
+    monkeypatch.setattr("almanac.intake.deliveries.honour", counted)
+    guard(agency, "UPDATE ON email_schedules", "1")
+    days = [mark(row, status) for row in range(1, 7) for status in ("processing", "sent")]
+    done = absorbed(agency, received("deliveries", *days))
+    assert done.refused == 12
+    assert len(tried) == 3  # all of them, then the first of each row, then the second
+
+
+@pytest.mark.parametrize(
+    ("kind", "table", "event"),
+    [
+        ("deliveries", "email_schedules", "UPDATE"),
+        ("activity", "contact_events", "INSERT"),
+        ("suppressions", "suppressions", "INSERT"),
+    ],
+)
+def test_a_trigger_that_undoes_the_transaction_is_named_and_nothing_is_applied(
+    agency: Agency, kind: str, table: str, event: str
+) -> None:
+    entries: dict[str, list[dict[str, Any]]] = {
+        "deliveries": [mark(row, "sent") for row in (1, 2, 3)],
+        "activity": [{"type": "answered", "contact_id": contact} for contact in (1, 2, 3)],
+        "suppressions": [{"contact_id": contact} for contact in (1, 2, 3)],
+    }
+    absorbed(agency, received(kind, entries[kind][0]))
+    column = "id" if kind == "deliveries" else "contact_id"
+    guard(agency, f"{event} ON {table}", f"new.{column} = 2", "ROLLBACK, 'no'")
+    with pytest.raises(DatabaseError, match=f"trigger guard of table {table} has undone"):
+        absorbed(agency, received(kind, *entries[kind], event_id="e2"))
+    assert agency.query("SELECT event_id FROM intake_log") == [("e1",)]
+    assert agency.query("SELECT count(*) FROM suppressions") == [(kind == "suppressions",)]

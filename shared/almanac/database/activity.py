@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import apsw
 
-from almanac.database.marked_statuses import check_written
 from almanac.database.migrations import complete
+from almanac.database.refused_rows import check_written
 from almanac.database.schema import Column, Table
 
 CLICKS = Table(

@@ -18,6 +18,7 @@ from almanac.database.catalog import Record, as_text, quoted, scalar
 from almanac.database.indexes import planned_parts
 from almanac.database.keyed import keyed_records
 from almanac.database.migrations import complete
+from almanac.database.refused_rows import check_written
 from almanac.database.schema import (
     CAMPAIGN_CHANGE_LOG,
     CAMPAIGN_INSTANCES,
@@ -198,10 +199,11 @@ def targets_of(source: Source, instances: Ids) -> pa.Table:
 
 
 def add_row(connection: apsw.Connection, table: str, values: Mapping[str, object]) -> int:
-    """Insert a row; return its rowid."""
+    """Insert a row; return its rowid. Raises apsw.ConstraintError where a trigger ignores it."""
     columns = ", ".join(map(quoted, values))
     places = ", ".join("?" * len(values))
     connection.execute(
         f"INSERT INTO main.{table} ({columns}) VALUES ({places})", tuple(values.values())
     )
+    check_written(connection, 1)
     return connection.last_insert_rowid()

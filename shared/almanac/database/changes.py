@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import apsw
 
 from almanac.database.catalog import quoted, scalar
+from almanac.database.refused_rows import check_written
 from almanac.errors import DatabaseError
 
 _LOG = """
@@ -29,7 +30,8 @@ def write_change(
 
     Idempotent by event: return False if it is in the log already. Every field is logged with its
     old and new value, also an unchanged one; an event without fields is logged as one row without.
-    Raises DatabaseError if there is no such instance.
+    Raises DatabaseError if there is no such instance, apsw.ConstraintError where a trigger ignores
+    the change.
     """
     if is_logged(connection, event_id):
         return False
@@ -41,14 +43,17 @@ def write_change(
             _LOG.format(old=f"CAST({quoted(field)} AS TEXT)"),
             (instance_id, field, new, now, changed_by, event_id),
         )
+        check_written(connection, 1)
         connection.execute(
             f"UPDATE main.campaign_instances SET {quoted(field)} = ?, updated_at = ? WHERE id = ?",
             (new, now, instance_id),
         )
+        check_written(connection, 1)
     if not changes:
         connection.execute(
             _LOG.format(old="NULL"), (instance_id, None, None, now, changed_by, event_id)
         )
+        check_written(connection, 1)
     return True
 
 
@@ -64,7 +69,8 @@ def write_type_change(
     """Change the columns of a campaign type, inside the caller's transaction.
 
     Idempotent by event: return False if it is in the log already. The log has no column for a type:
-    its rows have no instance, and their field is `campaign_types.<type>.<column>`.
+    its rows have no instance, and their field is `campaign_types.<type>.<column>`. Raises
+    apsw.ConstraintError where a trigger ignores the change.
     """
     if is_logged(connection, event_id):
         return False
@@ -77,10 +83,12 @@ def write_type_change(
             FROM main.campaign_types WHERE name = ?6""",
             (f"campaign_types.{type_name}.{field}", new, now, changed_by, event_id, type_name),
         )
+        check_written(connection, 1)
         connection.execute(
             f"UPDATE main.campaign_types SET {column} = ?, updated_at = ? WHERE name = ?",
             (new, now, type_name),
         )
+        check_written(connection, 1)
     return True
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import apsw
 
 from almanac.database.catalog import describe, scalar
-from almanac.database.marked_statuses import check_written
+from almanac.database.refused_rows import check_written, write_rows
 from almanac.database.schema import EMAIL_SCHEDULES, IDENTIFIED, PLANNED
 from almanac.database.sending import DeliveryRow
 from almanac.frames import Ids
@@ -112,8 +112,11 @@ def marks_since_retry(connection: apsw.Connection, row_ids: Ids) -> list[Deliver
 def write_message_ids(
     connection: apsw.Connection, ids: Iterable[tuple[str | None, str | None, int]]
 ) -> None:
-    """Set MESSAGE_IDS by (ids of the providers, row); the columns are added if they are missing."""
-    wanted = list(ids)
+    """Set MESSAGE_IDS by (ids of the providers, row); the columns are added if they are missing.
+
+    Raises RowsRefused.
+    """
+    wanted = [(values[-1], values) for values in ids]
     table = describe(connection, EMAIL_SCHEDULES.name)
     if not wanted or table is None:
         return
@@ -121,4 +124,5 @@ def write_message_ids(
         if name not in table.columns:
             connection.execute(f"ALTER TABLE main.email_schedules ADD COLUMN {name} TEXT")
     values = ", ".join(f"{name} = COALESCE(?, {name})" for name in MESSAGE_IDS)
-    connection.executemany(f"UPDATE main.email_schedules SET {values} WHERE id = ?", wanted)
+    sql = f"UPDATE main.email_schedules SET {values} WHERE id = ?"
+    write_rows(connection, wanted, lambda given: connection.executemany(sql, given))

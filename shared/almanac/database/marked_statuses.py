@@ -6,9 +6,19 @@ from collections.abc import Iterable
 
 import apsw
 
+from almanac.database.refused_rows import check_written, write_rows
 from almanac.schedule_status import Status
 
 _LATER = "datetime(actual_send_datetime) > datetime(new.at)"
+_SET = (
+    "UPDATE main.email_schedules SET status = new.status, updated_at = {now}, "
+    "actual_send_datetime = CASE WHEN new.again OR actual_send_datetime IS NULL "
+    f"OR {_LATER} THEN new.at ELSE actual_send_datetime END "
+)
+_SET_ONE = (
+    _SET.format(now="?5") + "FROM (SELECT ?2 AS status, ?3 AS at, ?4 AS again) AS new WHERE id = ?1"
+)
+_Written = tuple[int, str, str | None, bool]  # row, status, at, and whether it was planned again
 
 
 def write_statuses(
@@ -17,8 +27,8 @@ def write_statuses(
     """Set status and sending time: (row, status, time in the organization's zone or None).
 
     A row may have several changes, in their order; the earliest time counts. One that is
-    PRE_SCHEDULED again has not been sent. Raises apsw.ConstraintError if the table refuses one, or
-    a trigger leaves a row as it is.
+    PRE_SCHEDULED again has not been sent. Raises RowsRefused where the table refuses some, or a
+    trigger leaves them as they are.
     """
     last: dict[int, tuple[str, str | None, bool]] = {}  # and whether it was planned in between
     for row_id, status, at in changes:
@@ -28,39 +38,40 @@ def write_statuses(
         if sent_at is None or (at is not None and at < sent_at):
             sent_at = at
         last[row_id] = (status, sent_at, again)
-    # one statement for all rows: each is found and written in the order of the table
+
+    def write_one(row: _Written) -> None:
+        connection.execute(_SET_ONE, (*row, now))
+        check_written(connection, 1)
+
+    rows = [(row_id, (row_id, *last[row_id])) for row_id in sorted(last)]
+    write_rows(connection, rows, lambda given: _write_all(connection, given, now), write_one)
+
+
+def _write_all(connection: apsw.Connection, rows: Iterable[_Written], now: str) -> None:
+    """Write rows in one statement: each is found and written in the order of the table."""
     connection.execute(
         "CREATE TEMP TABLE almanac_marked (id INTEGER PRIMARY KEY, status, at, again)"
     )
-    connection.executemany(
-        "INSERT INTO temp.almanac_marked VALUES (?, ?, ?, ?)",
-        ((row_id, *last[row_id]) for row_id in sorted(last)),
-    )
-    connection.execute(
-        "UPDATE main.email_schedules SET status = new.status, updated_at = ?, "
-        "actual_send_datetime = CASE WHEN new.again OR actual_send_datetime IS NULL "
-        f"OR {_LATER} THEN new.at ELSE actual_send_datetime END "
-        # + : from the marks to their rows, not from all rows to the marks
-        "FROM temp.almanac_marked AS new WHERE email_schedules.id = +new.id",
-        (now,),
-    )
-    check_written(connection, len(last))
+    connection.executemany("INSERT INTO temp.almanac_marked VALUES (?, ?, ?, ?)", rows)
+    wanted = connection.execute("SELECT count(*) FROM temp.almanac_marked").get
+    # + : from the marks to their rows, not from all rows to the marks
+    source = "FROM temp.almanac_marked AS new WHERE email_schedules.id = +new.id"
+    connection.execute(_SET.format(now="?") + source, (now,))
+    check_written(connection, wanted)
     connection.execute("DROP TABLE temp.almanac_marked")
 
 
 def write_earlier_times(
     connection: apsw.Connection, times: Iterable[tuple[int, str]], now: str
 ) -> None:
-    """Set the sending time, in the organization's zone, of rows with none or a later one."""
-    connection.executemany(
+    """Set the sending time, in the organization's zone, of rows with none or a later one.
+
+    Raises RowsRefused.
+    """
+    sql = (
         "UPDATE main.email_schedules SET actual_send_datetime = new.at, updated_at = ?3 "
         "FROM (SELECT ?2 AS at) AS new "
-        f"WHERE id = ?1 AND (actual_send_datetime IS NULL OR {_LATER})",
-        ((row_id, at, now) for row_id, at in times),
+        f"WHERE id = ?1 AND (actual_send_datetime IS NULL OR {_LATER})"
     )
-
-
-def check_written(connection: apsw.Connection, rows: int) -> None:
-    """Raise apsw.ConstraintError if the last statement has written fewer rows."""
-    if connection.changes() < rows:
-        raise apsw.ConstraintError("a trigger leaves the row as it is")
+    rows = [(row_id, (row_id, at, now)) for row_id, at in times]
+    write_rows(connection, rows, lambda given: connection.executemany(sql, given))

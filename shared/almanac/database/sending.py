@@ -22,6 +22,7 @@ from almanac.database.catalog import Batch, as_text, describe, quoted, scalar, t
 from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by
 from almanac.database.migrations import complete
+from almanac.database.refused_rows import write_rows
 from almanac.database.schema import EMAIL_SCHEDULES, PRE_SCHEDULED, STATUS_INDEX, Column, Table
 from almanac.database.sql import Columns, civil_date, columns_of
 from almanac.frames import Ids
@@ -250,12 +251,12 @@ def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -
 
 
 def write_deliveries(connection: apsw.Connection, deliveries: Iterable[DeliveryRow]) -> None:
-    """Add rows to message_deliveries."""
+    """Add rows to message_deliveries; raises RowsRefused."""
     names = ", ".join(DeliveryRow._fields)
     places = ", ".join("?" * len(DeliveryRow._fields))
-    connection.executemany(
-        f"INSERT INTO main.message_deliveries ({names}) VALUES ({places})", deliveries
-    )
+    sql = f"INSERT INTO main.message_deliveries ({names}) VALUES ({places})"
+    rows = [(each.schedule_id, each) for each in deliveries]
+    write_rows(connection, rows, lambda given: connection.executemany(sql, given))
 
 
 def addresses(

@@ -16,6 +16,7 @@ from almanac.config import ContactColumns
 from almanac.database.catalog import as_text, describe, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.migrations import complete
+from almanac.database.refused_rows import check_written
 from almanac.database.schema import Column, Table
 from almanac.database.sql import Columns, civil_date, columns_of, trimmed
 from almanac.errors import DatabaseError
@@ -262,5 +263,7 @@ def insert(connection: apsw.Connection, new: Iterable[Suppression]) -> None:
 
 
 def set_until(connection: apsw.Connection, dates: Iterable[tuple[str, int]]) -> None:
-    """Set `until` by (until, rowid). Requires `prepare`."""
-    connection.executemany("UPDATE main.suppressions SET until = ? WHERE rowid = ?", dates)
+    """Set `until` by (until, rowid). Requires `prepare`; raises apsw.ConstraintError."""
+    for until, rowid in dates:
+        connection.execute("UPDATE main.suppressions SET until = ? WHERE rowid = ?", (until, rowid))
+        check_written(connection, 1)

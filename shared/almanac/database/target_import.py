@@ -18,12 +18,15 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import ContactColumns
 from almanac.database.campaigns import targets_of
+from almanac.database.catalog import scalar
 from almanac.database.columnar import RowReader
 from almanac.database.contact_columns import contacts_of
 from almanac.database.reading import Snapshot
+from almanac.database.refused_rows import check_written
 from almanac.database.sources import Source
 from almanac.database.sql import civil_date, trimmed
 from almanac.database.target_removal import EPOCH, targets
+from almanac.database.triggers import ignoring_triggers
 from almanac.frames import NO_DAY, Days, Ids
 from almanac.joins import positions
 
@@ -69,15 +72,20 @@ _WRITE = f"""
 _THEIRS = civil_date("COALESCE(CAST(row.trigger_date AS TEXT), '')")
 _BEFORE = "CASE WHEN trim(COALESCE(row.metadata, '')) = '' THEN '{}' ELSE row.metadata END"
 _MERGED = f"json_patch({_BEFORE}, target.metadata)"
-_UPDATE = f"""
-    UPDATE main.contact_campaigns AS row SET metadata = {_MERGED}, updated_at = ?2
-    FROM temp.almanac_targets AS target
+_CHANGED = f"""
     WHERE row.campaign_instance_id = ?1 AND row.contact_id = target.contact_id
       AND target.line = 0 AND target.metadata IS NOT NULL
       AND COALESCE({_THEIRS}, '') = COALESCE({_DATE}, '')
       AND lower(COALESCE(row.status, '')) <> 'sent'
       AND CASE WHEN NOT json_valid({_BEFORE}) OR json_type({_BEFORE}) <> 'object' THEN 0
           ELSE {_MERGED} <> json({_BEFORE}) END
+"""
+_UPDATE = f"""
+    UPDATE main.contact_campaigns AS row SET metadata = {_MERGED}, updated_at = ?2
+    FROM temp.almanac_targets AS target {_CHANGED}
+"""
+_COUNT = f"""
+    SELECT count(*) FROM main.contact_campaigns AS row, temp.almanac_targets AS target {_CHANGED}
 """
 
 
@@ -157,9 +165,14 @@ class TargetImport:
     def update(self, now: str) -> int:
         """Merge the metadata of existing targets with the gathered one; return how many changed.
 
-        Unchanged are targets that are sent, and those whose metadata is not a JSON object.
+        Unchanged are targets that are sent, and those whose metadata is not a JSON object. Raises
+        apsw.ConstraintError where a trigger ignores a change.
         """
+        wanted = 0
+        if ignoring_triggers(self._connection, "contact_campaigns"):
+            wanted = int(scalar(self._connection, _COUNT, self._instance))
         self._connection.execute(_UPDATE, (self._instance, now))
+        check_written(self._connection, wanted)
         return self._connection.changes()
 
     def close(self) -> None:

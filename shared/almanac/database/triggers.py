@@ -1,4 +1,4 @@
-"""Triggers of the agency that leave changes out without an error."""
+"""Triggers of the agency that leave changes out, or undo them all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import apsw
 
 from almanac.database.catalog import records
 
+_ROLLBACK = re.compile(r"\bRAISE\s*\(\s*ROLLBACK\b", re.IGNORECASE)
 _IGNORE = re.compile(r"\bRAISE\s*\(\s*IGNORE\s*\)", re.IGNORECASE)
 
 
@@ -29,3 +30,21 @@ def ignored_in_words(table: str, triggers: list[str]) -> str:
         "triggers {} of table {} ignore" if len(triggers) > 1 else "trigger {} of table {} ignores"
     )
     return verb.format(named, table) + " changes"
+
+
+def rollback_in_words(connection: apsw.Connection) -> str:
+    """Return which triggers end the transaction of the statement that they refuse, and what to do.
+
+    Without any it is a constraint that does.
+    """
+    sql = "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name"
+    named = [
+        f"trigger {each['name']} of table {each['tbl_name']}"
+        for each in records(connection, sql)
+        if _ROLLBACK.search(str(each["sql"]))
+    ]
+    which = " or ".join(named) or "a constraint ON CONFLICT ROLLBACK"
+    return (
+        f"{which} has undone the whole transaction with what it refused; nothing is applied. "
+        "Give it ABORT instead of ROLLBACK: that costs the one entry"
+    )

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from almanac.config import Config
 from almanac.csv_input.rejects import Rejects
 from almanac.database import marked_statuses, sending, suppressions
+from almanac.database.refused_rows import write_rows
 from almanac.database.retries import marks_until_retry, retried
 from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import ENDED, Suppression
@@ -95,7 +96,7 @@ def take(
     suppress: bool,
     late: bool = False,
 ) -> TakenMarks:
-    """Write marks in their order. Requires `sending.prepare`.
+    """Write marks in their order. Requires `sending.prepare`; raises RowsRefused.
 
     rows: their states now. late: marks may come long after what they report and in another order,
     so that one that a later status has overtaken changes nothing, where a sender who waits for the
@@ -277,7 +278,8 @@ def _suppress(
         if key not in existing:
             existing.add(key)
             since = str(mark.at.astimezone(config.zone).date())
-            new.append(Suppression(address, number, reason, "mark", since, ""))
+            row = Suppression(address, number, reason, "mark", since, "")
+            new.append((mark.row_id, row))
     suppressions.prepare(connection)
-    suppressions.insert(connection, new)
+    write_rows(connection, new, lambda rows: suppressions.insert(connection, rows))
     return len(new)

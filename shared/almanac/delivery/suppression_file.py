@@ -15,6 +15,7 @@ from almanac.database.suppressions import COLUMNS, SMS, Suppression
 from almanac.email_address import clean_address, is_address
 from almanac.errors import RequestError
 from almanac.phone_number import is_number
+from almanac.validation_text import checked_text
 
 COLUMNS_READ = ImportColumns(COLUMNS, one_of=("email", "contact_id", "phone"))
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
@@ -82,7 +83,8 @@ def from_texts(texts: dict[str, str], known_types: Collection[str]) -> Suppressi
     email, contact_id, phone = given["email"], given["contact_id"], given["phone"]
     if contact_id and not _NUMBER.fullmatch(contact_id):
         raise RequestError(f"contact_id: {contact_id!r} is not the id of a contact")
-    _check_text(email, given["reason"], given["source"])
+    for name in ("email", "reason", "source"):
+        checked_text(name, given[name])
     address = email if is_address(email) else clean_address(email)
     if email and not is_address(address):
         raise RequestError(f"email: {email!r} is not an e-mail address")
@@ -144,14 +146,3 @@ def date_of(text: str) -> dt.date | None:
         return dt.date.fromisoformat(text[:10]) if _DATE.match(text) else None
     except ValueError:
         return None
-
-
-def _check_text(*texts: str) -> None:
-    """Raise RequestError for text that a database cannot hold."""
-    for text in texts:
-        if "\0" in text:
-            raise RequestError(f"{text!r}: with a NUL character")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise RequestError(f"{text!r}: not UTF-8") from None

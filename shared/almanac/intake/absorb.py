@@ -28,6 +28,7 @@ from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
 from almanac.intake.inbox import Received, in_order
+from almanac.intake.parts import check_transaction
 from almanac.json_text import json_text
 
 ALL = frozenset(EVENTS)
@@ -225,11 +226,17 @@ def _applied(
     entries: Sequence[tuple[int, Any]],
     absorption: Absorption,
 ) -> Applied:
-    """Apply entries of a kind; all are refused where a table of theirs cannot be written."""
+    """Apply entries of a kind; all are refused where a table of theirs cannot be written.
+
+    Raises DatabaseError if a trigger has ended the transaction.
+    """
     try:
         with connection:  # a savepoint
             result = apply(connection, entries, absorption)
-    except (DatabaseError, apsw.ConstraintError) as error:
+    except (DatabaseError, apsw.Error) as error:
+        check_transaction(connection, error)
+        if not isinstance(error, DatabaseError | apsw.ConstraintError):
+            raise
         result = Applied([RefusedEntry(number, str(error)) for number, _ in entries])
     return result
 

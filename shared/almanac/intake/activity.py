@@ -12,11 +12,12 @@ from almanac.database.activity import CLICKS, EVENTS, Click, ContactEvent
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, only_contact
 from almanac.database.range_tables import ANSWERED
+from almanac.database.refused_rows import REFUSALS
 from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import ActivityEntry
 from almanac.intake.events import RefusedEntry
-from almanac.intake.parts import REFUSALS, refusal
+from almanac.intake.parts import refusal
 from almanac.json_text import json_text
 
 CLICK = "click"
@@ -44,7 +45,9 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
         except RequestError as error:
             result.refused.append(RefusedEntry(number, str(error)))
         except REFUSALS as error:
-            result.refused.append(RefusedEntry(number, f"type: {entry.type}: {refusal(error)}"))
+            result.refused.append(
+                RefusedEntry(number, f"type: {entry.type}: {refusal(connection, error)}")
+            )
     result.affected, result.changed = pairs_of(affected), len(affected)
     return result
 

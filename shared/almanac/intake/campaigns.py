@@ -11,11 +11,12 @@ from almanac.campaigns.change_request import ChangeRequest, Changes
 from almanac.campaigns.define import define_instance, define_type
 from almanac.campaigns.repository import Campaigns
 from almanac.database.campaigns import complete_tables
+from almanac.database.refused_rows import REFUSALS
 from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import CampaignEntry
 from almanac.intake.events import MAX_ENTRIES, RefusedEntry
-from almanac.intake.parts import REFUSALS, refusal
+from almanac.intake.parts import refusal
 from almanac.json_text import json_text
 from almanac.validation_text import shown_value
 
@@ -44,7 +45,7 @@ def apply(
             result.refused.append(RefusedEntry(number, str(error)))
             continue
         except REFUSALS as error:
-            result.refused.append(RefusedEntry(number, refusal(error)))
+            result.refused.append(RefusedEntry(number, refusal(connection, error)))
             continue
         result.changed += did
         changed += [(number, each) for each in found]

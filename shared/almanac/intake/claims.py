@@ -11,6 +11,7 @@ import numpy as np
 
 from almanac.database import claimed_rows
 from almanac.database.claimed_rows import ClaimedRow
+from almanac.database.refused_rows import REFUSALS
 from almanac.database.sending import DeliveryRow, RowState
 from almanac.database.suppressions import CAMPAIGN
 from almanac.delivery import feedback
@@ -18,7 +19,7 @@ from almanac.delivery.feedback_file import DeliveryMark
 from almanac.delivery.status_order import NEXT
 from almanac.intake.applied import Absorption, utc_text
 from almanac.intake.entries import DeliveryEntry
-from almanac.intake.parts import REFUSALS, refusal
+from almanac.intake.parts import refusal
 from almanac.json_text import json_text
 from almanac.schedule_status import COMPLAINT, PLANNED_STATUSES, RETRY, Status
 
@@ -91,7 +92,7 @@ def _give_back(
         try:
             claimed_rows.give_back(connection, row_id, day, absorption.timestamp)
         except REFUSALS as error:
-            found.why[row_id] = f"is of {row.day} now, and {_in_its_way(error)}"
+            found.why[row_id] = f"is of {row.day} now, and {_in_its_way(connection, error)}"
         else:
             new = row._replace(status=Status.PRE_SCHEDULED, day=day, skip_reason="")
             found.rows[row_id] = new
@@ -125,15 +126,17 @@ def _give_days(
         try:
             claimed_rows.give_day(connection, row_id, claim.day, absorption.timestamp)
         except REFUSALS as error:
-            found.why[row_id] = f"is of {found.rows[row_id].day} now, and {_in_its_way(error)}"
+            found.why[row_id] = (
+                f"is of {found.rows[row_id].day} now, and {_in_its_way(connection, error)}"
+            )
         else:
             found.rows[row_id] = found.rows[row_id]._replace(day=claim.day)
 
 
-def _in_its_way(error: apsw.Error) -> str:
+def _in_its_way(connection: apsw.Connection, error: apsw.Error) -> str:
     if "UNIQUE" in str(error):
         return "another row of the table is in its way"
-    return refusal(error)
+    return refusal(connection, error)
 
 
 def _removed(
@@ -173,7 +176,7 @@ def _put_back(
             with connection:
                 found.gone += claimed_rows.put_back(connection, row, run, now)
         except REFUSALS as error:
-            found.why[row_id] = f"{NO_ROW}; {_in_its_way(error)}"
+            found.why[row_id] = f"{NO_ROW}; {_in_its_way(connection, error)}"
             continue
         day, kind = row.scheduled_send_date, row.email_type
         found.rows[row_id] = RowState(row.contact_id, Status.PRE_SCHEDULED, day, "", kind)

@@ -24,7 +24,7 @@ from almanac.planning.instance_fields import FALSE_WORDS, TRUE_WORDS
 from almanac.planning.texts import codes, mask
 from almanac.rules.states import STATE_NAMES, USPS_STATES
 from almanac.rules.zip import state_codes_of
-from almanac.validation_text import shown_value
+from almanac.validation_text import checked_text, shown_value
 
 _TEXTS = frozenset(
     {"zip_code", "state", "birth_date", "effective_date", "carrier", "phone_number", "status"}
@@ -65,17 +65,6 @@ def read_address(name: str, value: object) -> str:
     if not is_address(address):
         raise RequestError(f"{name}: {shown_value(value)} is not an e-mail address")
     return address
-
-
-def checked_text(name: str, text: str) -> str:
-    """Return a text without blanks around it. Raises RequestError if no database can hold it."""
-    if "\0" in text:
-        raise RequestError(f"{name}: text with a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise RequestError(f"{name}: {shown_value(text)} is not UTF-8") from None
-    return text.strip()
 
 
 def _is_no_number(value: object) -> bool:

@@ -13,6 +13,7 @@ from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.contact_entries import ContactChange, read_changes
 from almanac.intake.entries import ContactEntry
 from almanac.intake.events import RefusedEntry
+from almanac.intake.parts import check_transaction
 
 _NEW_IDS = 10**18  # ids of more digits leave no room for the next one
 _INACTIVE = ("inactive", "deactivated")  # the first that is no active status is written
@@ -72,8 +73,7 @@ def apply(
         except RequestError as error:
             outcome.refuse(change.entry, str(error))
         except (apsw.ConstraintError, apsw.MismatchError, apsw.SQLError) as error:
-            if not connection.in_transaction:  # a trigger has rolled it back
-                raise
+            check_transaction(connection, error)
             outcome.refuse(change.entry, _constraint(str(error)))
     return outcome.applied()
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
 
 import apsw
 
 from almanac.database import claimed_rows, sending
+from almanac.database.refused_rows import REFUSALS, RowsRefused
 from almanac.delivery import feedback
 from almanac.delivery.feedback_file import DeliveryMark
 from almanac.intake.applied import Absorption, Applied
 from almanac.intake.claims import Entries, honour
 from almanac.intake.entries import DeliveryEntry
 from almanac.intake.events import RefusedEntry
-from almanac.intake.parts import REFUSALS, in_parts
+from almanac.intake.parts import in_parts, refusal
 from almanac.schedule_status import PLANNED_STATUSES, Status
 
 
@@ -26,26 +27,51 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
     that the database refuses costs that mark alone, not the others of its row.
     """
     sending.prepare(connection)
+    done, refused = _apply_others(connection, entries, absorption)
+    parts = [done]
+    rows = _by_row([each for each in entries if each[1].id in refused])
+    parts.append(_refused([row[0] for row in rows if len(row) == 1], refused))
+    # of rows with several marks the first of each together, then the second, and so on
+    for turn in zip_longest(*(row for row in rows if len(row) > 1)):
+        given = [each for each in turn if each is not None]
+        done, refused = _apply_others(connection, given, absorption)
+        parts += [done, _refused(given, refused)]
+    return _together(parts)
 
-    def write(rows: Sequence[Entries]) -> Applied:
-        return _apply(connection, list(chain.from_iterable(rows)), absorption)
 
-    try:
-        with connection:
-            return _apply(connection, entries, absorption)
-    except REFUSALS:
-        done, refused = in_parts(connection, _by_row(entries), write)
-    for marks, why in refused:
-        wrong = [(marks, why)]
-        if len(marks) > 1:
-            parts, wrong = in_parts(connection, [[mark] for mark in marks], write)
-            done += parts
-        done.append(Applied([RefusedEntry(number, why) for ((number, _),), why in wrong]))
+def _apply_others(
+    connection: apsw.Connection, entries: Entries, absorption: Absorption
+) -> tuple[Applied, dict[int, str]]:
+    """Apply the marks of all rows but those that the database refuses; return why, by row."""
+    refused: dict[int, str] = {}
+    while rest := [each for each in entries if each[1].id not in refused]:
+        try:
+            with connection:
+                return _apply(connection, rest, absorption), refused
+        except RowsRefused as error:
+            refused |= {row: refusal(connection, why) for row, why in error.errors.items()}
+        except REFUSALS:
+
+            def write(rows: Sequence[Entries]) -> Applied:
+                return _apply(connection, list(chain.from_iterable(rows)), absorption)
+
+            parts, wrong = in_parts(connection, _by_row(rest), write)
+            return _together(parts), refused | {marks[0][1].id: why for marks, why in wrong}
+    return Applied(), refused
+
+
+def _refused(entries: Entries, whys: Mapping[int, str]) -> Applied:
+    """Return the entries of refused rows, by row in `whys`."""
+    refused = [(number, whys[entry.id]) for number, entry in entries if entry.id in whys]
+    return Applied([RefusedEntry(number, why) for number, why in refused])
+
+
+def _together(parts: Sequence[Applied]) -> Applied:
     return Applied(
-        refused=[each for part in done for each in part.refused],
-        committed=sum(part.committed for part in done),
-        pre_scheduled=sum(part.pre_scheduled for part in done),
-        skipped=sum(part.skipped for part in done),
+        refused=[each for part in parts for each in part.refused],
+        committed=sum(part.committed for part in parts),
+        pre_scheduled=sum(part.pre_scheduled for part in parts),
+        skipped=sum(part.skipped for part in parts),
     )
 
 
@@ -58,7 +84,7 @@ def _by_row(entries: Entries) -> list[Entries]:
 
 
 def _apply(connection: apsw.Connection, entries: Entries, absorption: Absorption) -> Applied:
-    """Apply marks, all or none; raises one of REFUSALS where the database takes one not."""
+    """Apply marks, all or none; raises RowsRefused, or another of REFUSALS."""
     config, now = absorption.config, absorption.now
     marks = [_mark(number, entry, absorption) for number, entry in entries]
     before = feedback.row_states(connection, marks)

@@ -7,11 +7,12 @@ from typing import TypeVar
 
 import apsw
 
+from almanac.database.refused_rows import REFUSALS
+from almanac.database.triggers import rollback_in_words
+from almanac.errors import DatabaseError
 from almanac.intake.applied import Applied
 
 Item = TypeVar("Item")
-# what constraints, strict types and triggers of the agency's tables raise
-REFUSALS = (apsw.ConstraintError, apsw.MismatchError)
 
 
 def in_parts(
@@ -27,13 +28,23 @@ def in_parts(
             return [write(items)], []
     except REFUSALS as error:
         if len(items) == 1:
-            return [], [(items[0], refusal(error))]
+            return [], [(items[0], refusal(connection, error))]
     half = len(items) // 2
     done, refused = in_parts(connection, items[:half], write)
     more, also_refused = in_parts(connection, items[half:], write)
     return done + more, refused + also_refused
 
 
-def refusal(error: apsw.Error) -> str:
-    """Return the reason why an entry is refused that the database does not take."""
+def refusal(connection: apsw.Connection, error: apsw.Error) -> str:
+    """Return the reason why an entry is refused that the database does not take.
+
+    Raises as `check_transaction`.
+    """
+    check_transaction(connection, error)
     return f"the database refuses it: {error}"
+
+
+def check_transaction(connection: apsw.Connection, error: Exception) -> None:
+    """Raise DatabaseError if the error has ended the transaction: all in it is undone."""
+    if not connection.in_transaction:
+        raise DatabaseError(rollback_in_words(connection)) from error

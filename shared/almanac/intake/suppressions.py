@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from almanac.database import suppressions
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup
-from almanac.database.marked_statuses import check_written
+from almanac.database.refused_rows import REFUSALS, check_written
 from almanac.database.suppressed_contacts import phone_numbers
 from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import Suppression
@@ -23,7 +23,7 @@ from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import SuppressionEntry
 from almanac.intake.events import RefusedEntry
-from almanac.intake.parts import REFUSALS, refusal
+from almanac.intake.parts import refusal
 from almanac.phone_number import bare_number
 
 SOURCE = "intake"  # of suppressions that name none
@@ -57,7 +57,7 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
         except RequestError as error:
             refused.setdefault(number, str(error))
         except REFUSALS as error:
-            refused.setdefault(number, refusal(error))
+            refused.setdefault(number, refusal(connection, error))
     result.refused = [RefusedEntry(number, why) for number, why in refused.items()]
     replan = {
         number: suppression

@@ -15,7 +15,7 @@ from almanac.database import target_removal
 from almanac.database.campaigns import complete_tables
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, only_contact
-from almanac.database.marked_statuses import check_written
+from almanac.database.refused_rows import check_written
 from almanac.database.target_import import TargetImport
 from almanac.email_address import clean_address
 from almanac.errors import RequestError
