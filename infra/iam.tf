@@ -258,7 +258,7 @@ resource "google_project_iam_audit_config" "storage" {
     for_each = ["DATA_READ", "DATA_WRITE"]
     content {
       log_type         = audit_log_config.value
-      exempted_members = values(local.members)
+      exempted_members = concat(values(local.members), [for each in google_service_account.copy : each.member])
     }
   }
 }
@@ -341,6 +341,7 @@ locals {
     { for name, function in module.function : name => function.account },
     { for name, function in module.function : "${name} push" => function.push_account },
     { for name, account in google_service_account.called : name => account.name },
+    { for name, account in google_service_account.copy : name => account.name },
     { status = google_service_account.status.name, images = google_service_account.images.name },
   )
 }
@@ -374,10 +375,10 @@ resource "google_service_account_iam_member" "deploy" {
 }
 
 resource "google_storage_bucket_iam_member" "deploy" {
-  for_each = {
-    data    = google_storage_bucket.data.name
-    sources = google_storage_bucket.sources.name
-  }
+  for_each = merge(
+    { data = google_storage_bucket.data.name, sources = google_storage_bucket.sources.name },
+    { for key, bucket in google_storage_bucket.copy : key => bucket.name },
+  )
 
   bucket = each.value
   role   = "roles/storage.admin"
@@ -433,10 +434,10 @@ resource "google_project_iam_custom_role" "plan" {
 }
 
 resource "google_storage_bucket_iam_member" "plan" {
-  for_each = {
-    data    = google_storage_bucket.data.name
-    sources = google_storage_bucket.sources.name
-  }
+  for_each = merge(
+    { data = google_storage_bucket.data.name, sources = google_storage_bucket.sources.name },
+    { for key, bucket in google_storage_bucket.copy : key => bucket.name },
+  )
 
   bucket = each.value
   role   = google_project_iam_custom_role.plan.name

@@ -8,6 +8,11 @@ output "data_bucket" {
   value       = google_storage_bucket.data.name
 }
 
+output "copy_bucket" {
+  description = "The bucket of the copy; null: there is none."
+  value       = one([for bucket in google_storage_bucket.copy : bucket.name])
+}
+
 output "source_bucket" {
   description = "The bucket of the source archives."
   value       = google_storage_bucket.sources.name

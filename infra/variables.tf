@@ -54,6 +54,42 @@ variable "data_location" {
   }
 }
 
+variable "copy" {
+  description = "A second bucket in another region, and a job that keeps it a copy of the first. image: the one that the merge function runs (README.md has the command); kms_key: a key where the bucket is; schedule: in UTC, how often; late_hours: after which an alert opens; tasks: how many share the organizations. null: none."
+  type = object({
+    location        = string
+    image           = string
+    bucket          = optional(string)
+    kms_key         = optional(string)
+    schedule        = optional(string, "15 * * * *")
+    late_hours      = optional(number, 3)
+    tasks           = optional(number, 1)
+    timeout_seconds = optional(number, 3600)
+  })
+  default = null
+  validation {
+    condition     = var.copy == null || can(regex("^([A-Z]+[0-9]*|[a-z]+-[a-z]+[0-9]+)$", var.copy.location))
+    error_message = "copy: location is a region (us-west1), a dual-region (NAM4) or a multi-region (US)."
+  }
+  validation {
+    condition     = var.copy == null || !contains([var.region, coalesce(var.data_location, var.region)], try(var.copy.location, ""))
+    error_message = "copy: location is another one than region and data_location, or the copy is lost with the databases."
+  }
+  validation {
+    condition     = var.copy == null || can(regex("^[a-z0-9.-]+-docker\\.pkg\\.dev/", var.copy.image))
+    error_message = "copy: image is one of Artifact Registry, <region>-docker.pkg.dev/..."
+  }
+  validation {
+    # a key encrypts only where it is
+    condition     = var.copy == null || (var.kms_key == null) == (try(var.copy.kms_key, null) == null)
+    error_message = "copy: kms_key is given where kms_key is, and only there: a key of the copy's location."
+  }
+  validation {
+    condition     = var.copy == null || try(var.copy.late_hours >= 1 && var.copy.late_hours <= 24 && var.copy.tasks >= 1 && var.copy.tasks <= 100 && var.copy.timeout_seconds >= 60 && var.copy.timeout_seconds <= 86400, false)
+    error_message = "copy: late_hours is 1 to 24, tasks 1 to 100, timeout_seconds 60 to 86400."
+  }
+}
+
 variable "source_bucket" {
   description = "Name of the bucket of source archives; by default <project>-<name>-sources."
   type        = string

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.terraform import GOOGLE, IAM, README, RESOURCES, holds
 
-BUCKETS = ("data", "sources", "state")
+BUCKETS = ("data", "sources", "state", "copy")
 # Changed by a person only, as infra/README.md says: the builders' own rights.
 BY_A_PERSON = {
     "google_project_iam_custom_role.plan",
@@ -50,7 +50,7 @@ def places(body: str) -> list[str]:
     """The buckets that a block is about; empty for something of the project."""
     if "var.state_bucket" in body:
         return ["state"]
-    named = re.findall(r"\bgoogle_storage_bucket\.(\w+)\.name", body)
+    named = re.findall(r"\bgoogle_storage_bucket\.(\w+)(?:\.name|\[| :)", body)
     return [bucket for bucket in BUCKETS if bucket in named]
 
 

@@ -15,6 +15,7 @@ from almanac.messaging.subscriptions import (
     dead_letter_subscription,
 )
 from almanac.messaging.topics import Topics
+from almanac.organizations import copy_job
 from almanac.organizations.organizations import is_whole_run
 from almanac.runs.fan_out import AT_DEADLINE, CHECKED, OVERDUE, UNSENT
 from almanac.runs.handlers import HANDLERS
@@ -109,6 +110,8 @@ def test_metrics_read_lines_that_the_code_writes() -> None:
         DELIVERY,
         OVERDUE,
         UNSENT,
+        copy_job.COPIED,
+        copy_job.OVERDUE,
         AT_DEADLINE,
         CHANGE_ENDED,
         CHECKED,
@@ -158,6 +161,7 @@ GRANTS = {
     "google_cloud_run_service_iam_member.push",
     "google_cloud_run_service_iam_member.status",
     "google_cloud_run_service_iam_member.status_viewers",
+    "google_cloud_run_v2_job_iam_member.copy",
     "google_cloud_run_v2_job_iam_member.merge",
     "google_project_iam_audit_config.storage",
     "google_project_iam_custom_role.plan",
@@ -173,6 +177,9 @@ GRANTS = {
     "google_pubsub_topic_iam_member.publish",
     "google_service_account_iam_member.deploy",
     "google_service_account_iam_member.push_token",
+    "google_storage_bucket_iam_member.copy_names",
+    "google_storage_bucket_iam_member.copy_operators",
+    "google_storage_bucket_iam_member.copy_writes",
     "google_storage_bucket_iam_member.deploy",
     "google_storage_bucket_iam_member.images",
     "google_storage_bucket_iam_member.inlet_reads",
@@ -184,6 +191,7 @@ GRANTS = {
     "google_storage_bucket_iam_member.state",
     "google_storage_bucket_iam_member.status",
     "google_storage_bucket_iam_member.write",
+    "google_storage_managed_folder_iam_member.copy_reads",
     "google_storage_managed_folder_iam_member.operators",
     "google_storage_managed_folder_iam_member.operators_rejected",
     "google_storage_managed_folder_iam_member.read",

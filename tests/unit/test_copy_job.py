@@ -52,11 +52,12 @@ def source(tmp_path: Path) -> MemoryStore:
     return store
 
 
-def test_tasks_share_the_organizations(source: MemoryStore) -> None:
-    target = MemoryStore()
+def test_tasks_share_the_organizations_and_only_read_the_source(source: MemoryStore) -> None:
+    target, before = MemoryStore(), list(source.list(""))
     assert [copy_store(source, target, 3, (index, 2)) for index in (0, 1)] == [0, 0]
     for org in ("206", "207", "208"):
         assert target.read(layout.current(org)).data == source.read(layout.current(org)).data
+    assert list(source.list("")) == before
 
 
 def test_one_that_fails_keeps_no_other_and_is_named_where_it_has_no_copy(

@@ -27,6 +27,15 @@ module "almanac" {
   soft_delete_days = 30
   kms_key          = "projects/agency-keys/locations/us-east4/keyRings/almanac/cryptoKeys/almanac"
 
+  copy = {
+    location   = "us-west1"
+    image      = var.merge_image
+    bucket     = "agency-almanac-copy"
+    kms_key    = "projects/agency-keys/locations/us-west1/keyRings/almanac/cryptoKeys/almanac"
+    late_hours = 3
+    tasks      = 4
+  }
+
   operators       = ["group:mailing-operators@example.com"]
   status_invokers = ["serviceAccount:checks@agency-monitoring.iam.gserviceaccount.com"]
   status_ingress  = "ALLOW_INTERNAL_AND_GCLB"
