@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +22,7 @@ from almanac.storage import layout
 from almanac_emulation.local_cloud import LocalCloud
 from scripts import costs
 from tests.support.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
+from tests.support.gcloud import wrong_calls
 from tests.support.operations_page import TEXT, blocks
 
 ROOT = Path(__file__).parents[2]
@@ -103,20 +102,6 @@ def test_every_variable_that_the_page_sets_exists() -> None:
         assert f'variable "{name}" {{' in VARIABLES
 
 
-def gcloud_tree() -> dict[str, Any]:
-    """The CLI's own list of its commands and options, for completion; skips where it is not."""
-    program = shutil.which("gcloud")
-    path = (
-        Path(program).resolve().parents[1] / "data" / "cli" / "gcloud_completions.py"
-        if program
-        else None
-    )
-    if path is None or not path.is_file():
-        pytest.skip("the Google Cloud CLI is not here")
-    tree: dict[str, Any] = runpy.run_path(str(path))["STATIC_COMPLETION_CLI_TREE"]
-    return tree
-
-
 def gcloud_calls() -> Iterator[list[str]]:
     lines = [line for block in blocks() for line in block.splitlines()]
     lines += re.findall(r"`(gcloud [^`\n]+)`", re.sub(r"```sh\n.*?```", "", TEXT, flags=re.S))
@@ -126,19 +111,9 @@ def gcloud_calls() -> Iterator[list[str]]:
 
 
 def test_every_gcloud_command_exists_with_its_options() -> None:
-    tree = gcloud_tree()
-    wrong, count = [], 0
-    for call in gcloud_calls():
-        node, words, flags = tree, list(call), set(tree["flags"])
-        while words and words[0] in node["commands"]:
-            node = node["commands"][words.pop(0)]
-            flags |= set(node["flags"])
-        options = [word.partition("=")[0] for word in words if word.startswith("--")]
-        if node["commands"] or not set(options) <= flags:
-            wrong.append((call, [each for each in options if each not in flags]))
-        count += 1
-    assert wrong == []
-    assert count > 30
+    calls = list(gcloud_calls())
+    assert wrong_calls(calls) == []
+    assert len(calls) > 30
 
 
 # --- what it does ---------------------------------------------------------------------------------
