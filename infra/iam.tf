@@ -131,6 +131,21 @@ resource "google_storage_bucket_iam_member" "status" {
   }
 }
 
+# --- traces ---------------------------------------------------------------------------------------
+
+locals {
+  trace_role = "roles/telemetry.tracesWriter"
+}
+
+# Everything that records spans; the merge job has the merge's account.
+resource "google_project_iam_member" "traces" {
+  for_each = var.traces == null ? {} : merge(local.workers, local.inlets)
+
+  project = var.project_id
+  role    = local.trace_role
+  member  = each.value
+}
+
 # --- messages -------------------------------------------------------------------------------------
 
 resource "google_pubsub_topic_iam_member" "publish" {
@@ -335,7 +350,7 @@ locals {
     "roles/run.admin",
     "roles/serviceusage.serviceUsageAdmin",
   ])
-  granted_roles = sort(distinct(concat(keys(local.image_roles), tolist(local.operator_roles))))
+  granted_roles = sort(distinct(concat(keys(local.image_roles), tolist(local.operator_roles), [local.trace_role])))
   # who deploys a function or a push subscription has to be allowed to act as its account
   deploys_as = merge(
     { for name, function in module.function : name => function.account },
@@ -354,7 +369,7 @@ resource "google_project_iam_member" "deploy" {
   member  = google_service_account.deploy.member
 }
 
-# Of the project's rights it may give and take those of the images' account and of operators only;
+# Of the project's rights it may give and take those of the images' account, of operators and of traces only;
 # those of the builders themselves a person applies.
 resource "google_project_iam_member" "deploy_grants" {
   project = var.project_id

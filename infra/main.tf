@@ -14,14 +14,23 @@ locals {
   functions       = toset(["orchestrator", "shard", "merge", "campaign_change", "intake_events", "status", "intake", "webhooks"])
 
   # The settings of a function's process: shared/almanac/settings.py.
-  settings = {
+  settings = merge({
     ALMANAC_STORE          = "gs://${google_storage_bucket.data.name}"
     ALMANAC_PROJECT        = var.project_id
     ALMANAC_TOPIC_PREFIX   = "${var.name}-"
     ALMANAC_SHARD_CONTACTS = var.shard_contacts
     ALMANAC_LEASE_SECONDS  = var.lease_seconds
     ALMANAC_LOG_LEVEL      = var.log_level
-  }
+    }, var.traces == null ? {} : {
+    ALMANAC_TRACE_SAMPLING = var.traces.sampling
+    ALMANAC_TRACE_ENDPOINT = var.traces.endpoint
+  })
+
+  # only where a variable asks for them
+  services_asked_for = concat(
+    var.budget == null ? [] : ["billingbudgets.googleapis.com"],
+    var.traces == null ? [] : ["cloudtrace.googleapis.com", "telemetry.googleapis.com"],
+  )
 
   # Google's own accounts, which act for the project.
   agents = {
@@ -34,7 +43,7 @@ locals {
 }
 
 resource "google_project_service" "needed" {
-  for_each = setunion(var.budget == null ? [] : ["billingbudgets.googleapis.com"], [
+  for_each = setunion(local.services_asked_for, [
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",

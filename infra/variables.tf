@@ -286,6 +286,23 @@ variable "lease_seconds" {
   }
 }
 
+variable "traces" {
+  description = "Send spans of this share of runs and requests to Cloud Trace ({} for all of them), or over OTLP to another endpoint (ALMANAC_TRACE_SAMPLING, ALMANAC_TRACE_ENDPOINT); null for none. docs/operations.md has what it costs."
+  type = object({
+    sampling = optional(number, 1)
+    endpoint = optional(string, "https://telemetry.googleapis.com/v1/traces")
+  })
+  default = null
+  validation {
+    condition     = var.traces == null ? true : var.traces.sampling > 0 && var.traces.sampling <= 1
+    error_message = "traces: sampling is above 0 and at most 1; null for no traces."
+  }
+  validation {
+    condition     = var.traces == null ? true : can(regex("^https?://[^\\s]+$", var.traces.endpoint))
+    error_message = "traces: endpoint is a URL of OTLP over HTTP, with its path."
+  }
+}
+
 variable "log_level" {
   description = "ALMANAC_LOG_LEVEL; alerts and metrics read lines of level INFO."
   type        = string

@@ -199,9 +199,9 @@ run "of_those_who_build_and_deploy" {
     condition = (
       google_project_iam_member.deploy_grants.role == "roles/resourcemanager.projectIamAdmin"
       && google_project_iam_member.deploy_grants.condition[0].expression
-      == "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([\"roles/cloudscheduler.admin\", \"roles/logging.logWriter\", \"roles/logging.viewer\", \"roles/monitoring.viewer\", \"roles/storage.objectViewer\"])"
+      == "api.getAttribute(\"iam.googleapis.com/modifiedGrantsByRole\", []).hasOnly([\"roles/cloudscheduler.admin\", \"roles/logging.logWriter\", \"roles/logging.viewer\", \"roles/monitoring.viewer\", \"roles/storage.objectViewer\", \"roles/telemetry.tracesWriter\"])"
     )
-    error_message = "The deploy account may grant other rights in the project than those of the images' account and of operators."
+    error_message = "The deploy account may grant other rights in the project than those of the images' account, of operators and of traces."
   }
   assert {
     condition = toset([for grant in google_service_account_iam_member.deploy : "${grant.member} ${grant.role} ${grant.service_account_id}"]) == toset([

@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line, as Cloud Logging reads it.
 
-Every line has severity, message and time, and the bound values (run_id, org_id, shard).
+Every line has severity, message and time, and the bound values (run_id, org_id, shard); within a
+trace also its keys.
 No log contains an e-mail address: text that looks like one is replaced.
 """
 
@@ -13,6 +14,8 @@ from contextlib import AbstractContextManager
 from typing import Any, TextIO, cast
 
 import structlog
+
+from almanac.tracing import log_fields
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -30,6 +33,7 @@ def configure(level: str | None = "INFO", stream: TextIO | None = None) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             _for_cloud_logging,
+            _of_the_span,
             without_addresses,
             structlog.processors.JSONRenderer(default=str),
         ],
@@ -88,3 +92,9 @@ def _for_cloud_logging(
 ) -> structlog.typing.EventDict:
     severity = "ERROR" if method == "exception" else method.upper()
     return {"severity": severity, "message": event.pop("event", ""), **event}
+
+
+def _of_the_span(
+    logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**event, **log_fields()}

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
     MERGE_JOB is the full name of a Cloud Run job that merges runs instead of the merge function.
     MERGE_SECONDS is when a merge gives up, before its function is cut off.
+    TRACE_SAMPLING is the share of traces that are recorded, and sent to TRACE_ENDPOINT over OTLP.
     WEBHOOK_URL is where providers call the function `webhooks`; TWILIO_AUTH_TOKEN recognizes them.
     """
 
@@ -38,6 +39,10 @@ class Settings(BaseSettings):
     merge_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     webhook_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] | None = None
     twilio_auth_token: SecretStr | None = None
+    trace_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
+    trace_endpoint: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = (
+        "https://telemetry.googleapis.com/v1/traces"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     def required_store(self) -> str:

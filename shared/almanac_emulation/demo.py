@@ -32,10 +32,12 @@ from almanac_emulation.functions import INTAKE, STATUS, default_sources
 from almanac_emulation.local_cloud import LocalCloud
 from almanac_emulation.loop import Between, Happened
 from almanac_emulation.requirements import require_everything
+from almanac_emulation.traces import Traces, trace_receiver
 
 ORG = "demo"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "send.py"
 SEED = 1
+SPANS = 12  # of the table
 _POLL_SECONDS = 0.1
 _LOG_SECONDS = 5.0
 _STALLED_SECONDS = 300.0  # without any progress
@@ -51,13 +53,16 @@ def run_demo(contacts: int, functions: Path | None, keep: bool, one_run: bool) -
     configure("WARNING")  # shows that a process died and was restarted
     folder = Path(tempfile.mkdtemp(prefix="almanac-emulate-"))
     try:
-        return _run(LocalCloud(folder, functions or default_sources()), contacts, keep, one_run)
+        with trace_receiver() as traces:
+            sources = functions or default_sources()
+            cloud = LocalCloud(folder, sources, environment=traces.environment())
+            return _run(cloud, traces, contacts, keep, one_run)
     finally:
         with suppress(OSError):
             folder.rmdir()  # succeeds only if it holds no logs
 
 
-def _run(cloud: LocalCloud, contacts: int, keep: bool, one_run: bool) -> int:
+def _run(cloud: LocalCloud, traces: Traces, contacts: int, keep: bool, one_run: bool) -> int:
     console = console_for(sys.stdout)
     with ExitStack() as stack:
         with progress_bars() as progress:
@@ -72,7 +77,7 @@ def _run(cloud: LocalCloud, contacts: int, keep: bool, one_run: bool) -> int:
             happened = [] if one_run else [between.send_contacts()]
             began = time.monotonic()
             result = _run_of(cloud, as_of, progress)
-        _show(console, cloud, result, time.monotonic() - began)
+        _show(console, cloud, traces, result, time.monotonic() - began)
         if result.state == "committed" and not one_run:
             with progress_bars() as progress:
                 result = _next_day(cloud, between, happened, progress)
@@ -136,7 +141,9 @@ def _wait(cloud: LocalCloud, run_id: str, progress: Progress) -> RunResult:
     return result
 
 
-def _show(console: Console, cloud: LocalCloud, result: RunResult, seconds: float) -> None:
+def _show(
+    console: Console, cloud: LocalCloud, traces: Traces, result: RunResult, seconds: float
+) -> None:
     heading(console, f"Run {result.run_id} of organization {ORG}: {result.state}")
     numbers = [
         ("current version", result.version),
@@ -150,6 +157,9 @@ def _show(console: Console, cloud: LocalCloud, result: RunResult, seconds: float
     heading(console, "The merge")
     steps = [(step, f"{spent:.2f}") for step, spent in result.seconds.items()]
     table(console, ("step", ">seconds"), steps)
+    traces.wait_for("merge", _LOG_SECONDS)
+    heading(console, "The longest spans")
+    table(console, ("span", "in, or sent by", ">count", ">seconds"), traces.table(SPANS))
     console.print()
     paragraph(console, f"Logs: {cloud.logs}", indent=0)
 

@@ -11,7 +11,12 @@ from pathlib import Path
 from almanac.errors import ConfigError, NotInstalled
 
 _JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*.jar"
-_MODULES = ("functions_framework", "google.pubsub_v1", "google.cloud.storage")
+_MODULES = (
+    "functions_framework",
+    "google.pubsub_v1",
+    "google.cloud.storage",
+    "opentelemetry.exporter.otlp.proto.http",
+)
 
 
 def require_everything() -> None:

@@ -170,6 +170,7 @@ GRANTS = {
     "google_project_iam_member.images",
     "google_project_iam_member.operators",
     "google_project_iam_member.plan",
+    "google_project_iam_member.traces",
     "google_pubsub_subscription_iam_member.dead_letters",
     "google_pubsub_subscription_iam_member.operators",
     "google_pubsub_topic_iam_member.dead_letters",

@@ -28,8 +28,10 @@ from almanac.runs.rejections import Rejection
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
+from almanac.tracing import record_with
 from almanac_emulation.functions import OPEN as NAMES
 from almanac_emulation.local_cloud import LocalCloud
+from almanac_emulation.traces import trace_receiver
 from tests.support.emulators import FUNCTIONS, needs_pubsub_emulator, wait_until
 
 DAY = dt.date(2026, 11, 21)
@@ -136,6 +138,25 @@ def test_a_delivery_goes_to_the_handler_and_leaves_one_line(
         "run_id": "a-run",
         "shard": 3,
     }
+
+
+def test_a_traced_delivery_is_exported_before_the_answer_and_its_line_names_the_trace(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handled_by(monkeypatch, "shard", lambda services, delivery: None)
+    try:
+        with trace_receiver() as traces:
+            for name, value in traces.environment().items():
+                monkeypatch.setenv(name, value)
+            assert post("shard", json.dumps(TASK).encode()) == 200
+            [shard] = traces.received
+    finally:
+        record_with(None)
+    line = only_line(capsys)
+    trace = line["logging.googleapis.com/trace"]
+    assert trace == f"projects/almanac-test/traces/{shard.trace_id}"
+    assert line["logging.googleapis.com/spanId"] == shard.span_id
+    assert shard.attributes["run_id"] == "a-run"
 
 
 @pytest.mark.parametrize("error", [LeaseTaken("of 206"), OutcomeUnknown("of 206")])

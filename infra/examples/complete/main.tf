@@ -56,6 +56,7 @@ module "almanac" {
   shard_contacts = 50000
   lease_seconds  = 10800
   log_level      = "INFO"
+  traces         = { sampling = 0.5 }
   sizes = {
     shard = { memory = "2Gi", concurrency = 2, max_instances = 100 }
     merge = { memory = "512Mi", cpu = 1 }

@@ -35,6 +35,7 @@ from almanac.commands.run_arguments import (
     Report,
     RunArguments,
     Shards,
+    Trace,
     WithoutStates,
     Workers,
     Yes,
@@ -54,6 +55,7 @@ from almanac.report.what_if_text import print_what_if
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.what_if import compare_plans
 from almanac.statistics.file_report import a_contact_without_messages
+from almanac.trace_file import trace_to
 
 app = new_app()
 
@@ -81,6 +83,7 @@ def run(
     exit_code: ExitCode = False,
     org: MaybeOrg = None,
     store: Store = None,
+    trace: Trace = None,
 ) -> int:
     """Plan a database in place: every message of the next year, or why it is skipped.
 
@@ -109,16 +112,24 @@ def run(
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
     if org is not None and (any(flags) or any(other is not None for other in others)):
         raise InputError("--org: takes only --store, --as-of, --now and --json")
-    if org is not None:
-        return run_organization(org, store, as_of, now, as_json)
-    assert database is not None
-    return _run(
-        RunArguments(
-            *(database, as_of, now, config, defaults, shards, workers, contacts),
-            *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
-            exit_code,
+    with trace_to(_other_than(report, trace), "--trace", "run", run):
+        if org is not None:
+            return run_organization(org, store, as_of, now, as_json)
+        assert database is not None
+        return _run(
+            RunArguments(
+                *(database, as_of, now, config, defaults, shards, workers, contacts),
+                *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
+                exit_code,
+            )
         )
-    )
+
+
+def _other_than(report: Path | None, trace: Path | None) -> Path | None:
+    """Return the file of the trace; raise InputError if it is that of the report page."""
+    if trace is not None and report is not None and trace.absolute() == report.absolute():
+        raise InputError("--trace: is the file of --report; expected another name")
+    return trace
 
 
 def _run(arguments: RunArguments) -> int:

@@ -32,6 +32,10 @@ Against = Annotated[
 Report = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the report page to this file.")
 ]
+Trace = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write what the run did, and for how long, to this file."),
+]
 AdoptScheduled = Annotated[
     bool,
     typer.Option(

@@ -14,6 +14,7 @@ from almanac.database.catalog import scalar
 from almanac.database.opening import map_errors, open_database, quick_check
 from almanac.errors import AlmanacError, DatabaseError, StorageError
 from almanac.outputs import is_full
+from almanac.tracing import traced
 
 STEP_PAGES = 8192
 RESTARTS = 2
@@ -33,6 +34,7 @@ def backup_file(path: Path, target: Path, progress: Pages | None = None) -> None
         connection.close()
 
 
+@traced("snapshot")
 def backup(
     connection: apsw.Connection,
     target: Path,

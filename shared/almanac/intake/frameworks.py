@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from almanac.intake.answers import MAX_BODY, Answer, HttpRequest
+from almanac.tracing import flush, is_recording, root
 
 if TYPE_CHECKING:
     import flask
@@ -17,15 +19,18 @@ def respond(request: flask.Request, answer: Callable[[HttpRequest], Answer]) -> 
     """Return the answer to a request, as flask has them."""
     import flask
 
-    given = answer(
-        HttpRequest(
-            method=request.method,
-            path=request.path,
-            query=request.query_string.decode("latin-1"),
-            headers={name.lower(): value for name, value in request.headers.items()},
-            read=request.stream.read,
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    with root("webhooks", respond, headers):
+        given = answer(
+            HttpRequest(
+                method=request.method,
+                path=request.path,
+                query=request.query_string.decode("latin-1"),
+                headers=headers,
+                read=request.stream.read,
+            )
         )
-    )
+    flush()
     return flask.Response(
         given.body, given.code, headers=dict(given.headers), content_type=given.content_type
     )
@@ -38,15 +43,19 @@ async def respond_async(
     import starlette.responses
 
     body = await _body(request)
-    given = await answer(
-        HttpRequest(
-            method=request.method,
-            path=request.scope["path"],
-            query=request.scope["query_string"].decode("latin-1"),
-            headers=dict(request.headers),
-            read=lambda limit: body[:limit],
+    asked = dict(request.headers)
+    with root("intake", respond_async, asked):
+        given = await answer(
+            HttpRequest(
+                method=request.method,
+                path=request.scope["path"],
+                query=request.scope["query_string"].decode("latin-1"),
+                headers=asked,
+                read=lambda limit: body[:limit],
+            )
         )
-    )
+    if is_recording():
+        await asyncio.to_thread(flush)
     headers = {**given.headers, "Content-Type": given.content_type}
     return starlette.responses.Response(given.body, given.code, headers)
 

@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from almanac.tracing import apart
+
 T = TypeVar("T")
 
 WINDOW_SECONDS = 0.01  # a write takes some 5 ms of processor time
@@ -49,7 +51,8 @@ class GroupCommit(Generic[T]):
             self._waiting[org].append(mine)
         else:
             self._waiting[org] = [mine]
-            writer = asyncio.create_task(self._write_what_waits(org))
+            with apart():  # it writes for other requests too
+                writer = asyncio.create_task(self._write_what_waits(org))
             self._writers.add(writer)  # the loop itself forgets a task that is not held
             writer.add_done_callback(self._writers.discard)
         await mine.written

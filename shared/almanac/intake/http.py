@@ -37,6 +37,7 @@ from almanac.intake.replan import AskForRun
 from almanac.intake.taken import Taken, first_id, take
 from almanac.logs import get_log
 from almanac.storage.store import ObjectStore
+from almanac.tracing import note, span, traced
 
 # bytes of bodies that one process handles at the same time; each needs some ten times as many
 MAX_IN_FLIGHT = 32 * 1024 * 1024
@@ -94,6 +95,7 @@ class IntakeEndpoint:
     async def _take(self, request: HttpRequest, org: str, kind: str) -> Answer:
         replan, key = _options(request)
         data = request.body()
+        note(org_id=org, kind=kind, bytes=len(data))
         with self._room_for(len(data)), _store_answers():
             if (exists := self._organizations.known(org)) is None:
                 exists = await asyncio.to_thread(self._organizations.look_up, org)
@@ -109,11 +111,13 @@ class IntakeEndpoint:
 
             # others are answered while a large body is read
             taken, planned = await asyncio.to_thread(read) if len(data) > _SMALL else read()
-            await self._commit.put(org, taken.received(kind, self._clock(), "http"), len(data))
+            with span("put"):
+                await self._commit.put(org, taken.received(kind, self._clock(), "http"), len(data))
             if planned:
                 await asyncio.to_thread(self._ask_for_run, org, taken.events[0]["event_id"])
         return Answer(202, to_json(_accepted(taken)))
 
+    @traced("validate")
     def _taken(self, kind: str, org: str, body: RequestBody, key: str | None, data: bytes) -> Taken:
         """Return what is taken of a body; raise HttpProblem (409, 422)."""
         event_id = first_id(kind, org, body, key)

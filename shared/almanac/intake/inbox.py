@@ -23,6 +23,7 @@ from almanac.intake.events import EVENTS, IntakeEvent, check_size
 from almanac.storage import layout
 from almanac.storage.documents import Document
 from almanac.storage.store import ObjectInfo, ObjectStore, read_or_none, write_once
+from almanac.tracing import traced
 from almanac.validation_text import first_problem_text
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class InboxBatch(Document):
     events: list[Received]
 
 
+@traced("put")
 def put(store: ObjectStore, org: str, received: Sequence[Received]) -> str:
     """Write events as one object, and return its name; they are durable then.
 

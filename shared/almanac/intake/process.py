@@ -14,6 +14,7 @@ from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
 from almanac.storage.patience import limit_patience
 from almanac.storage.store import ObjectStore
+from almanac.trace_export import trace_by
 
 if TYPE_CHECKING:  # neither function needs what the other one imports
     from almanac.intake.http import IntakeEndpoint
@@ -66,6 +67,7 @@ def _settings() -> Settings:
     configure()  # for an error in the settings
     settings = load_settings()
     configure(settings.log_level)
+    trace_by(settings)
     return settings
 
 

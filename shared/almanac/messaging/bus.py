@@ -30,6 +30,8 @@ class Bus(Protocol):
     ) -> None:
         """Publish the messages, and return once each of them is confirmed.
 
+        Besides the attributes they have those of `almanac.tracing.carrier`.
+
         After an error some may have been published: publish all of them again. Raises
         TransientError, OutcomeUnknown, ConfigError (no such topic: a fault of the installation,
         not of the message being handled).

@@ -13,6 +13,7 @@ from typing import Any
 
 from almanac.errors import ConfigError, OutcomeUnknown, TransientError
 from almanac.messaging.bus import Delivery
+from almanac.tracing import carrier
 
 _AGAIN = (TransientError, OutcomeUnknown)
 
@@ -71,11 +72,12 @@ class LocalBus:
     def publish(
         self, topic: str, messages: Sequence[bytes], attributes: Mapping[str, str] | None = None
     ) -> None:
+        named = {**(attributes or {}), **carrier()}
         with self._lock:
             now = self._clock()
             for data in messages:
                 message_id = str(next(self._ids))
-                delivery = Delivery(topic, message_id, now, data, dict(attributes or {}))
+                delivery = Delivery(topic, message_id, now, data, named)
                 self._waiting.append(_Attempt(delivery, 1))
 
     def run_until_idle(self) -> None:

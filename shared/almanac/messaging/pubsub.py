@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from almanac.client_errors import in_words, is_passing
 from almanac.errors import AlmanacError, ConfigError, NotInstalled, RequestError, TransientError
+from almanac.tracing import carrier
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
@@ -47,7 +48,7 @@ class PubSubBus:
         client = self._get_client()
         # the answer to a request holds the ids of its messages, which confirms them
         for batch in _batches(topic, messages):
-            self._publish(client, topic, batch, dict(attributes or {}))
+            self._publish(client, topic, batch, {**(attributes or {}), **carrier()})
 
     def _publish(
         self,

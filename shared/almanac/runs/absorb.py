@@ -35,6 +35,7 @@ from almanac.storage import layout
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectInfo, ObjectStore
 from almanac.storage.versions import Manifest
+from almanac.tracing import note, traced
 from almanac.workspaces import workspace
 
 if TYPE_CHECKING:  # a run for which nothing waits needs none of it
@@ -88,6 +89,7 @@ def waiting_events(store: ObjectStore, org: str) -> list[ObjectInfo]:
     return list(store.list(layout.inbox(org)))
 
 
+@traced("absorb")
 def absorb_waiting(
     services: Services, request: PlanRequest, waiting: Sequence[ObjectInfo], start: Start
 ) -> Start:
@@ -122,17 +124,20 @@ def absorb_waiting(
         run = layout.run(request.org_id, request.run_id)
         base = (start.snapshot.size, start.snapshot.crc32c)
         name = store_change(services.store, run, base, view.pages, events, changes, folder)
+    pages = len(view.pages.map().numbers)
+    note(events=sum(absorbed.events.values()), pages=pages)
     get_log().info(
         "events absorbed",
         events=dict(absorbed.events),
         entries=dict(absorbed.entries),
         refused=absorbed.refused,
-        pages=len(view.pages.map().numbers),
+        pages=pages,
     )
     snapshot = start.snapshot.model_copy(update={"absorbed": name})
     return Start(snapshot, census, absorbed)
 
 
+@traced("absorb late")
 def absorb_late(
     services: Services, plan: RunPlan, connection: apsw.Connection, known: Sequence[str]
 ) -> Late | None:

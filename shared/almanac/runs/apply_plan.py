@@ -38,6 +38,7 @@ from almanac.runs.run_plan import RunPlan
 from almanac.runs.suppression_check import check_suppressed
 from almanac.runs.totals import PlanTotals
 from almanac.storage.store import ObjectStore
+from almanac.tracing import span, traced
 
 
 class Write(Protocol):
@@ -85,6 +86,7 @@ def merge_run(
     return committer.commit(plan, write)
 
 
+@traced("write")
 def write_run(
     store: ObjectStore,
     balanced: Balanced,
@@ -132,7 +134,8 @@ def write_run(
     summary = totals.summary(migrations)
     if connection is not None:
         progress("index", 0, 1)
-        summary.migrations += create_indexes(connection, deferred)
+        with span("index", create_indexes):
+            summary.migrations += create_indexes(connection, deferred)
         check_suppressed(connection, balanced, np.concatenate(affected) if affected else None)
         if plan.context.legacy_instance is not None:
             settle_new_targets(connection, plan.context.legacy_instance, plan.timestamp)

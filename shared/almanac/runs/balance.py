@@ -48,6 +48,7 @@ from almanac.statistics.breakdowns import entries_in_force
 from almanac.statistics.change_reasons import PlanBefore, plan_before
 from almanac.statistics.shared_addresses import shared_addresses_of
 from almanac.storage.store import ObjectInfo, ObjectStore
+from almanac.tracing import span, traced
 
 
 @dataclass(frozen=True)
@@ -70,23 +71,11 @@ class Balanced:
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
 
 
+@traced("balance")
 def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progress) -> Balanced:
     """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt."""
     kind_table = KindTable(plan.context)
-    names = fragment_names(plan)
-    read: list[ObjectInfo] = []
-    contenders: list[Contenders] = []
-    scheduled: list[ScheduledDays] = []
-    progress("read fragments", 0, len(names))
-    for done, name in enumerate(names):
-        with judged(done, name):
-            found = store.read(name)
-            part, days = read_contenders(found.data, name, plan.fragment_mark(done))
-            check_contenders(part, days, plan, done, kind_table)
-        read.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
-        contenders.append(part)
-        scheduled.append(days)
-        progress("read fragments", done + 1, len(names))
+    read, contenders, scheduled = _read(store, plan, kind_table, progress)
     progress("balance", 0, 1)
     merged = Contenders.concat(contenders)
     contenders.clear()
@@ -111,7 +100,8 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         conflict=kind_table.reason(SkipCode.CAMPAIGN_CONFLICT),
         no_sending_day=kind_table.reason(SkipCode.NO_SENDING_DAY),
     )
-    placement = place(merged, occupancy, limits, skip)
+    with span("place", place, messages=len(merged)):  # targets, smoothing, daily cap
+        placement = place(merged, occupancy, limits, skip)
     progress("balance", 1, 1)
     return Balanced(
         plan=plan,
@@ -129,6 +119,28 @@ def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progres
         before=before,
         suppressions=suppressions,
     )
+
+
+@traced("read fragments")
+def _read(
+    store: ObjectStore, plan: RunPlan, kind_table: KindTable, progress: Progress
+) -> tuple[list[ObjectInfo], list[Contenders], list[ScheduledDays]]:
+    """Return the fragments as they are in the store, and of each what balancing needs."""
+    names = fragment_names(plan)
+    read: list[ObjectInfo] = []
+    contenders: list[Contenders] = []
+    scheduled: list[ScheduledDays] = []
+    progress("read fragments", 0, len(names))
+    for done, name in enumerate(names):
+        with judged(done, name):
+            found = store.read(name)
+            part, days = read_contenders(found.data, name, plan.fragment_mark(done))
+            check_contenders(part, days, plan, done, kind_table)
+        read.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
+        contenders.append(part)
+        scheduled.append(days)
+        progress("read fragments", done + 1, len(names))
+    return read, contenders, scheduled
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from almanac.runs.cloud_run_job import CloudRunJob
 from almanac.runs.services import Services
 from almanac.settings import Settings, load_settings
 from almanac.storage.opening import open_store
+from almanac.trace_export import trace_by
 
 # 7,500 organizations, of each four reads of 50 ms, take a minute and a half
 AT_ONCE = 16
@@ -53,4 +54,5 @@ def _services() -> Services:
     configure()  # for an error in the settings
     settings = load_settings()
     configure(settings.log_level)
+    trace_by(settings)
     return cloud_services(settings)

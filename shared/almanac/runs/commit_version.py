@@ -41,6 +41,7 @@ from almanac.statistics.settings_in_words import setting_lines
 from almanac.storage import layout
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.versions import Current, current_since, manifest_of
+from almanac.tracing import traced
 
 
 @dataclass
@@ -59,6 +60,7 @@ class StoreCommitter:
     without_changes: str = field(default="", init=False)
     _session: apsw.Session | None = field(default=None, init=False)
 
+    @traced("commit")
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         """See Committer. Raises Corrupt if the copy does not hold what the run wrote."""
         parent = parent_of(self.services, plan)
@@ -154,6 +156,7 @@ class StoreCommitter:
             self._session.close()
             self._session = None
 
+    @traced("check")
     def _checked(self, plan: RunPlan, committed: int, scheduled: int) -> Census:
         """Check that the new database is sound and has the expected counts; return its census.
 
@@ -188,6 +191,7 @@ class StoreCommitter:
         with Scan(self.database) as scan:
             return survey(scan, plan.context, self.services.progress)
 
+    @traced("publish")
     def _publish(
         self,
         plan: RunPlan,

@@ -17,6 +17,7 @@ from almanac.organizations.organizations import organizations
 from almanac.organizations.overdue import Lateness, lateness, planned_by
 from almanac.runs.services import Services
 from almanac.storage import layout
+from almanac.tracing import apart, note, traced
 from almanac.validation_text import first_problem_text
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ CHECKED = "organizations checked"
 AT_DEADLINE = "organization at the deadline"
 
 
+@traced("enumerate")
 def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> None:
     """Publish one request per organization, so that none waits for another or fails with it."""
     there = _look_at_all(services, lambda org: services.store.stat(layout.current(org)))
@@ -38,12 +40,15 @@ def ask_for_all(services: Services, request: RunRequest, delivery: Delivery) -> 
         "request_id": delivery.message_id,
         "requested_at": delivery.publish_time.isoformat(),
     }
-    services.bus.publish(
-        services.topics.run_requests, [to_json(each) for each in requests], attributes
-    )
+    note(organizations=len(everyone))
+    with apart():  # a tree for each organization, not one of all
+        services.bus.publish(
+            services.topics.run_requests, [to_json(each) for each in requests], attributes
+        )
     get_log().info("all organizations requested", organizations=len(everyone))
 
 
+@traced("check organizations")
 def check_all(services: Services) -> None:
     """Log each organization whose last run is too old, cannot be read, or has unsent messages.
 

@@ -6,7 +6,9 @@ acknowledged.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 from almanac.errors import RequestError
 from almanac.logs import bound, get_log
@@ -22,14 +24,23 @@ from almanac.runs.services import Services
 from almanac.runs.shard import run_shard
 from almanac.runs.start import change_campaign, orchestrate
 from almanac.runs.tasks import announce
+from almanac.tracing import root
 from almanac.workspaces import workspace
 
 Handler = Callable[[Services, Delivery], None]
 
 
+def of_message(function: str, delivery: Delivery) -> AbstractContextManager[None]:
+    """Begin the span in which a function handles a message, below that which published it."""
+    seed = f"{delivery.topic}\n{delivery.message_id}\n".encode() + delivery.data
+    handler, named = HANDLERS[function], delivery.attributes
+    return root(function, handler, named, seed, message_id=delivery.message_id)
+
+
 def _rejecting(step: Handler) -> Handler:
     """Return the step with messages that can never succeed recorded instead of raised."""
 
+    @functools.wraps(step)
     def handle(services: Services, delivery: Delivery) -> None:
         try:
             step(services, delivery)

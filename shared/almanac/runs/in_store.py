@@ -19,7 +19,7 @@ from almanac.names import manual_run_id
 from almanac.organizations.snapshots import RangedSnapshots
 from almanac.progress import Progress
 from almanac.report.summary import RunSummary
-from almanac.runs.handlers import HANDLERS
+from almanac.runs.handlers import HANDLERS, of_message
 from almanac.runs.results import attempt_at
 from almanac.runs.services import Services
 from almanac.storage import layout
@@ -79,4 +79,5 @@ def _handle(services: Services, function: str, request_id: str, delivery: Delive
         message_id=named.get(REQUEST_ID) or request_id,
         publish_time=dt.datetime.fromisoformat(at) if at else delivery.publish_time,
     )
-    HANDLERS[function](services, delivery)
+    with of_message(function, delivery):
+        HANDLERS[function](services, delivery)

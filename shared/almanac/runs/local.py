@@ -44,6 +44,7 @@ from almanac.runs.services import Services
 from almanac.runs.tasks import ask_for_shards
 from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up
 from almanac.storage.folder import FolderStore
+from almanac.tracing import Span, adopt, traced
 from almanac.workspaces import workspace
 
 ORG = "local"
@@ -76,16 +77,15 @@ class FileCommitter:
     path: Path
     connection: apsw.Connection
     version: int
-    adopting: bool = False
-    of_the_file: bool = False
-    event_id: str = ""
+    options: RunOptions
 
+    @traced("commit")
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         try:
             with transaction(self.connection, self.path):
                 if data_version(self.connection) != self.version:
                     raise SnapshotMoved(f"{self.path}: another program wrote to it")
-                if self.of_the_file:
+                if self.options.of_the_file:
                     self._check_recorded(plan.context.config)
                 return self._write(plan, write)
         except DatabaseError as error:
@@ -95,11 +95,11 @@ class FileCommitter:
 
     def _write(self, plan: RunPlan, write: Write) -> RunSummary:
         """Write, and keep what that changes, so that it can be undone."""
-        event = plan.changes[0].event_id if plan.changes else self.event_id
+        event = plan.changes[0].event_id if plan.changes else self.options.event_id
         command = WritingCommand.CAMPAIGN_SET if plan.changes else WritingCommand.RUN
         detail = f"for {plan.as_of}"
         with undoable(self.connection, command, detail, event) as recorder:
-            if self.adopting:
+            if self.options.adopt_scheduled:
                 adopt_scheduled(
                     self.connection,
                     plan.as_of.isoformat(),
@@ -156,14 +156,7 @@ def _run_once(path: Path, config: Config, options: RunOptions, progress: Progres
         committer = (
             DryCommitter()
             if options.dry_run
-            else FileCommitter(
-                path,
-                copy.connection,
-                copy.data_version,
-                options.adopt_scheduled,
-                options.of_the_file,
-                options.event_id,
-            )
+            else FileCommitter(path, copy.connection, copy.data_version, options)
         )
         plan = copy.planned(config, options, watch)
         summary = merge_run(copy.store, plan, copy.database, committer, watch)
@@ -183,6 +176,7 @@ class Copy:
     store: FolderStore  # of plans and fragments
     pool: Executor | None  # None: shards are planned in this process
 
+    @traced("plan contacts")
     def planned(self, config: Config, options: RunOptions, progress: Progress) -> RunPlan:
         """Plan a run and all its shards; return the plan, whose fragments are in the store."""
         bus = LocalBus(max_attempts=1)
@@ -196,7 +190,8 @@ class Copy:
         plan = plan_run(services, _request(config, options), self.reference, None)
         finished = itertools.count(1)
 
-        def count(_: Delivery, __: object) -> None:
+        def count(_: Delivery, spans: Sequence[Span]) -> None:
+            adopt(spans)
             progress("plan contacts", next(finished), len(plan.shards))
 
         work = ShardWorker(self.store.root, self.database)

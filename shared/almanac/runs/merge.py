@@ -18,7 +18,7 @@ from almanac.errors import (
     Superseded,
 )
 from almanac.logs import get_log
-from almanac.organizations.changed_snapshots import fetch_pages, read_change
+from almanac.organizations.changed_snapshots import SnapshotChange, fetch_pages, read_change
 from almanac.organizations.snapshots import located
 from almanac.progress import Stopwatch
 from almanac.report.summary import RunSummary
@@ -46,6 +46,7 @@ from almanac.storage.collection import collect_runs, collect_versions
 from almanac.storage.documents import Document, to_json
 from almanac.storage.lease import Lease, claim_merge, end_merge
 from almanac.storage.store import write_once
+from almanac.tracing import traced
 
 # For so long no other delivery merges the run; the one at work renews its claim.
 MERGE_SECONDS = 180
@@ -122,15 +123,7 @@ def _merge_claimed(
     database = folder / layout.DATABASE
     watch = Stopwatch(services.progress)
     watch("fetch", 0, 1)
-    generation = located(services.store, plan.snapshot).generation
-    try:
-        services.store.fetch_file(plan.snapshot.name, database, generation)
-    except (NotFound, PreconditionFailed) as error:
-        raise SnapshotMoved(f"{plan.snapshot.name}: replaced while it was fetched") from error
-    change = None
-    if plan.snapshot.absorbed is not None:
-        change = read_change(services.store, plan.snapshot.absorbed)
-        fetch_pages(services.store, change, database)
+    change = _fetch(services, plan, database)
     watch("fetch", 1, 1)
 
     def progress(step: str, done: int, total: int) -> None:
@@ -150,6 +143,22 @@ def _merge_claimed(
     _finish(services, plan, summary, watch.seconds(), committer)
 
 
+@traced("fetch")
+def _fetch(services: Services, plan: RunPlan, database: Path) -> SnapshotChange | None:
+    """Fetch the snapshot with what was absorbed into it; return that, None for nothing."""
+    generation = located(services.store, plan.snapshot).generation
+    try:
+        services.store.fetch_file(plan.snapshot.name, database, generation)
+    except (NotFound, PreconditionFailed) as error:
+        raise SnapshotMoved(f"{plan.snapshot.name}: replaced while it was fetched") from error
+    if plan.snapshot.absorbed is None:
+        return None
+    change = read_change(services.store, plan.snapshot.absorbed)
+    fetch_pages(services.store, change, database)
+    return change
+
+
+@traced("finish")
 def _finish(
     services: Services,
     plan: RunPlan,
@@ -182,6 +191,7 @@ def _finish(
     )
 
 
+@traced("collect")
 def _collect(services: Services, plan: RunPlan) -> int:
     """Delete old versions and run objects under the run's lease; return how many were deleted.
 

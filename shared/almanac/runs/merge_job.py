@@ -1,6 +1,6 @@
 """The merge as a job of its own, for databases that take longer than a function may run.
 
-    python -m almanac.runs.merge_job ORGANIZATION RUN HOLDER
+    python -m almanac.runs.merge_job ORGANIZATION RUN HOLDER [TRACEPARENT]
 
 The function that receives the last ShardDone claims the merge, starts the job in its name, and has
 the message delivered again until the run has ended. If the job dies, its claim expires and the
@@ -24,6 +24,7 @@ from almanac.runs.merge import claim_if_due, merge
 from almanac.runs.results import result_of
 from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.runs.services import Job, Services
+from almanac.tracing import TRACEPARENT, Value, carrier, flush, log_fields, root
 from almanac.workspaces import workspace
 
 
@@ -40,7 +41,7 @@ def hand_over(services: Services, plan: RunPlan, shard: int, job: Job) -> None:
     if claim is None:
         return
     try:
-        job.start([plan.org_id, plan.run_id, claim.lease.holder])
+        job.start([plan.org_id, plan.run_id, claim.lease.holder, *carrier().values()])
     except OutcomeUnknown:
         raise  # the job may be at work, and then the claim is its own
     except BaseException:
@@ -62,17 +63,22 @@ def merge_as(services: Services, org_id: str, run_id: str, holder: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the job and return its exit code: 0 if nothing is left to do for the run."""
-    if len(arguments) != 3:
-        print("usage: merge_job ORGANIZATION RUN HOLDER", file=sys.stderr)
+    if len(arguments) not in (3, 4):
+        print("usage: merge_job ORGANIZATION RUN HOLDER [TRACEPARENT]", file=sys.stderr)
         return 2
-    org_id, run_id, holder = arguments
+    org_id, run_id, holder = arguments[:3]
     started = time.perf_counter()
     fields: dict[str, Any] = {"outcome": "done"}
     level = logging.INFO
+    traced: dict[str, Value] = {}
     # the same log line as that of a delivery to the function: the same metrics read it
     with bound(org_id=org_id, run_id=run_id):
         try:
-            merge_as(services_of_this_process(), org_id, run_id, holder)
+            services = services_of_this_process()
+            named = dict(zip([TRACEPARENT], arguments[3:], strict=False))
+            with root("merge job", merge_as, named, org_id=org_id, run_id=run_id):
+                traced = log_fields()
+                merge_as(services, org_id, run_id, holder)
         except (TransientError, OutcomeUnknown) as error:
             level, fields = logging.WARNING, {"outcome": "again", "reason": str(error)}
         except InputError as error:
@@ -81,7 +87,10 @@ def main(arguments: Sequence[str]) -> int:
             level = logging.ERROR
             fields = {"outcome": "failed", "reason": str(error), "exc_info": error}
         seconds = round(time.perf_counter() - started, 3)
-        get_log().log(level, "delivery", step="merge", job=True, **fields, seconds=seconds)
+        get_log().log(
+            level, "delivery", step="merge", job=True, **traced, **fields, seconds=seconds
+        )
+    flush()
     return 0 if fields["outcome"] == "done" else 1
 
 

@@ -23,6 +23,7 @@ from almanac.runs.run_plan import Reason, RequestOrigin, RunPlan, read_plan
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.store import write_once
+from almanac.tracing import note, traced
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class PlanRequest:
     replan: Replan | None = None  # of a run over some contacts
 
 
+@traced("plan run")
 def plan_run(
     services: Services, request: PlanRequest, snapshot: SnapshotRef, census: Census | None
 ) -> RunPlan:
@@ -94,6 +96,7 @@ def plan_run(
         shards=shards,
         started_at=services.clock().replace(microsecond=0),
     )
+    note(run_id=plan.run_id, shards=len(shards))
     name = layout.plan(request.org_id, request.run_id)
     try:
         write_once(services.store, name, plan.model_dump_json().encode())

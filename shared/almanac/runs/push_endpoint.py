@@ -18,9 +18,10 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.envelope import Event, delivery_of, raw_of
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.runs.cloud_services import services_of_this_process
-from almanac.runs.handlers import HANDLERS
+from almanac.runs.handlers import HANDLERS, of_message
 from almanac.runs.rejections import record_rejection
 from almanac.storage.patience import renew_patience
+from almanac.tracing import flush, log_fields, note
 
 DELIVERY = "delivery"  # the message of the line
 # Keys of a message that every log line about it carries.
@@ -50,6 +51,7 @@ def receive(function: str, event: Event) -> None:
         level, again = logging.ERROR, InternalServerError()
     seconds = round(time.perf_counter() - started, 3)
     get_log().log(level, DELIVERY, **names, **fields, seconds=seconds)
+    flush()  # before the answer: after it the process has no processor
     if again is not None:
         raise again
 
@@ -78,7 +80,9 @@ def _deliver(function: str, event: Event, names: dict[str, Any]) -> str:
         return "rejected"
     names["message_id"] = delivery.message_id
     names |= _names_in(delivery)
-    with bound(**names):
+    with of_message(function, delivery), bound(**names):
+        note(**_names_in(delivery))
+        names |= log_fields()
         HANDLERS[function](services, delivery)
     return "done"
 

@@ -27,6 +27,7 @@ from almanac.runs.fragments import Fragment
 from almanac.runs.run_plan import RunPlan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, write_once
+from almanac.tracing import note, span, traced
 
 
 def run_shard(store: ObjectStore, plan: RunPlan, task: ShardTask, snapshots: Snapshots) -> str:
@@ -48,13 +49,16 @@ def run_shard(store: ObjectStore, plan: RunPlan, task: ShardTask, snapshots: Sna
         contacts = ContactRange(task.first_id, task.last_id)
         fragment = plan_range(snapshot, plan, contacts)
         fetched = asdict(snapshot.traffic)
-    data = fragment.to_parquet(plan.fragment_mark(task.shard))
-    write_once(store, name, data)
+    with span("fragment", Fragment.to_parquet):
+        data = fragment.to_parquet(plan.fragment_mark(task.shard))
+        write_once(store, name, data)
     facts = {key: fragment.facts[key] for key in ("contacts", "eligible", "candidates")}
+    note(**facts, fragment_bytes=len(data))
     get_log().info("shard planned", **facts, fetched=fetched, fragment_bytes=len(data))
     return name
 
 
+@traced("plan")
 def plan_range(snapshot: Snapshot, plan: RunPlan, contacts: ContactRange) -> Fragment:
     """Return the fragment of the contacts in scope that are in the range."""
     data = read_range(snapshot, plan.context, plan.scope, contacts)
@@ -82,6 +86,7 @@ def plan_range(snapshot: Snapshot, plan: RunPlan, contacts: ContactRange) -> Fra
     )
 
 
+@traced("read")
 def read_range(
     snapshot: Snapshot,
     context: RunContext,

@@ -9,10 +9,12 @@ from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
+from almanac.tracing import traced
 
 LATE = 3  # fragments that a listing may not have yet
 
 
+@traced("publish tasks")
 def publish_tasks(services: Services, plan: RunPlan) -> None:
     """Publish a ShardTask for each missing fragment; if none is missing, a ShardDone to merge."""
     done = {info.name for info in services.store.list(layout.fragments(plan.org_id, plan.run_id))}

@@ -12,6 +12,7 @@ from almanac.organizations.snapshots import FileSnapshots
 from almanac.runs.run_plan import read_plan
 from almanac.runs.shard import run_shard
 from almanac.storage.folder import FolderStore
+from almanac.tracing import Span, in_worker, root
 
 
 @functools.lru_cache(maxsize=1)
@@ -33,11 +34,17 @@ class ShardWorker:
     root: Path  # of the store
     database: Path
 
-    def __call__(self, delivery: Delivery) -> None:
+    def __call__(self, delivery: Delivery) -> list[Span]:
+        """Plan the shard; return the spans of a worker process, if the run is traced."""
         task = parse(ShardTask, delivery.data)
         store = store_at(self.root)
-        plan = read_plan(store, task.org_id, task.run_id)
-        run_shard(store, plan, task, snapshots_at(self.database))
+        with (
+            in_worker(delivery.attributes) as spans,
+            root("shard", run_shard, delivery.attributes, shard=task.shard),
+        ):
+            plan = read_plan(store, task.org_id, task.run_id)
+            run_shard(store, plan, task, snapshots_at(self.database))
+        return spans
 
 
 def warm_up() -> None:
