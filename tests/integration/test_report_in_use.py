@@ -18,7 +18,7 @@ from almanac.database.scanning import Scan
 from almanac.planning.brief import RunContext
 from almanac.progress import Progress
 from almanac.report.page_data import Numbers
-from almanac.statistics import file_report as module
+from almanac.statistics import steady as module
 from almanac.statistics.database_counts import survey
 from almanac.statistics.file_report import numbers_of
 from almanac.storage import layout

@@ -30,6 +30,7 @@ COMMANDS = {
     "contacts": CommandEntry("contacts", "Find contacts, list and import them."),
     "explain": CommandEntry("explain", "Explain what a contact gets, and why."),
     "report": CommandEntry("report", "Write the report page of a database."),
+    "results": CommandEntry("results", "Show what came of messages."),
     "serve": CommandEntry("serve", "Show the plan in the browser, read only."),
     "diff": CommandEntry("diff", "Compare the plans of two databases."),
     "campaign": CommandEntry("campaign", "Show campaigns, and change them."),

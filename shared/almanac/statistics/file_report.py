@@ -9,10 +9,9 @@ from pathlib import Path
 
 from almanac import __version__
 from almanac.config import Config
-from almanac.database.aggregates import contact_without_messages, total_contacts
+from almanac.database.aggregates import contact_without_messages
 from almanac.database.catalog import Record
-from almanac.database.columnar import RowReader
-from almanac.database.opening import data_version, map_errors, open_database
+from almanac.database.opening import map_errors, open_database
 from almanac.database.scanning import Scan
 from almanac.database.sources import Source
 from almanac.errors import DatabaseError
@@ -26,9 +25,7 @@ from almanac.report.page_data import Numbers, PageData
 from almanac.statistics.database_counts import survey, survey_live
 from almanac.statistics.diff import compare
 from almanac.statistics.settings_in_words import setting_lines
-
-ATTEMPTS = 3  # to read a large file while no program writes to it
-SMALL = 50_000  # contacts for which worker processes are not worth starting
+from almanac.statistics.steady import read_steadily
 
 
 @dataclass(frozen=True)
@@ -108,29 +105,23 @@ def _state(
     path: Path, config: Config | None, progress: Progress, *, campaign_days: bool = False
 ) -> _State:
     """Return a consistent state of the file, which other programs may write to meanwhile."""
-    connection = open_database(path, writable=False)
-    try:
-        with map_errors(path):
-            source = Source(path, connection, RowReader(path, connection), lambda: None)
-            if total_contacts(connection) > SMALL:
-                for _ in range(ATTEMPTS):
-                    version = data_version(connection)
-                    found = _read(
-                        Scan(source),
-                        path,
-                        config,
-                        lambda context: survey_live(path, context, progress),
-                        campaign_days,
-                    )
-                    if data_version(connection) == version:
-                        return found
-            connection.execute("BEGIN")
-            scan = Scan(source)
-            return _read(
-                scan, path, config, lambda context: survey(scan, context, progress), campaign_days
-            )
-    finally:
-        connection.close()
+
+    def live(source: Source) -> _State:
+        return _read(
+            Scan(source),
+            path,
+            config,
+            lambda context: survey_live(path, context, progress),
+            campaign_days,
+        )
+
+    def here(source: Source) -> _State:
+        scan = Scan(source)
+        return _read(
+            scan, path, config, lambda context: survey(scan, context, progress), campaign_days
+        )
+
+    return read_steadily(path, live, here)
 
 
 def _read(

@@ -1,0 +1,1 @@
+"""What came of messages: counts, rates, split groups, deliverability by day."""

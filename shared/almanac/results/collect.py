@@ -1,0 +1,185 @@
+"""What `almanac results` reads of a database, in this process or in worker processes.
+
+A worker process begins by importing this module, which therefore imports little.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from almanac.config import ContactColumns
+from almanac.contact_ranges import ContactRange
+from almanac.database.columnar import ColumnarReader, RowReader
+from almanac.database.opening import live_uri, open_database
+from almanac.database.result_rows import MESSAGES_SCHEMA, ResultRows
+from almanac.database.sources import Source
+from almanac.errors import AlmanacError
+from almanac.frames import Ids, Small
+from almanac.planning.contacts import states_of
+from almanac.processes import worker_pool
+from almanac.progress import Progress
+
+WORKERS = 2
+CONTACTS = 500_000  # read at a time
+ROWS = 500_000
+
+
+class Asked(NamedTuple):
+    """What is to be read."""
+
+    first: str  # ISO date: of planned messages the first
+    last: str
+    settings: ContactColumns
+    carriers: bool  # whether the carriers of contacts are needed
+    reasons: tuple[str, ...]  # of suppressions by which a contact unsubscribes
+    listed: tuple[int, ...]  # campaign instances whose targets are needed
+
+
+class People(NamedTuple):
+    """Contacts by id."""
+
+    ids: Ids
+    states: Small  # index into USPS_STATES, -1 unknown
+    carriers: pa.Array  # as they are; '' where they are not needed
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The rows that results are counted from, by the schemas of `database.result_rows`."""
+
+    messages: pa.Table
+    people: People
+    clicks: pa.Table
+    answers: pa.Table
+    complaints: pa.Table
+    unsubscribed: pa.Table
+    addressed: pa.Table
+    targeted: pa.Table
+
+
+Call = tuple[str, tuple[Any, ...]]  # a method of _Reader, and its arguments
+# the results of calls, in order
+Run = Callable[[Sequence[Call]], Iterable[Any]]
+
+
+class _Reader:
+    """Answers calls about one database."""
+
+    def __init__(self, rows: ResultRows, asked: Asked) -> None:
+        self._rows, self._asked = rows, asked
+
+    def messages(self, first: int, last: int) -> pa.Table:
+        asked = self._asked
+        return self._rows.messages(ContactRange(first, last), asked.first, asked.last)
+
+    def people(self, first: int, last: int) -> People:
+        asked = self._asked
+        table = self._rows.people(ContactRange(first, last), asked.settings, asked.carriers)
+        carriers = table["carrier"].combine_chunks().dictionary_encode()
+        return People(table["id"].to_numpy(), states_of(table).astype(np.int8), carriers)
+
+    def clicks(self) -> pa.Table:
+        return self._rows.clicks()
+
+    def answers(self) -> pa.Table:
+        return self._rows.answers()
+
+    def complaints(self) -> pa.Table:
+        return self._rows.complaints()
+
+    def unsubscribed(self) -> pa.Table:
+        return self._rows.unsubscribed(self._asked.reasons)
+
+    def addressed(self) -> pa.Table:
+        return self._rows.addressed(self._asked.reasons, self._asked.settings)
+
+    def targeted(self) -> pa.Table:
+        return self._rows.targeted(self._asked.listed)
+
+
+def collect(rows: ResultRows, asked: Asked, progress: Progress) -> Collected:
+    """Read a database that does not change meanwhile."""
+    reader = _Reader(rows, asked)
+    calls = _calls(rows, asked)
+    return _collected(calls, (getattr(reader, name)(*values) for name, values in calls), progress)
+
+
+def collect_live(path: Path, rows: ResultRows, asked: Asked, progress: Progress) -> Collected:
+    """Read a file that the caller holds open, by worker processes.
+
+    It is consistent if no program wrote to it meanwhile; the caller checks that.
+    """
+    calls, uri = _calls(rows, asked), live_uri(path)
+    with worker_pool(WORKERS, warm_up) as pool:
+        try:
+            return _collected(
+                calls, pool.map(functools.partial(answer, path, uri, asked), calls), progress
+            )
+        except BrokenProcessPool as error:
+            raise AlmanacError(
+                f"{path}: a worker process that read it ended unexpectedly, perhaps for lack of "
+                "memory"
+            ) from error
+
+
+def _calls(rows: ResultRows, asked: Asked) -> list[Call]:
+    """Return all calls; those that take long come first."""
+    return [
+        ("addressed", ()),
+        *(("messages", tuple(each)) for each in rows.row_ranges(ROWS)),
+        *(("people", tuple(each)) for each in rows.contact_ranges(CONTACTS, asked.settings)),
+        *((name, ()) for name in ("clicks", "answers", "complaints", "unsubscribed", "targeted")),
+    ]
+
+
+def _collected(calls: Sequence[Call], results: Iterable[Any], progress: Progress) -> Collected:
+    found: dict[str, list[Any]] = {"messages": [MESSAGES_SCHEMA.empty_table()], "people": []}
+    for done, ((name, _), result) in enumerate(zip(calls, results, strict=True)):
+        progress("messages", done, len(calls))
+        found.setdefault(name, []).append(result)
+    progress("messages", len(calls), len(calls))
+    people = [People(np.empty(0, np.int64), np.empty(0, np.int8), _NO_CARRIERS), *found["people"]]
+    carriers = pa.chunked_array([each.carriers for each in people])
+    single = ("clicks", "answers", "complaints", "unsubscribed", "addressed", "targeted")
+    return Collected(
+        messages=pa.concat_tables(found["messages"]).unify_dictionaries(),
+        people=People(
+            np.concatenate([each.ids for each in people]),
+            np.concatenate([each.states for each in people]),
+            carriers.unify_dictionaries().combine_chunks(),
+        ),
+        **{name: found[name][0] for name in single},
+    )
+
+
+_NO_CARRIERS = pa.array([], pa.string()).dictionary_encode()
+
+
+def warm_up() -> None:
+    """Do nothing: to import this module is what takes time in a new process."""
+
+
+def answer(path: Path, uri: str, asked: Asked, call: Call) -> Any:
+    """Return the result of a call, in a worker process."""
+    name, values = call
+    return getattr(_Reader(_opened(path, uri), asked), name)(*values)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(path: Path, uri: str) -> ResultRows:
+    connection = open_database(path, writable=False)
+    try:
+        rows = ResultRows(Source(path, connection, RowReader(path, connection), lambda: None))
+        rows.describe()
+    finally:
+        connection.close()
+    rows.read_only_through(ColumnarReader(path, uri))
+    return rows

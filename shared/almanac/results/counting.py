@@ -1,0 +1,128 @@
+"""Counts of messages by what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from almanac import civil
+from almanac.frames import Codes, Ids, Index, Mask
+from almanac.joins import positions
+from almanac.planning.brief import Instance
+from almanac.report.results import COUNTS, DIMENSIONS, MessageCounts
+from almanac.results.collect import People
+from almanac.results.messages import BOUNCED, DELIVERED, FAILED, MessageKind, SentOrPlanned
+from almanac.rules.states import USPS_STATES
+
+UNKNOWN_STATE, NO_CONTACT = "unknown", "no such contact"
+STATES = (*USPS_STATES, UNKNOWN_STATE, NO_CONTACT)
+
+Key = tuple[str, ...]
+# of a kind: its key in a dimension; None where it does not belong there
+KeyOf = Callable[[MessageKind], Key | None]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The messages of the period, and masks of them by the names of COUNTS."""
+
+    messages: SentOrPlanned
+    masks: dict[str, Mask]
+
+
+def outcomes(messages: SentOrPlanned, of_period: Mask, followed: dict[str, Index]) -> Outcomes:
+    """Return what came of the messages of the period.
+
+    followed: by the name of a count, the rows of messages after which a contact did that.
+    """
+    rows = np.flatnonzero(of_period)
+    mine = messages.take(rows)
+    masks = {
+        "planned": np.ones(len(mine), np.bool_),
+        "sent": mine.was_sent,
+        "delivered": mine.outcome == DELIVERED,
+        "failed": mine.outcome == FAILED,
+        "bounced": mine.outcome == BOUNCED,
+    }
+    for name, done in followed.items():
+        mask = np.zeros(len(messages), np.bool_)
+        mask[done] = True
+        masks[name] = mask[rows]
+    return Outcomes(mine, masks)
+
+
+def count_all(
+    found: Outcomes, kinds: Sequence[MessageKind], people: People, instances: Sequence[Instance]
+) -> dict[str, list[MessageCounts]]:
+    """Return the counts by the names of DIMENSIONS, in the order of their keys."""
+    names = {each.id: each.name for each in instances}
+    by_kind: dict[str, KeyOf] = {
+        "email-type": lambda kind: (kind.email_type,),
+        "campaign-type": lambda kind: (kind.campaign_type,) if kind.is_campaign else None,
+        "instance": lambda kind: _instance(kind, names),
+        "template": lambda kind: (kind.template,),
+        "followup": lambda kind: (kind.parent, kind.email_type) if kind.parent else None,
+    }
+    result = {
+        name: _count(found, *_coded(found.messages.kind, kinds, key))
+        for name, key in by_kind.items()
+    }
+    state = _states(found.messages.contact, people)
+    result["state"] = _count(found, state, [(name,) for name in STATES])
+    days = found.messages.day
+    first, last = (int(days.min()), int(days.max())) if len(days) else (0, -1)
+    each = [(civil.text_of(day),) for day in range(first, last + 1)]
+    result["day"] = _count(found, days - np.int32(first), each)
+    return {name: result[name] for name in DIMENSIONS}
+
+
+def total(found: Outcomes) -> MessageCounts:
+    """Return the counts of all messages."""
+    return MessageCounts(**{name: int(found.masks[name].sum()) for name in COUNTS})
+
+
+def _instance(kind: MessageKind, names: dict[int, str]) -> Key | None:
+    if not kind.is_campaign:
+        return None
+    return str(kind.instance or ""), names.get(kind.instance, "")
+
+
+def _coded(kind: Codes, kinds: Sequence[MessageKind], key_of: KeyOf) -> tuple[Codes, list[Key]]:
+    """Return each message's index into the keys, -1 without, and the keys."""
+    index: dict[Key, int] = {}
+    codes = []
+    for each in kinds:
+        key = key_of(each)
+        codes.append(-1 if key is None else index.setdefault(key, len(index)))
+    return np.array(codes or [-1], np.int32)[kind], list(index)
+
+
+def _states(contact: Ids, people: People) -> Codes:
+    """Return the state of each message's contact, as an index into STATES."""
+    place = positions(people.ids, contact)
+    if not len(people.ids):
+        return np.full(len(contact), STATES.index(NO_CONTACT), np.int32)
+    state = people.states[np.maximum(place, 0)].astype(np.int32)
+    known = np.where(state < 0, STATES.index(UNKNOWN_STATE), state)
+    return np.where(place < 0, STATES.index(NO_CONTACT), known).astype(np.int32)
+
+
+def _count(found: Outcomes, code: Codes, keys: Sequence[Key]) -> list[MessageCounts]:
+    """Return the counts of the keys that have any, in their order."""
+    counts = {}
+    for name in COUNTS:
+        mine = code[found.masks[name]]
+        counts[name] = np.bincount(mine[mine >= 0], minlength=len(keys)).tolist()
+    order = sorted(range(len(keys)), key=lambda n: _in_order(keys[n]))
+    return [
+        MessageCounts(key=keys[n], **{name: counts[name][n] for name in COUNTS})
+        for n in order
+        if counts["planned"][n]
+    ]
+
+
+def _in_order(key: Key) -> tuple[tuple[int, str], ...]:
+    """Return what sorts keys: numbers as numbers."""
+    return tuple((int(part) if part.isdecimal() else -1, part) for part in key)
