@@ -117,3 +117,37 @@ def test_in_a_store_contacts_wait_in_the_inbox_and_a_dry_run_counts(
     store = FolderStore(tmp_path / "store")
     (waiting,) = inbox.read(store, inbox.waiting(store, "206"))
     assert waiting.event["entries"][0] == {"id": "1", "birth_date": "1950-03-02", "state": "FL"}
+
+
+def test_in_a_store_a_row_that_lacks_a_needed_column_must_be_of_a_contact_that_is_there_or_waits(
+    agency: Agency, tmp_path: Path
+) -> None:
+    agency.query("ALTER TABLE contacts RENAME TO before")
+    agency.query(
+        "CREATE TABLE contacts (id INTEGER PRIMARY KEY NOT NULL, first_name TEXT NOT NULL, "
+        "last_name TEXT NOT NULL, email TEXT, state TEXT, zip_code TEXT, birth_date TEXT, "
+        "plan TEXT NOT NULL DEFAULT 'G', created_at TEXT NOT NULL)"
+    )
+    agency.query(
+        "INSERT INTO contacts SELECT id, 'A', 'B', email, state, zip_code, birth_date, 'G', '' "
+        "FROM before"
+    )
+    agency.query("DROP TABLE before")
+    where = ("--org", "206", "--store", tmp_path / "store")
+    assert almanac("store", "push", "206", agency.path, *where[2:]).code == 0
+    file = tmp_path / "crm.csv"
+
+    def sent(text: str) -> Answer:
+        file.write_text(text)
+        return almanac("contacts", "import", file, *where, "--json")
+
+    lacking = "first_name, last_name: is missing; the table contacts needs a value"
+    answer = sent("id,email,state\n70,ada@example.com,TX\n")
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    assert f"crm.csv: line 2: {lacking}, and there is no contact 70" in answer.err
+    whole = "id,first_name,last_name,email\n70,Ada,L,ada@example.com\n,,,USER2@example.com\n"
+    assert json.loads(sent(whole).out)["waiting"] == 2
+    found = json.loads(sent("id,email,state\n70,,TX\n,ada@example.com,TX\n3,,TX\n71,,TX\n").out)
+    assert (found["waiting"], found["rejected"]) == (3, 1)
+    assert found["examples"] == [[5, f"{lacking}, and there is no contact 71"]]

@@ -73,6 +73,19 @@ def contact_fields(connection: apsw.Connection, settings: ContactColumns) -> Con
     )
 
 
+def needed_columns(connection: apsw.Connection, fields: ContactFields) -> frozenset[str]:
+    """Return the columns of which a new contact needs a value, in lower case.
+
+    They have no default, and neither the database nor this program makes one.
+    """
+    sql = (
+        "SELECT lower(name) FROM pragma_table_xinfo('contacts') "
+        'WHERE "notnull" AND dflt_value IS NULL AND hidden = 0'
+    )
+    found = {str(name) for (name,) in connection.execute(sql)}
+    return frozenset(found - {fields.columns.column(name) for name in ("id", CREATED)})
+
+
 def _fields(
     columns: Columns, table: TableInfo, settings: ContactColumns
 ) -> dict[str, ContactField]:

@@ -15,13 +15,15 @@ from almanac.csv_input.header import ImportColumns
 from almanac.csv_input.reader import CsvFile
 from almanac.csv_input.rejects import Rejects
 from almanac.csv_input.source import InputFile
-from almanac.database.contact_writing import ContactFields, contact_fields
+from almanac.database.contact_writing import ContactFields, contact_fields, needed_columns
 from almanac.database.opening import map_errors
 from almanac.database.undo.entries import WritingCommand
+from almanac.errors import InputError
 from almanac.intake import contacts
 from almanac.intake.applied import Absorption
 from almanac.intake.contact_entries import read_changes
 from almanac.intake.events import RefusedEntry, valid_entries
+from almanac.intake.new_contacts import IncompleteRows
 from almanac.intake.submission import submit
 from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase
 from almanac.progress import Progress
@@ -94,6 +96,10 @@ class ContactFile:
         if lines:
             yield lines, rows
 
+    def cells(self, line: int) -> list[str]:
+        """Return the cells of a line of the batch."""
+        return self._cells[line]
+
     def refuse(self, lines: Sequence[int], refused: Sequence[RefusedEntry]) -> None:
         """Add rejects of the batch; they are named by their place in it."""
         for each in refused:
@@ -154,20 +160,36 @@ def send_contacts(
 ) -> tuple[ContactsImported, Rejects]:
     """Put the rows of a CSV file into the inbox of an organization, as entries about contacts.
 
-    Whether a contact exists is seen when the next run applies them. Raises as `import_contacts`.
+    Whether a contact exists is seen when the next run applies them; but a row that cannot be a new
+    one is a reject if there is none. Raises as `import_contacts`, and InputError if that is so of
+    all rows.
     """
-    kept: list[Row] = []
+    kept: dict[int, Row] = {}  # by line
+    cells: dict[int, list[str]] = {}
+    settings = agency.config().contacts
     with agency.open() as source, map_errors(source.path):
-        fields = contact_fields(source.connection, agency.config().contacts)
+        fields = contact_fields(source.connection, settings)
+        incomplete = IncompleteRows(needed_columns(source.connection, fields), fields)
     with file.path.open("rb") as stream:
         found = ContactFile.open(stream, file.name, pairs, fields)
         for lines, rows in found.batches():
             entries, refused = valid_entries("contacts", rows)
             changes, more = read_changes(entries, fields, request.as_of)
             found.refuse(lines, [*refused, *more])
-            kept += [rows[change.entry] for change in changes]
+            for change in changes:
+                line = lines[change.entry]
+                kept[line] = rows[change.entry]
+                if incomplete.note(line, change):
+                    cells[line] = found.cells(line)
+    whys = incomplete.of_new_contacts(agency, settings)
+    if len(whys) == found.read > 0:
+        line, why = next(iter(whys.items()))
+        raise InputError(f"{file.name}: line {line}: {why}; no other row can be taken either")
+    for line, why in whys.items():
+        del kept[line]
+        found.rejects.add(line, why, cells[line])
     word = WritingCommand.CONTACTS_IMPORT.word
-    submit(agency.store, agency.org, "contacts", kept, word=word, now=request.now)
+    submit(agency.store, agency.org, "contacts", kept.values(), word=word, now=request.now)
     return ContactsImported(
         database=agency.name,
         file=file.name,
