@@ -142,7 +142,7 @@ def test_many_marks_are_absorbed_in_steps_that_come_to_the_same(
     for number, row in enumerate(rows):
         put(cloud, "deliveries", f"mark-{number}", {"id": row["id"], "status": "sent"})
     monkeypatch.setattr("almanac.intake.absorb.STEP_EVENTS", 4)
-    monkeypatch.setattr("almanac.intake.absorb.STEP_MARKS", 2)
+    monkeypatch.setattr("almanac.intake.deliveries.STEP_MARKS", 2)
     cloud.ask(ORG)
     cloud.run()
     assert cloud.result(ORG, DAILY).state == "committed"

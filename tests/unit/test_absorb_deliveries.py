@@ -284,7 +284,7 @@ def test_a_mark_reads_few_pages_of_many(agency: Agency) -> None:
 def test_marks_that_are_written_in_several_steps_come_to_the_same_by_row(
     agency: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("almanac.intake.absorb.STEP_MARKS", 2)
+    monkeypatch.setattr("almanac.intake.deliveries.STEP_MARKS", 2)
     for row in (1, 2, 3):
         planned(agency, row, event_year=2020 + row)
     marks = [(2, "processing"), (1, "sent"), (2, "sent"), (3, "failed"), (2, "bounced"), (99, "x")]

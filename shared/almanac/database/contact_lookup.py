@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apsw
@@ -51,6 +51,9 @@ class ContactLookup:
         """
         sql = address(self._columns)
         where = f"{sql} IN (SELECT value FROM carray(?))"
+        if self.key == "rowid" and not self._columns.is_rowid("id"):
+            # an index with the addresses does not have such ids: its rows are looked up after it
+            where = f"rowid IN (SELECT rowid FROM {self._columns.source} WHERE {where})"
         found: dict[str, list[ContactRow]] = {}
         for row, text in self._rows(sql, where, tuple(addresses)) if addresses else ():
             found.setdefault(text, []).append(row)
@@ -67,6 +70,37 @@ class ContactLookup:
         rows: list[tuple[Any, ...]] = list(self._connection.execute(sql, (apsw.carray(wanted),)))
         for key, number, found in sorted(rows) if self.key == "rowid" else rows:
             yield ContactRow(key, number), found
+
+
+class KnownAddresses:
+    """The contacts with some addresses, all looked up at once by the first who asks.
+
+    Who changes addresses changes what is found; addresses: trimmed, in lower case.
+    """
+
+    def __init__(self, addresses: Iterable[str] = ()) -> None:
+        self._addresses = set(addresses)
+        self._found: dict[str, list[ContactRow]] | None = None
+
+    def among(
+        self, addresses: Collection[str], lookup: ContactLookup
+    ) -> dict[str, list[ContactRow]]:
+        """Return the rows by address, with these addresses among them."""
+        if not addresses:
+            return {}
+        if self._found is None or not self._addresses.issuperset(addresses):
+            self._addresses = set(addresses)
+            self._found = lookup.with_addresses(self._addresses)
+        return self._found
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """All that are looked up."""
+        return self._addresses
+
+    def forget(self) -> None:
+        """Look them up again: what was written is undone."""
+        self._found = None
 
 
 def only_contact(rows: Sequence[ContactRow], what: str) -> int:

@@ -20,7 +20,9 @@ import numpy as np
 
 from almanac.config import Config
 from almanac.database import intake_log
+from almanac.database.contact_lookup import KnownAddresses
 from almanac.database.intake_log import LoggedEvent
+from almanac.email_address import clean_address
 from almanac.errors import DatabaseError, RequestError
 from almanac.frames import Ids
 from almanac.intake import activity, campaigns, contacts, deliveries, suppressions, targets
@@ -62,8 +64,8 @@ class Absorbed:
     changed_instances: Ids = field(default_factory=lambda: np.empty(0, np.int64))
 
 
+_NAMING = {"contacts", "targets", "activity"}  # kinds whose entries name contacts by address
 STEP_EVENTS = 100  # whose marks are in memory together
-STEP_MARKS = 5_000  # written together: what they change fits into SQLite's cache
 
 
 def steps_of(received: Sequence[Received]) -> list[tuple[Sequence[Received], Collection[str]]]:
@@ -154,9 +156,11 @@ def _absorb(
     for number, one in enumerate(valid):
         found = ((number * MAX_ENTRIES + index, entry) for index, entry in one.entries)
         entries.setdefault(one.received.kind, []).extend(found)
+    absorption = replace(absorption, addresses=KnownAddresses(_addresses(valid)))
     results = []
     for kind, apply in APPLIERS.items():
-        for part in _parts(kind, entries.get(kind, [])):
+        given = entries.get(kind, [])
+        for part in deliveries.in_steps(given) if kind == "deliveries" else filter(None, [given]):
             with step():
                 results.append(_applied(apply, connection, part, absorption))
     for result in results:
@@ -169,24 +173,14 @@ def _absorb(
     return _absorbed(taken, results, absorption, known)
 
 
-def _parts(kind: str, entries: Sequence[tuple[int, Any]]) -> Iterator[Sequence[tuple[int, Any]]]:
-    """Yield entries that are applied together, none of them if there are none.
-
-    Marks are by row, those of each in their order: rows that are neighbours share pages of the
-    table, and mostly of its indexes, and each page is read and written once.
-    """
-    if kind != "deliveries" or len(entries) <= STEP_MARKS:
-        if entries:
-            yield entries
-        return
-    by_row = sorted(entries, key=lambda each: each[1].id)
-    start = 0
-    while start < len(by_row):
-        stop = start + STEP_MARKS
-        while stop < len(by_row) and by_row[stop][1].id == by_row[stop - 1][1].id:
-            stop += 1
-        yield by_row[start:stop]
-        start = stop
+def _addresses(taken: Sequence[_Taken]) -> Iterator[str]:
+    """Yield the addresses by which entries may name contacts, as they are compared."""
+    for each in taken:
+        kind = each.received.kind
+        if kind in _NAMING or (kind == "suppressions" and each.event and each.event.replan):
+            for _, entry in each.entries:
+                if text := getattr(entry, "email", None):
+                    yield from {text.lower(), clean_address(text).lower()}
 
 
 class _Taken:
@@ -235,6 +229,7 @@ def _applied(
             result = apply(connection, entries, absorption)
     except (DatabaseError, apsw.Error) as error:
         check_transaction(connection, error)
+        absorption.addresses.forget()
         if not isinstance(error, DatabaseError | apsw.ConstraintError):
             raise
         result = Applied([RefusedEntry(number, str(error)) for number, _ in entries])

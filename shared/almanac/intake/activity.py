@@ -82,7 +82,7 @@ class _Contacts:
         # looked up only where nothing else says who it is: that reads all contacts
         alone = (e for _, e in entries if e.contact_id is None and e.message not in rows)
         addresses = {entry.email.lower() for entry in alone if entry.email}
-        self._with_address = lookup.with_addresses(addresses)
+        self._with_address = absorption.addresses.among(addresses, lookup)
 
     def of(self, entry: ActivityEntry) -> int:
         """Return the contact of an entry; raise RequestError if there is none."""

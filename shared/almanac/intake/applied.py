@@ -11,6 +11,7 @@ import apsw
 import numpy as np
 
 from almanac.config import Config
+from almanac.database.contact_lookup import KnownAddresses
 from almanac.frames import Ids
 from almanac.intake.events import MAX_ENTRIES, IntakeEvent, RefusedEntry
 from almanac.intake.inbox import Received
@@ -29,6 +30,7 @@ class Absorption:
     now: dt.datetime
     applied_by: str  # such as a run id
     events: Sequence[tuple[Received, IntakeEvent]]
+    addresses: KnownAddresses = field(default_factory=KnownAddresses)  # that entries name
 
     def event_of(self, entry: int) -> IntakeEvent:
         return self.events[entry // MAX_ENTRIES][1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import apsw
 
-from almanac.database.contact_lookup import ContactRow, shared
+from almanac.database.contact_lookup import ContactRow, KnownAddresses, shared
 from almanac.database.contact_writing import ContactRows, contact_fields
 from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
@@ -61,7 +61,7 @@ def apply(
     outcome = _Outcome(refused)
     rows = ContactRows(connection, fields, settings)
     _add_columns(rows, fields.by_name["status"].column, changes)
-    found = _Found(rows, fields.email, changes)
+    found = _Found(rows, fields.email, changes, absorption.addresses)
     active = {each.strip().lower() for each in settings.active_statuses}
     inactive = next(word for word in _INACTIVE if word not in active)
     for change in changes:
@@ -106,12 +106,19 @@ def _add_columns(rows: ContactRows, status: str, changes: Sequence[ContactChange
 class _Found:
     """The contacts that entries name, as they are after each entry."""
 
-    def __init__(self, rows: ContactRows, email: str, changes: Sequence[ContactChange]) -> None:
+    def __init__(
+        self,
+        rows: ContactRows,
+        email: str,
+        changes: Sequence[ContactChange],
+        known: KnownAddresses,
+    ) -> None:
         self.email = email  # the column
         self._by_id = rows.lookup.with_ids({each.id for each in changes if each.id is not None})
         named = {each.address for each in changes if each.address}
-        self._by_address = rows.lookup.with_addresses(named)
-        self._named = named
+        # all that entries of any kind name: those that come after these see what they change
+        self._by_address = known.among(named, rows.lookup)
+        self._named = known.addresses
         self._address_of = {
             row.key: address for address, found in self._by_address.items() for row in found
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 
 import apsw
@@ -18,6 +18,25 @@ from almanac.intake.entries import DeliveryEntry
 from almanac.intake.events import RefusedEntry
 from almanac.intake.parts import in_parts, refusal
 from almanac.schedule_status import PLANNED_STATUSES, Status
+
+STEP_MARKS = 5_000  # written together: what they change fits into SQLite's cache
+
+
+def in_steps(entries: Entries) -> Iterator[Entries]:
+    """Yield some marks at a time, which are to be applied together; none if there are none.
+
+    Many are by row, those of each in their order: rows that are neighbours share pages of the
+    table, and mostly of its indexes, and each page is read and written once.
+    """
+    if len(entries) > STEP_MARKS:
+        entries = sorted(entries, key=lambda each: each[1].id)
+    start = 0
+    while start < len(entries):
+        stop = min(start + STEP_MARKS, len(entries))
+        while stop < len(entries) and entries[stop][1].id == entries[stop - 1][1].id:
+            stop += 1
+        yield entries[start:stop]
+        start = stop
 
 
 def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption) -> Applied:

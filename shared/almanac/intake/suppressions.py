@@ -154,8 +154,10 @@ def _affected(
     names = [name for name in entries if isinstance(name, str)]
     addresses = [name for name in names if not name.startswith("+")]
     lookup = ContactLookup(connection, contacts_of(connection, settings))
-    for address, rows in lookup.with_addresses(addresses).items():
-        yield from ((n, row.id) for n in entries[address] for row in rows if row.id is not None)
+    known = absorption.addresses.among(addresses, lookup)
+    for address in addresses:
+        ids = [row.id for row in known.get(address, []) if row.id is not None]
+        yield from ((n, contact) for n in entries[address] for contact in ids)
     if len(addresses) < len(names):
         contacts, numbers = phone_numbers(connection, settings)
         texted = pc.is_in(numbers, value_set=pa.array(name.removeprefix("+") for name in names))

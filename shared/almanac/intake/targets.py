@@ -84,7 +84,7 @@ def _resolved(
     ids = {entry.contact_id for _, entry in entries if entry.contact_id is not None}
     by_id = lookup.with_ids(ids) if there else {}
     addresses = {clean_address(entry.email).lower() for _, entry in entries if entry.email}
-    by_address = lookup.with_addresses(addresses) if there else {}
+    by_address = absorption.addresses.among(addresses, lookup) if there else {}
     for number, entry in entries:
         try:
             if entry.campaign_instance_id not in instances:
