@@ -143,6 +143,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PROJECT": "agency-almanac",
         "REGION": "us-central1",
         "COPY": str(tmp_path / "copy"),
+        "NEW": str(tmp_path / "new"),
     }
 
 

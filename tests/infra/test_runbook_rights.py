@@ -27,6 +27,7 @@ NEEDS = {
     "run services proxy": ["run.services.get", "run.routes.invoke"],
     "scheduler jobs describe": ["cloudscheduler.jobs.get"],
     "scheduler jobs pause": ["cloudscheduler.jobs.pause"],
+    "scheduler jobs run": ["cloudscheduler.jobs.run"],
     "scheduler jobs resume": ["cloudscheduler.jobs.enable"],
     "storage cat": ["storage.objects.get"],
     "storage cp": ["storage.objects.get", "storage.objects.create", "storage.objects.delete"],
@@ -64,6 +65,14 @@ def test_an_operator_may_run_each_command_of_the_runbook() -> None:
         needs = next(needs for name, needs in NEEDS.items() if command.startswith(name))
         wrong += [f"{command}: {each}" for each in needs if not holds(roles, each)]
     assert wrong == []
+
+
+def test_an_operator_reads_the_copy_to_start_from_it_and_changes_nothing_there() -> None:
+    given = RESOURCES["google_storage_bucket_iam_member.copy_operators"]
+    assert "var.operators" in given
+    roles = set(re.findall(r'"(roles/[\w.]+)"', given))
+    assert all(holds(roles, f"storage.objects.{each}") for each in ("get", "list"))
+    assert not any(holds(roles, f"storage.objects.{each}") for each in ("create", "delete"))
 
 
 def test_an_operator_sees_alerts_and_the_dashboard() -> None:
