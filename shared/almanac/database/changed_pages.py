@@ -26,7 +26,7 @@ from almanac.database.page_map import PageMap
 from almanac.database.sources import Source, Traffic
 from almanac.errors import DatabaseError
 
-CHUNK_PAGES = 256  # copied at once
+CHUNK_BYTES = 1 << 20  # copied at once: whole pages and whole blocks
 _NUMBERS = itertools.count(1)
 _MODES = slice(18, 20)  # in the header: 2 and 2 in WAL mode, else 1 and 1
 _CACHE_KIB = 64 << 10
@@ -128,15 +128,16 @@ class ChangedPages:
         return PageMap(self.page_bytes, self.kept, self.size, numbers)
 
     def content(self) -> Iterator[bytes]:
-        """Yield the written pages by number, CHUNK_PAGES at a time."""
+        """Yield the written pages by number, CHUNK_BYTES at a time."""
         numbers = sorted(self._slots)
         if not numbers:
             return
         slots = np.array([self._slots[number] for number in numbers], np.int64)
         shape = (self._used, self.page_bytes)
         pages = np.memmap(self._file, np.uint8, "r", shape=shape)
-        for at in range(0, len(slots), CHUNK_PAGES):
-            yield pages[slots[at : at + CHUNK_PAGES]].tobytes()
+        step = CHUNK_BYTES // self.page_bytes
+        for at in range(0, len(slots), step):
+            yield pages[slots[at : at + step]].tobytes()
 
     def close(self) -> None:
         """Delete the pages."""

@@ -162,7 +162,7 @@ class _Ledger:
         if row is None:
             raise RequestError("no such row: a run has removed it, or it never existed")
         any_day = self._late and mark.status == COMPLAINT
-        if wrong := difference(mark._replace(day="") if any_day else mark, row):
+        if wrong := difference(mark, row, any_day=any_day):
             raise RequestError(wrong)
         if row.status == Status.PRE_SCHEDULED and self._is_repeated(mark):
             return False  # an older file again: it is about the attempt that failed
@@ -224,13 +224,13 @@ def repeated_before_retry(
     return (lambda mark: _key(mark) in before) if before else (lambda mark: False)
 
 
-def difference(mark: DeliveryMark, row: RowState) -> str | None:
-    """Return how a row is not what its mark says it is; None if it is."""
+def difference(mark: DeliveryMark, row: RowState, *, any_day: bool = False) -> str | None:
+    """Return how a row is not what its mark says it is; None if it is. any_day: on whatever day."""
     if mark.contact_id is not None and mark.contact_id != row.contact_id:
         return f"is of contact {row.contact_id}, not {mark.contact_id}"
     if mark.email_type and mark.email_type.strip().lower() != row.email_type.strip().lower():
         return f"is of type {row.email_type}, not {mark.email_type}"
-    if mark.day and mark.day[:10] != row.day:
+    if not any_day and mark.day and mark.day[:10] != row.day:
         moved = "a run has moved it to" if row.status == Status.PRE_SCHEDULED else "is of"
         return f"{moved} {row.day or 'no date'}, not {mark.day}"
     return None

@@ -72,7 +72,7 @@ def _claims(
             continue
         there = found.get(mark.row_id)
         better = there is None or (mark.is_dated_claim and not there.is_dated_claim)
-        if better and feedback.difference(mark._replace(day=""), rows[mark.row_id]) is None:
+        if better and feedback.difference(mark, rows[mark.row_id], any_day=True) is None:
             found[mark.row_id] = mark
     return found
 
@@ -113,7 +113,7 @@ def _give_days(
         and row.status in NEXT
         and row.status not in PLANNED_STATUSES
         and row.day != mark.day
-        and feedback.difference(mark._replace(day=""), row) is None
+        and feedback.difference(mark, row, any_day=True) is None
     }
     known = claimed_rows.marks_since_retry(connection, np.array(sorted(claims), np.int64))
     earlier = {each.schedule_id for each in known if each.status == Status.PROCESSING}

@@ -26,9 +26,9 @@ from almanac.storage.block_checksums import (
     BLOCK_BYTES,
     BlockChecksums,
     VerifiedRanges,
-    packed_checksums_of_file,
+    packed_checksums,
 )
-from almanac.storage.checksums import checksum_of_file
+from almanac.storage.checksums import Checksum
 from almanac.storage.documents import Document, read_document, to_json
 from almanac.storage.store import (
     ObjectInfo,
@@ -95,9 +95,8 @@ def store_change(
     events do not disturb each other. folder: empty, for the pages.
     """
     file = folder / "pages"
-    with file.open("wb") as out:
-        out.writelines(pages.content())
-    written, packed, page_map = checksum_of_file(file), packed_checksums_of_file(file), pages.map()
+    written, packed = _write_content(file, pages)
+    page_map = pages.map()
     steps = np.diff(page_map.numbers, prepend=0).astype(_NUMBER)
     change = SnapshotChange(
         base_size=base[0],
@@ -130,6 +129,17 @@ def store_change(
         write_once(store, change.changes, changes)
     write_once(store, name, to_json(change))
     return name
+
+
+def _write_content(file: Path, pages: ChangedPages) -> tuple[Checksum, bytes]:
+    """Write the pages into a file; return its checksum and those of its blocks."""
+    whole, blocks = Checksum(), []
+    with file.open("wb") as out:
+        for chunk in pages.content():  # of whole blocks, but for the last one
+            out.write(chunk)
+            whole.update(chunk)
+            blocks.append(packed_checksums(chunk))
+    return whole, b"".join(blocks)
 
 
 def read_change(store: ObjectStore, name: str) -> SnapshotChange:
