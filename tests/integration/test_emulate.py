@@ -87,6 +87,8 @@ def check_run_shown(out: str) -> None:
     assert re.search(r"planned +[1-9]", out)
     for function in ("orchestrator +2", "shard +1", "merge +[1-9]", "campaign_change +0"):
         assert re.search(rf"  {function} +\d+\.\d\d\n", out), out
+    for span in ("orchestrator +2", "shard +publish tasks +1", "merge +shard +1"):
+        assert re.search(rf"  {span} +\d+\.\d\d\n", out), out
 
 
 @needs_pubsub_emulator

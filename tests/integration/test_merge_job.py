@@ -25,6 +25,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.messages import RunRequest, ShardDone, to_json
 from almanac.organizations.snapshots import RangedSnapshots
+from almanac.runs import merge_job
 from almanac.runs.cloud_run_job import CloudRunJob
 from almanac.runs.handlers import HANDLERS
 from almanac.runs.merge_job import Merging, main, merge_as
@@ -34,6 +35,7 @@ from almanac.storage.folder import FolderStore
 from almanac.storage.publish import NewVersion, publish
 from almanac.storage.store import ObjectInfo
 from almanac.storage.versions import current
+from almanac.tracing import Recorder, record_with, root
 from tests.support import agencies
 from tests.support.clouds import NOW, TOPICS, Cloud, plan_in
 from tests.support.emulators import wait_until
@@ -157,6 +159,25 @@ def test_the_job_is_started_once_and_its_message_waits_for_it(
     assert cloud.result(ORG, DAILY).state == "committed"
     last_word(cloud)
     assert len(job.started) == 1
+
+
+@pytest.mark.slow
+def test_a_traced_merge_goes_on_in_the_job(
+    cloud: Cloud, job: JobToStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    record_with(recorder)
+    try:
+        with root("merge", last_word, {}), pytest.raises(Merging):
+            last_word(cloud)
+        monkeypatch.setattr(merge_job, "services_of_this_process", lambda: cloud.services)
+        assert main(job.started[0]) == 0
+    finally:
+        record_with(None)
+    spans = {each.name: each for each in recorder.take()}
+    assert spans["merge job"].parent == spans["merge"].span_id
+    assert spans["commit"].parent == spans["merge job"].span_id
+    assert cloud.result(ORG, DAILY).state == "committed"
 
 
 def test_the_job_writes_what_the_function_would(

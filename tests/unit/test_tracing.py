@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from almanac.tracing import (
     traced,
 )
 from tests.support.clouds import NOW, TOPICS, Cloud
+from tests.support.intake_posts import JSON, ORG, Inlet, request
 from tests.support.tiny import Agency
 
 GIVEN = {TRACEPARENT: f"00-{'ab' * 16}-{'cd' * 8}-01"}
@@ -199,6 +201,28 @@ def test_each_organization_has_a_tree_of_its_own(tmp_path: Path, recorder: Recor
     roots = [each for each in recorder.take() if not each.parent]
     assert len({each.trace_id for each in roots}) == len(roots) == 3
     cloud.close()
+
+
+def test_requests_that_are_written_together_keep_their_trees(recorder: Recorder) -> None:
+    inlet = Inlet()
+    click = {"type": "click", "email": "ada@example.com", "at": "2026-11-23T10:00:00Z"}
+
+    async def ask(number: int) -> None:
+        headers = {"content-type": JSON, TRACEPARENT: f"00-{number:032x}-{'cd' * 8}-01"}
+        with root("intake", step, headers):
+            answer = await inlet.endpoint.answer(request(f"/orgs/{ORG}/activity", [click], headers))
+        assert answer.code == 202
+
+    async def ask_at_once() -> None:
+        await asyncio.gather(*(ask(number) for number in range(1, 4)))
+
+    asyncio.run(ask_at_once())
+    assert len(inlet.objects()) == 1
+    spans = recorder.take()
+    for number in range(1, 4):
+        own = [each for each in spans if int(each.trace_id, 16) == number]
+        assert ways(own) == {"intake", "intake/validate", "intake/put"}
+        assert len(own) == 3
 
 
 def test_a_line_of_the_log_names_its_span_as_cloud_logging_reads_it(recorder: Recorder) -> None:
