@@ -216,7 +216,7 @@ resource "google_cloudfunctions2_function" "status" {
     max_instance_count               = var.sizes.status.max_instances
     timeout_seconds                  = var.sizes.status.timeout_seconds
     all_traffic_on_latest_revision   = true
-    environment_variables            = local.environment
+    environment_variables            = merge(local.environment, { ALMANAC_STATUS_SECONDS = tostring(floor(var.sizes.status.timeout_seconds * 0.75)) })
     ingress_settings                 = var.status_ingress
     direct_vpc_egress                = var.network == null ? null : var.network.all_traffic ? "VPC_EGRESS_ALL_TRAFFIC" : "VPC_EGRESS_PRIVATE_RANGES_ONLY"
 

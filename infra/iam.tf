@@ -21,10 +21,10 @@ locals {
       functions  = ["merge"]
       expression = "resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
     }
-    # databases, and current.json
+    # databases, current.json and summary.json
     versions = {
       functions  = ["merge"]
-      expression = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && resource.name.endsWith(\"/current.json\"))"
+      expression = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"${local.objects}/orgs/\") && (resource.name.endsWith(\"/current.json\") || resource.name.endsWith(\"/summary.json\")))"
     }
   }
   writers = merge([
@@ -357,7 +357,7 @@ locals {
     { for name, function in module.function : "${name} push" => function.push_account },
     { for name, account in google_service_account.called : name => account.name },
     { for name, account in google_service_account.copy : name => account.name },
-    { status = google_service_account.status.name, images = google_service_account.images.name },
+    { status = google_service_account.status.name, poll = google_service_account.poll.name, images = google_service_account.images.name },
   )
 }
 

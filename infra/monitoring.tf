@@ -111,7 +111,7 @@ resource "google_logging_metric" "late" {
 # Google: a new metric takes up to ten minutes to become available, and an alert on it is refused
 # until then (404).
 resource "terraform_data" "metrics" {
-  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, [for each in google_logging_metric.late : each.name], [for each in google_logging_metric.levels : each.name], [for each in google_logging_metric.numbers : each.name], [for each in google_logging_metric.copy : each.name]]
+  triggers_replace = [google_logging_metric.committed.name, google_logging_metric.failed.name, [for each in google_logging_metric.late : each.name], [for each in google_logging_metric.levels : each.name], [for each in google_logging_metric.numbers : each.name], [for each in google_logging_metric.copy : each.name], [for each in google_logging_metric.findings : each.name], google_logging_metric.polled.name]
 
   provisioner "local-exec" {
     command = "sleep 600"

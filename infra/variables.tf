@@ -373,7 +373,7 @@ variable "sizes" {
       memory          = optional(string, "512Mi")
       concurrency     = optional(number, 8)
       max_instances   = optional(number, 2)
-      timeout_seconds = optional(number, 60)
+      timeout_seconds = optional(number, 300)
     }), {})
   })
   default  = {}

@@ -39,7 +39,7 @@ BYTES_A_CONTACT = 1_404
 SHARD_CONTACTS = 50_000
 MAX_SHARDS = 10_000  # contact_ranges.py
 # vCPUs and GiB, the defaults of infra/variables.tf
-SIZES = {"orchestrator": (1, 2.0), "shard": (1, 1.0), "merge": (2, 8.0)}
+SIZES = {"orchestrator": (1, 2.0), "shard": (1, 1.0), "merge": (2, 8.0), "status": (1, 0.5)}
 ORCHESTRATORS = 5  # instances
 TIMEOUT = 590.0  # seconds of the merge function
 LARGEST = 32.0  # GiB that a function or a job can have
@@ -53,8 +53,11 @@ MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 per GB measured on a separate machi
 # reads, lists and seconds for an organization that is looked at
 LOOKS, LISTS, LOOK = 4, 1, 0.25
 AT_ONCE = 16  # organizations that are looked at at the same time (runs/cloud_services.py)
-SCHEDULED = 3  # jobs: the daily run, the check, the deadline
-CHECKS = 24  # of all organizations, a day
+# lists, reads and seconds for one whose status is polled; seconds where all of it has to be read
+POLL_LISTS, POLL_READS, POLL, POLL_IN_FULL = 3, 1, 0.011, 0.045
+POLL_SECONDS = 225.0  # after which it gives up
+SCHEDULED = 4  # jobs: the daily run, the check, the deadline, the poll
+CHECKS = 24  # of all organizations, a day; and polls
 WORD = 0.5  # seconds of a merge function that finds a shard missing
 # The current one, 7 younger than a week, the last of 12 months, and 14 days of deleted ones:
 # archived, then soft-deleted.
@@ -65,7 +68,7 @@ WRITES, WRITES_A_SHARD = 60, 2
 READS, READS_A_SHARD = 150, 260
 MESSAGE_BYTES = 1_000  # the minimum that is charged
 LOG_BYTES = 3_000  # per delivery: our line and Cloud Run's
-CONDITIONS, SERIES = 34, 1.5  # of alerts, and time series that each of them reads
+CONDITIONS, SERIES = 37, 1.5  # of alerts, and time series that each of them reads
 EVALUATIONS = 86_400  # per month, one in 30 seconds
 IMAGES_GB = 5.0
 
@@ -99,8 +102,9 @@ def costs(organizations: int, contacts: int) -> dict[str, float]:
         + organizations * (START + ORCHESTRATE),
         "shard": organizations * count * (START + SHARD),
         "merge": organizations * (count * (START + WORD) + merge_seconds(contacts)),
+        "status": CHECKS * (START + organizations * POLL),
     }
-    deliveries = 1 + CHECKS + organizations * (1 + 2 * count)
+    deliveries = 1 + 2 * CHECKS + organizations * (1 + 2 * count)
     vcpu_seconds = sum(spent * SIZES[each][0] for each, spent in seconds.items())
     gib_seconds = sum(spent * SIZES[each][1] for each, spent in seconds.items())
     functions = (
@@ -108,8 +112,8 @@ def costs(organizations: int, contacts: int) -> dict[str, float]:
         + gib_seconds * PRICES["a GiB of memory for a million seconds"]
         + deliveries * PRICES["a million requests to functions"]
     ) / MILLION
-    writes = organizations * (WRITES + WRITES_A_SHARD * count + CHECKS * LISTS)
-    reads = organizations * (READS + READS_A_SHARD * count + CHECKS * LOOKS)
+    writes = organizations * (WRITES + WRITES_A_SHARD * count + CHECKS * (LISTS + POLL_LISTS))
+    reads = organizations * (READS + READS_A_SHARD * count + CHECKS * (LOOKS + POLL_READS))
     requests = (
         writes * PRICES["a million writes or lists (class A)"]
         + reads * PRICES["a million reads (class B)"]
@@ -204,6 +208,11 @@ def limit_table() -> str:
             "look at 7,500 organizations",
             f"{START + looking_seconds(7_500):.0f} s",
             f"{AT_ONCE} at the same time, of 300 s",
+        ],
+        [
+            "organizations whose status is polled",
+            f"{POLL_SECONDS / POLL:,.0f}",
+            f"{POLL_SECONDS:.0f} s; {POLL_SECONDS / POLL_IN_FULL:,.0f} of which all is to be read",
         ],
     ]
     return table(["what", "up to", "what ends it"], rows)

@@ -246,7 +246,7 @@ run "the_sizes_hold_three_million_contacts" {
       merge           = { cpu = 2, memory = "8Gi", concurrency = 1, max_instances = 5, timeout_seconds = 590 }
       campaign_change = { cpu = 1, memory = "2Gi", concurrency = 1, max_instances = 5, timeout_seconds = 300 }
       intake_events   = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 5, timeout_seconds = 60 }
-      status          = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 2, timeout_seconds = 60 }
+      status          = { cpu = 1, memory = "512Mi", concurrency = 8, max_instances = 2, timeout_seconds = 300 }
       intake          = { cpu = 1, memory = "1Gi", concurrency = 80, max_instances = 5, timeout_seconds = 60 }
       webhooks        = { cpu = 1, memory = "512Mi", concurrency = 16, max_instances = 2, timeout_seconds = 60 }
     }
@@ -268,6 +268,7 @@ run "the_sizes_hold_three_million_contacts" {
       ALMANAC_SHARD_CONTACTS = "50000"
       ALMANAC_LEASE_SECONDS  = "3600"
       ALMANAC_LOG_LEVEL      = "INFO"
+      ALMANAC_STATUS_SECONDS = "225" # of 300
     })
     error_message = "The functions' settings are not the installation's."
   }

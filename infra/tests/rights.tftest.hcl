@@ -68,6 +68,10 @@ mock_provider "google" {
     values = { member = "serviceAccount:status", name = "accounts/status" }
   }
   override_resource {
+    target = google_service_account.poll
+    values = { member = "serviceAccount:poll", name = "accounts/poll", email = "poll@almanac-test.iam.gserviceaccount.com" }
+  }
+  override_resource {
     target = google_service_account.images
     values = { member = "serviceAccount:images", name = "accounts/images" }
   }
@@ -91,6 +95,35 @@ mock_provider "google" {
 variables {
   project_id     = "almanac-test"
   archive_folder = "tests/archives"
+}
+
+run "the_poll_calls_the_status_function_as_one_who_may" {
+  command = plan
+
+  assert {
+    condition = (
+      google_cloud_run_service_iam_member.poll.member == "serviceAccount:poll"
+      && google_cloud_run_service_iam_member.poll.role == "roles/run.invoker"
+      && google_cloud_run_service_iam_member.poll.service == google_cloudfunctions2_function.status.name
+    )
+    error_message = "The poll's account may not call the status function, or it may do more."
+  }
+  assert {
+    condition = (
+      google_cloud_scheduler_job.poll.http_target[0].uri == "https://function-abc.a.run.app/poll"
+      && google_cloud_scheduler_job.poll.http_target[0].oidc_token[0].audience == "https://function-abc.a.run.app"
+      && google_cloud_scheduler_job.poll.http_target[0].oidc_token[0].service_account_email == "poll@almanac-test.iam.gserviceaccount.com"
+    )
+    error_message = "The poll goes elsewhere, for another audience or as another account."
+  }
+  assert {
+    condition = (
+      google_cloud_scheduler_job.poll.schedule == "45 * * * *"
+      && google_cloud_scheduler_job.poll.attempt_deadline == "315s"
+      && google_cloud_scheduler_job.poll.retry_config[0].retry_count == 2
+    )
+    error_message = "The poll is not made each hour, or given up before the function ends."
+  }
 }
 
 run "on_the_store" {
@@ -119,7 +152,7 @@ run "on_the_store" {
       for key in ["orchestrator runs", "shard runs", "merge runs", "campaign_change runs", "merge inbox", "merge versions"] : key => join(" ", ["serviceAccount:${split(" ", key)[0]}", "roles/storage.objectUser", {
         runs     = "resource.name.extract(\"/objects/orgs/{org}/runs/\") != \"\" || resource.name.extract(\"/objects/orgs/{org}/changes/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && resource.name.endsWith(\"/lease.json\"))"
         inbox    = "resource.name.extract(\"/objects/orgs/{org}/inbox/\") != \"\""
-        versions = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && resource.name.endsWith(\"/current.json\"))"
+        versions = "resource.name.extract(\"/objects/orgs/{org}/versions/\") != \"\" || (resource.name.startsWith(\"projects/_/buckets/almanac-test-almanac-data/objects/orgs/\") && (resource.name.endsWith(\"/current.json\") || resource.name.endsWith(\"/summary.json\")))"
       }[split(" ", key)[1]]])
     }
     error_message = "A function may write something else of organizations than it does."
@@ -205,7 +238,7 @@ run "of_those_who_build_and_deploy" {
   }
   assert {
     condition = toset([for grant in google_service_account_iam_member.deploy : "${grant.member} ${grant.role} ${grant.service_account_id}"]) == toset([
-      for account in ["orchestrator", "orchestrator-push", "shard", "shard-push", "merge", "merge-push", "campaign_change", "campaign_change-push", "intake_events", "intake_events-push", "intake", "webhooks", "status", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
+      for account in ["orchestrator", "orchestrator-push", "shard", "shard-push", "merge", "merge-push", "campaign_change", "campaign_change-push", "intake_events", "intake_events-push", "intake", "webhooks", "status", "poll", "images"] : "serviceAccount:deploy roles/iam.serviceAccountUser accounts/${account}"
     ])
     error_message = "The deploy account acts for others than the functions and their images."
   }

@@ -19,7 +19,8 @@ class Settings(BaseSettings):
 
     STORE is gs://bucket[/prefix] or a folder, PROJECT the Google Cloud project of the topics.
     MERGE_JOB is the full name of a Cloud Run job that merges runs instead of the merge function.
-    MERGE_SECONDS is when a merge gives up, before its function is cut off.
+    MERGE_SECONDS is when a merge gives up, STATUS_SECONDS when a status of all organizations ends,
+    each before its function is cut off.
     TRACE_SAMPLING is the share of traces that are recorded, and sent to TRACE_ENDPOINT over OTLP.
     WEBHOOK_URL is where providers call the function `webhooks`; TWILIO_AUTH_TOKEN recognizes them.
     """
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
         Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/jobs/[^/]+$")] | None
     ) = None
     merge_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    status_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     webhook_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] | None = None
     twilio_auth_token: SecretStr | None = None
     trace_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -214,7 +214,8 @@ def test_the_conditions_tell_objects_apart() -> None:
     ):
         assert allows(runs, name)
         assert not allows(versions, name)
-    for name in (layout.current(ORG), f"{layout.version(ORG, 2, day)}/{layout.DATABASE}"):
+    database = f"{layout.version(ORG, 2, day)}/{layout.DATABASE}"
+    for name in (layout.current(ORG), layout.summary(ORG), database):
         assert allows(versions, name)
         assert not allows(runs, name)
     for name in (layout.config(ORG), "elsewhere/lease.json", "rejected/2027-03-01/1.json"):
@@ -286,12 +287,13 @@ def test_the_status_function_reads_only_documents(tmp_path: Path) -> None:
     log = Log("status")
     store: Any = WatchedStore(cloud.store, log)
     tables = [f"/orgs/{ORG}/{layout.REPORT_TABLES}/{table}.csv" for table in TABLES]
-    for path in ("/", f"/orgs/{ORG}", f"/orgs/{ORG}/report", *tables):
+    for path in ("/", "/problems", "/poll", f"/orgs/{ORG}", f"/orgs/{ORG}/report", *tables):
         assert status_response(store, path, cloud.now).code == 200
     cloud.close()
     assert log.written == set()
     assert log.read
     assert {name for _, name in log.read if not allows(found[1], name)} == set()
+    assert layout.summary(ORG) in {name for _, name in log.read}
     for name in (
         f"{layout.version(ORG, 2, 'x')}/{layout.DATABASE}",
         layout.fragment(ORG, "x", 1),

@@ -37,8 +37,8 @@ def test_no_alert_looks_back_longer_than_google_lets_it() -> None:
 
 
 def test_promql_names_the_type_of_resource_of_a_log_based_metric() -> None:
-    selectors = re.findall(r"\$\{local\.committed\}(\S*)", TEXT)
-    assert selectors
+    selectors = re.findall(r"\$\{local\.(?:committed|polled)\}(\S*)", TEXT)
+    assert len(selectors) == 2
     assert all(each.startswith("{monitored_resource=") for each in selectors)
 
 

@@ -22,6 +22,7 @@ from almanac.runs.handlers import HANDLERS
 from almanac.runs.push_endpoint import DELIVERY
 from almanac.runs.results import CHANGE_ENDED
 from almanac.settings import Settings
+from almanac.status.poll import POLLED, PROBLEM, WARNING
 from almanac.storage import layout
 from scripts import check_infra
 from tests.support.terraform import FILES, INFRA, README, ROOT, TEXT, blocks, default
@@ -115,6 +116,9 @@ def test_metrics_read_lines_that_the_code_writes() -> None:
         AT_DEADLINE,
         CHANGE_ENDED,
         CHECKED,
+        PROBLEM,
+        WARNING,
+        POLLED,
         "run committed",
         "run failed",
         "message rejected",
@@ -158,6 +162,7 @@ def test_where_nothing_can_be_checked_only_ci_fails(
 GRANTS = {
     "google_artifact_registry_repository_iam_member.images",
     "google_cloud_run_service_iam_member.invoker",
+    "google_cloud_run_service_iam_member.poll",
     "google_cloud_run_service_iam_member.push",
     "google_cloud_run_service_iam_member.status",
     "google_cloud_run_service_iam_member.status_viewers",

@@ -47,9 +47,9 @@ class Watched(MemoryStore):
         self._count()
         return super().stat(name)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         self._count()
-        return super().list(prefix)
+        return super().list(prefix, deep=deep)
 
     def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         self._count()

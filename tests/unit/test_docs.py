@@ -33,9 +33,10 @@ from almanac.delivery import suppressions as suppression
 from almanac.organizations.overdue import STALE
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.summary import RunSummary
+from almanac.runs.organization_summary import RUNS_READ
 from almanac.schedule_status import SkipCode
 from almanac.status.model import Backlog, OrganizationStatus, Outcomes, RunStatus, WaitingEvents
-from almanac.status.organization import FAILED, RUNS_READ, WITH_SENDER
+from almanac.status.organization import FAILED, WITH_SENDER
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"

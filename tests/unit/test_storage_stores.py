@@ -197,6 +197,9 @@ def test_subfolders_are_those_with_objects_below(store: ObjectStore) -> None:
     assert store.subfolders("orgs/206/") == []
     assert store.subfolders("orgs/207/") == []
     assert store.subfolders("nothing/") == []
+    assert [each.name for each in store.list("orgs/206/", deep=False)] == ["orgs/206/current.json"]
+    assert [each.name for each in store.list("orgs/", deep=False)] == ["orgs/207"]
+    assert list(store.list("nothing/", deep=False)) == []
     store.delete("orgs/7/runs/a/plan.json", if_generation=None)
     assert store.subfolders("orgs/") == ["206"]
 

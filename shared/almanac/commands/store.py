@@ -25,7 +25,7 @@ from almanac.report.text import console_for, shown, table
 from almanac.runs.rollback import VersionRow, go_back
 from almanac.runs.rollback import versions as kept_versions
 from almanac.settings import load_settings
-from almanac.status.endpoint import store_status
+from almanac.status.installation import store_status
 from almanac.status.organization import organization_status
 from almanac.status.text import print_organization, print_store
 from almanac.storage import layout

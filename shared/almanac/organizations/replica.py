@@ -185,8 +185,11 @@ def _look(source: ObjectStore, org: str) -> _Source | None:
 
 
 def _objects(store: ObjectStore, org: str) -> dict[str, ObjectInfo]:
-    """Return the organization's objects by name, without the pointer, the lease and the mark."""
-    apart = {layout.current(org), layout.lease(org), layout.copied(org)}
+    """Return the organization's objects by name, without the pointer, the lease and the mark.
+
+    And without the summary, which is about a generation of this store's pointer.
+    """
+    apart = {f(org) for f in (layout.current, layout.lease, layout.copied, layout.summary)}
     listed = store.list(layout.organization(org))
     return {info.name: info for info in listed if info.name not in apart}
 

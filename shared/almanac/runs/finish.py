@@ -19,6 +19,7 @@ from almanac.names import attempt_run_id, change_run_id, date_of_run, event_of_r
 from almanac.report.summary import RunSummary
 from almanac.runs.absorb import forget_absorbed
 from almanac.runs.campaign_change import forget_change, requested_at
+from almanac.runs.organization_summary import keep_summary
 from almanac.runs.plan import PlanRequest
 from almanac.runs.results import (
     RunResult,
@@ -75,7 +76,9 @@ def end_committed(
 ) -> RunResult:
     """End a run whose version was published; without a summary, take it from the version."""
     outcome = _committed(services.store, plan.org_id, plan.run_id, version, summary)
-    return _end(services, Ended.of_plan(plan), plan, **outcome, seconds=seconds or {})
+    result = _end(services, Ended.of_plan(plan), plan, **outcome, seconds=seconds or {})
+    keep_summary(services.store, plan.org_id)
+    return result
 
 
 def _committed(

@@ -1,27 +1,27 @@
-"""The status of all organizations of a store, and what the HTTP function `status` answers."""
+"""What the HTTP function `status` answers."""
 
 from __future__ import annotations
 
 import datetime as dt
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel
 
 from almanac.errors import AlmanacError, RequestError
-from almanac.logs import clean, get_log
-from almanac.organizations.organizations import is_there, last_whole_run, organizations
+from almanac.logs import clean
+from almanac.organizations.organizations import is_there, last_whole_run
 from almanac.report.events import REFUSED
 from almanac.report.tables import TABLES
-from almanac.status.model import OrganizationStatus, StatusProblem, StoreStatus
+from almanac.status.installation import store_findings, store_status
+from almanac.status.model import StatusProblem
 from almanac.status.organization import organization_status
+from almanac.status.poll import poll
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import current
 
-THREADS = 8  # organizations that are read at the same time
-PAGE = 200  # organizations of an answer: some 20 s, of the 60 that the function has
+PAGE = 200  # organizations of an answer that says all of each: some 300 KB
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
@@ -37,21 +37,31 @@ class StatusAnswer:
     body: bytes
 
 
-def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAnswer:
+def status_response(
+    store: ObjectStore, path: str, now: dt.datetime, seconds: float | None = None
+) -> StatusAnswer:
     """Return what the HTTP function `status` answers to a path.
 
-    `/`: the first organizations; `/?after=<org>`: those that follow it; `/orgs/<org>`: one;
+    `/`: the first organizations; `/?after=<org>`: those that follow it; `/problems`, with `after`
+    too: only what is wrong, of as many as can be read; `/poll`: the same of all, into the log, with
+    200 if it could look at all; `/orgs/<org>`: one;
     `/orgs/<org>/report`: the report page of its last run;
     `/orgs/<org>/report-tables/<table>.csv`: a table of that page; `/health`: only that this
     process runs. The code is 200, 503 if there is a problem, or 404 for an unknown path.
+    seconds: after so many an answer about several organizations ends with what it has.
     """
     try:
         where, _, query = path.partition("?")
         match where.strip("/").split("/"):
             case [""]:
-                after = parse_qs(query).get("after", [""])[0]
-                found = store_status(store, now, after=after, at_most=PAGE)
+                page = store_status(store, now, after=_after(query), at_most=PAGE, seconds=seconds)
+                return _json(200 if page.ok else 503, page)
+            case ["problems"]:
+                found = store_findings(store, now, after=_after(query), seconds=seconds)
                 return _json(200 if found.ok else 503, found)
+            case ["poll"]:
+                polled = poll(store, now, seconds)
+                return _json(200 if polled.next is None else 503, polled)
             case ["health"]:
                 return StatusAnswer(200, JSON, b'{"ok":true}\n')
             case ["orgs", org] if is_there(store, org):
@@ -69,6 +79,10 @@ def status_response(store: ObjectStore, path: str, now: dt.datetime) -> StatusAn
     return _json(404, StatusProblem(problems=["there is nothing at this path"]))
 
 
+def _after(query: str) -> str:
+    return parse_qs(query).get("after", [""])[0]
+
+
 def _json(code: int, document: BaseModel) -> StatusAnswer:
     return StatusAnswer(code, JSON, document.model_dump_json(indent=2).encode() + b"\n")
 
@@ -82,34 +96,3 @@ def _report(store: ObjectStore, org: str, file: str, content_type: str) -> Statu
         if content := read_or_none(store, f"{folder}/{file}"):
             return StatusAnswer(200, content_type, content.data)
     return _json(404, StatusProblem(problems=[f"organization {org}: has no report yet"]))
-
-
-def store_status(
-    store: ObjectStore, now: dt.datetime, *, after: str = "", at_most: int | None = None
-) -> StoreStatus:
-    """Return the status of the organizations whose ids come after `after`, at most so many.
-
-    Ids are in the order of their characters. An error in one does not affect the others.
-    Raises AlmanacError if the organizations cannot be listed.
-    """
-    there = [org for org in organizations(store) if org > after]
-    page = there[:at_most]
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(lambda org: _guarded(store, org, now), page))
-    problems = [f"{each.org_id}: {problem}" for each in found for problem in each.problems]
-    return StoreStatus(
-        ok=not problems,
-        checked_at=now,
-        problems=problems,
-        organizations=found,
-        next=page[-1] if len(page) < len(there) else None,
-    )
-
-
-def _guarded(store: ObjectStore, org: str, now: dt.datetime) -> OrganizationStatus:
-    try:
-        return organization_status(store, org, now)
-    except Exception as error:  # a bug must not hide the other organizations
-        get_log().exception("status failed", org_id=org)
-        problem = f"its status cannot be determined ({type(error).__name__})"
-        return OrganizationStatus(org_id=org, ok=False, problems=[problem], warnings=[])

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from almanac.report.summary import LeftOut
+from almanac.report.data_quality import DataQuality
 
 
 class StatusProblem(BaseModel):
@@ -81,27 +81,24 @@ class WaitingEvents(BaseModel):
     hours: float | None  # since then
 
 
-class DataQuality(BaseModel):
-    """The contacts and campaigns as the last run over all contacts found them."""
-
-    contacts: int
-    eligible: int
-    contacts_left_out: dict[str, int] = {}  # those who can get no message, by why
-    issues: dict[str, int]
-    left_out: list[LeftOut]
-    split_overlaps: list[str] = []  # instances of one split group that share contacts
-    alerts: list[str] = []  # what cannot be read of all or of most contacts
-    likely_columns: dict[str, str] = {}  # by name of what contacts seems to lack
-    unknown_flags: list[str] = []  # configured opt-out and consent columns that do not exist
+# late: no run over all contacts within 26 hours; unreadable: a document or an object of the inbox;
+# unknown: the status could not be determined. Of warnings: failed: the last run is failed or
+# rejected; dead: it ended without a result; overdue: messages are; refused: entries of events;
+# waiting: events, for more than 26 hours.
+Kind = Literal["late", "unreadable", "unknown", "failed", "dead", "overdue", "refused", "waiting"]
 
 
 class OrganizationStatus(BaseModel):
-    """An organization. problems: what makes it not ok; warnings: what to inspect."""
+    """An organization. problems: what makes it not ok; warnings: what to inspect.
+
+    kinds: of the problems and then of the warnings, in their order.
+    """
 
     org_id: str
     ok: bool
     problems: list[str]
     warnings: list[str]
+    kinds: list[Kind]
     version: CurrentVersion | None = None
     last_success: LastSuccess | None = None
     last_run: RunStatus | None = None
@@ -120,3 +117,27 @@ class StoreStatus(BaseModel):
     problems: list[str]  # of these organizations, each with its id
     organizations: list[OrganizationStatus]
     next: str | None = None  # the last of these, after which there are more; None: there are none
+
+
+class Finding(BaseModel):
+    """A problem or a warning of an organization."""
+
+    org_id: str
+    severity: Literal["problem", "warning"]
+    kind: Kind
+    what: str
+
+
+class Findings(BaseModel):
+    """What is wrong in all organizations of a store, or in a page of them.
+
+    organizations: how many were looked at; overdue: of those that have any, the messages that were
+    due before today and are not sent; next: as in StoreStatus.
+    """
+
+    ok: bool  # without problems; there may be warnings
+    checked_at: dt.datetime
+    organizations: int
+    overdue: dict[str, int]
+    findings: list[Finding]
+    next: str | None = None

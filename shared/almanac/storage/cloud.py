@@ -167,11 +167,11 @@ class CloudStore:
         start = len(self.prefix) + len(prefix)
         return sorted(found[start:].removesuffix("/") for found in listing.prefixes)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         check_prefix(prefix)
         fields = "items(name,generation,size,crc32c),nextPageToken"
         with translated(self.bucket_name, prefix, self.patience):
-            for blob in self._listing(prefix, fields):
+            for blob in self._listing(prefix, fields, **({} if deep else {"delimiter": "/"})):
                 if blob.name.endswith("/"):  # how the console represents an empty folder
                     continue
                 try:

@@ -142,16 +142,16 @@ class FolderStore:
         names = sorted(name for name in entries if not name.startswith("."))
         return [name for name in names if any(self._names(f"{prefix}{name}/"))]
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         check_prefix(prefix)
-        for name in sorted(self._names(prefix)):
+        for name in sorted(self._names(prefix, deep=deep)):
             if info := self.stat(name):
                 yield info
 
-    def _names(self, prefix: str) -> Iterator[str]:
+    def _names(self, prefix: str, *, deep: bool = True) -> Iterator[str]:
         """Yield the names of the files that begin with prefix, without hidden folders."""
         for folder, folders, found in os.walk(self._path(prefix.rpartition("/")[0])):
-            folders[:] = [each for each in folders if not each.startswith(".")]
+            folders[:] = [each for each in folders if deep and not each.startswith(".")]
             there = Path(folder).relative_to(self.root)
             for each in found:
                 name = (there / each).as_posix()

@@ -47,6 +47,11 @@ def current(org: str) -> str:
     return f"{organization(org)}current.json"
 
 
+def summary(org: str) -> str:
+    """Return the name of what the merge writes for `status` to read."""
+    return f"{organization(org)}summary.json"
+
+
 def lease(org: str) -> str:
     return f"{organization(org)}lease.json"
 

@@ -106,10 +106,11 @@ class MemoryStore:
             below = [name.removeprefix(prefix) for name in self._objects if name.startswith(prefix)]
         return sorted({name.partition("/")[0] for name in below if "/" in name})
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         check_prefix(prefix)
         with self._lock:
             found = [info for name, (info, _) in self._objects.items() if name.startswith(prefix)]
+        found = [each for each in found if deep or "/" not in each.name[len(prefix) :]]
         return iter(sorted(found, key=lambda info: info.name))
 
     def _expect(self, name: str, if_generation: int | None) -> None:

@@ -119,8 +119,8 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield the objects whose names begin with prefix, sorted by name."""
+    def list(self, prefix: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
+        """Yield the objects whose names begin with prefix, sorted; not deep: of no folder below."""
         ...
 
 

@@ -17,6 +17,7 @@ from almanac.names import attempt_run_id, change_run_id, daily_run_id, manual_ru
 from almanac.runs.local import RunOptions, run_file
 from almanac.runs.results import RunResult, result_of
 from almanac.runs.run_plan import RunPlan
+from almanac.status.organization import listed_status, organization_status
 from almanac.storage import layout
 from almanac.storage.checksums import crc32c_of
 from almanac.storage.documents import read_document
@@ -43,7 +44,7 @@ class Inspector:
         world.medium.written = self._written
 
     def _written(self, name: str, data: bytes) -> None:
-        if not name.endswith(("/current.json", "/lease.json")):
+        if not name.endswith(("/current.json", "/lease.json", "/summary.json")):
             # what was deleted may be written anew: a fragment that was thrown away
             assert not self.world.medium.overwrote, f"{name} was overwritten"
         for org in self.orgs:
@@ -134,6 +135,7 @@ class Inspector:
                 results.append(ended)
         for org in self.orgs:
             self._check_chain(org)
+            self.check_status(org)
             lease = read_document(self.world.medium, layout.lease(org), LeaseDocument)
             if lease is not None:  # taken again by a delivery that came too late, and died
                 ended = result_of(self.world.medium, org, lease[0].run_id)
@@ -144,6 +146,11 @@ class Inspector:
                 mine = [base for base in asked if base.endswith(f"-change-{event}")]
                 assert any(self._last_result(org, base) for base in mine), f"{event} waits"
         return results
+
+    def check_status(self, org: str) -> None:
+        """With summary.json the status is what it is without."""
+        store, now = self.world.medium, self.world.now
+        assert listed_status(store, org, now) == organization_status(store, org, now)
 
     def _check_chain(self, org: str) -> None:
         """Each run is in the chain once, and is recorded as committed."""

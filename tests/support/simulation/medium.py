@@ -115,9 +115,9 @@ class SimulatedStore:
         with self._call("list folders", prefix, writes=False):
             return self._medium.subfolders(prefix)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         with self._call("list", prefix, writes=False) as fate:
-            found = list(self._medium.list(prefix))
+            found = list(self._medium.list(prefix, deep=deep))
             # an object that was written a moment ago may be missing in a stale listing
             return iter(found[:-1] if fate == "stale" else found)
 
