@@ -113,13 +113,12 @@ def _regrouped(kind: str, chosen: Sequence[_Chosen]) -> Iterator[Received]:
     for slot, found in groupby(chosen, lambda each: int(each[0].timestamp()) // 900):
         entries = [entry for _, entry in found]
         for at in range(0, len(entries), MAX_ENTRIES):
-            event = {
-                "event_id": f"{kind}-{slot}-{at}",
-                "org_id": "due",
-                "entries": entries[at : at + MAX_ENTRIES],
-            }
+            event_id = f"{kind}-{slot}-{at}"
+            part = entries[at : at + MAX_ENTRIES]
+            event = {"event_id": event_id, "org_id": "due", "entries": part}
             when = dt.datetime.fromtimestamp(slot * 900, dt.UTC)
-            yield Received(kind=kind, event=event, received=when, source="command")
+            # its id is unique: no need to hash what it has
+            yield Received(kind=kind, event=event, received=when, source="command", digest=event_id)
 
 
 class _Choice:
@@ -199,6 +198,8 @@ def _word(value: object) -> str:
 
 def _number(value: object) -> int | None:
     """Return a whole number, also of a text or a fraction that is one."""
+    if type(value) is int:
+        return value
     try:
         return int(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):

@@ -76,13 +76,14 @@ def _applied(
             with DayExtract(source, config.contacts) as extract:
                 extract.add_days(str(day), str(day))
                 data = extract.data()
-        found = _concerning(data, news, source, config, claimed)
+        connection = _opened(data)
+        found = _concerning(connection, news, source, config, claimed)
         if found.further:
+            connection.close()
             with DayExtract(source, config.contacts, data) as extract:
                 extract.add_rows(found.further)
-                data = extract.data()
+                connection = _opened(extract.data())
         earlier = count_before(source.connection, str(day))
-    connection = _opened(data)
     if found.events:
         with connection:
             absorb(connection, found.events, config, now, "almanac due", kinds=APPLIED)
@@ -90,13 +91,16 @@ def _applied(
 
 
 def _concerning(
-    data: bytes, news: Sequence[Received], source: Source, config: Config, claimed: bool
+    connection: apsw.Connection,
+    news: Sequence[Received],
+    source: Source,
+    config: Config,
+    claimed: bool,
 ) -> Concerning:
     """Return what of the events concerns the messages of the extract."""
     if not news:
         return Concerning([], frozenset())
-    with closing(_opened(data)) as connection:
-        keys = DayKeys.of(connection, config.contacts)
+    keys = DayKeys.of(connection, config.contacts)
     addresses_of = partial(addresses_of_rows, source, config.contacts)
     return concerning(keys, news, addresses_of, claimed=claimed)
 
