@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from almanac.config_closed_days import ClosedDays
-from almanac.config_delivery import DeliverySettings
+from almanac.config_delivery import Deliverability, DeliverySettings
 from almanac.config_problems import Takes, lines, near, problems_of
 from almanac.config_rules import (
     GivenRules,
@@ -171,6 +171,7 @@ class Config(Section):
     load_balancing: LoadBalancing = LoadBalancing()
     contacts: ContactColumns = ContactColumns()
     delivery: DeliverySettings = DeliverySettings()
+    deliverability: Deliverability = Deliverability()
     webhooks: Webhooks = Webhooks()
     organization: Organization = Organization()
     priorities: Priorities = Priorities()
@@ -241,8 +242,7 @@ class Config(Section):
 
     def settings(self) -> dict[str, Any]:
         """Return all settings as plain data, with every state's rules as they hold."""
-        rules = written("statutory", self.rules)
-        return self.model_dump(mode="json") | {"state_rules": rules}
+        return self.model_dump(mode="json") | {"state_rules": written("statutory", self.rules)}
 
     def canonical(self) -> str:
         """Return the configuration as JSON with sorted keys, which `load_config` reads back.
@@ -252,7 +252,7 @@ class Config(Section):
         settings = self.model_dump(mode="json")
         if self.load_balancing.closed == ClosedDays():
             del settings["load_balancing"]["closed"]
-        for key in ("rule_set", "webhooks"):
+        for key in ("rule_set", "webhooks", "deliverability"):
             if getattr(self, key) == Config.model_fields[key].default:
                 del settings[key]
         return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,5 +1,5 @@
-"""The section `delivery`: in whose time zone messages go out, and the hours of text messages
-(semantics: Hours)."""
+"""The sections `delivery`, in whose time zone messages go out, and the hours of text messages
+(semantics: Hours), and `deliverability`, the rates of which results warn."""
 
 from __future__ import annotations
 
@@ -94,3 +94,10 @@ class DeliverySettings(Section):
 
     zone: Literal["agency", "contact"] = "agency"
     sms_hours: SmsHours = Field(default_factory=lambda: SmsHours.model_validate({}))
+
+
+class Deliverability(Section):
+    """Shares of the messages sent above which results warn."""
+
+    bounce_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
+    complaint_rate: Annotated[float, Field(gt=0, le=1)] = 0.001

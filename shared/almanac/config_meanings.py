@@ -84,6 +84,11 @@ MEANINGS = {
     ),
     "delivery.sms_hours.to": ("And before this time."),
     "delivery.sms_hours.states": ("By state: other hours for its contacts."),
+    "deliverability.bounce_rate": (
+        "The share of the messages sent on a day, or in a period, above which results warn of "
+        "bounces."
+    ),
+    "deliverability.complaint_rate": ("The same for complaints."),
     "webhooks.sendgrid_public_key": (
         "The key by which SendGrid's reports are recognized; null: none is taken."
     ),

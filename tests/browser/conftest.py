@@ -12,13 +12,15 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from almanac.report.page import write_page
-from tests.support.report_pages import empty_page, full_page, hostile_page, page_data
+from tests.support.report_pages import empty_page, full_page, page_data
+from tests.support.results_pages import hostile_results_page, results_page
 
 PAGES = {
     "full": full_page,
-    "hostile": hostile_page,
+    "hostile": hostile_results_page,
     "tiny": page_data,
     "empty": empty_page,
+    "results": results_page,
 }
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

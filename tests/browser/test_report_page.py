@@ -264,6 +264,20 @@ def test_axe_finds_nothing_serious(opened: Opener, scheme: str) -> None:
     assert len(found["passes"]) > 20
 
 
+@pytest.mark.parametrize("scheme", sampled(["dark", "light"], 1))
+def test_results_are_read_by_keyboard_in_both_schemes(opened: Opener, scheme: str) -> None:
+    page = opened("results", color_scheme=scheme, reduced_motion="reduce")
+    page.locator("#results summary").first.press("Enter")
+    assert page.locator("#t-results_campaigns").is_visible()
+    assert page.locator("#results [data-table] a").count() == 8
+    assert page.locator("#results a[href$='/results.json']").is_visible()
+    row = rows_of(page, "results_types")[1]
+    assert row[:4] == ["birthday", "1060", "1000", "910"]
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("axe.run('#results', {resultTypes: ['violations']})")
+    assert [each["id"] for each in found["violations"]] == []
+
+
 @pytest.mark.parametrize("name", sampled(PAGES, 1))
 def test_the_tables_fit_and_the_page_never_scrolls_sideways(opened: Opener, name: str) -> None:
     page = opened(name)

@@ -17,6 +17,7 @@ from almanac.errors import InputError
 from almanac.report.page import check_target, tables_folder, write_page
 from almanac.report.table_files import check_files, write_files
 from almanac.report.text import console_for, paragraph
+from almanac.results.page import with_results
 from almanac.statistics.file_report import overview
 
 app = new_app()
@@ -69,6 +70,7 @@ def report(
             progress,
             campaign_days=ics is not None,
         )
+        page = with_results(page, database, given.config if given else None, progress)
     console = console_for(sys.stdout)
     if out is not None:
         write_page(out, page)

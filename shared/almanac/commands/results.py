@@ -67,12 +67,14 @@ def results(
         raise InputError(f"--by: expected one of {', '.join(BY)}, found {by!r}")
     if format_ not in FORMATS:
         raise InputError(f"--format: expected one of {', '.join(FORMATS)}, found {format_!r}")
+    if as_json and format_ == "csv":
+        raise InputError("--json or --format csv: expected one of them, found both")
     agency = agency_of(database, org, store)
     config = agency.config()
     request = _request(from_, to, within, today_in(config.zone))
     with progress_bars() as progress:
         found = results_of(agency, config, request, progress)
-    if format_ == "csv" and not as_json:
+    if format_ == "csv":
         chosen = by or BY[0]
         print_rows(Output("csv", None), "csv", whole_columns(chosen), whole_rows(found, chosen), {})
     elif format_ == "json" or as_json:

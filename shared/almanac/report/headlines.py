@@ -45,6 +45,14 @@ def short_day(day: str) -> str:
     return f"{date:%a} {date.day} {date:%b %Y}"
 
 
+def weekday_of(day: str) -> str | None:
+    """Return Mon to Sun; None for a text of an old row that is not a date."""
+    try:
+        return f"{dt.date.fromisoformat(day):%a}"
+    except ValueError:
+        return None
+
+
 def alerts(data: PageData) -> list[Alert]:
     """Return the warnings, the serious ones first."""
     found = []
@@ -71,6 +79,9 @@ def alerts(data: PageData) -> list[Alert]:
         share = 100 * capped / total
         text = f"{plural(capped, 'message finds', 'messages find')} no room below the daily cap"
         found.append(Alert(True, f"{text}: {share:.1f}% of all.", "reasons"))
+    if data.results is not None and data.results.warnings:
+        text = f"Deliverability: {data.results.warnings[0]}."
+        found.append(Alert(True, text, "results"))
     if refused := data.events.refused:
         entries = plural(refused, "entry", "entries")
         found.append(Alert(True, f"{entries} of events refused.", "events"))

@@ -33,6 +33,7 @@ MOST_TYPES = 8
 LONGEST = 300  # characters of a text
 LONG = 24  # characters of a text for which a column is not made too narrow
 LONG_WORD, LONG_IN_LABEL = 16, 12  # characters of a word after which it may be broken
+RESULTS_JSON = "results.json"  # beside the CSV files
 DATES = 30  # pixels below the bars
 
 
@@ -59,6 +60,8 @@ def report_files(data: PageData, page: str, folder: str) -> dict[str, bytes]:
     """Return the page and the CSV files of its tables by name; the CSV files are in the folder."""
     tables = tables_of(data)
     csv_files = {f"{folder}/{name}.csv": to_csv(table) for name, table in tables.items()}
+    if data.results is not None:
+        csv_files[f"{folder}/{RESULTS_JSON}"] = data.results.model_dump_json().encode()
     return {**csv_files, page: _page(data, tables, folder).encode(errors="replace")}
 
 
@@ -95,8 +98,10 @@ def write_page(path: Path, data: PageData) -> None:
     check_target(path)
     folder = tables_folder(path)
     folder.mkdir(exist_ok=True)
-    for stale in folder.glob("what_if_*.csv"):  # of an earlier page with a comparison
+    # of an earlier page with a comparison, or with results
+    for stale in (*folder.glob("what_if_*.csv"), *folder.glob("results_*.csv")):
         stale.unlink()
+    (folder / RESULTS_JSON).unlink(missing_ok=True)
     for name, content in report_files(data, path.name, folder.name).items():
         _write(path.absolute().parent / name, content)
 

@@ -25,6 +25,7 @@ from almanac.report.lines import (
     advised,
     skipped_by_reason,
 )
+from almanac.report.results import Results
 from almanac.report.summary import DayLoad, RunSummary
 from almanac.report.what_if import WhatIf
 
@@ -56,6 +57,7 @@ class PageData(BaseModel):
     settings: list[SettingLine] = []  # those of the configuration that differ from the defaults
     events: RunEvents = RunEvents()  # that the run took from the inbox
     what_if: WhatIf | None = None
+    results: Results | None = None  # of a page made from a file
     # planned messages by campaign instance and day, without follow-ups: of a calendar file only
     campaign_days: dict[int, dict[str, int]] = {}
 

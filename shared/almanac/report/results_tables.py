@@ -28,10 +28,10 @@ LABELS = {
     "clicked": "Clicked",
     "answered": "Answered",
     "yes": "Medical yes",
-    "unsubscribed": "Unsubscribed",
+    "unsubscribed": "Opted out",
     "span_answered": "Answered in the span",
     "span_yes": "Medical yes in the span",
-    "span_unsubscribed": "Unsubscribed in the span",
+    "span_unsubscribed": "Opted out in the span",
 }
 WITH_RATES = ("clicked", "answered")  # in a table to look at
 _ARM_MEASURES = (
@@ -67,19 +67,37 @@ def whole_rows(results: Results, by: str) -> list[Row]:
     ]
 
 
-def counts_table(
-    name: str, title: str, keys: Sequence[str], lines: Sequence[MessageCounts]
-) -> ReportTable:
-    """Return counts with the rates of WITH_RATES, each with its interval as a text."""
-    columns = [ReportColumn(key) for key in keys]
+def results_tables(results: Results) -> list[ReportTable]:
+    """Return the tables of the report page."""
+    shown = {
+        "results_types": ("email-type", "What came of messages, by email type", "Email type"),
+        "results_campaigns": ("instance", "What came of campaigns", "Campaign"),
+        "results_followups": ("followup", "What came of follow-ups", "Follow-up"),
+        "results_templates": ("template", "What came of messages, by template", "Template"),
+        "results_states": ("state", "What came of messages, by state", "State"),
+        "results_days": ("day", "What came of messages, by day of sending", "Day"),
+    }
+    tables = [
+        counts_table(name, title, label, results.by[by])
+        for name, (by, title, label) in shown.items()
+    ]
+    return [*tables, arms_table(results), differences_table(results)]
+
+
+def counts_table(name: str, title: str, label: str, lines: Sequence[MessageCounts]) -> ReportTable:
+    """Return counts with the rates of WITH_RATES, each with its interval as a text.
+
+    label: of the first column, which has the whole key.
+    """
+    columns = [ReportColumn(label)]
     for count in COUNTS:
         columns.append(ReportColumn(LABELS[count], number=True))
         if count in WITH_RATES:
-            columns.append(ReportColumn(f"{LABELS[count]}, %", number=True, share=True))
+            columns.append(ReportColumn(f"{LABELS[count]}, %", number=True))
             columns.append(ReportColumn("95%"))
     rows: list[Row] = []
     for line in lines:
-        cells: list[Cell] = [*line.key]
+        cells: list[Cell] = [", ".join(filter(None, line.key))]
         for count in COUNTS:
             cells.append(getattr(line, count))
             if count in WITH_RATES:

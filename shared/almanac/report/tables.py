@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter, defaultdict
 from dataclasses import replace
 
 from almanac.report.charts import series
 from almanac.report.events import refused_table
+from almanac.report.headlines import weekday_of
 from almanac.report.lines import CHANGES, CampaignLine, by_count, split_reason
 from almanac.report.page_data import PageData
 from almanac.report.protected_days import protected_table
+from almanac.report.results_tables import results_tables
 from almanac.report.table import Cell, ReportColumn, ReportTable, Row, table_by_type
 from almanac.report.what_if_page import what_if_tables
 
@@ -24,9 +25,8 @@ TABLES = (
 
 
 def tables_of(data: PageData) -> dict[str, ReportTable]:
-    """Return the tables by name, in the order of TABLES, then of events and a comparison if any."""
-    types = _types(data)
-    days = _days(data, types)
+    """Return the tables by name: TABLES, then those of events, results and a comparison if any."""
+    days = _days(data, _types(data))
     made = [
         days,
         replace(
@@ -68,6 +68,7 @@ def tables_of(data: PageData) -> dict[str, ReportTable]:
         ),
         _seconds(data),
         *([refused_table(data.events)] if data.events else []),
+        *(results_tables(data.results) if data.results else []),
         *(what_if_tables(data.what_if) if data.what_if else []),
     ]
     return {table.name: table for table in made}
@@ -78,8 +79,9 @@ def _types(data: PageData) -> list[str]:
     counts: Counter[str] = Counter()
     for load in data.days.values():
         counts.update(load.planned)
-    coloured = [name for name in series(data) if name in counts]
-    return list(dict.fromkeys([*coloured, *_ranked(counts)]))
+    return list(
+        dict.fromkeys([*(each for each in series(data) if each in counts), *_ranked(counts)])
+    )
 
 
 def _days(data: PageData, types: list[str]) -> ReportTable:
@@ -90,7 +92,7 @@ def _days(data: PageData, types: list[str]) -> ReportTable:
         full = ABOVE if above else AT_CAP if total >= data.daily_cap else ""
         counts = (load.planned.get(name) for name in types)
         share = _percent(total, data.daily_cap)
-        rows.append((day, _weekday(day), total, share, full, load.fixed or None, *counts))
+        rows.append((day, weekday_of(day), total, share, full, load.fixed or None, *counts))
     columns = (
         ReportColumn("Day"),
         ReportColumn("Weekday"),
@@ -276,14 +278,6 @@ def _seconds(data: PageData) -> ReportTable:
         ),
         [(step, round(took, 1), _percent(took, total)) for step, took in steps.items()],
     )
-
-
-def _weekday(day: str) -> str | None:
-    """Return Mon to Sun; None for a text of an old row that is not a date."""
-    try:
-        return f"{dt.date.fromisoformat(day):%a}"
-    except ValueError:
-        return None
 
 
 def _ranked(counts: Counter[str]) -> list[str]:

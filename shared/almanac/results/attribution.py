@@ -15,7 +15,7 @@ from almanac.results.messages import SentOrPlanned
 
 
 @dataclass(frozen=True)
-class Activity:
+class ContactActivity:
     """What contacts did, row by row."""
 
     contact: Ids  # 0 where the row names none
@@ -23,9 +23,9 @@ class Activity:
     named: Ids  # the message that its metadata names; 0 for none, -1 for what is none
 
 
-def activity_of(table: pa.Table) -> Activity:
+def activity_of(table: pa.Table) -> ContactActivity:
     """Return the rows of a table with contact_id, at and named."""
-    return Activity(
+    return ContactActivity(
         table["contact_id"].to_numpy(), civil.parse_times(table["at"]), table["named"].to_numpy()
     )
 
@@ -56,7 +56,7 @@ class SentIndex:
         self._keys = day_keys(group, messages.day[sent])[order]
         self._by_id = sent[np.argsort(messages.id[sent], kind="stable")]
 
-    def message_of(self, activity: Activity) -> tuple[Index, Mask]:
+    def message_of(self, activity: ContactActivity) -> tuple[Index, Mask]:
         """Return for each row the message that it belongs to, -1 for none, and which rows name a
         message that cannot be theirs.
 
@@ -95,7 +95,7 @@ class Attributed:
 
 
 def attribute(
-    index: SentIndex, messages: SentOrPlanned, activity: Activity, period: Period, what: str
+    index: SentIndex, messages: SentOrPlanned, activity: ContactActivity, period: Period, what: str
 ) -> tuple[Attributed, list[Note]]:
     """Return the rows that count for a message of the period, and what is odd about others.
 

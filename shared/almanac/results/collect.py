@@ -65,12 +65,12 @@ class Collected:
     targeted: pa.Table
 
 
-Call = tuple[str, tuple[Any, ...]]  # a method of _Reader, and its arguments
+Call = tuple[str, tuple[Any, ...]]  # a method of _ResultReader, and its arguments
 # the results of calls, in order
 Run = Callable[[Sequence[Call]], Iterable[Any]]
 
 
-class _Reader:
+class _ResultReader:
     """Answers calls about one database."""
 
     def __init__(self, rows: ResultRows, asked: Asked) -> None:
@@ -107,7 +107,7 @@ class _Reader:
 
 def collect(rows: ResultRows, asked: Asked, progress: Progress) -> Collected:
     """Read a database that does not change meanwhile."""
-    reader = _Reader(rows, asked)
+    reader = _ResultReader(rows, asked)
     calls = _calls(rows, asked)
     return _collected(calls, (getattr(reader, name)(*values) for name, values in calls), progress)
 
@@ -170,7 +170,7 @@ def warm_up() -> None:
 def answer(path: Path, uri: str, asked: Asked, call: Call) -> Any:
     """Return the result of a call, in a worker process."""
     name, values = call
-    return getattr(_Reader(_opened(path, uri), asked), name)(*values)
+    return getattr(_ResultReader(_opened(path, uri), asked), name)(*values)
 
 
 @functools.lru_cache(maxsize=1)

@@ -25,14 +25,16 @@ KeyOf = Callable[[MessageKind], Key | None]
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class MessageOutcomes:
     """The messages of the period, and masks of them by the names of COUNTS."""
 
     messages: SentOrPlanned
     masks: dict[str, Mask]
 
 
-def outcomes(messages: SentOrPlanned, of_period: Mask, followed: dict[str, Index]) -> Outcomes:
+def outcomes(
+    messages: SentOrPlanned, of_period: Mask, followed: dict[str, Index]
+) -> MessageOutcomes:
     """Return what came of the messages of the period.
 
     followed: by the name of a count, the rows of messages after which a contact did that.
@@ -50,11 +52,14 @@ def outcomes(messages: SentOrPlanned, of_period: Mask, followed: dict[str, Index
         mask = np.zeros(len(messages), np.bool_)
         mask[done] = True
         masks[name] = mask[rows]
-    return Outcomes(mine, masks)
+    return MessageOutcomes(mine, masks)
 
 
 def count_all(
-    found: Outcomes, kinds: Sequence[MessageKind], people: People, instances: Sequence[Instance]
+    found: MessageOutcomes,
+    kinds: Sequence[MessageKind],
+    people: People,
+    instances: Sequence[Instance],
 ) -> dict[str, list[MessageCounts]]:
     """Return the counts by the names of DIMENSIONS, in the order of their keys."""
     names = {each.id: each.name for each in instances}
@@ -78,7 +83,7 @@ def count_all(
     return {name: result[name] for name in DIMENSIONS}
 
 
-def total(found: Outcomes) -> MessageCounts:
+def total(found: MessageOutcomes) -> MessageCounts:
     """Return the counts of all messages."""
     return MessageCounts(**{name: int(found.masks[name].sum()) for name in COUNTS})
 
@@ -109,7 +114,7 @@ def _states(contact: Ids, people: People) -> Codes:
     return np.where(place < 0, STATES.index(NO_CONTACT), known).astype(np.int32)
 
 
-def _count(found: Outcomes, code: Codes, keys: Sequence[Key]) -> list[MessageCounts]:
+def _count(found: MessageOutcomes, code: Codes, keys: Sequence[Key]) -> list[MessageCounts]:
     """Return the counts of the keys that have any, in their order."""
     counts = {}
     for name in COUNTS:

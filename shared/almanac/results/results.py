@@ -22,8 +22,8 @@ from almanac.progress import Progress
 from almanac.report.results import Note, Results
 from almanac.results import counting
 from almanac.results.attribution import (
-    Activity,
     Attributed,
+    ContactActivity,
     Period,
     SentIndex,
     activity_of,
@@ -31,6 +31,7 @@ from almanac.results.attribution import (
     last_for_each,
 )
 from almanac.results.collect import Asked, Collected, collect, collect_live
+from almanac.results.deliverability import warnings_of
 from almanac.results.messages import SentOrPlanned, read_messages, status_notes
 from almanac.results.split_groups import split_groups
 from almanac.statistics.steady import read_steadily
@@ -100,7 +101,8 @@ def _read(
         if not _unsubscribes(reason)
     ]
     found = _results(collected, instances, request)
-    return found.model_copy(update={"notes": [*found.notes, *other]})
+    warnings = warnings_of(found, config.deliverability)
+    return found.model_copy(update={"notes": [*found.notes, *other], "warnings": warnings})
 
 
 def _instances(rows: ResultRows, config: Config, as_of: dt.date) -> list[Instance]:
@@ -142,7 +144,7 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
     odd = int(collected.answers["odd"].to_numpy().sum())
     activities = {
         "answered": answers,
-        "yes": Activity(answers.contact[yes], answers.day[yes], answers.named[yes]),
+        "yes": ContactActivity(answers.contact[yes], answers.day[yes], answers.named[yes]),
         "unsubscribed": leavers,
     }
     notes += [
@@ -184,7 +186,7 @@ def _complaints(collected: Collected, messages: SentOrPlanned) -> tuple[Index, l
 
 def _unsubscribed(
     collected: Collected, index: SentIndex, messages: SentOrPlanned, period: Period
-) -> tuple[Attributed, list[Note], Activity]:
+) -> tuple[Attributed, list[Note], ContactActivity]:
     """Return the suppressions that count as unsubscribed, each once, and who unsubscribed when."""
     rows, addressed = collected.unsubscribed, collected.addressed
     numbers, days = rows["number"].to_numpy(), civil.parse_dates(rows["since"])
@@ -198,9 +200,9 @@ def _unsubscribed(
     missing = np.setdiff1d(np.arange(len(numbers)), source)
     source = np.concatenate([source, missing])
     contact = np.concatenate([contact, np.zeros(len(missing), np.int64)])
-    every = Activity(contact, days[source], np.zeros(len(source), np.int64))
+    every = ContactActivity(contact, days[source], np.zeros(len(source), np.int64))
     chosen = last_for_each(numbers[source], messages, index.message_of(every)[0])
-    mine = Activity(every.contact[chosen], every.day[chosen], every.named[chosen])
+    mine = ContactActivity(every.contact[chosen], every.day[chosen], every.named[chosen])
     found, notes = attribute(index, messages, mine, period, "unsubscriptions")
     known = every.day != NO_DAY
-    return found, notes, Activity(every.contact[known], every.day[known], every.named[known])
+    return found, notes, ContactActivity(every.contact[known], every.day[known], every.named[known])

@@ -15,7 +15,7 @@ from almanac.joins import distinct_values, positions
 from almanac.planning.brief import Instance
 from almanac.planning.split import split_share
 from almanac.report.results import SplitArm, SplitGroup, difference
-from almanac.results.attribution import Activity, Period
+from almanac.results.attribution import ContactActivity, Period
 from almanac.results.collect import People
 from almanac.results.messages import MessageKind, SentOrPlanned
 from almanac.rules.states import USPS_STATES
@@ -30,7 +30,7 @@ def split_groups(
     messages: SentOrPlanned,
     kinds: Sequence[MessageKind],
     followed: Mapping[str, Index],
-    activities: Mapping[str, Activity],
+    activities: Mapping[str, ContactActivity],
     people: People,
     targeted: pa.Table,
     period: Period,
@@ -117,7 +117,9 @@ def _after_messages(
     return counts
 
 
-def _in_span(contacts: Ids, activities: Mapping[str, Activity], span: Period) -> dict[str, int]:
+def _in_span(
+    contacts: Ids, activities: Mapping[str, ContactActivity], span: Period
+) -> dict[str, int]:
     """Count the contacts that did something within the span."""
     ordered, counts = np.sort(contacts), {}
     for name in SPAN_MEASURES:

@@ -73,7 +73,7 @@ def _percent(rate: RateInterval | None) -> str:
 
 def _counts(console: Console, keys: Sequence[str], lines: Sequence[MessageCounts]) -> None:
     columns = [*keys, ">planned", ">sent", ">failed", ">bounced", ">complaints"]
-    columns += [">clicked", "!", ">answered", "!", ">yes", ">left"]
+    columns += [">clicked", "!", ">answered", "!", ">yes", ">opted out"]
     rows = [
         (
             *line.key,

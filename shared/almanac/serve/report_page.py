@@ -16,6 +16,7 @@ from almanac.progress import Progress
 from almanac.report.lines import CampaignLine
 from almanac.report.page import report_files
 from almanac.report.summary import RunSummary
+from almanac.results.page import with_results
 from almanac.serve.jobs import BackgroundJob
 from almanac.serve.pages import HTML, page
 from almanac.serve.site import Site, Stamp
@@ -59,7 +60,7 @@ def report(site: Site) -> Response:
 
 
 def table(site: Site, name: str) -> Response:
-    """Return a table of the report as CSV."""
+    """Return a table of the report as CSV, or the results as JSON."""
     if isinstance(site.agency, StoreDatabase):
         return _of_store(site.agency, f"{FOLDER}/{name}")
     job = report_job(site, site.stamp())
@@ -67,7 +68,7 @@ def table(site: Site, name: str) -> Response:
     content = _made(job).files.get(f"{FOLDER}/{name}")
     if content is None:
         raise NotFound(f"The report has no table {name}.")
-    return _csv(content, name)
+    return _table(content, name)
 
 
 def report_job(site: Site, stamp: Stamp) -> BackgroundJob:
@@ -77,6 +78,7 @@ def report_job(site: Site, stamp: Stamp) -> BackgroundJob:
 
     def make(progress: Progress) -> MadeReport:
         data = overview(agency.path, progress=progress)
+        data = with_results(data, agency.path, None, progress)
         return MadeReport(report_files(data, PAGE, FOLDER), data.campaigns)
 
     return site.jobs.start((PAGE, stamp), make)
@@ -116,7 +118,7 @@ def _of_store(agency: StoreDatabase, file: str) -> Response:
         raise NotFound(f"{agency.name} has no report with this table yet: no run has written one.")
     if file == PAGE:
         return _html(answer.body)
-    return _csv(answer.body, file.rpartition("/")[2])
+    return _table(answer.body, file.rpartition("/")[2])
 
 
 def _html(content: bytes) -> Response:
@@ -131,7 +133,8 @@ def _html(content: bytes) -> Response:
     return response
 
 
-def _csv(content: bytes, name: str) -> Response:
-    response = Response(content, content_type="text/csv; charset=utf-8")
+def _table(content: bytes, name: str) -> Response:
+    kind = "application/json" if name.endswith(".json") else "text/csv; charset=utf-8"
+    response = Response(content, content_type=kind)
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
