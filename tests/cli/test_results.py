@@ -105,3 +105,13 @@ def test_a_database_without_tables_of_what_came_has_the_messages(tmp_path: Path)
     agency.sent("birthday", "2026-03-02")
     found = json.loads(almanac("results", agency.path, *MARCH, "--json").out)
     assert (found["total"]["sent"], found["notes"]) == (1, [])
+
+
+def test_an_organization_of_a_store_has_the_same_results(path: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    almanac("store", "init", "206", *store)
+    assert almanac("store", "push", "206", path, *store).code == 0
+    options = (*MARCH, "--by", "template", "--format", "csv")
+    in_store = almanac("results", "--org", "206", *store, *options)
+    assert in_store.out == almanac("results", path, *options).out
+    assert [row["template"] for row in rows(in_store.out)] == ["letter", "no template"]

@@ -18,7 +18,7 @@ from almanac.database.scanning import Scan
 from almanac.planning.brief import RunContext
 from almanac.progress import Progress
 from almanac.report.page_data import Numbers
-from almanac.statistics import steady as module
+from almanac.statistics import file_report, steady
 from almanac.statistics.database_counts import survey
 from almanac.statistics.file_report import numbers_of
 from almanac.storage import layout
@@ -54,7 +54,7 @@ def test_worker_processes_read_the_same_of_a_file_in_use_and_leave_nothing_there
     path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = of_file(path)
-    monkeypatch.setattr(module, "SMALL", 0)
+    monkeypatch.setattr(steady, "SMALL", 0)
     with closing(apsw.Connection(str(path))) as other:
         other.execute(f"PRAGMA journal_mode = {journal}").fetchall()
         other.execute("UPDATE email_schedules SET priority = 99 WHERE status = 'skipped'")
@@ -118,10 +118,10 @@ def test_what_was_read_while_somebody_wrote_is_read_again(
         return found
 
     before = of_file(path)
-    monkeypatch.setattr(module, "SMALL", 0)
-    monkeypatch.setattr(module, "survey_live", disturbed)
+    monkeypatch.setattr(steady, "SMALL", 0)
+    monkeypatch.setattr(file_report, "survey_live", disturbed)
     found = of_file(path)
-    assert done == min(writes, module.ATTEMPTS)
+    assert done == min(writes, steady.ATTEMPTS)
     monkeypatch.undo()
     assert found == of_file(path) != before
 

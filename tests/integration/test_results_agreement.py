@@ -13,6 +13,7 @@ from almanac.organizations.agency_database import FileDatabase
 from almanac.progress import silent
 from almanac.report.results import COUNTS, MessageCounts, Results, SplitArm
 from almanac.results.results import ResultsRequest, results_of
+from almanac.statistics import steady
 from tests.oracle.results import Counted, count
 from tests.support.results_agencies import FIRST, LAST, build
 from tests.support.sampling import sampled
@@ -68,3 +69,13 @@ def test_the_numbers_are_those_of_an_independent_count(tmp_path: Path, seed: int
     request = ResultsRequest(first, last, within=(7, 0, 30)[seed % 3])
     found = results_of(FileDatabase(path), Config(), request, silent)
     same(found, count(path, first, last, request.within))
+
+
+@pytest.mark.slow
+def test_worker_processes_count_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agency = FileDatabase(tmp_path / "agency.sqlite3")
+    build(agency.path, 7)
+    request = ResultsRequest(FIRST, LAST)
+    here = results_of(agency, Config(), request, silent)
+    monkeypatch.setattr(steady, "SMALL", 0)
+    assert results_of(agency, Config(), request, silent) == here
