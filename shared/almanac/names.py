@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 
 from almanac.errors import RequestError
@@ -74,6 +75,7 @@ def date_of_run(run_id: str | None) -> dt.date | None:
         return None
 
 
+@functools.lru_cache(4096)  # many reports are of the same second
 def time_of(text: str) -> dt.datetime:
     """Return the time of a report: ISO 8601, with or without an offset, or Unix time.
 

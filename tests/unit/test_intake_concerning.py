@@ -11,7 +11,7 @@ from almanac.config import ContactColumns
 from almanac.intake.concerning import DayKeys, concerning
 from tests.support.intake_calls import received
 
-KEYS = DayKeys({1: 10, 2: 20}, {10, 20}, {"a@x.org", "b@x.org"})
+KEYS = DayKeys({1: 10, 2: 20}, {10, 20}, lambda: {"a@x.org", "b@x.org"})
 
 
 def chosen(*events: Any, claimed: bool = False) -> tuple[list[Any], set[int], list[int]]:
@@ -79,6 +79,7 @@ def test_no_address_is_no_address_of_the_day() -> None:
     connection.execute("INSERT INTO contacts VALUES (1, ' '), (2, 'X@x.org ')")
     connection.execute("INSERT INTO email_schedules VALUES (5, 2)")
     keys = DayKeys.of(connection, ContactColumns())
-    assert keys == DayKeys({5: 2}, {1, 2}, {"x@x.org"})
+    assert (keys.rows, keys.contacts, keys.addresses) == ({5: 2}, {1, 2}, {"x@x.org"})
     connection.execute("DROP TABLE email_schedules")
-    assert DayKeys.of(connection, ContactColumns()) == DayKeys({}, set(), set())
+    keys = DayKeys.of(connection, ContactColumns())
+    assert (keys.rows, keys.contacts, keys.addresses) == ({}, set(), set())

@@ -8,6 +8,7 @@ row's status changes nothing.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
@@ -182,7 +183,7 @@ class _Ledger:
             raise RequestError(f"is {is_now}{why} and cannot become {mark.status}")
         if mark.status == Status.PROCESSING:
             self._claims[mark.row_id] = mark.message_id or ""
-        self.rows[mark.row_id] = row._replace(status=mark.status)
+        self.rows[mark.row_id] = row.with_status(mark.status)
         return True
 
     def _check_claim(self, mark: DeliveryMark, row: RowState) -> None:
@@ -203,7 +204,7 @@ class _Ledger:
         if self._is_repeated(mark):
             return False
         self._retries.check(mark.row_id)
-        self.rows[mark.row_id] = row._replace(status=Status.PRE_SCHEDULED)
+        self.rows[mark.row_id] = row.with_status(Status.PRE_SCHEDULED)
         return True
 
     @staticmethod
@@ -240,6 +241,7 @@ def _key(mark: DeliveryMark) -> tuple[int, str, str, str]:
     return mark.row_id, mark.status, _stamp(mark.at, dt.UTC), mark.message_id or ""
 
 
+@functools.lru_cache(4096)  # many reports are of the same second
 def _stamp(at: dt.datetime, zone: dt.tzinfo) -> str:
     """Return a time as SQLite has it, without the offset; strftime would take twice as long."""
     return at.astimezone(zone).isoformat(" ", "seconds")[:19]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Self
 
@@ -36,11 +37,19 @@ AddressesOf = Callable[[Collection[int]], Mapping[int, str]]  # row -> its conta
 
 @dataclass(frozen=True)
 class DayKeys:
-    """What names the messages of a day: their rows, contacts and addresses."""
+    """What names the messages of a day: their rows, contacts and addresses.
+
+    Addresses are read when they are first asked for: few marks name one.
+    """
 
     rows: Mapping[int, int]  # with the contact of each
     contacts: set[int]
-    addresses: set[str]  # trimmed, in lower case
+    _read_addresses: Callable[[], set[str]] = set
+
+    @cached_property
+    def addresses(self) -> set[str]:
+        """Those of the contacts, trimmed, in lower case."""
+        return self._read_addresses()
 
     @classmethod
     def of(cls, connection: apsw.Connection, settings: ContactColumns) -> Self:
@@ -52,13 +61,15 @@ class DayKeys:
             return {value for (value,) in connection.execute(f"SELECT {sql} FROM {table}")}
 
         if rows.table is None or people.table is None:
-            return cls({}, set(), set())
+            return cls({}, set())
         of_rows = f"SELECT {rows.row_id()}, {rows.id_or_zero('contact_id')} FROM email_schedules"
-        return cls(
-            dict(connection.execute(of_rows)),
-            values(people.whole("id"), "contacts"),
-            {str(text).strip().lower() for text in values(people.text("email"), "contacts")} - {""},
-        )
+
+        def addresses() -> set[str]:
+            texts = values(people.text("email"), "contacts")
+            return {str(text).strip().lower() for text in texts} - {""}
+
+        contacts = values(people.whole("id"), "contacts")
+        return cls(dict(connection.execute(of_rows)), contacts, addresses)
 
 
 @dataclass(frozen=True)
@@ -85,9 +96,9 @@ def concerning(
         for each in _entries(received, "contacts")
         if _is_of(keys, each, "id")
     }
-    # contacts may have other addresses since
-    addresses = keys.addresses | {_word(each.get("email")) for each in contacts.values()} - {""}
-    keys = DayKeys(keys.rows, keys.contacts, addresses)
+    if contacts:  # they may have other addresses since
+        known = keys.addresses | {_word(each.get("email")) for each in contacts.values()} - {""}
+        keys = DayKeys(keys.rows, keys.contacts, lambda: known)
     further = _further(keys, marks, addresses_of)
     if claimed:
         open_claims = (each for each in marks if _word(each.get("status")) == Status.PROCESSING)
@@ -173,13 +184,15 @@ def _further(keys: DayKeys, marks: Sequence[Entry], addresses_of: AddressesOf) -
             found.add(row)
         elif not _word(each.get("email")):
             unknown.add(row)
-    return found | {
-        row for row, address in addresses_of(unknown).items() if address in keys.addresses
-    }
+    others = addresses_of(unknown).items() if unknown else ()
+    return found | {row for row, address in others if address in keys.addresses}
 
 
 def _is_of(keys: DayKeys, entry: Entry, key: str) -> bool:
-    return _number(entry.get(key)) in keys.contacts or _word(entry.get("email")) in keys.addresses
+    if _number(entry.get(key)) in keys.contacts:
+        return True
+    address = _word(entry.get("email"))
+    return address != "" and address in keys.addresses
 
 
 def _entries(received: Sequence[Received], kind: str) -> list[Entry]:
