@@ -48,13 +48,13 @@ class SentIndex:
 
     def __init__(self, messages: SentOrPlanned) -> None:
         sent = np.flatnonzero(messages.was_sent & (messages.contact != 0))
+        sent = sent[np.argsort(messages.id[sent], kind="stable")]
         self._messages = messages
         self._contacts = distinct_values(messages.contact[sent])
         group = positions(self._contacts, messages.contact[sent])
-        order = np.lexsort((messages.id[sent], day_keys(group, messages.day[sent])))
-        self._rows = sent[order]
-        self._keys = day_keys(group, messages.day[sent])[order]
-        self._by_id = sent[np.argsort(messages.id[sent], kind="stable")]
+        keys = day_keys(group, messages.day[sent])
+        order = np.argsort(keys, kind="stable")  # by id among equal keys
+        self._rows, self._keys, self._by_id = sent[order], keys[order], sent
 
     def message_of(self, activity: ContactActivity) -> tuple[Index, Mask]:
         """Return for each row the message that it belongs to, -1 for none, and which rows name a
