@@ -157,13 +157,11 @@ def rows_to_send(
     )
     last = None
     while rows_found := list(islice(found, _BATCH)):
-        ids = [cells[0] for cells in rows_found]
-        before, last = [last, *ids[:-1]], ids[-1]
+        before = [last, *(cells[0] for cells in rows_found)]
+        last = before[-1]
         # the same row again is with another contact of the same id: only the first counts
         fresh = [
-            cells
-            for cells, row_id, other in zip(rows_found, ids, before, strict=True)
-            if row_id != other
+            cells for cells, other in zip(rows_found, before, strict=False) if cells[0] != other
         ]
         if fresh:
             yield _as_batch(values, fresh, encoding)

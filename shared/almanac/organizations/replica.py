@@ -63,7 +63,7 @@ class CopiedOrganization(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _TargetState:
     """What the target was before the source was looked at."""
 
     pointer: ObjectInfo | None
@@ -95,7 +95,9 @@ def copy_organization(
     so that a store that was emptied does not empty its copy. Raises RequestError (the target has
     been worked in), TransientError (the source changes, or another copy was faster).
     """
-    before = _Target(target.stat(layout.current(org)), copied(target, org), _objects(target, org))
+    before = _TargetState(
+        target.stat(layout.current(org)), copied(target, org), _objects(target, org)
+    )
     there = _look(source, org)
     if there is None:
         return CopiedOrganization(org_id=org, version=None)
@@ -105,7 +107,7 @@ def copy_organization(
         for _ in range(_TRIES):
             if _copy_objects(source, target, there, before, done, Path(made)):
                 break
-            before = _Target(before.pointer, before.mark, _objects(target, org))
+            before = _TargetState(before.pointer, before.mark, _objects(target, org))
             if (again := _look(source, org)) is None:
                 return done
             there = again
@@ -154,7 +156,7 @@ def as_of_copy(target: ObjectStore, org: str) -> dt.datetime | None:
     return mark[0].pointers.get(pointer.crc32c) if pointer and mark else None
 
 
-def _check_is_copy(org: str, before: _Target, replace: bool) -> None:
+def _check_is_copy(org: str, before: _TargetState, replace: bool) -> None:
     """Raise RequestError if the target's pointer was put there by anything but a copy."""
     known = before.mark[0].pointers if before.mark else {}
     if before.pointer and before.pointer.crc32c not in known and not replace:
@@ -211,7 +213,7 @@ def _copy_objects(
     source: ObjectStore,
     target: ObjectStore,
     there: _Source,
-    before: _Target,
+    before: _TargetState,
     done: CopiedOrganization,
     folder: Path,
 ) -> bool:
@@ -232,7 +234,7 @@ def _copy_objects(
 
 
 def _point(
-    target: ObjectStore, org: str, version: Current, before: _Target, now: dt.datetime
+    target: ObjectStore, org: str, version: Current, before: _TargetState, now: dt.datetime
 ) -> None:
     """Write copied.json and then the pointer, if nothing but this copy has written them since."""
     data, name = to_json(version), layout.current(org)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from almanac.logs import get_log
 from almanac.organizations.organizations import organizations
-from almanac.status.model import Finding, Findings, OrganizationStatus, StoreStatus
+from almanac.status.model import Finding, InstallationFindings, OrganizationStatus, StoreStatus
 from almanac.status.organization import listed_status
 from almanac.storage.store import ObjectStore
 
@@ -43,11 +43,11 @@ def store_status(
 
 def store_findings(
     store: ObjectStore, now: dt.datetime, *, after: str = "", seconds: float | None = None
-) -> Findings:
+) -> InstallationFindings:
     """Return what is wrong in the organizations after `after`; see store_status."""
     found, following = _statuses(store, now, after, None, seconds)
     findings = [finding for each in found for finding in _findings(each)]
-    return Findings(
+    return InstallationFindings(
         ok=all(each.severity == "warning" for each in findings),
         checked_at=now,
         organizations=len(found),

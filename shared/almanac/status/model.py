@@ -128,7 +128,7 @@ class Finding(BaseModel):
     what: str
 
 
-class Findings(BaseModel):
+class InstallationFindings(BaseModel):
     """What is wrong in all organizations of a store, or in a page of them.
 
     organizations: how many were looked at; overdue: of those that have any, the messages that were
