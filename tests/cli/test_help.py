@@ -93,7 +93,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert almanac(*suppressed).code == 0
     store = folder / "store"
     assert almanac("store", "push", "206", path, "--store", store).code == 0
+    shutil.copy(path, folder / "copy.sqlite3")
+    change(path, "UPDATE contacts SET state = 'FL' WHERE id = (SELECT min(id) FROM contacts)")
     run_of_today(FolderStore(store), path)
+    changes = ("store", "changes", "206", "--from", "1", "--out", folder / "206.changeset")
+    assert almanac(*changes, "--compare", "--store", store).code == 0
     return folder
 
 

@@ -14,6 +14,8 @@ from tests.support.tiny import Agency
 
 DAY = "2026-11-28"
 RUN = ("run", "--as-of", DAY, "--workers", "1", "--yes")
+# a change set: row 99 of the table audit, which has no key
+ADDS_TO_AUDIT = "T\2\1\0audit\0\x12\0\1\0\0\0\0\0\0\0\x63\3\1x"
 # Each command that writes; `FILE` stands for a file with the text behind it.
 COMMANDS: dict[WritingCommand, tuple[str, ...]] = {
     WritingCommand.RUN: RUN,
@@ -39,6 +41,7 @@ COMMANDS: dict[WritingCommand, tuple[str, ...]] = {
     WritingCommand.SUPPRESSION_IMPORT: ("suppression import", "FILE", "email\nnew@example.com\n"),
     WritingCommand.MARK: ("mark", "FILE", "id,status\n1,sent\n"),
     WritingCommand.CONFIG: ("config set", "horizon_days=200"),
+    WritingCommand.APPLY: ("apply", "FILE", ADDS_TO_AUDIT),
 }
 TRIGGER = """
     CREATE TRIGGER touched AFTER UPDATE ON email_schedules BEGIN

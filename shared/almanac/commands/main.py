@@ -40,6 +40,7 @@ COMMANDS = {
     "mark": CommandEntry("sending", "Record what became of messages."),
     "intake": CommandEntry("intake", "Take in events: marks, contacts, targets and more."),
     "undo": CommandEntry("undo", "Put back what the last command changed."),
+    "apply": CommandEntry("apply", "Apply a change set to a database."),
     "config": CommandEntry("config", "Show the configuration, and change it."),
     "store": CommandEntry("store", "Manage the databases of a store."),
     "request": CommandEntry("request", "Request a run, or a change of a campaign."),

@@ -127,6 +127,14 @@ RowsOut = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
+ChangesFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="changeset|sql|json",
+        help="What to write: a change set of SQLite's session extension, SQL or JSON.",
+    ),
+]
 Replan = Annotated[
     bool,
     typer.Option(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
-from almanac.commands import store_copy, store_pins
+from almanac.commands import store_changes, store_copy, store_pins
 from almanac.commands.arguments import read_config
 from almanac.commands.exit_codes import FAILURE, OK, warned
 from almanac.commands.groups import new_app
@@ -245,6 +245,7 @@ def status(
     return OK if one.ok else FAILURE
 
 
+store_changes.add_to(app)
 store_pins.add_to(app)
 store_copy.add_to(app)
 

@@ -32,12 +32,12 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "pin",
         short_help="Keep a version at any age.",
-        epilog='Example: almanac store pin 206 41 --note "before the new caps"',
+        epilog='Example: almanac store pin 206 1 --note "before the new caps"',
     )(_pin)
     app.command(
         "unpin",
         short_help="Keep a version no longer than others.",
-        epilog="Example: almanac store unpin 206 41",
+        epilog="Example: almanac store unpin 206 1",
     )(_unpin)
 
 

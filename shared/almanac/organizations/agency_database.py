@@ -32,7 +32,7 @@ from almanac.organizations.transfer import checked, publish_copy
 from almanac.progress import Progress
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectStore
-from almanac.storage.versions import Current, database_of, require_current
+from almanac.storage.versions import Current, Manifest, database_of, require_current
 from almanac.workspaces import workspace
 
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class StoreDatabase:
             yield source
 
     @contextmanager
-    def open_version(self, version: Current) -> Iterator[Source]:
+    def open_version(self, version: Current | Manifest) -> Iterator[Source]:
         """Open a version that is or was the current one, as `open`."""
         info = database_of(self.store, version)
         local = self.store.open_local(info.name)

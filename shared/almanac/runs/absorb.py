@@ -20,6 +20,7 @@ import numpy as np
 from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.catalog import scalar
 from almanac.database.census import Census, with_new_contacts
+from almanac.database.change_sets.rows import record_changes
 from almanac.database.changed_pages import View, changed_view
 from almanac.database.intake_log import logged
 from almanac.database.opening import map_errors, transaction
@@ -207,7 +208,7 @@ def _apply(
 
     connection, path = view.connection, view.source.path
     schema = scalar(connection, "PRAGMA schema_version")
-    session, too_large = apsw.Session(connection, "main"), False
+    session, too_large = record_changes(connection), False
     done: list[Absorbed] = []
 
     @contextmanager
@@ -220,7 +221,6 @@ def _apply(
             too_large = True
 
     try:
-        session.attach()
         now, run = services.clock(), request.run_id
         for events, kinds in steps_of(received):
             each = absorb(connection, events, request.config, now, run, kinds=kinds, step=step)

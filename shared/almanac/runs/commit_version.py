@@ -11,6 +11,7 @@ import apsw
 
 from almanac.database.catalog import describe, scalar
 from almanac.database.census import Census, take_census
+from almanac.database.change_sets.rows import record_changes
 from almanac.database.indexes import indexed_by
 from almanac.database.opening import map_errors, open_database, quick_check, transaction
 from almanac.database.scanning import Scan
@@ -19,6 +20,7 @@ from almanac.errors import Corrupt, SnapshotMoved, Superseded
 from almanac.organizations.changed_snapshots import SnapshotChange
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
+from almanac.organizations.version_changes import CHANGES_OF_ALL, WITHOUT_CHANGES
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.events import RunEvents
 from almanac.report.page import report_files
@@ -113,8 +115,7 @@ class StoreCommitter:
         if plan.context.legacy_instance is not None:
             self.without_changes = "old rate increases became campaign targets"
         else:
-            self._session = apsw.Session(connection, "main")
-            self._session.attach()
+            self._session = record_changes(connection)
         return write(connection)
 
     @property
@@ -231,7 +232,8 @@ class StoreCommitter:
             "events_applied": sum(summary.events.applied.values()),
             "entries_refused": summary.events.refused,
             LATE_OBJECTS: list(self.late.objects) if self.late is not None else [],
-            "without_changes": self.without_changes,
+            WITHOUT_CHANGES: self.without_changes,
+            CHANGES_OF_ALL: changes is not None,
         }
         # `status` then need not walk back over all changes and pushes to find it
         if not plan.of_all_contacts:

@@ -51,6 +51,7 @@ class WritingCommand(StrEnum):
     SUPPRESSION_IMPORT = "suppression import"
     MARK = "mark"
     CONFIG = "config"
+    APPLY = "apply"
 
     @property
     def word(self) -> str:

@@ -1,0 +1,1 @@
+"""Change sets of SQLite's session extension: counted, applied, made of two files, written out."""
