@@ -29,6 +29,7 @@ COMMANDS = {
     "week": CommandEntry("day", "Show who gets what in a week."),
     "contacts": CommandEntry("contacts", "Find contacts, list and import them."),
     "explain": CommandEntry("explain", "Explain what a contact gets, and why."),
+    "history": CommandEntry("history", "Show what became of a contact's messages."),
     "report": CommandEntry("report", "Write the report page of a database."),
     "results": CommandEntry("results", "Show what came of messages."),
     "serve": CommandEntry("serve", "Show the plan in the browser, read only."),

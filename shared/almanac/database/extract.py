@@ -93,7 +93,7 @@ class _Copier:
         for name in _OF_CONTACT:
             columns = columns_of(self._whole, name)
             if columns.has("contact_id"):
-                self.rows(name, _of(columns), who)
+                self.rows(name, of_contact(columns), who)
         self._schedules(who)
         self._suppressions(who)
 
@@ -125,7 +125,7 @@ class _Copier:
         columns = columns_of(self._whole, "email_schedules")
         if not columns.has("contact_id"):
             return
-        mine = _of(columns)
+        mine = of_contact(columns)
         planned = planned_parts(self._whole)
         committed = indexed_by(self._whole, COMMITTED_INDEX)
         if not planned or not committed:
@@ -142,7 +142,7 @@ class _Copier:
         columns = columns_of(self._whole, "suppressions")
         conditions = []
         if columns.has("contact_id"):
-            conditions.append(f"{_of(columns)} AND :id <> 0")
+            conditions.append(f"{of_contact(columns)} AND :id <> 0")
         if columns.has("email") and describe(self._copy, "contacts"):
             email = trimmed(self._contacts.text("email"))
             sql = f"SELECT CAST(lower({email}) AS BLOB) FROM contacts LIMIT 1"
@@ -159,7 +159,7 @@ class _Copier:
             self.rows("suppressions", " OR ".join(conditions), who)
 
 
-def _of(columns: Columns) -> str:
+def of_contact(columns: Columns) -> str:
     """Return the condition of the contact :id, found by an index; an id such as 3Hs is not 3."""
     return f"{columns.key('contact_id')} = :id AND {columns.whole('contact_id')} IS NOT NULL"
 

@@ -140,6 +140,11 @@ def remove_inserted(connection: apsw.Connection, blob: bytes) -> int:
     return count
 
 
+def inserted_ranges(blob: bytes) -> list[tuple[int, int]]:
+    """Return the first and the last id of the rows of each statement."""
+    return [(rows.first, rows.first + rows.packed.stop - 1) for rows in _read(blob)]
+
+
 def _read(blob: bytes) -> Iterator[Inserted]:
     data = unpacked(blob)
     start = 0
