@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -11,14 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from almanac.civil import anniversary, is_leap, month_day_of, year_of
 from almanac.frames import Days, Ids
 from almanac.generation import facts
 from almanac.generation.draws import Draws, Mask, Numbers, constant, dates, join, pick
+from almanac.generation.oddities import make_odd
 from almanac.generation.places import STATES
+from almanac.generation.shape import DatePattern, ExtraColumn, Shape
 
 CHUNK = 100_000  # contacts
 # Ids of a chunk begin at a multiple of this, regardless of the gaps in earlier chunks.
 ID_STRIDE = CHUNK + CHUNK // facts.GAP_EVERY * (facts.GAP_LONGEST + 1)
+LEAP_DAY = 31 + 28  # as a key of civil.month_day_of
 PHONE_NUMBERS = 100  # 555-0100 to 555-0199
 
 _DAYS_A_YEAR = 365.2425
@@ -37,17 +40,19 @@ class ContactChunk:
     rows: pa.RecordBatch
 
 
-def contact_chunk(draws: Draws, number: int, count: int, total: int, as_of: int) -> ContactChunk:
+def contact_chunk(
+    draws: Draws, number: int, count: int, total: int, as_of: int, shape: Shape
+) -> ContactChunk:
     """Return chunk `number` (from 0) with `count` of `total` contacts; as_of is a day number."""
     ids = _ids(draws, number, count)
     women = draws.chance(facts.WOMEN_SHARE, count)
     first = np.where(women, _name_codes(draws, facts.WOMEN, count), 0)
     first += np.where(women, 0, _name_codes(draws, facts.MEN, count) + len(facts.WOMEN.split()))
     last = _name_codes(draws, facts.SURNAMES, count)
-    birth = _births(draws, count, as_of)
-    effective = _effective_dates(draws, birth, as_of)
-    state = draws.codes([s.seniors for s in STATES], count)
-    agent = 1 + draws.below(max(1, round(total * facts.AGENTS_PER_CONTACT)), count)
+    birth = _births(draws, count, as_of, shape)
+    effective = _effective_dates(draws, birth, as_of, shape)
+    state = draws.codes([shape.states.get(s.code, 0) for s in STATES], count)
+    agent = 1 + draws.below(max(1, round(total * shape.agents)), count)
     created = as_of - draws.between(2, 2200, count)
     updated = created + 1 + draws.below(as_of - 1 - created, count)
     columns = {
@@ -55,22 +60,27 @@ def contact_chunk(draws: Draws, number: int, count: int, total: int, as_of: int)
         "first_name": pick(_first_names(), first),
         "last_name": pick(_surnames(), last),
         "email": _emails(draws, ids, first, last),
-        "current_carrier": draws.words(facts.CARRIERS, count),
-        "plan_type": draws.words(facts.PLAN_TYPES, count),
+        "current_carrier": draws.words(shape.carriers, count),
+        "plan_type": draws.words(shape.plan_types, count),
         "effective_date": dates(effective),
         "birth_date": dates(birth),
-        "tobacco_user": _flags(draws.chance(facts.TOBACCO_SHARE, count)),
+        "tobacco_user": _flags(draws.chance(shape.tobacco, count)),
         "gender": pick(["M", "F"], women.astype(np.int64)),
         "state": pick([s.code for s in STATES], state),
         "zip_code": _zips(draws, state),
         "agent_id": pa.array(agent),
-        "phone_number": _phones(draws, state),
-        "status": draws.words(facts.STATUSES, count),
+        "phone_number": _phones(draws, state, shape.phones),
+        "status": draws.words(shape.statuses, count),
         "created_at": draws.stamps(created),
         "updated_at": draws.stamps(updated),
-        "failed_underwriting": _flags(draws.chance(facts.FAILED_UNDERWRITING_SHARE, count)),
+        "failed_underwriting": _flags(draws.chance(shape.failed_underwriting, count)),
     }
-    _make_odd(draws, columns, count)
+    if shape.genders is not None:
+        columns["gender"] = draws.words(shape.genders, count)
+    if shape.repeated_emails:
+        columns["email"] = _repeated(draws, columns["email"], shape.repeated_emails)
+    columns |= {extra.name: _extra(draws, extra, count) for extra in shape.extra_columns}
+    make_odd(draws, columns, shape.oddities, count)
     return ContactChunk(
         ids=ids,
         birth=birth.astype(np.int32),
@@ -90,17 +100,36 @@ def _ids(draws: Draws, number: int, count: int) -> Ids:
     return number * ID_STRIDE + np.cumsum(steps)
 
 
-def _births(draws: Draws, count: int, as_of: int) -> Numbers:
-    """Return birth dates of people who have the ages of `facts.AGES` on as_of."""
+def _births(draws: Draws, count: int, as_of: int, shape: Shape) -> Numbers:
+    """Return birth dates of people who have the ages of the shape, or of `facts.AGES`, on as_of."""
+    if shape.births is not None:
+        return _by_pattern(draws, shape.births, count, as_of)
     age = draws.spans(facts.AGES, count)
     # less than a year more, so that no age is a year above the drawn one
     whole_years: Numbers = np.ceil(age * _DAYS_A_YEAR).astype(np.int64)
     return as_of - whole_years - draws.below(364, count)
 
 
-def _effective_dates(draws: Draws, birth: Numbers, as_of: int) -> Numbers:
-    """Return effective dates by `facts.POLICY_MONTHS`, of adults, many on the 1st of a month."""
+def _by_pattern(draws: Draws, pattern: DatePattern, count: int, as_of: int) -> Numbers:
+    """Return dates whose completed years, months and days of the month are as in the pattern."""
+    years = draws.spans(pattern.years, count)
+    month, day = draws.codes(pattern.months, count), draws.codes(pattern.days, count)
+    leap = draws.chance(pattern.leap, count)
+    february = np.where(month == 1, 27, 30)
+    month_day = np.where(leap, LEAP_DAY, month * 31 + np.minimum(day, february))
+    today = np.array([as_of], np.int32)
+    year = int(year_of(today)[0]) - years - (month_day > int(month_day_of(today)[0]))
+    before = year - year % 4
+    before -= 4 * ~is_leap(before)
+    return anniversary(month_day, np.where(leap, before, year)).astype(np.int64)
+
+
+def _effective_dates(draws: Draws, birth: Numbers, as_of: int, shape: Shape) -> Numbers:
+    """Return effective dates by the shape; else by `facts.POLICY_MONTHS`, of adults, many on the
+    1st of a month."""
     count = len(birth)
+    if shape.effective_dates is not None:
+        return _by_pattern(draws, shape.effective_dates, count, as_of)
     this_month = int(np.datetime64(as_of, "D").astype("datetime64[M]").astype(np.int64))
     adult = birth + round(facts.YOUNGEST_POLICY_YEARS * _DAYS_A_YEAR)
     first_month = adult.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1
@@ -157,6 +186,23 @@ def _emails(draws: Draws, ids: Ids, first: Numbers, last: Numbers) -> pa.Array:
     )
 
 
+def _repeated(draws: Draws, emails: pa.Array, share: float) -> pa.Array:
+    """Return the addresses, of which a share is replaced by that of any row."""
+    count = len(emails)
+    row = np.arange(count)
+    other = draws.below(count, count)
+    return emails.take(pa.array(np.where(draws.chance(share, count), other, row)))
+
+
+def _extra(draws: Draws, extra: ExtraColumn, count: int) -> pa.Array:
+    """Return a flag, or the same value in all rows; NULL in those that are not filled."""
+    empty = ~draws.chance(extra.filled, count)
+    if extra.true is not None:
+        return pa.array(draws.chance(extra.true, count).astype(np.int64), mask=empty)
+    values = constant("x" if extra.kind == "TEXT" else 1, count)
+    return pc.if_else(pa.array(empty), pa.scalar(None, values.type), values)
+
+
 @cache
 def _zip_table() -> tuple[list[str], Numbers, Numbers]:
     """Return all ZIP codes, and the start and the number of those of each state."""
@@ -182,44 +228,9 @@ def _phone_texts() -> list[str]:
     ] + [""]
 
 
-def _phones(draws: Draws, state: Numbers) -> pa.Array:
+def _phones(draws: Draws, state: Numbers, share: float) -> pa.Array:
     count = len(state)
     texts = _phone_texts()
     spelling = draws.codes([4, 1], count)
     number = (spelling * len(STATES) + state) * PHONE_NUMBERS + draws.below(PHONE_NUMBERS, count)
-    return pick(texts, np.where(draws.chance(facts.PHONE_SHARE, count), number, len(texts) - 1))
-
-
-def _always(text: str) -> Callable[[pa.Array], pa.Array]:
-    return lambda texts: constant(text, len(texts))
-
-
-_CHANGES: dict[str, Callable[[pa.Array], pa.Array]] = {
-    "empty": _always(""),
-    "zeros": _always("0000-00-00"),
-    "no state": _always("XX"),
-    "elsewhere": _always("99501"),  # Anchorage
-    "short": lambda texts: pc.utf8_slice_codeunits(texts, 1, 5),
-    "slashes": lambda texts: pc.replace_substring_regex(texts, r"^(.{4})-(..)-(..)$", r"\2/\3/\1"),
-    "no such day": lambda texts: join(pc.utf8_slice_codeunits(texts, 0, 4), "-02-30"),
-    "time": lambda texts: join(texts, " 00:00:00"),
-    "T time": lambda texts: join(texts, "T00:00:00"),
-    "lower case": pc.utf8_lower,
-    "upper case": pc.utf8_upper,
-    "blanks": lambda texts: join(" ", texts, " "),
-    "plus four": lambda texts: join(texts, "-0142"),
-    "no at": lambda texts: pc.replace_substring(texts, "@", " at "),
-    "no domain": lambda texts: pc.replace_substring_regex(texts, r"@.*$", ""),
-    "two ats": lambda texts: pc.replace_substring(texts, "@", "@@"),
-}
-
-
-def _make_odd(draws: Draws, columns: dict[str, pa.Array], count: int) -> None:
-    """Change the columns in place by `facts.ODDITIES`; at most one oddity per row."""
-    shares = [share for _, _, share in facts.ODDITIES]
-    kinds = draws.codes([*shares, 1 - sum(shares)], count)
-    for kind, (column, change, _) in enumerate(facts.ODDITIES):
-        mask = kinds == kind
-        if mask.any():
-            odd = _CHANGES[change](columns[column].filter(pa.array(mask)))
-            columns[column] = pc.replace_with_mask(columns[column], pa.array(mask), odd)
+    return pick(texts, np.where(draws.chance(share, count), number, len(texts) - 1))

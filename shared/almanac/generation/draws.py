@@ -43,13 +43,21 @@ class Draws:
         codes: Numbers = np.searchsorted(steps, drawn, side="right")
         return np.minimum(codes, len(steps) - 1)
 
-    def spans(self, spans: Sequence[tuple[int, int, int]], count: int) -> Numbers:
+    def spans(self, spans: Sequence[tuple[int, int, float]], count: int) -> Numbers:
         """Return an integer of one of the spans (from, before, weight) for each row."""
         which = self.codes([weight for _, _, weight in spans], count)
         first = np.array([first for first, _, _ in spans], np.int64)
         size = np.array([last - first for first, last, _ in spans], np.int64)
         start: Numbers = first[which]
         return start + self.below(size[which], count)
+
+    def distinct(self, weights: Sequence[float], sizes: Numbers) -> Numbers:
+        """Return for each row as many different indexes into the weights as `sizes` says."""
+        drawn = self._generator.random((len(sizes), len(weights)))
+        # the row's first ones in this order are a draw by weight without replacement
+        order = np.argsort(np.log(drawn) / np.maximum(weights, 1e-9), axis=1)[:, ::-1]
+        chosen: Numbers = order[np.arange(len(weights)) < sizes[:, None]].astype(np.int64)
+        return chosen
 
     def words(self, weights: Mapping[str, float], count: int) -> pa.Array:
         """Return one of the texts for each row, distributed by weight."""

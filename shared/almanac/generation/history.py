@@ -11,6 +11,7 @@ from almanac.frames import Days
 from almanac.generation import facts
 from almanac.generation.contacts import ContactChunk
 from almanac.generation.draws import Draws, Mask, Numbers, constant, dates, join, pick
+from almanac.generation.shape import Shape
 from almanac.schedule_status import SENT_STATUSES
 
 BIRTHDAY_LEAD = 14  # days before the birthday
@@ -21,30 +22,34 @@ SKIP_REASONS = {"birthday window": 50, "effective date window": 10, "year round 
 Batches = dict[str, pa.RecordBatch]
 
 
-def history(draws: Draws, contacts: ContactChunk, as_of: int) -> Batches:
+def history(draws: Draws, contacts: ContactChunk, as_of: int, shape: Shape) -> Batches:
     """Return email_schedules, tracking_clicks and contact_events of a chunk of contacts.
 
     email_schedules is in the order of contacts; a contact has each type at most once, as the old
     unique indexes require.
     """
-    committed = _committed(draws, contacts, as_of)
+    committed = _committed(draws, contacts, as_of, shape)
     leftover = _leftover(draws, contacts, as_of)
     rows = pa.concat_tables([committed, leftover])
     rows = _one_of_a_type(rows)
     sent = _recently_sent(rows, as_of)
     return {
         "email_schedules": _schedules(draws, rows, as_of),
-        "tracking_clicks": _clicks(draws, sent, as_of),
-        "contact_events": _events(draws, sent, as_of),
+        "tracking_clicks": _clicks(draws, sent, as_of, shape.clicks),
+        "contact_events": _events(draws, sent, as_of, shape.answers),
     }
 
 
-def _committed(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.Table:
+def _committed(draws: Draws, contacts: ContactChunk, as_of: int, shape: Shape) -> pa.Table:
     """Return the committed rows of the past year."""
-    per_contact = draws.codes(facts.HISTORY_ROWS, len(contacts.ids))
+    types, weights = list(shape.history_types), list(shape.history_types.values())
+    per_contact = draws.codes(shape.history_rows or facts.HISTORY_ROWS, len(contacts.ids))
+    if shape.history_rows:  # none is lost since a contact has its type already
+        per_contact = np.minimum(per_contact, len(types))
+        kind = draws.distinct(weights, per_contact)
+    else:
+        kind = draws.codes(weights, int(per_contact.sum()))
     row = np.repeat(np.arange(len(contacts.ids)), per_contact)
-    types = list(facts.HISTORY_TYPES)
-    kind = draws.codes(list(facts.HISTORY_TYPES.values()), len(row))
     day = as_of - draws.between(1, 365, len(row))
     lead = np.zeros(len(row), np.int64)
     real = np.ones(len(row), np.bool_)
@@ -59,7 +64,7 @@ def _committed(draws: Draws, contacts: ContactChunk, as_of: int) -> pa.Table:
         real[mine] = day[mine] + days_before > anchor
     aep = np.isin(kind, [i for i, text in enumerate(types) if text.lower() == "aep"])
     day[aep] = _last_aep(as_of) + draws.below(4, int(aep.sum()))
-    status = draws.words(facts.HISTORY_STATUSES, len(row))
+    status = draws.words(shape.history_statuses, len(row))
     waiting = pc.equal(status, "scheduled").to_numpy(zero_copy_only=False)
     soon = as_of + draws.between(-1, 3, len(row))
     day = np.where(waiting, soon, np.minimum(day, as_of - 1))
@@ -177,8 +182,8 @@ def _answered(draws: Draws, sent: pa.Table, share: float, as_of: int) -> tuple[p
     return sent.column("contact_id").combine_chunks(), np.minimum(day + wait, as_of)
 
 
-def _clicks(draws: Draws, sent: pa.Table, as_of: int) -> pa.RecordBatch:
-    contact, day = _answered(draws, sent, facts.CLICK_SHARE, as_of)
+def _clicks(draws: Draws, sent: pa.Table, as_of: int, share: float) -> pa.RecordBatch:
+    contact, day = _answered(draws, sent, share, as_of)
     columns = {
         "contact_id": contact,
         "clicked_at": draws.stamps(day),
@@ -189,8 +194,8 @@ def _clicks(draws: Draws, sent: pa.Table, as_of: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _events(draws: Draws, sent: pa.Table, as_of: int) -> pa.RecordBatch:
-    contact, day = _answered(draws, sent, facts.ANSWER_SHARE, as_of)
+def _events(draws: Draws, sent: pa.Table, as_of: int, share: float) -> pa.RecordBatch:
+    contact, day = _answered(draws, sent, share, as_of)
     columns = {
         "contact_id": contact,
         "event_type": draws.words(facts.EVENT_TYPES, len(day)),
@@ -200,9 +205,12 @@ def _events(draws: Draws, sent: pa.Table, as_of: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def side_tables(draws: Draws, contacts: ContactChunk, as_of: int) -> Batches:
-    """Return suppressions and the agency's own call_notes of a chunk of contacts."""
-    chosen = pa.array(draws.chance(facts.SUPPRESSION_SHARE, len(contacts.ids)))
+def side_tables(draws: Draws, contacts: ContactChunk, as_of: int, share: float) -> Batches:
+    """Return suppressions and the agency's own call_notes of a chunk of contacts.
+
+    share: of suppressed contacts.
+    """
+    chosen = pa.array(draws.chance(share, len(contacts.ids)))
     ids = pa.array(contacts.ids).filter(chosen)
     by_address = draws.chance(0.5, len(ids))
     since = as_of - draws.between(1, 700, len(ids))

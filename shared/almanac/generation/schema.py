@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from almanac.generation.shape import Shape
+
 TABLES = (
     """CREATE TABLE contacts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -137,3 +139,19 @@ FOR EACH ROW BEGIN
     UPDATE email_schedules SET updated_at = CURRENT_TIMESTAMP WHERE id = OLD.id;
 END""",
 )
+
+
+def tables(shape: Shape) -> list[str]:
+    """Return the statements that create the tables, with NULLs and columns as the shape has."""
+    contacts, *others = TABLES
+    for column in shape.nullable:
+        contacts = contacts.replace(f" {column} TEXT NOT NULL", f" {column} TEXT")
+        contacts = contacts.replace(f" {column} INTEGER NOT NULL", f" {column} INTEGER")
+    extra = (f'ALTER TABLE contacts ADD COLUMN "{e.name}" {e.kind}' for e in shape.extra_columns)
+    return [contacts, *others, *extra]
+
+
+def indexes(shape: Shape) -> list[str]:
+    """Return the statements after the last row."""
+    first, *others = INDEXES
+    return [first.replace("UNIQUE ", "") if shape.repeats_emails else first, *others]

@@ -24,7 +24,8 @@ from almanac.generation.campaigns import campaign_tables, targets
 from almanac.generation.contacts import CHUNK, contact_chunk
 from almanac.generation.draws import Draws
 from almanac.generation.history import history, side_tables
-from almanac.generation.schema import INDEXES, TABLES
+from almanac.generation.schema import indexes, tables
+from almanac.generation.shape import Shape
 from almanac.outputs import neighbour
 from almanac.progress import Progress
 
@@ -49,20 +50,37 @@ class Summary:
     call_notes: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """What the content depends on; as_of is a day number."""
+
+    contacts: int
+    seed: int
+    as_of: int
+    shape: Shape
+
+
 def generate(
-    path: Path, contacts: int, seed: int, as_of: dt.date, progress: Progress | None = None
+    path: Path,
+    contacts: int,
+    seed: int,
+    as_of: dt.date,
+    progress: Progress | None = None,
+    shape: Shape | None = None,
 ) -> Summary:
     """Write the database of an agency with so many contacts, as it would be on `as_of`.
 
-    The content depends on contacts, seed and as_of only. The file appears at `path` when it is
-    complete. Raises InputError if `path` exists, its folder does not, or an argument is out of
-    range; DatabaseError if the file could not be written.
+    The content depends on contacts, seed, as_of and the shape only. The file appears at `path` when
+    it is complete. Raises InputError if `path` exists, its folder does not, or an argument is out
+    of range; DatabaseError if the file could not be written.
     """
     _check(path, contacts, seed, as_of)
     show = progress or (lambda what, done, total: None)
     with _temporary_neighbour(path) as temporary:
         try:
-            summary = _write(temporary, contacts, seed, day_of(as_of), show)
+            summary = _write(
+                temporary, Order(contacts, seed, day_of(as_of), shape or Shape()), show
+            )
         except (sqlite.Error, pa.ArrowException, OSError) as error:
             # without the statement that ADBC appends
             why = str(error).partition("query was:")[0].strip()
@@ -101,26 +119,28 @@ def _temporary_neighbour(path: Path) -> Iterator[Path]:
         yield temporary
 
 
-def _write(path: Path, contacts: int, seed: int, as_of: int, show: Progress) -> Summary:
+def _write(path: Path, order: Order, show: Progress) -> Summary:
     # before anything is written: Arrow's first conversion imports pandas if it can, and Ctrl-C is
     # lost meanwhile
-    campaigns = campaign_tables(as_of)
+    campaigns = campaign_tables(order.as_of, order.shape.campaigns)
     # PRAGMAs and DDL run outside of a transaction; a file that is deleted on any error needs no
     # journal and no ordered writes
     with (
         closing(sqlite.connect(str(path), autocommit=True)) as connection,
         closing(connection.cursor()) as cursor,
     ):
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *TABLES):
+        created = tables(order.shape)
+        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *created):
             _execute(cursor, statement)
         _execute(cursor, "BEGIN")
-        chunks = itertools.chain([campaigns], _made_ahead(contacts, seed, as_of))
-        summary = _insert(cursor, chunks, contacts, show)
-        for done, statement in enumerate(INDEXES):
-            show("indexes", done, len(INDEXES))
+        chunks = itertools.chain([campaigns], _made_ahead(order))
+        summary = _insert(cursor, chunks, order.contacts, show)
+        statements = indexes(order.shape)
+        for done, statement in enumerate(statements):
+            show("indexes", done, len(statements))
             _execute(cursor, statement)
         _execute(cursor, "COMMIT")
-        show("indexes", len(INDEXES), len(INDEXES))
+        show("indexes", len(statements), len(statements))
     return summary
 
 
@@ -157,13 +177,13 @@ def _ingest(cursor: sqlite.Cursor, table: str, rows: pa.RecordBatch) -> None:
     cursor.adbc_statement.execute_update()
 
 
-def _made_ahead(contacts: int, seed: int, as_of: int) -> Iterator[Batches]:
+def _made_ahead(order: Order) -> Iterator[Batches]:
     """Yield the rows of all contacts chunk by chunk; a thread makes some chunks in advance."""
     with ThreadPoolExecutor(1) as pool:
         waiting: list[Future[Batches]] = []
         try:
-            for number in range(-(-contacts // CHUNK)):
-                waiting.append(pool.submit(_chunk, number, contacts, seed, as_of))
+            for number in range(-(-order.contacts // CHUNK)):
+                waiting.append(pool.submit(_chunk, number, order))
                 if len(waiting) > CHUNKS_AHEAD:
                     yield waiting.pop(0).result()
             while waiting:
@@ -173,14 +193,14 @@ def _made_ahead(contacts: int, seed: int, as_of: int) -> Iterator[Batches]:
                 future.cancel()
 
 
-def _chunk(number: int, contacts: int, seed: int, as_of: int) -> Batches:
+def _chunk(number: int, order: Order) -> Batches:
     """Return all rows of a chunk of contacts; its draws depend on no other chunk."""
-    draws = Draws(seed, number)
-    count = min(CHUNK, contacts - number * CHUNK)
-    people = contact_chunk(draws, number, count, contacts, as_of)
+    draws, shape, as_of = Draws(order.seed, number), order.shape, order.as_of
+    count = min(CHUNK, order.contacts - number * CHUNK)
+    people = contact_chunk(draws, number, count, order.contacts, as_of, shape)
     return {
         "contacts": people.rows,
-        **history(draws, people, as_of),
-        "contact_campaigns": targets(draws, people, as_of),
-        **side_tables(draws, people, as_of),
+        **history(draws, people, as_of, shape),
+        **({"contact_campaigns": targets(draws, people, as_of, shape)} if shape.campaigns else {}),
+        **side_tables(draws, people, as_of, shape.suppressions),
     }
