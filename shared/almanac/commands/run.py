@@ -13,7 +13,7 @@ from almanac.commands.arguments import read_config, read_datetime, read_ids
 from almanac.commands.before_run import check_before_run, check_contacts
 from almanac.commands.config_arguments import given_config, recorded_or_defaults, today_of_file
 from almanac.commands.dates import read_date
-from almanac.commands.exit_codes import DIFFERENT, FAILURE, OK, failed
+from almanac.commands.exit_codes import DIFFERENT, FAILURE, OK, failed, warned
 from almanac.commands.groups import new_app
 from almanac.commands.options import (
     AsJson,
@@ -30,8 +30,10 @@ from almanac.commands.progress import progress_bars
 from almanac.commands.run_arguments import (
     AdoptScheduled,
     Against,
+    Backup,
     Contacts,
     DryRun,
+    Keep,
     Report,
     RunArguments,
     Shards,
@@ -45,6 +47,7 @@ from almanac.commands.run_store import run_organization
 from almanac.config import Config
 from almanac.contact_ranges import merged
 from almanac.errors import AlmanacError, ConfigError, InputError
+from almanac.organizations.kept_copies import KeptCopies
 from almanac.organizations.recorded_config import NamedConfig
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.page import check_target
@@ -81,6 +84,8 @@ def run(
     yes: Yes = False,
     without_states: WithoutStates = False,
     exit_code: ExitCode = False,
+    backup: Backup = None,
+    keep: Keep = None,
     org: MaybeOrg = None,
     store: Store = None,
     trace: Trace = None,
@@ -94,7 +99,6 @@ def run(
 
     Rows of status scheduled that an older scheduler has planned block their events: the summary
     counts them, and --adopt-scheduled plans these events, once.
-
     With another configuration than that of the file's last run, --dry-run shows how the two plans
     differ, by day and by type. With --exit-code it exits with 3 if a run would change a planned
     row, with 0 if not.
@@ -108,7 +112,7 @@ def run(
     """
     if org is None or database is not None:
         agency_of(database, org, store)  # exactly one of them
-    others = (config, shards, workers, contacts, against, report)
+    others = (config, shards, workers, contacts, against, report, backup, keep)
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
     if org is not None and (any(flags) or any(other is not None for other in others)):
         raise InputError("--org: takes only --store, --as-of, --now and --json")
@@ -120,7 +124,7 @@ def run(
             RunArguments(
                 *(database, as_of, now, config, defaults, shards, workers, contacts),
                 *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
-                exit_code,
+                *(exit_code, backup, keep),
             )
         )
 
@@ -150,6 +154,7 @@ def _run(arguments: RunArguments) -> int:
         dry_run=arguments.dry_run,
         adopt_scheduled=arguments.adopt_scheduled,
         of_the_file=given is None,
+        copies=arguments.copies(),
     )
     if arguments.report is not None:
         check_target(arguments.report)
@@ -165,12 +170,14 @@ def _run(arguments: RunArguments) -> int:
             summary = compare_plans(arguments.database, old, new, options, progress)
         else:
             summary = run_file(arguments.database, config, options, progress)
+    if options.copies is not None:
+        _remove_old(options.copies)
     summary = summary.model_copy(update={"configuration": new.words})
     problem = write_run_page(arguments.report, summary, arguments.database, config)
     if arguments.as_json:
         print(summary.model_dump_json())
     else:
-        _print(arguments, summary, remark)
+        _print(arguments, summary, remark, options.copies)
     if problem is not None:
         return failed(problem, FAILURE)
     return DIFFERENT if arguments.exit_code and summary.rows_changed else OK
@@ -192,7 +199,20 @@ def _compared(arguments: RunArguments, config: Config) -> tuple[NamedConfig | No
     return None, f"The configuration does not differ from {old.words}." if given else None
 
 
-def _print(arguments: RunArguments, summary: RunSummary, remark: str | None) -> None:
+def _remove_old(copies: KeptCopies) -> None:
+    """Delete copies of earlier runs that are too old; that they stay changes no result."""
+    try:
+        copies.remove_old()
+    except OSError as error:
+        warned(f"--backup: {copies.folder}: old copies stay: {error.strerror}")
+
+
+def _print(
+    arguments: RunArguments,
+    summary: RunSummary,
+    remark: str | None,
+    copies: KeptCopies | None,
+) -> None:
     console, database = console_for(sys.stdout), str(arguments.database)
     next_steps = _next_steps(arguments, summary)
     if summary.what_if is not None:
@@ -203,6 +223,8 @@ def _print(arguments: RunArguments, summary: RunSummary, remark: str | None) -> 
     paragraph(console, f"Configuration: {summary.configuration}{others}.", indent=0)
     if remark is not None:
         paragraph(console, remark, indent=0)
+    if copies is not None:
+        paragraph(console, f"The file as it was before: {copies.made}", indent=0)
     print_summary(console, summary, database=database, advice=ISSUE_ADVICE, next_steps=next_steps)
 
 

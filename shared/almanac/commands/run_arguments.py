@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from almanac.errors import InputError
+from almanac.organizations.kept_copies import KEEP_DAYS, KeptCopies
+
 Shards = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
 ]
@@ -43,6 +46,18 @@ AdoptScheduled = Annotated[
         help="Plan again what an older scheduler has left with status scheduled.",
     ),
 ]
+Backup = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="First put a checked copy of the file as it is into this folder."
+    ),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="DAYS", help="With --backup: how long such copies of the file stay; 7."
+    ),
+]
 Yes = Annotated[
     bool,
     typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),
@@ -75,3 +90,18 @@ class RunArguments:
     yes: bool
     without_states: bool
     exit_code: bool
+    backup: Path | None = None
+    keep: int | None = None
+
+    def copies(self) -> KeptCopies | None:
+        """Return where a copy of the file goes. Raises InputError if none can be written there."""
+        if self.backup is None:
+            if self.keep is not None:
+                raise InputError("--keep: says how long copies of --backup DIR stay; add --backup")
+            return None
+        if self.dry_run:
+            raise InputError("--backup: copies what a run changes, and --dry-run changes nothing")
+        keep = KEEP_DAYS if self.keep is None else self.keep
+        copies = KeptCopies(self.database, self.backup, keep)
+        copies.check()
+        return copies

@@ -157,6 +157,14 @@ class StoreCommitter:
             self._session.close()
             self._session = None
 
+    def _of_changes(self, changes: bytes | None) -> dict[str, Any]:
+        """Return what the manifest says of the change set, and what of the inbox is in it late."""
+        return {
+            LATE_OBJECTS: list(self.late.objects) if self.late is not None else [],
+            WITHOUT_CHANGES: self.without_changes,
+            CHANGES_OF_ALL: changes is not None,
+        }
+
     @traced("check")
     def _checked(self, plan: RunPlan, committed: int, scheduled: int) -> Census:
         """Check that the new database is sound and has the expected counts; return its census.
@@ -231,9 +239,7 @@ class StoreCommitter:
             "census": census.model_dump(mode="json"),
             "events_applied": sum(summary.events.applied.values()),
             "entries_refused": summary.events.refused,
-            LATE_OBJECTS: list(self.late.objects) if self.late is not None else [],
-            WITHOUT_CHANGES: self.without_changes,
-            CHANGES_OF_ALL: changes is not None,
+            **self._of_changes(changes),
         }
         # `status` then need not walk back over all changes and pushes to find it
         if not plan.of_all_contacts:

@@ -32,6 +32,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
 from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, manual_run_id
+from almanac.organizations.kept_copies import KeptCopies
 from almanac.organizations.recorded_config import parsed
 from almanac.organizations.snapshots import SnapshotRef, check_unchanged, reference_to
 from almanac.processes import worker_pool
@@ -68,6 +69,7 @@ class RunOptions:
     adopt_scheduled: bool = False  # see `almanac.database.older_plans`
     busy_seconds: float = 5.0  # how long to wait for a lock on the file
     shard_contacts: int = 50_000
+    copies: KeptCopies | None = None  # where a copy of the file goes before it is changed
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,8 @@ def copied(path: Path, config: Config, options: RunOptions, progress: Progress) 
         progress("snapshot", 0, 1)
         backup(connection, database, lambda done, total: progress("snapshot", done, total))
         progress("snapshot", 1, 1)
+        if options.copies is not None:
+            options.copies.make(database)
         adopted = _adopted(database, config, options) if options.adopt_scheduled else 0
         store = store_at(folder / "store")
         yield Copy(connection, version, database, adopted, reference_to(database), store, pool)
