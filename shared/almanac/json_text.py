@@ -70,3 +70,9 @@ def _finite(value: object) -> object:
     if isinstance(value, list):
         return [_finite(each) for each in value]
     return value
+
+
+def indented_json(value: object) -> bytes:
+    """Return the value as JSON of many lines, for people, that every reader takes."""
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=1)
+    return f"{text}\n".encode(errors="backslashreplace")  # a lone surrogate: its escape

@@ -32,6 +32,7 @@ COMMANDS = {
     "history": CommandEntry("history", "Show what became of a contact's messages."),
     "report": CommandEntry("report", "Write the report page of a database."),
     "results": CommandEntry("results", "Show what came of messages."),
+    "evidence": CommandEntry("evidence", "Write an archive of what was sent or withheld."),
     "serve": CommandEntry("serve", "Show the plan in the browser, read only."),
     "diff": CommandEntry("diff", "Compare the plans of two databases."),
     "campaign": CommandEntry("campaign", "Show campaigns, and change them."),

@@ -45,18 +45,19 @@ def day_history(
     """
     rows = [row for row in (*case.rows, *case.other_rows) if row is not None]
     planned = [
-        _planned(row)
+        planned_message(row)
         for row in rows
         if row.scheduled_send_date == on.day and email_type in (None, row.email_type)
     ]
     return DayHistory(
-        messages=[_sent(row, connection) for row in on.committed] + planned,
+        messages=[sent_message(row, connection) for row in on.committed] + planned,
         run=_run_of(on.day, runs),
         unknown=[*_changes(on.day, configs), UNRECORDED, AS_NOW],
     )
 
 
-def _sent(row: CommittedMessage, connection: apsw.Connection) -> PastMessage:
+def sent_message(row: CommittedMessage, connection: apsw.Connection) -> PastMessage:
+    """Return what became of a row that a sender has or had, with its marks."""
     marks = marks_of(connection, row.row_id)
     words = [row.status or "no status"]
     words += [f"on {row.sent_date}"] if row.sent_date and row.status in SENT_STATUSES else []
@@ -71,7 +72,7 @@ def _sent(row: CommittedMessage, connection: apsw.Connection) -> PastMessage:
     )
 
 
-def _planned(row: PlannedRow) -> PastMessage:
+def planned_message(row: PlannedRow) -> PastMessage:
     """Return what became of a row of the plan."""
     by = f", by the run {row.scheduler_run_id}" if row.scheduler_run_id else ""
     if row.status == Status.PRE_SCHEDULED:

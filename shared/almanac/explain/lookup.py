@@ -148,12 +148,15 @@ def _several(text: str, found: FoundContacts) -> str:
 
 
 @contextmanager
-def open_database(agency: AgencyDatabase) -> Iterator[OpenDatabase]:
-    """Open a file, or the current version of an organization, for reading."""
+def open_database(agency: AgencyDatabase, *, whole: bool = False) -> Iterator[OpenDatabase]:
+    """Open a file, or the current version of an organization, for reading.
+
+    whole: as `AgencyDatabase.open`.
+    """
     if isinstance(agency, StoreDatabase):
         version = agency.version()[0]
         manifest = manifest_of(agency.store, version.folder)
-        with agency.open_version(version) as source:
+        with agency.open_version(version, whole=whole) as source:
             yield OpenDatabase(agency, source, manifest)
     else:
         with agency.open() as source:

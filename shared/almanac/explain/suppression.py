@@ -64,15 +64,19 @@ class SuppressionRow:
 
 def suppression_rows(case: Case) -> list[SuppressionRow]:
     """Return the rows in force that concern the contact by its id, its address or its number."""
+    return [row for row, holds in rows_concerning(case) if holds]
+
+
+def rows_concerning(case: Case) -> list[tuple[SuppressionRow, bool]]:
+    """Return the rows that concern the contact, and whether each is in force."""
     contact = case.data.contacts.to_pylist()[0]
     email = contact["email"].strip().lower()
     number = bare_number(contact["phone_number"]) if is_number(contact["phone_number"]) else ""
     holds = holds_on(case.data.suppressions, civil.day_of(case.context.as_of))
     return [
-        SuppressionRow(case.suppressions[at])
+        (SuppressionRow(case.suppressions[at]), bool(holds[at]))
         for at, row in enumerate(case.data.suppressions.to_pylist())
-        if holds[at]
-        and (
+        if (
             bare_number(row["phone"]) == number != ""
             if row["phone"].strip()
             else row["contact_id"] == contact["id"] != 0 or row["email"] == email != ""

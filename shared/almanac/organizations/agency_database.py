@@ -150,13 +150,16 @@ class StoreDatabase:
 
     @contextmanager
     def open(self, *, whole: bool = False, steady: bool = True) -> Iterator[Source]:
-        version = self.version()[0]
-        with self._fetched(version) if whole else self.open_version(version) as source:
+        with self.open_version(self.version()[0], whole=whole) as source:
             yield source
 
     @contextmanager
-    def open_version(self, version: Current | Manifest) -> Iterator[Source]:
+    def open_version(self, version: Current | Manifest, *, whole: bool = False) -> Iterator[Source]:
         """Open a version that is or was the current one, as `open`."""
+        if whole:
+            with self._fetched(version) as source:
+                yield source
+            return
         info = database_of(self.store, version)
         local = self.store.open_local(info.name)
         if local is not None:
@@ -170,7 +173,7 @@ class StoreDatabase:
             source.close()
 
     @contextmanager
-    def _fetched(self, version: Current) -> Iterator[Source]:
+    def _fetched(self, version: Current | Manifest) -> Iterator[Source]:
         """Fetch the version's database as a local file, and open that."""
         info = database_of(self.store, version)
         with workspace() as folder:

@@ -130,8 +130,8 @@ def _page(data: PageData, tables: dict[str, ReportTable], folder: str) -> str:
             box_height=BOX_HEIGHT,
             script=Markup(script),
             style=Markup(style),
-            script_hash=_digest(script),
-            style_hash=_digest(style),
+            script_hash=csp_hash(script),
+            style_hash=csp_hash(style),
         )
     )
 
@@ -213,7 +213,7 @@ def _asset(name: str) -> str:
     return environment().get_template(name).render(height=BAR_TOP + BAR_HEIGHT + DATES)
 
 
-def _digest(text: str) -> str:
+def csp_hash(text: str) -> str:
     """Return the hash by which a Content-Security-Policy allows one script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
