@@ -20,7 +20,7 @@ STATE_PREFIX ?= almanac
 PLAN = $(CURDIR)/dist/almanac.tfplan
 
 .PHONY: help setup demo emulate test check format bench simulate archives archives-check \
-	infra-check infra-scan infra-plan infra-apply lock snapshots zip-table clean
+	infra-check infra-scan infra-plan infra-apply flow lock snapshots zip-table clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
@@ -91,6 +91,9 @@ bench: $(STAMP) ## time and memory of runs, and cold starts (ARGS="25000 500000"
 	@$(BIN)/python scripts/bench.py $(ARGS)
 	@$(BIN)/python scripts/bench_balancing.py
 	@$(BIN)/python scripts/bench_cold_start.py
+
+flow: $(STAMP) ## the program as a page in dist/flow (ARGS="--serve" to look at it)
+	@$(BIN)/python scripts/flow shared/almanac shared/almanac_emulation functions scripts -o dist/flow $(ARGS)
 
 lock: $(STAMP) ## update the versions in requirements.lock and those of the functions
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock
