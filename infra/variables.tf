@@ -55,7 +55,7 @@ variable "data_location" {
 }
 
 variable "copy" {
-  description = "A second bucket in another region, and a job that keeps it a copy of the first. image: the one that the merge function runs (README.md has the command); kms_key: a key where the bucket is; schedule: in UTC, how often; late_hours: after which an alert opens; tasks: how many share the organizations. null: none."
+  description = "A second bucket in another region, and a job that keeps it a copy of the first. image: the one that the merge function runs (docs/operations.md has the command); kms_key: a key where the bucket is; schedule: in UTC, how often; late_hours: after which an alert opens; tasks: how many share the organizations. null: none."
   type = object({
     location        = string
     image           = string
@@ -415,7 +415,7 @@ variable "sizes" {
 }
 
 variable "merge_job" {
-  description = "Merge in a Cloud Run job, which may take hours, and not in the merge function. image: the one that the merge function runs (README.md has the command). null: the function merges."
+  description = "Merge in a Cloud Run job, which may take hours, and not in the merge function. image: the one that the merge function runs (docs/operations.md has the command). null: the function merges."
   type = object({
     image           = string
     cpu             = optional(number, 2)

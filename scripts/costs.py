@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 INSTALLATIONS = ((1, 10_000), (1, 300_000), (1, 3_000_000), (1_000, 25_000))
 
@@ -30,6 +30,8 @@ PRICES = {
     "a condition of an alert, a month": 0.10,
     "a million time series read for alerts": 0.35,
     "a GB of images, a month": 0.10,
+    "a GB to another region of North America": 0.020,
+    "a million spans of traces": 0.20,
 }
 MILLION = 1e6
 
@@ -52,12 +54,13 @@ SHARD = 15.0  # seconds: 5 measured, and 200 reads of 50 ms
 MERGE, MERGE_A_GB = 5.0, 30.0  # seconds; 10 per GB measured on a separate machine
 # reads, lists and seconds for an organization that is looked at
 LOOKS, LISTS, LOOK = 4, 1, 0.25
+LOOKED_AT = 26  # a day: the daily run, 24 checks, the deadline
 AT_ONCE = 16  # organizations that are looked at at the same time (runs/cloud_services.py)
 # lists, reads and seconds for one whose status is polled; seconds where all of it has to be read
 POLL_LISTS, POLL_READS, POLL, POLL_IN_FULL = 3, 1, 0.011, 0.045
 POLL_SECONDS = 225.0  # after which it gives up
 SCHEDULED = 4  # jobs: the daily run, the check, the deadline, the poll
-CHECKS = 24  # of all organizations, a day; and polls
+HOURLY = 24  # polls of the status a day; and copies
 WORD = 0.5  # seconds of a merge function that finds a shard missing
 # The current one, 7 younger than a week, the last of 12 months, and 14 days of deleted ones:
 # archived, then soft-deleted.
@@ -71,6 +74,17 @@ LOG_BYTES = 3_000  # per delivery: our line and Cloud Run's
 CONDITIONS, SERIES = 37, 1.5  # of alerts, and time series that each of them reads
 EVALUATIONS = 86_400  # per month, one in 30 seconds
 IMAGES_GB = 5.0
+
+# With `copy`: lists and writes, reads and seconds for an organization and hour; objects of a run
+# (counted in an emulated one) and the pointer; GB that Cloud Storage copies in a second; vCPUs and
+# GiB; the least that is charged for an execution, in seconds; conditions of alerts.
+COPY_WRITES, COPY_READS, COPY = 3, 5, 0.48
+COPIED_OBJECTS, COPIED_GB = 22, 0.1
+COPY_SIZE = (1, 0.5)
+COPY_AT_LEAST = 60.0
+COPY_CONDITIONS = 3
+# With `traces`: spans of a run, and of each shard more; seconds of an export in a cold process.
+SPANS, SPANS_A_SHARD, EXPORT = 30, 4, 0.25
 
 
 def shards(contacts: int) -> int:
@@ -90,49 +104,91 @@ def looking_seconds(organizations: int) -> float:
     return organizations * LOOK / AT_ONCE
 
 
+def processors(seconds: Mapping[str, float], sizes: Mapping[str, tuple[int, float]]) -> float:
+    """Return dollars for so many seconds of each function or job."""
+    return sum(
+        spent
+        * (
+            sizes[each][0] * PRICES["a vCPU for a million seconds"]
+            + sizes[each][1] * PRICES["a GiB of memory for a million seconds"]
+        )
+        / MILLION
+        for each, spent in seconds.items()
+    )
+
+
+def requests(writes: float, reads: float) -> float:
+    """Return dollars for so many writes or lists, and reads."""
+    return (
+        writes * PRICES["a million writes or lists (class A)"]
+        + reads * PRICES["a million reads (class B)"]
+    ) / MILLION
+
+
+def alerts(conditions: int) -> float:
+    """Return dollars a month for so many conditions of alerts."""
+    series = SERIES * EVALUATIONS / MILLION * PRICES["a million time series read for alerts"]
+    return conditions * (PRICES["a condition of an alert, a month"] + series)
+
+
 def costs(organizations: int, contacts: int) -> dict[str, float]:
     """Return dollars per month for each item, with so many contacts in each organization."""
     count = shards(contacts)
     # seconds of a day's deliveries: of all organizations one request and the checks; of each one
     # request, each shard, each ShardDone, the last of which merges
-    for_all = START + ORCHESTRATE + CHECKS * START
     seconds = {
-        "orchestrator": for_all
-        + (1 + CHECKS) * looking_seconds(organizations)
-        + organizations * (START + ORCHESTRATE),
+        "orchestrator": LOOKED_AT * (START + looking_seconds(organizations))
+        + (1 + organizations) * ORCHESTRATE
+        + organizations * START,
         "shard": organizations * count * (START + SHARD),
         "merge": organizations * (count * (START + WORD) + merge_seconds(contacts)),
-        "status": CHECKS * (START + organizations * POLL),
+        "status": HOURLY * (START + organizations * POLL),
     }
-    deliveries = 1 + 2 * CHECKS + organizations * (1 + 2 * count)
-    vcpu_seconds = sum(spent * SIZES[each][0] for each, spent in seconds.items())
-    gib_seconds = sum(spent * SIZES[each][1] for each, spent in seconds.items())
-    functions = (
-        vcpu_seconds * PRICES["a vCPU for a million seconds"]
-        + gib_seconds * PRICES["a GiB of memory for a million seconds"]
-        + deliveries * PRICES["a million requests to functions"]
-    ) / MILLION
-    writes = organizations * (WRITES + WRITES_A_SHARD * count + CHECKS * (LISTS + POLL_LISTS))
-    reads = organizations * (READS + READS_A_SHARD * count + CHECKS * (LOOKS + POLL_READS))
-    requests = (
-        writes * PRICES["a million writes or lists (class A)"]
-        + reads * PRICES["a million reads (class B)"]
-    ) / MILLION
+    deliveries = LOOKED_AT + HOURLY + organizations * (1 + 2 * count)
+    functions = processors(seconds, SIZES)
+    functions += deliveries * PRICES["a million requests to functions"] / MILLION
+    writes = WRITES + WRITES_A_SHARD * count + LOOKED_AT * LISTS + HOURLY * POLL_LISTS
+    reads = READS + READS_A_SHARD * count + LOOKED_AT * LOOKS + HOURLY * POLL_READS
     stored = organizations * (
         COPIES * database_gb(contacts) + FRAGMENTS * contacts * FRAGMENT_BYTES_A_CONTACT / 1e9
     )
     # each message is published and delivered
     messages = 2 * deliveries * MESSAGE_BYTES / 2**40 * PRICES["a TiB through Pub/Sub"]
     logs = deliveries * LOG_BYTES / 2**30 * PRICES["a GiB of logs"]
-    series = SERIES * EVALUATIONS / MILLION * PRICES["a million time series read for alerts"]
     return {
         "functions": functions * DAYS,
         "storage": stored * PRICES["a GB in the bucket, a month"],
-        "requests to storage": requests * DAYS,
+        "requests to storage": organizations * requests(writes, reads) * DAYS,
         "messages and logs": (messages + logs) * DAYS,
         "scheduler": SCHEDULED * PRICES["a job of the scheduler, a month"],
-        "alerts": CONDITIONS * (PRICES["a condition of an alert, a month"] + series),
+        "alerts": alerts(CONDITIONS),
         "images": IMAGES_GB * PRICES["a GB of images, a month"],
+    }
+
+
+def additions(organizations: int, contacts: int) -> dict[str, float]:
+    """Return dollars per month that `copy` and `traces` add, by item."""
+    count, gigabytes = shards(contacts), organizations * database_gb(contacts)
+    looking = START + organizations * COPY / AT_ONCE
+    copying = gigabytes / COPIED_GB / max(min(organizations, AT_ONCE), 1)
+    job = {"copy": HOURLY * max(looking, COPY_AT_LEAST) + copying}
+    writes = HOURLY * COPY_WRITES + COPIED_OBJECTS
+    scheduled = PRICES["a job of the scheduler, a month"] + alerts(COPY_CONDITIONS)
+    exports = {
+        "orchestrator": organizations * EXPORT,
+        "shard": organizations * count * EXPORT,
+        "merge": organizations * count * EXPORT,
+    }
+    spans = organizations * (SPANS + SPANS_A_SHARD * count) / MILLION
+    traces = spans * PRICES["a million spans of traces"] + processors(exports, SIZES)
+    return {
+        "copy: storage": COPIES * gigabytes * PRICES["a GB in the bucket, a month"],
+        "copy: requests": organizations * requests(writes, HOURLY * COPY_READS) * DAYS,
+        "copy: between regions": gigabytes
+        * DAYS
+        * PRICES["a GB to another region of North America"],
+        "copy: job, schedule, alerts": processors(job, {"copy": COPY_SIZE}) * DAYS + scheduled,
+        "traces": traces * DAYS,
     }
 
 
@@ -151,33 +207,43 @@ def price_table() -> str:
 
 def cost_table(installations: Sequence[tuple[int, int]]) -> str:
     """Return dollars per month by item and installation, and what they are based on."""
-    found = [costs(*each) for each in installations]
     contacts = [each for _, each in installations]
     rows = [
         ["database, GB", *(f"{database_gb(each):.2f}" for each in contacts)],
         ["shards", *(str(shards(each)) for each in contacts)],
         ["merge, seconds", *(f"{merge_seconds(each):.0f}" for each in contacts)],
+        *_dollars([costs(*each) for each in installations]),
     ]
-    rows += [[f"{thing}, $", *(f"{each[thing]:.2f}" for each in found)] for thing in found[0]]
-    rows.append(["**all, $ a month**", *(f"**{sum(each.values()):.2f}**" for each in found)])
-    head = [f"{count:,} of {each:,}" if count > 1 else f"{each:,}" for count, each in installations]
-    return table(["contacts", *head], rows)
+    return table(["contacts", *_names(installations)], rows)
 
 
-def growth_table() -> str:
+def addition_table(installations: Sequence[tuple[int, int]]) -> str:
+    """Return dollars per month that `copy` and `traces` add, by item and installation."""
+    rows = _dollars([additions(*each) for each in installations])
+    return table(["contacts", *_names(installations)], rows)
+
+
+def growth_table(of: Callable[[int, int], dict[str, float]] = costs) -> str:
     """Return what more contacts, and more organizations, add to each item; dollars per month."""
     more = {
-        "a million contacts in one organization": (costs(1, 4_000_000), costs(1, 3_000_000)),
-        "100 organizations of 25,000": (costs(1_100, 25_000), costs(1_000, 25_000)),
-        "100 organizations of 1,000": (costs(100, 1_000), costs(0, 1_000)),
+        "a million contacts in one organization": (of(1, 4_000_000), of(1, 3_000_000)),
+        "100 organizations of 25,000": (of(1_100, 25_000), of(1_000, 25_000)),
+        "100 organizations of 1,000": (of(100, 1_000), of(0, 1_000)),
     }
-    rows = [
-        [f"{thing}, $", *(f"{after[thing] - before[thing]:.2f}" for after, before in more.values())]
-        for thing in costs(1, 1)
+    grown = [
+        {thing: after[thing] - before[thing] for thing in after} for after, before in more.values()
     ]
-    whole = [sum(after.values()) - sum(before.values()) for after, before in more.values()]
-    rows.append(["**all, $ a month**", *(f"**{each:.2f}**" for each in whole)])
-    return table(["more", *more], rows)
+    return table(["more", *more], _dollars(grown))
+
+
+def _names(installations: Sequence[tuple[int, int]]) -> list[str]:
+    return [f"{count:,} of {each:,}" if count > 1 else f"{each:,}" for count, each in installations]
+
+
+def _dollars(columns: Sequence[Mapping[str, float]]) -> list[list[str]]:
+    rows = [[f"{thing}, $", *(f"{each[thing]:.2f}" for each in columns)] for thing in columns[0]]
+    whole = [f"**{sum(each.values()):.2f}**" for each in columns]
+    return [*rows, ["**all, $ a month**", *whole]]
 
 
 def largest(gib: float, gb_a_million: float, full: float = FULL) -> float:
@@ -224,10 +290,6 @@ def _installation(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    print(price_table())
-    print()
-    print(cost_table([_installation(each) for each in sys.argv[1:]] or INSTALLATIONS))
-    print()
-    print(growth_table())
-    print()
-    print(limit_table())
+    asked = [_installation(each) for each in sys.argv[1:]] or INSTALLATIONS
+    print(price_table(), cost_table(asked), growth_table(), sep="\n\n", end="\n\n")
+    print(addition_table(asked), growth_table(additions), limit_table(), sep="\n\n")

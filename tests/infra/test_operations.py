@@ -27,6 +27,7 @@ from tests.support.operations_page import TEXT, blocks
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = (ROOT / "infra" / "variables.tf").read_text("utf-8")
+PERFORMANCE = (ROOT / "docs" / "performance.md").read_text("utf-8")
 DAY = 24 * 3600
 
 
@@ -44,12 +45,31 @@ def test_the_costs_are_what_the_script_prints() -> None:
     assert costs.price_table() in TEXT
     assert costs.cost_table(costs.INSTALLATIONS) in TEXT
     assert costs.growth_table() in TEXT
+    assert costs.addition_table(costs.INSTALLATIONS) in TEXT
+    assert costs.growth_table(costs.additions) in TEXT
     assert f"list prices of {costs.PRICE_LIST}" in TEXT
     assert {(1, 3_000_000), (1_000, 25_000)} <= set(costs.INSTALLATIONS)
 
 
 def test_the_page_says_how_many_conditions_of_alerts_are_paid_for() -> None:
     assert f"alerts = {costs.CONDITIONS} conditions" in TEXT
+
+
+def measured(first: str, *others: str) -> list[float]:
+    """The numbers of a row of docs/performance.md, by its first cell and what else it has."""
+    rows = re.findall(rf"^\| {first} ?\|(.+)\|$", PERFORMANCE, re.MULTILINE)
+    (row,) = [each for each in rows if all(re.search(other, each) for other in others)]
+    return [float(each) for each in re.findall(r"\d+(?:\.\d+)?", row.replace(",", ""))]
+
+
+def test_the_costs_assume_what_was_measured_or_more() -> None:
+    shard_seconds, _, merge_seconds = measured("3,000,000, 4,274 MB", "%")[-3:]
+    assert round(costs.BYTES_A_CONTACT * 3) == measured("", "next day", "36.3")[-1]
+    assert shard_seconds + 200 * 0.05 <= costs.SHARD  # reads
+    assert merge_seconds / 4.274 <= costs.MERGE_A_GB
+    assert measured("merge, without the file itself")[-1] <= costs.MERGE_GB_A_MILLION * 3_000
+    for function in costs.SIZES:
+        assert measured(function, r"0\.\d+, ")[-1] <= costs.START
 
 
 def test_the_limits_are_what_the_script_computes() -> None:

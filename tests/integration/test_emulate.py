@@ -44,7 +44,9 @@ class Emulation:
         return (self.folder / "err").read_text()
 
     def wait_until_up(self) -> None:
-        wait_until(lambda: "Press Ctrl-C to stop it" in self.out or self.ended, "everything is up")
+        """Everything is started, and a run has ended: as long as the whole script may take."""
+        up = "Press Ctrl-C to stop it"
+        wait_until(lambda: up in self.out or self.ended, "everything is up", 240)
         assert not self.ended, self.err
 
     @property
