@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from almanac.errors import Corrupt
+from almanac.evidence.archive import check_archive
 from tests.support.cli_calls import almanac
 from tests.support.tiny import Agency
 
@@ -122,11 +124,15 @@ def test_the_same_database_gives_the_same_bytes(agency: Agency, tmp_path: Path) 
 def test_a_changed_byte_is_found(agency: Agency, tmp_path: Path) -> None:
     archive = write(agency, tmp_path / "evidence.zip", "--contact", 1, *PERIOD)
     whole = archive.read_bytes()
-    for text in (b'"outcome": "sent"', b"<h1>", b'"sha256"'):
-        at = whole.index(text) + 3
+    content = [whole.index(text) for text in (b'"outcome": "sent"', b"<h1>", b'"sha256"')]
+    around = [12, len(whole) - 1]  # the time of the first member, the end
+    for at in content + around:
         archive.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        answer = almanac("evidence", "--check", archive)
-        assert (answer.code, answer.out, answer.err.count("\n")) == (1, "", 1)
+        with pytest.raises(Corrupt):
+            check_archive(archive)
+    archive.write_bytes(whole + b"x")
+    answer = almanac("evidence", "--check", archive)
+    assert (answer.code, answer.out, answer.err.count("\n")) == (1, "", 1)
     archive.write_bytes(whole)
     assert almanac("evidence", "--check", archive).code == 0
 

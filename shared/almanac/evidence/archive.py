@@ -7,10 +7,11 @@ compressed bytes would depend on the library that compresses them.
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from pydantic import ValidationError
 
@@ -70,16 +71,18 @@ def check_archive(path: Path) -> MadeArchive:
 
     Raises InputError for a file that is no such archive, Corrupt for one that has changed.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(archive, path)
-            _check_names(archive, manifest, path)
-            for member in manifest.members:
-                _check_member(archive, member, path)
-    except zipfile.BadZipFile as error:
-        raise Corrupt(f"{path}: is no whole ZIP file: {error}") from None
-    except (NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError) as error:
-        raise Corrupt(f"{path}: has changed, and cannot be read: {error}") from None
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                manifest = _manifest(archive, path)
+                _check_names(archive, manifest, path)
+                for member in manifest.members:
+                    _check_member(archive, member, path)
+                _check_between(archive, path)
+        except zipfile.BadZipFile as error:
+            raise Corrupt(f"{path}: is no whole ZIP file: {error}") from None
+        except (OSError, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+            raise Corrupt(f"{path}: has changed, and cannot be read: {error}") from None
     return MadeArchive(file=str(path), sha256=sha256_of(path), manifest=manifest)
 
 
@@ -122,11 +125,66 @@ def _check_names(archive: zipfile.ZipFile, manifest: ArchiveManifest, path: Path
 
 def _check_member(archive: zipfile.ZipFile, member: ArchiveMember, path: Path) -> None:
     digest = hashlib.sha256()
-    with archive.open(member.name) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    for chunk in _content(archive, member.name):
+        digest.update(chunk)
     if digest.hexdigest() != member.sha256:
         raise Corrupt(
             f"{path}: {member.name} has the SHA-256 {digest.hexdigest()}; "
             f"its manifest names {member.sha256}"
         )
+
+
+def _check_between(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise Corrupt unless the bytes around the members are those that a writer writes."""
+    with path.open("rb") as original:
+        comparison = _Comparison(original)
+        with zipfile.ZipFile(comparison, "w", zipfile.ZIP_STORED) as again:
+            for name in archive.namelist():
+                if name == MANIFEST:
+                    again.writestr(_entry(name), archive.read(name))
+                    continue
+                with again.open(_entry(name), "w", force_zip64=True) as member:
+                    for chunk in _content(archive, name):
+                        member.write(chunk)
+        size = original.seek(0, io.SEEK_END)
+    differing = min(comparison.differing, default=min(size, comparison.tell()))
+    if differing < max(size, comparison.tell()):
+        raise Corrupt(
+            f"{path}: from byte {differing:,} on it is not what almanac evidence writes; what it "
+            "holds has the checksums of its manifest"
+        )
+
+
+class _Comparison(io.RawIOBase):
+    """A file to write to, which only compares what is written with a file that is there."""
+
+    def __init__(self, original: BinaryIO) -> None:
+        self._original, self._at = original, 0
+        self.differing: set[int] = set()  # where a write differs, unless it was written over
+
+    def write(self, data: Any) -> int:
+        self._original.seek(self._at)
+        if self._original.read(len(data)) == bytes(data):
+            self.differing.discard(self._at)
+        else:
+            self.differing.add(self._at)
+        self._at += len(data)
+        return len(data)
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("seek from elsewhere than the start")
+        self._at = offset
+        return offset
+
+    def tell(self) -> int:
+        return self._at
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    with archive.open(name) as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
