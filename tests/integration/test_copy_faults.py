@@ -170,3 +170,29 @@ def test_a_source_that_changes_meanwhile_leaves_a_whole_version_and_what_waits(
         if there[0].version == 2:  # before it has an event, the event waits
             assert target.stat(NEW_EVENT)
         ends_as(source, target)
+
+
+def test_what_another_copy_has_brought_meanwhile_stays(states: States) -> None:
+    """A copy after it, which found it there, may be about to name it."""
+
+    def attempt(at: int) -> Watched:
+        source, target = Watched(states.days[1]), Watched(states.copied)
+
+        def take_event() -> None:  # so that the source is looked at again
+            source._objects.pop(NEW_EVENT, None)
+
+        def bring() -> None:  # the next version, by a copy that dies before it writes copied.json
+            source._objects = dict(states.days[2]._objects)
+            target._objects = {**source._objects, **target._objects}
+
+        source.at, source.meanwhile = 2, take_event
+        target.at, target.meanwhile = at, bring
+        with suppress(TransientError):
+            copy(source, target)
+        if at >= 0:
+            assert names(states.days[2]) <= names(target), at
+            ends_as(source, target)
+        return target
+
+    for at in range(attempt(-1).requests):
+        attempt(at)
