@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scripts import infra_inputs
-from tests.support.terraform import INFRA, TEXT, blocks
+from tests.support.terraform import INFRA, MODULES, TEXT, blocks
 
 MAKEFILE = (INFRA.parent / "Makefile").read_text("utf-8")
 
@@ -27,3 +27,13 @@ def test_the_tables_of_inputs_and_outputs_are_those_of_the_terraform() -> None:
 
 def test_every_input_and_output_says_what_it_is() -> None:
     assert " |  |\n" not in infra_inputs.page()
+
+
+def test_inputs_that_both_modules_for_functions_have_are_the_same() -> None:
+    http, pubsub = (
+        blocks("variable", (MODULES / module / "variables.tf").read_text("utf-8"))
+        for module in ("http_function", "pubsub_function")
+    )
+    common = (http.keys() & pubsub.keys()) - {"function"}  # the names of subscriptions are checked
+    assert {name: http[name] for name in common} == {name: pubsub[name] for name in common}
+    assert len(common) > 10
