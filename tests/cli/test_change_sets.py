@@ -42,7 +42,9 @@ class History:
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     history = History(tmp_path_factory.mktemp("changes"))
     made = make(history.folder / "1.sqlite3")
-    copy_of(made, pushed := history.folder / "pushed.sqlite3").query("CREATE TABLE numbers (x)")
+    agency = copy_of(made, pushed := history.folder / "pushed.sqlite3")
+    agency.query("CREATE TABLE numbers (x)")
+    agency.query("CREATE VIRTUAL TABLE words USING fts5 (word)")
     history.call("store push", "206", pushed)
     for offset in range(3):
         (history.folder / "events.jsonl").write_text(INTAKE.replace("n'w", f"n'w{offset}"))
@@ -54,6 +56,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     edited = copy_of(_file(history, 4), _file(history, 5))
     edited.query("UPDATE contacts SET state = 'FL' WHERE id = 1")
     edited.query("DELETE FROM suppressions")
+    edited.query("INSERT INTO words VALUES ('found')")
     edited.query("INSERT INTO numbers VALUES (x'00ff'), ('it''s'), (1.5), (9e999)")
     history.call("store push", "206", edited.path)
     return history
@@ -101,6 +104,13 @@ def test_sql_does_the_same_in_any_sqlite(history: History, tmp_path: Path, how: 
     there = tables(_file(history, 5))
     assert there.pop("touched")
     assert tables(copy) == there
+
+
+def test_the_search_of_a_copy_finds_what_was_added(history: History, tmp_path: Path) -> None:
+    out, copy = tmp_path / "5.changeset", copy_of(_file(history, 4), tmp_path / "copy.sqlite3")
+    almanac("diff", copy.path, _file(history, 5), "--format", "changeset", "--out", out)
+    assert almanac("apply", copy.path, out).code == 0
+    assert copy.query("SELECT word FROM words WHERE words MATCH 'found'") == [("found",)]
 
 
 def test_json_has_the_values_before_and_after(history: History) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 import apsw
@@ -23,32 +23,39 @@ def write_sql(file: TextIO, changes: bytes, tables: Mapping[str, StoredTable]) -
     tables: of a database that has the changes. Unlike a change set they check no old value.
     """
     file.write("BEGIN IMMEDIATE;\nPRAGMA defer_foreign_keys = ON;\n")
+    writers = {name: _Statements(table) for name, table in tables.items()}
     for op in _ORDER:
-        for change, table in _changes(changes, tables):
+        for change in _changes(changes, tables):
             if change.op == op:
-                file.write(f"{_statement(change, table)};\n")
+                file.write(writers[change.name.lower()].of(change))
     file.write("COMMIT;\n")
 
 
-def _statement(change: apsw.TableChange, table: StoredTable) -> str:
-    name, columns = quoted(table.name), list(map(quoted, table.recorded))
-    if change.op == INSERT:
-        values = ", ".join(map(apsw.format_sql_value, change.new or ()))
-        return f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({values})"
-    pairs = list(zip(columns, change.old or (), strict=True))
-    where = " AND ".join(
-        f"{column} = {apsw.format_sql_value(value)}"
-        for n, (column, value) in enumerate(pairs)
-        if n in table.places
-    )
-    if change.op == DELETE:
-        return f"DELETE FROM {name} WHERE {where}"
-    changed = ", ".join(
-        f"{column} = {apsw.format_sql_value(value)}"
-        for column, value in zip(columns, change.new or (), strict=True)
-        if value is not apsw.no_change
-    )
-    return f"UPDATE {name} SET {changed} WHERE {where}"
+class _Statements:
+    """The statements for the rows of one table."""
+
+    def __init__(self, table: StoredTable) -> None:
+        self._name = quoted(table.name)
+        self._columns = list(map(quoted, table.recorded))
+        self._key = sorted(table.places)
+        self._all = ", ".join(self._columns)
+
+    def of(self, change: apsw.TableChange) -> str:
+        if change.op == INSERT:
+            values = ", ".join(map(apsw.format_sql_value, change.new or ()))
+            return f"INSERT INTO {self._name} ({self._all}) VALUES ({values});\n"
+        old = change.old or ()
+        where = " AND ".join(
+            f"{self._columns[n]} = {apsw.format_sql_value(old[n])}" for n in self._key
+        )
+        if change.op == DELETE:
+            return f"DELETE FROM {self._name} WHERE {where};\n"
+        changed = ", ".join(
+            f"{column} = {apsw.format_sql_value(value)}"
+            for column, value in zip(self._columns, change.new or (), strict=True)
+            if value is not apsw.no_change
+        )
+        return f"UPDATE {self._name} SET {changed} WHERE {where};\n"
 
 
 def write_json(
@@ -62,34 +69,35 @@ def write_json(
     file.write(json.dumps(dict(head), default=str)[:-1] + (", " if head else ""))
     file.write('"changes": [')
     separator = "\n"
-    for change, table in _changes(changes, tables):
+    columns = {name: table.recorded for name, table in tables.items()}
+    for change in _changes(changes, tables):
+        names = columns[change.name.lower()]
         found = {
-            "table": table.name,
+            "table": change.name,
             "op": change.op.lower(),
-            "old": _object(table, change.old),
-            "new": _object(table, change.new),
+            "old": _object(names, change.old),
+            "new": _object(names, change.new),
         }
         file.write(separator + json.dumps(found, ensure_ascii=False))
         separator = ",\n"
     file.write("\n]}\n")
 
 
-def _changes(
-    changes: bytes, tables: Mapping[str, StoredTable]
-) -> Iterator[tuple[apsw.TableChange, StoredTable]]:
+def _changes(changes: bytes, tables: Mapping[str, StoredTable]) -> Iterator[apsw.TableChange]:
+    """Yield the changes; raise AlmanacError for a table that has other columns."""
+    widths = {name: len(table.recorded) for name, table in tables.items()}
     for change in apsw.Changeset.iter(changes):
-        table = tables.get(change.name.lower())
-        if table is None or len(table.recorded) != change.column_count:
+        if widths.get(change.name.lower()) != change.column_count:
             raise AlmanacError(f"table {change.name}: its columns are not those of the change set")
-        yield change, table
+        yield change
 
 
-def _object(table: StoredTable, row: tuple[Any, ...] | None) -> dict[str, object] | None:
+def _object(names: Sequence[str], row: tuple[Any, ...] | None) -> dict[str, object] | None:
     if row is None:
         return None
     return {
         name: _plain(value)
-        for name, value in zip(table.recorded, row, strict=True)
+        for name, value in zip(names, row, strict=True)
         if value is not apsw.no_change
     }
 

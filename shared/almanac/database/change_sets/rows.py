@@ -50,11 +50,14 @@ class StoredTable:
 
 
 def stored_tables(connection: apsw.Connection, schema: str = "main") -> dict[str, StoredTable]:
-    """Return the tables of a database by name in lower case; views and virtual tables are none."""
+    """Return the tables of a database by name in lower case; views and virtual tables are none.
+
+    What a virtual table keeps its rows in (FTS, R*Tree) is a table like others.
+    """
     sql = (
         "SELECT list.name AS of, column.name, column.pk FROM pragma_table_list AS list "
         f"JOIN pragma_table_xinfo(list.name, {apsw.format_sql_value(schema)}) AS column "
-        "WHERE list.schema = ? AND list.type = 'table' AND column.hidden = 0 "
+        "WHERE list.schema = ? AND list.type IN ('table', 'shadow') AND column.hidden = 0 "
         "AND list.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY list.name, column.cid"
     )
     found: dict[str, StoredTable] = {}
