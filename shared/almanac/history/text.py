@@ -38,7 +38,8 @@ def print_history(console: Console, found: ContactHistory) -> None:
 
 def _step(console: Console, step: HistoryStep) -> None:
     version = f"Version {step.version}, " if step.version else ""
-    heading(console, f"{version}{_time(step.at)}: {step.by}")
+    heading(console, f"{version}{_time(step.at)}")
+    paragraph(console, step.by)
     if step.gap and step.version:
         paragraph(
             console, f"No change set: {step.gap}. Compared with version {step.before} as a whole."
