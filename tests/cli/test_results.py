@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli_calls import almanac
+from tests.support.intake_calls import absorbed
 from tests.support.tiny import Agency
+from tests.support.webhook_posts import Hooks, report
 
 MARCH = ("--from", "2026-03-01", "--to", "2026-03-31")
 
@@ -115,3 +117,16 @@ def test_an_organization_of_a_store_has_the_same_results(path: Path, tmp_path: P
     in_store = almanac("results", "--org", "206", *store, *options)
     assert in_store.out == almanac("results", path, *options).out
     assert [row["template"] for row in rows(in_store.out)] == ["letter", "no template"]
+
+
+def test_a_click_that_sendgrid_reports_belongs_to_the_message_that_it_names(tmp_path: Path) -> None:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    agency.contact(1, email="ada@example.com")
+    agency.sent("birthday", "2026-11-20", id=7)
+    agency.sent("aep", "2026-11-22", id=8)
+    hooks = Hooks()
+    assert hooks.sendgrid([report("click", almanac_id="7", url="https://x")]).code == 204
+    absorbed(agency, *hooks.events())
+    period = ("--from", "2026-11-01", "--to", "2026-11-30")
+    found = rows(almanac("results", agency.path, *period, "--format", "csv").out)
+    assert {row["email_type"]: row["clicked"] for row in found} == {"aep": "0", "birthday": "1"}

@@ -31,11 +31,24 @@ def test_a_click_is_a_row_at_its_time_in_the_organizations_zone(agency: Agency) 
             {"type": "click", "contact_id": 3, "message": 99, "at": 1795255200},
         ),
     )
-    assert agency.query("SELECT contact_id, clicked_at, url FROM tracking_clicks") == [
-        (1, "2026-11-20 20:00:00", "https://x"),
-        (1, "2026-11-21 08:00:00", None),
-        (2, "2026-11-21 08:00:00", None),
-        (3, "2026-11-21 04:00:00", None),
+    assert agency.query("SELECT contact_id, clicked_at, url, metadata FROM tracking_clicks") == [
+        (1, "2026-11-20 20:00:00", "https://x", None),
+        (1, "2026-11-21 08:00:00", None, None),
+        (2, "2026-11-21 08:00:00", None, '{"message": 7}'),
+        (3, "2026-11-21 04:00:00", None, None),
+    ]
+
+
+def test_a_click_without_metadata_has_what_the_agencys_table_has_by_default(
+    agency: Agency,
+) -> None:
+    agency.query("DROP TABLE tracking_clicks")
+    agency.query(
+        "CREATE TABLE tracking_clicks (contact_id, clicked_at, metadata NOT NULL DEFAULT '{}')"
+    )
+    absorbed(agency, received("activity", {"type": "click", "contact_id": 1}))
+    assert agency.query("SELECT contact_id, url, metadata FROM tracking_clicks") == [
+        (1, None, "{}")
     ]
 
 
@@ -47,6 +60,7 @@ def test_an_answer_is_an_event_with_its_metadata(agency: Agency) -> None:
             "activity",
             {"type": "Eligibility_Answered", "contact_id": 1, "metadata": metadata},
             {"type": "Opened", "contact_id": 1, "url": "https://x"},
+            {"type": "Called", "message": 7, "metadata": {"minutes": 3}},
         ),
     )
     assert agency.query(
@@ -54,6 +68,7 @@ def test_an_answer_is_an_event_with_its_metadata(agency: Agency) -> None:
     ) == [
         (1, "eligibility_answered", "2026-11-21 08:00:00", '{"main_questions_yes_count": 1}'),
         (1, "Opened", "2026-11-21 08:00:00", '{"url": "https://x"}'),
+        (2, "Called", "2026-11-21 08:00:00", '{"message": 7, "minutes": 3}'),
     ]
 
 

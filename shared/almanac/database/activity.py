@@ -15,7 +15,12 @@ from almanac.database.schema import Column, Table
 
 CLICKS = Table(
     "tracking_clicks",
-    (Column("contact_id", "INTEGER"), Column("clicked_at", "TEXT"), Column("url", "TEXT")),
+    (
+        Column("contact_id", "INTEGER"),
+        Column("clicked_at", "TEXT"),
+        Column("url", "TEXT"),
+        Column("metadata", "TEXT"),
+    ),
 )
 EVENTS = Table(
     "contact_events",
@@ -27,13 +32,16 @@ EVENTS = Table(
     ),
 )
 
+MESSAGE = "message"  # the key of metadata for the row of email_schedules that it is about
+
 
 class Click(NamedTuple):
-    """A row of tracking_clicks."""
+    """A row of tracking_clicks; metadata: a JSON object."""
 
     contact_id: int
     clicked_at: str
     url: str | None
+    metadata: str | None
 
 
 class ContactEvent(NamedTuple):
@@ -51,9 +59,11 @@ def prepare(connection: apsw.Connection, table: Table) -> None:
 
 
 def insert(connection: apsw.Connection, row: Click | ContactEvent) -> None:
-    """Add a row. Requires `prepare`. Raises apsw.ConstraintError where the table forbids it."""
+    """Add a row; what is None gets the column's default. Requires `prepare`. Raises
+    apsw.ConstraintError where the table forbids it."""
     table = CLICKS if isinstance(row, Click) else EVENTS
-    names = ", ".join(row._fields)
-    places = ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO main.{table.name} ({names}) VALUES ({places})", row)
+    given = {name: value for name, value in row._asdict().items() if value is not None}
+    names, places = ", ".join(given), ", ".join("?" * len(given))
+    sql = f"INSERT INTO main.{table.name} ({names}) VALUES ({places})"
+    connection.execute(sql, tuple(given.values()))
     check_written(connection, 1)

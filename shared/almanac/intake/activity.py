@@ -8,14 +8,14 @@ import apsw
 import numpy as np
 
 from almanac.database import activity, sending
-from almanac.database.activity import CLICKS, EVENTS, Click, ContactEvent
+from almanac.database.activity import CLICKS, EVENTS, MESSAGE, Click, ContactEvent
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, only_contact
 from almanac.database.range_tables import ANSWERED
 from almanac.database.refused_rows import REFUSALS
 from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
-from almanac.intake.entries import ActivityEntry
+from almanac.intake.entries import ActivityEntry, JsonObject
 from almanac.intake.events import RefusedEntry
 from almanac.intake.parts import refusal
 from almanac.json_text import json_text
@@ -40,7 +40,8 @@ def apply(connection: apsw.Connection, entries: Entries, absorption: Absorption)
         try:
             contact = contacts.of(entry)
             at = absorption.at(number, entry.at).astimezone(absorption.config.zone)
-            activity.insert(connection, _row(entry, contact, at.strftime(_STAMP)))
+            message = contacts.message_of(entry)
+            activity.insert(connection, _row(entry, contact, at.strftime(_STAMP), message))
             affected.append((number, contact))
         except RequestError as error:
             result.refused.append(RefusedEntry(number, str(error)))
@@ -58,12 +59,19 @@ def _type(entry: ActivityEntry) -> str:
     return word if word in (CLICK, ANSWERED) else entry.type
 
 
-def _row(entry: ActivityEntry, contact: int, at: str) -> Click | ContactEvent:
+def _row(entry: ActivityEntry, contact: int, at: str, message: int | None) -> Click | ContactEvent:
+    """Return the row of an entry; its metadata names the message, unless it names one itself."""
+    metadata: JsonObject = {**({MESSAGE: message} if message else {}), **(entry.metadata or {})}
     kind = _type(entry)
     if kind == CLICK:
-        return Click(contact, at, entry.url or None)
-    metadata = {**(entry.metadata or {}), **({"url": entry.url} if entry.url else {})}
-    return ContactEvent(contact, kind, at, json_text(metadata) if metadata else None)
+        return Click(contact, at, entry.url or None, _json(metadata))
+    return ContactEvent(
+        contact, kind, at, _json({**metadata, **({"url": entry.url} if entry.url else {})})
+    )
+
+
+def _json(metadata: JsonObject) -> str | None:
+    return json_text(metadata) if metadata else None
 
 
 class _Contacts:
@@ -83,6 +91,10 @@ class _Contacts:
         alone = (e for _, e in entries if e.contact_id is None and e.message not in rows)
         addresses = {entry.email.lower() for entry in alone if entry.email}
         self._with_address = absorption.addresses.among(addresses, lookup)
+
+    def message_of(self, entry: ActivityEntry) -> int | None:
+        """Return the row that an entry names; None for none, and for one that does not exist."""
+        return entry.message if entry.message in self._of_message else None
 
     def of(self, entry: ActivityEntry) -> int:
         """Return the contact of an entry; raise RequestError if there is none."""

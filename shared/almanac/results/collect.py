@@ -48,7 +48,7 @@ class People(NamedTuple):
 
     ids: Ids
     states: Small  # index into USPS_STATES, -1 unknown
-    carriers: pa.Array  # as they are; '' where they are not needed
+    carriers: pa.Array  # as they are; null where they are not needed
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,10 @@ class _ResultReader:
     def people(self, first: int, last: int) -> People:
         asked = self._asked
         table = self._rows.people(ContactRange(first, last), asked.settings, asked.carriers)
-        carriers = table["carrier"].combine_chunks().dictionary_encode()
+        carriers = pa.nulls(len(table), pa.string())
+        if asked.carriers:
+            carriers = table["carrier"].combine_chunks()
+        carriers = carriers.dictionary_encode()
         return People(table["id"].to_numpy(), states_of(table).astype(np.int8), carriers)
 
     def clicks(self) -> pa.Table:

@@ -22,6 +22,7 @@ STATES = (*USPS_STATES, UNKNOWN_STATE, NO_CONTACT)
 Key = tuple[str, ...]
 # of a kind: its key in a dimension; None where it does not belong there
 KeyOf = Callable[[MessageKind], Key | None]
+Counts = dict[str, Ids]  # by the names of COUNTS: for each code or key
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,12 @@ def count_all(
         "instance": lambda kind: _instance(kind, names),
         "template": lambda kind: (kind.template,),
         "followup": lambda kind: (kind.parent, kind.email_type) if kind.parent else None,
+        "day": lambda kind: (civil.text_of(kind.day),),
     }
-    result = {
-        name: _count(found, *_coded(found.messages.kind, kinds, key))
-        for name, key in by_kind.items()
-    }
-    state = _states(found.messages.contact, people)
-    result["state"] = _count(found, state, [(name,) for name in STATES])
-    days = found.messages.day
-    first, last = (int(days.min()), int(days.max())) if len(days) else (0, -1)
-    each = [(civil.text_of(day),) for day in range(first, last + 1)]
-    result["day"] = _count(found, days - np.int32(first), each)
+    of_kind = _counted(found, found.messages.kind, len(kinds))
+    result = {name: _by_key(of_kind, kinds, key) for name, key in by_kind.items()}
+    of_state = _counted(found, _states(found.messages.contact, people), len(STATES))
+    result["state"] = _lines([(name,) for name in STATES], of_state)
     return {name: result[name] for name in DIMENSIONS}
 
 
@@ -94,14 +90,23 @@ def _instance(kind: MessageKind, names: dict[int, str]) -> Key | None:
     return str(kind.instance or ""), names.get(kind.instance, "")
 
 
-def _coded(kind: Codes, kinds: Sequence[MessageKind], key_of: KeyOf) -> tuple[Codes, list[Key]]:
-    """Return each message's index into the keys, -1 without, and the keys."""
+def _counted(found: MessageOutcomes, code: Codes, size: int) -> Counts:
+    """Return by the names of COUNTS how many messages have each code."""
+    return {name: np.bincount(code[found.masks[name]], minlength=size) for name in COUNTS}
+
+
+def _by_key(of_kind: Counts, kinds: Sequence[MessageKind], key_of: KeyOf) -> list[MessageCounts]:
+    """Return the counts of the keys of kinds, from those of the kinds."""
     index: dict[Key, int] = {}
-    codes = []
-    for each in kinds:
-        key = key_of(each)
-        codes.append(-1 if key is None else index.setdefault(key, len(index)))
-    return np.array(codes or [-1], np.int32)[kind], list(index)
+    there, codes = [], []
+    for n in np.flatnonzero(of_kind["planned"]).tolist():
+        if (key := key_of(kinds[n])) is not None:
+            there.append(n)
+            codes.append(index.setdefault(key, len(index)))
+    counts = {name: np.zeros(len(index), np.int64) for name in COUNTS}
+    for name, sums in counts.items():
+        np.add.at(sums, np.array(codes, np.intp), of_kind[name][np.array(there, np.intp)])
+    return _lines(list(index), counts)
 
 
 def _states(contact: Ids, people: People) -> Codes:
@@ -114,15 +119,11 @@ def _states(contact: Ids, people: People) -> Codes:
     return np.where(place < 0, STATES.index(NO_CONTACT), known).astype(np.int32)
 
 
-def _count(found: MessageOutcomes, code: Codes, keys: Sequence[Key]) -> list[MessageCounts]:
+def _lines(keys: Sequence[Key], counts: Counts) -> list[MessageCounts]:
     """Return the counts of the keys that have any, in their order."""
-    counts = {}
-    for name in COUNTS:
-        mine = code[found.masks[name]]
-        counts[name] = np.bincount(mine[mine >= 0], minlength=len(keys)).tolist()
     order = sorted(range(len(keys)), key=lambda n: _in_order(keys[n]))
     return [
-        MessageCounts(key=keys[n], **{name: counts[name][n] for name in COUNTS})
+        MessageCounts(key=keys[n], **{name: int(counts[name][n]) for name in COUNTS})
         for n in order
         if counts["planned"][n]
     ]
