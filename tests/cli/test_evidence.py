@@ -102,6 +102,7 @@ def test_a_suppressed_contact_has_its_suppressions_and_those_of_no_other(
     ]
     assert {each["outcome"] for each in found["messages"]} == {"withheld"}
     assert found["messages"][0]["decisions"][-1]["step"] == "Suppression"
+    assert found["text_consent"] == {"agreed": False, "columns": ["sms_consent"]}
     assert "complaint" not in json.dumps(found)
     assert "user1@" not in json.dumps(found)
 

@@ -6,13 +6,19 @@ import datetime as dt
 from pathlib import Path
 
 from almanac.config import Config
-from almanac.database.catalog import Record, describe, raw_records, scalar
+from almanac.database.catalog import Record, scalar
 from almanac.database.extract import Extract
+from almanac.database.keyed import keyed_records
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
-from almanac.database.sources import Source
 from almanac.evidence.messages import DATES, ContactMessages, in_period
-from almanac.evidence.model import ContactEvidence, DatabaseState, StateRules, SuppressionState
+from almanac.evidence.model import (
+    ContactEvidence,
+    DatabaseState,
+    StateRules,
+    SuppressionState,
+    TextConsent,
+)
 from almanac.evidence.records import Period, RunHistory, config_in, state_rules
 from almanac.explain.absences import absences
 from almanac.explain.case import Case, plan_case
@@ -132,6 +138,7 @@ class _Contact:
             as_of=self._basis.as_of,
             holds=HOLDS,
             contact=facts,
+            text_consent=self._text_consent(),
             suppressions=[
                 SuppressionState(
                     in_force=holds, takes=row.takes, words=row.in_words, row=row.record
@@ -152,6 +159,14 @@ class _Contact:
             configurations=configurations,
             runs=runs,
             unknown=[UNRECORDED, AS_NOW],
+        )
+
+    def _text_consent(self) -> TextConsent:
+        settings = self._basis.config.contacts
+        there = self._snapshot.contact_columns(settings)
+        return TextConsent(
+            agreed=bool(self._case.data.contacts["consents"][0].as_py()),
+            columns=[name for name in settings.sms_consent_columns if there.has(name)],
         )
 
     def _rules(self, digests: list[str], state: str | None) -> list[StateRules]:
@@ -179,10 +194,5 @@ class _Contact:
 
         Rows whose dates cannot be read count as in the period.
         """
-        source: Source = self._extract.source
-        table = describe(source.connection, name)
-        if table is None:
-            return []
-        order = "ORDER BY id" if "id" in table.columns else "ORDER BY rowid"
-        rows = raw_records(source.connection, table, order)
+        rows = keyed_records(self._extract.source.connection, name)
         return [row for row in rows if in_period(row, dates, self._period)]

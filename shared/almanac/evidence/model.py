@@ -105,6 +105,13 @@ class SuppressionState(BaseModel):
     row: RawRow
 
 
+class TextConsent(BaseModel):
+    """Whether the contact has agreed to text messages."""
+
+    agreed: bool  # every column says yes, or there is none
+    columns: list[str]  # of contacts, of those that the configuration names
+
+
 class EvidenceMark(BaseModel):
     """What a sender reported of a message."""
 
@@ -138,6 +145,7 @@ class ContactEvidence(BaseModel):
     as_of: dt.date  # the day as of which the contact, consent and suppressions are described
     holds: str  # what the archive is limited to
     contact: ContactFacts
+    text_consent: TextConsent
     suppressions: list[SuppressionState]
     targets: list[RawRow]
     messages: list[EvidenceMessage]
