@@ -92,6 +92,25 @@ def test_what_was_withheld_has_the_rule_in_force_with_its_source(
     assert rule["verified"]
 
 
+def test_the_rule_of_a_message_is_that_of_its_run_and_not_of_a_later_one(tmp_path: Path) -> None:
+    agency = Agency(tmp_path / "agency.sqlite3")
+    agency.contact(1, "VA", birth_date="1950-06-01", effective_date="2015-12-20")
+    agency.plan(BEFORE, rule_set="statutory")
+    agency.query("UPDATE email_schedules SET status = 'sent' WHERE email_type = 'effective_date'")
+    agency.query("UPDATE scheduler_checkpoints SET run_timestamp = '2026-11-10 12:00:00'")
+    agency.query("UPDATE config_versions SET valid_from = '2026-11-10 12:00:00'")
+    agency.plan("2026-11-25")  # by the standard rules, which name no source
+    found = of_contact(agency, tmp_path, 1)
+    (message,) = (each for each in found["messages"] if each["email_type"] == "effective_date")
+    assert (message["outcome"], message["protected"]) == ("sent", None)
+    (rule,) = message["rules"]
+    assert "38.2-3611" in rule["cite"]
+    by_configuration = {each["configuration"]: each["rules"] for each in found["rules"]}
+    assert by_configuration[message["configuration"]] == [rule]
+    assert by_configuration[None][0]["cite"] is None
+    assert len(found["configurations"]) == 2
+
+
 def test_a_suppressed_contact_has_its_suppressions_and_those_of_no_other(
     agency: Agency, tmp_path: Path
 ) -> None:
