@@ -61,7 +61,7 @@ def test_a_copy_of_an_earlier_version_becomes_the_later_one(
     assert tables(copy) == tables(versions.file(4))
 
 
-@pytest.mark.parametrize("how", ["store", "diff"])
+@pytest.mark.parametrize("how", ["diff", pytest.param("store", marks=pytest.mark.slow)])
 def test_sql_does_the_same_in_any_sqlite(versions: Versions, tmp_path: Path, how: str) -> None:
     out, copy = tmp_path / "changes.sql", versions.copy(4, tmp_path / "copy.sqlite3")
     if how == "store":
@@ -183,7 +183,7 @@ def test_no_database_is_fetched(versions: Versions) -> None:
     store = CountingStore(versions.folder / "store")
     found = history_in_store(store, "206", CONTACT, 2, silent)
     assert len(found.steps) == 3
-    # of two versions the blocks with the schema and the contact's rows, of 8 MB each
+    # of two versions the blocks with the schema and the contact's rows, of 4 MB each
     assert 0 < store.fetched < 2_000_000
 
 

@@ -52,7 +52,7 @@ def build_versions(folder: Path) -> Versions:
     agency = copy_of(make(versions.file(0)), versions.file(1))
     agency.query("CREATE TABLE numbers (x)")
     agency.query("CREATE TABLE notes (note BLOB)")
-    agency.query("INSERT INTO notes VALUES (zeroblob(8000000))")
+    agency.query("INSERT INTO notes VALUES (zeroblob(4000000))")
     agency.query("CREATE VIRTUAL TABLE words USING fts5 (word)")
     versions.done("store push", "206", agency.path)
     versions.run(2, deliveries={"id": 1, "status": "sent"}, suppressions={"email": "a@b.example"})
