@@ -20,7 +20,7 @@ STATE_PREFIX ?= almanac
 PLAN = $(CURDIR)/dist/almanac.tfplan
 
 .PHONY: help setup demo emulate test check format bench simulate archives archives-check \
-	infra-check infra-scan infra-plan infra-apply flow lock snapshots zip-table clean
+	infra-check infra-scan infra-plan infra-apply flow diagrams lock snapshots zip-table clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
@@ -94,6 +94,9 @@ bench: $(STAMP) ## time and memory of runs, and cold starts (ARGS="25000 500000"
 
 flow: $(STAMP) ## the program as a page in dist/flow (ARGS="--serve" to look at it)
 	@$(BIN)/python scripts/flow shared/almanac shared/almanac_emulation functions scripts -o dist/flow $(ARGS)
+
+diagrams: $(STAMP) ## the diagrams of docs/architecture.md, as the imports are now
+	@$(BIN)/python scripts/flow shared/almanac --diagrams docs/architecture.md
 
 lock: $(STAMP) ## update the versions in requirements.lock and those of the functions
 	@$(PIP) install 'pip>=25.1' && $(PIP) install --group lock

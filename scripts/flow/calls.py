@@ -29,14 +29,15 @@ class Calls:
             for function in module.functions:
                 self._read(function)
 
-    def _read_tables(self) -> dict[str, list[str]]:
-        """Return the functions that the variables of modules name, such as tables of handlers."""
-        tables: dict[str, list[str]] = {}
+    def _read_tables(self) -> dict[str, list[tuple[str, str]]]:
+        """Return what the variables of modules name, such as tables of handlers: key, function."""
+        tables: dict[str, list[tuple[str, str]]] = {}
         for path, value in self.symbols.variables.items():
             module = path.rpartition(".")[0]
             named = [
-                self.symbols.functions[target].id
-                for node in ast.walk(value)
+                (key, self.symbols.functions[target].id)
+                for key, part in _parts(value)
+                for node in ast.walk(part)
                 if isinstance(node, ast.Name | ast.Attribute)
                 and (target := self.symbols.path_of(node, module)) in self.symbols.functions
             ]
@@ -111,8 +112,8 @@ class Calls:
         if path in self.symbols.functions:
             self._add(function, self.symbols.functions[path], "passed", node.lineno)
         elif path in self._tables:
-            for target in self._tables[path]:
-                self.found.add(Call(function.id, target, "table", node.lineno))
+            for key, target in self._tables[path]:
+                self.found.add(Call(function.id, target, "table", node.lineno, key))
         elif isinstance(node, ast.Attribute):
             base = self.inference.of(node.value, scope, function)
             member = self.inference.member(base.path, node.attr) if base else None
@@ -188,6 +189,14 @@ class Calls:
             scope[target.id] = found
         elif isinstance(target, ast.Tuple):
             self._unpack(target.elts, found, scope)
+
+
+def _parts(value: ast.expr) -> list[tuple[str, ast.expr]]:
+    """Return the values of a dictionary with their keys, if those are texts."""
+    if not isinstance(value, ast.Dict):
+        return [("", value)]
+    keys = [str(k.value) if isinstance(k, ast.Constant) else "" for k in value.keys]
+    return list(zip(keys, value.values, strict=True))
 
 
 def _in(node: ast.Attribute, scope: Scope) -> bool:

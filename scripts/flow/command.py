@@ -13,10 +13,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from scripts.flow.architecture import write_diagrams
 from scripts.flow.complexity import complexity_page, most_complex, print_complexity
 from scripts.flow.document import document_of
 from scripts.flow.mermaid import module_diagrams, room_diagrams
 from scripts.flow.model import Flow, FlowError
+from scripts.flow.page import write_page
 from scripts.flow.reading import read_flow
 from scripts.flow.server import open_server
 
@@ -28,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(soft_wrap=True, highlight=False)
     try:
+        if options.diagrams is not None:
+            write_diagrams(options.diagrams, options.paths[0])
+            return OK
         flow = _make(options, console)
         if options.serve:
             _serve(options.out, options.port, console)
@@ -43,7 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python scripts/flow", description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="packages or files")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("-o", "--out", type=Path, metavar="DIR", help="where the page goes")
+    target.add_argument(
+        "--diagrams",
+        type=Path,
+        metavar="FILE",
+        help="instead of a page, rewrite the diagrams of a Markdown file for the first PATH",
+    )
     parser.add_argument("--serve", action="store_true", help="show the page in the browser")
     parser.add_argument("--port", type=int, default=8000, help="of --serve; 0 takes a free one")
     parser.add_argument(
@@ -87,6 +99,7 @@ def _write(flow: Flow, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with (out / "flow.json").open("w", encoding="utf-8") as file:
         json.dump(document, file, separators=(",", ":"))
+    write_page(out / "index.html", document)
     (out / "complexity.md").write_text(complexity_page(flow), encoding="utf-8")
     for folder, diagrams in (
         ("modules", module_diagrams(flow)),

@@ -22,7 +22,9 @@ def document_of(flow: Flow) -> dict[str, Any]:
             for module in flow.modules.values()
             for each in module.functions
         ],
-        "calls": [[each.caller, each.callee, each.kind, each.line] for each in flow.calls],
+        "calls": [
+            [each.caller, each.callee, each.kind, each.line, each.key] for each in flow.calls
+        ],
         "entries": [vars(each) for each in flow.entries],
         "recursive": flow.recursive,
         "import_cycles": flow.import_cycles,

@@ -94,12 +94,16 @@ class Module:
 
 @dataclass(frozen=True, order=True)
 class Call:
-    """kind: call, passed (as a value), table (through a module's variable), implements."""
+    """kind: call, passed (as a value), table (through a module's variable), implements.
+
+    key: of a table, the text under which it has the function.
+    """
 
     caller: str
     callee: str
     kind: str
     line: int
+    key: str = ""
 
 
 @dataclass(frozen=True)
