@@ -30,6 +30,7 @@ COMMANDS = {
     "contacts": CommandEntry("contacts", "Find contacts, list and import them."),
     "explain": CommandEntry("explain", "Explain what a contact gets, and why."),
     "history": CommandEntry("history", "Show what became of a contact's messages."),
+    "missed": CommandEntry("missed", "Show who gets no message of a campaign, and why."),
     "report": CommandEntry("report", "Write the report page of a database."),
     "results": CommandEntry("results", "Show what came of messages."),
     "evidence": CommandEntry("evidence", "Write an archive of what was sent or withheld."),

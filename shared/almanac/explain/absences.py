@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import numpy as np
 
@@ -33,13 +34,7 @@ def absences(case: Case) -> list[Absence]:
         return []
     present = {case.kind(row).email_type for row in range(len(case.plan.drafts))}
     found = []
-    for name, find in (
-        ("birthday", _birthday),
-        ("effective_date", _effective_date),
-        ("aep", _aep),
-        ("post_window", _post_window),
-        ("followup", _followup),
-    ):
+    for name, find in WHY_ABSENT.items():
         if not any(each.startswith(name) for each in present):
             found.append(absence(find(case), name, name))
     return found + campaign_absences(case)
@@ -171,3 +166,13 @@ def _committed_near(case: Case, code: int, ideal: int) -> int | None:
     near = of_type & (rows.day != NO_DAY) & (apart <= ANNIVERSARY_DAYS)
     found = np.flatnonzero(near)
     return None if len(found) == 0 else int(found[-1])
+
+
+# by the beginning of the email type
+WHY_ABSENT: dict[str, Callable[[Case], Decision]] = {
+    "birthday": _birthday,
+    "effective_date": _effective_date,
+    "aep": _aep,
+    "post_window": _post_window,
+    "followup": _followup,
+}

@@ -36,10 +36,10 @@ def campaign_absences(case: Case) -> list[Absence]:
             for target in _without_candidate(targets, planned):
                 at = f" for {target.event or repr(target.text)}" if dates else ""
                 found.append(
-                    absence(_target(case, instance, target), instance.email_type, name + at)
+                    absence(why_no_message(case, instance, target), instance.email_type, name + at)
                 )
         elif not planned and (targets or instance.takes_part or instance.silent_aep):
-            found.append(absence(_instance(case, instance), instance.email_type, name))
+            found.append(absence(why_no_candidate(case, instance), instance.email_type, name))
     return found
 
 
@@ -56,7 +56,7 @@ def _without_candidate(targets: list[Target], planned: set[dt.date]) -> list[Tar
     return list(reversed(found.values()))
 
 
-def _target(case: Case, instance: Instance, target: Target) -> Decision:
+def why_no_message(case: Case, instance: Instance, target: Target) -> Decision:
     """Return why a target has no candidate."""
     inputs: dict[str, Input] = {"instance": instance.id, "target": target.row_id}
     if target.event is None:
@@ -70,7 +70,7 @@ def _target(case: Case, instance: Instance, target: Target) -> Decision:
     return _of_date(case, instance, target.event, row, inputs)
 
 
-def _instance(case: Case, instance: Instance) -> Decision:
+def why_no_candidate(case: Case, instance: Instance) -> Decision:
     """Return why a campaign that is left out or inactive, or is for all, has no candidate."""
     inputs: dict[str, Input] = {"instance": instance.id}
     if instance.problem is not None:

@@ -160,7 +160,7 @@ def plan_case(
     data = read_range(snapshot, context, None, ContactRange(contact_id, contact_id))
     plan = plan_contacts(data, context, kind_table)
     _, match = match_snapshot(data, plan, context, kind_table)
-    rows = _planned_rows(data.planned, extract.run_ids)
+    rows = planned_rows(data.planned, extract.run_ids)
     matched = [int(row) for row in match.columns["previous_id"]]
     t0, total = civil.day_of(basis.t0), database.total_contacts()
     return Case(
@@ -177,7 +177,7 @@ def plan_case(
     )
 
 
-def _planned_rows(table: pa.Table, run_ids: dict[int, str]) -> dict[int, PlannedRow]:
+def planned_rows(table: pa.Table, run_ids: dict[int, str]) -> dict[int, PlannedRow]:
     """Return the planned rows of the database by id."""
     days = civil.parse_dates(table["scheduled_send_date"])
     return {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
@@ -12,7 +14,8 @@ from almanac.explain.case import Case, date_or_none
 from almanac.explain.model import ContactFacts, IssueNote, SuppressionNote
 from almanac.explain.suppression import suppression_rows
 from almanac.explain.text_messages import usable_phone
-from almanac.planning.contacts import ISSUE_ADVICE, is_active
+from almanac.planning.brief import RunContext
+from almanac.planning.contacts import INVALID_EMAIL, ISSUE_ADVICE, is_active
 from almanac.planning.rule_text import rule_in_words
 from almanac.rules.states import STATE_NAMES, USPS_STATES
 from almanac.rules.zip import state_codes_of
@@ -46,7 +49,7 @@ def contact_facts(case: Case) -> ContactFacts:
         phone=usable_phone(case),
         failed_underwriting=bool(row["failed_underwriting"]),
         eligible=case.eligible,
-        why_not=None if case.eligible else _why_not(case, row, [i.issue for i in issues]),
+        why_not=None if case.eligible else why_not(table, case.context, issues),
         suppression=case.kind_table.reasons[suppressed] or None,
         suppressions=[
             SuppressionNote(takes=each.takes, row=each.in_words) for each in suppression_rows(case)
@@ -57,12 +60,14 @@ def contact_facts(case: Case) -> ContactFacts:
     )
 
 
-def _why_not(case: Case, row: dict[str, Any], issues: list[str]) -> str:
-    active = case.context.config.contacts.active_statuses
-    if not is_active(case.data.contacts, case.context)[0]:
+def why_not(contact: pa.Table, context: RunContext, issues: Sequence[IssueNote]) -> str:
+    """Return why a contact, the one row of the table, can get no messages at all."""
+    row = contact.to_pylist()[0]
+    if not is_active(contact, context)[0]:
+        active = context.config.contacts.active_statuses
         known = " or ".join(status.strip() for status in active) or "no"
         return f"its status is {row['status'].strip()!r}, and only {known} contacts take part"
-    if "invalid_email" in issues:
+    if any(each.issue == INVALID_EMAIL for each in issues):
         return f"its e-mail address {row['email'].strip()!r} is not valid"
     return (
         "its state is unknown, and the configuration sends nothing in that case "

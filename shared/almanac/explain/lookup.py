@@ -159,7 +159,7 @@ def open_database(agency: AgencyDatabase, *, whole: bool = False) -> Iterator[Op
         with agency.open_version(version, whole=whole) as source:
             yield OpenDatabase(agency, source, manifest)
     else:
-        with agency.open() as source:
+        with agency.open(whole=whole, steady=not whole) as source:
             yield OpenDatabase(agency, source, None)
 
 

@@ -26,7 +26,7 @@ def message(case: Case, row: int) -> ExplainedMessage:
     """Explain the candidate in the given row of the plan's drafts."""
     drafts, sifted, kind = case.plan.drafts, case.plan.sifted, case.kind(row)
     sifted_out = case.reason(row) is not None
-    outcome, reason, decision, note = _outcome(case, row)
+    outcome, reason, decision, note = outcome_of(case, row)
     found = case.rows[row]
     return ExplainedMessage(
         email_type=kind.email_type,
@@ -60,7 +60,7 @@ def _on_the_way(case: Case, row: int) -> list[Decision]:
     return [*waited, range_of(case, row)]
 
 
-def _outcome(case: Case, row: int) -> tuple[Outcome, SkipReason | None, Decision, str | None]:
+def outcome_of(case: Case, row: int) -> tuple[Outcome, SkipReason | None, Decision, str | None]:
     """Return the outcome, the skip reason, the decisive decision, and the note of a candidate.
 
     The rules skip it, or else its row in the database says what the last run decided. Without a

@@ -98,7 +98,11 @@ def suppression_row(case: Case, row: int, *, texts: bool = False) -> Suppression
 
 def suppressed(case: Case, row: int, reason: SkipReason) -> Decision:
     """Return what takes the candidate away."""
-    found = suppression_row(case, row)
+    return suppressed_by(suppression_row(case, row), reason, case.kind(row).email_type)
+
+
+def suppressed_by(found: SuppressionRow | None, reason: SkipReason, email_type: str) -> Decision:
+    """Return that a row of suppressions, or without one the opt-out column, takes a message."""
     if found is None:
         return Decision(
             step="Suppression",
@@ -107,7 +111,7 @@ def suppressed(case: Case, row: int, reason: SkipReason) -> Decision:
             inputs={"opt-out column": reason.detail},
         )
     types = str(found.record.get("email_types") or "").strip()
-    what = f"messages of the type {case.kind(row).email_type} are not sent" if types else ""
+    what = f"messages of the type {email_type} are not sent" if types else ""
     return Decision(
         step="Suppression",
         section="Contacts",

@@ -10,9 +10,10 @@ import numpy as np
 
 from almanac import civil
 from almanac.config_rules import StateRule
-from almanac.explain.case import Case
+from almanac.explain.case import Case, Span
 from almanac.explain.model import Decision, ExcludedSpan, Input, WindowSpan
 from almanac.frames import NO_DAY
+from almanac.planning.brief import RunContext
 from almanac.planning.rule_text import ANCHORS, ahead_of
 from almanac.rules.rule_table import cause_of
 from almanac.rules.windows import (
@@ -66,13 +67,38 @@ def excluded_day(case: Case, day: int) -> str:
     """Return why an excluded day is excluded, with the days of the window."""
     text, cause, window = civil.text_of(day), case.cause(day), case.window(day)
     if cause == YEAR_ROUND:
-        return f"{case.state} is excluded all year, including {text}"
+        return all_year(case.state, text)
     if cause == AGE:
         since = civil.text_of(_aged(case, day)[0])
         return f"{text} is excluded: from {since} on, {case.state} excludes the contact by age"
     if window is None:
         return f"{text} is excluded"
-    return f"{text} lies in the window {window[0]} to {window[1]} of {case.state}"
+    return _lies_in(case.state, text, window)
+
+
+def all_year(state: str | None, day: str) -> str:
+    """Return that a state is excluded all year, without a full stop."""
+    return f"{state} is excluded all year, including {day}"
+
+
+def in_window(
+    context: RunContext, state: str | None, what: str, day: str, window: Span, *, made_up: bool
+) -> str:
+    """Return that a candidate is skipped since its day lies in a window, as a sentence.
+
+    made_up: the plan has the message after the window.
+    """
+    lies = f"Its {what} {_lies_in(state, day, window)}. No other day is tried"
+    end = window[1]
+    if made_up:
+        return f"{lies}: the post_window message after {end} makes up for it."
+    if end >= context.horizon and context.config.organization.enable_post_window_emails:
+        return f"{lies}: the message that makes up for it is due after {end}, beyond the horizon."
+    return f"{lies}."
+
+
+def _lies_in(state: str | None, day: str, window: Span) -> str:
+    return f"{day} lies in the window {window[0]} to {window[1]} of {state}"
 
 
 def excluded_inputs(case: Case, day: int) -> dict[str, Input]:
@@ -165,29 +191,23 @@ def exclusion(case: Case, row: int) -> Decision:
     if not case.cause(day):
         what, day = "first possible day", int(sifted.start[row])
     cause, window = case.cause(day), case.window(day)
-    why = excluded_day(case, day)
-    if cause not in (YEAR_ROUND, AGE):
-        why = f"Its {what} {why}"
-        if window is not None:
-            why += f". No other day is tried{_makes_up(case, window[1])}"
-    elif cause == AGE:
-        why = f"Its {what} {why}"
+    if cause not in (YEAR_ROUND, AGE) and window is not None:
+        made_up = _is_made_up(case, window[1])
+        why = in_window(case.context, case.state, what, civil.text_of(day), window, made_up=made_up)
+    else:
+        why = f"{'' if cause == YEAR_ROUND else f'Its {what} '}{excluded_day(case, day)}."
     return Decision(
         step="Exclusion",
         section="Windows",
-        why=f"{why}.",
+        why=why,
         inputs={**excluded_inputs(case, day), what: civil.date_of(day)},
     )
 
 
-def _makes_up(case: Case, end: dt.date) -> str:
-    """Return the part of a sentence on the post-window message, if there is one."""
+def _is_made_up(case: Case, end: dt.date) -> bool:
+    """Return whether the plan has the message after the window that ends on the day."""
     drafts, code = case.plan.drafts, case.kind_table.kind("post_window")
-    if ((drafts.kind == code) & (drafts.event == civil.day_of(end))).any():
-        return f": the post_window message after {end} makes up for it"
-    if end >= case.context.horizon and case.context.config.organization.enable_post_window_emails:
-        return f": the message that makes up for it is due after {end}, beyond the horizon"
-    return ""
+    return bool(((drafts.kind == code) & (drafts.event == civil.day_of(end))).any())
 
 
 def _date(day: int) -> dt.date | None:

@@ -123,7 +123,7 @@ class Suppressed:
             found[of_texts].append(_Group(named, first))
         return cls(reasons, tuple(found[False]), tuple(found[True]), opted_out)
 
-    def take(self, contacts: Mask) -> Suppressed:
+    def take(self, contacts: Mask | Index) -> Suppressed:
         """Return those of some of the contacts."""
 
         def taken(groups: tuple[_Group, ...]) -> tuple[_Group, ...]:
@@ -140,8 +140,11 @@ class Suppressed:
 
     def reason(self, contact: Index, kind: Codes, kinds: Sequence[Kind]) -> Codes:
         """Return the reason index of each message, 0 for one that is not suppressed."""
-        first = self._first_row(self.messages, contact, kind, kinds)
-        return self._reason(first, self.opted_out[contact])
+        return self._reason(self.first_rows(contact, kind, kinds), self.opted_out[contact])
+
+    def first_rows(self, contact: Index, kind: Codes, kinds: Sequence[Kind]) -> Codes:
+        """Return the row of the table that takes each message away, NONE without one."""
+        return self._first_row(self.messages, contact, kind, kinds)
 
     def without_text(self, contact: Index, kind: Codes, kinds: Sequence[Kind]) -> Mask:
         """Return which messages must not go out as a text message too."""

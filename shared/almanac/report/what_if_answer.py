@@ -18,18 +18,23 @@ def answer_of(settings: list[Setting], cap: Pair, fates: Counts, reasons: Counts
 
     fates, reasons: as in WhatIf.
     """
+    effects = ", ".join(_effects(fates, reasons)) or "no message changes"
+    return f"{changes_in_words(settings, cap)}: {effects}."
+
+
+def changes_in_words(settings: list[Setting], cap: Pair | None = None) -> str:
+    """Return what differs in the settings, as the beginning of a sentence."""
     changes = list(dict.fromkeys(_change(each, cap) for each in settings))
     more = len(changes) - SETTINGS_NAMED
     named = ", ".join(changes[:SETTINGS_NAMED])
     named += f" and {plural(more, 'more setting')}" if more > 0 else ""
-    effects = ", ".join(_effects(fates, reasons)) or "no message changes"
     is_key = bool(settings) and named.startswith(settings[0].key)
-    return f"{named if is_key else named[:1].upper() + named[1:]}: {effects}."
+    return named if is_key else named[:1].upper() + named[1:]
 
 
-def _change(setting: Setting, cap: Pair) -> str:
+def _change(setting: Setting, cap: Pair | None) -> str:
     """Return what differs in a setting, in words."""
-    if setting.key == CAP and cap.difference:
+    if setting.key == CAP and cap is not None and cap.difference:
         return f"the cap from {cap.old:,} to {cap.new:,}"
     section, _, rest = setting.key.partition(".")
     if section == RULES:

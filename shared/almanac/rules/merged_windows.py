@@ -62,7 +62,7 @@ def windows_between(exclusions: Exclusions, first: int, last: int) -> Windows:
 
 def windows_ending_in(exclusions: Exclusions, first: int, last: int) -> MergedWindows:
     """Return the merged windows with an end in [first, last]."""
-    stacked = _stacked(exclusions)
+    stacked = stacked_rows(exclusions)
     plain = np.flatnonzero(~stacked)
     alone = windows_between(exclusions.take(plain), first, last)
     alone = alone.take(alone.end <= last)
@@ -109,7 +109,7 @@ def _years(slot: RuleSlot, first: int, last: int) -> range:
     return range(int(first_year), int(last_year) + 1)
 
 
-def _stacked(exclusions: Exclusions) -> Mask:
+def stacked_rows(exclusions: Exclusions) -> Mask:
     """Return the contacts of whom two windows may overlap or touch."""
     stacked = np.zeros(len(exclusions), np.bool_)
     windowed = np.zeros(len(exclusions), np.bool_)

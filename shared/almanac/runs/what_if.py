@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,45 @@ from almanac.report.what_if import (
 )
 from almanac.report.what_if_answer import answer_of
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
-from almanac.runs.local import RunOptions, as_of, copied
+from almanac.runs.local import Copy, RunOptions, as_of, copied
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.totals import PlanTotals
+
+
+@dataclass(frozen=True)
+class BothPlans:
+    """What two configurations plan on one copy of a file."""
+
+    copy: Copy
+    before: Balanced
+    after: Balanced
+
+    def outcomes(self, progress: Progress) -> Iterator[tuple[Outcome, Outcome]]:
+        """Yield the outcomes of each shard in both plans."""
+        both = (outcomes(self.copy.store, each) for each in (self.before, self.after))
+        for done, pair in enumerate(zip(*both, strict=True)):
+            progress("compare", done, len(self.after.fragments))
+            yield pair
+
+
+@contextmanager
+def both_plans(
+    path: Path, old: Config, new: Config, options: RunOptions, progress: Progress
+) -> Iterator[BothPlans]:
+    """Plan the file as it is at one moment twice, on the same day. Raises as `run_file` does."""
+    options = replace(options, as_of=as_of(new, options), dry_run=True)
+    with copied(path, new, options, progress) as copy:
+
+        def progress_of(which: str) -> Progress:
+            return lambda step, done, total: progress(f"{which}: {step}", done, total)
+
+        def balanced(plan: RunPlan, which: str) -> Balanced:
+            return balance(copy.store, plan, copy.database, progress_of(which))
+
+        plan = copy.planned(old, options, progress_of("old"))
+        before = balanced(plan, "old")
+        plan = with_another_cap(plan, old, new) or copy.planned(new, options, progress_of("new"))
+        yield BothPlans(copy, before, balanced(plan, "new"))
 
 
 def compare_plans(
@@ -36,28 +73,12 @@ def compare_plans(
 ) -> RunSummary:
     """The dry run of the new configuration, with what differs from that of the old one.
 
-    Both plan the file as it is at one moment, on the same day. Raises as `run_file` does.
+    Raises as `run_file` does.
     """
-    options = replace(options, as_of=as_of(new.config, options), dry_run=True)
     watch = Stopwatch(progress)
-    with copied(path, new.config, options, watch) as copy:
-
-        def progress_of(which: str) -> Progress:
-            return lambda step, done, total: watch(f"{which}: {step}", done, total)
-
-        def balanced(plan: RunPlan, which: str) -> Balanced:
-            return balance(copy.store, plan, copy.database, progress_of(which))
-
-        plan = copy.planned(old.config, options, progress_of("old"))
-        before = balanced(plan, "old")
-        plan = with_another_cap(plan, old.config, new.config) or copy.planned(
-            new.config, options, progress_of("new")
-        )
-        after = balanced(plan, "new")
-        totals, fates = (PlanTotals(before), PlanTotals(after)), Fates(after)
-        pairs = zip(outcomes(copy.store, before), outcomes(copy.store, after), strict=True)
-        for done, pair in enumerate(pairs):
-            watch("compare", done, len(after.fragments))
+    with both_plans(path, old.config, new.config, options, watch) as plans:
+        totals, fates = (PlanTotals(plans.before), PlanTotals(plans.after)), Fates(plans.after)
+        for pair in plans.outcomes(watch):
             for total, outcome in zip(totals, pair, strict=True):
                 total.add(outcome)
             fates.add(*pair)
@@ -70,7 +91,7 @@ def compare_plans(
             reasons=fates.by_reason,
         )
         update = {"dry_run": True, "what_if": found, "seconds": watch.seconds()}
-        update["adopted"] = copy.adopted
+        update["adopted"] = plans.copy.adopted
         return summaries[1].model_copy(update=update)
 
 
