@@ -65,6 +65,8 @@ class Columns:
 
     def integer(self, name: str) -> str:
         """Return SQL of a 64-bit integer; 0 for NULL and for what is no number."""
+        if self.is_rowid(name):
+            return self.raw(name)
         return f"COALESCE(CAST({self.raw(name)} AS INTEGER), 0)" if self.has(name) else "0"
 
     def id_or_zero(self, name: str) -> str:
