@@ -13,6 +13,10 @@ DEMO_CONTACTS ?= 25000
 DEMO_DATE ?=
 ON_DATE = $(if $(DEMO_DATE),--as-of $(DEMO_DATE))
 
+# What `make bench` has found: BASELINE=write makes it what later ones are compared with.
+RATIOS = dist/bench_ratios.json
+BASELINE ?=
+
 # The bucket of Terraform's state, the values of its variables, and what it means to do.
 STATE_BUCKET ?=
 TFVARS ?= infra/terraform.tfvars
@@ -87,10 +91,13 @@ format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff check -q --fix --select I .
 	@$(BIN)/ruff format -q .
 
-bench: $(STAMP) ## time and memory of runs, and cold starts (ARGS="25000 500000")
-	@$(BIN)/python scripts/bench.py $(ARGS)
-	@$(BIN)/python scripts/bench_balancing.py
-	@$(BIN)/python scripts/bench_cold_start.py
+bench: $(STAMP) ## time and memory of runs, cold starts, and what became slower (ARGS="25000", BASELINE=write)
+	@rm -f $(RATIOS)
+	@$(BIN)/python -m scripts.bench $(ARGS) --ratios $(RATIOS)
+	@$(BIN)/python -m scripts.bench_balancing --ratios $(RATIOS)
+	@slow=0; $(BIN)/python -m scripts.bench_cold_start --ratios $(RATIOS) || slow=1; \
+		$(BIN)/python -m scripts.bench_ratios $(RATIOS) $(if $(filter write,$(BASELINE)),--write-baseline) \
+		&& exit $$slow
 
 flow: $(STAMP) ## the program as a page in dist/flow (ARGS="--serve" to look at it)
 	@$(BIN)/python scripts/flow shared/almanac shared/almanac_emulation functions scripts -o dist/flow $(ARGS)

@@ -1,12 +1,14 @@
 """Time of choosing days only, when whole campaigns compete for the same few days.
 
-python scripts/bench_balancing.py [CONTACTS]        (default: 1000000)
+python -m scripts.bench_balancing [CONTACTS] [--ratios FILE]        (default: 250000)
 """
 
 from __future__ import annotations
 
-import sys
+import statistics
 import time
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from almanac.balancing.occupancy import Limits, Occupancy
 from almanac.balancing.place import NoDayCodes, place
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Days, Kind, Placement
+from scripts.bench_ratios import arguments, floor, record
 
 KINDS = [
     Kind("aep", 0, 30, None, None),
@@ -27,20 +30,25 @@ NOTHING = Occupancy(
 )
 
 
-def main(contacts: int) -> None:
+TIMES, REPEATED = 5, 250_000
+
+
+def main(contacts: int, ratios: Path | None) -> None:
     """Print one row for each case; the daily cap is 7% of the contacts."""
-    print("messages  seconds  placed  what")
+    print("messages  seconds  x floor  placed  what")
+    row = partial(_row, ratios)
     one_day = np.full(contacts, T0 + 10)
-    _row("AEP on one day, valid 30 days", contacts, np.zeros(contacts), one_day, 30)
-    _row("a campaign on one day, valid 10 days", contacts, np.ones(contacts), one_day, 10)
+    row("AEP on one day, valid 30 days", contacts, np.zeros(contacts), one_day, 30)
+    row("a campaign on one day, valid 10 days", contacts, np.ones(contacts), one_day, 10)
     kinds, days = np.tile([1, 2], contacts), np.tile([T0 + 10, T0 + 11], contacts)
-    placed = _row("two campaigns, one day apart, valid 20 days", contacts, kinds, days, 20)
-    _row("the same once more, all kept", contacts, kinds, days, 20, placed.day)
+    placed = row("two campaigns, one day apart, valid 20 days", contacts, kinds, days, 20)
+    row("the same once more, all kept", contacts, kinds, days, 20, placed.day)
     spread = np.random.default_rng(1).integers(T0, T0 + 100, 2 * contacts)
-    _row("two campaigns on any of 100 days, valid 5 days", contacts, kinds, spread, 5)
+    row("two campaigns on any of 100 days, valid 5 days", contacts, kinds, spread, 5)
 
 
 def _row(
+    ratios: Path | None,
     what: str,
     contacts: int,
     kind: npt.NDArray[np.generic],
@@ -63,15 +71,20 @@ def _row(
         previous_ideal=np.full(size, previous is not None),
     )
     limits = Limits.of(Config(), T0, contacts, KINDS)
-    started = time.process_time()
-    placement = place(
-        contenders, NOTHING, limits, NoDayCodes(daily_cap=1, conflict=2, no_sending_day=3)
-    )
-    seconds = time.process_time() - started
+    codes = NoDayCodes(daily_cap=1, conflict=2, no_sending_day=3)
+    seconds = []
+    for _ in range(TIMES if contacts <= REPEATED else 1):
+        started = time.process_time()
+        placement = place(contenders, NOTHING, limits, codes)
+        seconds.append(time.process_time() - started)
     share = float((placement.reason == 0).mean())
-    print(f"{size:>8}  {seconds:7.1f}  {share:5.0%}   {what}", flush=True)
+    middle = statistics.median(seconds)
+    ratio = middle / floor(times=3)
+    record(ratios, {f"balancing {contacts:,} contacts: {what}": ratio})
+    print(f"{size:>8}  {middle:7.1f}  {ratio:7.2f}  {share:5.0%}   {what}", flush=True)
     return placement
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    chosen, ratios_file = arguments("CONTACTS", __doc__)
+    main(chosen[0] if chosen else 250_000, ratios_file)

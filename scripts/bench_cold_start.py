@@ -1,17 +1,19 @@
 """Cold start of each function: from the start of its process to its first byte of work.
 
-    python scripts/bench_cold_start.py [TIMES]        (default: 5)
+    python -m scripts.bench_cold_start [TIMES] [--ratios FILE]        (default: 5)
 
 The function runs under functions-framework as in the cloud, and gets its first message as soon
 as its port answers. Work begins with its first request to Cloud Storage, here an emulator. Times
-are wall-clock seconds, the median and the worst; other load on the machine adds to them. Exits
-with 1 if a median is above the limit.
+are wall-clock seconds, the median and the worst; other load on the machine adds to them, but not to
+the ratio, which is of processor time until the answer (Linux only). Exits with 1 if a median is
+above the limit.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -26,6 +28,7 @@ from typing import NamedTuple
 from almanac.intake import sendgrid
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
 from almanac_emulation.functions import FUNCTIONS, default_sources, function_service, source_of
+from scripts.bench_ratios import arguments, floor, median_ratio, record
 
 LIMIT = 1.5  # seconds
 PROJECT = "almanac-bench"
@@ -47,19 +50,29 @@ class Start(NamedTuple):
     port: float  # until its port answers
     work: float  # until its first request to Cloud Storage
     answer: float  # until the message is answered
+    cpu: float  # processor seconds of the process and its children until then; 0 if unknown
 
 
-def main(times: int) -> int:
+def main(times: int, ratios: Path | None) -> int:
     """Print one row for each function."""
-    print("function           port   work  worst  answer")
+    print("function           port   work  worst  answer  x floor")
     slow = False
     with StorageEmulator() as storage, tempfile.TemporaryDirectory() as folder:
         storage.create_bucket("bench")
         for function in FUNCTIONS:
-            starts = [cold_start(function, storage, Path(folder)) for _ in range(times)]
-            port, work, answer = (statistics.median(each) for each in zip(*starts, strict=True))
+            starts, floors = [], []
+            for _ in range(times):
+                starts.append(cold_start(function, storage, Path(folder)))
+                floors.append(floor())
+            port, work, answer, _ = (statistics.median(e) for e in zip(*starts, strict=True))
             worst = max(start.work for start in starts)
-            print(f"{function:<16} {port:6.2f} {work:6.2f} {worst:6.2f} {answer:7.2f}", flush=True)
+            ratio = median_ratio([start.cpu for start in starts], floors)
+            if ratio:
+                record(ratios, {f"cold start: {function}": ratio})
+            print(
+                f"{function:<16} {port:6.2f} {work:6.2f} {worst:6.2f} {answer:7.2f}  {ratio:7.2f}",
+                flush=True,
+            )
             slow = slow or work > LIMIT
     return int(slow)
 
@@ -90,9 +103,21 @@ def cold_start(function: str, storage: StorageEmulator, folder: Path) -> Start:
                 time.sleep(0.001)
             work = time.perf_counter() - began
             answer.result()
-        return Start(port, work, time.perf_counter() - began)
+        answered = time.perf_counter() - began
+        return Start(port, work, answered, group_seconds(service.pid))
     finally:
         service.stop()
+
+
+def group_seconds(group: int | None) -> float:
+    """Return the processor seconds of the processes of a group so far; 0 without /proc."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def send(url: str, function: str) -> None:
@@ -125,4 +150,5 @@ def send(url: str, function: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    chosen, ratios_file = arguments("TIMES", __doc__)
+    sys.exit(main(chosen[0] if chosen else 5, ratios_file))

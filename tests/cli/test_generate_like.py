@@ -152,6 +152,7 @@ def test_any_schema_has_a_shape(tmp_path: Path, schema: str) -> None:
         (["--like", "odd.json"], "oddities"),
         (["--contacts", "5", "--shape-out", "s.json"], "--like"),
         (["--like", "few.sqlite3", "--shape-out", "few.sqlite3"], "--shape-out"),
+        (["--like", "few.sqlite3", "--shape-out", "new.sqlite3"], "is DATABASE"),
     ],
 )
 def test_a_mistake_is_named(

@@ -15,6 +15,7 @@ from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
 from almanac.commands.progress import progress_bars
 from almanac.errors import InputError
+from almanac.generation import check_new
 from almanac.generation import generate as generate_agency
 from almanac.outputs import check_out, write_text
 from almanac.report.text import console_for, paragraph, table
@@ -61,6 +62,9 @@ def generate(
         if like is None:
             raise InputError("--shape-out: expected with --like FILE, whose shape it writes")
         check_out(shape_out, "--shape-out")
+        if shape_out.absolute() == database.absolute():
+            raise InputError(f"--shape-out: {shape_out}: is DATABASE; expected another name")
+    check_new(database)  # before a large file is read
     today = dt.datetime.now(dt.UTC).date()
     day = read_date(as_of, "--as-of", lambda: today) if as_of else today
     shape = _shape(like, day) if like else None

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from almanac.generation.writing import Summary, generate
+from almanac.generation.writing import Summary, check_new, generate
 
-__all__ = ["Summary", "generate"]
+__all__ = ["Summary", "check_new", "generate"]

@@ -98,6 +98,11 @@ def _check(path: Path, contacts: int, seed: int, as_of: dt.date) -> None:
         raise InputError(f"seed: expected 0 or more, found {seed}")
     if not FIRST_YEAR <= as_of.year <= LAST_YEAR:
         raise InputError(f"as_of: expected a year of {FIRST_YEAR} to {LAST_YEAR}, found {as_of}")
+    check_new(path)
+
+
+def check_new(path: Path) -> None:
+    """Raise InputError if no new file of this name can be made."""
     if path.exists() or path.is_symlink():
         raise _exists(path)
     if not path.absolute().parent.is_dir():
