@@ -25,8 +25,14 @@ MANIFEST = "archives.json"
 MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
 
-# The parts of the library that no step of a run imports.
-LEFT_OUT = {"commands", "generation", "serve"}
+# The parts of the library that no step of a run imports, and modules about generated agencies.
+LEFT_OUT = {
+    "commands",
+    "generation",
+    "serve",
+    "statistics/agency_shape.py",
+    "statistics/contact_shape.py",
+}
 # The kinds of files in the library. Any other is an error: either a data file that would be missing
 # in the cloud, or one that does not belong there.
 KINDS = {".py", ".csv", ".j2", ".yaml"}
@@ -64,9 +70,10 @@ def contents(root: Path, function: str) -> dict[str, Path]:
 
 def _library(package: Path) -> Iterator[Path]:
     for path in package.rglob("*"):
-        parts = path.relative_to(package).parts
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if path.is_file() and not hidden and parts[0] not in LEFT_OUT:
+        inside = path.relative_to(package)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
+        left_out = LEFT_OUT & {inside.parts[0], inside.as_posix()}
+        if path.is_file() and not hidden and not left_out:
             yield path
 
 

@@ -135,7 +135,9 @@ def test_an_archive_holds_the_function_the_library_and_its_requirements(
     assert requirements == REQUIREMENTS.read_bytes()
     library = names - {"main.py", "requirements.txt"}
     assert {name.partition("/")[0] for name in library} == {"almanac"}
-    assert {name.split("/")[1] for name in library}.isdisjoint(LEFT_OUT)
+    assert not [
+        name for name in library if name.startswith(tuple(f"almanac/{x}" for x in LEFT_OUT))
+    ]
     assert "almanac/rules/zip_ranges.csv" in library
     assert "almanac/rules/statutory.yaml" in library
     assert "almanac/report/templates/page.html.j2" in library
@@ -179,7 +181,7 @@ def test_the_emulators_are_neither_in_an_archive_nor_in_the_wheel(built: Path) -
 
 def test_what_is_left_out_exists() -> None:
     package = ROOT / "shared" / "almanac"
-    assert {path.name for path in package.iterdir()} >= LEFT_OUT
+    assert [part for part in LEFT_OUT if not (package / part).exists()] == []
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -206,7 +208,11 @@ def names_of(requirements: list[str]) -> set[str]:
 
 
 def test_the_functions_requirements_are_those_of_the_lock() -> None:
-    locked, needed = requirements_in(LOCK), requirements_in(REQUIREMENTS)
+    # on which systems depends on what else asks for it
+    locked, needed = (
+        {name: re.sub(r" ; .*(?= \\)", "", block) for name, block in requirements_in(path).items()}
+        for path in (LOCK, REQUIREMENTS)
+    )
     assert {name: locked.get(name) for name in needed} == needed
 
 
