@@ -112,6 +112,8 @@ def test_a_run_lights_its_way(browser: Browser, url: str, tmp_path: Path) -> Non
     assert "in the run: 1 ×" in page.locator("#detail").inner_text()
     lit = page.evaluate("FlowMap.cy.nodes('.lit').map((each) => each.id())")
     assert TAKE in lit
+    page.click("text=Close")
+    assert page.evaluate("FlowMap.cy.elements('.lit').length") == 0
     page.context.close()
     assert wrong == []
 

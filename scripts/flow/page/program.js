@@ -39,9 +39,17 @@ const Program = {
     return seen;
   },
 
-  // The shortest way from an entry point (or the nearest of all) to the function, as ids.
+  // The shortest way to the function, as ids: from the entry point, or the nearest one of a user
+  // (a command, a function of the cloud), or else of a script that is run by hand.
   wayTo(id, from) {
-    const ends = new Set(from ? [from] : this.entries.map((e) => e.function));
+    if (from) return this.wayFrom([from], id);
+    const ends = (isMain) => this.entries.filter((e) => (e.kind === "main") === isMain).map((e) => e.function);
+    const way = this.wayFrom(ends(false), id);
+    return way.length ? way : this.wayFrom(ends(true), id);
+  },
+
+  wayFrom(entries, id) {
+    const ends = new Set(entries);
     const next = new Map([[id, null]]);
     for (const each of next.keys()) {
       if (ends.has(each)) {

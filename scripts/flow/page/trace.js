@@ -48,14 +48,18 @@ const Trace = {
     if (FlowMap.lit.size) {
       this.at = -1;
       for (const fn of this.totals.keys()) if (Program.functions.has(fn)) FlowMap.opened.add(fn.split(":")[0]);
-      box.append(el("p", {}, el("button", { onclick: () => this.step(-1) }, "Step before"), " ", el("button", { onclick: () => this.step(1) }, "Next step"), " ", el("button", { onclick: () => this.load('{"traceEvents":[]}', "") }, "Close")),
+      box.append(el("p", {}, el("button", { onclick: () => this.step(-1) }, "Step before"), " ", el("button", { onclick: () => this.step(1) }, "Next step"), " ", el("button", { onclick: () => this.close() }, "Close")),
         ...this.tree(), el("h3", {}, "By function"), this.table());
-    } else if (!this.spans.length && !box.previousElementSibling.textContent.includes(":")) {
-      box.previousElementSibling.textContent = "";
     }
     FlowMap.draw();
-    FlowMap.fit();
+    if (this.spans.length) FlowMap.fit();
     Detail.show();
+  },
+
+  close() {
+    this.spans = [];
+    document.getElementById("trace").value = "";
+    this.light();
   },
 
   // What was called in order, each below what called it.
