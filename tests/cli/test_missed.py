@@ -12,6 +12,8 @@ import apsw
 import pytest
 
 from almanac.campaigns.repository import Campaigns
+from almanac.config import ContactColumns
+from almanac.database.reading import Snapshot
 from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agreement import run
 from tests.support.cli_calls import AS_OF, almanac, state_of
@@ -148,8 +150,9 @@ def test_random_agencies_are_explained_alike(tmp_path: Path, seed: int, schema: 
     run(path, as_of, as_of, config_for(seed))
     connection = apsw.Connection(str(path))
     instances = Campaigns.read(connection).instances(as_of)
-    contacts = [int(each) for (each,) in connection.execute("SELECT DISTINCT id FROM contacts")]
     connection.close()
+    with Snapshot(path) as snapshot:
+        contacts = snapshot.contact_ids(ContactColumns()).tolist()
     explained = Explained(path)
     for asked, name in [
         *(({"email_type": each}, each) for each in TYPES),
