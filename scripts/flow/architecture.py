@@ -95,9 +95,8 @@ def modules(imports: Graph) -> str:
             continue
         closed = nx.transitive_closure(graph).subgraph(chosen)
         named = nx.relabel_nodes(closed, {each: each.partition(".")[2] for each in chosen})
-        title = f"{folder}/: {len(chosen)} of {len(inside)} modules"
         found.append(
-            f"<details><summary>{title}</summary>\n\n{_mermaid(named, 'LR')}\n</details>\n"
+            f"<details><summary>{folder}/</summary>\n\n{_mermaid(named, 'LR')}\n</details>\n"
         )
     return "\n".join(found)
 

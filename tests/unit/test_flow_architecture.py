@@ -34,7 +34,7 @@ def test_a_link_that_follows_from_others_is_left_out() -> None:
 
 def test_modules_that_import_each_other_are_drawn_too() -> None:
     imports = {"a.one": {"a.two"}, "a.two": {"a.one"}, "a.three": {"a.one"}, "a.four": set[str]()}
-    assert "a/: 4 of 4 modules" in modules(imports)
+    assert "<summary>a/</summary>" in modules(imports)
     assert "one --> two" in modules(imports)
 
 
