@@ -28,10 +28,21 @@ def rowids(path: Path) -> dict[str, list[tuple[object, ...]]]:
         connection.close()
 
 
+# what the generated table requires besides
+REQUIRED: dict[str, object] = {
+    "first_name": "Ann",
+    "last_name": "Lee",
+    "current_carrier": "Aetna",
+    "plan_type": "G",
+}
+REQUIRED |= {"effective_date": "2020-05-01", "tobacco_user": 0, "gender": "F", "zip_code": "89101"}
+
+
 def event(day: int) -> str:
     """What happens before a day's run."""
+    person = {"email": f"new{day}@example.com", "state": "NV", "birth_date": "1950-02-03"}
     entries = {
-        "contacts": {"email": f"new{day}@example.com", "state": "NV", "birth_date": "1950-02-03"},
+        "contacts": REQUIRED | person,
         "suppressions": {"contact_id": day + 1, "reason": "asked"},
     }
     return "".join(
@@ -57,6 +68,8 @@ def test_the_change_sets_of_all_days_give_the_last_version(tmp_path: Path, days:
     assert answer.code == 0, answer.err
     answer = almanac("apply", first, out)
     assert answer.code == 0, answer.err
+    # from the first version's events on, one contact a day
+    assert len(rowids(first)["contacts"]) == 2000 + days + 2
     assert tables(first) == tables(last)
     keyless = rowids(first)
     keyless.pop("almanac_undo")
