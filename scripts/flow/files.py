@@ -28,7 +28,8 @@ def read_files(paths: Sequence[Path], problems: list[str]) -> list[SourceFile]:
             if source is not None:
                 sources.setdefault(source.name, source)
     if not sources:
-        raise FlowError(f"{', '.join(map(str, paths))}: no Python file that can be read")
+        why = f" ({'; '.join(problems)})" if problems else ""
+        raise FlowError(f"{', '.join(map(str, paths))}: no Python file that can be read{why}")
     return [sources[name] for name in sorted(sources)]
 
 
