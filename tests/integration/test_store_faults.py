@@ -194,7 +194,8 @@ def test_until_the_pointer_swings_the_old_version_is_in_force_and_from_then_on_t
         other.handle("merge", delivery)
         assert in_force(other) == ["push", DAILY]
         if fault == "dies after":
-            assert set(other.names()) - set(before) == {layout.result(ORG, DAILY)}
+            new = {layout.result(ORG, DAILY), layout.summary(ORG)}
+            assert set(other.names()) - set(before) == new
         assert other.result(ORG, DAILY).version == other.version(ORG).version
         assert other.result(ORG, DAILY).planned is not None
         other.close()

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from almanac.config import BUILT_IN_TYPES, TEMPLATE_KEYS, Config
 from almanac.config_problems import settings_of
 from almanac.config_rules import RuleKind, StateRule
+from almanac.intake.events import IntakeEvent
 from almanac.messaging.messages import Message
 from almanac.messaging.subscriptions import SUBSCRIPTIONS
 from almanac.messaging.topics import Topics
@@ -29,7 +30,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PACKAGE = ROOT / "shared" / "almanac"
 SEEDS = range(60)
 # what the plan does not depend on, and what every agency keeps
-NOT_PLANNED_BY = {"delivery", "webhooks"}
+NOT_PLANNED_BY = {"delivery", "deliverability", "webhooks"}
 IN_CONFIGURATION_ONLY = {"timezone", "rule_set", "state_rules"}  # docs/configuration.md
 NOT_DRAWN = {"timezone", "rule_set", "contacts.columns"}
 
@@ -108,20 +109,24 @@ def test_every_type_that_a_contact_lacks_is_explained(tmp_path: Path) -> None:
 # --- a message ------------------------------------------------------------------------------------
 
 
+def messages() -> set[type[Message]]:
+    """Those of messaging, and what the topic of events takes."""
+    return {*Message.__subclasses__(), IntakeEvent}
+
+
 def test_every_message_is_described_with_its_fields() -> None:
     rows = re.findall(r"^\| (\w+) \| [^|]* \| (`[^|]*) \|$", ARCHITECTURE, re.MULTILINE)
     assert {name: re.findall(r"`(\w+)`", fields) for name, fields in rows} == {
-        each.__name__: list(each.model_fields) for each in Message.__subclasses__()
+        each.__name__: list(each.model_fields) for each in messages()
     }
 
 
 def test_every_message_is_parsed_by_a_step() -> None:
     code = "\n".join(path.read_text("utf-8") for path in (PACKAGE / "runs").glob("*.py"))
-    messages = Message.__subclasses__()
-    assert len(messages) == len(SUBSCRIPTIONS)
+    assert len(messages()) == len(SUBSCRIPTIONS)
     # put_message parses events of all kinds
     code = code.replace("put_message(", "parse(IntakeEvent,")
-    assert [each.__name__ for each in messages if f"parse({each.__name__}," not in code] == []
+    assert [each.__name__ for each in messages() if f"parse({each.__name__}," not in code] == []
 
 
 def test_every_topic_has_a_subscription() -> None:

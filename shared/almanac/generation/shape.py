@@ -62,11 +62,11 @@ Groups = Annotated[
 ]
 
 
-class _Part(BaseModel):
+class _ShapePart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DatePattern(_Part):
+class DatePattern(_ShapePart):
     """When in the year and how long ago the dates of contacts are; each by itself."""
 
     years: Spans  # completed on the day, negative before it: from, before, weight
@@ -75,7 +75,7 @@ class DatePattern(_Part):
     leap: Share = 0.0  # on a 29 February; months and days are of the others
 
 
-class ExtraColumn(_Part):
+class ExtraColumn(_ShapePart):
     """A column of contacts that the generator does not have otherwise."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
@@ -84,7 +84,7 @@ class ExtraColumn(_Part):
     true: Share | None = None  # of the filled ones, for a flag: 1, the others 0
 
 
-class Shape(_Part):
+class Shape(_ShapePart):
     """Shares are of contacts unless stated otherwise; weights need not have a given sum."""
 
     format: Literal["almanac-shape-1"] = FORMAT

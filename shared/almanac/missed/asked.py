@@ -45,7 +45,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Asked:
+class MissedQuestion:
     """The subjects of a question, and which kinds of message are theirs."""
 
     words: str
@@ -59,7 +59,7 @@ class Asked:
 
 def asked_for(
     context: RunContext, kind_table: KindTable, instance: int | None, email_type: str | None
-) -> Asked:
+) -> MissedQuestion:
     """Return what an instance's id or an email type asks for; RequestError for an unknown type."""
     if instance is not None:
         chosen = [n for n, each in enumerate(context.instances) if each.id == instance]
@@ -75,7 +75,7 @@ def asked_for(
             ],
             np.int32,
         )
-        return Asked(f"type {email_type}", [Subject(email_type, email_type)], of_kind)
+        return MissedQuestion(f"type {email_type}", [Subject(email_type, email_type)], of_kind)
     chosen = [n for n, each in enumerate(context.instances) if each.email_type == email_type]
     if not chosen:
         known = sorted({*built_in, *(each.email_type for each in context.instances)})
@@ -85,7 +85,7 @@ def asked_for(
 
 def _of_instances(
     context: RunContext, kind_table: KindTable, chosen: Sequence[int], words: str
-) -> Asked:
+) -> MissedQuestion:
     of_kind = np.full(len(kind_table.kinds), -1, np.int32)
     subjects: list[Subject] = []
     for position in chosen:
@@ -95,4 +95,4 @@ def _of_instances(
             of_kind[kind] = len(subjects)
         name = f"{instance.email_type} '{instance.name}'"
         subjects.append(Subject(instance.email_type, name, position, instance))
-    return Asked(words, subjects, of_kind)
+    return MissedQuestion(words, subjects, of_kind)

@@ -37,7 +37,7 @@ ON_THE_WAY = (Status.SCHEDULED, Status.PROCESSING, Status.SENT, Status.DELIVERED
 
 
 @dataclass(frozen=True)
-class Basis:
+class PlanningBasis:
     """What all blocks have in common."""
 
     context: RunContext
@@ -51,14 +51,14 @@ class Basis:
 class Block:
     """The contacts of a range and their plan."""
 
-    basis: Basis
+    basis: PlanningBasis
     data: ShardData  # only suppressions in force
     plan: ContactPlan
     previous_id: Ids  # by candidate: its planned row, 0 without
     previous_reason: Codes  # by candidate: 0 if the row is PRE_SCHEDULED
 
     @classmethod
-    def read(cls, snapshot: Snapshot, basis: Basis, contacts: ContactRange) -> Block:
+    def read(cls, snapshot: Snapshot, basis: PlanningBasis, contacts: ContactRange) -> Block:
         """Read and plan the contacts of a range."""
         context, kind_table = basis.context, basis.kind_table
         data = read_range(snapshot, context, None, contacts)

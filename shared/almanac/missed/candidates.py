@@ -8,7 +8,7 @@ import numpy as np
 
 from almanac.frames import Days, Index, Mask
 from almanac.joins import Identity, identity_keys, positions
-from almanac.missed.asked import Asked
+from almanac.missed.asked import MissedQuestion
 from almanac.missed.block import Block
 from almanac.missed.names import Names
 from almanac.missed.rows import CANDIDATE, NOT_PLANNED, Facts, Missing, Reasons, missing
@@ -28,7 +28,9 @@ WINDOWS = (
 Depends = tuple[tuple[Facts, ...], Mask | bool]
 
 
-def missed_candidates(block: Block, asked: Asked, reasons: Reasons, names: Names) -> Missing:
+def missed_candidates(
+    block: Block, asked: MissedQuestion, reasons: Reasons, names: Names
+) -> Missing:
     """Return the candidates of what is asked for that are not planned for a day."""
     drafts, kind_table = block.plan.drafts, block.basis.kind_table
     rows = np.flatnonzero(asked.kinds[drafts.kind])

@@ -29,7 +29,7 @@ from almanac.joins import positions
 from almanac.missed.absent import missed_contacts, without_candidate
 from almanac.missed.absent_campaigns import absent_from, listed, not_sent_to
 from almanac.missed.asked import AskedFor, asked_for
-from almanac.missed.block import Basis, Block
+from almanac.missed.block import Block, PlanningBasis
 from almanac.missed.candidates import missed_candidates
 from almanac.missed.names import Names
 from almanac.missed.rows import Missing, Reasons
@@ -62,7 +62,7 @@ class Example(NamedTuple):
 
 
 @dataclass
-class Counts:
+class MissedCounts:
     """What was counted so far."""
 
     contacts: int = 0  # that are asked about
@@ -85,7 +85,7 @@ class Missed:
         kind_table = KindTable(context)
         self.asked = asked_for(context, kind_table, asked.instance(database), asked.email_type)
         holds = holds_on(snapshot.suppressions(), civil.day_of(basis.as_of)).tolist()
-        self._basis = Basis(
+        self._basis = PlanningBasis(
             context=context,
             kind_table=kind_table,
             limits=Limits.of(
@@ -97,7 +97,7 @@ class Missed:
         )
         self._reasons, self._names = Reasons(kind_table), Names()
         self._sentences = Sentences(self.asked, self._reasons)
-        self.counts = Counts()
+        self.counts = MissedCounts()
 
     def rows(self, progress: Progress) -> Iterator[MissedMessage]:
         """Yield the missed messages by contact, with their sentences."""
@@ -120,7 +120,7 @@ class Missed:
                     sentence=sentence,
                 )
 
-    def count(self, progress: Progress) -> Counts:
+    def count(self, progress: Progress) -> MissedCounts:
         """Read all, for the counts alone."""
         for _ in self._blocks(progress):
             pass

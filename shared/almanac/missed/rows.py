@@ -46,7 +46,7 @@ class Missing(Frame):
     contact_id: Ids
     what: Small  # CONTACT .. TARGET
     at: Index  # the candidate, the position of the contact (TYPE, CAMPAIGN), or the target's row
-    subject: Codes  # which of `Asked.subjects`
+    subject: Codes  # which of `MissedQuestion.subjects`
     event: Days  # NO_DAY if it is not known
     reason: Codes  # index into `Reasons.texts`
     alone: Mask  # the sentence is of this contact only

@@ -15,7 +15,7 @@ from almanac.explain.model import Decision, IssueNote
 from almanac.explain.suppression import SuppressionRow, suppressed_by
 from almanac.explain.targets import targets_of
 from almanac.explain.windows import all_year, in_window
-from almanac.missed.asked import Asked
+from almanac.missed.asked import MissedQuestion
 from almanac.missed.block import ON_THE_WAY, Block
 from almanac.missed.candidates import WINDOWS
 from almanac.missed.rows import (
@@ -39,7 +39,7 @@ _NAMES = ("what", "subject", "reason", *(f"fact_{n}" for n in range(1, FACTS + 1
 class Sentences:
     """The sentences that were said already, by what they depend on."""
 
-    def __init__(self, asked: Asked, reasons: Reasons) -> None:
+    def __init__(self, asked: MissedQuestion, reasons: Reasons) -> None:
         self._asked = asked
         self._reasons = reasons
         self._said: dict[tuple[int, ...], str] = {}

@@ -22,7 +22,7 @@ from almanac.database.reading import Snapshot
 from almanac.explain.lookup import Question, basis_of, configuration_of, open_database
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index
 from almanac.joins import Identity, all_but, identity_keys, match
-from almanac.missed.asked import Asked, AskedFor, asked_for
+from almanac.missed.asked import AskedFor, MissedQuestion, asked_for
 from almanac.organizations.agency_database import AgencyDatabase
 from almanac.organizations.brief import run_context_of
 from almanac.planning.kinds import KindTable
@@ -88,7 +88,7 @@ class _Both(Frame):
 class Comparison:
     """The messages that differ; `found` is complete when all rows were read."""
 
-    def __init__(self, plans: BothPlans, asked: Asked, old: Config, new: Config) -> None:
+    def __init__(self, plans: BothPlans, asked: MissedQuestion, old: Config, new: Config) -> None:
         self._plans, self._asked = plans, asked
         self._pairs: Counter[tuple[str, str]] = Counter()
         as_of = plans.before.plan.as_of
@@ -175,7 +175,7 @@ def missed_what_if(
             yield Comparison(plans, asked_for(*of_run, instance, asked.email_type), old, new)
 
 
-def _joined(old: Outcome, new: Outcome, asked: Asked) -> _Both:
+def _joined(old: Outcome, new: Outcome, asked: MissedQuestion) -> _Both:
     """Return the messages of one shard that are asked for, each once."""
     sides = (old.fragment.candidates, new.fragment.candidates)
     mine = [np.flatnonzero(asked.kinds[side.kind]) for side in sides]

@@ -61,7 +61,7 @@ _FLAGS = ("tobacco_user", "failed_underwriting")
 
 
 @dataclass(frozen=True)
-class _Contacts:
+class _MeasuredContacts:
     """The columns of contacts as SQL, by the generator's names."""
 
     cells: Cells
@@ -79,7 +79,7 @@ def contact_shape(
 
     columns: of contacts, as `contact_columns.contacts_of` returns them.
     """
-    contacts = _Contacts(cells, columns, settings, as_of)
+    contacts = _MeasuredContacts(cells, columns, settings, as_of)
     _find_columns(contacts)
     total = cells.count("contacts")
     if not total:
@@ -108,7 +108,7 @@ def contact_shape(
     return {key: value for key, value in found.items() if value not in (None, {})}
 
 
-def _find_columns(contacts: _Contacts) -> None:
+def _find_columns(contacts: _MeasuredContacts) -> None:
     """Fill in where the generator's columns are."""
     columns, settings = contacts.columns, contacts.settings
     values = contact_values(columns, settings)
@@ -122,12 +122,12 @@ def _find_columns(contacts: _Contacts) -> None:
         contacts.texts[name] = values.get(ours) or columns.text(own)
 
 
-def _is_there(contacts: _Contacts, name: str) -> str:
+def _is_there(contacts: _MeasuredContacts, name: str) -> str:
     """Return SQL: whether any of the columns in which the value may be is not NULL."""
     return " OR ".join(f"{raw} IS NOT NULL" for raw in contacts.raw[name]) or "0"
 
 
-def _oddities(contacts: _Contacts, name: str, total: int) -> list[Oddity]:
+def _oddities(contacts: _MeasuredContacts, name: str, total: int) -> list[Oddity]:
     """Return the shares of the column's gaps and oddities."""
     there, text = _is_there(contacts, name), contacts.texts[name]
     empty = name in TEXTS and name not in _CATEGORIES
@@ -142,7 +142,7 @@ def _oddities(contacts: _Contacts, name: str, total: int) -> list[Oddity]:
     return [(name, kind, round(n / total, 6)) for kind, n in found.items() if kind != PLAIN]
 
 
-def _repeated_emails(contacts: _Contacts, total: int) -> float:
+def _repeated_emails(contacts: _MeasuredContacts, total: int) -> float:
     """Return the share of contacts that have the address of another, but for one of each."""
     address = f"lower({trimmed(contacts.texts['email'])})"
     rows = f"(SELECT {address} AS address FROM contacts) WHERE address <> ''"
@@ -152,7 +152,7 @@ def _repeated_emails(contacts: _Contacts, total: int) -> float:
     return round(repeated / total, 6) if repeated >= SMALLEST else 0.0
 
 
-def _pattern(contacts: _Contacts, name: str, width: int) -> DatePattern | None:
+def _pattern(contacts: _MeasuredContacts, name: str, width: int) -> DatePattern | None:
     """Return the pattern of a column of dates; None if a part of it is not known.
 
     width: of the spans of completed years.
@@ -181,7 +181,7 @@ def _pattern(contacts: _Contacts, name: str, width: int) -> DatePattern | None:
     )
 
 
-def _extra_columns(contacts: _Contacts, total: int) -> list[ExtraColumn]:
+def _extra_columns(contacts: _MeasuredContacts, total: int) -> list[ExtraColumn]:
     """Return the columns that the generator lacks, by name, kind and gaps; of flags also which
     share is set, but of no other column any value."""
     cells, settings, own = contacts.cells, contacts.settings, Columns(contacts.columns.table)
