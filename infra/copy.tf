@@ -278,7 +278,7 @@ resource "google_monitoring_alert_policy" "copy_overdue" {
     }
   }
 
-  # one that was cut off names nobody
+  # one that was cut off logs no organization
   conditions {
     display_name = "an execution failed"
     condition_threshold {

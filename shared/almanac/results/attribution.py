@@ -105,8 +105,8 @@ def attribute(
     message, wrong = index.message_of(activity)
     unreadable = activity.day == NO_DAY
     of_period = (activity.day >= period.first) & (activity.day <= period.last + period.within)
-    nobody = activity.contact == 0
-    readable = of_period & ~nobody
+    unnamed = activity.contact == 0
+    readable = of_period & ~unnamed
     there = message >= 0
     day = (
         messages.day[np.maximum(message, 0)] if len(messages) else np.zeros(len(message), np.int32)
@@ -117,7 +117,7 @@ def attribute(
     repeated = len(rows) - len(distinct_values(message[rows]))
     notes = [
         (f"{what} whose time cannot be read: not counted", unreadable),
-        (f"{what} without a contact's id: not counted", nobody & of_period),
+        (f"{what} without a contact's id: not counted", unnamed & of_period),
         (f"{what} before which nothing was sent to the contact: not counted", readable & ~there),
         (f"{what} more than {period.within} days after their message: not counted", late),
         (
