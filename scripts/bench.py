@@ -26,7 +26,8 @@ import apsw
 
 from almanac.config import Config
 from almanac.generation import generate
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from scripts.bench_ratios import arguments, children_seconds, floor, median_ratio, record
 
 DAY = dt.date(2026, 11, 21)

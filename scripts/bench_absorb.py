@@ -34,7 +34,8 @@ from almanac.organizations.transfer import push
 from almanac.progress import silent
 from almanac.runs.absorb import absorb_waiting
 from almanac.runs.in_store import run_in_store
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.storage import layout
 from almanac.storage.folder import FolderStore
 

@@ -34,7 +34,8 @@ from almanac.intake.day_view import day_view
 from almanac.organizations.agency_database import StoreDatabase
 from almanac.organizations.transfer import push
 from almanac.progress import silent
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.storage.cloud import CloudStore
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
 

@@ -33,7 +33,8 @@ from almanac.organizations.snapshots import RangedSnapshots, SnapshotRef
 from almanac.planning.brief import RunContext
 from almanac.planning.kinds import KindTable
 from almanac.planning.plan import plan_shard
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.runs.shard import read_range
 from almanac.storage.folder import FolderStore
 

@@ -26,8 +26,9 @@ from almanac.generation import generate
 from almanac.messaging.messages import RunRequest, to_json
 from almanac.names import daily_run_id
 from almanac.organizations.transfer import push
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
 from almanac.runs.results import RunResult
+from almanac.runs.run_options import RunOptions
 from almanac_emulation.functions import default_sources
 from almanac_emulation.local_cloud import LocalCloud
 

@@ -26,7 +26,8 @@ from almanac.balancing.targets import rank
 from almanac.config import Config
 from almanac.frames import PLACEMENT_STEPS, Contenders, Index, Placement
 from almanac.generation import generate
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 
 DAY = dt.date(2026, 11, 21)
 CONTACTS, SEED = 2000, 1

@@ -28,7 +28,8 @@ from almanac.errors import ConfigError, RequestError, Superseded
 from almanac.messaging.messages import CampaignChange, parse
 from almanac.messaging.topics import Topics
 from almanac.organizations.agency_database import FileDatabase, StoreDatabase
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
 from tests.support.campaign_calls import NOW, ORG, TODAY, put, version

@@ -21,7 +21,8 @@ from almanac.csv_input import reader
 from almanac.database.schema import CONTACT_CAMPAIGNS
 from almanac.intake import inbox
 from almanac.messaging.messages import CampaignChange, parse
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.storage.folder import FolderStore
 from tests.support.campaign_calls import put, version
 from tests.support.cli_calls import Answer, almanac, check_import, record_requests, state_of

@@ -12,7 +12,8 @@ from almanac.database.reading import Snapshot
 from almanac.errors import AlmanacError
 from almanac.organizations.agency_database import FileDatabase, StoreDatabase
 from almanac.organizations.recorded_config import recorded_config_or_none
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.storage.folder import FolderStore
 from tests.support.cli_calls import AS_OF, almanac
 from tests.support.tiny import Agency

@@ -22,7 +22,8 @@ from almanac.report.summary import RunSummary
 from almanac.report.what_if import Pair, WhatIf, differing_settings, in_words
 from almanac.report.what_if_page import weeks_chart
 from almanac.report.what_if_text import bar
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.runs.what_if import compare_plans
 from almanac.schedule_status import SkipCode
 from tests.support.agencies import as_of_for, build, config_for

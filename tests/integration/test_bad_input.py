@@ -12,7 +12,8 @@ import pytest
 
 from almanac.config import load_config
 from almanac.errors import ConfigError, DatabaseError
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests.support.damage import (
     AS_OF,
     build,
@@ -179,7 +180,8 @@ import datetime as dt, resource, signal, sys
 from pathlib import Path
 from almanac.config import Config
 from almanac.errors import DatabaseError
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:

@@ -14,8 +14,9 @@ import pytest
 
 from almanac.config import Config
 from almanac.contact_ranges import ContactRange
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
 from almanac.runs.results import RunResult
+from almanac.runs.run_options import RunOptions
 from almanac.storage import layout
 from almanac.storage.history import list_versions
 from almanac.storage.versions import manifest_of

@@ -19,7 +19,7 @@ from almanac.report.page import render
 from almanac.report.page_data import PageData, page_of_summary
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
-from almanac.runs.local import RunOptions
+from almanac.runs.run_options import RunOptions
 from almanac.runs.what_if import compare_plans
 from almanac.statistics.file_report import overview
 from tests.support.cli_calls import almanac

@@ -12,7 +12,8 @@ import apsw
 import pytest
 
 from almanac.config import Config, load_config
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests.support.sampling import sampled
 from tests.support.tiny import CALM, Agency
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from almanac.config import Config
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests.support.cli_calls import ENVIRONMENT
 from tests.support.clouds import NOW, TOPICS, Cloud, plan_in
 from tests.support.load import RUN, agency, work_off

@@ -21,7 +21,8 @@ from almanac.errors import LeaseTaken
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
 from almanac.runs.fragments import Fragment
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.runs.shard import run_shard
 from almanac.runs.tasks import announce

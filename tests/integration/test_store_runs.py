@@ -18,7 +18,8 @@ from almanac.database.census import Census
 from almanac.messaging.messages import ShardTask, parse
 from almanac.report.summary import RunSummary
 from almanac.report.tables import TABLES
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.storage import layout
 from almanac.storage.history import list_versions
 from almanac.storage.publish import rollback

@@ -14,7 +14,8 @@ import apsw
 from almanac.config import Config, load_config
 from almanac.contact_ranges import ContactRange
 from almanac.report.summary import RunSummary
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests import oracle
 
 Identity = tuple[int, str, int, dt.date]

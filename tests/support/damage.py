@@ -15,7 +15,8 @@ import pytest
 from almanac.config import Config
 from almanac.errors import AlmanacError
 from almanac.report.summary import RunSummary
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests.support.database_agencies import beside, change
 
 AS_OF = dt.date(2027, 3, 1)

@@ -20,9 +20,10 @@ from typing import Any, Literal
 from almanac.config import Config
 from almanac.messaging.messages import CampaignChange, Message, RunRequest, to_json
 from almanac.organizations.transfer import push
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
 from almanac.runs.rejections import Rejection
 from almanac.runs.results import RunResult
+from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan, read_plan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore

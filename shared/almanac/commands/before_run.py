@@ -19,7 +19,7 @@ from almanac.organizations.last_run_day import day_jump
 from almanac.organizations.readable_states import no_state_read
 from almanac.report.alerts import mapping_command
 from almanac.report.text import listed
-from almanac.runs.local import RunOptions, as_of
+from almanac.runs.run_options import RunOptions, as_of
 
 NAMED = 10  # unknown ids in a message
 

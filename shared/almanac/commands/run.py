@@ -55,7 +55,8 @@ from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
 from almanac.report.what_if_text import print_what_if
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.runs.what_if import compare_plans
 from almanac.statistics.file_report import a_contact_without_messages
 from almanac.trace_file import trace_to

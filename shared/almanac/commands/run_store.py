@@ -19,7 +19,7 @@ from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
 from almanac.runs.in_store import run_in_store
-from almanac.runs.local import RunOptions, as_of, clock_of
+from almanac.runs.run_options import RunOptions, as_of, clock_of
 from almanac.settings import load_settings
 from almanac.storage.folder import FolderStore
 from almanac.storage.opening import open_store

@@ -29,7 +29,7 @@ from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
 from almanac.report.what_if import Setting, differing_settings
 from almanac.runs.balance import Balanced, Outcome
-from almanac.runs.local import RunOptions
+from almanac.runs.run_options import RunOptions
 from almanac.runs.what_if import BothPlans, both_plans
 
 PLANNED, NONE = "planned", "no message"

@@ -28,7 +28,8 @@ from almanac.messaging.topics import Topics
 from almanac.names import MAX_ID, change_run_id, check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.progress import Progress
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.settings import load_settings
 
 # Applies and plans changes; returns the fields of a result that say how.

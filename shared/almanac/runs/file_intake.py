@@ -28,7 +28,8 @@ from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, 
 from almanac.organizations.organizations import own_id
 from almanac.progress import Progress
 from almanac.report.summary import RunSummary
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.settings import load_settings
 
 EVENTS_AT_ONCE = 32  # of an object of the inbox

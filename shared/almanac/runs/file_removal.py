@@ -27,7 +27,8 @@ from almanac.planning.history import CAMPAIGN, classify, instance_named
 from almanac.progress import Progress
 from almanac.report.text import listed
 from almanac.runs.file_change import ApplyOptions, replanner
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from almanac.schedule_status import PLANNED_STATUSES
 
 NAMED = 10  # ids in a message

@@ -21,7 +21,8 @@ from almanac.organizations.findings import Findings
 from almanac.progress import Progress, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write, merge_run
-from almanac.runs.local import RunOptions, copied
+from almanac.runs.planned_file import copied
+from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan
 
 _MACHINE_ERRORS = (apsw.FullError, apsw.IOError, apsw.NoMemError)

@@ -27,7 +27,8 @@ from almanac.report.what_if import (
 )
 from almanac.report.what_if_answer import answer_of
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
-from almanac.runs.local import Copy, RunOptions, as_of, copied
+from almanac.runs.planned_file import Copy, copied
+from almanac.runs.run_options import RunOptions, as_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.totals import PlanTotals
 

@@ -14,7 +14,7 @@ from almanac.progress import Progress
 from almanac.report.summary import RunSummary
 from almanac.report.what_if import WhatIf
 from almanac.report.what_if_page import weeks_chart, what_if_tables
-from almanac.runs.local import RunOptions
+from almanac.runs.run_options import RunOptions
 from almanac.runs.what_if import compare_plans
 from almanac.serve.jobs import BackgroundJob
 from almanac.serve.pages import page

@@ -12,7 +12,8 @@ from pathlib import Path
 from almanac.config import Config
 from almanac.intake import inbox
 from almanac.messaging.messages import RunRequest
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests.support.clouds import NOW
 from tests.support.simulation.chances import CHANCES
 from tests.support.simulation.event_inspector import EventInspector

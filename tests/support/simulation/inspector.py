@@ -14,8 +14,9 @@ import apsw
 from almanac.config import Config, first_send_date
 from almanac.messaging.messages import CampaignChange, RunRequest
 from almanac.names import attempt_run_id, change_run_id, daily_run_id, manual_run_id
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
 from almanac.runs.results import RunResult, result_of
+from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan
 from almanac.status.organization import listed_status, organization_status
 from almanac.storage import layout

@@ -13,7 +13,8 @@ import yaml
 
 from almanac.config import load_config
 from almanac.contact_ranges import ContactRange
-from almanac.runs.local import RunOptions, run_file
+from almanac.runs.local import run_file
+from almanac.runs.run_options import RunOptions
 from tests import oracle
 from tests.oracle.settings import Config
 from tests.support import agencies
