@@ -50,7 +50,7 @@ const FlowMap = {
     ];
   },
 
-  // Make all nodes and lines again, in their places, if other ones are to be seen.
+  // Bring nodes and lines to what is to be seen, each in its place.
   draw() {
     const seen = [State.room, ...this.opened].join(" ");
     if (this.seen === seen) { this.mark(); return; }
@@ -61,11 +61,25 @@ const FlowMap = {
     const placed = pack(rooms.filter((each) => each.children.length), 1.6);
     for (const room of placed.children) this.place(room, room.x, room.y, elements);
     elements.push(...this.lines());
-    this.cy.batch(() => {
-      this.cy.elements().remove();
-      this.cy.add(elements);
-    });
+    this.replace(elements);
     this.mark();
+  },
+
+  // Styling takes longest, so what is there already only moves.
+  replace(elements) {
+    const { cy } = this;
+    const wanted = new Map(elements.map((each) => [each.data.id, each]));
+    const stays = (each) => wanted.has(each.id()) && each.isParent() === Boolean(wanted.get(each.id()).isParent);
+    cy.batch(() => {
+      cy.elements().filter((each) => !stays(each)).remove();
+      const fresh = [];
+      for (const each of elements) {
+        const there = cy.getElementById(each.data.id);
+        if (!there.length) fresh.push(each);
+        else if (each.position) there.position(each.position);
+      }
+      cy.add(fresh);
+    });
   },
 
   room(room, modules) {
@@ -87,8 +101,9 @@ const FlowMap = {
   },
 
   place(box, x, y, elements, parent) {
-    const node = { group: "nodes", data: { id: box.id, parent, ...box.data }, classes: box.classes ?? "" };
-    if (!box.children.length) node.position = { x: x + box.width / 2, y: y + box.height / 2 };
+    const isParent = box.children.length > 0;
+    const node = { group: "nodes", data: { id: box.id, parent, ...box.data }, classes: box.classes ?? "", isParent };
+    if (!isParent) node.position = { x: x + box.width / 2, y: y + box.height / 2 };
     elements.push(node);
     for (const each of box.children) this.place(each, x + each.x, y + each.y, elements, box.id);
   },
@@ -118,7 +133,7 @@ const FlowMap = {
     const reached = State.entry ? new Set([...Program.reachable(State.entry)].flatMap((id) => [id, id.split(":")[0]])) : null;
     const complex = State.level ? new Set(Program.data.functions.filter((f) => f.complexity > State.level).flatMap((f) => [f.id, f.module])) : null;
     cy.batch(() => {
-      cy.elements().removeClass("dim near here lit");
+      cy.$(".dim, .near, .here, .lit").removeClass("dim near here lit");
       const keep = (id) => (!reached || reached.has(id)) && (!complex || complex.has(id));
       if (reached || complex) {
         cy.nodes("[kind != 'room']").filter((n) => !keep(n.id())).addClass("dim");
