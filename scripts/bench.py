@@ -1,88 +1,154 @@
-"""Time and memory of a first run and of the next day's, by number of contacts.
+"""Time and memory of a first run and of the next day's, and what SQLite alone takes, by contacts.
 
-    python -m scripts.bench [CONTACTS ...] [--ratios FILE]        (default: 25000)
+    python -m scripts.bench [CONTACTS ...] [--rounds N] [--targets N] [--issues PERCENT]
 
 Each run has its own process. Between the two runs a sender marks the due messages as sent, so that
-the next day has follow-ups and new ideal dates, as in the field. Machines differ and are shared:
-trust the ratios, which are between runs of one call. Agencies of up to REPEATED contacts are
-planned TIMES times: a row is the median of these.
+the next day has follow-ups and new ideal dates, as in the field. After the first run SQLite reads
+the contacts and copies the rows, without us (`scripts.bench_sqlite`): both runs are divided by it.
+Machines differ and are shared: trust the ratios, which are between measurements of one call. A row
+is the median of its rounds; without --rounds agencies of up to REPEATED contacts have ROUNDS.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import json
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from almanac.config import Config
-from almanac.generation import generate
-from almanac.runs.local import run_file
-from almanac.runs.run_options import RunOptions
-from scripts.bench_ratios import arguments, children_seconds, floor, median_ratio, record
+from scripts.bench_ratios import children_seconds, floor, median_ratio, parser_for, record
 
+ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 21)
 SEED = 1
-TIMES, REPEATED = 3, 100_000
+ROUNDS, REPEATED = 3, 100_000
 RUNS = (("first", DAY), ("next day", DAY + dt.timedelta(days=1)))
+ALMANAC = ["-c", "from almanac.commands.main import main; main()"]
+# what a contact has an issue for: column, and the generator's change of its text
+ODD = (
+    ("birth_date", "no such day"),
+    ("effective_date", "zeros"),
+    ("email", "no at"),
+    ("state", "no state"),
+    ("zip_code", "elsewhere"),
+)
+HEAD = (
+    "contacts   run            s  us/contact  ratio  x SQLite    cpu s  x SQLite  x floor"
+    "  merge MB  worker MB  file MB  by step"
+)
+
+Found = dict[str, Any]
 
 
-def main(sizes: list[int], ratios: Path | None) -> None:
-    """Print one row for each run, and the cost per contact relative to the smallest agency."""
-    print(
-        "contacts   run        s   us/contact  ratio    cpu s  x floor  merge MB  shard MB"
-        "  file MB  by step"
-    )
-    base: dict[str, float] = {}
-    cpu_base: dict[str, float] = {}
+@dataclass(frozen=True)
+class Agency:
+    """What is generated; None leaves it to the generator."""
+
+    contacts: int
+    targets: int | None
+    issues: float | None  # percent of the contacts
+
+    def shape(self) -> dict[str, object]:
+        """Return what differs from the generator's own shape, as `generate --like` reads it."""
+        shape: dict[str, object] = {"format": "almanac-shape-1", "contacts": self.contacts}
+        if self.targets is not None:
+            share = self.targets / self.contacts
+            shape |= {"targets": min(1.0, share), "second_targets": max(0.0, share - 1)}
+        if self.issues is not None:
+            each = self.issues / 100 / len(ODD)
+            shape["oddities"] = [[(column, change, each) for column, change in ODD]]
+        return shape
+
+    def __str__(self) -> str:
+        targets = f", {self.targets:,} targets" if self.targets is not None else ""
+        issues = f", {self.issues:g}% with issues" if self.issues is not None else ""
+        return f"{self.contacts:,} contacts{targets}{issues}"
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print a row for each run, and one for SQLite, with the cost relative to the first agency."""
+    print(HEAD)
+    agencies = [Agency(n, options.targets, options.issues) for n in options.numbers or [25_000]]
+    costs: dict[str, float] = {}
+    slopes: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as folder:
-        for contacts in sizes:
-            found, megabytes = _measured(Path(folder), contacts)
-            for run, rounds in found.items():
-                middle = statistics.median_low([each["seconds"] for each in rounds])
-                shown = next(each for each in rounds if each["seconds"] == middle)
-                cost = middle / contacts * 1e6
-                ratio = cost / base.setdefault(run, cost)
-                floors = median_ratio([r["cpu"] for r in rounds], [r["floor"] for r in rounds])
-                slope = floors / contacts
-                scaling = slope / cpu_base.setdefault(run, slope)
-                name = f"{run} of {contacts:,} contacts"
-                record(ratios, {f"run: {name}": floors})
-                if contacts != sizes[0]:
-                    record(ratios, {f"a contact: {name} against {sizes[0]:,}": scaling})
-                steps = ", ".join(f"{k} {v:.1f}" for k, v in shown["steps"].items() if v >= 0.05)
-                print(
-                    f"{contacts:<9}  {run:<8} {middle:5.1f}  {cost:10.1f} {ratio:6.2f}"
-                    f"  {shown['cpu']:7.1f}  {floors:7.2f}  {shown['merge_mb']:8.0f}"
-                    f"  {shown['shard_mb']:8.0f}  {megabytes:7.0f}  {steps}",
-                    flush=True,
-                )
+        for agency in agencies:
+            rounds = options.rounds or (ROUNDS if agency.contacts <= REPEATED else 1)
+            found, megabytes = _measured(Path(folder), agency, rounds)
+            for run in found:
+                row = _row(run, agency.contacts, found, costs)
+                print(f"{row}  {megabytes:7.0f}  {_steps(_middle(found[run]))}", flush=True)
+            for run, _ in RUNS:
+                floors = _floors(found[run])
+                slope = floors / agency.contacts
+                first = slopes.setdefault(run, slope)
+                record(options.ratios, {f"run: {run} of {agency}": floors})
+                if agency is not agencies[0]:
+                    name = f"a contact: {run} of {agency} against {agencies[0].contacts:,}"
+                    record(options.ratios, {name: slope / first})
 
 
-def _measured(folder: Path, contacts: int) -> tuple[dict[str, list[dict[str, Any]]], float]:
-    """Return by run what was found each time, with the floor beside it; and the file's MB."""
-    agency, path = folder / "agency.sqlite3", folder / "planned.sqlite3"
-    generate(agency, contacts, SEED, DAY)
-    found: dict[str, list[dict[str, Any]]] = {run: [] for run, _ in RUNS}
+def _row(run: str, contacts: int, found: dict[str, list[Found]], costs: dict[str, float]) -> str:
+    rounds, middle = found[run], _middle(found[run])
+    cost = middle["seconds"] / contacts * 1e6
+    by_sqlite = [
+        median_ratio([each[key] for each in rounds], [each[key] for each in found["SQLite"]])
+        for key in ("seconds", "work")
+    ]
+    peaks = [f"{middle[key]:.0f}" if middle.get(key) else "-" for key in ("merge_mb", "worker_mb")]
+    floors = f"{_floors(rounds):.2f}" if run in dict(RUNS) else "-"
+    return (
+        f"{contacts:<9}  {run:<8} {middle['seconds']:7.2f} {cost:11.1f}"
+        f" {cost / costs.setdefault(run, cost):6.2f} {by_sqlite[0]:9.2f} {middle['work']:8.2f}"
+        f" {by_sqlite[1]:9.2f} {floors:>8} {peaks[0]:>9} {peaks[1]:>10}"
+    )
+
+
+def _middle(rounds: Sequence[Found]) -> Found:
+    """Return the round of the median time."""
+    return sorted(rounds, key=lambda each: float(each["seconds"]))[(len(rounds) - 1) // 2]
+
+
+def _floors(rounds: Sequence[Found]) -> float:
+    return median_ratio([each["cpu"] for each in rounds], [each["floor"] for each in rounds])
+
+
+def _steps(found: Found) -> str:
+    steps = {step: took for step, took in found["steps"].items() if step != "total"}
+    return ", ".join(f"{step} {took:.1f}" for step, took in steps.items() if took >= 0.05)
+
+
+def _measured(folder: Path, agency: Agency, rounds: int) -> tuple[dict[str, list[Found]], float]:
+    """Return by run what was found in each round, with SQLite and floor; and the file's MB."""
+    generated, path = folder / "agency.sqlite3", folder / "planned.sqlite3"
+    shape = folder / "shape.json"
+    shape.write_text(json.dumps(agency.shape()), "utf-8")
+    like = ["--like", str(shape), "--seed", str(SEED), "--as-of", DAY.isoformat()]
+    _python([*ALMANAC, "generate", str(generated), *like])
+    found: dict[str, list[Found]] = {run: [] for run in ("SQLite", *dict(RUNS))}
     megabytes = 0.0
-    for _ in range(TIMES if contacts <= REPEATED else 1):
-        shutil.copyfile(agency, path)
+    for _ in range(rounds):
+        shutil.copyfile(generated, path)
         for run, day in RUNS:
             if run == "next day":
+                found["SQLite"].append(_found(["-m", "scripts.bench_sqlite", str(path)]))
                 _send(path, DAY)
-            found[run].append(_in_new_process(path, day) | {"floor": floor()})
+            measure = ["-m", "scripts.bench", "--measure", str(path), day.isoformat()]
+            found[run].append(_found(measure) | {"floor": floor()})
         megabytes = path.stat().st_size / 1e6
         path.unlink()
-    agency.unlink()
+    generated.unlink()
     return found, megabytes
 
 
@@ -97,35 +163,51 @@ def _send(path: Path, day: dt.date) -> None:
     connection.close()
 
 
-def _in_new_process(path: Path, day: dt.date) -> dict[str, Any]:
-    command = [sys.executable, "-m", "scripts.bench", "--measure", str(path), day.isoformat()]
-    root = Path(__file__).parent.parent
-    found: dict[str, Any] = {}
+def _python(words: Sequence[str]) -> str:
+    """Return the output of a Python process; this one stays small, as their peak includes it."""
+    command = [sys.executable, *words]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
 
-    def measure() -> None:
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root)
-        found.update(json.loads(done.stdout))
 
-    return {"cpu": children_seconds(measure)} | found
+def _found(words: Sequence[str]) -> Found:
+    """Return what a process prints, and as `cpu` the processor seconds of all of it."""
+    found: Found = {}
+    cpu = children_seconds(lambda: found.update(json.loads(_python(words))))
+    return found | {"cpu": cpu}
 
 
 def _measure(path: Path, day: dt.date) -> None:
-    started = time.perf_counter()
+    """Run, and print seconds, processor seconds without imports as `work`, and peaks of memory."""
+    from almanac.config import Config
+    from almanac.runs.local import run_file
+    from almanac.runs.run_options import RunOptions
+
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    before, started = [resource.getrusage(kind) for kind in kinds], time.perf_counter()
     summary = run_file(path, Config(), RunOptions(as_of=day))
-    seconds = time.perf_counter() - started
-    peak = {
-        name: resource.getrusage(who).ru_maxrss / 1024
-        for name, who in (
-            ("merge_mb", resource.RUSAGE_SELF),
-            ("shard_mb", resource.RUSAGE_CHILDREN),
-        )
+    seconds, after = time.perf_counter() - started, [resource.getrusage(kind) for kind in kinds]
+    work = sum(
+        b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime
+        for a, b in zip(before, after, strict=True)
+    )
+    peaks = {
+        name: used.ru_maxrss / 1024
+        for name, used in zip(("merge_mb", "worker_mb"), after, strict=True)
     }
-    print(json.dumps({"seconds": seconds, "steps": summary.seconds, **peak}))
+    print(json.dumps({"seconds": seconds, "work": work, "steps": summary.seconds, **peaks}))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         _measure(Path(sys.argv[2]), dt.date.fromisoformat(sys.argv[3]))
     else:
-        chosen, ratios_file = arguments("CONTACTS", __doc__)
-        main(chosen or [25_000], ratios_file)
+        parser = parser_for("CONTACTS", __doc__)
+        parser.add_argument("--rounds", metavar="N", type=int, help="measure so many times")
+        parser.add_argument("--targets", metavar="N", type=int, help="campaign targets")
+        parser.add_argument(
+            "--issues", metavar="PERCENT", type=float, help="contacts with an issue, in percent"
+        )
+        asked = parser.parse_args()
+        if asked.targets is not None and asked.targets > 2 * min(asked.numbers or [25_000]):
+            parser.error("--targets: a contact is a target of two campaigns at most")
+        main(asked)

@@ -94,15 +94,20 @@ def record(path: Path | None, ratios: Mapping[str, float]) -> None:
     path.write_text(json.dumps(both, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
-def arguments(numbers: str, about: str | None) -> tuple[list[int], Path | None]:
-    """Return the numbers on a benchmark's command line, and the file for its ratios, if any.
+def parser_for(numbers: str, about: str | None) -> argparse.ArgumentParser:
+    """Return a benchmark's parser: of `numbers`, and of `ratios`, the file for them, if any.
 
     numbers: what they are called.
     """
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("numbers", metavar=numbers, nargs="*", type=int)
     parser.add_argument("--ratios", metavar="FILE", type=Path, help="add the ratios to this file")
-    found = parser.parse_args()
+    return parser
+
+
+def arguments(numbers: str, about: str | None) -> tuple[list[int], Path | None]:
+    """Return the numbers on a benchmark's command line, and the file for its ratios, if any."""
+    found = parser_for(numbers, about).parse_args()
     return found.numbers, found.ratios
 
 
