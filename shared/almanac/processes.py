@@ -8,7 +8,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+
+from almanac.errors import AlmanacError
 
 NICE = 10
 
@@ -30,6 +33,18 @@ def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolE
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def lost_workers() -> Iterator[None]:
+    """Raise AlmanacError if a worker process of a run ends while its result is waited for."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise AlmanacError(
+            "a worker process ended unexpectedly, perhaps for lack of memory; nothing was "
+            "changed; try --workers 1"
+        ) from error
 
 
 def _give_way() -> None:

@@ -52,7 +52,7 @@ def test_the_file_has_the_steps_of_all_processes(
     shards = [each for each in spans if each["name"] == "shard"]
     assert sorted(each["args"]["contacts"] for each in shards) == [1, 2]
     assert all((each["pid"] != run["pid"]) == (workers > 1) for each in shards)
-    assert {"snapshot", "plan contacts", "plan run", "read", "fragment", "balance", "write"} < {
+    assert {"plan contacts", "plan run", "read", "fragment", "balance", "write"} < {
         each["name"] for each in spans
     }
 

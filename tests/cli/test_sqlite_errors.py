@@ -143,9 +143,10 @@ def check_failures(
 
 
 def _goes_on(command: str, raised: Exception) -> bool:
-    """Return whether a command may end well: it waits for a lock, or looks for an example."""
+    """Return whether a command may end well: it waits for a lock, looks for an example, or plans a
+    copy of the file since the file cannot be read."""
     waits = command in ("due", "mark") and isinstance(raised, apsw.BusyError)
-    return waits or command in ("run", "run with a page")
+    return waits or command in ("run", "run with a page", "campaign set")
 
 
 def _places(house: House) -> list[tuple[str, object]]:

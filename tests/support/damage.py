@@ -14,6 +14,7 @@ import pytest
 
 from almanac.config import Config
 from almanac.errors import AlmanacError
+from almanac.organizations.kept_copies import KeptCopies
 from almanac.report.summary import RunSummary
 from almanac.runs.local import run_file
 from almanac.runs.run_options import RunOptions
@@ -74,9 +75,18 @@ def plan(
     shards: int = 1,
     workers: int = 1,
     busy_seconds: float = 5.0,
+    dry_run: bool = False,
+    copies: KeptCopies | None = None,
 ) -> RunSummary:
     """Run over the whole file."""
-    options = RunOptions(as_of=AS_OF, shards=shards, workers=workers, busy_seconds=busy_seconds)
+    options = RunOptions(
+        as_of=AS_OF,
+        shards=shards,
+        workers=workers,
+        busy_seconds=busy_seconds,
+        dry_run=dry_run,
+        copies=copies,
+    )
     return run_file(path, Config(), options, progress)
 
 

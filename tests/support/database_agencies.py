@@ -113,6 +113,11 @@ class OtherProgram:
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=30)
 
+    def kill(self) -> None:
+        """Ends it in the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
     def run(self, sql: str) -> str:
         """Runs one line of SQL there; `done`, or what went wrong."""
         assert self._process.stdin is not None

@@ -74,10 +74,13 @@ def backup(
 
 
 @contextmanager
-def errors_naming(name: str, place: Path) -> Iterator[None]:
+def errors_naming(
+    name: str, place: Path, *, needs: str = "a private copy and what is planned"
+) -> Iterator[None]:
     """Let errors about a private copy name the database that it is a copy of.
 
-    place: the copy, or the folder that it is in. What SQLite raises is mapped as by `map_errors`.
+    place: the copy, or the folder that it is in; needs: what is in that folder, in words. What
+    SQLite raises is mapped as by `map_errors`.
     """
     try:
         with map_errors(place):
@@ -87,9 +90,7 @@ def errors_naming(name: str, place: Path) -> Iterator[None]:
             isinstance(error, StorageError) or str(place) in str(error)
         ):
             # the database is on another disk, or needs no more room itself
-            where = (
-                f"no room left in {tempfile.gettempdir()} for a private copy and what is planned"
-            )
+            where = f"no room left in {tempfile.gettempdir()} for {needs}"
             error.args = (f"{name}: {where}; the variable TMPDIR takes another folder",)
             raise
         # the copy is about to be deleted, and what is wrong with it is wrong with the database

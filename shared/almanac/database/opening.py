@@ -19,6 +19,7 @@ from almanac.errors import DatabaseBusy, DatabaseError
 
 MAGIC = b"SQLite format 3\x00"
 HEADER_BYTES = 100
+IMMUTABLE = "?immutable=1"  # at the end of a name: it is read without locks
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def uri_of(path: Path, *, wal: bool) -> str:
     beside = Path(f"{path.resolve()}-wal").exists()
     if wal and not beside and not all(_may(each, os.W_OK) for each in (path, folder)):
         # WAL mode needs two files beside it; where none can be created, nothing changes either
-        name += "?immutable=1"
+        name += IMMUTABLE
     return name
 
 

@@ -17,10 +17,9 @@ from almanac.config import ContactColumns
 from almanac.contact_ranges import ContactRange, ranges_between
 from almanac.database import selects
 from almanac.database.columnar import CODES, coded
+from almanac.database.described import DescribedSnapshot
 from almanac.database.range_tables import contacts_table
-from almanac.database.reading import Snapshot
 from almanac.database.schema import PRE_SCHEDULED
-from almanac.database.sources import Columnar
 from almanac.database.sql import SEPARATED, SEPARATOR
 from almanac.frames import Codes, Ids
 from almanac.schedule_status import SENT_STATUSES, Status
@@ -39,7 +38,6 @@ PARTS_SCHEMA = pa.schema(
         "skip_reason": CODES,
     }
 )
-_TABLES = ("contacts", "email_schedules", "contact_campaigns", "contact_issues", "suppressions")
 _NOTHING = {pa.string(): "", pa.int8(): 0}
 _WHO = (
     *("id", "email", "zip_code", "state", "status", "opt_out"),
@@ -61,17 +59,8 @@ class Rows:
     kinds: list[RowKind]
 
 
-class Scan(Snapshot):
+class Scan(DescribedSnapshot):
     """A snapshot with what the report reads of a database."""
-
-    def describe(self) -> None:
-        """Read the columns of all tables that the methods here and `read` need."""
-        for name in _TABLES:
-            self._tables.columns(name)
-
-    def read_only_through(self, columnar: Columnar) -> None:
-        """Read through this from now on; after `describe` the connection may be closed."""
-        self._tables.read_through(columnar)
 
     def who(self, contacts: ContactRange, settings: ContactColumns, *, carriers: bool) -> pa.Table:
         """Return contacts with only the columns that decide who gets messages, and which days are

@@ -76,14 +76,20 @@ def merge_run(
 
     database: the snapshot's file. Raises BadFragment, and what the committer raises.
     """
-    balanced = balance(store, plan, database, progress)
+    return commit_run(store, balance(store, plan, database, progress), committer, progress)
+
+
+def commit_run(
+    store: ObjectStore, balanced: Balanced, committer: Committer, progress: Progress
+) -> RunSummary:
+    """Commit a run whose messages have their days; raises as `merge_run`."""
 
     def write(
         connection: apsw.Connection | None, recorder: ChangeRecorder | None = None
     ) -> RunSummary:
         return write_run(store, balanced, connection, progress, recorder)
 
-    return committer.commit(plan, write)
+    return committer.commit(balanced.plan, write)
 
 
 @traced("write")

@@ -22,6 +22,7 @@ from almanac.database.contact_columns import unknown_flags
 from almanac.database.oddities import Oddities
 from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
+from almanac.database.sources import Source
 from almanac.errors import Corrupt
 from almanac.frames import (
     NO_DAY,
@@ -72,8 +73,13 @@ class Balanced:
 
 
 @traced("balance")
-def balance(store: ObjectStore, plan: RunPlan, database: Path, progress: Progress) -> Balanced:
-    """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt."""
+def balance(
+    store: ObjectStore, plan: RunPlan, database: Path | Source, progress: Progress
+) -> Balanced:
+    """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt.
+
+    database: the snapshot's file, or what it is read through.
+    """
     kind_table = KindTable(plan.context)
     read, contenders, scheduled = _read(store, plan, kind_table, progress)
     progress("balance", 0, 1)

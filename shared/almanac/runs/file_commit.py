@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import apsw
 
 from almanac.config import Config
 from almanac.database.config_versions import open_record
 from almanac.database.older_plans import adopt_scheduled
-from almanac.database.opening import data_version, transaction
+from almanac.database.open_file import OpenFile
+from almanac.database.opening import transaction
 from almanac.database.undo.entries import WritingCommand
 from almanac.database.undo.record import undoable
-from almanac.errors import AlmanacError, DatabaseError, SnapshotMoved
+from almanac.errors import AlmanacError, DatabaseError
 from almanac.organizations.recorded_config import parsed
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write
@@ -24,51 +22,48 @@ from almanac.tracing import traced
 
 @dataclass(frozen=True)
 class FileCommitter:
-    """Changes the user's file in one transaction if no other program wrote to it since the copy."""
+    """Changes the user's file in one transaction if no other program wrote to it meanwhile."""
 
-    path: Path
-    connection: apsw.Connection
-    version: int
+    file: OpenFile
     options: RunOptions
 
     @traced("commit")
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
         try:
-            with transaction(self.connection, self.path):
-                if data_version(self.connection) != self.version:
-                    raise SnapshotMoved(f"{self.path}: another program wrote to it")
+            with transaction(self.file.connection, self.file.path):
+                self.file.check_unmoved()
                 if self.options.of_the_file:
                     self._check_recorded(plan.context.config)
                 return self._write(plan, write)
         except DatabaseError as error:
-            if str(self.path) in str(error):
+            if str(self.file.path) in str(error):
                 raise
-            raise DatabaseError(f"{self.path}: {error}") from error
+            raise DatabaseError(f"{self.file.path}: {error}") from error
 
     def _write(self, plan: RunPlan, write: Write) -> RunSummary:
         """Write, and keep what that changes, so that it can be undone."""
         event = plan.changes[0].event_id if plan.changes else self.options.event_id
         command = WritingCommand.CAMPAIGN_SET if plan.changes else WritingCommand.RUN
         detail = f"for {plan.as_of}"
-        with undoable(self.connection, command, detail, event) as recorder:
+        with undoable(self.file.connection, command, detail, event) as recorder:
             if self.options.adopt_scheduled:
                 adopt_scheduled(
-                    self.connection,
+                    self.file.connection,
                     plan.as_of.isoformat(),
                     plan.scope,
                     plan.context.config.contacts,
                 )
-            summary = write(self.connection, recorder)
+            summary = write(self.file.connection, recorder)
         return summary.model_copy(update={"not_undoable": recorder.refused})
 
     def _check_recorded(self, config: Config) -> None:
         """Raise AlmanacError if another configuration was recorded while the run planned."""
-        row = open_record(self.connection)
+        row = open_record(self.file.connection)
         text = str(row["config_data"]) if row else ""
-        if (parsed(text, str(self.path)) if text else Config()) != config:
+        if (parsed(text, str(self.file.path)) if text else Config()) != config:
             raise AlmanacError(
-                f"{self.path}: another configuration was recorded while the run planned; nothing "
-                "was changed; run again"
+                f"{self.file.path}: another configuration was recorded while the run planned; "
+                "nothing was changed; run again"
             )
 
 

@@ -13,9 +13,10 @@ from almanac.config import Config
 from almanac.errors import SnapshotMoved
 from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
-from almanac.runs.apply_plan import merge_run
+from almanac.runs.apply_plan import commit_run
+from almanac.runs.balance import balance
 from almanac.runs.file_commit import DryCommitter, FileCommitter
-from almanac.runs.planned_file import copied
+from almanac.runs.planned_file import opened
 from almanac.runs.run_options import RunOptions, as_of
 
 ATTEMPTS = 5
@@ -32,9 +33,11 @@ def run_file(
     report = progress or silent
     # of one day, even if midnight passes
     options = replace(options, as_of=as_of(config, options))
-    for _ in range(ATTEMPTS):
+    # a copy of the file is what adopted rows are changed in, and what `copies` keep
+    in_place = not options.adopt_scheduled and options.copies is None
+    for attempt in range(ATTEMPTS):
         try:
-            return _run_once(path, config, options, report)
+            return _run_once(path, config, options, report, in_place=in_place and attempt == 0)
         except SnapshotMoved as error:
             moved = error
     raise SnapshotMoved(
@@ -43,15 +46,15 @@ def run_file(
     ) from moved
 
 
-def _run_once(path: Path, config: Config, options: RunOptions, progress: Progress) -> RunSummary:
+def _run_once(
+    path: Path, config: Config, options: RunOptions, progress: Progress, *, in_place: bool
+) -> RunSummary:
     watch = Stopwatch(progress)
-    with copied(path, config, options, watch) as copy:
-        committer = (
-            DryCommitter()
-            if options.dry_run
-            else FileCommitter(path, copy.connection, copy.data_version, options)
-        )
-        plan = copy.planned(config, options, watch)
-        summary = merge_run(copy.store, plan, copy.database, committer, watch)
-        update = {"seconds": watch.seconds(), "adopted": copy.adopted}
+    with opened(path, config, options, watch, in_place=in_place) as file:
+        committer = DryCommitter() if options.dry_run else FileCommitter(file.file, options)
+        with file.planning():
+            plan = file.planned(config, options, watch)
+            balanced = balance(file.store, plan, file.source, watch)
+        summary = commit_run(file.store, balanced, committer, watch)
+        update = {"seconds": watch.seconds(), "adopted": file.adopted}
         return summary.model_copy(update=update)

@@ -1,27 +1,50 @@
-"""A file that a run has opened, and the private copy of it that the run is planned on."""
+"""A file that a run has opened, and what the run is planned on: the file itself, or a copy of it.
+
+Reading the file in place costs no copy, but each statement has to wait for the locks of others, and
+what they write meanwhile makes all in vain. So a run tries that once, and then makes a copy.
+"""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
-
 from almanac.config import Config
 from almanac.database.backup import backup, errors_naming
+from almanac.database.catalog import scalar
+from almanac.database.columnar import RowReader
 from almanac.database.older_plans import adopt_scheduled
-from almanac.database.opening import data_version, map_errors, open_database, transaction
-from almanac.errors import AlmanacError
+from almanac.database.open_file import OpenFile
+from almanac.database.opening import IMMUTABLE, live_uri, map_errors, open_database, transaction
+from almanac.database.sources import Columnar, Source
+from almanac.errors import (
+    Corrupt,
+    DatabaseError,
+    NotFound,
+    SnapshotMoved,
+    TransientError,
+)
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
-from almanac.organizations.snapshots import SnapshotRef, check_unchanged, reference_to
-from almanac.processes import worker_pool
+from almanac.organizations.live_snapshots import (
+    OpenSnapshots,
+    WorkerReader,
+    live_reference,
+    live_snapshots_at,
+)
+from almanac.organizations.snapshots import (
+    SnapshotRef,
+    Snapshots,
+    check_unchanged,
+    reference_to,
+)
+from almanac.processes import lost_workers, worker_pool
 from almanac.progress import Progress
 from almanac.runs.plan import plan_run
 from almanac.runs.run_options import RunOptions, as_of, request_of
@@ -37,16 +60,44 @@ SMALL = 5_000  # contacts that are not worth starting worker processes for
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A private copy of a file, and what plans on it."""
+class PlannedFile:
+    """A file that a run has opened, and what the run is planned on."""
 
-    connection: apsw.Connection  # to the file itself
-    data_version: int  # of the file when it was copied
-    database: Path  # the copy
+    file: OpenFile
+    database: Path  # what is planned on: a private copy, or the file itself
+    live: Source | None  # what the file is read through in place; None for a copy
     adopted: int  # rows of the copy that options.adopt_scheduled has made planned rows
-    reference: SnapshotRef  # to the copy
+    reference: SnapshotRef
+    snapshots: Snapshots  # of this process
+    work: ShardWorker
     store: FolderStore  # of plans and fragments
     pool: Executor | None  # None: shards are planned in this process
+
+    @property
+    def source(self) -> Path | Source:
+        """Return what balancing reads."""
+        return self.database if self.live is None else self.live
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """Raise SnapshotMoved at the end, or for an error, unless all was read of one state.
+
+        Of a file in place any error in reading it may come from what others do: a lock, a journal
+        that a killed program left, rows that were only half there. On a copy it shows whether it
+        is an error of the database.
+        """
+        if self.live is None:
+            yield
+            return
+        try:
+            with map_errors(self.file.path):
+                yield
+            self.file.check_unmoved()
+        except (DatabaseError, TransientError, Corrupt, NotFound) as error:
+            raise SnapshotMoved(f"{self.file.path}: not read in place: {error}") from error
+        except Exception:
+            self.file.check_unmoved()
+            raise
 
     @traced("plan contacts")
     def planned(self, config: Config, options: RunOptions, progress: Progress) -> RunPlan:
@@ -55,8 +106,8 @@ class Copy:
         services = Services(
             store=self.store,
             bus=bus,
-            snapshots=snapshots_at(self.database),
-            workspace=self.database.parent,
+            snapshots=self.snapshots,
+            workspace=self.store.root,
             shard_contacts=options.shard_contacts,
         )
         plan = plan_run(services, request_of(config, options), self.reference, None)
@@ -66,44 +117,86 @@ class Copy:
             adopt(spans)
             progress("plan contacts", next(finished), len(plan.shards))
 
-        work = ShardWorker(self.store.root, self.database)
-        bus.subscribe(services.topics.shard_tasks, work, executor=self.pool, then=count)
+        bus.subscribe(services.topics.shard_tasks, self.work, executor=self.pool, then=count)
         ask_for_shards(services, plan, range(len(plan.shards)))
         progress("plan contacts", 0, len(plan.shards))
-        try:
+        with lost_workers():
             bus.run_until_idle()
-        except BrokenProcessPool as error:
-            raise AlmanacError(
-                "a worker process ended unexpectedly, perhaps for lack of memory; nothing was "
-                "changed; try --workers 1"
-            ) from error
-        check_unchanged(self.database, self.reference)
+        if self.live is None:
+            check_unchanged(self.database, self.reference)
         return plan
 
 
 @contextmanager
-def copied(path: Path, config: Config, options: RunOptions, progress: Progress) -> Iterator[Copy]:
-    """Copy the file as it is now; the copy is deleted at the end, and errors name the file."""
+def opened(
+    path: Path,
+    config: Config,
+    options: RunOptions,
+    progress: Progress,
+    *,
+    in_place: bool = False,
+) -> Iterator[PlannedFile]:
+    """Open the file, and copy it as it is now; the copy is deleted at the end.
+
+    in_place: make no copy where the file can be read in place. All errors name the file.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(workspace()))
-        connection = open_database(
+        file = OpenFile.opened(
             path, writable=not options.dry_run, busy_seconds=options.busy_seconds
         )
-        stack.callback(connection.close)
-        stack.enter_context(errors_naming(str(path), folder))
+        stack.callback(file.connection.close)
         stack.enter_context(map_errors(path))
-        pool = _pool(stack, connection, options)
-        version = data_version(connection)
-        database = folder / "snapshot.sqlite3"
-        stack.callback(snapshots_at(database).close)
-        progress("snapshot", 0, 1)
-        backup(connection, database, lambda done, total: progress("snapshot", done, total))
-        progress("snapshot", 1, 1)
-        if options.copies is not None:
-            options.copies.make(database)
-        adopted = _adopted(database, config, options) if options.adopt_scheduled else 0
+        contacts = scalar(file.connection, "SELECT count(*) FROM contacts")
+        pool = _pool(stack, contacts, options)
         store = store_at(folder / "store")
-        yield Copy(connection, version, database, adopted, reference_to(database), store, pool)
+        uri = live_uri(path)
+        if in_place and (pool is not None or contacts <= SMALL) and not uri.endswith(IMMUTABLE):
+            stack.enter_context(errors_naming(str(path), folder, needs="what is planned"))
+            progress("plan contacts", 0, 1)
+            yield _in_place(file, uri, store, pool)
+        else:
+            stack.enter_context(errors_naming(str(path), folder))
+            database = folder / "snapshot.sqlite3"
+            stack.callback(snapshots_at(database).close)
+            yield _copied(file, database, config, options, store, pool, progress)
+
+
+def _in_place(file: OpenFile, uri: str, store: FolderStore, pool: Executor | None) -> PlannedFile:
+    """Return the file as it is read in place; without a pool, row by row in this process."""
+    path, connection = file.path, file.connection
+    columnar: Columnar = RowReader(path, connection)
+    if pool is not None:
+        columnar = WorkerReader(path, uri, pool)
+    live = Source(path, connection, columnar, lambda: None)
+    snapshots = OpenSnapshots(live)
+    work = ShardWorker(store.root, lambda: snapshots)
+    if pool is not None:
+        work = ShardWorker(store.root, functools.partial(live_snapshots_at, path, uri))
+    reference = live_reference(path, file.file)
+    return PlannedFile(file, path, live, 0, reference, snapshots, work, store, pool)
+
+
+def _copied(
+    file: OpenFile,
+    database: Path,
+    config: Config,
+    options: RunOptions,
+    store: FolderStore,
+    pool: Executor | None,
+    progress: Progress,
+) -> PlannedFile:
+    """Copy the file as it is now."""
+    progress("snapshot", 0, 1)
+    backup(file.connection, database, lambda done, total: progress("snapshot", done, total))
+    progress("snapshot", 1, 1)
+    if options.copies is not None:
+        options.copies.make(database)
+    adopted = _adopted(database, config, options) if options.adopt_scheduled else 0
+    snapshots = functools.partial(snapshots_at, database)
+    work = ShardWorker(store.root, snapshots)
+    reference = reference_to(database)
+    return PlannedFile(file, database, None, adopted, reference, snapshots(), work, store, pool)
 
 
 def _adopted(database: Path, config: Config, options: RunOptions) -> int:
@@ -117,10 +210,9 @@ def _adopted(database: Path, config: Config, options: RunOptions) -> int:
         copy.close()
 
 
-def _pool(stack: ExitStack, connection: apsw.Connection, options: RunOptions) -> Executor | None:
-    """Start worker processes, which warm up during the copy; None if they are not worth it."""
+def _pool(stack: ExitStack, contacts: int, options: RunOptions) -> Executor | None:
+    """Start worker processes, which warm up meanwhile; None if they are not worth it."""
     workers = options.workers if options.workers is not None else os.cpu_count() or 1
-    contacts = sum(count for (count,) in connection.execute("SELECT count(*) FROM contacts"))
     shards = options.shards or -(-contacts // options.shard_contacts)
     workers = min(workers, shards)
     if workers <= 1 or (contacts <= SMALL and options.workers is None):

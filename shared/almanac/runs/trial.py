@@ -21,7 +21,7 @@ from almanac.organizations.findings import Findings
 from almanac.progress import Progress, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write, merge_run
-from almanac.runs.planned_file import copied
+from almanac.runs.planned_file import opened
 from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan
 
@@ -50,7 +50,7 @@ def tried(path: Path, config: Config, found: Findings, progress: Progress = sile
 
 def _try(path: Path, config: Config, progress: Progress) -> RunSummary:
     options = RunOptions(dry_run=True)
-    with copied(path, config, options, progress) as copy:
+    with opened(path, config, options, progress) as copy:
         plan = copy.planned(config, options, progress)
         return merge_run(copy.store, plan, copy.database, TrialCommitter(copy.database), progress)
 

@@ -27,7 +27,7 @@ from almanac.report.what_if import (
 )
 from almanac.report.what_if_answer import answer_of
 from almanac.runs.balance import Balanced, Outcome, balance, outcomes
-from almanac.runs.planned_file import Copy, copied
+from almanac.runs.planned_file import PlannedFile, opened
 from almanac.runs.run_options import RunOptions, as_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.totals import PlanTotals
@@ -37,7 +37,7 @@ from almanac.runs.totals import PlanTotals
 class BothPlans:
     """What two configurations plan on one copy of a file."""
 
-    copy: Copy
+    copy: PlannedFile
     before: Balanced
     after: Balanced
 
@@ -55,7 +55,7 @@ def both_plans(
 ) -> Iterator[BothPlans]:
     """Plan the file as it is at one moment twice, on the same day. Raises as `run_file` does."""
     options = replace(options, as_of=as_of(new, options), dry_run=True)
-    with copied(path, new, options, progress) as copy:
+    with opened(path, new, options, progress) as copy:
 
         def progress_of(which: str) -> Progress:
             return lambda step, done, total: progress(f"{which}: {step}", done, total)

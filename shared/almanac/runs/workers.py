@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
-from almanac.organizations.snapshots import FileSnapshots
+from almanac.organizations.snapshots import FileSnapshots, Snapshots
 from almanac.runs.run_plan import read_plan
 from almanac.runs.shard import run_shard
 from almanac.storage.folder import FolderStore
@@ -32,7 +33,7 @@ class ShardWorker:
     """Plans shards, in this process or in a worker process."""
 
     root: Path  # of the store
-    database: Path
+    opened: Callable[[], Snapshots]  # of the process that plans the shard
 
     def __call__(self, delivery: Delivery) -> list[Span]:
         """Plan the shard; return the spans of a worker process, if the run is traced."""
@@ -43,7 +44,7 @@ class ShardWorker:
             root("shard", run_shard, delivery.attributes, shard=task.shard),
         ):
             plan = read_plan(store, task.org_id, task.run_id)
-            run_shard(store, plan, task, snapshots_at(self.database))
+            run_shard(store, plan, task, self.opened())
         return spans
 
 

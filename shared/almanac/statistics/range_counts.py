@@ -18,11 +18,9 @@ from almanac import civil
 from almanac.checksums import Hashes
 from almanac.contact_ranges import ContactRange
 from almanac.database import selects
-from almanac.database.columnar import ColumnarReader, RowReader
-from almanac.database.opening import open_database
+from almanac.database.columnar import ColumnarReader
 from almanac.database.range_tables import ISSUES, TARGETS
 from almanac.database.scanning import Rows, Scan
-from almanac.database.sources import Source
 from almanac.frames import Codes, Ids, Index, Mask, Small
 from almanac.joins import positions
 from almanac.planning.audience import Audience
@@ -254,12 +252,7 @@ def ask(path: Path, uri: str, folder: Path, method: str, arguments: tuple[int, .
 
 @functools.lru_cache(maxsize=1)
 def _surveyor(path: Path, uri: str, folder: Path) -> Surveyor:
-    connection = open_database(path, writable=False)
-    try:
-        scan = Scan(Source(path, connection, RowReader(path, connection), lambda: None))
-        scan.describe()
-    finally:
-        connection.close()
+    scan = Scan.of_file(path)
     scan.read_only_through(ColumnarReader(path, uri))
     context = RunContext.read((folder / _BRIEF).read_text())
     return Surveyor(scan, context)

@@ -1,0 +1,39 @@
+"""Snapshots of files in use, which a process reads through one SQLite library at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from almanac.database.columnar import RowReader
+from almanac.database.opening import open_database
+from almanac.database.reading import Snapshot
+from almanac.database.sources import Columnar, Source
+
+_TABLES = (
+    *("contacts", "email_schedules", "contact_campaigns", "contact_issues", "suppressions"),
+    *("tracking_clicks", "contact_events"),
+)
+
+
+class DescribedSnapshot(Snapshot):
+    """A snapshot that needs no connection to read rows by range, once its tables are described."""
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """Describe the tables of the file, which is closed again: see `read_only_through`.
+
+        Raises as `open_database`.
+        """
+        connection = open_database(path, writable=False)
+        try:
+            snapshot = cls(Source(path, connection, RowReader(path, connection), lambda: None))
+            for name in _TABLES:
+                snapshot._tables.columns(name)
+        finally:
+            connection.close()
+        return snapshot
+
+    def read_only_through(self, columnar: Columnar) -> None:
+        """Read rows through this from now on."""
+        self._tables.read_through(columnar)

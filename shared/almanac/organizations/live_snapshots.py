@@ -1,0 +1,100 @@
+"""Snapshots of a file in place, while other programs may use it.
+
+Locks on a file belong to the process: of two SQLite libraries that have it open in one process, one
+drops the locks of the other whenever it ends a statement or closes the file. So the process that
+will write to the file reads it through the connection that writes, and what it reads by columns it
+has read by a worker process. Workers open it for one step or query at a time, with locks. Nobody
+else is kept from writing for longer than a statement takes, so whether all was of one state is to
+be asked at the end: see `almanac.database.open_file`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from almanac.database.columnar import ColumnarReader, Value
+from almanac.database.described import DescribedSnapshot
+from almanac.database.open_file import file_of
+from almanac.database.reading import Snapshot
+from almanac.database.sources import Source
+from almanac.errors import SnapshotMoved
+from almanac.organizations.snapshots import SnapshotRef
+from almanac.processes import lost_workers
+
+
+def live_reference(path: Path, file: tuple[int, int]) -> SnapshotRef:
+    """Return the reference to a file in place, which its inode identifies.
+
+    That its content stays the same is checked by the run, not by each step.
+    """
+    inode = file[1]
+    return SnapshotRef(name=path.name, generation=inode, size=0, crc32c="", version=1, pointer=1)
+
+
+class OpenSnapshots:
+    """The snapshot of a file that this process has open. Not safe for several threads."""
+
+    def __init__(self, source: Source) -> None:
+        self._snapshot = Snapshot(source)
+
+    @contextmanager
+    def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
+        """See `Snapshots`."""
+        yield self._snapshot
+
+
+class LiveSnapshots:
+    """Snapshots of a file that this process has not open otherwise. Not safe for several threads.
+
+    uri: of the file, see `opening.live_uri`.
+    """
+
+    def __init__(self, path: Path, uri: str) -> None:
+        self._path, self._uri = path, uri
+        self._snapshot: DescribedSnapshot | None = None
+
+    @contextmanager
+    def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
+        """See `Snapshots`. Raises SnapshotMoved if another file has its name."""
+        if self._snapshot is None:
+            self._snapshot = DescribedSnapshot.of_file(self._path)
+        with closing(ColumnarReader(self._path, self._uri)) as reader:
+            file = file_of(self._path)
+            if file is None or live_reference(self._path, file) != ref:
+                raise SnapshotMoved(f"{self._path}: another file was put in its place")
+            self._snapshot.read_only_through(reader)
+            yield self._snapshot
+
+
+@functools.lru_cache(maxsize=1)
+def live_snapshots_at(path: Path, uri: str) -> LiveSnapshots:
+    """Return the snapshots of the file, one per worker process."""
+    return LiveSnapshots(path, uri)
+
+
+@dataclass(frozen=True)
+class WorkerReader:
+    """Has queries of a file run by a worker process: a `Columnar`."""
+
+    path: Path
+    uri: str
+    pool: Executor
+
+    def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
+        """See `Columnar.read`. Raises AlmanacError if the worker dies."""
+        with lost_workers():
+            asked = self.pool.submit(_read, self.path, self.uri, sql, values, schema)
+            table: pa.Table = asked.result()
+        return table
+
+
+def _read(path: Path, uri: str, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
+    with closing(ColumnarReader(path, uri)) as reader:
+        return reader.read(sql, values, schema)
