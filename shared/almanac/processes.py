@@ -1,13 +1,14 @@
-"""A pool of worker processes that leaves Ctrl-C to the parent."""
+"""A pool of worker processes that leaves Ctrl-C to the parent, and work in a thread beside."""
 
 from __future__ import annotations
 
+import contextvars
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
@@ -45,6 +46,15 @@ def lost_workers() -> Iterator[None]:
             "a worker process ended unexpectedly, perhaps for lack of memory; nothing was "
             "changed; try --workers 1"
         ) from error
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Do the work in a thread meanwhile; wait for it at the end, and raise its error."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(contextvars.copy_context().run, work)
+        yield
+    done.result()
 
 
 def _give_way() -> None:

@@ -491,9 +491,9 @@ def test_a_version_says_what_it_is(cloud: Cloud) -> None:
     seconds = cloud.store.read(f"{folder}/report-tables/seconds.csv").data.decode()
     assert {line.partition(",")[0] for line in seconds.splitlines()} > {"plan contacts", "write"}
     tables = {f"report-tables/{name}.csv" for name in TABLES}
-    checksums = "database.sqlite3-checksums.json"
-    days = f"due-{NOW.date()}.sqlite3"
-    assert set(made.attachments) == {"report.json", "report.html", *tables, checksums, days}
+    beside = {"database.sqlite3-checksums.json", f"due-{NOW.date()}.sqlite3"}
+    beside |= {layout.PLANNED_PIECES, layout.PLANNED_INDEX}
+    assert set(made.attachments) == {"report.json", "report.html", *tables, *beside}
 
 
 def test_the_change_set_makes_the_version_out_of_its_parent(cloud: Cloud) -> None:

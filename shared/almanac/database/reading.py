@@ -26,12 +26,12 @@ from almanac.database.occupancy import DayCounts, count_occupancy
 from almanac.database.oddities import Oddities, read_oddities
 from almanac.database.older_plans import scheduled_by_others
 from almanac.database.opening import map_errors
+from almanac.database.planned_rows import PlannedRows
 from almanac.database.range_tables import (
     ANSWERS,
     CLICKS,
     COMMITTED,
     LEGACY,
-    PLANNED,
     TARGETS,
     RangeTable,
     contacts_table,
@@ -60,6 +60,7 @@ class Snapshot:
         self.traffic = source.traffic
         self._source = source
         self._tables = Tables(source)
+        self.planned_rows = PlannedRows(self._tables, self.traffic)
         self._suppressions: pa.Table | None = None
         self._rate_increases: bool | None = None
 
@@ -89,7 +90,7 @@ class Snapshot:
         return ShardData(
             contacts=self.read(contacts_table(settings), contacts),
             committed=self.read(COMMITTED, contacts),
-            planned=self.read(PLANNED, contacts),
+            planned=self.planned_rows.read(contacts),
             targets=self.read(TARGETS, contacts),
             legacy=self.read(LEGACY, contacts),
             clicks=self.read(CLICKS, contacts, since),

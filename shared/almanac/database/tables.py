@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from almanac.database.schema import Index
 from almanac.database.selects import Select
 from almanac.database.sources import Columnar, Source
 from almanac.database.sql import Columns, columns_of
+from almanac.frames import Ids
 
 
 class Tables:
@@ -106,23 +108,41 @@ class Tables:
             return what.schema.empty_table()
         if what.since is not None:
             return self._read_recent(what, columns, contacts, since)
+        return by_contact(
+            [
+                self.read(sql, contacts, what.schema)
+                for sql in self._queries(what, columns, "BETWEEN ? AND ?")
+            ]
+        )
+
+    def read_of(self, what: RangeTable, contacts: Ids) -> pa.Table:
+        """Return the rows of single contacts, ascending, in the order of `read_range`."""
+        ids = json.dumps(contacts.tolist())
+        return by_contact(
+            [self.read(sql, (ids,), what.schema) for sql in self.queries_of_contacts(what)]
+        )
+
+    def queries_of_contacts(self, what: RangeTable) -> list[str]:
+        """Return the queries of `read_of`, whose rows are in contact order each; none if there is
+        no table with rows of contacts."""
+        columns = self.columns(what.table)
+        if columns.table is None or not columns.has(what.key, *what.required):
+            return []
+        return self._queries(what, columns, "IN (SELECT value FROM json_each(?))")
+
+    def _queries(self, what: RangeTable, columns: Columns, chosen: str) -> list[str]:
+        """Return the queries of the rows whose contact is chosen, one for each index to use."""
         key = columns.key(what.key)
         where = f"{columns.whole(what.key)} IS NOT NULL AND {what.where(columns)}"
         parts = [("", f"+({where})" if what.indexes else where)]
         if what.indexes and all(self.has_index(index) for index, _ in what.indexes):
             parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
         order = key if len(parts) > 1 else ", ".join([key, *_order_within(what, columns)])
-        return by_contact(
-            [
-                self.read(
-                    f"SELECT {listed(what.select(columns))} FROM {what.table} {by} "
-                    f"WHERE {key} BETWEEN ? AND ? AND {condition} ORDER BY {order}",
-                    contacts,
-                    what.schema,
-                )
-                for by, condition in parts
-            ]
-        )
+        return [
+            f"SELECT {listed(what.select(columns))} FROM {what.table} {by} "
+            f"WHERE {key} {chosen} AND {condition} ORDER BY {order}"
+            for by, condition in parts
+        ]
 
     def _read_recent(
         self, what: RangeTable, columns: Columns, contacts: ContactRange, since: str

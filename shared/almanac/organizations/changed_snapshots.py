@@ -20,6 +20,7 @@ from almanac.database.changed_pages import ChangedPages
 from almanac.database.page_map import PageMap, write_pages
 from almanac.database.sources import Traffic
 from almanac.errors import Corrupt, NotFound
+from almanac.frames import Ids
 from almanac.report.events import RunEvents
 from almanac.storage import layout
 from almanac.storage.block_checksums import (
@@ -38,7 +39,7 @@ from almanac.storage.store import (
     write_once,
 )
 
-_NUMBER = np.dtype("<u4")
+_NUMBER, _ID = np.dtype("<u4"), np.dtype("<i8")
 
 
 class AbsorbedEvents(Document):
@@ -59,6 +60,7 @@ class SnapshotChange(Document):
     base_size and base_crc32c are of the database that they change; numbers: of the pages, from 0,
     differences packed and in base64; other sizes as in `PageMap`, in bytes. changes: the name of
     the change set of what was absorbed, if there is one, else without_changes says why not.
+    contacts: as `packed`.
     """
 
     base_size: int
@@ -72,6 +74,11 @@ class SnapshotChange(Document):
     absorbed: AbsorbedEvents
     changes: str | None = None
     without_changes: str = ""
+    contacts: str | None = None
+
+    def changed_contacts(self) -> Ids | None:
+        """Return the contacts whose rows of email_schedules are changed; None if not known."""
+        return unpacked(self.contacts) if self.contacts is not None else None
 
     def page_map(self) -> PageMap:
         """Return which pages are changed."""
@@ -87,15 +94,17 @@ def store_change(
     absorbed: AbsorbedEvents,
     changes: bytes | str,
     folder: Path,
+    contacts: Ids | None = None,
 ) -> str:
     """Write the pages as objects below the prefix `run`, and return the document's name.
 
-    base: size and checksum of the database. changes: the change set, or why there is none. The
+    base: size and checksum of the database. changes: the change set, or why there is none.
+    contacts: as SnapshotChange.changed_contacts. The
     name depends on all of the content, so that deliveries of one request which absorb different
     events do not disturb each other. folder: empty, for the pages.
     """
     file = folder / "pages"
-    written, packed = _write_content(file, pages)
+    written, blocks = _write_content(file, pages)
     page_map = pages.map()
     steps = np.diff(page_map.numbers, prepend=0).astype(_NUMBER)
     change = SnapshotChange(
@@ -110,10 +119,11 @@ def store_change(
             size=written.size,
             crc32c=written.crc32c,
             block_bytes=BLOCK_BYTES,
-            blocks=base64.b64encode(packed).decode(),
+            blocks=base64.b64encode(blocks).decode(),
         ),
         absorbed=absorbed,
         without_changes=changes if isinstance(changes, str) else "",
+        contacts=packed(contacts) if contacts is not None else None,
     )
     digest = hashlib.sha256(to_json(change))
     digest.update(changes if isinstance(changes, bytes) else b"")
@@ -129,6 +139,18 @@ def store_change(
         write_once(store, change.changes, changes)
     write_once(store, name, to_json(change))
     return name
+
+
+def packed(ids: Ids) -> str:
+    """Return ascending ids as text: their differences, compressed."""
+    steps = np.diff(ids, prepend=0).astype(_ID)
+    return base64.b64encode(zlib.compress(steps.tobytes())).decode()
+
+
+def unpacked(text: str) -> Ids:
+    """Return the ids that `packed` has made a text of."""
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(text)), _ID)
+    return np.cumsum(steps, dtype=np.int64)
 
 
 def _write_content(file: Path, pages: ChangedPages) -> tuple[Checksum, bytes]:

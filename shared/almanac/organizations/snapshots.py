@@ -8,22 +8,28 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from almanac.database.blocks import CACHE_BYTES, Blocks
+from almanac.database.planned_pieces import PlannedPieces
 from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
+from almanac.frames import Ids
 from almanac.organizations.changed_snapshots import PatchedRanges, read_change
+from almanac.organizations.kept_rows import kept_rows
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectInfo, ObjectStore, stat_expecting
+from almanac.storage.versions import Content
 
 
 class SnapshotRef(BaseModel):
     """The database that a run plans on: one generation of one object, or a private file.
 
     absorbed: the document of pages that the run has changed in it before planning, if any
-    (`changed_snapshots`); the rest is of the database without them.
+    (`changed_snapshots`); the rest is of the database without them. planned: the index of its
+    planned rows in columns (`kept_rows`), if there is one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +41,12 @@ class SnapshotRef(BaseModel):
     version: int
     pointer: int  # generation of current.json that names the version
     absorbed: str | None = None
+    planned: Content | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of the version whose database it is, without a slash at the end."""
+        return self.name.rpartition("/")[0]
 
 
 class Snapshots(Protocol):
@@ -94,7 +106,7 @@ class RangedSnapshots:
     @contextmanager
     def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
         """See `Snapshots`."""
-        version = self._version(located(self._store, ref), ref.absorbed)
+        version = self._version(located(self._store, ref), ref)
         snapshot = version.take()
         try:
             yield snapshot
@@ -110,14 +122,14 @@ class RangedSnapshots:
         if version is not None:
             version.retire()
 
-    def _version(self, database: ObjectInfo, absorbed: str | None) -> _Version:
+    def _version(self, database: ObjectInfo, ref: SnapshotRef) -> _Version:
         """Return the version, from now on the latest; close the one before with its last reader."""
         with self._lock:
             latest = self._latest
-            if latest is not None and latest.is_of(database, absorbed):
+            if latest is not None and latest.is_of(database, ref):
                 return latest
             # within the lock: who waits for it most often wants the same version
-            version = _Version(self._store, database, absorbed, self._cache_bytes)
+            version = _Version(self._store, database, ref, self._cache_bytes)
             self._latest = version
         if latest is not None:
             latest.retire()
@@ -128,30 +140,37 @@ class _Version:
     """One generation of an object and a run's changed pages: blocks, and idle snapshots."""
 
     def __init__(
-        self, store: ObjectStore, database: ObjectInfo, absorbed: str | None, cache_bytes: int
+        self, store: ObjectStore, database: ObjectInfo, ref: SnapshotRef, cache_bytes: int
     ) -> None:
-        self._database, self._absorbed = database, absorbed
+        self._database, self._of = database, (ref.absorbed, ref.planned)
         self._ranges: VerifiedRanges | PatchedRanges = VerifiedRanges(store, database)
         size = database.size
-        if absorbed is not None:
-            change = read_change(store, absorbed)
+        changed: Ids | None = np.empty(0, np.int64)
+        if ref.absorbed is not None:
+            change = read_change(store, ref.absorbed)
             self._ranges = PatchedRanges(store, database, change, cache_bytes // 4)
-            size = change.size
+            size, changed = change.size, change.changed_contacts()
+        self._pieces: PlannedPieces | None = None
+        if ref.planned is not None and changed is not None:
+            self._pieces = kept_rows(store, ref.folder, ref.planned, changed)
         self._blocks = Blocks(database.name, size, self._fetch, cache_bytes=cache_bytes)
         self._lock = threading.Lock()
         self._idle: list[Snapshot] = []
         self._retired = False
 
-    def is_of(self, database: ObjectInfo, absorbed: str | None) -> bool:
+    def is_of(self, database: ObjectInfo, ref: SnapshotRef) -> bool:
         """Return whether it is that generation, and no reader has found it gone."""
-        return (database, absorbed) == (self._database, self._absorbed) and not self._retired
+        same = (database, (ref.absorbed, ref.planned)) == (self._database, self._of)
+        return same and not self._retired
 
     def take(self) -> Snapshot:
         """Return a snapshot for one reader, the one used last if any is idle; its traffic is 0."""
         with self._lock:
             snapshot = self._idle.pop() if self._idle else None
         if snapshot is None:
-            return Snapshot(ranged_source(Path(self._database.name), self._blocks))
+            snapshot = Snapshot(ranged_source(Path(self._database.name), self._blocks))
+            snapshot.planned_rows.read_from(self._pieces)
+            return snapshot
         snapshot.traffic.clear()
         return snapshot
 

@@ -21,12 +21,15 @@ from almanac.database.blocks import CACHE_BYTES, Blocks
 from almanac.database.catalog import scalar
 from almanac.database.census import Census, with_new_contacts
 from almanac.database.change_sets.rows import record_changes
+from almanac.database.changed_contacts import ChangedContacts
 from almanac.database.changed_pages import View, changed_view
 from almanac.database.intake_log import logged
 from almanac.database.opening import map_errors, transaction
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
+from almanac.frames import Ids
 from almanac.logs import clean, get_log
 from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
+from almanac.organizations.kept_rows import MOST_CHANGED
 from almanac.organizations.snapshots import SnapshotRef, located
 from almanac.report.events import EXAMPLES, RefusedExample, RunEvents
 from almanac.runs.plan import PlanRequest, Replan
@@ -110,7 +113,7 @@ def absorb_waiting(
         _view(services.store, start.snapshot, folder) as view,
     ):
         received = batches.in_order()
-        absorbed, changes = _apply(view, received, services, request)
+        absorbed, changes, contacts = _apply(view, received, services, request, start)
         done = _applied(batches, absorbed.known)
         if not absorbed.events and not absorbed.refused:
             return start  # an earlier run died before it deleted them: the merge does so
@@ -124,7 +127,9 @@ def absorb_waiting(
         )
         run = layout.run(request.org_id, request.run_id)
         base = (start.snapshot.size, start.snapshot.crc32c)
-        name = store_change(services.store, run, base, view.pages, events, changes, folder)
+        name = store_change(
+            services.store, run, base, view.pages, events, changes, folder, contacts
+        )
     pages = len(view.pages.map().numbers)
     note(events=sum(absorbed.events.values()), pages=pages)
     get_log().info(
@@ -201,13 +206,20 @@ def late_objects(version: Manifest | None) -> list[str]:
 
 
 def _apply(
-    view: View, received: Sequence[Received], services: Services, request: PlanRequest
-) -> tuple[Absorbed, bytes | str]:
-    """Apply events to the view; return what became of them and the change set, or why none."""
+    view: View,
+    received: Sequence[Received],
+    services: Services,
+    request: PlanRequest,
+    start: Start,
+) -> tuple[Absorbed, bytes | str, Ids | None]:
+    """Apply events to the view; return what became of them, the change set or why there is none,
+    and the contacts whose rows of email_schedules changed, None if that is not known."""
     from almanac.intake.absorb import absorb, combined, steps_of
 
     connection, path = view.connection, view.source.path
     schema = scalar(connection, "PRAGMA schema_version")
+    most = int(start.census.contacts * MOST_CHANGED) if start.census else 0
+    noted = ChangedContacts(connection, most) if start.snapshot.planned else None
     session, too_large = record_changes(connection), False
     done: list[Absorbed] = []
 
@@ -225,9 +237,10 @@ def _apply(
         for events, kinds in steps_of(received):
             each = absorb(connection, events, request.config, now, run, kinds=kinds, step=step)
             done.append(each)
+        contacts = noted.take() if noted is not None else None
         if scalar(connection, "PRAGMA schema_version") != schema:
-            return combined(done), NEW_TABLES
-        return combined(done), TOO_LARGE if too_large else session.changeset()
+            return combined(done), NEW_TABLES, None
+        return combined(done), TOO_LARGE if too_large else session.changeset(), contacts
     finally:
         session.close()
 

@@ -22,6 +22,7 @@ from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
 from almanac.organizations.version_changes import CHANGES_OF_ALL, WITHOUT_CHANGES
 from almanac.planning.contacts import ISSUE_ADVICE
+from almanac.processes import beside
 from almanac.report.events import RunEvents
 from almanac.report.page import report_files
 from almanac.report.page_data import Numbers, page_of_summary
@@ -35,6 +36,7 @@ from almanac.runs.absorb import (
     absorb_late,
 )
 from almanac.runs.apply_plan import Write
+from almanac.runs.kept_columns import ColumnsOfRun
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.schedule_status import PLANNED_STATUSES, Status
@@ -56,6 +58,7 @@ class StoreCommitter:
 
     services: Services
     database: Path
+    columns: ColumnsOfRun
     seconds: Callable[[], dict[str, float]] = dict  # by step so far, and in all
     change: SnapshotChange | None = None
     late: Late | None = field(default=None, init=False)
@@ -80,6 +83,7 @@ class StoreCommitter:
             connection.execute("PRAGMA synchronous = OFF")
             with transaction(connection, self.database):
                 before = _scheduled(connection)
+                self.columns.begin(connection)
                 summary = self._write(plan, write, connection)
                 self.late = self._absorb_late(plan, connection)
                 summary = summary.model_copy(update={"events": self.events})
@@ -90,6 +94,7 @@ class StoreCommitter:
                 if plan.context.legacy_instance is not None:
                     scheduled = _scheduled(connection)  # old rate increases have become targets
             changes = self._changes(summary)
+            self.columns.end(migrated=self._migrated(summary))
         except SnapshotMoved as error:
             raise Corrupt(
                 f"run {plan.run_id}: {error}; its fragments are not of its snapshot"
@@ -98,7 +103,8 @@ class StoreCommitter:
             self._end_session()
             connection.close()
         self.services.progress("check", 0, 1)
-        census = self._checked(plan, committed, scheduled)
+        with beside(self.columns.make):
+            census = self._checked(plan, committed, scheduled)
         numbers = None if summary.of_all_contacts else self._numbers(plan)
         self.services.progress("publish", 0, 1)
         self._publish(plan, parent, summary, census, changes, numbers)
@@ -107,6 +113,7 @@ class StoreCommitter:
 
     def watch(self) -> None:
         """Give up the change set if it has grown too large; to be called during the write."""
+        self.columns.watch()
         if self._session is not None and self._session.memory_used > CHANGES_BYTES:
             self.without_changes = TOO_LARGE
             self._end_session()
@@ -134,14 +141,17 @@ class StoreCommitter:
         None, with the reason in `without_changes`, if it is too large, or if columns or tables were
         added, which it cannot express.
         """
-        new_tables = summary.migrations or (self.late is not None and self.late.new_tables)
         if self.change is not None and self.change.changes is None:
             self.without_changes = self.change.without_changes
-        elif new_tables:
+        elif self._migrated(summary):
             self.without_changes = NEW_TABLES
         elif self._session is not None:
             return self._with_absorbed(self._session.changeset())
         return None
+
+    def _migrated(self, summary: RunSummary) -> bool:
+        """Return whether the commit has changed the schema."""
+        return bool(summary.migrations) or (self.late is not None and self.late.new_tables)
 
     def _with_absorbed(self, changes: bytes) -> bytes:
         """Return the change set of what was absorbed before planning, and of the run."""
@@ -179,11 +189,9 @@ class StoreCommitter:
                 census = take_census(connection, plan.as_of, plan.context.config.contacts)
         finally:
             connection.close()
+        found = census.statuses.get(Status.PRE_SCHEDULED, 0)
         expected = {
-            f"{Status.PRE_SCHEDULED} rows": (
-                scheduled,
-                census.statuses.get(Status.PRE_SCHEDULED, 0),
-            ),
+            f"{Status.PRE_SCHEDULED} rows": (scheduled, found),
             "contacts": (plan.total_contacts, census.contacts),
             "rows of the sender": (committed, _committed(census)),
         }
@@ -256,6 +264,7 @@ class StoreCommitter:
                 now=self.services.clock(),
                 manifest_extra=extra,
                 attachments=attachments,
+                files=self.columns.files(sum(census.statuses.get(s, 0) for s in PLANNED_STATUSES)),
                 timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
             ),
             move=True,

@@ -36,6 +36,7 @@ from almanac.runs.finish import (
     version_of,
 )
 from almanac.runs.fragment_validation import BadFragment
+from almanac.runs.kept_columns import ColumnsOfRun
 from almanac.runs.results import is_final, result_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
@@ -138,7 +139,9 @@ def _merge_claimed(
         before = round(max(0.0, whole - steps["total"]), 3)
         return {"plan contacts": before, **steps, "total": round(before + steps["total"], 3)}
 
-    committer = StoreCommitter(replace(services, progress=progress), database, seconds, change)
+    columns = ColumnsOfRun(services.store, plan, database, change)
+    inner = replace(services, progress=progress)
+    committer = StoreCommitter(inner, database, columns, seconds, change)
     summary = merge_run(services.store, plan, database, committer, progress)
     _finish(services, plan, summary, watch.seconds(), committer)
 

@@ -13,6 +13,7 @@ from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import CampaignChange, RunRequest, parse
 from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, daily_run_id, manual_run_id
+from almanac.organizations.kept_rows import kept_rows_of
 from almanac.organizations.organizations import census_of, read_config, snapshot_of
 from almanac.organizations.snapshots import SnapshotRef
 from almanac.runs.absorb import Start, absorb_waiting, waiting_events
@@ -219,5 +220,7 @@ def _current_snapshot(store: ObjectStore, org_id: str) -> tuple[SnapshotRef, Cen
     """Return the current version's database, and its rows as counted when it was published."""
     version, snapshot = snapshot_of(store, org_id)
     manifest = manifest_of(store, version.folder)
-    counted = manifest is not None and manifest.crc32c == version.crc32c
-    return snapshot, census_of(manifest) if manifest is not None and counted else None
+    if manifest is None or manifest.crc32c != version.crc32c:
+        return snapshot, None
+    snapshot = snapshot.model_copy(update={"planned": kept_rows_of(manifest)})
+    return snapshot, census_of(manifest)

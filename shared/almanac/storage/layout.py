@@ -20,6 +20,8 @@ REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 REPORT_TABLES = "report-tables"  # the folder of the page's CSV files
 DAYS = "due-{}.sqlite3"  # the messages of a day and the next, by the first
+# the planned rows in columns, and which contacts' are where
+PLANNED_PIECES, PLANNED_INDEX = "planned-rows.parquet-pieces", "planned-rows.json"
 PLAN = "plan.json"
 RESULT = "result.json"
 

@@ -54,8 +54,8 @@ class NewVersion:
     """What a run publishes beside its database.
 
     parent: what current() returned when the run began. attachments: the version's other objects by
-    name, made for the version's number. timed: attachments that report durations and so differ
-    between attempts; of these the first one written stays.
+    name, made for its number; files: more of them, in local files, which stay. timed: attachments
+    that report durations and so differ between attempts; of these the first one written stays.
     """
 
     run_id: str
@@ -64,6 +64,7 @@ class NewVersion:
     now: dt.datetime
     manifest_extra: Mapping[str, Any] = field(default_factory=dict)  # rows, t0, config_digest, ...
     attachments: Callable[[int], Mapping[str, bytes]] = lambda number: {}
+    files: Mapping[str, Path] = field(default_factory=dict)
     timed: Collection[str] = ()
 
     @property
@@ -168,6 +169,7 @@ def _write_version(
         name: (_write_first if name in new.timed else write_once)(store, f"{folder}/{name}", data)
         for name, data in sorted(new.attachments(number).items())
     }
+    contents |= {n: put_file_once(store, f"{folder}/{n}", file) for n, file in new.files.items()}
     packed = packed_checksums_of_file(database)
     stored = put_file_once(store, f"{folder}/{layout.DATABASE}", database, move=move)
     beside = layout.block_checksums(stored.name)
@@ -282,8 +284,7 @@ def _published(
     """
     done = there and committed_by(store, org, new.run_id, new.highest_before, there)
     if to and (done is None or done.path != to.path) and there and there.left is not None:
-        # the collection deletes what is left here
-        with suppress(AlmanacError):
+        with suppress(AlmanacError):  # the collection deletes what is left here
             delete_version(store, list(store.list(f"{to.folder}/")))
     if not there or not done:
         base = new.parent[0].version if new.parent else 0

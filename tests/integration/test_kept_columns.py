@@ -1,0 +1,145 @@
+"""The planned rows that a version keeps in columns: those of its database, after every run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from almanac.contact_ranges import EVERYONE
+from almanac.database.range_tables import PLANNED, RangeTable
+from almanac.database.reading import Snapshot
+from almanac.database.sources import Traffic
+from almanac.database.tables import Tables
+from almanac.intake import inbox
+from almanac.intake.inbox import Received
+from almanac.organizations.kept_rows import kept_rows, kept_rows_of
+from almanac.runs.run_plan import read_plan
+from almanac.storage import layout
+from almanac.storage.versions import manifest_of
+from tests.support import agencies
+from tests.support.clouds import NOW, Cloud, plan_in, query
+
+ORG = "206"
+DAY = dt.timedelta(days=1)
+DAILY = "2027-03-01-daily"
+NONE = np.empty(0, np.int64)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud with an agency of 24 contacts that was planned yesterday."""
+    folder = tmp_path_factory.mktemp("agency")
+    database = agencies.build(folder / "a.sqlite3", 3, contacts=24, as_of=NOW.date(), config={})
+    cloud = Cloud(folder)
+    cloud.push(ORG, database)
+    cloud.now = NOW - DAY
+    claim(cloud, 987654321)  # refused, but from now on the tables of events are there
+    cloud.ask(ORG)
+    cloud.run()
+    cloud.now = NOW
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def cloud(planned: Cloud, folder: Path) -> Iterator[Cloud]:
+    made = Cloud(folder, like=planned)
+    yield made
+    made.close()
+
+
+def kept(cloud: Cloud) -> list[dict[str, Any]] | None:
+    """What the version in force has in columns."""
+    folder = cloud.version(ORG).folder
+    manifest = manifest_of(cloud.store, folder)
+    assert manifest is not None
+    index = kept_rows_of(manifest)
+    pieces = index and kept_rows(cloud.store, folder, index, NONE)
+    return pieces.read(EVERYONE, Traffic()).to_pylist() if pieces else None
+
+
+def stored(cloud: Cloud) -> list[dict[str, Any]]:
+    with Snapshot(cloud.pull(ORG)) as snapshot:
+        rows: list[dict[str, Any]] = snapshot.read(PLANNED, EVERYONE).to_pylist()
+        return rows
+
+
+def planned_ids(cloud: Cloud, count: int) -> list[int]:
+    sql = "SELECT id FROM email_schedules WHERE status = 'pre-scheduled' ORDER BY id LIMIT ?"
+    return [row for (row,) in query(cloud.pull(ORG), sql, count)]
+
+
+def claim(cloud: Cloud, *rows: int) -> None:
+    """The sender has sent messages."""
+    entries = [{"id": row, "status": "sent"} for row in rows]
+    event = {"event_id": f"sent-{rows[0]}", "org_id": ORG, "entries": entries}
+    received = Received(kind="deliveries", event=event, received=cloud.now, source="http")
+    inbox.put(cloud.store, ORG, [received])
+
+
+@pytest.fixture
+def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is read of all contacts of a range in the database, from now on."""
+    read: list[str] = []
+    read_range = Tables.read_range
+
+    def noting(tables: Tables, what: RangeTable, *values: Any) -> pa.Table:
+        read.append("planned rows" if what is PLANNED else what.table)
+        return read_range(tables, what, *values)
+
+    monkeypatch.setattr(Tables, "read_range", noting)
+    monkeypatch.setattr("almanac.runs.kept_columns.MOST_CHANGED", 1.0)  # of so few contacts
+    return read
+
+
+def test_every_version_of_a_run_has_the_planned_rows_of_its_database(
+    cloud: Cloud, ranges_read: list[str]
+) -> None:
+    claim(cloud, *planned_ids(cloud, 3))
+    cloud.ask(ORG)
+    cloud.run()
+    instance = query(cloud.pull(ORG), "SELECT min(id) FROM campaign_instances")[0][0]
+    assert "planned rows" not in ranges_read
+    assert kept(cloud) == stored(cloud) != []
+    cloud.change(ORG, "event-1", instance, active_end_date="2027-04-01")
+    ranges_read.clear()
+    cloud.run()
+    assert cloud.version(ORG).run_id.endswith("change-event-1")
+    assert "contacts" in ranges_read
+    assert "planned rows" not in ranges_read
+    assert kept(cloud) == stored(cloud)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [layout.PLANNED_INDEX, layout.PLANNED_PIECES])
+@pytest.mark.parametrize("wrong", ["gone", "other", "empty"])
+def test_columns_that_are_damaged_cost_no_run(cloud: Cloud, name: str, wrong: str) -> None:
+    other = Cloud(cloud.folder, like=cloud)
+    for each in (cloud, other):
+        claim(each, *planned_ids(each, 3))
+    path = f"{cloud.version(ORG).folder}/{name}"
+    data = b"" if wrong == "empty" else cloud.store.read(path).data[::-1]
+    cloud.store.delete(path, None) if wrong == "gone" else cloud.overwrite(path, data)
+    for each in (cloud, other):
+        each.ask(ORG)
+        each.run()
+        assert each.result(ORG, DAILY).state == "committed"
+    assert plan_in(cloud.pull(ORG)) == plan_in(other.pull(ORG))
+    assert kept(cloud) == stored(cloud)
+    other.close()
+
+
+@pytest.mark.slow
+def test_a_pushed_file_has_no_columns_and_the_run_after_it_makes_them(cloud: Cloud) -> None:
+    cloud.push(ORG, cloud.pull(ORG))
+    assert kept(cloud) is None
+    cloud.ask(ORG)
+    cloud.run()
+    assert read_plan(cloud.store, ORG, DAILY).snapshot.planned is None
+    assert kept(cloud) == stored(cloud)
