@@ -31,13 +31,11 @@ def mark(row: object, status: str, **more: object) -> dict[str, object]:
     return {"id": row, "status": status, **more}
 
 
-def test_of_a_row_one_mark_that_gives_it_to_the_sender_is_enough_unless_claims_are_asked_for() -> (
-    None
-):
+def test_of_a_mark_what_it_must_match_is_enough_unless_claims_are_asked_for() -> None:
     claim = mark("1", "processing", contact_id=10, metadata={"a": 1})
     marks = received("deliveries", claim, mark(1, "sent"), mark(3, "sent"), mark(2, "retry"))
     entries, _, _ = chosen(marks)
-    assert entries == [{"id": "1", "status": "processing", "contact_id": 10}]
+    assert entries == [{"id": "1", "status": "processing", "contact_id": 10}, mark(1, "sent")]
     entries, further, _ = chosen(marks, received("deliveries", mark(3, "processing")), claimed=True)
     assert entries == [claim, mark(1, "sent"), mark(3, "sent"), mark(3, "processing")]
     assert further == {3}

@@ -32,7 +32,6 @@ from almanac.commands.options import (
 )
 from almanac.commands.output import print_json, print_result
 from almanac.commands.progress import progress_bars
-from almanac.commands.waiting import print_waiting, put_marks
 from almanac.config import Config
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
@@ -205,6 +204,8 @@ def mark(
 def _mark_in_store(
     agency: StoreDatabase, file: Path, pairs: list[str], path: Path, strict: bool, as_json: bool
 ) -> int:
+    from almanac.commands.waiting import print_waiting, put_marks
+
     with input_file(file) as source:
         done, parsed = put_marks(agency, source, pairs, dt.datetime.now(dt.UTC))
     if as_json:

@@ -7,8 +7,6 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
-import adbc_driver_manager
-import adbc_driver_sqlite.dbapi
 import apsw
 import numpy as np
 import pyarrow as pa
@@ -36,6 +34,9 @@ class ColumnarReader:
     """
 
     def __init__(self, path: Path, uri: str | None = None) -> None:
+        # 0.1 s, since it imports all of Arrow: who reads by rows does without
+        import adbc_driver_sqlite.dbapi
+
         self._path = path
         uri = uri or f"{path.resolve().as_uri()}?immutable=1"
         with _map_errors(path):
@@ -154,6 +155,8 @@ def _readable(texts: pa.Array) -> pa.Array:
 
 @contextmanager
 def _map_errors(path: Path) -> Iterator[None]:
+    import adbc_driver_manager
+
     try:
         yield
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:

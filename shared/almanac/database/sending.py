@@ -242,6 +242,17 @@ def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]
     }
 
 
+def copy_state(connection: apsw.Connection, row_id: int, to: Sequence[int]) -> None:
+    """Give rows the day, status and skip reason of a row. Requires `prepare`."""
+    names = "status, scheduled_send_date, skip_reason"
+    connection.execute(
+        f"UPDATE main.email_schedules SET ({names}) = "
+        f"(SELECT {names} FROM main.email_schedules WHERE id = ?) "
+        "WHERE id IN (SELECT value FROM carray(?))",
+        (row_id, apsw.carray(np.array(to, np.int64))),
+    )
+
+
 def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -> dict[int, str]:
     """Return the rows that were ever marked so, with the message id of the last such mark or ''."""
     ids = np.array(sorted(row_ids), np.int64)

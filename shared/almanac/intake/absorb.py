@@ -25,7 +25,7 @@ from almanac.database.intake_log import LoggedEvent
 from almanac.email_address import clean_address
 from almanac.errors import DatabaseError, RequestError
 from almanac.frames import Ids
-from almanac.intake import activity, campaigns, contacts, deliveries, suppressions, targets
+from almanac.intake import activity, contacts, deliveries, suppressions, targets
 from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
@@ -35,10 +35,20 @@ from almanac.json_text import json_text
 
 ALL = frozenset(EVENTS)
 Step = Callable[[], AbstractContextManager[object]]
+
+
+def _apply_campaigns(
+    connection: apsw.Connection, entries: Sequence[tuple[int, Any]], absorption: Absorption
+) -> Applied:
+    from almanac.intake import campaigns  # with its evidence of changes it takes a while to import
+
+    return campaigns.apply(connection, entries, absorption)
+
+
 # in the order in which they are applied; events of a kind that is missing here wait
 APPLIERS: Mapping[str, Applier] = {
     "contacts": contacts.apply,
-    "campaigns": campaigns.apply,
+    "campaigns": _apply_campaigns,
     "targets": targets.apply,
     "activity": activity.apply,
     "deliveries": deliveries.apply,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any, Self
 
@@ -17,22 +17,19 @@ import apsw
 
 from almanac.config import ContactColumns
 from almanac.database.contact_columns import contacts_of
+from almanac.database.sending import RowState
 from almanac.database.sql import columns_of
+from almanac.intake.alike import OF_ADDRESSES, Alike, Entry, alike, planned_states
 from almanac.intake.events import MAX_ENTRIES
 from almanac.intake.inbox import Received
-from almanac.schedule_status import COMPLAINT, RETRY, Status
+from almanac.schedule_status import RETRY, Status
 
 APPLIED = frozenset({"deliveries", "suppressions", "contacts"})
-# one of these marks is enough to give a message to the sender
-_GIVING = {Status.SCHEDULED.value, Status.PROCESSING.value, Status.SENT.value}
-_GIVING |= {Status.DELIVERED.value, Status.FAILED.value}
 _MATCHED = ("id", "status", "at", "contact_id", "scheduled_send_date", "email_type")
-# marks that concern an address, and so other messages than their own
-_OF_ADDRESSES = {Status.BOUNCED.value, COMPLAINT}
 
-Entry = Mapping[str, Any]
 _Chosen = tuple[dt.datetime, Entry]  # and when it came
 AddressesOf = Callable[[Collection[int]], Mapping[int, str]]  # row -> its contact's address
+StatesOf = Callable[[Collection[int]], Mapping[int, RowState]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,7 @@ class DayKeys:
     rows: Mapping[int, int]  # with the contact of each
     contacts: set[int]
     _read_addresses: Callable[[], set[str]] = set
+    states: StatesOf = field(default=lambda rows: {})  # as `planned_states`
 
     @cached_property
     def addresses(self) -> set[str]:
@@ -69,18 +67,21 @@ class DayKeys:
             return {str(text).strip().lower() for text in texts} - {""}
 
         contacts = values(people.whole("id"), "contacts")
-        return cls(dict(connection.execute(of_rows)), contacts, addresses)
+        states = partial(planned_states, connection)
+        return cls(dict(connection.execute(of_rows)), contacts, addresses, states)
 
 
 @dataclass(frozen=True)
 class Concerning:
     """Events of those entries that may change a message of the day, however many came each alone.
 
-    further: the rows of other days whose marks do, since they concern an address.
+    further: the rows of other days whose marks do, since they concern an address. alike: rows of
+    the day whose marks are left out, since the same becomes of them as of a row whose marks are in.
     """
 
     events: Sequence[Received]
     further: Collection[int]
+    alike: Alike = field(default_factory=dict)
 
 
 def concerning(
@@ -90,29 +91,48 @@ def concerning(
 
     claimed: also what became of claimed messages counts, and not only that they are claimed.
     """
-    marks = _entries(received, "deliveries")
+    waiting = _waiting(received)
+    same = {} if claimed else _alike(keys, waiting["deliveries"])
+    if same:
+        others = {row for rows in same.values() for row in rows}
+        waiting["deliveries"] = [
+            mark for mark in waiting["deliveries"] if _number(mark[1].get("id")) not in others
+        ]
     contacts = {
-        _number(each.get("id")): each
-        for each in _entries(received, "contacts")
-        if _is_of(keys, each, "id")
+        _number(each.get("id")): each for _, each in waiting["contacts"] if _is_of(keys, each, "id")
     }
     if contacts:  # they may have other addresses since
         known = keys.addresses | {_word(each.get("email")) for each in contacts.values()} - {""}
         keys = DayKeys(keys.rows, keys.contacts, lambda: known)
+    marks = [entry for _, entry in waiting["deliveries"]]
     further = _further(keys, marks, addresses_of)
     if claimed:
         open_claims = (each for each in marks if _word(each.get("status")) == Status.PROCESSING)
         further |= {row for each in open_claims if (row := _number(each.get("id"))) is not None}
         further -= keys.rows.keys()
     choose = _Choice(keys, further, claimed)
-    chosen: dict[str, list[_Chosen]] = {kind: [] for kind in APPLIED}
-    for each in received:
-        for entry in _entries([each], each.kind) if each.kind in APPLIED else ():
-            if choose(each.kind, entry):
-                needed = choose.needed(entry) if each.kind == "deliveries" else entry
-                chosen[each.kind].append((each.received, needed))
-    events = [event for kind, entries in chosen.items() for event in _regrouped(kind, entries)]
-    return Concerning(events, further)
+    events = [
+        event
+        for kind, entries in waiting.items()
+        for event in _regrouped(kind, choose.those(kind, entries))
+    ]
+    return Concerning(events, further, same)
+
+
+def _alike(keys: DayKeys, marks: Sequence[_Chosen]) -> Mapping[int, Sequence[int]]:
+    """Return the rows of the day that become alike by their marks."""
+    by_row: dict[int, list[Entry]] = {}
+    elsewhere: set[int | None] = set()
+    for _, entry in marks:
+        row = entry.get("id")
+        if type(row) is not int:
+            row = _number(row)
+        if row is not None and row in keys.rows:
+            by_row.setdefault(row, []).append(entry)
+        else:  # perhaps of a row that a run has made again under another id
+            elsewhere.add(_number(entry.get("contact_id")))
+    alone = {row: found for row, found in by_row.items() if keys.rows[row] not in elsewhere}
+    return alike(alone, keys.rows, keys.states(alone)) if alone else {}
 
 
 def _regrouped(kind: str, chosen: Sequence[_Chosen]) -> Iterator[Received]:
@@ -133,44 +153,36 @@ def _regrouped(kind: str, chosen: Sequence[_Chosen]) -> Iterator[Received]:
 
 
 class _Choice:
-    """Whether an entry counts, entry by entry in their order."""
+    """Whether an entry counts."""
 
     def __init__(self, keys: DayKeys, further: set[int], claimed: bool) -> None:
         self._keys, self._further, self._claimed = keys, further, claimed
-        self._given: set[int] = set()  # rows that marks give to the sender for certain
 
-    def __call__(self, kind: str, entry: Entry) -> bool:
-        match kind:
-            case "deliveries":
-                return self._mark(entry)
-            case "suppressions":
-                return bool(entry.get("phone")) or _is_of(self._keys, entry, "contact_id")
-            case _:
-                return _is_of(self._keys, entry, "id")
+    def those(self, kind: str, entries: Sequence[_Chosen]) -> list[_Chosen]:
+        """Return the entries of a kind that count, with what is needed of each."""
+        if kind == "deliveries":
+            return [(came, self._needed(each)) for came, each in entries if self._mark(each)]
+        key = "contact_id" if kind == "suppressions" else "id"
+        return [
+            (came, each)
+            for came, each in entries
+            if _is_of(self._keys, each, key) or (kind == "suppressions" and each.get("phone"))
+        ]
 
-    def needed(self, entry: Entry) -> Entry:
+    def _needed(self, entry: Entry) -> Entry:
         """Return what is needed of a mark: of a row of the day what it must match."""
         if self._claimed or _number(entry.get("id")) not in self._keys.rows:
             return entry
         return {key: entry[key] for key in _MATCHED if key in entry}
 
     def _mark(self, entry: Entry) -> bool:
-        status, row = _word(entry.get("status")), _number(entry.get("id"))
-        contact = _number(entry.get("contact_id"))
-        if status == RETRY:
+        row = _number(entry.get("id"))
+        if _word(entry.get("status")) == RETRY:
             return False
-        if status in _OF_ADDRESSES and (row in self._keys.rows or row in self._further):
+        if row in self._keys.rows or row in self._further:
             return True
-        if row not in self._keys.rows and row not in self._further:
-            # perhaps of a row that a run has made again under another id
-            return contact in self._keys.contacts
-        if self._claimed or row is None:
-            return True
-        if row in self._given:
-            return False
-        if status in _GIVING and contact in (None, self._keys.rows.get(row)):
-            self._given.add(row)
-        return True
+        # perhaps of a row that a run has made again under another id
+        return _number(entry.get("contact_id")) in self._keys.contacts
 
 
 def _further(keys: DayKeys, marks: Sequence[Entry], addresses_of: AddressesOf) -> set[int]:
@@ -178,7 +190,7 @@ def _further(keys: DayKeys, marks: Sequence[Entry], addresses_of: AddressesOf) -
     found, unknown = set[int](), set[int]()
     for each in marks:
         row = _number(each.get("id"))
-        if _word(each.get("status")) not in _OF_ADDRESSES or row is None or row in keys.rows:
+        if _word(each.get("status")) not in OF_ADDRESSES or row is None or row in keys.rows:
             continue
         if _is_of(keys, each, "contact_id"):
             found.add(row)
@@ -195,14 +207,15 @@ def _is_of(keys: DayKeys, entry: Entry, key: str) -> bool:
     return address != "" and address in keys.addresses
 
 
-def _entries(received: Sequence[Received], kind: str) -> list[Entry]:
-    return [
-        entry
-        for each in received
-        if each.kind == kind and isinstance(entries := each.event.get("entries"), list)
-        for entry in entries
-        if isinstance(entry, dict)
-    ]
+def _waiting(received: Sequence[Received]) -> dict[str, list[_Chosen]]:
+    """Return all entries that may concern a day by kind, in their order."""
+    found: dict[str, list[_Chosen]] = {kind: [] for kind in APPLIED}
+    for each in received:
+        entries = each.event.get("entries") if each.kind in APPLIED else None
+        if isinstance(entries, list):
+            came = each.received
+            found[each.kind] += [(came, entry) for entry in entries if isinstance(entry, dict)]
+    return found
 
 
 def _word(value: object) -> str:

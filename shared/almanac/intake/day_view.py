@@ -23,6 +23,7 @@ from almanac.database.sending import count_before
 from almanac.database.sources import Source
 from almanac.intake import inbox
 from almanac.intake.absorb import absorb, without_collection
+from almanac.intake.alike import becoming_alike
 from almanac.intake.concerning import (
     APPLIED,
     Concerning,
@@ -67,11 +68,12 @@ def _applied(
     # first the inbox: what is applied and deleted from now on is in the version
     received = inbox.read(agency.store, inbox.waiting(agency.store, agency.org))
     version = agency.version()[0]
-    with agency.open_version(version) as source, map_errors(source.path):
+    data = kept_day(agency.store, version, day)
+    few = data is not None
+    with agency.open_version(version, few=few) as source, map_errors(source.path):
         logged = intake_log.logged(source.connection, {each.event_id for each in received})
         first = {each.event_id: each for each in reversed(received)}  # others are refused
         news = [each for each in first.values() if each.event_id not in logged][::-1]
-        data = kept_day(agency.store, version, day)
         if data is None:
             with DayExtract(source, config.contacts) as extract:
                 extract.add_days(str(day), str(day))
@@ -85,7 +87,7 @@ def _applied(
                 connection = _opened(extract.data())
         earlier = count_before(source.connection, str(day))
     if found.events:
-        with connection:
+        with connection, becoming_alike(connection, found.alike):
             absorb(connection, found.events, config, now, "almanac due", kinds=APPLIED)
     return connection, earlier, len(news)
 

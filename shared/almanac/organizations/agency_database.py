@@ -23,12 +23,10 @@ from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
 from almanac.database.undo.entries import WritingCommand
-from almanac.database.undo.record import undoable
 from almanac.errors import Superseded
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
-from almanac.organizations.transfer import checked, publish_copy
 from almanac.progress import Progress
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectStore
@@ -127,6 +125,8 @@ class FileDatabase:
         progress: Progress,
         event: str = "",
     ) -> T:
+        from almanac.database.undo.record import undoable  # readers need it not
+
         def kept(connection: apsw.Connection) -> T:
             with undoable(connection, command, event=event):
                 return edit(connection)
@@ -154,14 +154,19 @@ class StoreDatabase:
             yield source
 
     @contextmanager
-    def open_version(self, version: Current | Manifest, *, whole: bool = False) -> Iterator[Source]:
-        """Open a version that is or was the current one, as `open`."""
+    def open_version(
+        self, version: Current | Manifest, *, whole: bool = False, few: bool = False
+    ) -> Iterator[Source]:
+        """Open a version that is or was the current one, as `open`.
+
+        few: so few pages will be read that a file, too, is verified by its blocks and not whole.
+        """
         if whole:
             with self._fetched(version) as source:
                 yield source
             return
         info = database_of(self.store, version)
-        local = self.store.open_local(info.name)
+        local = None if few else self.store.open_local(info.name)
         if local is not None:
             source = file_source(local)
         else:
@@ -211,6 +216,8 @@ class StoreDatabase:
         return require_current(self.store, self.org)
 
     def _edit_once(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
+        from almanac.organizations.transfer import checked, publish_copy  # readers need it not
+
         parent = self.version()
         info = database_of(self.store, parent[0])
         with workspace() as folder:
