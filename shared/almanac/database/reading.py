@@ -48,8 +48,9 @@ FOREIGN_LIMIT = 1000
 
 
 class Snapshot:
-    """A database that does not change: a private copy (see `almanac.database.backup`), or an
-    object in a store that is read by ranges (`almanac.database.ranged`).
+    """A database that does not change: a private copy (see `almanac.database.backup`), an object
+    in a store that is read by ranges (`almanac.database.ranged`), or a file in place, of which the
+    caller finds out afterwards whether it was one state (`almanac.database.open_file`).
 
     Raises DatabaseError if it cannot be read, and what the store raises. Not safe for several
     threads.

@@ -3,9 +3,9 @@
 Locks on a file belong to the process: of two SQLite libraries that have it open in one process, one
 drops the locks of the other whenever it ends a statement or closes the file. So the process that
 will write to the file reads it through the connection that writes, and what it reads by columns it
-has read by a worker process. Workers open it for one step or query at a time, with locks. Nobody
-else is kept from writing for longer than a statement takes, so whether all was of one state is to
-be asked at the end: see `almanac.database.open_file`.
+has read by a worker process. Workers open it for one step or query at a time, with locks. Other
+programs are kept from writing for no longer than a statement takes, so whether all was of one state
+is to be asked at the end: see `almanac.database.open_file`.
 """
 
 from __future__ import annotations
