@@ -1,11 +1,13 @@
-"""A daily run through all functions on one machine: what each shard fetches, and the total cost.
+"""Daily runs through all functions on one machine: what each shard fetches, and the total cost.
 
-    python scripts/bench_shards.py CONTACTS SHARDS [--alone] [--database FILE --as-of DATE]
+    python scripts/bench_shards.py CONTACTS SHARDS [--alone] [--days N]
+        [--database FILE --as-of DATE]
 
 Makes an agency and plans it once (or takes a planned FILE as it is), pushes it to the emulated
-cloud and runs the next day. Requests and bytes of a shard are those in its log; the emulator's own
-count is below them. The emulators answer without latency, and two shards share a process, or one
-with --alone: take the seconds as computing time only. For Linux; the Pub/Sub emulator is needed.
+cloud and runs the next N days (2): a pushed file has no planned rows in columns, the version of a
+run has. Requests and bytes of a shard are those in its log; the emulator's own count is below them.
+The emulators answer without latency, and two shards share a process, or one with --alone: take the
+seconds as computing time only. For Linux; the Pub/Sub emulator is needed.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from almanac.organizations.transfer import push
 from almanac.runs.local import run_file
 from almanac.runs.results import RunResult
 from almanac.runs.run_options import RunOptions
+from almanac.storage.versions import current
 from almanac_emulation.functions import default_sources
 from almanac_emulation.local_cloud import LocalCloud
 
@@ -49,6 +52,7 @@ def main() -> None:
     parser.add_argument(
         "--alone", action="store_true", help="a function processes one message at a time"
     )
+    parser.add_argument("--days", type=int, default=2)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as name:
         folder = Path(name)
@@ -57,7 +61,10 @@ def main() -> None:
         if asked.alone:
             settings["THREADS"] = "1"  # of functions-framework
         with LocalCloud(folder / "cloud", default_sources(), environment=settings) as cloud:
-            _bench(cloud, path, asked.as_of)
+            _push(cloud, path)
+            for n in range(asked.days):
+                _bench(cloud, asked.as_of + dt.timedelta(days=n), path.stat().st_size)
+            _print_peaks(cloud)
 
 
 def _planned(path: Path, contacts: int) -> Path:
@@ -66,34 +73,40 @@ def _planned(path: Path, contacts: int) -> Path:
     return path
 
 
-def _bench(cloud: LocalCloud, path: Path, as_of: dt.date) -> None:
-    size = path.stat().st_size
-    now = dt.datetime.now(dt.UTC)
-    started = time.perf_counter()
-    pushed = push(cloud.store, ORG, path, expect=0, now=now, progress=lambda *_: None)
-    print(f"database of {size / 1e6:.0f} MB, pushed in {time.perf_counter() - started:.1f} s")
+def _push(cloud: LocalCloud, path: Path) -> None:
+    now, started = dt.datetime.now(dt.UTC), time.perf_counter()
+    push(cloud.store, ORG, path, expect=0, now=now, progress=lambda *_: None)
+    took = time.perf_counter() - started
+    print(f"database of {path.stat().st_size / 1e6:.0f} MB, pushed in {took:.1f} s")
+
+
+def _bench(cloud: LocalCloud, as_of: dt.date, size: int) -> None:
+    """Run a day, and print its tables; size: of the database, in bytes, about."""
+    there = current(cloud.store, ORG)
+    assert there is not None
     cloud.storage.log.clear()
     started = time.perf_counter()
     asked_at = dt.datetime.combine(as_of, dt.time(9), dt.UTC)
     request = RunRequest(org_id=ORG, as_of=as_of, requested_at=asked_at)
     cloud.bus.publish(cloud.topics.run_requests, [to_json(request)])
-    result = cloud.wait_for_result(ORG, daily_run_id(as_of), PATIENCE)
+    run = daily_run_id(as_of)
+    result = cloud.wait_for_result(ORG, run, PATIENCE)
     print(
-        f"run {result.state} in {time.perf_counter() - started:.1f} s: {result.planned} planned, "
-        f"{result.skipped} skipped {result.reason or ''}"
+        f"\nrun {run} {result.state} in {time.perf_counter() - started:.1f} s: {result.planned} "
+        f"planned, {result.skipped} skipped {result.reason or ''}"
     )
-    while len(_done(cloud, "merge")) < len(
-        _done(cloud, "shard")
+    while len(_done(cloud, "merge", run)) < len(
+        _done(cloud, "shard", run)
     ):  # the other deliveries wait for its end
         time.sleep(0.1)
-    _print_shards(cloud, size)
-    _print_traffic(cloud, pushed.path)
-    _print_functions(cloud, result)
+    _print_shards(cloud, run, size)
+    _print_traffic(cloud, there[0].path)
+    _print_seconds(cloud, run, result)
 
 
-def _print_shards(cloud: LocalCloud, size: int) -> None:
-    lines = cloud.log_lines("shard")
-    took = {line["shard"]: line["seconds"] for line in _done(cloud, "shard")}
+def _print_shards(cloud: LocalCloud, run: str, size: int) -> None:
+    lines = [line for line in cloud.log_lines("shard") if line.get("run_id") == run]
+    took = {line["shard"]: line["seconds"] for line in _done(cloud, "shard", run)}
     planned = [line for line in lines if line["message"] == "shard planned"]
     print(f"\n{len(planned)} shards            least    median      most")
     columns: dict[str, list[float]] = {
@@ -128,18 +141,24 @@ def _kind(name: str) -> str:
     return name.rpartition("/")[2] or name
 
 
-def _print_functions(cloud: LocalCloud, result: RunResult) -> None:
-    print("\nfunction         peak MB   total seconds of successful deliveries")
-    for name, pid in cloud.pids.items():
-        seconds = sum(line["seconds"] for line in _done(cloud, name))
-        print(f"{name:<15}" + _numbers(_peak_mb(pid), seconds))
+def _print_seconds(cloud: LocalCloud, run: str, result: RunResult) -> None:
+    print("\nfunction        total seconds of successful deliveries")
+    for name in cloud.pids:
+        print(f"{name:<15}" + _numbers(sum(line["seconds"] for line in _done(cloud, name, run))))
     print("\nthe merge, seconds by step")
     for step, took in result.seconds.items():
         print(f"{step:<15}" + _numbers(took))
 
 
-def _done(cloud: LocalCloud, function: str) -> list[dict[str, Any]]:
-    return [line for line in cloud.log_lines(function) if line.get("outcome") == "done"]
+def _print_peaks(cloud: LocalCloud) -> None:
+    print("\nfunction         peak MB")
+    for name, pid in cloud.pids.items():
+        print(f"{name:<15}" + _numbers(_peak_mb(pid)))
+
+
+def _done(cloud: LocalCloud, function: str, run: str) -> list[dict[str, Any]]:
+    lines = cloud.log_lines(function)
+    return [line for line in lines if line.get("outcome") == "done" and line.get("run_id") == run]
 
 
 def _peak_mb(group: int | None) -> float:
