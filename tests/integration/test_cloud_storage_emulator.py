@@ -242,6 +242,32 @@ def test_a_resumable_upload_goes_on_where_it_was(raw: Raw) -> None:
     assert raw.chunk(location + "x", b"", "*/*").status_code == 404
 
 
+def test_objects_are_composed_of_the_generations_that_are_named(raw: Raw) -> None:
+    for name in ("a", "b"):
+        raw.upload(name, name.encode())
+
+    def compose(*sources: dict[str, Any], match: int = 0, **rest: Any) -> requests.Response:
+        path = f"/storage/v1/b/{raw.bucket}/o/c/compose"
+        document = {"sourceObjects": list(sources), "destination": {}, **rest}
+        return raw.ask("POST", path, params={"ifGenerationMatch": match}, json=document)
+
+    old = {"name": "a", "objectPreconditions": {"ifGenerationMatch": 1}}
+    a, b = {"name": "a"}, {"name": "b"}
+    refused = [compose(a, old), compose(a, {"name": "d"}), compose(*[a] * 33), compose()]
+    refused += [
+        compose(a, match=1),
+        compose({"name": "a", "size": 1}),
+        compose(a, b, kmsKeyName=""),
+    ]
+    assert [each.status_code for each in refused] == [412, 404, 400, 400, 412, 501, 501]
+    assert [each["name"] for each in raw.list_one()["items"]] == ["a", "b"]
+    composed = compose(b, a, b, deleteSourceObjects=True).json()
+    assert raw.media("c").content == b"bab"
+    assert (composed["size"], composed["crc32c"]) == ("3", crc32c_of(b"bab"))
+    assert [each["name"] for each in raw.list_one()["items"]] == ["c"]
+    assert compose({"name": "c"}).status_code == 412
+
+
 def test_pages_are_whole_and_in_order(raw: Raw) -> None:
     names = ["a", "b/1", "b/2", "b0", "c/d/e", "c/f", "z"]
     for name in names:
@@ -291,7 +317,7 @@ def test_what_is_not_implemented_is_refused(raw: Raw) -> None:
     path = f"/storage/v1/b/{raw.bucket}/o/a"
     refused = [
         raw.ask("PATCH", path, json={}),
-        raw.ask("POST", path + "/compose", json={}),
+        raw.ask("POST", path + "/restore", json={}),
         raw.ask("GET", path, params={"alt": "media"}),
         raw.ask("GET", path, params={"projection": "full"}),
         raw.ask("GET", path, headers={"If-None-Match": "x"}),

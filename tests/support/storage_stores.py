@@ -31,12 +31,12 @@ def storage_emulator() -> tuple[StorageEmulator, Any]:
     return emulator, emulator.client()
 
 
-def cloud_store(prefix: str = "") -> CloudStore:
+def cloud_store(prefix: str = "", **sizes: int) -> CloudStore:
     """A store in a new bucket that does not wait long before it tries again."""
     emulator, client = storage_emulator()
     bucket = f"bucket-{next(_BUCKETS)}"
     emulator.create_bucket(bucket)
-    return CloudStore(bucket, prefix, client, patience=5, first_pause=0.01)
+    return CloudStore(bucket, prefix, client, patience=5, first_pause=0.01, **sizes)
 
 
 STORES: dict[str, Callable[[Path], ObjectStore]] = {

@@ -18,7 +18,8 @@ from almanac.organizations.changed_snapshots import (
 )
 from almanac.organizations.snapshots import RangedSnapshots, SnapshotRef
 from almanac.report.events import RunEvents
-from almanac.storage.block_checksums import VerifiedRanges, checksums_document, packed_checksums
+from almanac.storage.block_checksums import VerifiedRanges, checksums_document
+from almanac.storage.checksums import packed_checksums
 from almanac.storage.documents import to_json
 from almanac.storage.layout import block_checksums
 from almanac.storage.memory import MemoryStore

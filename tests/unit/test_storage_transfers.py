@@ -10,13 +10,9 @@ import pytest
 
 from almanac.database import blocks
 from almanac.errors import Corrupt, TransientError
-from almanac.storage import block_checksums
-from almanac.storage.block_checksums import (
-    VerifiedRanges,
-    checksums_document,
-    packed_checksums,
-    packed_checksums_of_file,
-)
+from almanac.storage import checksums
+from almanac.storage.block_checksums import VerifiedRanges, checksums_document
+from almanac.storage.checksums import BlockSums, crc32c_of, packed_checksums
 from almanac.storage.documents import to_json
 from almanac.storage.folder import FolderStore
 from almanac.storage.memory import MemoryStore
@@ -24,7 +20,7 @@ from almanac.storage.store import ObjectInfo, ObjectStore
 
 NAME = "orgs/206/versions/00000001-run/database.sqlite3"
 DATA = bytes(range(256)) * 2500  # two blocks and a half
-BLOCK = block_checksums.BLOCK_BYTES
+BLOCK = checksums.BLOCK_BYTES
 
 
 class DamagingStore(MemoryStore):
@@ -102,6 +98,9 @@ def test_ranges_of_a_version_without_checksums_are_taken_as_they_come() -> None:
 def test_the_checksums_are_of_the_blocks_that_are_read(tmp_path: Path) -> None:
     path = tmp_path / "database"
     path.write_bytes(DATA)
-    assert packed_checksums_of_file(path) == packed_checksums(DATA)
+    sums = BlockSums(path)
+    assert sums.packed == packed_checksums(DATA)
+    assert (sums.whole.size, sums.whole.crc32c) == (len(DATA), crc32c_of(DATA))
+    assert sums.of(BLOCK, len(DATA)).crc32c == crc32c_of(DATA[BLOCK:])
     assert len(packed_checksums(DATA)) == 4 * 3
     assert blocks.BLOCK_BYTES % BLOCK == 0

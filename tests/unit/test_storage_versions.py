@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from almanac.storage.collection import collect_versions
 from almanac.storage.history import list_versions
 from almanac.storage.memory import MemoryStore
 from almanac.storage.publish import NewVersion, publish, rollback
-from almanac.storage.store import ObjectStore, StoredObject
+from almanac.storage.store import ObjectInfo, ObjectStore, StoredObject
 from almanac.storage.versions import (
     Current,
     current,
@@ -139,8 +140,8 @@ def test_a_first_version_does_not_overwrite_one_that_came_meanwhile(
 
 def test_a_writer_who_comes_during_the_publishing_wins(file: Path, tmp_path: Path) -> None:
     class Overtaken(MemoryStore):
-        def put_file(self, name: str, path: Path, *, move: bool = False):  # type: ignore[no-untyped-def]
-            info = super().put_file(name, path, move=move)
+        def put_file(self, name: str, path: Path, **options: Any) -> ObjectInfo:
+            info = super().put_file(name, path, **options)
             if "run-2" in name:
                 put(self, tmp_path / "other", "push")
             return info

@@ -166,10 +166,10 @@ def test_the_spans_of_a_run_are_one_tree_also_if_messages_come_again(
         f"{sent}/plan/read",
         f"{sent}/fragment",
         f"{sent}/merge/fetch",
-        f"{sent}/merge/balance/read fragments",
+        f"{sent}/merge/read fragments",
         f"{sent}/merge/balance/place",
         f"{sent}/merge/commit/write/index",
-        f"{sent}/merge/commit/check",
+        f"{sent}/merge/commit/publish/check",
         f"{sent}/merge/commit/publish",
         f"{sent}/merge/finish/collect",
     }

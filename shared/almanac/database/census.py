@@ -57,6 +57,16 @@ class Census(BaseModel):
     outcomes: dict[str, int] = {}
     rate_increases: bool | None = None
 
+    @property
+    def planned(self) -> int:
+        """Return how many rows runs plan, skipped ones too."""
+        return sum(self.statuses.get(status, 0) for status in PLANNED_STATUSES)
+
+    @property
+    def committed(self) -> int:
+        """Return how many rows no run ever changes."""
+        return sum(self.statuses.values()) - self.planned
+
 
 def take_census(connection: apsw.Connection, as_of: dt.date, settings: ContactColumns) -> Census:
     """Take the census of the connection's database, in one pass over ids and one over rows.

@@ -23,13 +23,8 @@ from almanac.errors import Corrupt, NotFound
 from almanac.frames import Ids
 from almanac.report.events import RunEvents
 from almanac.storage import layout
-from almanac.storage.block_checksums import (
-    BLOCK_BYTES,
-    BlockChecksums,
-    VerifiedRanges,
-    packed_checksums,
-)
-from almanac.storage.checksums import Checksum
+from almanac.storage.block_checksums import BlockChecksums, VerifiedRanges
+from almanac.storage.checksums import BLOCK_BYTES, Checksum, packed_checksums
 from almanac.storage.documents import Document, read_document, to_json
 from almanac.storage.store import (
     ObjectInfo,

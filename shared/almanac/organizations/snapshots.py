@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -17,11 +17,18 @@ from almanac.database.ranged import ranged_source
 from almanac.database.reading import Snapshot
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, SnapshotMoved
 from almanac.frames import Ids
-from almanac.organizations.changed_snapshots import PatchedRanges, read_change
+from almanac.organizations.changed_snapshots import (
+    PatchedRanges,
+    SnapshotChange,
+    fetch_pages,
+    read_change,
+)
 from almanac.organizations.kept_rows import kept_rows
+from almanac.storage.beside import fetching
 from almanac.storage.block_checksums import VerifiedRanges
 from almanac.storage.store import ObjectInfo, ObjectStore, stat_expecting
 from almanac.storage.versions import Content
+from almanac.tracing import traced
 
 
 class SnapshotRef(BaseModel):
@@ -223,6 +230,40 @@ def check_unchanged(path: Path, ref: SnapshotRef) -> None:
         raise NotFound(f"{path}: no such file; the run was planned on it") from None
     if now != ref:
         raise Corrupt(f"{path}: was changed after the run had been planned on it")
+
+
+@contextmanager
+def fetching_snapshot(
+    store: ObjectStore, ref: SnapshotRef, database: Path
+) -> Iterator[Callable[[], SnapshotChange | None]]:
+    """Fetch a snapshot within the context; yield what waits for it, and then puts what was absorbed
+    into it and returns that, None for nothing.
+
+    Raises NotFound, Corrupt, SnapshotMoved (it was replaced meanwhile).
+    """
+    generation = located(store, ref).generation
+
+    @contextmanager
+    def of_one_generation() -> Iterator[None]:
+        try:
+            yield
+        except (NotFound, PreconditionFailed) as error:
+            raise SnapshotMoved(f"{ref.name}: replaced while it was fetched") from error
+
+    @traced("fetch")
+    def fetched() -> SnapshotChange | None:
+        with of_one_generation():
+            arrived()
+        if ref.absorbed is None:
+            return None
+        change = read_change(store, ref.absorbed)
+        fetch_pages(store, change, database)
+        return change
+
+    with ExitStack() as stack:
+        with of_one_generation():
+            arrived = stack.enter_context(fetching(store, ref.name, database, generation))
+        yield fetched
 
 
 def located(store: ObjectStore, ref: SnapshotRef) -> ObjectInfo:

@@ -72,25 +72,39 @@ class Balanced:
     suppressions: Counter[str]  # entries in force on as_of, by skip reason
 
 
+@dataclass(frozen=True)
+class FragmentsRead:
+    """All fragments as they are in the store, and of each what balancing needs."""
+
+    fragments: list[ObjectInfo]
+    contenders: list[Contenders]
+    scheduled: list[ScheduledDays]
+
+
 @traced("balance")
 def balance(
-    store: ObjectStore, plan: RunPlan, database: Path | Source, progress: Progress
+    store: ObjectStore,
+    plan: RunPlan,
+    database: Path | Source,
+    progress: Progress,
+    read: FragmentsRead | None = None,
 ) -> Balanced:
     """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt.
 
-    database: the snapshot's file, or what it is read through.
+    database: the snapshot's file, or what it is read through. read: the fragments, if they have
+    been read; its contenders are used up.
     """
     kind_table = KindTable(plan.context)
-    read, contenders, scheduled = _read(store, plan, kind_table, progress)
+    read = read or read_fragments(store, plan, progress)
     progress("balance", 0, 1)
-    merged = Contenders.concat(contenders)
-    contenders.clear()
+    merged = Contenders.concat(read.contenders)
+    read.contenders.clear()
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
     config, settings = plan.context.config, plan.context.config.contacts
     closed = plan.context.closed_days
     limits = Limits.of(config, t0, plan.total_contacts, kind_table.kinds, closed)
     with Snapshot(database) as snapshot:
-        fixed = _fixed(snapshot, ScheduledDays.concat(scheduled), as_of)
+        fixed = _fixed(snapshot, ScheduledDays.concat(read.scheduled), as_of)
         occupancy = _occupancy(snapshot, fixed, t0 - as_of, t0)
         before = plan_before(snapshot, plan.total_contacts)
         suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
@@ -114,7 +128,7 @@ def balance(
         kind_table=kind_table,
         limits=limits,
         placement=placement,
-        fragments=read,
+        fragments=read.fragments,
         unknown_targets=unknown_targets,
         oddities=oddities,
         shared_addresses=shared,
@@ -128,25 +142,21 @@ def balance(
 
 
 @traced("read fragments")
-def _read(
-    store: ObjectStore, plan: RunPlan, kind_table: KindTable, progress: Progress
-) -> tuple[list[ObjectInfo], list[Contenders], list[ScheduledDays]]:
-    """Return the fragments as they are in the store, and of each what balancing needs."""
-    names = fragment_names(plan)
-    read: list[ObjectInfo] = []
-    contenders: list[Contenders] = []
-    scheduled: list[ScheduledDays] = []
+def read_fragments(store: ObjectStore, plan: RunPlan, progress: Progress) -> FragmentsRead:
+    """Read what balancing needs of the run's fragments; raise BadFragment."""
+    kind_table, names = KindTable(plan.context), fragment_names(plan)
+    read = FragmentsRead([], [], [])
     progress("read fragments", 0, len(names))
     for done, name in enumerate(names):
         with judged(done, name):
             found = store.read(name)
             part, days = read_contenders(found.data, name, plan.fragment_mark(done))
             check_contenders(part, days, plan, done, kind_table)
-        read.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
-        contenders.append(part)
-        scheduled.append(days)
+        read.fragments.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
+        read.contenders.append(part)
+        read.scheduled.append(days)
         progress("read fragments", done + 1, len(names))
-    return read, contenders, scheduled
+    return read
 
 
 @dataclass(frozen=True)

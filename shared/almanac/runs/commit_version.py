@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from almanac.runs.apply_plan import Write
 from almanac.runs.kept_columns import ColumnsOfRun
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
-from almanac.schedule_status import PLANNED_STATUSES, Status
+from almanac.schedule_status import Status
 from almanac.statistics.database_counts import survey
 from almanac.statistics.settings_in_words import setting_lines
 from almanac.storage import layout
@@ -75,7 +76,7 @@ class StoreCommitter:
             with map_errors(self.database):
                 counted = census_of(manifest) if manifest else None
                 old = counted or take_census(connection, plan.as_of, plan.context.config.contacts)
-                committed = _committed(old)
+                committed = old.committed
                 if counted is not None and self.change is not None:
                     committed += self.change.absorbed.committed
             # no other process has the file, and after a crash it is discarded
@@ -102,12 +103,9 @@ class StoreCommitter:
         finally:
             self._end_session()
             connection.close()
-        self.services.progress("check", 0, 1)
-        with beside(self.columns.make):
-            census = self._checked(plan, committed, scheduled)
-        numbers = None if summary.of_all_contacts else self._numbers(plan)
-        self.services.progress("publish", 0, 1)
-        self._publish(plan, parent, summary, census, changes, numbers)
+        self._publish(
+            plan, parent, summary, changes, lambda: self._checked(plan, committed, scheduled)
+        )
         self.services.progress("publish", 1, 1)
         return summary
 
@@ -193,7 +191,7 @@ class StoreCommitter:
         expected = {
             f"{Status.PRE_SCHEDULED} rows": (scheduled, found),
             "contacts": (plan.total_contacts, census.contacts),
-            "rows of the sender": (committed, _committed(census)),
+            "rows of the sender": (committed, census.committed),
         }
         for what, (wanted, there) in expected.items():
             if there != wanted:
@@ -214,16 +212,23 @@ class StoreCommitter:
         plan: RunPlan,
         parent: tuple[Current, int],
         summary: RunSummary,
-        census: Census,
         changes: bytes | None,
-        numbers: Numbers | None,
+        check: Callable[[], Census],
     ) -> None:
-        seconds = self.seconds()
-        days = days_to_keep(self.database, plan.as_of, plan.context.config.contacts)
+        @cache  # for a second number
+        def checked() -> tuple[Census, Numbers | None, dict[str, bytes]]:
+            self.services.progress("check", 0, 1)
+            with beside(self.columns.make):
+                census = check()
+            numbers = None if summary.of_all_contacts else self._numbers(plan)
+            days = days_to_keep(self.database, plan.as_of, plan.context.config.contacts)
+            self.services.progress("publish", 0, 1)
+            return census, numbers, days
 
         def attachments(number: int) -> dict[str, bytes]:
+            _, numbers, days = checked()
             page = page_of_summary(
-                summary.model_copy(update={"seconds": seconds}),
+                summary.model_copy(update={"seconds": self.seconds()}),
                 plan.org_id,
                 ISSUE_ADVICE,
                 plan.context.horizon,
@@ -244,7 +249,6 @@ class StoreCommitter:
             "config_digest": summary.config_digest,
             "reason": plan.reason,
             "events": [change.event_id for change in plan.changes],
-            "census": census.model_dump(mode="json"),
             "events_applied": sum(summary.events.applied.values()),
             "entries_refused": summary.events.refused,
             **self._of_changes(changes),
@@ -263,8 +267,9 @@ class StoreCommitter:
                 as_of=plan.as_of,
                 now=self.services.clock(),
                 manifest_extra=extra,
+                check=lambda: {"census": checked()[0].model_dump(mode="json")},
                 attachments=attachments,
-                files=self.columns.files(sum(census.statuses.get(s, 0) for s in PLANNED_STATUSES)),
+                files=lambda: self.columns.files(checked()[0].planned),
                 timed=(layout.REPORT_HTML, f"{layout.REPORT_TABLES}/seconds.csv"),
             ),
             move=True,
@@ -281,11 +286,6 @@ def parent_of(services: Services, plan: RunPlan) -> tuple[Current, int]:
             f"version {plan.snapshot.version}"
         )
     return there
-
-
-def _committed(census: Census) -> int:
-    """Count the rows that no run ever changes."""
-    return sum(n for status, n in census.statuses.items() if status not in PLANNED_STATUSES)
 
 
 def _scheduled(connection: apsw.Connection) -> int:

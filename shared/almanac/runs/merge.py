@@ -18,12 +18,12 @@ from almanac.errors import (
     Superseded,
 )
 from almanac.logs import get_log
-from almanac.organizations.changed_snapshots import SnapshotChange, fetch_pages, read_change
-from almanac.organizations.snapshots import located
+from almanac.organizations.snapshots import fetching_snapshot
 from almanac.progress import Stopwatch
 from almanac.report.summary import RunSummary
 from almanac.runs.absorb import forget_absorbed, late_objects
-from almanac.runs.apply_plan import BrokenChange, merge_run
+from almanac.runs.apply_plan import BrokenChange, commit_run
+from almanac.runs.balance import balance, read_fragments
 from almanac.runs.commit_version import StoreCommitter, parent_of
 from almanac.runs.finish import (
     Ended,
@@ -123,15 +123,15 @@ def _merge_claimed(
     parent_of(services, plan)  # if another version is current, all work would be in vain
     database = folder / layout.DATABASE
     watch = Stopwatch(services.progress)
-    watch("fetch", 0, 1)
-    change = _fetch(services, plan, database)
-    watch("fetch", 1, 1)
 
     def progress(step: str, done: int, total: int) -> None:
         watch(step, done, total)
         check_time()
-        committer.watch()
         claim.renew()
+
+    def writing(step: str, done: int, total: int) -> None:
+        progress(step, done, total)
+        committer.watch()
 
     def seconds() -> dict[str, float]:
         steps = watch.seconds()
@@ -139,26 +139,17 @@ def _merge_claimed(
         before = round(max(0.0, whole - steps["total"]), 3)
         return {"plan contacts": before, **steps, "total": round(before + steps["total"], 3)}
 
+    progress("fetch", 0, 1)
+    with fetching_snapshot(services.store, plan.snapshot, database) as fetched:
+        read = read_fragments(services.store, plan, progress)
+        progress("fetch", 0, 1)
+        change = fetched()
+    balanced = balance(services.store, plan, database, progress, read)
     columns = ColumnsOfRun(services.store, plan, database, change)
-    inner = replace(services, progress=progress)
+    inner = replace(services, progress=writing)
     committer = StoreCommitter(inner, database, columns, seconds, change)
-    summary = merge_run(services.store, plan, database, committer, progress)
+    summary = commit_run(services.store, balanced, committer, writing)
     _finish(services, plan, summary, watch.seconds(), committer)
-
-
-@traced("fetch")
-def _fetch(services: Services, plan: RunPlan, database: Path) -> SnapshotChange | None:
-    """Fetch the snapshot with what was absorbed into it; return that, None for nothing."""
-    generation = located(services.store, plan.snapshot).generation
-    try:
-        services.store.fetch_file(plan.snapshot.name, database, generation)
-    except (NotFound, PreconditionFailed) as error:
-        raise SnapshotMoved(f"{plan.snapshot.name}: replaced while it was fetched") from error
-    if plan.snapshot.absorbed is None:
-        return None
-    change = read_change(services.store, plan.snapshot.absorbed)
-    fetch_pages(services.store, change, database)
-    return change
 
 
 @traced("finish")

@@ -11,23 +11,23 @@ See docs/decisions/0019-cloud-storage.md.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
-from almanac.client_errors import is_passing
-from almanac.errors import Corrupt, NotFound, OutcomeUnknown, PreconditionFailed, TransientError
-from almanac.storage.checksums import Checksum, checksum_of_file
-from almanac.storage.cloud_client import new_client
+from almanac.errors import Corrupt, NotFound, PreconditionFailed, TransientError
+from almanac.storage.beside import begun
+from almanac.storage.checksums import BlockSums, Checksum
 from almanac.storage.cloud_errors import carried_out, described, translated
-from almanac.storage.cloud_rewrite import content_type, rewrite
+from almanac.storage.cloud_parts import sent_in_parts
+from almanac.storage.cloud_requests import BucketRequests
+from almanac.storage.cloud_rewrite import rewrite
 from almanac.storage.files import arriving
-from almanac.storage.patience import Patience
 from almanac.storage.store import (
     ObjectInfo,
     StoredObject,
-    check_content,
     check_folder,
     check_name,
     check_prefix,
@@ -35,17 +35,10 @@ from almanac.storage.store import (
     whole_transfer,
 )
 
-if TYPE_CHECKING:
-    from google.cloud.storage import Blob, Client  # type: ignore[import-untyped]
-    from requests import Response
-
-_PART = 32 << 20  # bytes of a file that are in memory at once
-_ONE_REQUEST = 8 << 20  # bytes: the library sends no more in one request
 _OVERTAKEN = 20  # times that an object may be replaced while it is fetched
-_REMEMBERED = 10_000  # generations whose size is known
 
 
-class CloudStore:
+class CloudStore(BucketRequests):
     """ObjectStore in a bucket, below prefix (without slashes around it).
 
     timeout: seconds for a connection and between two bytes of an answer. patience: seconds
@@ -53,30 +46,9 @@ class CloudStore:
     seconds. Besides the errors of ObjectStore every method raises ConfigError (no such bucket),
     StorageError (access denied), TransientError (no answer within that patience).
     requests and bytes_read count the answered requests and the bytes of content received,
-    for reports.
+    for reports. range_bytes: what is fetched of a file in one request, and a file that is larger
+    than part_bytes is uploaded in parts.
     """
-
-    def __init__(
-        self,
-        bucket: str,
-        prefix: str = "",
-        client: Client | None = None,
-        *,
-        timeout: float = 30.0,
-        patience: float = 60.0,
-        first_pause: float = 0.5,
-    ) -> None:
-        self.bucket_name = bucket
-        self.prefix = f"{check_name(prefix)}/" if prefix else ""
-        self.requests = 0
-        self.bytes_read = 0
-        self._counting = threading.Lock()
-        self._longest = timeout
-        self.patience = Patience(patience, is_passing, first_pause=first_pause)
-        self._client = client or new_client()
-        self._client._http.hooks["response"].append(self._answered)
-        self._bucket = self._client.bucket(bucket)
-        self._sizes: dict[tuple[str, int], int] = {}
 
     def read(self, name: str) -> StoredObject:
         def transfer() -> StoredObject:
@@ -103,22 +75,45 @@ class CloudStore:
     def write(self, name: str, data: bytes, if_generation: int | None) -> ObjectInfo:
         checksum = Checksum()
         checksum.update(data)
-        return self._upload(name, BytesIO(data), checksum, if_generation)
+        return self.upload(name, BytesIO(data), checksum, if_generation)
 
-    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+    def put_file(
+        self, name: str, path: Path, *, move: bool = False, sums: BlockSums | None = None
+    ) -> ObjectInfo:
+        with self.putting(name, path, sums or BlockSums(path)) as put:
+            return put()
+
+    @contextmanager
+    def putting(self, name: str, path: Path, sums: BlockSums) -> Iterator[Callable[[], ObjectInfo]]:
+        """See `TransfersBeside`: only large files are sent in the background."""
         check_name(name)
-        checksum = checksum_of_file(path)
         with path.open("rb") as file:
-            return self._upload(name, file, checksum, 0)
+            if sums.size <= self._part_bytes:
+                yield lambda: self.upload(name, file, sums.whole, 0)
+                return
+            with sent_in_parts(self, name, file, sums, self._part_bytes) as put:
+                yield put
 
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:
+        return self._fetch(name, path, generation, threading.Event())
+
+    @contextmanager
+    def fetching(
+        self, name: str, path: Path, generation: int | None = None
+    ) -> Iterator[Callable[[], ObjectInfo]]:
+        """See `TransfersBeside`."""
+        with begun(lambda stop: self._fetch(name, path, generation, stop)) as arrived:
+            yield arrived
+
+    def _fetch(
+        self, name: str, path: Path, generation: int | None, stop: threading.Event
+    ) -> ObjectInfo:
         def transfer() -> ObjectInfo:
             for _ in range(_OVERTAKEN):
                 info = self._existing(name, generation)
                 try:
                     with arriving(path) as file:
-                        checksum = self._copy(info, file)
-                        check_content(info, checksum.size, checksum.crc32c)
+                        self._fetched(info, file, stop)
                     return info
                 except (PreconditionFailed, NotFound):
                     if generation is not None:
@@ -183,22 +178,6 @@ class CloudStore:
         """Close the client's connections; the store can still be used and opens new ones."""
         self._client.close()
 
-    @property
-    def _timeout(self) -> float:
-        return self.patience.timeout(self._longest)
-
-    def _blob(self, name: str) -> Blob:
-        """Make a handle; it has state, so threads must not share it."""
-        return self._bucket.blob(self.prefix + check_name(name))
-
-    def _info(self, name: str, blob: Blob) -> ObjectInfo:
-        generation, crc32c = described(name, blob)
-        info = ObjectInfo(name, generation, blob.size or 0, crc32c)
-        if len(self._sizes) >= _REMEMBERED:
-            self._sizes.clear()
-        self._sizes[name, info.generation] = info.size
-        return info
-
     def _existing(self, name: str, generation: int | None) -> ObjectInfo:
         info = self.stat(name)
         if info is None:
@@ -207,78 +186,6 @@ class CloudStore:
             raise PreconditionFailed(
                 f"{name}: is at generation {info.generation}, expected was {generation}"
             )
-        return info
-
-    def _media(self, name: str, **wanted: int) -> tuple[Blob, bytes]:
-        """Return the content as stored, in one piece; a request that breaks off is retried."""
-        blob = self._blob(name)
-        with translated(self.bucket_name, name, self.patience):
-            data: bytes = blob.download_as_bytes(
-                raw_download=True,
-                single_shot_download=True,
-                checksum=None,  # ours is checked
-                timeout=self._timeout,
-                retry=self.patience,
-                **wanted,
-            )
-        with self._counting:
-            self.bytes_read += len(data)
-        return blob, data
-
-    def _range(self, name: str, generation: int, start: int, length: int) -> bytes:
-        # if_generation_match, not generation=: that also finds a generation that was replaced.
-        end = start + length - 1
-        _, data = self._media(name, start=start, end=end, if_generation_match=generation)
-        if len(data) != length:
-            raise Corrupt(f"{name}: {len(data)} bytes were received where {length} were requested")
-        return data
-
-    def _copy(self, info: ObjectInfo, file: IO[bytes]) -> Checksum:
-        # In parts: the library's own streaming handles 8 KiB at a time.
-        checksum = Checksum()
-        for start in range(0, info.size, _PART):
-            length = min(_PART, info.size - start)
-            data = self._range(info.name, info.generation, start, length)
-            checksum.update(data)
-            file.write(data)
-            del data  # before the next part comes
-        return checksum
-
-    def _upload(
-        self, name: str, file: IO[bytes], checksum: Checksum, if_generation: int | None
-    ) -> ObjectInfo:
-        in_parts = checksum.size > _ONE_REQUEST
-
-        def attempt() -> Blob:
-            file.seek(0)
-            blob = self._blob(name)
-            blob.crc32c = checksum.crc32c  # Cloud Storage refuses other content
-            blob.chunk_size = _PART
-            try:
-                blob.upload_from_file(
-                    file,
-                    size=checksum.size,
-                    content_type=content_type(name),
-                    checksum=None,
-                    if_generation_match=if_generation,
-                    timeout=self._timeout,
-                    # A part is retried within its upload, which knows what has arrived and is
-                    # finished once. carried_out retries everything else.
-                    retry=self.patience if in_parts else None,
-                )
-            except ValueError as error:  # the upload kept only some of the bytes of a part
-                raise ConnectionError(f"{name}: an upload broke off: {error}") from error
-            return blob
-
-        blob = carried_out(self.bucket_name, name, self.patience, attempt)
-        return self._stored(name, blob, checksum.size, checksum.crc32c)
-
-    def _stored(self, name: str, blob: Blob, size: int, crc32c: str) -> ObjectInfo:
-        try:
-            info = self._info(name, blob)
-            check_content(info, size, crc32c)
-        except Corrupt as error:  # of the answer; what is stored may be what was sent
-            raise OutcomeUnknown(name, "the answer to its upload was damaged") from error
         return info
 
     def _listing(self, prefix: str, fields: str, **options: str) -> Any:
@@ -290,9 +197,3 @@ class CloudStore:
             retry=self.patience,
             **options,
         )
-
-    def _answered(self, response: Response, *_args: object, **_options: object) -> None:
-        with self._counting:
-            self.requests += 1
-        if not response.ok:
-            _ = response.content  # else it keeps its connection: the library does not read it

@@ -19,7 +19,7 @@ from typing import IO
 
 from almanac.errors import Corrupt, NotFound, PreconditionFailed, RequestError, StorageError
 from almanac.storage import files
-from almanac.storage.checksums import Checksum, checksum_of_file, chunks_of
+from almanac.storage.checksums import BlockSums, Checksum, checksum_of_file, chunks_of
 from almanac.storage.files import storage_errors
 from almanac.storage.layout import is_edited_by_people
 from almanac.storage.records import Entry, Record, Records, generation_of
@@ -78,9 +78,11 @@ class FolderStore:
             temporary.write_bytes(data)
             return self._commit(name, temporary, checksum, if_generation)
 
-    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+    def put_file(
+        self, name: str, path: Path, *, move: bool = False, sums: BlockSums | None = None
+    ) -> ObjectInfo:
         check_name(name)
-        if move and (info := self._put_by_rename(name, path)):
+        if move and (info := self._put_by_rename(name, path, sums or BlockSums(path))):
             return info
         with storage_errors(self.root, name), self._temporary() as temporary:
             with path.open("rb") as source, temporary.open("xb") as target:
@@ -244,12 +246,12 @@ class FolderStore:
                 files.sync(path.parent)
         return _info(name, entry)
 
-    def _put_by_rename(self, name: str, path: Path) -> ObjectInfo | None:
+    def _put_by_rename(self, name: str, path: Path, sums: BlockSums) -> ObjectInfo | None:
         """Move the file in without a copy; None if it is on another file system."""
         with storage_errors(self.root, name):
-            checksum = checksum_of_file(path)
+            _ = sums.packed  # while the file is there
             try:
-                return self._commit(name, path, checksum, 0)
+                return self._commit(name, path, sums.whole, 0)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from almanac.errors import Corrupt, NotFound, PreconditionFailed
-from almanac.storage.checksums import crc32c_of
+from almanac.storage.checksums import BlockSums, crc32c_of
 from almanac.storage.files import arriving
 from almanac.storage.store import (
     ObjectInfo,
@@ -61,7 +61,9 @@ class MemoryStore:
             self._objects[name] = (info, bytes(data))
         return info
 
-    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+    def put_file(
+        self, name: str, path: Path, *, move: bool = False, sums: BlockSums | None = None
+    ) -> ObjectInfo:
         return self.write(name, path.read_bytes(), if_generation=0)
 
     def fetch_file(self, name: str, path: Path, generation: int | None = None) -> ObjectInfo:

@@ -21,7 +21,9 @@ from typing import Any
 
 from almanac.errors import AlmanacError, OutcomeUnknown, PreconditionFailed, Superseded
 from almanac.storage import layout
-from almanac.storage.block_checksums import checksums_document, packed_checksums_of_file
+from almanac.storage.beside import putting
+from almanac.storage.block_checksums import checksums_document
+from almanac.storage.checksums import BlockSums
 from almanac.storage.collection import delete_version
 from almanac.storage.documents import to_json
 from almanac.storage.history import Folders, committed_by, left_before, version_numbered
@@ -30,11 +32,11 @@ from almanac.storage.store import (
     ObjectInfo,
     ObjectStore,
     put_file_once,
+    put_once,
     reading_back,
     write_once,
 )
 from almanac.storage.versions import (
-    ANCESTORS,
     Content,
     Current,
     Manifest,
@@ -42,6 +44,7 @@ from almanac.storage.versions import (
     current_since,
     database_of,
     folders,
+    history_of,
     manifest_of,
     require_current,
 )
@@ -53,9 +56,11 @@ _ATTEMPTS = 100  # folders that one run may leave behind by dying before its man
 class NewVersion:
     """What a run publishes beside its database.
 
-    parent: what current() returned when the run began. attachments: the version's other objects by
-    name, made for its number; files: more of them, in local files, which stay. timed: attachments
-    that report durations and so differ between attempts; of these the first one written stays.
+    parent: what current() returned when the run began. check: returns what else the manifest says,
+    or raises; the database is on its way meanwhile, and gets its name after all others. After it,
+    attachments: the version's other objects by name, made for its number; files: more of them, in
+    local files, which stay. timed: attachments that report durations and so differ between
+    attempts; of these the first one written stays.
     """
 
     run_id: str
@@ -63,8 +68,9 @@ class NewVersion:
     as_of: dt.date
     now: dt.datetime
     manifest_extra: Mapping[str, Any] = field(default_factory=dict)  # rows, t0, config_digest, ...
+    check: Callable[[], Mapping[str, Any]] = dict
     attachments: Callable[[int], Mapping[str, bytes]] = lambda number: {}
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Callable[[], Mapping[str, Path]] = dict
     timed: Collection[str] = ()
 
     @property
@@ -165,19 +171,25 @@ def _write_version(
 ) -> Manifest:
     """Write the version's objects, the manifest last; PreconditionFailed if others are there."""
     folder = layout.version(org, number, new.run_id)
-    contents = {
-        name: (_write_first if name in new.timed else write_once)(store, f"{folder}/{name}", data)
-        for name, data in sorted(new.attachments(number).items())
-    }
-    contents |= {n: put_file_once(store, f"{folder}/{n}", file) for n, file in new.files.items()}
-    packed = packed_checksums_of_file(database)
-    stored = put_file_once(store, f"{folder}/{layout.DATABASE}", database, move=move)
+    path, sums = f"{folder}/{layout.DATABASE}", BlockSums(database)
+    with putting(store, path, database, sums, move=move) as put:
+        checked = new.check()
+        contents = {
+            name: (_write_first if name in new.timed else write_once)(
+                store, f"{folder}/{name}", data
+            )
+            for name, data in sorted(new.attachments(number).items())
+        }
+        more = new.files()
+        contents |= {n: put_file_once(store, f"{folder}/{n}", file) for n, file in more.items()}
+        stored = put_once(store.stat, path, put, lambda: sums.whole)
     beside = layout.block_checksums(stored.name)
-    blocks = to_json(checksums_document(stored, packed))
+    blocks = to_json(checksums_document(stored, sums.packed))
     contents[beside.removeprefix(f"{folder}/")] = write_once(store, beside, blocks)
     manifest = Manifest.model_validate(
         {
             **new.manifest_extra,
+            **checked,
             "version": number,
             "run_id": new.run_id,
             "parent": new.parent[0].version if new.parent else None,
@@ -190,7 +202,7 @@ def _write_version(
             "attachments": {
                 name: Content(size=each.size, crc32c=each.crc32c) for name, each in contents.items()
             },
-            **_history(store, new.parent),
+            **history_of(store, new.parent),
         }
     )
     _write_manifest(store, manifest)
@@ -206,20 +218,6 @@ def _write_first(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
         if there is None:
             raise
         return there
-
-
-def _history(store: ObjectStore, parent: tuple[Current, int] | None) -> dict[str, Any]:
-    """Return what a manifest says of the versions before it: `months` and `ancestors`."""
-    if parent is None:
-        return {}
-    found, folder = manifest_of(store, parent[0].folder), parent[0].folder
-    month = parent[0].committed_at.astimezone(dt.UTC).strftime("%Y-%m")
-    name = folder.rpartition("/")[2]
-    earlier = list(found.ancestors.items())[: ANCESTORS - 1] if found else []
-    return {
-        "months": {**(found.months if found else {}), month: parent[0].path},
-        "ancestors": {name: found.created_at if found else parent[0].committed_at} | dict(earlier),
-    }
 
 
 def _write_manifest(store: ObjectStore, manifest: Manifest) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,7 +23,7 @@ from almanac.errors import (
     RequestError,
     TransientError,
 )
-from almanac.storage.checksums import Checksum, checksum_of_file, crc32c_of
+from almanac.storage.checksums import BlockSums, Checksum, crc32c_of
 
 T = TypeVar("T")
 
@@ -76,8 +77,12 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+    def put_file(
+        self, name: str, path: Path, *, move: bool = False, sums: BlockSums | None = None
+    ) -> ObjectInfo:
         """Put a file's content if the object is absent, streaming.
+
+        sums: those of the file, if the caller has them or needs them too.
 
         With move the store may take the file away on success (such a store never raises
         OutcomeUnknown); otherwise the file stays as it is.
@@ -215,33 +220,34 @@ def write_once(store: ObjectStore, name: str, data: bytes) -> ObjectInfo:
         checksum.update(data)
         return checksum
 
-    return _put_once(store, name, lambda: store.write(name, data, if_generation=0), content)
+    return put_once(store.stat, name, lambda: store.write(name, data, if_generation=0), content)
 
 
 def put_file_once(store: ObjectStore, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
     """Put a file as an object that is never overwritten; results and errors as of write_once."""
-    return _put_once(
-        store, name, lambda: store.put_file(name, path, move=move), lambda: checksum_of_file(path)
-    )
+    sums = BlockSums(path)
+    put = partial(store.put_file, name, path, move=move, sums=sums)
+    return put_once(store.stat, name, put, lambda: sums.whole)
 
 
-def _put_once(
-    store: ObjectStore,
+def put_once(
+    stat: Callable[[str], ObjectInfo | None],
     name: str,
     put: Callable[[], ObjectInfo],
     content: Callable[[], Checksum],
 ) -> ObjectInfo:
+    """Put an object as write_once does; put: makes the request, content: returns what it holds."""
     for _ in range(LOST_ANSWERS):
         try:
             return put()
         except OutcomeUnknown as error:
             lost = error
             with reading_back(lost):
-                there = store.stat(name)
+                there = stat(name)
             if there is None:
                 continue  # nothing was written
         except PreconditionFailed:
-            there = _found(store, name)
+            there = _found(stat, name)
         return _same(there, content())
     raise lost.as_not_written() from lost
 
@@ -257,8 +263,8 @@ def reading_back(lost: OutcomeUnknown | None) -> Iterator[None]:
         raise lost from error
 
 
-def _found(store: ObjectStore, name: str) -> ObjectInfo:
-    there = store.stat(name)
+def _found(stat: Callable[[str], ObjectInfo | None], name: str) -> ObjectInfo:
+    there = stat(name)
     if there is None:
         raise PreconditionFailed(f"{name}: existed and has been deleted meanwhile")
     return there

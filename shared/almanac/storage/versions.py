@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
@@ -149,3 +150,17 @@ def folders(store: ObjectStore, org: str) -> dict[str, list[ObjectInfo]]:
         if folder := layout.folder_of_version(info.name):
             found.setdefault(folder, []).append(info)
     return found
+
+
+def history_of(store: ObjectStore, parent: tuple[Current, int] | None) -> dict[str, Any]:
+    """Return what a manifest says of the versions before it: `months` and `ancestors`."""
+    if parent is None:
+        return {}
+    found, folder = manifest_of(store, parent[0].folder), parent[0].folder
+    month = parent[0].committed_at.astimezone(dt.UTC).strftime("%Y-%m")
+    name = folder.rpartition("/")[2]
+    earlier = list(found.ancestors.items())[: ANCESTORS - 1] if found else []
+    return {
+        "months": {**(found.months if found else {}), month: parent[0].path},
+        "ancestors": {name: found.created_at if found else parent[0].committed_at} | dict(earlier),
+    }

@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from almanac_emulation.cloud_storage.buckets import Buckets
+from almanac_emulation.cloud_storage.composes import ROUTE as COMPOSE
+from almanac_emulation.cloud_storage.composes import Composes
 from almanac_emulation.cloud_storage.faults import Faults, RequestLog
 from almanac_emulation.cloud_storage.requests import Call, Reads, Reply, Route
-from almanac_emulation.cloud_storage.rewrites import ROUTE, Rewrites
+from almanac_emulation.cloud_storage.rewrites import ROUTE as REWRITE
+from almanac_emulation.cloud_storage.rewrites import Rewrites
 from almanac_emulation.cloud_storage.server import Server
 from almanac_emulation.cloud_storage.uploads import Uploads
 
@@ -112,6 +115,7 @@ class StorageEmulator:
         reads = Reads(self._buckets, lambda: self.url)
         uploads = Uploads(self._buckets, reads.document)
         rewrites = Rewrites(self._buckets, reads.document)
+        composes = Composes(self._buckets, reads.document)
         return [
             ("GET", _OBJECT, "metadata", reads.metadata),
             ("GET", "/download" + _OBJECT, "media", reads.media),
@@ -119,7 +123,8 @@ class StorageEmulator:
             ("GET", _OBJECTS, "list", reads.list),
             ("POST", "/upload" + _OBJECTS, "upload", uploads.post),
             ("PUT", "/upload" + _OBJECTS, "chunk", uploads.put),
-            ("POST", ROUTE, "rewrite", rewrites.post),
+            ("POST", REWRITE, "rewrite", rewrites.post),
+            ("POST", COMPOSE, "compose", composes.post),
             ("GET", "/storage/v1/b/(?P<bucket>[^/]+)", "other", reads.bucket),
             ("POST", "/storage/v1/b", "other", reads.create_bucket),
             ("GET", "/", "other", lambda call: Reply(text=b"Ok\n")),

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 # upload: the whole object in one request; start and chunk: a resumable one, in several.
-# rewrite: a copy from another object.
+# rewrite: a copy from another object; compose: one object from several.
 Operation = Literal[
-    "upload", "start", "chunk", "metadata", "media", "delete", "list", "rewrite", "other"
+    "upload",
+    "start",
+    "chunk",
+    "metadata",
+    "media",
+    "delete",
+    "list",
+    "rewrite",
+    "compose",
+    "other",
 ]
 
 _KEPT = 200_000  # requests in the log

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from almanac.storage.checksums import BlockSums
 from almanac.storage.memory import MemoryStore
 from almanac.storage.store import TRANSFERS, ObjectInfo, StoredObject
 
@@ -84,7 +85,9 @@ class SimulatedStore:
         with self._call("write", name, writes=True):
             return self._medium.write(name, data, if_generation)
 
-    def put_file(self, name: str, path: Path, *, move: bool = False) -> ObjectInfo:
+    def put_file(
+        self, name: str, path: Path, *, move: bool = False, sums: BlockSums | None = None
+    ) -> ObjectInfo:
         with self._call("put", name, writes=True):
             return self._medium.put_file(name, path)
 
