@@ -12,7 +12,7 @@ import pytest
 
 from almanac.config import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
-from almanac.database import range_tables
+from almanac.database import range_tables, tables
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.reading import FOREIGN_LIMIT, Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
@@ -282,7 +282,9 @@ def schedule(*entries: tuple[int, str, str, str]) -> str:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_standing_counts_by_day_what_takes_room_from_a_date_on(open_with: Open, stage: str) -> None:
+def test_standing_counts_by_day_what_takes_room_from_a_date_on(
+    open_with: Open, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sql = schedule(
         (1, "effective_date", "pre-scheduled", "2026-11-21"),
         (7, "effective_date", "pre-scheduled", "2026-11-21"),
@@ -303,6 +305,19 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(open_with: Open, 
     ]
     for known in ({"2026-11-21": (3, 2)}, {"2026-11-21": (2, 1)}, {"2026-11-23": (3, 2)}):
         assert open_with(sql, stage).occupancy("2026-11-21", known) == table
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 3)
+    assert sorted(rows(open_with(sql, stage).occupancy("2026-11-21", {}))) == sorted(rows(table))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_addresses_are_those_of_all_contacts_in_however_many_parts(
+    open_with: Open, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = open_with("", stage).addresses(ContactColumns())
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
+    parts = open_with("", stage).addresses(ContactColumns())
+    assert rows(parts) == rows(whole)
+    assert whole.num_rows > 1
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pyarrow as pa
 
+from almanac.contact_ranges import EVERYONE
 from almanac.database import selects
 from almanac.database.catalog import scalar
 from almanac.database.indexes import indexed_by, statuses_by_index
@@ -66,15 +67,20 @@ def count_occupancy(tables: Tables, since: str, known: DayCounts, *, legacy: boo
 
 def _count_by_day(tables: Tables, by: str, where: str, since: str) -> Counter[str]:
     columns = tables.columns("email_schedules")
-    rows = tables.read(
-        f"SELECT {columns.text('scheduled_send_date')}, count(*) FROM email_schedules {by} "
-        f"WHERE {where} AND scheduled_send_date >= ? GROUP BY scheduled_send_date",
-        (since,),
-        pa.schema({"day": pa.string(), "count": pa.int64()}),
-    )
+    schema = pa.schema({"day": pa.string(), "count": pa.int64()})
+    within, parts = "? < ?", [EVERYONE]
+    if columns.table is not None and columns.table.has_rowid and not by.startswith("INDEXED"):
+        within, parts = "rowid BETWEEN ? AND ?", tables.parts("email_schedules")
     counts: Counter[str] = Counter()
-    for row in rows.to_pylist():
-        counts[row["day"]] += row["count"]
+    for part in parts:
+        rows = tables.read(
+            f"SELECT {columns.text('scheduled_send_date')}, count(*) FROM email_schedules {by} "
+            f"WHERE {within} AND {where} AND scheduled_send_date >= ? GROUP BY scheduled_send_date",
+            (*part, since),
+            schema,
+        )
+        for row in rows.to_pylist():
+            counts[row["day"]] += row["count"]
     return counts
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac.config import ContactColumns
-from almanac.contact_ranges import ContactRange
+from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases
 from almanac.database.catalog import Record, quoted
@@ -132,9 +132,12 @@ class Snapshot:
         schema = pa.schema({"id": pa.int64(), "email": pa.string()})
         columns = self._tables.contacts(settings)
         whole, email = columns.whole("id"), columns.text("email")
-        order = f"ORDER BY {columns.key('id')}"
-        sql = f"SELECT {whole}, {email} FROM contacts WHERE {whole} IS NOT NULL {order}"
-        return distinct(self._tables.read(sql, (), schema), "id")
+        of_part = f"{whole} BETWEEN ? AND ? ORDER BY {columns.key('id')}"
+        sql = f"SELECT {whole}, {email} FROM contacts WHERE {of_part}"
+        by_row = columns.is_rowid("id")
+        parts = self._tables.parts("contacts") if by_row else [EVERYONE]
+        rows = pa.concat_tables([self._tables.read(sql, part, schema) for part in parts])
+        return distinct(rows, "id")
 
     def state_texts(self, settings: ContactColumns, first: int, count: int) -> pa.Table:
         """Return state and zip_code of so many rows of contacts in table order, from a row on."""

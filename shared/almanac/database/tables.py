@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.config import ContactColumns
-from almanac.contact_ranges import ContactRange
+from almanac.contact_ranges import EVERYONE, ContactRange, ranges_between
 from almanac.database.catalog import Record, records, scalar
 from almanac.database.columnar import Value
 from almanac.database.contact_columns import contacts_named
@@ -22,6 +22,8 @@ from almanac.database.selects import Select
 from almanac.database.sources import Columnar, Source
 from almanac.database.sql import Columns, columns_of
 from almanac.frames import Ids
+
+ROWS_AT_ONCE, MOST_PARTS = 500_000, 100  # of a table that is read whole
 
 
 class Tables:
@@ -78,6 +80,20 @@ class Tables:
     def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
         """Return the rows of a query as a table of the schema."""
         return self._source.columnar.read(sql, values, schema)
+
+    def parts(self, table: str) -> list[ContactRange]:
+        """Return the ranges of row ids that are a whole table, of ROWS_AT_ONCE ids or more.
+
+        For statements that read it all: where other programs use the file, each keeps them from
+        writing until it is done. A table without row ids has one range.
+        """
+        found = self.columns(table).table
+        if found is None or not found.has_rowid:
+            return [EVERYONE]
+        first = self.number(f"SELECT COALESCE(min(rowid), 0) FROM {table}")
+        last = self.number(f"SELECT COALESCE(max(rowid), 0) FROM {table}")
+        size = max(ROWS_AT_ONCE, (last - first) // MOST_PARTS + 1)
+        return list(ranges_between([*range(first, last + 1, size), last + 1]))
 
     def number(self, sql: str, *values: Value) -> int:
         """Return the only value of a query, which runs once: the database does not change."""
