@@ -94,7 +94,7 @@ def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return read_range(tables, what, *values)
 
     monkeypatch.setattr(Tables, "read_range", noting)
-    monkeypatch.setattr("almanac.runs.kept_columns.MOST_CHANGED", 1.0)  # of so few contacts
+    monkeypatch.setattr("almanac.runs.carried_rows.MOST_CHANGED", 1.0)  # of so few contacts
     return read
 
 

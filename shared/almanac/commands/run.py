@@ -31,6 +31,7 @@ from almanac.commands.run_arguments import (
     AdoptScheduled,
     Against,
     Backup,
+    Cache,
     Contacts,
     DryRun,
     Keep,
@@ -87,6 +88,7 @@ def run(
     exit_code: ExitCode = False,
     backup: Backup = None,
     keep: Keep = None,
+    cache: Cache = None,
     org: MaybeOrg = None,
     store: Store = None,
     trace: Trace = None,
@@ -113,7 +115,7 @@ def run(
     """
     if org is None or database is not None:
         agency_of(database, org, store)  # exactly one of them
-    others = (config, shards, workers, contacts, against, report, backup, keep)
+    others = (config, shards, workers, contacts, against, report, backup, keep, cache)
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
     if org is not None and (any(flags) or any(other is not None for other in others)):
         raise InputError("--org: takes only --store, --as-of, --now and --json")
@@ -125,7 +127,7 @@ def run(
             RunArguments(
                 *(database, as_of, now, config, defaults, shards, workers, contacts),
                 *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
-                *(exit_code, backup, keep),
+                *(exit_code, backup, keep, cache),
             )
         )
 
@@ -156,6 +158,7 @@ def _run(arguments: RunArguments) -> int:
         adopt_scheduled=arguments.adopt_scheduled,
         of_the_file=given is None,
         copies=arguments.copies(),
+        cache=arguments.cached(),
     )
     if arguments.report is not None:
         check_target(arguments.report)
@@ -173,6 +176,8 @@ def _run(arguments: RunArguments) -> int:
             summary = run_file(arguments.database, config, options, progress)
     if options.copies is not None:
         _remove_old(options.copies)
+    for remark_of_cache in options.cache.remarks if options.cache is not None else ():
+        warned(remark_of_cache)
     summary = summary.model_copy(update={"configuration": new.words})
     problem = write_run_page(arguments.report, summary, arguments.database, config)
     if arguments.as_json:

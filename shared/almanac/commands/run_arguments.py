@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from almanac.errors import InputError
+from almanac.organizations.cached_rows import CachedRows
 from almanac.organizations.kept_copies import KEEP_DAYS, KeptCopies
 
 Shards = Annotated[
@@ -58,6 +59,14 @@ Keep = Annotated[
         min=0, metavar="DAYS", help="With --backup: how long such copies of the file stay; 7."
     ),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep the planned rows in this folder for the next run, which reads them from there "
+        "if nothing has written to the file since.",
+    ),
+]
 Yes = Annotated[
     bool,
     typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),
@@ -92,6 +101,15 @@ class RunArguments:
     exit_code: bool
     backup: Path | None = None
     keep: int | None = None
+    cache: Path | None = None
+
+    def cached(self) -> CachedRows | None:
+        """Return where planned rows are kept. Raises InputError if they cannot be."""
+        if self.cache is None:
+            return None
+        cached = CachedRows(self.database, self.cache)
+        cached.check()
+        return cached
 
     def copies(self) -> KeptCopies | None:
         """Return where a copy of the file goes. Raises InputError if none can be written there."""

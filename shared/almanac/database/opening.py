@@ -69,14 +69,14 @@ def open_database(path: Path, *, writable: bool, busy_seconds: float = 5.0) -> a
     """
     _require_file(path)
     with map_errors(path):
-        header = _header(path)
+        header = header_of(path)
     if not header.startswith(MAGIC):
         raise DatabaseError(
             f"{path}: not an SQLite database: it begins with {header[:16]!r}, not with {MAGIC!r}"
         )
     if writable:
         _require_writable(path)
-    connection = connect(path, writable=writable, wal=_is_wal(header), busy_seconds=busy_seconds)
+    connection = connect(path, writable=writable, wal=is_wal(header), busy_seconds=busy_seconds)
     try:
         with map_errors(path):
             connection.execute("BEGIN")
@@ -131,7 +131,7 @@ def uri_of(path: Path, *, wal: bool) -> str:
 def live_uri(path: Path) -> str:
     """Return `uri_of` the file in its present mode."""
     with map_errors(path):
-        return uri_of(path, wal=_is_wal(_header(path)))
+        return uri_of(path, wal=is_wal(header_of(path)))
 
 
 def data_version(connection: apsw.Connection) -> int:
@@ -172,7 +172,7 @@ def quick_check(path: Path) -> None:
     """Raise DatabaseError with SQLite's own words if the file is damaged."""
     _require_file(path)
     with map_errors(path):
-        wal = _is_wal(_header(path))
+        wal = is_wal(header_of(path))
     connection = connect(path, writable=False, wal=wal, busy_seconds=5.0)
     try:
         with map_errors(path):
@@ -199,7 +199,7 @@ def _require_file(path: Path) -> None:
         raise DatabaseError(f"{path}: the file cannot be read by this user; it must be readable")
 
 
-def _header(path: Path) -> bytes:
+def header_of(path: Path) -> bytes:
     """Return the first HEADER_BYTES bytes of the file, padded with zero bytes."""
     flags = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY
     file = apsw.VFSFile("", str(path.resolve()), [flags, 0])
@@ -209,7 +209,8 @@ def _header(path: Path) -> bytes:
         file.xClose()
 
 
-def _is_wal(header: bytes) -> bool:
+def is_wal(header: bytes) -> bool:
+    """Return whether the file with this header is in WAL mode."""
     return header[18] == 2
 
 
@@ -233,7 +234,7 @@ def _require_readable(connection: apsw.Connection, path: Path) -> None:
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except apsw.CorruptError:
-        header = _header(path)
+        header = header_of(path)
         size = path.stat().st_size
         expected = int.from_bytes(header[28:32], "big") * _page_size(header)
         if size < expected:

@@ -6,11 +6,13 @@ database. See docs/decisions/0075-planned-rows-in-columns.md.
 
 from __future__ import annotations
 
+import functools
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 import numpy as np
@@ -74,6 +76,24 @@ class Fetch(Protocol):
 
 
 @dataclass(frozen=True)
+class FileFetch:
+    """Fetches from a file that begins with the pieces."""
+
+    path: Path
+
+    def __call__(self, start: int, size: int, check: Callable[[bytes], None]) -> bytes:
+        """See `Fetch`. Raises Corrupt also if the file cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                data = file.read(size)
+        except OSError as error:
+            raise Corrupt(f"{self.path}: cannot be read: {error.strerror}") from error
+        check(data)
+        return data
+
+
+@dataclass(frozen=True)
 class PlannedPieces:
     """Pieces that can be read. changed: the contacts whose rows in the database are others now."""
 
@@ -90,29 +110,40 @@ class PlannedPieces:
         )
         return found[first:last]
 
+    def check(self) -> None:
+        """Raise Corrupt unless all pieces are those that were written."""
+        start = 0
+        for piece in self.index.pieces:
+            self.fetch(start, piece.size, functools.partial(_check, [piece]))
+            start += piece.size
+
     def read(self, contacts: ContactRange, traffic: Traffic) -> pa.Table:
         """Return the kept rows of the contacts, in PLANNED_SCHEMA; raise Corrupt."""
         lasts = [piece.last for piece in self.index.pieces]
         start = int(np.searchsorted(lasts, contacts.first))
         stop = int(np.searchsorted(lasts, contacts.last)) + 1
         pieces = self.index.pieces[start:stop]
-        ends = list(accumulate((piece.size for piece in pieces), initial=0))
-
-        def parts(data: bytes) -> Iterator[bytes]:
-            return (data[one:end] for one, end in pairwise(ends))
-
-        def check(data: bytes) -> None:
-            if [zlib.crc32(part) for part in parts(data)] != [piece.crc32 for piece in pieces]:
-                raise Corrupt("the planned rows read are not those written")
-
         before = sum(piece.size for piece in self.index.pieces[:start])
-        data = self.fetch(before, ends[-1], check)
+        size = sum(piece.size for piece in pieces)
+        data = self.fetch(before, size, functools.partial(_check, pieces))
         traffic.requests += 1
         traffic.bytes += len(data)
-        rows = pa.concat_tables([_decoded(part) for part in parts(data)]).unify_dictionaries()
+        rows = pa.concat_tables(
+            [_decoded(part) for part in _cut(pieces, data)]
+        ).unify_dictionaries()
         ids = rows.column("contact_id").to_numpy()
         first = np.searchsorted(ids, contacts.first)
         return rows.slice(first, np.searchsorted(ids, contacts.last, "right") - first)
+
+
+def _cut(pieces: Sequence[Piece], data: bytes) -> Iterator[bytes]:
+    ends = accumulate((piece.size for piece in pieces), initial=0)
+    return (data[one:end] for one, end in pairwise(ends))
+
+
+def _check(pieces: Sequence[Piece], data: bytes) -> None:
+    if [zlib.crc32(part) for part in _cut(pieces, data)] != [piece.crc32 for piece in pieces]:
+        raise Corrupt("the planned rows read are not those written")
 
 
 def write_pieces(

@@ -42,16 +42,17 @@ class PlannedRows:
 
         Pieces of another release, and such as turn out to be damaged, cost a warning in the log.
         """
-        if pieces is not None and pieces.index.query != self._query():
+        if pieces is not None and pieces.index.query != self.query:
             _warn("they were read in another way")
             pieces = None
         self._pieces = pieces
 
     def keep(self, ranges: Sequence[ContactRange], out: IO[bytes]) -> PieceIndex:
         """Write the rows of all contacts as pieces: see `write_pieces`."""
-        return write_pieces(self._query(), ranges, self.read, out)
+        return write_pieces(self.query, ranges, self.read, out)
 
-    def _query(self) -> str:
+    @property
+    def query(self) -> str:
         """Return what pieces have in common with the databases whose rows they can stand for."""
         query = "\n".join([*self._tables.queries_of_contacts(PLANNED), str(PLANNED.schema)])
         return hashlib.sha256(query.encode()).hexdigest()[:32]

@@ -11,15 +11,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from almanac.database.planned_pieces import Fetch, PieceIndex, PlannedPieces
+from almanac.database.planned_pieces import Fetch, FileFetch, PieceIndex, PlannedPieces
 from almanac.errors import Corrupt, NotFound, StorageError
 from almanac.frames import Ids
 from almanac.logs import get_log
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, whole_transfer
 from almanac.storage.versions import Content, Manifest
-
-MOST_CHANGED = 0.2  # of the contacts; if more have other rows, the columns are of no use
 
 
 def kept_rows_of(manifest: Manifest) -> Content | None:
@@ -56,7 +54,7 @@ def _opened(
     name = f"{folder}/{layout.PLANNED_PIECES}"
     if local is not None:
         store.fetch_file(name, local)
-        return index, file_fetch(local)
+        return index, FileFetch(local)
     pieces = store.stat(name)
     if pieces is None:
         raise NotFound(f"{name}: no such object")
@@ -71,16 +69,3 @@ def _opened(
         return whole_transfer(name, transfer, is_sound=lambda: False)
 
     return index, fetch
-
-
-def file_fetch(path: Path) -> Fetch:
-    """Return what reads pieces from a local file."""
-
-    def fetch(start: int, size: int, check: Callable[[bytes], None]) -> bytes:
-        with path.open("rb") as file:
-            file.seek(start)
-            data = file.read(size)
-        check(data)
-        return data
-
-    return fetch

@@ -22,6 +22,8 @@ import pyarrow as pa
 from almanac.database.columnar import ColumnarReader, Value
 from almanac.database.described import DescribedSnapshot
 from almanac.database.open_file import file_of
+from almanac.database.piece_file import pieces_in
+from almanac.database.planned_pieces import PlannedPieces
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import SnapshotMoved
@@ -39,10 +41,14 @@ def live_reference(path: Path, file: tuple[int, int]) -> SnapshotRef:
 
 
 class OpenSnapshots:
-    """The snapshot of a file that this process has open. Not safe for several threads."""
+    """The snapshot of a file that this process has open. Not safe for several threads.
 
-    def __init__(self, source: Source) -> None:
+    pieces: its planned rows in columns.
+    """
+
+    def __init__(self, source: Source, pieces: PlannedPieces | None = None) -> None:
         self._snapshot = Snapshot(source)
+        self._snapshot.planned_rows.read_from(pieces)
 
     @contextmanager
     def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
@@ -53,11 +59,11 @@ class OpenSnapshots:
 class LiveSnapshots:
     """Snapshots of a file that this process has not open otherwise. Not safe for several threads.
 
-    uri: of the file, see `opening.live_uri`.
+    uri: of the file, see `opening.live_uri`. pieces: its planned rows in columns.
     """
 
-    def __init__(self, path: Path, uri: str) -> None:
-        self._path, self._uri = path, uri
+    def __init__(self, path: Path, uri: str, pieces: PlannedPieces | None = None) -> None:
+        self._path, self._uri, self._pieces = path, uri, pieces
         self._snapshot: DescribedSnapshot | None = None
 
     @contextmanager
@@ -65,6 +71,7 @@ class LiveSnapshots:
         """See `Snapshots`. Raises SnapshotMoved if another file has its name."""
         if self._snapshot is None:
             self._snapshot = DescribedSnapshot.of_file(self._path)
+            self._snapshot.planned_rows.read_from(self._pieces)
         with closing(ColumnarReader(self._path, self._uri)) as reader:
             file = file_of(self._path)
             if file is None or live_reference(self._path, file) != ref:
@@ -74,9 +81,9 @@ class LiveSnapshots:
 
 
 @functools.lru_cache(maxsize=1)
-def live_snapshots_at(path: Path, uri: str) -> LiveSnapshots:
-    """Return the snapshots of the file, one per worker process."""
-    return LiveSnapshots(path, uri)
+def live_snapshots_at(path: Path, uri: str, cached: Path | None) -> LiveSnapshots:
+    """Return the snapshots of the file, one per worker process; cached: a file of `piece_file`."""
+    return LiveSnapshots(path, uri, pieces_in(cached))
 
 
 @dataclass(frozen=True)

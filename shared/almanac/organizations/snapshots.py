@@ -71,12 +71,12 @@ class Snapshots(Protocol):
 class FileSnapshots:
     """Snapshots of one private file that no other program writes to.
 
-    The file stays open: what was read of its small tables is kept for the next step. Not safe for
-    several threads.
+    The file stays open: what was read of its small tables is kept for the next step. pieces: its
+    planned rows in columns. Not safe for several threads.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, pieces: PlannedPieces | None = None) -> None:
+        self._path, self._pieces = path, pieces
         self._snapshot: Snapshot | None = None
 
     @contextmanager
@@ -85,6 +85,7 @@ class FileSnapshots:
         check_unchanged(self._path, ref)
         if self._snapshot is None:
             self._snapshot = Snapshot(self._path)
+            self._snapshot.planned_rows.read_from(self._pieces)
         yield self._snapshot
 
     def close(self) -> None:
@@ -176,7 +177,11 @@ class _Version:
             snapshot = self._idle.pop() if self._idle else None
         if snapshot is None:
             snapshot = Snapshot(ranged_source(Path(self._database.name), self._blocks))
-            snapshot.planned_rows.read_from(self._pieces)
+            try:
+                snapshot.planned_rows.read_from(self._pieces)
+            except BaseException:
+                snapshot.close()
+                raise
             return snapshot
         snapshot.traffic.clear()
         return snapshot

@@ -29,9 +29,9 @@ from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotM
 from almanac.frames import Ids
 from almanac.logs import clean, get_log
 from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
-from almanac.organizations.kept_rows import MOST_CHANGED
 from almanac.organizations.snapshots import SnapshotRef, located
 from almanac.report.events import EXAMPLES, RefusedExample, RunEvents
+from almanac.runs.carried_rows import MOST_CHANGED
 from almanac.runs.plan import PlanRequest, Replan
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services

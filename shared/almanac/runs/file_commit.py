@@ -15,6 +15,7 @@ from almanac.errors import AlmanacError, DatabaseError
 from almanac.organizations.recorded_config import parsed
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write
+from almanac.runs.carried_rows import CarriedRows
 from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan
 from almanac.tracing import traced
@@ -22,10 +23,14 @@ from almanac.tracing import traced
 
 @dataclass(frozen=True)
 class FileCommitter:
-    """Changes the user's file in one transaction if no other program wrote to it meanwhile."""
+    """Changes the user's file in one transaction if no other program wrote to it meanwhile.
+
+    carried: told whose rows that changes.
+    """
 
     file: OpenFile
     options: RunOptions
+    carried: CarriedRows
 
     @traced("commit")
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
@@ -34,7 +39,10 @@ class FileCommitter:
                 self.file.check_unmoved()
                 if self.options.of_the_file:
                     self._check_recorded(plan.context.config)
-                return self._write(plan, write)
+                self.carried.begin(self.file.connection, plan.total_contacts)
+                summary = self._write(plan, write)
+                self.carried.end(migrated=bool(summary.migrations))
+                return summary
         except DatabaseError as error:
             if str(self.file.path) in str(error):
                 raise

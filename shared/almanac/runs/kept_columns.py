@@ -11,13 +11,13 @@ from pathlib import Path
 import apsw
 import numpy as np
 
-from almanac.database.changed_contacts import ChangedContacts
-from almanac.database.planned_pieces import PieceIndex, PlannedPieces
+from almanac.database.planned_pieces import PieceIndex
 from almanac.database.reading import Snapshot
 from almanac.errors import AlmanacError
 from almanac.logs import get_log
 from almanac.organizations.changed_snapshots import SnapshotChange
-from almanac.organizations.kept_rows import MOST_CHANGED, kept_rows
+from almanac.organizations.kept_rows import kept_rows
+from almanac.runs.carried_rows import CarriedRows
 from almanac.runs.run_plan import RunPlan
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore
@@ -35,8 +35,7 @@ class ColumnsOfRun:
     plan: RunPlan
     database: Path
     change: SnapshotChange | None
-    _pieces: PlannedPieces | None = field(default=None, init=False)
-    _noted: ChangedContacts | None = field(default=None, init=False)
+    _carried: CarriedRows = field(default_factory=CarriedRows, init=False)
     _index: PieceIndex | None = field(default=None, init=False)
 
     def begin(self, connection: apsw.Connection) -> None:
@@ -46,40 +45,27 @@ class ColumnsOfRun:
         if snapshot.planned is None or absorbed is None:
             return
         local = self.database.with_name("planned-rows-before")
-        folder = snapshot.folder
-        self._pieces = kept_rows(self.store, folder, snapshot.planned, absorbed, local)
-        if self._pieces is not None:
-            most = int(self.plan.total_contacts * MOST_CHANGED)
-            self._noted = ChangedContacts(connection, most)
+        pieces = kept_rows(self.store, snapshot.folder, snapshot.planned, absorbed, local)
+        self._carried.pieces = pieces
+        self._carried.begin(connection, self.plan.total_contacts)
 
     def watch(self) -> None:
         """Give the parent's columns up if too much has changed; to be called during the write."""
-        if self._noted is not None:
-            self._noted.check()
+        self._carried.watch()
 
     def end(self, *, migrated: bool) -> None:
         """Take what the connection has changed. migrated: the schema too, so that is not known."""
-        noted = self._noted.take() if self._noted is not None else None
-        if noted is None or migrated or self._pieces is None:
-            self._pieces = None
-        else:
-            changed = np.union1d(self._pieces.changed, noted)
-            self._pieces = PlannedPieces(self._pieces.index, self._pieces.fetch, changed)
+        self._carried.end(migrated=migrated)
 
     @traced("columns")
     def make(self) -> None:
-        """Write the columns of the new database; safe beside other readers of the file.
-
-        Without those of the parent, only a run over all contacts reads the whole table.
-        """
-        if self._pieces is None and not self.plan.of_all_contacts:
+        """Write the columns of the new database; safe beside other readers of the file."""
+        ranges = self._carried.ranges(self.plan)
+        if ranges is None:
             return
         try:
             with Snapshot(self.database) as snapshot, self._file.open("wb") as out:
-                snapshot.planned_rows.read_from(self._pieces)
-                ranges = self.plan.shards
-                if not self.plan.of_all_contacts and self._pieces is not None:
-                    ranges = self._pieces.index.ranges()
+                snapshot.planned_rows.read_from(self._carried.pieces)
                 self._index = snapshot.planned_rows.keep(ranges, out)
         except (AlmanacError, OSError) as error:
             get_log().warning("planned rows not kept in columns", reason=str(error))
@@ -89,15 +75,16 @@ class ColumnsOfRun:
 
         If they are not so many, something has changed rows that was not noted.
         """
-        if self._index is not None and self._index.rows != rows and self._pieces is not None:
-            get_log().warning("planned rows not taken over", rows=rows, in_columns=self._index.rows)
-            self._pieces = self._index = None
+        index, carried = self._index, self._carried
+        if index is not None and index.rows != rows and carried.pieces is not None:
+            get_log().warning("planned rows not taken over", rows=rows, in_columns=index.rows)
+            carried.pieces = self._index = None
             self.make()
         if self._index is None:
             return {}
-        index = self.database.with_name(layout.PLANNED_INDEX)
-        index.write_bytes(self._index.model_dump_json().encode())
-        return {layout.PLANNED_PIECES: self._file, layout.PLANNED_INDEX: index}
+        path = self.database.with_name(layout.PLANNED_INDEX)
+        path.write_bytes(self._index.model_dump_json().encode())
+        return {layout.PLANNED_PIECES: self._file, layout.PLANNED_INDEX: path}
 
     @property
     def _file(self) -> Path:

@@ -15,6 +15,7 @@ from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import commit_run
 from almanac.runs.balance import balance
+from almanac.runs.carried_rows import CarriedRows
 from almanac.runs.file_commit import DryCommitter, FileCommitter
 from almanac.runs.planned_file import opened
 from almanac.runs.run_options import RunOptions, as_of
@@ -50,11 +51,20 @@ def _run_once(
     path: Path, config: Config, options: RunOptions, progress: Progress, *, in_place: bool
 ) -> RunSummary:
     watch = Stopwatch(progress)
-    with opened(path, config, options, watch, in_place=in_place) as file:
-        committer = DryCommitter() if options.dry_run else FileCommitter(file.file, options)
+    cache = None if options.adopt_scheduled else options.cache
+    with opened(path, config, options, watch, in_place=in_place, cache=cache) as file:
+        carried = CarriedRows(file.pieces)
+        committer = (
+            DryCommitter() if options.dry_run else FileCommitter(file.file, options, carried)
+        )
         with file.planning():
             plan = file.planned(config, options, watch)
             balanced = balance(file.store, plan, file.source, watch)
         summary = commit_run(file.store, balanced, committer, watch)
+        ranges = carried.ranges(plan)
+        if options.cache is not None and ranges is not None and not options.dry_run:
+            watch("cache", 0, 1)
+            options.cache.keep(file.file, file.in_place, carried.pieces, ranges)
+            watch("cache", 1, 1)
         update = {"seconds": watch.seconds(), "adopted": file.adopted}
         return summary.model_copy(update=update)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from almanac.config import Config
@@ -22,6 +22,8 @@ from almanac.database.columnar import RowReader
 from almanac.database.older_plans import adopt_scheduled
 from almanac.database.open_file import OpenFile
 from almanac.database.opening import IMMUTABLE, live_uri, map_errors, open_database, transaction
+from almanac.database.piece_file import pieces_in
+from almanac.database.planned_pieces import PlannedPieces
 from almanac.database.sources import Columnar, Source
 from almanac.errors import (
     Corrupt,
@@ -32,6 +34,7 @@ from almanac.errors import (
 )
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
+from almanac.organizations.cached_rows import CachedRows
 from almanac.organizations.live_snapshots import (
     OpenSnapshots,
     WorkerReader,
@@ -72,6 +75,12 @@ class PlannedFile:
     work: ShardWorker
     store: FolderStore  # of plans and fragments
     pool: Executor | None  # None: shards are planned in this process
+    pieces: PlannedPieces | None  # the planned rows of the file in columns
+
+    @property
+    def in_place(self) -> Source:
+        """What the file itself is read through, whatever was planned on."""
+        return self.live or _live_source(self.file, live_uri(self.file.path), self.pool)
 
     @property
     def source(self) -> Path | Source:
@@ -135,10 +144,12 @@ def opened(
     progress: Progress,
     *,
     in_place: bool = False,
+    cache: CachedRows | None = None,
 ) -> Iterator[PlannedFile]:
     """Open the file, and copy it as it is now; the copy is deleted at the end.
 
-    in_place: make no copy where the file can be read in place. All errors name the file.
+    in_place: make no copy where the file can be read in place. cache: where its planned rows may
+    be in columns. All errors name the file.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(workspace()))
@@ -150,31 +161,41 @@ def opened(
         contacts = scalar(file.connection, "SELECT count(*) FROM contacts")
         pool = _pool(stack, contacts, options)
         store = store_at(folder / "store")
+        pieces = cache.current(file) if cache is not None else None
+        cached = cache.path if cache is not None and pieces is not None else None
         uri = live_uri(path)
         if in_place and (pool is not None or contacts <= SMALL) and not uri.endswith(IMMUTABLE):
             stack.enter_context(errors_naming(str(path), folder, needs="what is planned"))
             progress("plan contacts", 0, 1)
-            yield _in_place(file, uri, store, pool)
+            yield replace(_in_place(file, uri, store, pool, cached), pieces=pieces)
         else:
             stack.enter_context(errors_naming(str(path), folder))
             database = folder / "snapshot.sqlite3"
-            stack.callback(snapshots_at(database).close)
-            yield _copied(file, database, config, options, store, pool, progress)
+            snapshots = functools.partial(snapshots_at, database, cached)
+            stack.callback(snapshots().close)
+            copy = _copied(file, database, config, options, store, pool, snapshots, progress)
+            yield replace(copy, pieces=pieces)
 
 
-def _in_place(file: OpenFile, uri: str, store: FolderStore, pool: Executor | None) -> PlannedFile:
-    """Return the file as it is read in place; without a pool, row by row in this process."""
-    path, connection = file.path, file.connection
-    columnar: Columnar = RowReader(path, connection)
+def _live_source(file: OpenFile, uri: str, pool: Executor | None) -> Source:
+    """Return what reads the file in place; without a pool, row by row in this process."""
+    columnar: Columnar = RowReader(file.path, file.connection)
     if pool is not None:
-        columnar = WorkerReader(path, uri, pool)
-    live = Source(path, connection, columnar, lambda: None)
-    snapshots = OpenSnapshots(live)
+        columnar = WorkerReader(file.path, uri, pool)
+    return Source(file.path, file.connection, columnar, lambda: None)
+
+
+def _in_place(
+    file: OpenFile, uri: str, store: FolderStore, pool: Executor | None, cached: Path | None
+) -> PlannedFile:
+    """Return the file as it is read in place."""
+    path, live = file.path, _live_source(file, uri, pool)
+    snapshots = OpenSnapshots(live, pieces_in(cached))
     work = ShardWorker(store.root, lambda: snapshots)
     if pool is not None:
-        work = ShardWorker(store.root, functools.partial(live_snapshots_at, path, uri))
+        work = ShardWorker(store.root, functools.partial(live_snapshots_at, path, uri, cached))
     reference = live_reference(path, file.file)
-    return PlannedFile(file, path, live, 0, reference, snapshots, work, store, pool)
+    return PlannedFile(file, path, live, 0, reference, snapshots, work, store, pool, None)
 
 
 def _copied(
@@ -184,6 +205,7 @@ def _copied(
     options: RunOptions,
     store: FolderStore,
     pool: Executor | None,
+    snapshots: Callable[[], Snapshots],
     progress: Progress,
 ) -> PlannedFile:
     """Copy the file as it is now."""
@@ -193,10 +215,11 @@ def _copied(
     if options.copies is not None:
         options.copies.make(database)
     adopted = _adopted(database, config, options) if options.adopt_scheduled else 0
-    snapshots = functools.partial(snapshots_at, database)
     work = ShardWorker(store.root, snapshots)
     reference = reference_to(database)
-    return PlannedFile(file, database, None, adopted, reference, snapshots(), work, store, pool)
+    return PlannedFile(
+        file, database, None, adopted, reference, snapshots(), work, store, pool, None
+    )
 
 
 def _adopted(database: Path, config: Config, options: RunOptions) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from almanac.database.piece_file import pieces_in
 from almanac.messaging.bus import Delivery
 from almanac.messaging.messages import ShardTask, parse
 from almanac.organizations.snapshots import FileSnapshots, Snapshots
@@ -23,9 +24,9 @@ def store_at(root: Path) -> FolderStore:
 
 
 @functools.lru_cache(maxsize=1)
-def snapshots_at(database: Path) -> FileSnapshots:
-    """Return the snapshots of the private copy, one per process."""
-    return FileSnapshots(database)
+def snapshots_at(database: Path, cached: Path | None = None) -> FileSnapshots:
+    """Return the snapshots of the private copy, one per process; cached: as `live_snapshots_at`."""
+    return FileSnapshots(database, pieces_in(cached))
 
 
 @dataclass(frozen=True)
