@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +160,26 @@ def test_parts_of_the_same_content_that_were_left_are_used(
     store: CloudStore, file: Path, faults: Faults
 ) -> None:
     assert left_behind(store, file, faults) == [part(DATA, number) for number in range(4)]
+    store.put_file("a", file)
+    assert statuses(store, "upload") == [200] * 4 + [412] * 4
+    assert names(store) == ["a"]
+
+
+@pytest.mark.slow
+def test_parts_of_a_process_that_was_killed_before_they_were_put_together_are_used(
+    store: CloudStore, file: Path, faults: Faults
+) -> None:
+    emulator = storage_emulator()[0]
+    code = (
+        "from pathlib import Path; from almanac.storage.cloud import CloudStore; "
+        f"store = CloudStore({store.bucket_name!r}, part_bytes={BLOCK_BYTES}); "
+        f"store.put_file('a', Path({str(file)!r}))"
+    )
+    environment = {**os.environ, "STORAGE_EMULATOR_HOST": emulator.url}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    faults.add(Fault("compose", "a", meanwhile=process.kill, status=503))
+    assert process.wait(60) == -signal.SIGKILL
+    assert names(store) == [part(DATA, number) for number in range(4)]
     store.put_file("a", file)
     assert statuses(store, "upload") == [200] * 4 + [412] * 4
     assert names(store) == ["a"]
