@@ -44,7 +44,7 @@ def fetching(
 ) -> Iterator[Callable[[], ObjectInfo]]:
     """Fetch a file within the context; yield what waits for it, with results as of fetch_file.
 
-    Whoever leaves the context without having waited leaves no file at path.
+    A context that is left without waiting leaves no file at path.
     """
     if isinstance(store, TransfersBeside):
         with store.fetching(name, path, generation) as arrived:
@@ -61,7 +61,7 @@ def putting(
     """Begin to put a file; yield what completes it, with results and errors as of put_file.
 
     The object does not exist before that, and may be completed again after a lost answer. sums:
-    those of the file, which nobody changes within the context.
+    those of the file, which must not change within the context.
     """
     if isinstance(store, TransfersBeside):
         with store.putting(name, path, sums) as put:

@@ -121,7 +121,6 @@ def sent_in_parts(
     def part(start: int, end: int, stop: Event) -> ObjectInfo:
         checksum = sums.of(start, end)
         part_name = f"{folder}{start:015}-{end - start}-{checksum.value:08x}"
-
         own.add(part_name)
 
         def put() -> ObjectInfo:
