@@ -23,7 +23,8 @@ from typing import Any
 import apsw
 import numpy as np
 
-from almanac.config import Config, ContactColumns
+from almanac.config import Config
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import ContactRange
 from almanac.database.range_tables import ISSUES
 from almanac.database.reading import Snapshot

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from almanac.config_closed_days import ClosedDays
+from almanac.config_contacts import ContactColumns
 from almanac.config_delivery import Deliverability, DeliverySettings
 from almanac.config_problems import Takes, lines, near, problems_of
 from almanac.config_rules import (
@@ -34,17 +35,12 @@ from almanac.config_rules import (
     written,
 )
 from almanac.config_values import (
-    COLUMN,
     MONTH_DAY,
-    STATUS,
     TIME_OF_DAY,
     ZONE,
     Days,
     Section,
-    valid_column,
-    valid_contact_column,
     valid_month_day,
-    valid_status,
     valid_template,
     valid_time_of_day,
     valid_zone,
@@ -73,9 +69,6 @@ def _email_type(key: str) -> str:
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 OddDays = Annotated[int, Field(ge=1, le=61), Takes("an odd whole number between 1 and 61")]
 EmailType = Annotated[str, AfterValidator(_email_type)]
-ContactColumn = Annotated[str, AfterValidator(valid_contact_column)]
-Column = Annotated[str, AfterValidator(valid_column), Takes(COLUMN)]
-Status = Annotated[str, AfterValidator(valid_status), Takes(STATUS)]
 Template = Annotated[str, AfterValidator(valid_template), Takes("the name of a template")]
 
 
@@ -131,15 +124,6 @@ class Organization(Section):
     exclude_failed_underwriting_global: bool = False
     send_without_zipcode_for_universal: bool = True
     send_without_window_date: bool = True
-
-
-class ContactColumns(Section):
-    """How `contacts` is read: statuses and columns, which may have other names."""
-
-    active_statuses: list[Status] = ["active"]
-    columns: dict[ContactColumn, Column] = {}
-    opt_out_columns: list[Column] = ["do_not_communicate", "do_not_contact"]
-    sms_consent_columns: list[Column] = ["sms_consent", "sms_opt_in"]
 
 
 class Priorities(Section):

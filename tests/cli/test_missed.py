@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from almanac.campaigns.repository import Campaigns
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.reading import Snapshot
 from tests.support.agencies import as_of_for, build, config_for
 from tests.support.agreement import run

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from almanac import logs
-from almanac.config import Config, ContactColumns
+from almanac.config import Config
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import ContactRange
 from almanac.database import range_tables
 from almanac.database.blocks import CACHE_BYTES, Blocks

@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.scanning import Scan
 from almanac.planning.brief import RunContext
 from almanac.progress import Progress

@@ -12,7 +12,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from almanac.config import Config, ContactColumns
+from almanac.config import Config
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database import range_tables
 from almanac.database.reading import Snapshot

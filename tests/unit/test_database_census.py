@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.census import BOUNDS, Census, take_census, with_new_contacts
 from tests.support.agencies import as_of_for, build
 from tests.support.cli_calls import AS_OF, agency, almanac

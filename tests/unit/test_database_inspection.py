@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.inspection import Inspection, inspect
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.opening import open_database, transaction

@@ -10,7 +10,7 @@ import apsw
 import pyarrow as pa
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import range_tables, tables
 from almanac.database.migrations import create_indexes, migrate

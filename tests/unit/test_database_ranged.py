@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import columnar, range_tables
 from almanac.database.blocks import Blocks

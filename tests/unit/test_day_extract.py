@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.blocks import Blocks
 from almanac.database.catalog import describe
 from almanac.database.day_extract import DayExtract, addresses_of_rows

@@ -7,7 +7,8 @@ import datetime as dt
 import apsw
 import pytest
 
-from almanac.config import Config, ContactColumns
+from almanac.config import Config
+from almanac.config_contacts import ContactColumns
 from almanac.contacts.day import day_counts, day_rows
 from almanac.contacts.find import FoundContacts, find
 from almanac.errors import RequestError

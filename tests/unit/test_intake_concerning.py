@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.intake.concerning import DayKeys, concerning
 from tests.support.intake_calls import received
 

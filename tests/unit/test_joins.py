@@ -32,9 +32,9 @@ def side(rows: list[tuple[int, int, int]]) -> Identity:
     return Identity(columns[0], columns[1].astype(np.int32), (columns[2] - 1).astype(np.int32))
 
 
-@given(SMALL, SMALL)
-def test_positions_are_those_of_a_loop(haystack: list[int], needles: list[int]) -> None:
-    haystack.sort()
+@given(SMALL, SMALL, st.sampled_from([1, 1 << 60]))
+def test_positions_are_those_of_a_loop(haystack: list[int], needles: list[int], step: int) -> None:
+    haystack, needles = sorted(each * step for each in haystack), [each * step for each in needles]
     expected = [haystack.index(each) if each in haystack else -1 for each in needles]
     assert positions(ids(haystack), ids(needles)).tolist() == expected
 

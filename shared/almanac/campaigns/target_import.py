@@ -14,7 +14,7 @@ from almanac.campaigns.repository import Campaigns
 from almanac.campaigns.target_file import TargetFile
 from almanac.campaigns.target_validation import ImportCounts
 from almanac.campaigns.trial import edit_if
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.csv_input.rejects import ENCODING, ERRORS
 from almanac.csv_input.source import InputFile
 from almanac.database.campaigns import complete_tables

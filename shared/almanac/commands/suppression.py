@@ -23,7 +23,7 @@ from almanac.commands.suppression_files import (
     import_,
 )
 from almanac.commands.waiting import add_in_store, end_in_store, warn_of_waiting
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.opening import map_errors
 from almanac.database.suppression_lookups import known_types
 from almanac.database.suppressions import IN_FORCE, Suppression

@@ -28,7 +28,7 @@ from almanac.commands.options import (
 from almanac.commands.output import print_json
 from almanac.commands.progress import progress_bars
 from almanac.commands.waiting import print_waiting, put, suppression_entry, warn_of_waiting
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.csv_input.rejects import rejects_path
 from almanac.csv_input.source import input_file
 from almanac.database.opening import map_errors

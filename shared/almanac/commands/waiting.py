@@ -11,7 +11,7 @@ from rich.console import Console
 
 from almanac.commands.exit_codes import OK, warned
 from almanac.commands.output import print_json
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.csv_input.source import InputFile
 from almanac.database.contact_reader import ContactReader
 from almanac.database.opening import map_errors

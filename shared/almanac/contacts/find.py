@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import Record
 from almanac.database.contact_reader import PERSON
 from almanac.database.contact_search import ContactSearch, SearchScan

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.config import Config, ContactColumns
+from almanac.config import Config
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import covering
 from almanac.database.contact_reader import PERSON, ContactReader
 from almanac.database.message_rows import (
@@ -31,7 +32,8 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import RequestError
 from almanac.organizations.brief import run_context_of
-from almanac.planning.contacts import ISSUE_ADVICE, read_contacts, states_of
+from almanac.planning.contact_states import states_of
+from almanac.planning.contacts import ISSUE_ADVICE, read_contacts
 from almanac.planning.kinds import KindTable
 from almanac.rules.states import STATE_NAMES, USPS_STATES
 

@@ -15,7 +15,7 @@ import apsw
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.aggregates import has_rate_increases, total_contacts
 from almanac.database.catalog import as_text, quoted, scalar
 from almanac.database.contact_columns import contacts_of

@@ -6,7 +6,7 @@ import shlex
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.config_problems import near
 from almanac.database.catalog import TableInfo, describe
 from almanac.database.likely_columns import likely_columns

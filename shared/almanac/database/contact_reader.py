@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import Record, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_values import contact_values, name_values

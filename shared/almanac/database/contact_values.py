@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.schema import CONTACT_ALIASES
 from almanac.database.sql import Columns
 

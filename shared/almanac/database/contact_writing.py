@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import TableInfo, quoted, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, ContactRow, Value

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import TableInfo, as_text, describe, quoted, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.extract import create_sql

@@ -9,7 +9,7 @@ from itertools import islice
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import Record, as_text, scalar
 from almanac.database.contact_reader import ContactReader
 from almanac.database.indexes import indexed_by, statuses_by_index

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader, RowReader
 from almanac.database.opening import open_database
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Columnar, Source
 
 _TABLES = (
     *("contacts", "email_schedules", "contact_campaigns", "contact_issues", "suppressions"),
-    *("tracking_clicks", "contact_events"),
+    *("tracking_clicks", "contact_events", "message_deliveries"),
 )
 
 
@@ -32,6 +32,16 @@ class DescribedSnapshot(Snapshot):
                 snapshot._tables.columns(name)
         finally:
             connection.close()
+        return snapshot
+
+    @classmethod
+    def of_live(cls, path: Path, uri: str) -> Self:
+        """Open a file that this process has not open otherwise, to read rows by columns.
+
+        uri: of the file, see `opening.live_uri`. Raises as `of_file`.
+        """
+        snapshot = cls.of_file(path)
+        snapshot.read_only_through(ColumnarReader(path, uri))
         return snapshot
 
     def read_only_through(self, columnar: Columnar) -> None:

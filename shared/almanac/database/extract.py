@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import (
     Record,
     TableInfo,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import describe, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.opening import map_errors, open_database

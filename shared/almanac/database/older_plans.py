@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sql import Columns, civil_date, columns_of

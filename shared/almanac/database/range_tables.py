@@ -12,7 +12,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database import selects
 from almanac.database.schema import (
     COMMITTED_INDEX,

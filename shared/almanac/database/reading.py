@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import selects
 from almanac.database.aggregates import has_rate_increases

@@ -7,24 +7,25 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from almanac.config import ContactColumns
+from almanac import civil
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import ContactRange
 from almanac.database import selects
 from almanac.database.activity import MESSAGE
 from almanac.database.columnar import CODES
 from almanac.database.range_tables import ANSWERED, contacts_table
 from almanac.database.scanning import Scan
-from almanac.database.sql import SEPARATED, SEPARATOR, Columns, trimmed
+from almanac.database.sql import SEPARATED, SEPARATOR, Columns, civil_date, trimmed
 from almanac.database.suppressions import SMS, address
 from almanac.database.tables import listed
 from almanac.schedule_status import COMPLAINT, Status
 
-# the parts of a message's kind, joined by SEPARATED
-PARTS = ("status", "instance", "day", "actual", "email_type", "template", "parent")
+# the parts of a message's kind, joined by SEPARATED; instance: '' for none, day: on which it was
+# sent if that can be read, else on which it is scheduled
+PARTS = ("status", "instance", "day", "email_type", "template", "parent")
+LEFT = (Status.SENT, Status.DELIVERED, Status.BOUNCED)
 MESSAGES_SCHEMA = pa.schema({"id": pa.int64(), "contact_id": pa.int64(), "kind": CODES})
-PEOPLE_SCHEMA = pa.schema(
-    {"id": pa.int64(), "state": pa.string(), "zip_code": pa.string(), "carrier": pa.string()}
-)
+PEOPLE_SCHEMA = pa.schema({"id": pa.int64(), "state": CODES, "zip_code": CODES, "carrier": CODES})
 # named: the message that the row's metadata names, 0 for none, -1 for one that cannot be read
 CLICKS_SCHEMA = pa.schema({"contact_id": pa.int64(), "at": pa.string(), "named": pa.int64()})
 ANSWERS_SCHEMA = pa.schema([*CLICKS_SCHEMA, ("yes", pa.int8()), ("odd", pa.int8())])
@@ -36,20 +37,11 @@ ADDRESSED_SCHEMA = pa.schema({"number": pa.int64(), "contact_id": pa.int64()})
 TARGETED_SCHEMA = pa.schema({"contact_id": pa.int64(), "instance": pa.int64()})
 
 NAMES_A_MESSAGE = (MESSAGE, "schedule_id", "almanac_id")  # keys of metadata, the first counts
-_TABLES = (
-    *("contacts", "email_schedules", "message_deliveries", "tracking_clicks"),
-    *("contact_events", "suppressions", "contact_campaigns"),
-)
 _DATE_AND_BEHIND = 11  # characters: the date, and what decides whether it is one
 
 
 class ResultRows(Scan):
     """A database with what came of its messages; any table or column may be missing."""
-
-    def describe(self) -> None:
-        """Read the columns of all tables that the methods here need."""
-        for name in _TABLES:
-            self._tables.columns(name)
 
     def messages(self, rows: ContactRange, first_day: str, last_day: str) -> pa.Table:
         """Return MESSAGES_SCHEMA: the rows in a range of `row_ranges` that are not skipped.
@@ -59,7 +51,7 @@ class ResultRows(Scan):
         columns = self._tables.columns("email_schedules")
         if columns.table is None:
             return MESSAGES_SCHEMA.empty_table()
-        parts, where = _parts(columns), "1"
+        where = "1"
         if columns.has("status", "scheduled_send_date"):
             where = _wanted(columns)
         by = "NOT INDEXED" if columns.table.kind == "table" else ""
@@ -67,13 +59,10 @@ class ResultRows(Scan):
         tail = f"FROM email_schedules {by} WHERE {within} AND {where}"
         ids = f"SELECT {columns.row_id()}, {columns.id_or_zero('contact_id')}"
         values = (*rows, first_day, last_day) if where != "1" else tuple(rows)
-        kind = f" || {SEPARATOR} || ".join(parts.values())
-        found = self._tables.read(f"{ids}, {kind} {tail}", values, MESSAGES_SCHEMA)
-        kinds = found["kind"].unify_dictionaries().combine_chunks()
-        texts = kinds.dictionary.to_pylist() if len(kinds) else []
-        if any(text.count(SEPARATED) != len(PARTS) - 1 for text in texts):
-            clean = (f"replace({part}, {SEPARATOR}, ' ')" for part in parts.values())
-            kind = f" || {SEPARATOR} || ".join(clean)
+        found = self._tables.read(f"{ids}, {_kind(columns)} {tail}", values, MESSAGES_SCHEMA)
+        kinds = found["kind"].chunk(0).dictionary.to_pylist() if len(found) else []
+        if not all(_is_plain(kind.split(SEPARATED)) for kind in kinds):
+            kind = _kind(columns, careful=True)
             found = self._tables.read(f"{ids}, {kind} {tail}", values, MESSAGES_SCHEMA)
         return found
 
@@ -176,25 +165,57 @@ def _wanted(columns: Columns) -> str:
     )
 
 
+def _kind(columns: Columns, *, careful: bool = False) -> str:
+    """Return SQL of a message's kind. It takes it that no text contains the separator, and that the
+    time of each message that left can be read; careful: also for others, which takes longer."""
+    parts = _parts(columns)
+    if careful:
+        actual = columns.text("actual_send_datetime")
+        is_date = f"{_left(columns)} AND {civil_date(actual)} IS NOT NULL"
+        day = columns.text("scheduled_send_date")
+        parts["day"] = f"substr(CASE WHEN {is_date} THEN {actual} ELSE {day} END, 1, 11)"
+        parts = {name: f"replace({part}, {SEPARATOR}, ' ')" for name, part in parts.items()}
+    return f"concat_ws({SEPARATOR}, {', '.join(parts.values())})"
+
+
+def _is_plain(kind: Sequence[str]) -> bool:
+    """Return whether the parts of a kind, read without care, are what they are with it."""
+    if len(kind) != len(PARTS):
+        return False
+    return kind[0] not in LEFT or civil.parse_date(kind[2]) is not None
+
+
 def _parts(columns: Columns) -> dict[str, str]:
-    """Return SQL of the parts of a message's kind; they are joined, by which all become texts."""
+    """Return SQL of the parts of a message's kind, none of them NULL; joined they become texts."""
     kind, metadata = columns.text("email_type"), columns.text("metadata")
     parent = "''"
     if columns.has("metadata"):
         found = f"COALESCE(CAST(json_extract({metadata}, '$.initial_email_type') AS TEXT), '')"
-        is_there = f"{columns.raw('metadata')} IS NOT NULL"  # of most rows it is not
-        is_parent = f"{is_there} AND {kind} LIKE 'followup%' AND json_valid({metadata})"
-        parent = f"CASE WHEN {is_parent} THEN {found} ELSE '' END"
+        is_parent = f"{kind} LIKE 'followup%' AND json_valid({metadata})"
+        # of most rows there is none
+        is_there = f"{columns.raw('metadata')} IS NOT NULL AND {is_parent}"
+        parent = f"CASE WHEN {is_there} THEN {found} ELSE '' END"
     status = _joined(columns, "status") if columns.has("status") else f"'{Status.PRE_SCHEDULED}'"
+    day = _joined(columns, "scheduled_send_date", _DATE_AND_BEHIND)
+    if columns.has("actual_send_datetime"):
+        actual = columns.raw("actual_send_datetime")
+        begins = f"substr({actual}, 1, {_DATE_AND_BEHIND})"
+        day = f"CASE WHEN {actual} > '' AND {_left(columns)} THEN {begins} ELSE {day} END"
     return {
         "status": status,
-        "instance": columns.id_or_zero("campaign_instance_id"),
-        "day": _joined(columns, "scheduled_send_date", _DATE_AND_BEHIND),
-        "actual": _joined(columns, "actual_send_datetime", _DATE_AND_BEHIND),
+        "instance": f"COALESCE({columns.whole('campaign_instance_id')}, '')",
+        "day": day,
         "email_type": _joined(columns, "email_type"),
         "template": _joined(columns, "email_template"),
         "parent": parent,
     }
+
+
+def _left(columns: Columns) -> str:
+    """Return the condition of messages that left. Comparisons, since IN takes longer."""
+    status = columns.raw("status")
+    is_one = " OR ".join(f"{status} = '{each}'" for each in LEFT)
+    return f"({is_one})" if columns.has("status") else "0"
 
 
 def _joined(columns: Columns, name: str, length: int = 0) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.columnar import CODES
 from almanac.database.contact_values import contact_values
 from almanac.database.schema import COMMITTED, LEGACY_TYPE, PLANNED, PRE_SCHEDULED

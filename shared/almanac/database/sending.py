@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import apsw
 import numpy as np
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database import selects
 from almanac.database.catalog import Batch, as_text, describe, quoted, scalar, text_as_blob
 from almanac.database.contact_columns import contacts_of

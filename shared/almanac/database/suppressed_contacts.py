@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import as_text, scalar
 from almanac.database.columnar import RowReader
 from almanac.database.contact_columns import contacts_of

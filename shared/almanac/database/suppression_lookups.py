@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES, ContactColumns
+from almanac.config import BUILT_IN_TYPES, FOLLOWUP_TYPES
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import as_text, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sql import columns_of, trimmed

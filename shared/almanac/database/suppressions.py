@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import as_text, describe, scalar
 from almanac.database.contact_columns import contacts_of
 from almanac.database.migrations import complete

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange, ranges_between
 from almanac.database.catalog import Record, records, scalar
 from almanac.database.columnar import Value

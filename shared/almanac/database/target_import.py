@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.campaigns import targets_of
 from almanac.database.catalog import scalar
 from almanac.database.columnar import RowReader

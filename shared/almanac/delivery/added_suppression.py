@@ -7,7 +7,7 @@ import datetime as dt
 import apsw
 from pydantic import BaseModel
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.suppressed_contacts import with_number
 from almanac.database.suppression_lookups import (
     near_addresses,

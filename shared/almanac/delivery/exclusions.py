@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import Batch, Record
 from almanac.database.suppressions import Scope, in_force
 from almanac.email_address import is_address

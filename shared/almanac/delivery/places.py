@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from almanac.planning.contacts import states_of
+from almanac.planning.contact_states import states_of
 from almanac.planning.texts import trimmed
 from almanac.rules.states import USPS_STATES
 from almanac.rules.zip import zip_numbers, zip_table, zones_of_state

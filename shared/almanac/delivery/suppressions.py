@@ -14,7 +14,7 @@ import apsw
 import numpy as np
 from pydantic import BaseModel
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database import suppressions
 from almanac.database.catalog import scalar
 from almanac.database.contact_columns import contacts_of

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.opening import map_errors
 from almanac.database.reading import Snapshot
 from almanac.explain.absences import absences

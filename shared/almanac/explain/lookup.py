@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from almanac.config import Config, ContactColumns, first_send_date
+from almanac.config import Config, first_send_date
+from almanac.config_contacts import ContactColumns
 from almanac.contacts.find import FoundContacts, find
 from almanac.database.aggregates import total_contacts
 from almanac.database.extract import Extract, extract_contact, ids_with_address, nearest_ids

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import apsw
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sending import RowState
 from almanac.database.sql import columns_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.contact_lookup import ContactLookup
 from almanac.database.contact_writing import ContactFields, contact_fields
 from almanac.database.opening import map_errors

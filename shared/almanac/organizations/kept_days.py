@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.day_extract import DayExtract
 from almanac.database.opening import map_errors
 from almanac.database.sources import file_source

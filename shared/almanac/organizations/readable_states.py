@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from almanac.config import Config
 from almanac.database.reading import Snapshot
-from almanac.planning.contacts import UNKNOWN, states_of
+from almanac.planning.contact_states import UNKNOWN, states_of
 from almanac.planning.texts import trimmed
 
 BLOCK = 50_000  # rows of contacts

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from almanac.config import Config, ContactColumns
+from almanac.config import Config
+from almanac.config_contacts import ContactColumns
 from almanac.config_document import document, plain_settings
 from almanac.database.backup import backup_file, errors_naming
 from almanac.database.census import Census, take_census

@@ -16,7 +16,8 @@ from almanac import civil
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask, Small
 from almanac.joins import DaysByGroup, day_keys, positions
 from almanac.planning.brief import LEGACY_TRIGGER_DAYS, Instance, RunContext
-from almanac.planning.contacts import UNKNOWN, ContactBatch
+from almanac.planning.contact_states import UNKNOWN
+from almanac.planning.contacts import ContactBatch
 from almanac.planning.deadlines import campaign_deadline
 from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History

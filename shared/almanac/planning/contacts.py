@@ -15,20 +15,19 @@ from almanac import civil
 from almanac.email_address import EMAIL, EMAIL_LENGTH
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Index, Mask
 from almanac.planning.brief import RunContext
+from almanac.planning.contact_states import UNKNOWN, state_codes, state_of
 from almanac.planning.issues import issue_rows
 from almanac.planning.kinds import KindTable
 from almanac.planning.left_out import why_left_out
 from almanac.planning.suppressions import Suppressed, digits_of, in_force
 from almanac.planning.texts import codes, filled, lower, mask, trimmed
 from almanac.rules.rule_table import RuleTable
-from almanac.rules.states import STATE_NAMES, USPS_STATES
 from almanac.rules.windows import Exclusions
-from almanac.rules.zip import MALFORMED, NOWHERE, state_codes_of
+from almanac.rules.zip import MALFORMED, NOWHERE
 from almanac.schedule_status import suppression_reason
 
 SAME_DIGIT = "^(" + "|".join(f"{digit}+" for digit in range(10)) + ")$"
 FIRST_DATE = civil.day_of(dt.date(1901, 1, 1))  # an older date is a placeholder
-UNKNOWN = -1
 DATE_COLUMNS = ("birth_date", "effective_date")
 
 INVALID_EMAIL = "invalid_email"
@@ -157,8 +156,8 @@ def _read(table: pa.Table, context: RunContext) -> _Read:
     # a blank before a date makes it no date
     birth = _plausible(table["birth_date"], civil.day_of(context.as_of))
     effective = _plausible(table["effective_date"], None)
-    by_column, by_zip = _state_codes(trimmed(table, "state"), trimmed(table, "zip_code"))
-    state = _state(by_column, by_zip)
+    by_column, by_zip = state_codes(table)
+    state = state_of(by_column, by_zip)
     return _Read(
         email=email,
         valid_email=valid_email,
@@ -260,22 +259,3 @@ def _opt_out_codes(columns: pa.DictionaryArray, kind_table: KindTable) -> Codes:
     )
     of_contact: Codes = known[columns.indices.to_numpy(zero_copy_only=False)]
     return of_contact
-
-
-def states_of(table: pa.Table) -> Codes:
-    """Return the state codes of all rows of `contacts`, -1 for unknown."""
-    return _state(*_state_codes(trimmed(table, "state"), trimmed(table, "zip_code")))
-
-
-def _state_codes(state_text: pa.Array, zip_text: pa.Array) -> tuple[Codes, Codes]:
-    """Return the state codes by the column and by the ZIP code."""
-    named = list(STATE_NAMES)
-    known = codes(pc.utf8_upper(state_text), [*USPS_STATES, *named])
-    of_name = [list(USPS_STATES).index(STATE_NAMES[name]) for name in named]
-    by_column = np.array([*range(len(USPS_STATES)), *of_name, -1], np.int32)[known]
-    return by_column, state_codes_of(zip_text).astype(np.int32)
-
-
-def _state(by_column: Codes, by_zip: Codes) -> Codes:
-    """Return the state of the column, else of the ZIP code; unknown ones are below 0 in both."""
-    return np.where(by_column >= 0, by_column, np.maximum(by_zip, UNKNOWN)).astype(np.int32)

@@ -44,17 +44,26 @@ class Period:
 
 
 class SentIndex:
-    """Finds sent messages by contact and day, and by id."""
+    """Finds sent messages by id, and those of some contacts by contact and day."""
 
-    def __init__(self, messages: SentOrPlanned) -> None:
-        sent = np.flatnonzero(messages.was_sent & (messages.contact != 0))
+    def __init__(self, messages: SentOrPlanned, contacts: Ids) -> None:
+        sent = np.flatnonzero(messages.was_sent)
         sent = sent[np.argsort(messages.id[sent], kind="stable")]
-        self._messages = messages
-        self._contacts = distinct_values(messages.contact[sent])
+        self._messages, self._by_id = messages, sent
+        self._ids = messages.id[sent]
+        self._contacts = distinct_values(contacts[contacts != 0])
         group = positions(self._contacts, messages.contact[sent])
+        sent, group = sent[group >= 0], group[group >= 0]
         keys = day_keys(group, messages.day[sent])
         order = np.argsort(keys, kind="stable")  # by id among equal keys
-        self._rows, self._keys, self._by_id = sent[order], keys[order], sent
+        self._rows, self._keys = sent[order], keys[order]
+
+    def with_id(self, ids: Ids) -> Index:
+        """Return the row of the sent message with each id, -1 for none."""
+        place = positions(self._ids, ids)
+        found = np.full(len(ids), -1, np.intp)
+        found[place >= 0] = self._by_id[place[place >= 0]]
+        return found
 
     def message_of(self, activity: ContactActivity) -> tuple[Index, Mask]:
         """Return for each row the message that it belongs to, -1 for none, and which rows name a
@@ -71,16 +80,12 @@ class SentIndex:
         theirs = (at >= 0) & (groups_of(self._keys[np.maximum(at, 0)]) == group[rows])
         found[rows[theirs]] = self._rows[at[theirs]]
         names = np.flatnonzero((activity.named != 0) & known)
-        ids = self._messages.id[self._by_id]
-        place = positions(ids, activity.named[names])
-        message = self._by_id[np.maximum(place, 0)] if len(ids) else np.zeros(len(names), np.intp)
-        wrong = np.zeros(len(known), np.bool_)
-        if len(ids):
-            fits = place >= 0
+        message = self.with_id(activity.named[names])
+        fits = message >= 0
+        if fits.any():
             fits &= self._messages.contact[message] == activity.contact[names]
             fits &= self._messages.day[message] <= activity.day[names]
-        else:
-            fits = np.zeros(len(names), np.bool_)
+        wrong = np.zeros(len(known), np.bool_)
         found[names[fits]] = message[fits]
         wrong[names[~fits]] = True
         return found, wrong

@@ -15,15 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import ContactRange
-from almanac.database.columnar import ColumnarReader, RowReader
-from almanac.database.opening import live_uri, open_database
+from almanac.database.opening import live_uri
 from almanac.database.result_rows import MESSAGES_SCHEMA, ResultRows
-from almanac.database.sources import Source
 from almanac.errors import AlmanacError
 from almanac.frames import Ids, Small
-from almanac.planning.contacts import states_of
+from almanac.planning.contact_states import states_of
 from almanac.processes import worker_pool
 from almanac.progress import Progress
 
@@ -83,10 +81,9 @@ class _ResultReader:
     def people(self, first: int, last: int) -> People:
         asked = self._asked
         table = self._rows.people(ContactRange(first, last), asked.settings, asked.carriers)
-        carriers = pa.nulls(len(table), pa.string())
+        carriers = pa.nulls(len(table), pa.string()).dictionary_encode()
         if asked.carriers:
             carriers = table["carrier"].combine_chunks()
-        carriers = carriers.dictionary_encode()
         return People(table["id"].to_numpy(), states_of(table).astype(np.int8), carriers)
 
     def clicks(self) -> pa.Table:
@@ -178,11 +175,4 @@ def answer(path: Path, uri: str, asked: Asked, call: Call) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _opened(path: Path, uri: str) -> ResultRows:
-    connection = open_database(path, writable=False)
-    try:
-        rows = ResultRows(Source(path, connection, RowReader(path, connection), lambda: None))
-        rows.describe()
-    finally:
-        connection.close()
-    rows.read_only_through(ColumnarReader(path, uri))
-    return rows
+    return ResultRows.of_live(path, uri)

@@ -13,7 +13,15 @@ from almanac.joins import positions
 from almanac.planning.brief import Instance
 from almanac.report.results import COUNTS, DIMENSIONS, MessageCounts
 from almanac.results.collect import People
-from almanac.results.messages import BOUNCED, DELIVERED, FAILED, MessageKind, SentOrPlanned
+from almanac.results.messages import (
+    BOUNCED,
+    DELIVERED,
+    FAILED,
+    OUTCOMES,
+    SENT,
+    MessageKind,
+    SentOrPlanned,
+)
 from almanac.rules.states import USPS_STATES
 
 UNKNOWN_STATE, NO_CONTACT = "unknown", "no such contact"
@@ -27,10 +35,27 @@ Counts = dict[str, Ids]  # by the names of COUNTS: for each code or key
 
 @dataclass(frozen=True)
 class MessageOutcomes:
-    """The messages of the period, and masks of them by the names of COUNTS."""
+    """What came of the messages of the period."""
 
     messages: SentOrPlanned
-    masks: dict[str, Mask]
+    rows: Index  # of those of the period
+    followed: dict[str, Index]  # by the name of a count: after which of them a contact did that
+
+    def by(self, code: Codes, size: int) -> Counts:
+        """Return by the names of COUNTS how many messages have each code below `size`.
+
+        code: by row of `messages`; those of other messages do not matter.
+        """
+        outcome = code[self.rows] * len(OUTCOMES) + self.messages.outcome[self.rows]
+        counts = np.bincount(outcome, minlength=size * len(OUTCOMES)).reshape(size, len(OUTCOMES))
+        return {
+            "planned": counts.sum(axis=1),
+            "sent": counts[:, SENT : BOUNCED + 1].sum(axis=1),
+            "delivered": counts[:, DELIVERED],
+            "failed": counts[:, FAILED],
+            "bounced": counts[:, BOUNCED],
+            **{name: np.bincount(code[r], minlength=size) for name, r in self.followed.items()},
+        }
 
 
 def outcomes(
@@ -40,29 +65,25 @@ def outcomes(
 
     followed: by the name of a count, the rows of messages after which a contact did that.
     """
-    rows = np.flatnonzero(of_period)
-    mine = messages.take(rows)
-    masks = {
-        "planned": np.ones(len(mine), np.bool_),
-        "sent": mine.was_sent,
-        "delivered": mine.outcome == DELIVERED,
-        "failed": mine.outcome == FAILED,
-        "bounced": mine.outcome == BOUNCED,
-    }
+    mine = {}
     for name, done in followed.items():
         mask = np.zeros(len(messages), np.bool_)
         mask[done] = True
-        masks[name] = mask[rows]
-    return MessageOutcomes(mine, masks)
+        mine[name] = np.flatnonzero(mask & of_period)
+    return MessageOutcomes(messages, np.flatnonzero(of_period), mine)
 
 
 def count_all(
     found: MessageOutcomes,
+    of_kind: Counts,
     kinds: Sequence[MessageKind],
     people: People,
     instances: Sequence[Instance],
 ) -> dict[str, list[MessageCounts]]:
-    """Return the counts by the names of DIMENSIONS, in the order of their keys."""
+    """Return the counts by the names of DIMENSIONS, in the order of their keys.
+
+    of_kind: the counts by kind.
+    """
     names = {each.id: each.name for each in instances}
     by_kind: dict[str, KeyOf] = {
         "email-type": lambda kind: (kind.email_type,),
@@ -70,18 +91,17 @@ def count_all(
         "instance": lambda kind: _instance(kind, names),
         "template": lambda kind: (kind.template,),
         "followup": lambda kind: (kind.parent, kind.email_type) if kind.parent else None,
-        "day": lambda kind: (civil.text_of(kind.day),),
     }
-    of_kind = _counted(found, found.messages.kind, len(kinds))
     result = {name: _by_key(of_kind, kinds, key) for name, key in by_kind.items()}
-    of_state = _counted(found, _states(found.messages.contact, people), len(STATES))
+    result["day"] = _by_day(found)
+    of_state = found.by(_states(found.messages.contact, people), len(STATES))
     result["state"] = _lines([(name,) for name in STATES], of_state)
     return {name: result[name] for name in DIMENSIONS}
 
 
-def total(found: MessageOutcomes) -> MessageCounts:
-    """Return the counts of all messages."""
-    return MessageCounts(**{name: int(found.masks[name].sum()) for name in COUNTS})
+def total(of_kind: Counts) -> MessageCounts:
+    """Return the counts of all messages, from those by kind."""
+    return MessageCounts(**{name: int(of_kind[name].sum()) for name in COUNTS})
 
 
 def _instance(kind: MessageKind, names: dict[int, str]) -> Key | None:
@@ -90,9 +110,13 @@ def _instance(kind: MessageKind, names: dict[int, str]) -> Key | None:
     return str(kind.instance or ""), names.get(kind.instance, "")
 
 
-def _counted(found: MessageOutcomes, code: Codes, size: int) -> Counts:
-    """Return by the names of COUNTS how many messages have each code."""
-    return {name: np.bincount(code[found.masks[name]], minlength=size) for name in COUNTS}
+def _by_day(found: MessageOutcomes) -> list[MessageCounts]:
+    days = found.messages.day[found.rows]
+    if not len(days):
+        return []
+    first, last = int(days.min()), int(days.max())
+    keys = [(civil.text_of(day),) for day in range(first, last + 1)]
+    return _lines(keys, found.by(found.messages.day - first, len(keys)))
 
 
 def _by_key(of_kind: Counts, kinds: Sequence[MessageKind], key_of: KeyOf) -> list[MessageCounts]:

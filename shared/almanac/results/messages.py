@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,14 @@ from almanac.planning.history import CAMPAIGN, FOLLOWUP, POST_WINDOW, classify, 
 from almanac.report.results import Note
 from almanac.schedule_status import MARKS, PLANNED_STATUSES, Status
 
-OPEN, SENT, DELIVERED, BOUNCED, FAILED = range(5)
+OPEN, SENT, DELIVERED, BOUNCED, FAILED = OUTCOMES = range(5)
 _OUTCOMES = {
     Status.SENT: SENT,
     Status.DELIVERED: DELIVERED,
     Status.BOUNCED: BOUNCED,
     Status.FAILED: FAILED,
 }
+_DAY = PARTS.index("day")
 _KNOWN = {*MARKS, *PLANNED_STATUSES}
 NO_TEMPLATE, NO_TYPE, UNKNOWN_PARENT = "no template", "no type", "unknown"
 
@@ -35,7 +36,6 @@ class MessageKind:
     """What many messages have in common."""
 
     status: str
-    day: int  # NO_DAY for what is no date
     email_type: str  # by its current name
     template: str
     instance: int  # 0 without
@@ -73,29 +73,28 @@ def read_messages(
     table: pa.Table, instances: Sequence[Instance]
 ) -> tuple[SentOrPlanned, list[MessageKind], list[Note]]:
     """Return the messages with a day, their kinds, and what is odd about the others."""
-    texts, kind = coded(table["kind"])
-    kinds = _kinds(texts, instances)
-    day = np.array([each.day for each in kinds] or [NO_DAY], np.int32)
-    outcome = np.array([each.outcome for each in kinds] or [OPEN], np.int8)
+    texts, text = coded(table["kind"])
+    kinds, kind, day = _kinds(texts, instances)
+    outcome = np.array([each.outcome for each in kinds] or [OPEN], np.int8)[kind]
     found = SentOrPlanned(
         id=table["id"].to_numpy(),
         contact=table["contact_id"].to_numpy(),
-        kind=kind,
-        day=day[kind],
-        outcome=outcome[kind],
+        kind=kind[text],
+        day=day[text],
+        outcome=outcome[text],
     )
-    there = found.day != NO_DAY
-    return found.take(there), kinds, [Note(what=_NO_DAY, rows=int((~there).sum()))]
+    odd = int(np.bincount(text, minlength=len(day))[day == NO_DAY].sum())
+    found = found.take(found.day != NO_DAY) if odd else found
+    return found, kinds, [Note(what=_NO_DAY, rows=odd)]
 
 
 _NO_DAY = "messages whose date cannot be read: not counted"
 
 
-def status_notes(messages: SentOrPlanned, kinds: Sequence[MessageKind]) -> list[Note]:
-    """Return which statuses of the messages are unknown."""
+def status_notes(rows: Ids, kinds: Sequence[MessageKind]) -> list[Note]:
+    """Return which statuses are unknown; rows: the number of messages of each kind."""
     counts: Counter[str] = Counter()
-    rows = np.bincount(messages.kind, minlength=len(kinds)).tolist()
-    for kind, count in zip(kinds, rows, strict=True):
+    for kind, count in zip(kinds, rows.tolist(), strict=True):
         if kind.status not in _KNOWN:
             counts[kind.status] += count
     return [
@@ -104,36 +103,39 @@ def status_notes(messages: SentOrPlanned, kinds: Sequence[MessageKind]) -> list[
     ]
 
 
-def _kinds(texts: Sequence[str], instances: Sequence[Instance]) -> list[MessageKind]:
-    columns = list(zip(*(text.split(SEPARATED) for text in texts), strict=True))
-    status, instance, day, actual, email_type, template, parent = columns or [()] * len(PARTS)
-    days, actual_days = (
-        civil.parse_dates(pa.array(column, pa.string())).tolist() for column in (day, actual)
-    )
+def _kinds(
+    texts: Sequence[str], instances: Sequence[Instance]
+) -> tuple[list[MessageKind], Codes, Days]:
+    """Return the kinds, and of each text its kind and its day."""
+    rows = [text.split(SEPARATED) for text in texts]
+    days = civil.parse_dates(pa.array([row[_DAY] for row in rows], pa.string()))
+    numbers: dict[tuple[str, ...], int] = {}  # most texts differ by nothing but the day
+    kind = [numbers.setdefault((*row[:_DAY], *row[_DAY + 1 :]), len(numbers)) for row in rows]
     by_id = {each.id: each for each in instances}
-    found = []
-    for n, mark in enumerate(status):
-        outcome = _OUTCOMES.get(mark, OPEN)
-        left = outcome not in (OPEN, FAILED) and actual_days[n] != NO_DAY
-        code, name = classify(email_type[n].strip())
-        number = int(instance[n])
-        if code == CAMPAIGN and not number:
-            position = instance_named(name, instances)
-            number = instances[position].id if position >= 0 else 0
-        campaign = _campaign_type(name, by_id.get(number)) if code == CAMPAIGN else ""
-        follows = _type_name(parent[n], instances) if code == FOLLOWUP else ""
-        found.append(
-            MessageKind(
-                status=mark,
-                day=actual_days[n] if left else days[n],
-                email_type=f"campaign_{campaign}" if campaign else _type_name(email_type[n], ()),
-                template=template[n].strip() or NO_TEMPLATE,
-                instance=number,
-                campaign_type=campaign,
-                parent=(follows or UNKNOWN_PARENT) if code == FOLLOWUP else "",
-            )
-        )
-    return found
+    kinds = [_kind(parts, instances, by_id) for parts in numbers]
+    return kinds, np.array(kind, np.int32), days
+
+
+def _kind(
+    parts: Sequence[str], instances: Sequence[Instance], by_id: Mapping[int, Instance]
+) -> MessageKind:
+    """Return what PARTS without the day mean."""
+    status, instance, email_type, template, parent = parts
+    code, name = classify(email_type.strip())
+    number = int(instance or 0)
+    if code == CAMPAIGN and not number:
+        position = instance_named(name, instances)
+        number = instances[position].id if position >= 0 else 0
+    campaign = _campaign_type(name, by_id.get(number)) if code == CAMPAIGN else ""
+    follows = _type_name(parent, instances) if code == FOLLOWUP else ""
+    return MessageKind(
+        status=status,
+        email_type=f"campaign_{campaign}" if campaign else _type_name(email_type, ()),
+        template=template.strip() or NO_TEMPLATE,
+        instance=number,
+        campaign_type=campaign,
+        parent=(follows or UNKNOWN_PARENT) if code == FOLLOWUP else "",
+    )
 
 
 def _campaign_type(name: str, instance: Instance | None) -> str:

@@ -14,7 +14,7 @@ from almanac.config import Config
 from almanac.database.result_rows import ResultRows
 from almanac.database.sources import Source
 from almanac.errors import InputError
-from almanac.frames import NO_DAY, Index
+from almanac.frames import NO_DAY, Ids, Index
 from almanac.joins import positions
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase
 from almanac.planning.brief import Instance, make_run_context
@@ -125,13 +125,13 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
     messages, kinds, notes = read_messages(collected.messages, instances)
     first, last = civil.day_of(request.first), civil.day_of(request.last)
     period = Period(first, last, request.within)
-    index = SentIndex(messages)
+    index = SentIndex(messages, _active(collected))
     answers = activity_of(collected.answers)
     yes = collected.answers["yes"].to_numpy() != 0
     clicked, of_clicks = attribute(index, messages, activity_of(collected.clicks), period, "clicks")
     answered, of_answers = attribute(index, messages, answers, period, "answers")
     left, of_left, leavers = _unsubscribed(collected, index, messages, period)
-    complaints, of_complaints = _complaints(collected, messages)
+    complaints, of_complaints = _complaints(collected, index)
     followed: dict[str, Index] = {
         "complaints": complaints,
         "clicked": clicked.message,
@@ -141,6 +141,7 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
     }
     of_period = period.has(messages.day)
     found = counting.outcomes(messages, of_period, followed)
+    of_kind = found.by(messages.kind, len(kinds))
     odd = int(collected.answers["odd"].to_numpy().sum())
     activities = {
         "answered": answers,
@@ -148,7 +149,7 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
         "unsubscribed": leavers,
     }
     notes += [
-        *status_notes(found.messages, kinds),
+        *status_notes(of_kind["planned"], kinds),
         *of_complaints,
         *of_clicks,
         *of_answers,
@@ -159,8 +160,8 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
         first=request.first,
         last=request.last,
         within_days=request.within,
-        total=counting.total(found),
-        by=counting.count_all(found, kinds, collected.people, instances),
+        total=counting.total(of_kind),
+        by=counting.count_all(found, of_kind, kinds, collected.people, instances),
         groups=split_groups(
             instances,
             messages,
@@ -175,13 +176,17 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
     )
 
 
-def _complaints(collected: Collected, messages: SentOrPlanned) -> tuple[Index, list[Note]]:
+def _active(collected: Collected) -> Ids:
+    """Return the contacts that did something which may belong to a message."""
+    tables = (collected.clicks, collected.answers, collected.unsubscribed, collected.addressed)
+    return np.concatenate([table["contact_id"].to_numpy() for table in tables])
+
+
+def _complaints(collected: Collected, index: SentIndex) -> tuple[Index, list[Note]]:
     """Return the sent messages that are marked so, and how many others are."""
-    sent = np.flatnonzero(messages.was_sent)
-    sent = sent[np.argsort(messages.id[sent], kind="stable")]
-    place = positions(messages.id[sent], collected.complaints["schedule_id"].to_numpy())
+    message = index.with_id(collected.complaints["schedule_id"].to_numpy())
     what = "complaints about messages that are not sent, or do not exist: not counted"
-    return sent[place[place >= 0]], [Note(what=what, rows=int((place < 0).sum()))]
+    return message[message >= 0], [Note(what=what, rows=int((message < 0).sum()))]
 
 
 def _unsubscribed(

@@ -16,7 +16,7 @@ import numpy as np
 from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
 from almanac.balancing.place import NoDayCodes, place
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database.contact_columns import unknown_flags
 from almanac.database.oddities import Oddities

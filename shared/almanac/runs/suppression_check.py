@@ -9,7 +9,7 @@ from __future__ import annotations
 import apsw
 import numpy as np
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import in_ranges
 from almanac.database.suppressed_contacts import by_scope, planned
 from almanac.database.suppression_lookups import phone_of

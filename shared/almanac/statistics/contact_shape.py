@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.contact_values import contact_values, name_columns
 from almanac.database.schema import CONTACT_ALIASES
 from almanac.database.sql import Columns, civil_date, trimmed

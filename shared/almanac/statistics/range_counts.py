@@ -18,14 +18,14 @@ from almanac import civil
 from almanac.checksums import Hashes
 from almanac.contact_ranges import ContactRange
 from almanac.database import selects
-from almanac.database.columnar import ColumnarReader
 from almanac.database.range_tables import ISSUES, TARGETS
 from almanac.database.scanning import Rows, Scan
 from almanac.frames import Codes, Ids, Index, Mask, Small
 from almanac.joins import positions
 from almanac.planning.audience import Audience
 from almanac.planning.brief import RunContext
-from almanac.planning.contacts import read_contacts, states_of
+from almanac.planning.contact_states import states_of
+from almanac.planning.contacts import read_contacts
 from almanac.planning.history import CAMPAIGN, classify, instance_named
 from almanac.planning.kinds import KindTable
 from almanac.report.lines import ClosedDayMoves
@@ -252,10 +252,8 @@ def ask(path: Path, uri: str, folder: Path, method: str, arguments: tuple[int, .
 
 @functools.lru_cache(maxsize=1)
 def _surveyor(path: Path, uri: str, folder: Path) -> Surveyor:
-    scan = Scan.of_file(path)
-    scan.read_only_through(ColumnarReader(path, uri))
     context = RunContext.read((folder / _BRIEF).read_text())
-    return Surveyor(scan, context)
+    return Surveyor(Scan.of_live(path, uri), context)
 
 
 @functools.lru_cache(maxsize=1)

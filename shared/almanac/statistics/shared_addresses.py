@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.checksums import Hashes, joined_checksums
-from almanac.config import ContactColumns
+from almanac.config_contacts import ContactColumns
 from almanac.database.reading import Snapshot
 from almanac.frames import Ids
 from almanac.report.lines import SharedAddresses
