@@ -9,10 +9,14 @@ import pyarrow as pa
 from almanac.config_contacts import ContactColumns
 from almanac.database.columnar import CODES
 from almanac.database.contact_values import contact_values
+from almanac.database.joined import Group, Joined
 from almanac.database.schema import COMMITTED, LEGACY_TYPE, PLANNED, PRE_SCHEDULED
 from almanac.database.sql import SEPARATOR, TRUE_WORDS, Columns, trimmed
 
 Select = dict[str, str]
+
+_EVENT = ("event_year", "event_month", "event_day")
+_CONTENT = ("priority", "scheduled_send_time", "email_template", "sms_template")
 
 CONTACTS_SCHEMA = pa.schema(
     {
@@ -122,7 +126,7 @@ def plain(columns: Columns, schema: pa.Schema) -> Select:
     """Return SQL of every column under its own name, by its type in the schema."""
     readers = {pa.string(): columns.text, CODES: columns.text, pa.int64(): columns.integer}
     special: dict[str, Callable[[str], str]]
-    special = dict.fromkeys(("event_year", "event_month", "event_day"), columns.date_part)
+    special = dict.fromkeys(_EVENT, columns.date_part)
     special["id"] = lambda _: columns.row_id()
     special |= dict.fromkeys(("contact_id", "campaign_instance_id"), columns.id_or_zero)
     return {
@@ -155,10 +159,37 @@ def target_columns(columns: Columns) -> Select:
 
 def planned_columns(columns: Columns) -> Select:
     """Return the columns of planned rows of email_schedules."""
-    content = ("priority", "scheduled_send_time", "email_template", "sms_template")
-    texts = f" || {SEPARATOR} || ".join(columns.text(name) for name in content)
+    texts = f" || {SEPARATOR} || ".join(columns.text(name) for name in _CONTENT)
     computed = {"scheduled": scheduled(columns), "content": texts}
     return _in_order(plain(columns, PLANNED_SCHEMA) | computed, PLANNED_SCHEMA)
+
+
+def planned_joined(columns: Columns) -> Joined:
+    """Return what reads the same as `planned_columns`."""
+    kinds = {
+        **_as_they_are(columns, "email_type", "campaign_instance_id", "skip_reason"),
+        "scheduled": (scheduled(columns),),
+        "content": tuple(columns.value(name) for name in _CONTENT),
+    }
+    dates = _as_they_are(columns, *_EVENT, "scheduled_send_date", "ideal_send_date")
+    return _joined(columns, PLANNED_SCHEMA, [kinds, dates], planned_columns(columns))
+
+
+def committed_joined(columns: Columns) -> Joined:
+    """Return what reads the same as `committed_columns`."""
+    kinds = _as_they_are(columns, "email_type", "status", "campaign_instance_id", "ideal_send_date")
+    dates = _as_they_are(columns, *_EVENT)
+    return _joined(columns, COMMITTED_SCHEMA, [kinds, dates], committed_columns(columns))
+
+
+def _as_they_are(columns: Columns, *names: str) -> Group:
+    return {name: (columns.value(name),) for name in names}
+
+
+def _joined(columns: Columns, schema: pa.Schema, groups: list[Group], select: Select) -> Joined:
+    """Return how rows of contacts are read, of which only those with a whole id are."""
+    others = {name: sql for name, sql in select.items() if all(name not in g for g in groups)}
+    return Joined(schema, groups, others | {"contact_id": columns.known_whole("contact_id")})
 
 
 def answer_columns(columns: Columns) -> Select:

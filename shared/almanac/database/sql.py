@@ -44,6 +44,10 @@ class Columns:
         column = quoted(self.column(name))
         return f"{self.alias}.{column}" if self.alias else column
 
+    def value(self, name: str) -> str:
+        """Return SQL of a column as it is; NULL without it."""
+        return self.raw(name) if self.has(name) else "NULL"
+
     def is_rowid(self, name: str) -> bool:
         """Return whether a column is the table's rowid."""
         return self.table is not None and self.table.rowid_alias == self.column(name)
@@ -117,6 +121,10 @@ class Columns:
             f"WHEN 'text' THEN CASE WHEN {number} AND length({text}) - length({digits}) <= 1 "
             f"THEN CAST({text} AS INTEGER) END END"
         )
+
+    def known_whole(self, name: str) -> str:
+        """Return SQL of the same id in rows of which it is known not to be NULL."""
+        return self.raw(name) if _is_integer(self.declared(name)) else self.whole(name)
 
     @property
     def source(self) -> str:

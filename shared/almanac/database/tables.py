@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from almanac.contact_ranges import EVERYONE, ContactRange, ranges_between
 from almanac.database.catalog import Record, records, scalar
 from almanac.database.columnar import Value
 from almanac.database.contact_columns import contacts_named
+from almanac.database.joined import Joined
 from almanac.database.keyed import keyed_records
 from almanac.database.opening import map_errors
 from almanac.database.range_tables import RangeTable
@@ -21,9 +23,12 @@ from almanac.database.schema import Index
 from almanac.database.selects import Select
 from almanac.database.sources import Columnar, Source
 from almanac.database.sql import Columns, columns_of
+from almanac.errors import DatabaseError
 from almanac.frames import Ids
 
 ROWS_AT_ONCE, MOST_PARTS = 500_000, 100  # of a table that is read whole
+_BETWEEN = "BETWEEN ? AND ?"
+_LISTED = "IN (SELECT value FROM json_each(?))"
 
 
 class Tables:
@@ -45,6 +50,7 @@ class Tables:
         self._described: dict[str, Columns] = {}
         self._recent: dict[tuple[str, str], pa.Table] = {}
         self._numbers: dict[tuple[str, tuple[Value, ...]], int] = {}
+        self._apart: set[Callable[[Columns], Joined]] = set()  # what is no longer read joined
 
     def read_through(self, columnar: Columnar) -> None:
         """Read columns through another reader from now on."""
@@ -124,29 +130,54 @@ class Tables:
             return what.schema.empty_table()
         if what.since is not None:
             return self._read_recent(what, columns, contacts, since)
-        return by_contact(
-            [
-                self.read(sql, contacts, what.schema)
-                for sql in self._queries(what, columns, "BETWEEN ? AND ?")
-            ]
-        )
+        return self._rows(what, columns, _BETWEEN, contacts)
 
     def read_of(self, what: RangeTable, contacts: Ids) -> pa.Table:
         """Return the rows of single contacts, ascending, in the order of `read_range`."""
-        ids = json.dumps(contacts.tolist())
-        return by_contact(
-            [self.read(sql, (ids,), what.schema) for sql in self.queries_of_contacts(what)]
-        )
+        columns = self.columns(what.table)
+        if not columns.has(what.key, *what.required):
+            return what.schema.empty_table()
+        return self._rows(what, columns, _LISTED, (json.dumps(contacts.tolist()),))
 
     def queries_of_contacts(self, what: RangeTable) -> list[str]:
         """Return the queries of `read_of`, whose rows are in contact order each; none if there is
         no table with rows of contacts."""
         columns = self.columns(what.table)
-        if columns.table is None or not columns.has(what.key, *what.required):
+        if not columns.has(what.key, *what.required):
             return []
-        return self._queries(what, columns, "IN (SELECT value FROM json_each(?))")
+        return self._queries(what, columns, what.select(columns), _LISTED)
 
-    def _queries(self, what: RangeTable, columns: Columns, chosen: str) -> list[str]:
+    def _rows(
+        self, what: RangeTable, columns: Columns, chosen: str, values: tuple[Value, ...]
+    ) -> pa.Table:
+        """Return the rows whose contact is chosen."""
+        if what.joined is not None and what.joined not in self._apart:
+            found = self._joined_rows(what, columns, what.joined(columns), chosen, values)
+            if found is not None:
+                return found
+            self._apart.add(what.joined)
+        queries = self._queries(what, columns, what.select(columns), chosen)
+        return by_contact([self.read(sql, values, what.schema) for sql in queries])
+
+    def _joined_rows(
+        self,
+        what: RangeTable,
+        columns: Columns,
+        joined: Joined,
+        chosen: str,
+        values: tuple[Value, ...],
+    ) -> pa.Table | None:
+        """Return the same rows, read with some columns joined; None if that cannot be done."""
+        queries = self._queries(what, columns, joined.select, chosen)
+        try:
+            parts = [self.read(sql, values, joined.read_schema) for sql in queries]
+        except DatabaseError:  # a blob; for anything else reading fails without joining as well
+            return None
+        return joined.apart(by_contact(parts))
+
+    def _queries(
+        self, what: RangeTable, columns: Columns, select: Select, chosen: str
+    ) -> list[str]:
         """Return the queries of the rows whose contact is chosen, one for each index to use."""
         key = columns.key(what.key)
         where = f"{columns.whole(what.key)} IS NOT NULL AND {what.where(columns)}"
@@ -155,7 +186,7 @@ class Tables:
             parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
         order = key if len(parts) > 1 else ", ".join([key, *_order_within(what, columns)])
         return [
-            f"SELECT {listed(what.select(columns))} FROM {what.table} {by} "
+            f"SELECT {listed(select)} FROM {what.table} {by} "
             f"WHERE {key} {chosen} AND {condition} ORDER BY {order}"
             for by, condition in parts
         ]
