@@ -6,6 +6,7 @@ import datetime as dt
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from almanac.commands.agency_arguments import agency_of
@@ -117,8 +118,7 @@ def run(
         agency_of(database, org, store)  # exactly one of them
     others = (config, shards, workers, contacts, against, report, backup, keep, cache)
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
-    if org is not None and (any(flags) or any(other is not None for other in others)):
-        raise InputError("--org: takes only --store, --as-of, --now and --json")
+    _check_org(org, others, flags)
     with trace_to(_other_than(report, trace), "--trace", "run", run):
         if org is not None:
             return run_organization(org, store, as_of, now, as_json)
@@ -130,6 +130,12 @@ def run(
                 *(exit_code, backup, keep, cache),
             )
         )
+
+
+def _check_org(org: str | None, others: Sequence[object], flags: Sequence[bool]) -> None:
+    """Raise InputError if an organization is to be planned with options of a file."""
+    if org is not None and (any(flags) or any(other is not None for other in others)):
+        raise InputError("--org: takes only --store, --as-of, --now and --json")
 
 
 def _other_than(report: Path | None, trace: Path | None) -> Path | None:
@@ -176,8 +182,8 @@ def _run(arguments: RunArguments) -> int:
             summary = run_file(arguments.database, config, options, progress)
     if options.copies is not None:
         _remove_old(options.copies)
-    for remark_of_cache in options.cache.remarks if options.cache is not None else ():
-        warned(remark_of_cache)
+    for line in options.cache.remarks if options.cache is not None else ():
+        warned(line)
     summary = summary.model_copy(update={"configuration": new.words})
     problem = write_run_page(arguments.report, summary, arguments.database, config)
     if arguments.as_json:
