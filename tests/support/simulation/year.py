@@ -25,8 +25,8 @@ from tests.support.simulation.life import Life, add_arms, contact_records, found
 from tests.support.simulation.sender import Sender
 
 STEPS = [  # where a run can be stopped: before anything is decided, and until the commit
-    ("snapshot", 1),
     ("plan contacts", 0),
+    ("plan contacts", 1),
     ("read fragments", 1),
     ("balance", 1),
     ("write", 1),
