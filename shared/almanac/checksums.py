@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.frames import Ids
+from almanac.octets import octets_of, words_of
 
 Hashes = npt.NDArray[np.uint64]  # unsigned 64-bit
 
@@ -91,8 +91,7 @@ def joined_checksums(table: pa.Table) -> Hashes:
 
 def _word_checksums(texts: pa.Array) -> Hashes:
     octets, starts, lengths = octets_of(texts)
-    padded = np.concatenate([octets, np.zeros(8, np.uint8)])
-    words = np.ndarray((len(octets) + 1,), "<u8", padded, strides=(1,))  # one from each byte on
+    words = words_of(octets)
     counts = -(-lengths // 8)
     firsts = np.cumsum(counts) - counts
     order = np.arange(int(counts.sum()))
@@ -106,16 +105,6 @@ def _word_checksums(texts: pa.Array) -> Hashes:
         sums[filled] = np.add.reduceat(splitmix64(word), firsts[filled])
     with np.errstate(over="ignore"):
         return splitmix64(lengths.astype(np.uint64) + sums)
-
-
-def octets_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Ids, Ids]:
-    """Return the bytes of all texts, and by text where its bytes start and how many they are."""
-    texts = texts.cast(pa.large_binary())
-    offsets = np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1 + texts.offset)
-    offsets = offsets[texts.offset :]
-    data = texts.buffers()[2]
-    octets = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    return octets[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0], np.diff(offsets)
 
 
 def hexadecimal(total: int) -> str:

@@ -15,13 +15,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac.frames import NO_DAY, Codes, Days
+from almanac.octets import Words, octets_of, words_of
 
 EPOCH = dt.date(1970, 1, 1)
+FIRST_DAY = (dt.date.min - EPOCH).days
 UNIX_TIME = r"^\s*([0-9]{10}|[0-9]{13})(\.0)?\s*$"  # seconds or milliseconds
 _FIRST_YEAR = -400
 _LAST_YEAR = 10800
 
 _MONTH_LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+_LEAP = 12 * 31  # see `_month_days`
+
+_BLOCK = 8_192  # texts that are parsed together: their words fit into the processor's cache
+_ZEROS = np.frombuffer(b"0000-00-", "<u8")[0]
+_SLACK = np.frombuffer(bytes([6, 6, 6, 6, 15, 6, 6, 15]), "<u8")[0]
+_UPPER, _UPPER_OF_TWO = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0xF0F0)
+_BYTE, _TEN = np.uint64(0xFF), np.uint64(10)
+_SPACE, _T = (np.uint64(ord(character) ^ ord("0")) for character in " T")
 
 
 def day_of(date: dt.date) -> int:
@@ -40,26 +50,28 @@ def text_of(day: int) -> str:
 
 
 @cache
-def _year_starts() -> npt.NDArray[np.int32]:
-    """Return the day number of 1 January of every year from _FIRST_YEAR to _LAST_YEAR + 1."""
+def _years() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return by year from _FIRST_YEAR to _LAST_YEAR + 1 the day number of its 1 January, and where
+    its days begin in `_month_days`: 0, or _LEAP of a leap year."""
     years = np.arange(_FIRST_YEAR, _LAST_YEAR + 2, dtype=np.int64)
     before = years - 1
     starts = before * 365 + before // 4 - before // 100 + before // 400 - 719162
-    return starts.astype(np.int32)
+    return starts.astype(np.int32), _LEAP * is_leap(years.astype(np.int32)).astype(np.int32)
 
 
 @cache
-def _day_in_year() -> npt.NDArray[np.int32]:
-    """[leap, (month-1)*31 + day-1] -> days since 1 January; 29 February is the 28th unless leap."""
-    table = np.zeros((2, 372), np.int32)
-    for leap in (0, 1):
+def _month_days() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Return by (month-1)*31 + day-1, and behind _LEAP again for leap years, the days since
+    1 January and whether the month has the day; one that it does not have counts as its last."""
+    since, exists = np.zeros(2 * _LEAP, np.int32), np.zeros(2 * _LEAP, np.bool_)
+    for first, february in ((0, 28), (_LEAP, 29)):
         start = 0
-        for month, length in enumerate(_MONTH_LENGTHS):
-            length += leap and month == 1
-            for day in range(31):
-                table[leap, month * 31 + day] = start + min(day, length - 1)
+        for month, length in enumerate([31, february, *_MONTH_LENGTHS[2:]]):
+            days = slice(first + month * 31, first + month * 31 + 31)
+            since[days] = start + np.minimum(np.arange(31), length - 1)
+            exists[days] = np.arange(31) < length
             start += length
-    return table
+    return since, exists
 
 
 def is_leap(years: Codes) -> npt.NDArray[np.bool_]:
@@ -70,7 +82,7 @@ def is_leap(years: Codes) -> npt.NDArray[np.bool_]:
 
 def _as_dates(days: Days) -> pa.Array:
     """Return the days as Arrow dates; those outside the table of years as its first or last day."""
-    starts = _year_starts()
+    starts, _ = _years()
     return pa.array(np.clip(days, starts[0], starts[-1] - 1), pa.date32())
 
 
@@ -85,9 +97,9 @@ def anniversary(month_day: Codes, years: Codes) -> Days:
 
     29 February becomes the 28th in a common year.
     """
-    years = np.asarray(years, np.int32)
-    index = np.clip(years - _FIRST_YEAR, 0, _LAST_YEAR - _FIRST_YEAR)
-    day: Days = _year_starts()[index] + _day_in_year()[is_leap(years).astype(np.int8), month_day]
+    starts, leap = _years()
+    index = np.clip(np.asarray(years, np.int32) - _FIRST_YEAR, 0, _LAST_YEAR - _FIRST_YEAR)
+    day: Days = starts[index] + _month_days()[0][leap[index] + month_day]
     return day
 
 
@@ -115,34 +127,49 @@ def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
     """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
-    texts = texts.cast(pa.large_binary())
-    count = len(texts)
-    if count == 0:
-        return np.empty(0, np.int32)
-    offsets = np.frombuffer(texts.buffers()[1], np.int64, count + 1 + texts.offset)[texts.offset :]
-    data = texts.buffers()[2]
-    octets = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    lengths = np.diff(offsets)
+    try:
+        dates = pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.date32())
+    except pa.ArrowInvalid:  # some text is not `YYYY-MM-DD` alone
+        return _parse_each(texts)
+    days = dates.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
+    return np.where(days < FIRST_DAY, NO_DAY, days)
+
+
+def _parse_each(texts: pa.Array) -> Days:
+    """Return the same, whatever the texts are."""
+    octets, starts, lengths = octets_of(texts)
     usable = lengths >= 10
     if texts.null_count:
         usable &= texts.is_valid().to_numpy(zero_copy_only=False)
-    days = np.full(count, NO_DAY, np.int32)
-    rows = np.flatnonzero(usable)
-    if len(rows) == 0:
-        return days
-    first = offsets[rows]
-    digits = [octets[first + i] for i in (0, 1, 2, 3, 5, 6, 8, 9)]
-    valid = (octets[first + 4] == 45) & (octets[first + 7] == 45)
-    for digit in digits:
-        valid &= (digit >= 48) & (digit <= 57)
-    behind = octets[np.minimum(first + 10, len(octets) - 1)]
-    valid &= (lengths[rows] == 10) | (behind == 32) | (behind == 84)
-    numbers = [d.astype(np.int32) - 48 for d in digits]
-    year = ((numbers[0] * 10 + numbers[1]) * 10 + numbers[2]) * 10 + numbers[3]
-    month = numbers[4] * 10 + numbers[5]
-    day = numbers[6] * 10 + numbers[7]
-    days[rows] = np.where(valid, days_of_parts(year, month, day), NO_DAY)
+    days = np.full(len(texts), NO_DAY, np.int32)
+    rows, words = np.flatnonzero(usable), words_of(octets)
+    for start in range(0, len(rows), _BLOCK):
+        some = rows[start : start + _BLOCK]
+        at = starts[some]
+        days[some] = _days_of_words(words[at], words[at + 8], lengths[some] == 10)
     return days
+
+
+def _days_of_words(month: Words, rest: Words, ends: npt.NDArray[np.bool_]) -> Days:
+    """Return the days of texts: their first 8 bytes, `YYYY-MM-`, the 8 bytes behind these, and
+    whether the text ends with its tenth byte.
+
+    Without the bytes of `0000-00-` a digit is its value, and a hyphen 0. Adding 6 to a digit and 15
+    to a hyphen leaves the upper half of a byte empty if it is one; only from a byte that is none,
+    anything is carried to the next. Ten times a digit and the next one fit into a byte.
+    """
+    month, rest = month ^ _ZEROS, rest ^ _ZEROS
+    wrong = ((month | (month + _SLACK)) & _UPPER) | ((rest | (rest + _SLACK)) & _UPPER_OF_TWO)
+    behind = (rest >> np.uint64(16)) & _BYTE
+    real = (wrong == 0) & (ends | (behind == _SPACE) | (behind == _T))
+    month, rest = month * _TEN + (month >> np.uint64(8)), rest * _TEN + (rest >> np.uint64(8))
+    parts = (
+        (month & _BYTE) * np.uint64(100) + ((month >> np.uint64(16)) & _BYTE),
+        (month >> np.uint64(40)) & _BYTE,
+        rest & _BYTE,
+    )
+    days = days_of_parts(*(part.astype(np.int32) for part in parts))
+    return np.where(real, days, NO_DAY).astype(np.int32)
 
 
 def parse_times(texts: pa.Array | pa.ChunkedArray) -> Days:
@@ -173,8 +200,8 @@ def parse_date(text: str) -> dt.date | None:
 def days_of_parts(year: Codes, month: Codes, day: Codes) -> Days:
     """Return the days of (year, month, day); NO_DAY if they are no date of the years 1 to 9999."""
     real = (year >= 1) & (year <= 9999) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    year = np.where(real, year, 2000).astype(np.int32)
-    month_day = np.where(real, (month - 1) * 31 + day - 1, 0).astype(np.int32)
-    days = anniversary(month_day, year)
-    # 30 February would become another day of the month
-    return np.where(real & (month_day_of(days) == month_day), days, NO_DAY).astype(np.int32)
+    starts, leap = _years()
+    index = np.where(real, year, 1) - _FIRST_YEAR
+    month_day = leap[index] + np.where(real, month * 31 + day - 32, 0)
+    since, exists = _month_days()
+    return np.where(real & exists[month_day], starts[index] + since[month_day], NO_DAY)

@@ -7,6 +7,7 @@ they are ordered as the tuples of their parts are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -62,10 +63,26 @@ def rank_in_group(groups: Integers) -> Index:
 
 def numbered(keys: Ids, ties: Ids) -> Index:
     """Return 0, 1, 2, ... among the rows with equal keys, in the order of `ties`."""
-    order = np.lexsort((ties, keys))
+    order = order_by(keys, ties)
     result = np.empty(len(keys), np.intp)
     result[order] = rank_in_group(keys[order])
     return result
+
+
+def order_by(*columns: Integers) -> Index:
+    """Return the order of the rows by their columns, the first one first; equal rows stay in order.
+
+    Several times as fast as np.lexsort where one key holds all columns and parts are in order.
+    """
+    spans = [_span([values]) for values in columns]
+    if math.prod(size for _, size in spans) >= 1 << 63:
+        return np.lexsort(columns[::-1])
+    keys = np.zeros(len(columns[0]), np.int64)
+    for values, (low, size) in zip(columns, spans, strict=True):
+        keys *= size
+        keys += values
+        keys -= low
+    return np.argsort(keys, kind="stable")
 
 
 def dense(values: Integers) -> Ids:
@@ -133,7 +150,7 @@ def match(left: Ids, right: Ids, ties: Ids | None = None) -> Pairs:
 
     Of equal keys on the right the first row counts, or with `ties` the one with the lowest.
     """
-    order = np.argsort(right, kind="stable") if ties is None else np.lexsort((ties, right))
+    order = np.argsort(right, kind="stable") if ties is None else order_by(right, ties)
     found = positions(right[order], left)
     rows = np.flatnonzero(found >= 0)
     return Pairs(rows, order[found[rows]])

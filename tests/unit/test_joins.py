@@ -14,6 +14,7 @@ from almanac.joins import (
     identity_keys,
     match,
     numbered,
+    order_by,
     packed,
     positions,
     rank_in_group,
@@ -30,6 +31,14 @@ def ids(values: list[int]) -> np.ndarray:
 def side(rows: list[tuple[int, int, int]]) -> Identity:
     columns = np.array(rows, np.int64).reshape(len(rows), 3).T
     return Identity(columns[0], columns[1].astype(np.int32), (columns[2] - 1).astype(np.int32))
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([-1, 0, 1 << 20, 1 << 50])] * 3), max_size=12))
+def test_rows_are_ordered_by_their_columns_however_wide_these_are(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
+    assert order_by(*columns).tolist() == sorted(range(len(rows)), key=rows.__getitem__)
 
 
 @given(SMALL, SMALL, st.sampled_from([1, 1 << 60]))

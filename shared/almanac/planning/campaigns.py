@@ -23,7 +23,7 @@ from almanac.planning.drafts import Drafts, drafts, live
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
 from almanac.planning.split import in_split
-from almanac.planning.texts import filled
+from almanac.planning.texts import codes, filled, lower, trimmed
 from almanac.rules.states import USPS_STATES
 from almanac.schedule_status import SkipCode
 
@@ -65,10 +65,7 @@ def read_targets(
     They are the rows of contact_campaigns that were not sent yet, and the PRE_SCHEDULED rows
     `scheduled_rate_increase` of an older scheduler that are no such rows yet, of any status.
     """
-    status = [text.strip().lower() for text in table["status"].to_pylist()]
-    code = np.array(
-        [TARGET_STATUSES.index(s) if s in TARGET_STATUSES else 0 for s in status], np.int8
-    )
+    code = np.maximum(codes(lower(trimmed(table, "status")), list(TARGET_STATUSES)), 0)
     stored = OpenTargets(
         row_id=table["id"].to_numpy(),
         contact=positions(contact_ids, table["contact_id"].to_numpy()),
@@ -76,7 +73,7 @@ def read_targets(
         trigger=civil.parse_dates(table["trigger_date"]),
         created=civil.parse_times(table["created_at"]),
         data=np.where(filled(table["data"]), np.arange(len(code)), -1).astype(np.int32),
-        status=code,
+        status=code.astype(np.int8),
     )
     # what cannot be read is not taken for missing
     readable = (stored.trigger != NO_DAY) | ~filled(table["trigger_date"])

@@ -20,7 +20,7 @@ from almanac.planning.issues import issue_rows
 from almanac.planning.kinds import KindTable
 from almanac.planning.left_out import why_left_out
 from almanac.planning.suppressions import Suppressed, digits_of, in_force
-from almanac.planning.texts import codes, filled, lower, mask, trimmed
+from almanac.planning.texts import codes, lower, mask, nonempty, trimmed
 from almanac.rules.rule_table import RuleTable
 from almanac.rules.windows import Exclusions
 from almanac.rules.zip import MALFORMED, NOWHERE
@@ -29,6 +29,7 @@ from almanac.schedule_status import suppression_reason
 SAME_DIGIT = "^(" + "|".join(f"{digit}+" for digit in range(10)) + ")$"
 FIRST_DATE = civil.day_of(dt.date(1901, 1, 1))  # an older date is a placeholder
 DATE_COLUMNS = ("birth_date", "effective_date")
+TEXT_COLUMNS = ("email", *DATE_COLUMNS, "phone_number", "state", "zip_code")
 
 INVALID_EMAIL = "invalid_email"
 INVALID_STATE = "invalid_state"
@@ -109,7 +110,9 @@ def read_contacts(
         eligible &= read.state != UNKNOWN
     silent = (read.lacks >= 0) & (not settings.send_without_window_date)
     unknown_date = np.where(silent, kind_table.unknown_date_reasons(read.lacks, read.state), 0)
-    suppressed = _suppressed(ids, read.email, read.phone, table, suppressions, context, kind_table)
+    suppressed = _suppressed(
+        ids, read.texts["email"], read.phone, table, suppressions, context, kind_table
+    )
     carriers = pc.utf8_upper(trimmed(table, "carrier")).dictionary_encode()
     contacts = Contacts(
         id=ids,
@@ -119,7 +122,7 @@ def read_contacts(
         carrier=carriers.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         failed=table["failed_underwriting"].to_numpy() != 0,
         created=_created(table, context),
-        sms=filled(read.phone) & (table["consents"].to_numpy() != 0),
+        sms=nonempty(read.phone) & (table["consents"].to_numpy() != 0),
         suppressed=suppressed.of_all(),
         unknown_date=unknown_date.astype(np.int32),
     ).take(eligible)
@@ -131,14 +134,14 @@ def read_contacts(
         suppressed.take(eligible),
         _issues_of(table, read),
         why_left_out(statuses, read.valid_email, eligible),
-        {name: int(filled(trimmed(table, name)).sum()) for name in DATE_COLUMNS},
+        {name: int(nonempty(read.texts[name]).sum()) for name in DATE_COLUMNS},
     )
 
 
 class _Read(NamedTuple):
     """What the columns of active contacts mean, row by row."""
 
-    email: pa.Array
+    texts: dict[str, pa.Array]  # by column, without white space around them
     valid_email: Mask
     phone: pa.Array  # digits of a number that text messages can be sent to, else ''
     birth: Days
@@ -150,7 +153,8 @@ class _Read(NamedTuple):
 
 
 def _read(table: pa.Table, context: RunContext) -> _Read:
-    email = trimmed(table, "email")
+    texts = {name: trimmed(table, name) for name in TEXT_COLUMNS}
+    email = texts["email"]
     valid_email = mask(pc.match_substring_regex(email, EMAIL))
     valid_email &= mask(pc.less_equal(pc.utf8_length(email), EMAIL_LENGTH))
     # a blank before a date makes it no date
@@ -159,9 +163,9 @@ def _read(table: pa.Table, context: RunContext) -> _Read:
     by_column, by_zip = state_codes(table)
     state = state_of(by_column, by_zip)
     return _Read(
-        email=email,
+        texts=texts,
         valid_email=valid_email,
-        phone=phone_digits(trimmed(table, "phone_number")),
+        phone=phone_digits(texts["phone_number"]),
         birth=birth,
         effective=effective,
         by_column=by_column,
@@ -173,19 +177,18 @@ def _read(table: pa.Table, context: RunContext) -> _Read:
 
 def _issues_of(table: pa.Table, read: _Read) -> pa.Table:
     """Return the issues of the contacts; the kinds come in alphabetical order."""
-    names = ("birth_date", "effective_date", "phone_number", "state", "zip_code")
-    birth, effective, number, state, zip_code = (trimmed(table, name) for name in names)
+    email, birth, effective, number, state, zip_code = (read.texts[n] for n in TEXT_COLUMNS)
     no_zip = np.isin(read.by_zip, (MALFORMED, NOWHERE))
     differ = (read.by_column >= 0) & (read.by_zip >= 0) & (read.by_column != read.by_zip)
     return issue_rows(
         table["id"].to_numpy(),
         [
-            (INVALID_BIRTH_DATE, (read.birth == NO_DAY) & filled(birth), birth),
-            (INVALID_EFFECTIVE_DATE, (read.effective == NO_DAY) & filled(effective), effective),
-            (INVALID_EMAIL, ~read.valid_email, read.email),
-            (INVALID_PHONE, filled(number) & ~filled(read.phone), number),
-            (INVALID_STATE, filled(state) & (read.by_column < 0), state),
-            (INVALID_ZIP, filled(zip_code) & no_zip, zip_code),
+            (INVALID_BIRTH_DATE, (read.birth == NO_DAY) & nonempty(birth), birth),
+            (INVALID_EFFECTIVE_DATE, (read.effective == NO_DAY) & nonempty(effective), effective),
+            (INVALID_EMAIL, ~read.valid_email, email),
+            (INVALID_PHONE, nonempty(number) & ~nonempty(read.phone), number),
+            (INVALID_STATE, nonempty(state) & (read.by_column < 0), state),
+            (INVALID_ZIP, nonempty(zip_code) & no_zip, zip_code),
             (NO_WINDOW_DATE, read.lacks >= 0, None),
             (STATE_UNKNOWN, read.state == UNKNOWN, None),
             (STATE_ZIP_MISMATCH, differ, pc.binary_join_element_wise(state, zip_code, " / ")),

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from almanac import civil
 from almanac.config import FOLLOWUP_TYPES
 from almanac.frames import NO_DAY, Ids, Mask
-from almanac.joins import DaysByGroup, group_starts, positions
+from almanac.joins import DaysByGroup, group_starts, order_by, positions
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import Contacts
 from almanac.planning.deadlines import followup_deadline
@@ -98,7 +98,7 @@ def _may_have_followups(rows: Committed, context: RunContext) -> Mask:
 
 def _latest(rows: Committed) -> Committed:
     """Return the row sent last for each contact; of equals the one with the highest id."""
-    rows = rows.take(np.lexsort((rows.row_id, rows.sent, rows.contact)))
+    rows = rows.take(order_by(rows.contact, rows.sent, rows.row_id))
     last = group_starts(rows.contact[::-1])[::-1]
     # a row that is not of a campaign may have an instance id: its follow-up has none
     latest = rows.take(last)

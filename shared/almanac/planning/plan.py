@@ -22,7 +22,7 @@ from almanac.frames import (
     ShardData,
     TargetStatuses,
 )
-from almanac.joins import Identity, identity_keys, positions
+from almanac.joins import Identity, identity_keys, order_by, positions
 from almanac.planning.anniversaries import (
     birthdays,
     draft_aep,
@@ -105,7 +105,7 @@ def plan_contacts(data: ShardData, context: RunContext, kind_table: KindTable) -
             followups,
         ]
     )
-    drafts = drafts.take(np.lexsort((drafts.event, drafts.kind, drafts.contact)))
+    drafts = drafts.take(order_by(drafts.contact, drafts.kind, drafts.event))
     _silence(drafts, batch, kind_table)
     sifted = sift(drafts, batch, history, context, kind_table)
     metadata = pa.concat_arrays([carried, metadata])

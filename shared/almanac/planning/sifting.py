@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from almanac import civil
 from almanac.frames import Codes, Days, Frame, Ids, Index, Mask
-from almanac.joins import day_keys, group_starts, groups_of, positions, rank_in_group
+from almanac.joins import day_keys, group_starts, groups_of, order_by, positions, rank_in_group
 from almanac.planning.brief import RunContext
 from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
@@ -84,7 +84,7 @@ def _order(drafts: Drafts, kind_table: KindTable) -> Index:
     """Return the order in which candidates are judged: by contact, then (priority, ideal date,
     email type, instance, event date)."""
     priority = kind_table.priority[drafts.kind]
-    return np.lexsort((drafts.event, drafts.kind, drafts.ideal, priority, drafts.contact))
+    return order_by(drafts.contact, priority, drafts.ideal, drafts.kind, drafts.event)
 
 
 def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindTable) -> None:
@@ -94,9 +94,7 @@ def _drop_conflicting_campaigns(drafts: Drafts, reason: Codes, kind_table: KindT
         return
     group = day_keys(drafts.contact[rows], drafts.ideal[rows])
     instance = np.array([kind.instance for kind in kind_table.kinds])[drafts.kind[rows]]
-    order = np.lexsort(
-        (drafts.event[rows], instance, kind_table.priority[drafts.kind[rows]], group)
-    )
+    order = order_by(group, kind_table.priority[drafts.kind[rows]], instance, drafts.event[rows])
     worse = order[~group_starts(group[order])]
     reason[rows[worse]] = kind_table.reason(SkipCode.CAMPAIGN_CONFLICT)
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almanac import civil
-from almanac.checksums import octets_of
 from almanac.frames import NO_DAY, Codes, Ids, Index, Kind, Mask
+from almanac.octets import octets_of
 from almanac.planning.texts import filled, lower, mask, trimmed
 
 ALL_CAMPAIGNS = "campaign_*"

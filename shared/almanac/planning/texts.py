@@ -16,12 +16,18 @@ def trimmed(table: pa.Table, name: str) -> pa.Array:
 
 def lower(texts: pa.Array) -> pa.Array:
     """Return the texts in lower case."""
-    return pc.utf8_lower(texts)
+    ascii_only = pc.all(pc.string_is_ascii(texts)).as_py() is not False
+    return pc.ascii_lower(texts) if ascii_only else pc.utf8_lower(texts)
 
 
 def filled(texts: pa.Array | pa.ChunkedArray) -> Mask:
     """Return which texts are not blank."""
-    return mask(pc.not_equal(pc.utf8_trim_whitespace(texts), ""))
+    return nonempty(pc.utf8_trim_whitespace(texts))
+
+
+def nonempty(texts: pa.Array | pa.ChunkedArray) -> Mask:
+    """Return which texts have a character, if only a blank."""
+    return mask(pc.not_equal(texts, ""))
 
 
 def mask(values: pa.Array | pa.ChunkedArray) -> Mask:
