@@ -36,6 +36,9 @@ from almanac.names import MAX_ID
 
 # CREATE INDEX sorts on disk: a small page cache is faster there than a large one
 INDEX_CACHE_KIB = 2048
+# no row that a run writes is in these: before it writes they are built from few rows, and standing
+# they cost it nothing, while building them afterwards reads the whole table again for each
+EARLY_INDEXES = (COMMITTED_INDEX, OLDER_INDEX)
 _NEW_ROWS = 1 << 32  # more than a run adds
 
 
@@ -64,20 +67,29 @@ def create_indexes(connection: apsw.Connection, deferred: Sequence[str] = ()) ->
     deferred: statements that create those of other programs, which are there again then. Raises
     DatabaseError if two planned rows have the same identity.
     """
-    there = {str(i["name"]).lower() for i in indexes_of(connection, EMAIL_SCHEDULES.name)}
     cache = scalar(connection, "PRAGMA cache_size")
     connection.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
-    done = []
     try:
         for statement in deferred:
             connection.execute(statement)
-        for index in (IDENTITY_INDEX, COMMITTED_INDEX, OLDER_INDEX, STATUS_INDEX):
-            if index.name in there or (index is STATUS_INDEX and _has_status_index(connection)):
-                continue
-            _create_index(connection, index)
-            done.append(f"created the index {index.name}")
+        return _create_missing(connection, IDENTITY_INDEX, *EARLY_INDEXES, STATUS_INDEX)
     finally:
         connection.execute(f"PRAGMA cache_size = {cache}")
+
+
+def create_early_indexes(connection: apsw.Connection) -> list[str]:
+    """Create the missing EARLY_INDEXES; return what was done, in words."""
+    return _create_missing(connection, *EARLY_INDEXES)
+
+
+def _create_missing(connection: apsw.Connection, *indexes: Index) -> list[str]:
+    there = {str(i["name"]).lower() for i in indexes_of(connection, EMAIL_SCHEDULES.name)}
+    done = []
+    for index in indexes:
+        if index.name in there or (index is STATUS_INDEX and _has_status_index(connection)):
+            continue
+        _create_index(connection, index)
+        done.append(f"created the index {index.name}")
     return done
 
 

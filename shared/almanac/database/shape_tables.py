@@ -15,6 +15,10 @@ from almanac.schedule_status import Status
 
 Value = str | int | None
 
+# Every row looks its shape up. Of 50,000 contacts there are some 4 MB of shapes: with SQLite's
+# 2 MB they would be read from the temporary file again and again. It only takes what it fills.
+CACHE_KIB = 32_768
+
 # A shape has a message, which is a kind with its reason and channels, and three dates. There are
 # few messages and dates, so only those are made by Python.
 _COLUMNS = {
@@ -64,6 +68,7 @@ class ShapeTables:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._drop()
+        connection.execute(f"PRAGMA temp.cache_size = -{CACHE_KIB}")
         for name, columns in _CREATE.items():
             connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
 

@@ -14,7 +14,7 @@ from almanac.contact_ranges import ContactRange
 from almanac.database.changes import write_change
 from almanac.database.config_versions import record_config
 from almanac.database.deferred_indexes import drop_for_first_run
-from almanac.database.migrations import create_indexes, migrate
+from almanac.database.migrations import create_early_indexes, create_indexes, migrate
 from almanac.database.owners import owners
 from almanac.database.run_records import (
     settle_new_targets,
@@ -115,6 +115,7 @@ def write_run(
         progress("migrate", 0, 1)
         migrations = migrate(connection, plan.context.legacy_instance, plan.timestamp)
         deferred = drop_for_first_run(connection, len(balanced.placement.day))
+        migrations += create_early_indexes(connection)
         _write_changes(connection, plan)
         writer = ScheduleWriter(
             connection,
