@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,8 +17,10 @@ from almanac.database.range_tables import PLANNED, RangeTable
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Traffic
 from almanac.database.tables import Tables
+from almanac.database.undo.entries import WritingCommand
 from almanac.intake import inbox
 from almanac.intake.inbox import Received
+from almanac.organizations.agency_database import StoreDatabase
 from almanac.organizations.kept_rows import kept_rows, kept_rows_of
 from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
@@ -94,7 +97,9 @@ def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return read_range(tables, what, *values)
 
     monkeypatch.setattr(Tables, "read_range", noting)
-    monkeypatch.setattr("almanac.runs.carried_rows.MOST_CHANGED", 1.0)  # of so few contacts
+    monkeypatch.setattr(
+        "almanac.organizations.carried_rows.MOST_CHANGED", 1.0
+    )  # of so few contacts
     return read
 
 
@@ -143,3 +148,26 @@ def test_a_pushed_file_has_no_columns_and_the_run_after_it_makes_them(cloud: Clo
     cloud.run()
     assert read_plan(cloud.store, ORG, DAILY).snapshot.planned is None
     assert kept(cloud) == stored(cloud)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE campaign_instances SET email_template = 'other'",
+        "UPDATE email_schedules SET status = 'sent' WHERE id % 5 = 0",
+    ],
+)
+def test_a_version_of_a_command_takes_the_columns_over(
+    cloud: Cloud, ranges_read: list[str], sql: str
+) -> None:
+    place = StoreDatabase(cloud.store, ORG)
+    before = cloud.version(ORG).version
+
+    def change(connection: apsw.Connection) -> None:
+        connection.execute(sql)
+
+    place.edit(change, WritingCommand.MARK, cloud.now, lambda *_: None)
+    assert cloud.version(ORG).version == before + 1
+    assert "planned rows" not in ranges_read
+    assert kept(cloud) == stored(cloud) != []

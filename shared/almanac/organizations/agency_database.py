@@ -24,6 +24,7 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
 from almanac.database.undo.entries import WritingCommand
 from almanac.errors import Superseded
+from almanac.organizations.kept_columns import columns_of_parent
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
@@ -226,8 +227,9 @@ class StoreDatabase:
             self.store.fetch_file(info.name, copy, info.generation)
             progress("fetch", 1, 1)
             before = _change_counter(copy)
+            columns = columns_of_parent(self.store, parent[0].folder, copy)
             with errors_naming(self.name, copy):
-                result = _edit_file(copy, edit)
+                result = _edit_file(copy, columns.noting(edit))
             if _change_counter(copy) == before:
                 return result
             config = self.config()
@@ -235,6 +237,7 @@ class StoreDatabase:
             census = checked(copy, self.name, as_of, config.contacts, progress)
             with errors_naming(self.name, copy):
                 days = days_to_keep(copy, as_of, config.contacts)
+                columns.make()
             publish_copy(
                 self.store,
                 self.org,
@@ -243,6 +246,7 @@ class StoreDatabase:
                 parent=parent,
                 census=census,
                 days=days,
+                files=columns.files(census.planned),
                 now=now,
                 progress=progress,
             )

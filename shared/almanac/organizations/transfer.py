@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from almanac.config import Config
@@ -152,11 +153,13 @@ def publish_copy(
     now: dt.datetime,
     progress: Progress,
     own: LastRun | None = None,
+    files: Mapping[str, Path] = MappingProxyType({}),
 ) -> Current:
     """Publish a private file that no run has written as the next version; the file is moved away.
 
     word: what its run id begins with. days: as `days_to_keep` returns them. own: the last run that
-    the file records. Raises Superseded if parent is no longer the current version.
+    the file records. files: as `KeptColumns.files` returns them. Raises Superseded if parent is no
+    longer the current version.
     """
     extra: dict[str, Any] = {"census": census.model_dump(mode="json")}
     last = last_whole_run(store, parent[0].folder) if parent else None
@@ -176,6 +179,7 @@ def publish_copy(
             now=now,
             manifest_extra=extra,
             attachments=lambda number: days,
+            files=lambda: files,
         ),
         move=True,
     )

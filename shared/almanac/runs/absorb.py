@@ -28,10 +28,10 @@ from almanac.database.opening import map_errors, transaction
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
 from almanac.frames import Ids
 from almanac.logs import clean, get_log
+from almanac.organizations.carried_rows import MOST_CHANGED
 from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
 from almanac.organizations.snapshots import SnapshotRef, located
 from almanac.report.events import EXAMPLES, RefusedExample, RunEvents
-from almanac.runs.carried_rows import MOST_CHANGED
 from almanac.runs.plan import PlanRequest, Replan
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services

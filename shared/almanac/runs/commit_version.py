@@ -19,6 +19,7 @@ from almanac.database.scanning import Scan
 from almanac.database.schema import PRE_SCHEDULED, STATUS_INDEX
 from almanac.errors import Corrupt, SnapshotMoved, Superseded
 from almanac.organizations.changed_snapshots import SnapshotChange
+from almanac.organizations.kept_columns import KeptColumns
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
 from almanac.organizations.version_changes import CHANGES_OF_ALL, WITHOUT_CHANGES
@@ -37,7 +38,6 @@ from almanac.runs.absorb import (
     absorb_late,
 )
 from almanac.runs.apply_plan import Write
-from almanac.runs.kept_columns import ColumnsOfRun
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.schedule_status import Status
@@ -59,7 +59,7 @@ class StoreCommitter:
 
     services: Services
     database: Path
-    columns: ColumnsOfRun
+    columns: KeptColumns
     seconds: Callable[[], dict[str, float]] = dict  # by step so far, and in all
     change: SnapshotChange | None = None
     late: Late | None = field(default=None, init=False)
@@ -95,7 +95,7 @@ class StoreCommitter:
                 if plan.context.legacy_instance is not None:
                     scheduled = _scheduled(connection)  # old rate increases have become targets
             changes = self._changes(summary)
-            self.columns.end(migrated=self._migrated(summary))
+            self.columns.end(connection)
         except SnapshotMoved as error:
             raise Corrupt(
                 f"run {plan.run_id}: {error}; its fragments are not of its snapshot"

@@ -12,10 +12,10 @@ from almanac.database.opening import transaction
 from almanac.database.undo.entries import WritingCommand
 from almanac.database.undo.record import undoable
 from almanac.errors import AlmanacError, DatabaseError
+from almanac.organizations.carried_rows import CarriedRows
 from almanac.organizations.recorded_config import parsed
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import Write
-from almanac.runs.carried_rows import CarriedRows
 from almanac.runs.run_options import RunOptions
 from almanac.runs.run_plan import RunPlan
 from almanac.tracing import traced
@@ -41,7 +41,7 @@ class FileCommitter:
                     self._check_recorded(plan.context.config)
                 self.carried.begin(self.file.connection, plan.total_contacts)
                 summary = self._write(plan, write)
-                self.carried.end(migrated=bool(summary.migrations))
+                self.carried.end(self.file.connection)
                 return summary
         except DatabaseError as error:
             if str(self.file.path) in str(error):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from almanac.config import Config
 from almanac.errors import SnapshotMoved
+from almanac.organizations.carried_rows import CarriedRows
 from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import commit_run
 from almanac.runs.balance import balance
-from almanac.runs.carried_rows import CarriedRows
 from almanac.runs.file_commit import DryCommitter, FileCommitter
 from almanac.runs.planned_file import opened
 from almanac.runs.run_options import RunOptions, as_of
@@ -61,7 +61,7 @@ def _run_once(
             plan = file.planned(config, options, watch)
             balanced = balance(file.store, plan, file.source, watch)
         summary = commit_run(file.store, balanced, committer, watch)
-        ranges = carried.ranges(plan)
+        ranges = carried.ranges(plan.shards if plan.of_all_contacts else None)
         if options.cache is not None and ranges is not None and not options.dry_run:
             watch("cache", 0, 1)
             options.cache.keep(file.file, file.in_place, carried.pieces, ranges)

@@ -24,6 +24,7 @@ from almanac.report.summary import RunSummary
 from almanac.runs.absorb import forget_absorbed, late_objects
 from almanac.runs.apply_plan import BrokenChange, commit_run
 from almanac.runs.balance import balance, read_fragments
+from almanac.runs.columns_of_run import columns_of_run
 from almanac.runs.commit_version import StoreCommitter, parent_of
 from almanac.runs.finish import (
     Ended,
@@ -36,7 +37,6 @@ from almanac.runs.finish import (
     version_of,
 )
 from almanac.runs.fragment_validation import BadFragment
-from almanac.runs.kept_columns import ColumnsOfRun
 from almanac.runs.results import is_final, result_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
@@ -145,7 +145,7 @@ def _merge_claimed(
         progress("fetch", 0, 1)
         change = fetched()
     balanced = balance(services.store, plan, database, progress, read)
-    columns = ColumnsOfRun(services.store, plan, database, change)
+    columns = columns_of_run(services.store, plan, database, change)
     inner = replace(services, progress=writing)
     committer = StoreCommitter(inner, database, columns, seconds, change)
     summary = commit_run(services.store, balanced, committer, writing)

@@ -1,4 +1,4 @@
-"""Planned rows in columns from before a run, and whose rows the run changes in the database."""
+"""Planned rows in columns from before a change of a database, and whose rows that changes."""
 
 from __future__ import annotations
 
@@ -9,44 +9,50 @@ import apsw
 import numpy as np
 
 from almanac.contact_ranges import ContactRange
+from almanac.database.catalog import scalar
 from almanac.database.changed_contacts import ChangedContacts
 from almanac.database.planned_pieces import PlannedPieces
-from almanac.runs.run_plan import RunPlan
 
 MOST_CHANGED = 0.2  # of the contacts; with more of them, the columns save no time
 
 
 @dataclass
 class CarriedRows:
-    """What a run takes over. pieces: None if nothing is known of what the database has."""
+    """What is taken over. pieces: None if nothing is known of what the database has."""
 
     pieces: PlannedPieces | None = None
     _noted: ChangedContacts | None = field(default=None, init=False)
+    _schema: int = field(default=0, init=False)
 
     def begin(self, connection: apsw.Connection, contacts: int) -> None:
         """Note from now on whose rows the connection changes; contacts: how many there are."""
         if self.pieces is not None:
             self._noted = ChangedContacts(connection, int(contacts * MOST_CHANGED))
+            self._schema = _schema_of(connection)
 
     def watch(self) -> None:
-        """Stop if too much has changed; to be called during the write."""
+        """Stop if too much has changed; to be called from time to time."""
         if self._noted is not None:
             self._noted.check()
 
-    def end(self, *, migrated: bool) -> None:
-        """Take what the connection has changed. migrated: the schema too, so that is not known."""
+    def end(self, connection: apsw.Connection) -> None:
+        """Take what the connection has changed; nothing is known if that is the schema too."""
         noted = self._noted.take() if self._noted is not None else None
         self._noted = None
-        if self.pieces is None or noted is None or migrated:
+        if self.pieces is None or noted is None or _schema_of(connection) != self._schema:
             self.pieces = None
         else:
             self.pieces = replace(self.pieces, changed=np.union1d(self.pieces.changed, noted))
 
-    def ranges(self, plan: RunPlan) -> Sequence[ContactRange] | None:
-        """Return by which ranges the columns after the run are made; None for none.
+    def ranges(self, of_all: Sequence[ContactRange] | None) -> Sequence[ContactRange] | None:
+        """Return by which ranges the columns are made afterwards; None for none.
 
-        If nothing is taken over, only a run over all contacts reads the whole table.
+        of_all: ranges of all contacts, if the whole table may be read for want of pieces.
         """
-        if plan.of_all_contacts:
-            return plan.shards
-        return self.pieces.index.ranges() if self.pieces is not None else None
+        if of_all is not None or self.pieces is None:
+            return of_all
+        return self.pieces.index.ranges()
+
+
+def _schema_of(connection: apsw.Connection) -> int:
+    return int(scalar(connection, "PRAGMA main.schema_version"))
