@@ -11,7 +11,7 @@ from almanac.config_contacts import ContactColumns
 from almanac.intake.concerning import DayKeys, concerning
 from tests.support.intake_calls import received
 
-KEYS = DayKeys({1: 10, 2: 20}, {10, 20}, lambda: {"a@x.org", "b@x.org"})
+KEYS = DayKeys({1: 10, 2: 20}, lambda: {10, 20}, lambda: {"a@x.org", "b@x.org"})
 
 
 def chosen(*events: Any, claimed: bool = False) -> tuple[list[Any], set[int], list[int]]:

@@ -7,7 +7,6 @@ other columns of a row belong to the plan.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -227,19 +226,27 @@ def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]
         return {}
     rows = columns_of(connection, "email_schedules")
     encoding = str(scalar(connection, "PRAGMA encoding"))
-    day = civil_date(rows.text("scheduled_send_date"))
-    texts = (rows.text("status"), day, rows.text("skip_reason"), rows.text("email_type"))
-    blobs = ", ".join(f"CAST({text} AS BLOB)" for text in texts)
+    names = ("status", "scheduled_send_date", "skip_reason", "email_type")
+    blobs = ", ".join(f"CAST({rows.text(name)} AS BLOB)" for name in names)
     found = connection.execute(
         f"SELECT id, {rows.id_or_zero('contact_id')}, {blobs} FROM carray(?) AS wanted "
         "CROSS JOIN main.email_schedules ON id = wanted.value",
         (apsw.carray(np.ascontiguousarray(row_ids, np.int64)),),
     )
-    text_of = functools.cache(lambda blob: as_text(blob, encoding))  # few different ones
-    return {
-        row_id: RowState(contact, text_of(status), text_of(day), text_of(skipped), text_of(kind))
-        for row_id, contact, status, day, skipped, kind in found
-    }
+    civil = f"SELECT {civil_date('CAST(?1 AS TEXT)')}"
+
+    def read(status: bytes, day: bytes, *others: bytes) -> tuple[str, ...]:
+        first = as_text(status, encoding), scalar(connection, civil, day) or ""
+        return (*first, *(as_text(other, encoding) for other in others))
+
+    states, known = dict[int, RowState](), dict[tuple[bytes, ...], tuple[str, ...]]()
+    for row in found:
+        cells = row[2:]
+        texts = known.get(cells)
+        if texts is None:  # few are different
+            texts = known[cells] = read(*cells)
+        states[row[0]] = RowState._make((row[1], *texts))
+    return states
 
 
 def copy_state(connection: apsw.Connection, row_id: int, to: Sequence[int]) -> None:

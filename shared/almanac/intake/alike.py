@@ -28,15 +28,11 @@ _PLAIN = frozenset({str, type(None)})
 _DIGITS = 18  # that the text of an id may have
 
 
-def planned_states(connection: apsw.Connection, rows: Collection[int]) -> dict[int, RowState]:
-    """Return the states of those of the rows that are planned, and never were retried."""
+def states_of(connection: apsw.Connection, rows: Collection[int]) -> dict[int, RowState]:
+    """Return the states of those of the rows that were never retried."""
     sending.prepare(connection)
-    again = retried(connection)
-    return {
-        row: state
-        for row, state in sending.row_states(connection, np.array(sorted(rows), np.int64)).items()
-        if state.status == Status.PRE_SCHEDULED and row not in again
-    }
+    ids = np.array(sorted({*rows} - retried(connection)), np.int64)
+    return sending.row_states(connection, ids)
 
 
 def alike(
@@ -44,20 +40,21 @@ def alike(
     contacts: Mapping[int, int],
     states: Mapping[int, RowState],
 ) -> dict[int, list[int]]:
-    """Return rows whose marks, all that wait, come to the same; those without any like them not.
+    """Return planned rows with others of whose marks, all that wait, the same comes.
 
-    marks: of each row in their order. contacts: of the rows. states: as of `planned_states`.
+    marks: of each row in their order. contacts: of the rows. states: as of `states_of`.
     """
-    is_time = _valid_times(marks.values())
-    found: dict[tuple[object, ...], list[int]] = {}
-    for row, entries in marks.items():
-        if row not in states:
-            continue
+    reported, found = _Reported(), dict[tuple[object, ...], list[int]]()
+    for row, state in states.items():
         contact = contacts[row]
-        reported = [_reported(entry, row, contact, is_time) for entry in entries]
-        if None not in reported:
-            found.setdefault((*states[row][1:], *reported), []).append(row)
-    return {same[0]: same[1:] for same in found.values() if len(same) > 1}
+        said = [reported.of(entry, row, contact) for entry in marks[row]]
+        if None not in said:
+            found.setdefault((state[1:], *said), []).append(row)
+    return {
+        same[0]: same[1:]
+        for (state, *_), same in found.items()
+        if len(same) > 1 and states[same[0]].status == Status.PRE_SCHEDULED
+    }
 
 
 @contextmanager
@@ -72,21 +69,41 @@ def becoming_alike(connection: apsw.Connection, rows: Alike) -> Iterator[None]:
             sending.copy_state(connection, row, rows[row])
 
 
-def _reported(
-    entry: Entry, row: int, contact: int, is_time: Mapping[object, bool]
+class _Reported:
+    """What marks say of their messages, by what they say."""
+
+    def __init__(self) -> None:
+        # a text equals nothing but the same text, and None nothing but None
+        self._known: dict[tuple[object, ...], tuple[object, ...] | None] = {}
+
+    def of(self, entry: Entry, row: int, contact: int) -> tuple[object, ...] | None:
+        """Return all that the meaning of a mark depends on, but its row; None if it may be more."""
+        get = entry.get
+        if not _is_id(get("id"), row):
+            return None
+        named = get("contact_id")
+        if named is not None and not _is_id(named, contact):
+            return None
+        said = (get("status"), get("scheduled_send_date"), get("email_type"), get("at"))
+        try:
+            return self._known[said]
+        except KeyError:
+            found = self._known[said] = _meaning(*said)
+            return found
+        except TypeError:  # a list or an object
+            return None
+
+
+def _meaning(
+    status: object, day: object, email_type: object, at: object
 ) -> tuple[object, ...] | None:
-    """Return all that the meaning of a mark depends on, but its row; None if that may be more."""
-    get = entry.get
-    said = (get("status"), get("scheduled_send_date"), get("email_type"))
-    named, at = get("contact_id"), get("at")
-    if not _PLAIN.issuperset(map(type, said)) or type(at) not in _PLAIN:
+    if not _PLAIN.issuperset(map(type, (status, day, email_type, at))) or status is None:
         return None
-    if not _is_id(get("id"), row) or not (named is None or _is_id(named, contact)):
+    if str(status).strip().lower() in OF_ADDRESSES:
         return None
-    status = said[0]
-    if status is None or status.strip().lower() in OF_ADDRESSES:
-        return None
-    return (*said, is_time[at])
+    # when it was, no status depends on
+    probe = {"id": 1, "status": Status.SENT.value, "at": at}
+    return status, day, email_type, not valid_entries("deliveries", [probe])[1]
 
 
 def _is_id(value: object, number: int) -> bool:
@@ -96,12 +113,3 @@ def _is_id(value: object, number: int) -> bool:
     if type(value) is not str or len(value) > _DIGITS or not value.isascii():
         return False
     return value.isdigit() and int(value) == number
-
-
-def _valid_times(marks: Collection[Sequence[Entry]]) -> dict[object, bool]:
-    """Return which times of marks, texts and None, are valid."""
-    times = {at for entries in marks for each in entries if type(at := each.get("at")) in _PLAIN}
-    given = list(times)
-    probes = [{"id": 1, "status": Status.SENT.value, "at": at} for at in given]
-    wrong = {each.index for each in valid_entries("deliveries", probes)[1]}
-    return {at: number not in wrong for number, at in enumerate(given)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
 from typing import Any, Self
@@ -19,7 +19,7 @@ from almanac.config_contacts import ContactColumns
 from almanac.database.contact_columns import contacts_of
 from almanac.database.sending import RowState
 from almanac.database.sql import columns_of
-from almanac.intake.alike import OF_ADDRESSES, Alike, Entry, alike, planned_states
+from almanac.intake.alike import OF_ADDRESSES, Alike, Entry, alike, states_of
 from almanac.intake.events import MAX_ENTRIES
 from almanac.intake.inbox import Received
 from almanac.schedule_status import RETRY, Status
@@ -36,13 +36,18 @@ StatesOf = Callable[[Collection[int]], Mapping[int, RowState]]
 class DayKeys:
     """What names the messages of a day: their rows, contacts and addresses.
 
-    Addresses are read when they are first asked for: few marks name one.
+    Contacts and addresses are read when they are first asked for: few marks need them.
     """
 
     rows: Mapping[int, int]  # with the contact of each
-    contacts: set[int]
+    _read_contacts: Callable[[], set[int]] = set
     _read_addresses: Callable[[], set[str]] = set
-    states: StatesOf = field(default=lambda rows: {})  # as `planned_states`
+    states: StatesOf = field(default=lambda rows: {})  # as `states_of`
+
+    @cached_property
+    def contacts(self) -> set[int]:
+        """Those that the messages are for."""
+        return self._read_contacts()
 
     @cached_property
     def addresses(self) -> set[str]:
@@ -59,15 +64,15 @@ class DayKeys:
             return {value for (value,) in connection.execute(f"SELECT {sql} FROM {table}")}
 
         if rows.table is None or people.table is None:
-            return cls({}, set())
+            return cls({})
         of_rows = f"SELECT {rows.row_id()}, {rows.id_or_zero('contact_id')} FROM email_schedules"
 
         def addresses() -> set[str]:
             texts = values(people.text("email"), "contacts")
             return {str(text).strip().lower() for text in texts} - {""}
 
-        contacts = values(people.whole("id"), "contacts")
-        states = partial(planned_states, connection)
+        contacts = partial(values, people.whole("id"), "contacts")
+        states = partial(states_of, connection)
         return cls(dict(connection.execute(of_rows)), contacts, addresses, states)
 
 
@@ -103,7 +108,7 @@ def concerning(
     }
     if contacts:  # they may have other addresses since
         known = keys.addresses | {_word(each.get("email")) for each in contacts.values()} - {""}
-        keys = DayKeys(keys.rows, keys.contacts, lambda: known)
+        keys = replace(keys, _read_addresses=lambda: known)
     marks = [entry for _, entry in waiting["deliveries"]]
     further = _further(keys, marks, addresses_of)
     if claimed:

@@ -71,9 +71,10 @@ def _applied(
     data = kept_day(agency.store, version, day)
     few = data is not None
     with agency.open_version(version, few=few) as source, map_errors(source.path):
-        logged = intake_log.logged(source.connection, {each.event_id for each in received})
-        first = {each.event_id: each for each in reversed(received)}  # others are refused
-        news = [each for each in first.values() if each.event_id not in logged][::-1]
+        # of those with the same id all but the first are refused
+        first = {each.event_id: each for each in reversed(received)}
+        logged = intake_log.logged(source.connection, first.keys())
+        news = [each for event_id, each in first.items() if event_id not in logged][::-1]
         if data is None:
             with DayExtract(source, config.contacts) as extract:
                 extract.add_days(str(day), str(day))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
@@ -144,11 +145,12 @@ def in_order(events: Iterable[Received]) -> list[Received]:
     """Return events by publish time; the same event again is left out."""
     kept: list[Received] = []
     seen: dict[str, list[Received]] = {}
-    for event in sorted(events, key=lambda each: each.received):
+    for event in sorted(events, key=attrgetter("received")):
         same_id = seen.setdefault(event.event_id, [])
-        if not any(each.content_digest == event.content_digest for each in same_id):
-            same_id.append(event)
-            kept.append(event)
+        if same_id and any(each.content_digest == event.content_digest for each in same_id):
+            continue
+        same_id.append(event)
+        kept.append(event)
     return kept
 
 
