@@ -25,7 +25,7 @@ from almanac.database.intake_log import LoggedEvent
 from almanac.email_address import clean_address
 from almanac.errors import DatabaseError, RequestError
 from almanac.frames import Ids
-from almanac.intake import activity, contacts, deliveries, suppressions, targets
+from almanac.intake import activity, contacts, deliveries, suppressions
 from almanac.intake.applied import Absorption, Applied, Applier, utc_text
 from almanac.intake.entries import IntakeEntry
 from almanac.intake.events import EVENTS, MAX_ENTRIES, IntakeEvent, RefusedEntry, entries_of
@@ -40,16 +40,24 @@ Step = Callable[[], AbstractContextManager[object]]
 def _apply_campaigns(
     connection: apsw.Connection, entries: Sequence[tuple[int, Any]], absorption: Absorption
 ) -> Applied:
-    from almanac.intake import campaigns  # with its evidence of changes it takes a while to import
+    from almanac.intake import campaigns  # `due`, which applies none, starts sooner
 
     return campaigns.apply(connection, entries, absorption)
+
+
+def _apply_targets(
+    connection: apsw.Connection, entries: Sequence[tuple[int, Any]], absorption: Absorption
+) -> Applied:
+    from almanac.intake import targets
+
+    return targets.apply(connection, entries, absorption)
 
 
 # in the order in which they are applied; events of a kind that is missing here wait
 APPLIERS: Mapping[str, Applier] = {
     "contacts": contacts.apply,
     "campaigns": _apply_campaigns,
-    "targets": targets.apply,
+    "targets": _apply_targets,
     "activity": activity.apply,
     "deliveries": deliveries.apply,
     "suppressions": suppressions.apply,

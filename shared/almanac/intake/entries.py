@@ -46,6 +46,8 @@ def _id(value: object) -> object:
 
 
 def _required_id(value: object) -> object:
+    if type(value) is int:  # nearly always, of 100,000 marks
+        return value
     found = _id(value)
     if found is None:
         raise ValueError(f"{shown_value(value)} is not an id, a whole number")

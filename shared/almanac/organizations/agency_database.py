@@ -20,7 +20,6 @@ from almanac.database.blocks import Blocks
 from almanac.database.columnar import RowReader
 from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
-from almanac.database.reading import Snapshot
 from almanac.database.sources import Source, file_source
 from almanac.database.undo.entries import WritingCommand
 from almanac.errors import Superseded
@@ -104,6 +103,8 @@ class FileDatabase:
 
     def named_recorded_config(self) -> NamedConfig | None:
         """Return the recorded configuration, and the day of the last run; as `recorded_config`."""
+        from almanac.database.reading import Snapshot  # of a store nothing is read this way
+
         with self.open() as source:
             return named_recorded_config(Snapshot(source), self.name)
 

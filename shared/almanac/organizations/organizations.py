@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
@@ -13,7 +14,6 @@ from almanac.database.census import Census
 from almanac.errors import AlmanacError, PreconditionFailed, RequestError
 from almanac.names import ORG_ID
 from almanac.organizations.earlier_configs import replace_config
-from almanac.organizations.snapshots import SnapshotRef
 from almanac.storage import layout
 from almanac.storage.store import ObjectStore, read_or_none
 from almanac.storage.versions import (
@@ -23,6 +23,9 @@ from almanac.storage.versions import (
     database_of,
     manifest_of,
 )
+
+if TYPE_CHECKING:
+    from almanac.organizations.snapshots import SnapshotRef
 
 WALK = 200  # versions, each the parent of the one before
 _WHOLE_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-(daily(~[0-9]+)?|manual-.*)")
@@ -144,6 +147,8 @@ def snapshot_of(store: ObjectStore, org_id: str) -> tuple[Current, SnapshotRef]:
         raise RequestError(f"organization {org_id}: it has no database in this store")
     version, pointer = there
     info = database_of(store, version)
+    from almanac.organizations.snapshots import SnapshotRef  # who only reads settings does without
+
     return version, SnapshotRef(
         name=info.name,
         generation=info.generation,
