@@ -19,7 +19,7 @@ from almanac.storage.beside import Stopped, at_once, begun
 from almanac.storage.checksums import BLOCK_BYTES, BlockSums, Checksum
 from almanac.storage.store import ObjectInfo, put_once
 
-RANGE = 16 << 20  # bytes that each connection has in memory
+RANGE = 8 << 20  # bytes that each connection has in memory
 PART = 128 << 20  # bytes: a file that is not larger is uploaded as it is
 _MOST_PARTS = 32  # objects that one request can compose
 
@@ -37,6 +37,8 @@ class PartStore(Protocol):
         file: IO[bytes] | io.RawIOBase,
         checksum: Checksum,
         if_generation: int | None,
+        *,
+        chunk_bytes: int,
     ) -> ObjectInfo: ...
 
     def compose(self, name: str, parts: list[ObjectInfo], checksum: Checksum) -> ObjectInfo:
@@ -124,7 +126,8 @@ def sent_in_parts(
         own.add(part_name)
 
         def put() -> ObjectInfo:
-            return store.upload(part_name, FilePart(file, start, end, stop), checksum, 0)
+            piece = FilePart(file, start, end, stop)
+            return store.upload(part_name, piece, checksum, 0, chunk_bytes=RANGE)
 
         try:
             return put_once(store.stat, part_name, put, lambda: checksum)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client  # type: ignore[import-untyped]
     from requests import Response
 
+_CHUNK = 32 << 20
 _ONE_REQUEST = 8 << 20  # bytes: the library sends no more in one request
 _REMEMBERED = 10_000  # generations whose size is known
 
@@ -64,15 +65,20 @@ class BucketRequests:
         file: IO[bytes] | io.RawIOBase,
         checksum: Checksum,
         if_generation: int | None,
+        *,
+        chunk_bytes: int = _CHUNK,
     ) -> ObjectInfo:
-        """Write an object from an open file; errors as of ObjectStore.write."""
+        """Write an object from an open file; errors as of ObjectStore.write.
+
+        chunk_bytes: so much of a large one is in memory.
+        """
         in_parts = checksum.size > _ONE_REQUEST
 
         def attempt() -> Blob:
             file.seek(0)
             blob = self._blob(name)
             blob.crc32c = checksum.crc32c  # Cloud Storage refuses other content
-            blob.chunk_size = RANGE
+            blob.chunk_size = chunk_bytes
             try:
                 blob.upload_from_file(
                     file,
