@@ -368,13 +368,26 @@ def date(number: int) -> dt.date:
 # Issues
 
 
+def issue_table(*rows: tuple[int, str, str]) -> pa.Table:
+    ids, *texts = zip(*rows, strict=True) if rows else ((), (), ())
+    columns = [pa.array(ids, pa.int64()), *(pa.array(each, pa.string()) for each in texts)]
+    return pa.table(columns, names=["contact_id", "issue", "detail"])
+
+
+def write(
+    connection: apsw.Connection, gone: list[tuple[int, str]], rows: list[Any], now: str
+) -> None:
+    keys = issue_table(*((contact, issue, "") for contact, issue in gone)).drop_columns("detail")
+    write_issues(connection, keys, issue_table(*rows), now)
+
+
 def issues(connection: apsw.Connection) -> list[tuple[Any, ...]]:
     return connection.execute("SELECT * FROM contact_issues ORDER BY 1, 2").fetchall()
 
 
 def test_an_issue_that_stays_keeps_when_it_was_first_seen(connection: apsw.Connection) -> None:
-    write_issues(connection, [], [(1, "invalid_zip", "abc"), (7, "invalid_email", "x")], NOW)
-    write_issues(connection, [], [(1, "invalid_zip", "def"), (1, "invalid_email", "'")], LATER)
+    write(connection, [], [(1, "invalid_zip", "abc"), (7, "invalid_email", "x")], NOW)
+    write(connection, [], [(1, "invalid_zip", "def"), (1, "invalid_email", "'")], LATER)
     assert issues(connection) == [
         (1, "invalid_email", "'", LATER),
         (1, "invalid_zip", "def", NOW),
@@ -383,8 +396,8 @@ def test_an_issue_that_stays_keeps_when_it_was_first_seen(connection: apsw.Conne
 
 
 def test_an_issue_that_went_is_removed(connection: apsw.Connection) -> None:
-    write_issues(connection, [], [(1, "invalid_zip", "abc"), (1, "invalid_email", "x")], NOW)
-    write_issues(connection, [(1, "invalid_zip"), (9, "invalid_zip")], [], LATER)
+    write(connection, [], [(1, "invalid_zip", "abc"), (1, "invalid_email", "x")], NOW)
+    write(connection, [(1, "invalid_zip"), (9, "invalid_zip")], [], LATER)
     assert issues(connection) == [(1, "invalid_email", "x", NOW)]
 
 
@@ -399,14 +412,14 @@ def test_only_statuses_that_differ_are_written(connection: apsw.Connection) -> N
     connection.execute(
         f"{TARGET} (1, 1, 'pending', 'x'), (2, 1, 'scheduled', 'x'), (3, 1, NULL, 'x')"
     )
-    statuses = ["scheduled", "scheduled", "it's"]
-    write_target_statuses(connection, np.array([1, 2, 3]), statuses, NOW)
+    targets = {"scheduled": np.array([1, 2]), "it's": np.array([3])}
+    write_target_statuses(connection, targets, NOW)
     found = connection.execute("SELECT id, status, updated_at FROM contact_campaigns").fetchall()
     assert found == [(1, "scheduled", NOW), (2, "scheduled", "x"), (3, "it's", NOW)]
 
 
 def test_no_statuses_are_no_change(connection: apsw.Connection) -> None:
-    write_target_statuses(connection, np.empty(0, np.int64), [], NOW)
+    write_target_statuses(connection, {}, NOW)
 
 
 def test_new_targets_get_the_status_of_their_plan(connection: apsw.Connection) -> None:

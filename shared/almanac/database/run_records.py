@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import apsw
 import numpy as np
+import pyarrow as pa
 
 from almanac.database.catalog import scalar
 from almanac.database.schema import (
@@ -18,46 +20,66 @@ from almanac.database.schema import (
 from almanac.frames import Ids
 from almanac.schedule_status import Status
 
-_KEEP_ISSUE = """
-    UPDATE main.contact_issues SET detail = ?3
-    WHERE contact_id = ?1 AND issue = ?2 AND detail IS NOT ?3
+_FOUND = "CREATE TEMP TABLE almanac_issues (contact_id INTEGER, issue TEXT, detail TEXT)"
+_REMOVE_ISSUES = """
+    DELETE FROM main.contact_issues
+    WHERE (contact_id, issue) IN (SELECT contact_id, issue FROM temp.almanac_issues)
 """
-_ADD_ISSUE = """
+_KEEP_ISSUES = """
+    UPDATE main.contact_issues AS kept SET detail = found.detail FROM temp.almanac_issues AS found
+    WHERE kept.contact_id = found.contact_id AND kept.issue = found.issue
+        AND kept.detail IS NOT found.detail
+"""
+_ADD_ISSUES = """
     INSERT INTO main.contact_issues (contact_id, issue, detail, first_seen)
-    SELECT ?1, ?2, ?3, ?4
-    WHERE NOT EXISTS (SELECT 1 FROM main.contact_issues WHERE contact_id = ?1 AND issue = ?2)
+    SELECT contact_id, issue, detail, ?1 FROM temp.almanac_issues AS found
+    WHERE NOT EXISTS (SELECT 1 FROM main.contact_issues AS kept
+        WHERE kept.contact_id = found.contact_id AND kept.issue = found.issue)
 """
 
 
-def write_issues(
-    connection: apsw.Connection,
-    removed: Iterable[tuple[int, str]],
-    rows: Iterable[tuple[int, str, str]],
-    now: str,
-) -> None:
-    """Remove (contact_id, issue), then add (contact_id, issue, detail), first seen `now`.
+def write_issues(connection: apsw.Connection, gone: pa.Table, written: pa.Table, now: str) -> None:
+    """Remove the issues `gone`, then add those `written`, first seen `now`.
 
-    Of an issue that already exists only the detail changes.
+    gone: contact_id, issue; written: with the detail. Of an issue that already exists only the
+    detail changes.
     """
-    delete = "DELETE FROM main.contact_issues WHERE contact_id = ? AND issue = ?"
-    connection.executemany(delete, removed)
-    rows = list(rows)
-    connection.executemany(_KEEP_ISSUE, rows)
-    connection.executemany(_ADD_ISSUE, [(*row, now) for row in rows])
+    if gone.num_rows:
+        with _found(connection, gone):
+            connection.execute(_REMOVE_ISSUES)
+    if written.num_rows:
+        with _found(connection, written):
+            connection.execute(_KEEP_ISSUES)
+            connection.execute(_ADD_ISSUES, (now,))
+
+
+@contextmanager
+def _found(connection: apsw.Connection, table: pa.Table) -> Iterator[None]:
+    """Hold these issues in a temporary table, so that a statement is for all of them."""
+    connection.execute(_FOUND)
+    try:
+        rows = zip(*(column.to_numpy().tolist() for column in table.columns), strict=True)
+        names, places = ", ".join(table.column_names), ", ".join("?" * table.num_columns)
+        sql = f"INSERT INTO temp.almanac_issues ({names}) VALUES ({places})"
+        connection.executemany(sql, rows)
+        yield
+    finally:
+        connection.execute("DROP TABLE temp.almanac_issues")
 
 
 def write_target_statuses(
-    connection: apsw.Connection, ids: Ids, statuses: Sequence[str], now: str | None = None
+    connection: apsw.Connection, targets: Mapping[str, Ids], now: str | None = None
 ) -> None:
-    """Set contact_campaigns.status by id where it differs; `now` is the new updated_at."""
+    """Set contact_campaigns.status where it differs; `now` is the new updated_at.
+
+    targets: the ids by their status.
+    """
     stamp = scalar(connection, "SELECT datetime('now')") if now is None else now
-    texts = np.asarray(statuses, np.str_)
-    for status in np.unique(texts).tolist():
-        targets = np.ascontiguousarray(ids[texts == status], np.int64)
+    for status, ids in targets.items():
         connection.execute(
             "UPDATE main.contact_campaigns SET status = ?1, updated_at = ?2 "
             "WHERE id IN (SELECT value FROM carray(?3)) AND status IS NOT ?1",
-            (status, stamp, apsw.carray(targets)),
+            (status, stamp, apsw.carray(np.ascontiguousarray(ids, np.int64))),
         )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import apsw
 import numpy as np
-import pyarrow as pa
 
 from almanac.contact_ranges import ContactRange
 from almanac.database.changes import write_change
@@ -204,9 +202,7 @@ def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome
         details=candidates.details,
     ).take(outcome.changed)
     writer.write(rows, fragment.metadata)
-    gone, written = fragment.issues.gone, fragment.issues.written
-    if gone.num_rows or written.num_rows:
-        write_issues(connection, _rows(gone), _rows(written), now)
+    write_issues(connection, fragment.issues.gone, fragment.issues.written, now)
     _write_statuses(connection, outcome, now)
 
 
@@ -218,13 +214,11 @@ def _write_statuses(connection: apsw.Connection, outcome: Outcome, now: str) -> 
     planned = np.where(reason == 0, scheduled, skipped)
     status = np.where(statuses.candidate < 0, sent, planned)
     differs = status != statuses.status
-    if differs.any():
-        texts = [TARGET_STATUSES[code] for code in status[differs]]
-        write_target_statuses(connection, statuses.target_id[differs], texts, now)
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    return zip(*(column.to_pylist() for column in table.itercolumns()), strict=True)
+    targets = {
+        TARGET_STATUSES[code]: statuses.target_id[differs & (status == code)]
+        for code in np.unique(status[differs]).tolist()
+    }
+    write_target_statuses(connection, targets, now)
 
 
 def _checkpoint(plan: RunPlan, summary: RunSummary) -> dict[str, str | int | None]:
