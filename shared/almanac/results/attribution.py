@@ -5,29 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from almanac import civil
 from almanac.frames import NO_DAY, Days, Ids, Index, Mask
 from almanac.joins import day_keys, distinct_values, groups_of, positions
 from almanac.report.results import Note
+from almanac.results.collect import ContactActivity
 from almanac.results.messages import SentOrPlanned
-
-
-@dataclass(frozen=True)
-class ContactActivity:
-    """What contacts did, row by row."""
-
-    contact: Ids  # 0 where the row names none
-    day: Days  # NO_DAY for a time that cannot be read
-    named: Ids  # the message that its metadata names; 0 for none, -1 for what is none
-
-
-def activity_of(table: pa.Table) -> ContactActivity:
-    """Return the rows of a table with contact_id, at and named."""
-    return ContactActivity(
-        table["contact_id"].to_numpy(), civil.parse_times(table["at"]), table["named"].to_numpy()
-    )
 
 
 @dataclass(frozen=True)

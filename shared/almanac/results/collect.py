@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from almanac import civil
 from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import ContactRange
+from almanac.database.columnar import coded
 from almanac.database.opening import live_uri
-from almanac.database.result_rows import MESSAGES_SCHEMA, ResultRows
+from almanac.database.result_rows import ResultRows
 from almanac.errors import AlmanacError
-from almanac.frames import Ids, Small
+from almanac.frames import Codes, Days, Ids, Small
 from almanac.planning.contact_states import states_of
 from almanac.processes import worker_pool
 from almanac.progress import Progress
@@ -28,6 +30,7 @@ from almanac.progress import Progress
 WORKERS = 2
 CONTACTS = 500_000  # read at a time
 ROWS = 500_000
+_HIGHEST = np.iinfo(np.int32).max
 
 
 class Asked(NamedTuple):
@@ -49,13 +52,38 @@ class People(NamedTuple):
     carriers: pa.Array  # as they are; null where they are not needed
 
 
+class MessageRows(NamedTuple):
+    """Messages in table order."""
+
+    ids: Ids  # of a part of them with 32 bits, as the contacts, where they fit
+    contacts: Ids  # 0 where the row names none
+    kind: Codes  # index into kinds
+    kinds: list[str]  # the PARTS of each
+
+
+@dataclass(frozen=True)
+class ContactActivity:
+    """What contacts did, row by row."""
+
+    contact: Ids  # 0 where the row names none
+    day: Days  # NO_DAY for a time that cannot be read
+    named: Ids  # the message that its metadata names; 0 for none, -1 for what is none
+
+
+def activity_of(table: pa.Table) -> ContactActivity:
+    """Return the rows of a table with contact_id, at and named."""
+    return ContactActivity(
+        table["contact_id"].to_numpy(), civil.parse_times(table["at"]), table["named"].to_numpy()
+    )
+
+
 @dataclass(frozen=True)
 class Collected:
     """The rows that results are counted from, by the schemas of `database.result_rows`."""
 
-    messages: pa.Table
+    messages: MessageRows
     people: People
-    clicks: pa.Table
+    clicks: ContactActivity
     answers: pa.Table
     complaints: pa.Table
     unsubscribed: pa.Table
@@ -74,9 +102,12 @@ class _ResultReader:
     def __init__(self, rows: ResultRows, asked: Asked) -> None:
         self._rows, self._asked = rows, asked
 
-    def messages(self, first: int, last: int) -> pa.Table:
+    def messages(self, first: int, last: int) -> MessageRows:
         asked = self._asked
-        return self._rows.messages(ContactRange(first, last), asked.first, asked.last)
+        table = self._rows.messages(ContactRange(first, last), asked.first, asked.last)
+        kinds, kind = coded(table["kind"])
+        ids, contacts = table["id"].to_numpy(), table["contact_id"].to_numpy()
+        return MessageRows(_small(ids), _small(contacts), kind, kinds)
 
     def people(self, first: int, last: int) -> People:
         asked = self._asked
@@ -86,8 +117,8 @@ class _ResultReader:
             carriers = table["carrier"].combine_chunks()
         return People(table["id"].to_numpy(), states_of(table).astype(np.int8), carriers)
 
-    def clicks(self) -> pa.Table:
-        return self._rows.clicks()
+    def clicks(self) -> ContactActivity:
+        return activity_of(self._rows.clicks())
 
     def answers(self) -> pa.Table:
         return self._rows.answers()
@@ -103,6 +134,13 @@ class _ResultReader:
 
     def targeted(self) -> pa.Table:
         return self._rows.targeted(self._asked.listed)
+
+
+def _small(ids: Ids) -> Ids:
+    """Return the ids with half as many bits where they fit: they go to another process."""
+    kind: Any = np.int32 if int(np.abs(ids).max(initial=0)) <= _HIGHEST else np.int64
+    small: Ids = ids.astype(kind, copy=False)
+    return small
 
 
 def collect(rows: ResultRows, asked: Asked, progress: Progress) -> Collected:
@@ -141,7 +179,7 @@ def _calls(rows: ResultRows, asked: Asked) -> list[Call]:
 
 
 def _collected(calls: Sequence[Call], results: Iterable[Any], progress: Progress) -> Collected:
-    found: dict[str, list[Any]] = {"messages": [MESSAGES_SCHEMA.empty_table()], "people": []}
+    found: dict[str, list[Any]] = {"messages": [], "people": []}
     for done, ((name, _), result) in enumerate(zip(calls, results, strict=True)):
         progress("messages", done, len(calls))
         found.setdefault(name, []).append(result)
@@ -150,13 +188,27 @@ def _collected(calls: Sequence[Call], results: Iterable[Any], progress: Progress
     carriers = pa.chunked_array([each.carriers for each in people])
     single = ("clicks", "answers", "complaints", "unsubscribed", "addressed", "targeted")
     return Collected(
-        messages=pa.concat_tables(found["messages"]).unify_dictionaries(),
+        messages=_all_messages(found["messages"]),
         people=People(
             np.concatenate([each.ids for each in people]),
             np.concatenate([each.states for each in people]),
             carriers.unify_dictionaries().combine_chunks(),
         ),
         **{name: found[name][0] for name in single},
+    )
+
+
+def _all_messages(parts: Sequence[MessageRows]) -> MessageRows:
+    index: dict[str, int] = {}
+    kinds: list[Codes] = [np.empty(0, np.int32)]
+    for part in parts:
+        codes = [index.setdefault(each, len(index)) for each in part.kinds]
+        kinds.append(np.array(codes, np.int32)[part.kind])
+    ids, contacts = ([np.empty(0, np.int64)] for _ in range(2))
+    ids += [part.ids for part in parts]
+    contacts += [part.contacts for part in parts]
+    return MessageRows(
+        np.concatenate(ids), np.concatenate(contacts), np.concatenate(kinds), list(index)
     )
 
 

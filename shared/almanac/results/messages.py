@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
-from almanac.database.columnar import coded
 from almanac.database.result_rows import PARTS
 from almanac.database.sql import SEPARATED
 from almanac.frames import NO_DAY, Codes, Days, Frame, Ids, Mask, Small
 from almanac.planning.brief import Instance
 from almanac.planning.history import CAMPAIGN, FOLLOWUP, POST_WINDOW, classify, instance_named
 from almanac.report.results import Note
+from almanac.results.collect import MessageRows
 from almanac.schedule_status import MARKS, PLANNED_STATUSES, Status
 
 OPEN, SENT, DELIVERED, BOUNCED, FAILED = OUTCOMES = range(5)
@@ -70,20 +70,19 @@ class SentOrPlanned(Frame):
 
 
 def read_messages(
-    table: pa.Table, instances: Sequence[Instance]
+    rows: MessageRows, instances: Sequence[Instance]
 ) -> tuple[SentOrPlanned, list[MessageKind], list[Note]]:
     """Return the messages with a day, their kinds, and what is odd about the others."""
-    texts, text = coded(table["kind"])
-    kinds, kind, day = _kinds(texts, instances)
+    kinds, kind, day = _kinds(rows.kinds, instances)
     outcome = np.array([each.outcome for each in kinds] or [OPEN], np.int8)[kind]
     found = SentOrPlanned(
-        id=table["id"].to_numpy(),
-        contact=table["contact_id"].to_numpy(),
-        kind=kind[text],
-        day=day[text],
-        outcome=outcome[text],
+        id=rows.ids,
+        contact=rows.contacts,
+        kind=kind[rows.kind],
+        day=day[rows.kind],
+        outcome=outcome[rows.kind],
     )
-    odd = int(np.bincount(text, minlength=len(day))[day == NO_DAY].sum())
+    odd = int(np.bincount(rows.kind, minlength=len(day))[day == NO_DAY].sum())
     found = found.take(found.day != NO_DAY) if odd else found
     return found, kinds, [Note(what=_NO_DAY, rows=odd)]
 

@@ -23,14 +23,19 @@ from almanac.report.results import Note, Results
 from almanac.results import counting
 from almanac.results.attribution import (
     Attributed,
-    ContactActivity,
     Period,
     SentIndex,
-    activity_of,
     attribute,
     last_for_each,
 )
-from almanac.results.collect import Asked, Collected, collect, collect_live
+from almanac.results.collect import (
+    Asked,
+    Collected,
+    ContactActivity,
+    activity_of,
+    collect,
+    collect_live,
+)
 from almanac.results.deliverability import warnings_of
 from almanac.results.messages import SentOrPlanned, read_messages, status_notes
 from almanac.results.split_groups import split_groups
@@ -128,7 +133,7 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
     index = SentIndex(messages, _active(collected))
     answers = activity_of(collected.answers)
     yes = collected.answers["yes"].to_numpy() != 0
-    clicked, of_clicks = attribute(index, messages, activity_of(collected.clicks), period, "clicks")
+    clicked, of_clicks = attribute(index, messages, collected.clicks, period, "clicks")
     answered, of_answers = attribute(index, messages, answers, period, "answers")
     left, of_left, leavers = _unsubscribed(collected, index, messages, period)
     complaints, of_complaints = _complaints(collected, index)
@@ -178,8 +183,9 @@ def _results(collected: Collected, instances: list[Instance], request: ResultsRe
 
 def _active(collected: Collected) -> Ids:
     """Return the contacts that did something which may belong to a message."""
-    tables = (collected.clicks, collected.answers, collected.unsubscribed, collected.addressed)
-    return np.concatenate([table["contact_id"].to_numpy() for table in tables])
+    tables = (collected.answers, collected.unsubscribed, collected.addressed)
+    others = [table["contact_id"].to_numpy() for table in tables]
+    return np.concatenate([collected.clicks.contact, *others])
 
 
 def _complaints(collected: Collected, index: SentIndex) -> tuple[Index, list[Note]]:

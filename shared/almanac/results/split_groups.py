@@ -15,8 +15,8 @@ from almanac.joins import distinct_values, positions
 from almanac.planning.brief import Instance
 from almanac.planning.split import split_share
 from almanac.report.results import SplitArm, SplitGroup, difference
-from almanac.results.attribution import ContactActivity, Period
-from almanac.results.collect import People
+from almanac.results.attribution import Period
+from almanac.results.collect import ContactActivity, People
 from almanac.results.messages import MessageKind, SentOrPlanned
 from almanac.rules.states import USPS_STATES
 
