@@ -30,6 +30,7 @@ from almanac.commands.options import (
     MaybeOrg,
     Replan,
     RowsOut,
+    Shown,
     Store,
 )
 from almanac.commands.output import print_result, print_rows
@@ -83,9 +84,7 @@ def list_(
     status: Annotated[
         str | None, typer.Option(metavar="STATUS", help="pending, scheduled, skipped or sent.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Rows of the table; CSV and JSON have all.")
-    ] = 25,
+    limit: Shown = 25,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
     out: RowsOut = None,

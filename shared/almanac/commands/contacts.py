@@ -21,6 +21,7 @@ from almanac.commands.options import (
     MaybeOrg,
     Rejects,
     RowsOut,
+    Shown,
     Store,
 )
 from almanac.commands.output import print_rows
@@ -108,9 +109,7 @@ def list_(
         str | None,
         typer.Option(metavar="INSTANCE", help="Messages and targets of a campaign, by id or name."),
     ] = None,
-    limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Rows of the table; CSV and JSON have all.")
-    ] = 25,
+    limit: Shown = 25,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
     out: RowsOut = None,

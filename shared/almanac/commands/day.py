@@ -15,7 +15,7 @@ import typer
 from almanac.commands.dates import is_date, read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsCsv, AsJson, MaybeOrg, RowsOut, Store
+from almanac.commands.options import AsCsv, AsJson, MaybeOrg, RowsOut, Shown, Store
 from almanac.commands.output import print_rows
 from almanac.commands.reading import Reading, reading
 from almanac.contacts.day import DayRow, day_counts, day_rows
@@ -45,9 +45,7 @@ _SETTINGS = {"ignore_unknown_options": True}  # -3 is a date
 )
 def day(
     words: Words = None,
-    limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Rows of the table; CSV and JSON have all.")
-    ] = 25,
+    limit: Shown = 25,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
     out: RowsOut = None,

@@ -44,6 +44,9 @@ MaybeOrg = Annotated[
     str | None,
     typer.Option("--org", metavar="ORG", help="Instead of DATABASE, an organization of the store."),
 ]
+Org = Annotated[
+    str, typer.Argument(metavar="ORG", help="The organization's id.", show_default=False)
+]
 Store = Annotated[
     str | None,
     typer.Option(
@@ -115,6 +118,12 @@ Map = Annotated[
 ]
 ExitCode = Annotated[
     bool, typer.Option("--exit-code", help="Exit with 3 if there are differences, with 0 if not.")
+]
+Day = Annotated[
+    str | None, typer.Option("--on", metavar="DATE", help="The day, such as tomorrow; today.")
+]
+Shown = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Rows of the table; CSV and JSON have all.")
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")]
 RowsOut = Annotated[

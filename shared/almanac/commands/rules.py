@@ -14,7 +14,7 @@ from almanac.commands.arguments import read_config
 from almanac.commands.dates import read_date, today_in
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson, AsOf, ConfigFile, MaybeOrg, Store
+from almanac.commands.options import AsCsv, AsJson, AsOf, ConfigFile, Day, MaybeOrg, Store
 from almanac.commands.output import print_result
 from almanac.commands.progress import progress_bars
 from almanac.config import Config
@@ -47,21 +47,18 @@ RuleSetOption = Annotated[
     str | None,
     typer.Option("--rule-set", metavar="NAME", help="A rule set alone: standard or statutory."),
 ]
-On = Annotated[
-    str | None, typer.Option("--on", metavar="DATE", help="The day, such as tomorrow; today.")
-]
 
 
 @app.command("list", epilog="Example: almanac rules list --rule-set statutory --on 2027-01-01")
 def list_command(
-    on: On = None,
+    on: Day = None,
     config: ConfigFile = None,
     database: ForDatabase = None,
     rule_set: RuleSetOption = None,
     org: MaybeOrg = None,
     store: Store = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
+    as_csv: AsCsv = False,
 ) -> int:
     """List the rules that are in force on a day, by state, each with its source.
 
@@ -82,7 +79,7 @@ def list_command(
 @app.command(epilog="Example: almanac rules show VA --rule-set statutory")
 def show(
     state: Annotated[str, typer.Argument(metavar="STATE", help="A state: VA, or Virginia.")],
-    on: On = None,
+    on: Day = None,
     config: ConfigFile = None,
     database: ForDatabase = None,
     rule_set: RuleSetOption = None,

@@ -23,6 +23,7 @@ from almanac.commands.imports import Strict, import_code
 from almanac.commands.options import (
     AsJson,
     DatabaseAndFile,
+    Day,
     Map,
     MaybeDatabase,
     MaybeOrg,
@@ -58,9 +59,7 @@ REFUSED_SHOWN = 5
 )
 def due(
     database: MaybeDatabase = None,
-    on: Annotated[
-        str | None, typer.Option("--on", metavar="DATE", help="The day, such as tomorrow; today.")
-    ] = None,
+    on: Day = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="jsonl|csv", help="JSON lines or CSV.")
     ] = "jsonl",

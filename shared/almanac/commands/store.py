@@ -15,7 +15,7 @@ from almanac.commands import store_changes, store_copy, store_pins
 from almanac.commands.arguments import read_config
 from almanac.commands.exit_codes import FAILURE, OK, warned
 from almanac.commands.groups import new_app
-from almanac.commands.options import AsJson, Store
+from almanac.commands.options import AsJson, Org, Store
 from almanac.commands.output import print_json, print_result
 from almanac.commands.progress import progress_bars
 from almanac.errors import AlmanacError, RequestError
@@ -42,10 +42,6 @@ app = new_app(
 )
 
 _VERSIONS = TypeAdapter(list[VersionRow])
-
-Org = Annotated[
-    str, typer.Argument(metavar="ORG", help="The organization's id.", show_default=False)
-]
 
 
 @app.command(

@@ -16,7 +16,7 @@ from almanac.commands.change_documents import (
     write_changes,
 )
 from almanac.commands.exit_codes import OK
-from almanac.commands.options import AsJson, ChangesFormat, Store
+from almanac.commands.options import AsJson, ChangesFormat, Org, Store
 from almanac.commands.output import print_json
 from almanac.commands.progress import progress_bars
 from almanac.database.change_sets.rows import row_counts, tally
@@ -36,9 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def changes(
-    org: Annotated[
-        str, typer.Argument(metavar="ORG", help="The organization's id.", show_default=False)
-    ],
+    org: Org,
     from_: Annotated[
         int,
         typer.Option("--from", min=1, metavar="N", help="The version that the other copy has."),

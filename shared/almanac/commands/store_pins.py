@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from almanac.commands.exit_codes import OK
-from almanac.commands.options import AsJson, Store
+from almanac.commands.options import AsJson, Org, Store
 from almanac.commands.output import print_json
 from almanac.errors import RequestError
 from almanac.names import check_org_id
@@ -19,9 +19,6 @@ from almanac.storage.history import list_versions
 from almanac.storage.opening import open_store
 from almanac.storage.store import ObjectStore
 
-Org = Annotated[
-    str, typer.Argument(metavar="ORG", help="The organization's id.", show_default=False)
-]
 Version = Annotated[
     int, typer.Argument(min=1, metavar="VERSION", help="Its number.", show_default=False)
 ]
