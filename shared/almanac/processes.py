@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextvars
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from almanac.errors import AlmanacError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 NICE = 10
 
@@ -23,6 +25,9 @@ def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolE
 
     Those of a background thread have a low priority, so that the other threads answer at once.
     """
+    import multiprocessing  # a run in one process does without
+    from concurrent.futures import ProcessPoolExecutor
+
     in_background = threading.current_thread() is not threading.main_thread()
     # spawned, not forked: the parent has threads by now
     context = multiprocessing.get_context("spawn")
@@ -41,7 +46,7 @@ def lost_workers() -> Iterator[None]:
     """Raise AlmanacError if a worker process of a run ends while its result is waited for."""
     try:
         yield
-    except BrokenProcessPool as error:
+    except BrokenExecutor as error:
         raise AlmanacError(
             "a worker process ended unexpectedly, perhaps for lack of memory; nothing was "
             "changed; try --workers 1"

@@ -177,5 +177,28 @@ def test_help_imports_no_command_and_no_heavy_library() -> None:
     assert ended.stderr.strip() == "[]"
 
 
+@pytest.mark.slow
+def test_a_run_in_one_process_imports_nothing_that_starts_others(tmp_path: Path) -> None:
+    file = str(tmp_path / "agency.sqlite3")
+    commands = [["generate", file, "--contacts", "50", "--as-of", AS_OF], ["run", file, "--yes"]]
+    script = (
+        "import sys\n"
+        "from almanac.commands.main import app\n"
+        f"for words in {commands}:\n"
+        "    app(words, standalone_mode=False)\n"
+        "unused = {'multiprocessing', 'concurrent.futures.process', 'jinja2'}\n"
+        "print(sorted((unused | {'pydantic_settings'}) & set(sys.modules)))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_version_is_that_of_the_package() -> None:
     assert almanac_apart("version").stdout == f"almanac {__version__}\n"

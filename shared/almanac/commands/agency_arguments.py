@@ -13,7 +13,6 @@ from almanac.errors import InputError
 from almanac.names import check_org_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.outputs import is_database
-from almanac.settings import load_settings
 from almanac.storage.opening import open_store
 
 
@@ -28,7 +27,11 @@ def agency_of(database: Path | None, org: str | None, store: str | None) -> Agen
             "expected DATABASE, the agency's SQLite file, or --org, an organization of the store"
         )
     check_org_id(org)
-    return StoreDatabase(open_store(store or load_settings().required_store()), org)
+    if store is None:
+        from almanac.settings import load_settings  # a file needs none
+
+        store = load_settings().required_store()
+    return StoreDatabase(open_store(store), org)
 
 
 def today_of(agency: AgencyDatabase) -> Today:

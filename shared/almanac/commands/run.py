@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from almanac.commands.agency_arguments import agency_of
@@ -44,23 +45,19 @@ from almanac.commands.run_arguments import (
     Workers,
     Yes,
 )
-from almanac.commands.run_page import write_run_page
-from almanac.commands.run_store import run_organization
 from almanac.config import Config
 from almanac.contact_ranges import merged
+from almanac.database.aggregates import contact_without_messages
+from almanac.database.opening import map_errors, open_database
 from almanac.errors import AlmanacError, ConfigError, InputError
 from almanac.organizations.kept_copies import KeptCopies
 from almanac.organizations.recorded_config import NamedConfig
 from almanac.planning.contacts import ISSUE_ADVICE
-from almanac.report.page import check_target
 from almanac.report.summary import RunSummary
 from almanac.report.summary_text import print_summary
 from almanac.report.text import console_for, paragraph
-from almanac.report.what_if_text import print_what_if
 from almanac.runs.local import run_file
 from almanac.runs.run_options import RunOptions
-from almanac.runs.what_if import compare_plans
-from almanac.statistics.file_report import a_contact_without_messages
 from almanac.trace_file import trace_to
 
 app = new_app()
@@ -121,6 +118,8 @@ def run(
     _check_org(org, others, flags)
     with trace_to(_other_than(report, trace), "--trace", "run", run):
         if org is not None:
+            from almanac.commands.run_store import run_organization
+
             return run_organization(org, store, as_of, now, as_json)
         assert database is not None
         return _run(
@@ -167,6 +166,8 @@ def _run(arguments: RunArguments) -> int:
         cache=arguments.cached(),
     )
     if arguments.report is not None:
+        from almanac.report.page import check_target
+
         check_target(arguments.report)
     new = given or recorded_or_defaults(arguments.database)
     config = new.config
@@ -177,6 +178,8 @@ def _run(arguments: RunArguments) -> int:
     old, remark = _compared(arguments, config) if arguments.dry_run else (None, None)
     with progress_bars() as progress:
         if old is not None:
+            from almanac.runs.what_if import compare_plans
+
             summary = compare_plans(arguments.database, old, new, options, progress)
         else:
             summary = run_file(arguments.database, config, options, progress)
@@ -185,7 +188,11 @@ def _run(arguments: RunArguments) -> int:
     for line in options.cache.remarks if options.cache is not None else ():
         warned(line)
     summary = summary.model_copy(update={"configuration": new.words})
-    problem = write_run_page(arguments.report, summary, arguments.database, config)
+    problem = None
+    if arguments.report is not None:
+        from almanac.commands.run_page import write_run_page
+
+        problem = write_run_page(arguments.report, summary, arguments.database, config)
     if arguments.as_json:
         print(summary.model_dump_json())
     else:
@@ -228,6 +235,8 @@ def _print(
     console, database = console_for(sys.stdout), str(arguments.database)
     next_steps = _next_steps(arguments, summary)
     if summary.what_if is not None:
+        from almanac.report.what_if_text import print_what_if
+
         print_what_if(console, summary, database=database, next_steps=next_steps)
         return
     given = arguments.config is not None or arguments.defaults
@@ -260,9 +269,14 @@ def _next_steps(arguments: RunArguments, summary: RunSummary) -> list[str]:
 
 
 def _example(database: Path, as_of: dt.date) -> int | None:
-    """Return a contact to explain; None also if the file cannot be read: the run is done."""
+    """Return a contact to explain, all of whose messages are skipped, if one is found quickly; None
+    also if the file cannot be read: the run is done."""
     try:
-        return a_contact_without_messages(database, as_of)
+        with (
+            closing(open_database(database, writable=False)) as connection,
+            map_errors(database),
+        ):
+            return contact_without_messages(connection, as_of.isoformat())
     except AlmanacError:
         return None
 

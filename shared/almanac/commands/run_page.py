@@ -16,12 +16,8 @@ from almanac.statistics.file_report import numbers_of
 from almanac.statistics.settings_in_words import setting_lines
 
 
-def write_run_page(
-    target: Path | None, summary: RunSummary, database: Path, config: Config
-) -> str | None:
+def write_run_page(target: Path, summary: RunSummary, database: Path, config: Config) -> str | None:
     """Write the report page; return the error, if any, since the plan is committed already."""
-    if target is None:
-        return None
     horizon = summary.as_of + dt.timedelta(days=config.horizon_days)
     try:
         whole = None

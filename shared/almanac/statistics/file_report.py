@@ -9,9 +9,7 @@ from pathlib import Path
 
 from almanac import __version__
 from almanac.config import Config
-from almanac.database.aggregates import contact_without_messages
 from almanac.database.catalog import Record
-from almanac.database.opening import map_errors, open_database
 from almanac.database.scanning import Scan
 from almanac.database.sources import Source
 from almanac.errors import DatabaseError
@@ -89,16 +87,6 @@ def overview(
 def numbers_of(path: Path, progress: Progress) -> Numbers:
     """Return only the numbers of `overview`."""
     return _state(path, None, progress).numbers
-
-
-def a_contact_without_messages(path: Path, as_of: dt.date) -> int | None:
-    """Return a contact whose messages are all skipped; None if none is found quickly."""
-    connection = open_database(path, writable=False)
-    try:
-        with map_errors(path):
-            return contact_without_messages(connection, as_of.isoformat())
-    finally:
-        connection.close()
 
 
 def _state(
