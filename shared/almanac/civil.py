@@ -123,10 +123,15 @@ def months_of(days: Days) -> Codes:
 def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
     """Return the days of texts `YYYY-MM-DD`, alone or followed by a space or `T` and any text.
 
-    Other texts, dates that do not exist and nulls are NO_DAY.
+    Other texts, dates that do not exist and nulls are NO_DAY. Of a dictionary each text is read
+    once.
     """
     if isinstance(texts, pa.ChunkedArray):
-        texts = texts.combine_chunks()
+        texts = texts.unify_dictionaries().combine_chunks()
+    if isinstance(texts, pa.DictionaryArray):
+        each: Days = np.append(parse_dates(texts.dictionary), np.int32(NO_DAY))
+        found: Days = each[texts.indices.fill_null(-1).to_numpy()]
+        return found
     try:
         dates = pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.date32())
     except pa.ArrowInvalid:  # some text is not `YYYY-MM-DD` alone

@@ -146,6 +146,7 @@ def test_slices_and_chunks_make_no_difference(start: int) -> None:
     chunks = pa.chunked_array([whole.slice(0, start), whole.slice(start)])
     assert civil.parse_dates(chunks).tolist() == expected
     assert civil.parse_dates(whole.cast(pa.large_string())).tolist() == expected
+    assert civil.parse_dates(whole.dictionary_encode()).tolist() == expected
 
 
 def meant(text: str | None) -> int:

@@ -157,7 +157,7 @@ class Tables:
                 return found
             self._apart.add(what.joined)
         queries = self._queries(what, columns, what.select(columns), chosen)
-        return by_contact([self.read(sql, values, what.schema) for sql in queries])
+        return _merged([self.read(sql, values, what.schema) for sql in queries], what)
 
     def _joined_rows(
         self,
@@ -173,7 +173,7 @@ class Tables:
             parts = [self.read(sql, values, joined.read_schema) for sql in queries]
         except DatabaseError:  # a blob; for anything else reading fails without joining as well
             return None
-        return joined.apart(by_contact(parts))
+        return joined.apart(_merged(parts, what))
 
     def _queries(
         self, what: RangeTable, columns: Columns, select: Select, chosen: str
@@ -184,7 +184,8 @@ class Tables:
         parts = [("", f"+({where})" if what.indexes else where)]
         if what.indexes and all(self.has_index(index) for index, _ in what.indexes):
             parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
-        order = key if len(parts) > 1 else ", ".join([key, *_order_within(what, columns)])
+        sorts = len(parts) == 1 and not _has_ids(what)
+        order = ", ".join([key, *_order_within(what, columns)]) if sorts else key
         return [
             f"SELECT {listed(select)} FROM {what.table} {by} "
             f"WHERE {key} {chosen} AND {condition} ORDER BY {order}"
@@ -224,12 +225,30 @@ def _recent(text: str) -> str:
     return f"({text} >= ? OR {text} GLOB '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*')"
 
 
+def _has_ids(what: RangeTable) -> bool:
+    """Return whether rows with the same key come by their id, which is read with them.
+
+    They are sorted afterwards: SQLite would take whole rows into a sorter and out again.
+    """
+    return what.key != "id" and "id" in what.schema.names
+
+
 def _order_within(what: RangeTable, columns: Columns) -> list[str]:
-    """The order of rows with the same key."""
+    """The order of rows with the same key, where SQLite sorts them."""
     if what.key != "id" and columns.has("id"):
         return ["id" if columns.is_rowid("id") else columns.row_id()]
     has_rowid = columns.table is not None and columns.table.has_rowid
     return ["rowid"] if has_rowid and not columns.is_rowid(what.key) else []
+
+
+def _merged(parts: list[pa.Table], what: RangeTable) -> pa.Table:
+    """Return the rows of the queries for one declaration, in their order."""
+    rows = by_contact(parts)
+    if len(parts) > 1 or not _has_ids(what):
+        return rows
+    keys, ids = (rows.column(name).to_numpy() for name in (what.key, "id"))
+    behind = (keys[1:] == keys[:-1]) & (ids[1:] < ids[:-1])
+    return rows.take(pa.array(np.lexsort((ids, keys)))) if behind.any() else rows
 
 
 def listed(select: Select) -> str:
