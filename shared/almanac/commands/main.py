@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from typing import Annotated, Any
 
@@ -88,6 +90,8 @@ app = LazyGroup(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the script `almanac`, and end the process with its exit code."""
+    # else Python looks three times at all that was imported, which takes 0.15 s of some commands
+    atexit.register(gc.freeze)
     open_streams()
     sys.exit(guarded(lambda: _run(arguments)))
 

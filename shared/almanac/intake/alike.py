@@ -79,9 +79,9 @@ class _Reported:
     def of(self, entry: Entry, row: int, contact: int) -> tuple[object, ...] | None:
         """Return all that the meaning of a mark depends on, but its row; None if it may be more."""
         get = entry.get
-        if not _is_id(get("id"), row):
+        own, named = get("id"), get("contact_id")
+        if type(own) is not int and not _is_id(own, row):
             return None
-        named = get("contact_id")
         if named is not None and not _is_id(named, contact):
             return None
         said = (get("status"), get("scheduled_send_date"), get("email_type"), get("at"))
