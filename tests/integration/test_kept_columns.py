@@ -8,30 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from almanac.contact_ranges import EVERYONE
 from almanac.database.range_tables import PLANNED, RangeTable
-from almanac.database.reading import Snapshot
-from almanac.database.sources import Traffic
 from almanac.database.tables import Tables
 from almanac.database.undo.entries import WritingCommand
 from almanac.intake import inbox
 from almanac.intake.inbox import Received
 from almanac.organizations.agency_database import StoreDatabase
-from almanac.organizations.kept_rows import kept_rows, kept_rows_of
 from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
-from almanac.storage.versions import manifest_of
 from tests.support import agencies
 from tests.support.clouds import NOW, Cloud, plan_in, query
+from tests.support.kept_columns import Rows, in_columns, in_database
 
 ORG = "206"
 DAY = dt.timedelta(days=1)
 DAILY = "2027-03-01-daily"
-NONE = np.empty(0, np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +51,12 @@ def cloud(planned: Cloud, folder: Path) -> Iterator[Cloud]:
     made.close()
 
 
-def kept(cloud: Cloud) -> list[dict[str, Any]] | None:
-    """What the version in force has in columns."""
-    folder = cloud.version(ORG).folder
-    manifest = manifest_of(cloud.store, folder)
-    assert manifest is not None
-    index = kept_rows_of(manifest)
-    pieces = index and kept_rows(cloud.store, folder, index, NONE)
-    return pieces.read(EVERYONE, Traffic()).to_pylist() if pieces else None
+def kept(cloud: Cloud) -> Rows | None:
+    return in_columns(cloud.store, ORG)
 
 
-def stored(cloud: Cloud) -> list[dict[str, Any]]:
-    with Snapshot(cloud.pull(ORG)) as snapshot:
-        rows: list[dict[str, Any]] = snapshot.read(PLANNED, EVERYONE).to_pylist()
-        return rows
+def stored(cloud: Cloud) -> Rows:
+    return in_database(cloud.store, ORG, cloud.folder)
 
 
 def planned_ids(cloud: Cloud, count: int) -> list[int]:
@@ -109,9 +95,16 @@ def test_every_version_of_a_run_has_the_planned_rows_of_its_database(
     claim(cloud, *planned_ids(cloud, 3))
     cloud.ask(ORG)
     cloud.run()
-    instance = query(cloud.pull(ORG), "SELECT min(id) FROM campaign_instances")[0][0]
+    assert "contacts" in ranges_read
     assert "planned rows" not in ranges_read
     assert kept(cloud) == stored(cloud) != []
+
+
+@pytest.mark.slow
+def test_a_run_over_some_contacts_takes_the_columns_over(
+    cloud: Cloud, ranges_read: list[str]
+) -> None:
+    instance = query(cloud.pull(ORG), "SELECT min(id) FROM campaign_instances")[0][0]
     cloud.change(ORG, "event-1", instance, active_end_date="2027-04-01")
     ranges_read.clear()
     cloud.run()

@@ -6,11 +6,11 @@ database. See docs/decisions/0075-planned-rows-in-columns.md.
 
 from __future__ import annotations
 
-import functools
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
@@ -103,18 +103,14 @@ class PlannedPieces:
 
     def not_kept(self, contacts: ContactRange) -> Ids:
         """Return those of the contacts whose rows are in the database only, ascending."""
-        found = np.union1d(self.changed, np.array(self.index.unkept, np.int64))
-        first, last = (
-            np.searchsorted(found, contacts.first),
-            np.searchsorted(found, contacts.last, "right"),
-        )
-        return found[first:last]
+        first = np.searchsorted(self._not_kept, contacts.first)
+        return self._not_kept[first : np.searchsorted(self._not_kept, contacts.last, "right")]
 
     def check(self) -> None:
         """Raise Corrupt unless all pieces are those that were written."""
         start = 0
         for piece in self.index.pieces:
-            self.fetch(start, piece.size, functools.partial(_check, [piece]))
+            self.fetch(start, piece.size, partial(_check, [piece]))
             start += piece.size
 
     def read(self, contacts: ContactRange, traffic: Traffic) -> pa.Table:
@@ -125,7 +121,7 @@ class PlannedPieces:
         pieces = self.index.pieces[start:stop]
         before = sum(piece.size for piece in self.index.pieces[:start])
         size = sum(piece.size for piece in pieces)
-        data = self.fetch(before, size, functools.partial(_check, pieces))
+        data = self.fetch(before, size, partial(_check, pieces))
         traffic.requests += 1
         traffic.bytes += len(data)
         rows = pa.concat_tables(
@@ -134,6 +130,10 @@ class PlannedPieces:
         ids = rows.column("contact_id").to_numpy()
         first = np.searchsorted(ids, contacts.first)
         return rows.slice(first, np.searchsorted(ids, contacts.last, "right") - first)
+
+    @cached_property
+    def _not_kept(self) -> Ids:
+        return np.union1d(self.changed, np.array(self.index.unkept, np.int64))
 
 
 def _cut(pieces: Sequence[Piece], data: bytes) -> Iterator[bytes]:
