@@ -125,6 +125,21 @@ def test_another_rule_says_who_would_get_the_message_and_when(
     assert state_of(planned.path.parent) == before
 
 
+def test_an_organization_of_a_store_misses_the_same_messages(
+    planned: Agency, tmp_path: Path
+) -> None:
+    store = ("--store", tmp_path / "store")
+    almanac("store", "init", "206", *store)
+    assert almanac("store", "push", "206", planned.path, *store).code == 0
+    asked = ("--campaign", "promo 3", "--as-of", AS_OF, "--csv")
+    here, there = (
+        almanac("missed", planned.path, *asked),
+        almanac("missed", "--org", "206", *store, *asked),
+    )
+    assert (there.code, there.err, there.out) == (0, "", here.out)
+    assert len(here.out.splitlines()) == 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
