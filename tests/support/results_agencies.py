@@ -84,7 +84,10 @@ class _Maker:
         )
         for number in range(1, 21):
             state = self.rng.choice(("TX", "CA", " ny", "", "TX"))
-            self.insert("contacts", id=number, email=f"User{number % 17}@example.com", state=state)
+            name = f"{'uU'[number % 3 % 2]}ser{number % 17}"
+            self.insert("contacts", id=number, email=f"{name}@example.com", state=state)
+        if self.rng.randrange(2):
+            self.connection.execute("CREATE INDEX of_address ON contacts (email)")
 
     def campaigns(self) -> None:
         self.connection.execute(

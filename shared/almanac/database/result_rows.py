@@ -97,16 +97,21 @@ class ResultRows(Scan):
             ANSWERS_SCHEMA,
         )
 
-    def complaints(self) -> pa.Table:
-        """Return COMPLAINTS_SCHEMA: the messages that are marked so, each once; 0 for no id."""
+    def mark_ranges(self) -> list[ContactRange]:
+        """Return the ranges of row ids that are all marks."""
+        return self._tables.parts("message_deliveries")
+
+    def complaints(self, marks: ContactRange) -> pa.Table:
+        """Return COMPLAINTS_SCHEMA: the messages that marks in a range of `mark_ranges` say so of,
+        each once; 0 for no id."""
         columns = self._tables.columns("message_deliveries")
-        if not columns.has("schedule_id", "status"):
+        if columns.table is None or not columns.has("schedule_id", "status"):
             return COMPLAINTS_SCHEMA.empty_table()
-        select = f"SELECT DISTINCT {columns.id_or_zero('schedule_id')} FROM message_deliveries"
-        sql = f"{select} NOT INDEXED WHERE status = '{COMPLAINT}'"
-        if columns.table is not None and columns.table.kind != "table":
-            sql = sql.replace(" NOT INDEXED", "")
-        return self._tables.read(sql, (), COMPLAINTS_SCHEMA)
+        by = "NOT INDEXED" if columns.table.kind == "table" else ""
+        within = "rowid BETWEEN ? AND ?" if columns.table.has_rowid else "? <= ?"
+        sql = f"""SELECT DISTINCT {columns.id_or_zero("schedule_id")} FROM message_deliveries {by}
+            WHERE {within} AND status = '{COMPLAINT}'"""
+        return self._tables.read(sql, tuple(marks), COMPLAINTS_SCHEMA)
 
     def unsubscribed(self, reasons: Sequence[str]) -> pa.Table:
         """Return UNSUBSCRIBED_SCHEMA: suppressions of e-mails for one of the reasons, with the
@@ -132,13 +137,28 @@ class ResultRows(Scan):
         if not counted["rows"][0].as_py():
             return ADDRESSED_SCHEMA.empty_table()
         contacts = self._tables.contacts(settings)
+        whole, form, email = contacts.whole("id"), address(contacts), contacts.raw("email")
+        found, others = "", "1"
+        if contacts.has("email") and self._has_index_of(contacts.column("email")):
+            # most addresses are in the form in which they are compared: these are looked up
+            found = f"""SELECT number, {whole} FROM held CROSS JOIN contacts
+                ON {email} = held.address COLLATE BINARY WHERE {whole} IS NOT NULL UNION ALL"""
+            others = f"{form} IS NOT {email} COLLATE BINARY"
         # for each contact a look-up among the few addresses, by an index of SQLite's own
         sql = f"""WITH held AS MATERIALIZED ({held}),
-            person AS (SELECT +({contacts.whole("id")}) AS id, {address(contacts)} AS address
-                FROM contacts WHERE {contacts.whole("id")} IS NOT NULL)
-            SELECT number, person.id FROM person CROSS JOIN held
+            person AS (SELECT +({whole}) AS id, {form} AS address
+                FROM contacts WHERE {whole} IS NOT NULL AND {others})
+            {found} SELECT number, person.id FROM person CROSS JOIN held
             ON held.address = person.address"""
         return self._tables.read(sql, tuple(reasons), ADDRESSED_SCHEMA)
+
+    def _has_index_of(self, column: str) -> bool:
+        """Return whether contacts are found by a text in a column, given in lower case."""
+        sql = """SELECT count(*) FROM pragma_index_list('contacts') AS i, pragma_index_xinfo(i.name)
+            WHERE NOT i.partial AND seqno = 0 AND lower(pragma_index_xinfo.name) = ?
+            AND coll = 'BINARY'"""
+        found = self._tables.read(sql, (column,), pa.schema({"indexes": pa.int64()}))
+        return bool(found["indexes"][0].as_py())
 
     def targeted(self, instances: Sequence[int]) -> pa.Table:
         """Return TARGETED_SCHEMA: the contacts that campaign instances list, of any status."""

@@ -23,6 +23,7 @@ from almanac.database.opening import live_uri
 from almanac.database.result_rows import ResultRows
 from almanac.errors import AlmanacError
 from almanac.frames import Codes, Days, Ids, Small
+from almanac.joins import distinct_values
 from almanac.planning.contact_states import states_of
 from almanac.processes import worker_pool
 from almanac.progress import Progress
@@ -85,7 +86,7 @@ class Collected:
     people: People
     clicks: ContactActivity
     answers: pa.Table
-    complaints: pa.Table
+    complaints: Ids  # the messages, each once; 0 where the mark names none
     unsubscribed: pa.Table
     addressed: pa.Table
     targeted: pa.Table
@@ -123,8 +124,9 @@ class _ResultReader:
     def answers(self) -> pa.Table:
         return self._rows.answers()
 
-    def complaints(self) -> pa.Table:
-        return self._rows.complaints()
+    def complaints(self, first: int, last: int) -> Ids:
+        found: Ids = self._rows.complaints(ContactRange(first, last))["schedule_id"].to_numpy()
+        return found
 
     def unsubscribed(self) -> pa.Table:
         return self._rows.unsubscribed(self._asked.reasons)
@@ -174,7 +176,8 @@ def _calls(rows: ResultRows, asked: Asked) -> list[Call]:
         ("addressed", ()),
         *(("messages", tuple(each)) for each in rows.row_ranges(ROWS)),
         *(("people", tuple(each)) for each in rows.contact_ranges(CONTACTS, asked.settings)),
-        *((name, ()) for name in ("clicks", "answers", "complaints", "unsubscribed", "targeted")),
+        *(("complaints", tuple(each)) for each in rows.mark_ranges()),
+        *((name, ()) for name in ("clicks", "answers", "unsubscribed", "targeted")),
     ]
 
 
@@ -186,7 +189,7 @@ def _collected(calls: Sequence[Call], results: Iterable[Any], progress: Progress
     progress("messages", len(calls), len(calls))
     people = [People(np.empty(0, np.int64), np.empty(0, np.int8), _NO_CARRIERS), *found["people"]]
     carriers = pa.chunked_array([each.carriers for each in people])
-    single = ("clicks", "answers", "complaints", "unsubscribed", "addressed", "targeted")
+    single = ("clicks", "answers", "unsubscribed", "addressed", "targeted")
     return Collected(
         messages=_all_messages(found["messages"]),
         people=People(
@@ -194,6 +197,7 @@ def _collected(calls: Sequence[Call], results: Iterable[Any], progress: Progress
             np.concatenate([each.states for each in people]),
             carriers.unify_dictionaries().combine_chunks(),
         ),
+        complaints=distinct_values(np.concatenate(found["complaints"])),
         **{name: found[name][0] for name in single},
     )
 

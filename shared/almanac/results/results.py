@@ -190,7 +190,7 @@ def _active(collected: Collected) -> Ids:
 
 def _complaints(collected: Collected, index: SentIndex) -> tuple[Index, list[Note]]:
     """Return the sent messages that are marked so, and how many others are."""
-    message = index.with_id(collected.complaints["schedule_id"].to_numpy())
+    message = index.with_id(collected.complaints)
     what = "complaints about messages that are not sent, or do not exist: not counted"
     return message[message >= 0], [Note(what=what, rows=int((message < 0).sum()))]
 
