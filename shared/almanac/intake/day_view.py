@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,7 @@ from almanac.intake.concerning import (
 from almanac.intake.inbox import Received
 from almanac.organizations.agency_database import StoreDatabase
 from almanac.organizations.kept_days import kept_day
+from almanac.storage.versions import Current
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,7 @@ def _applied(
     agency: StoreDatabase, day: dt.date, config: Config, now: dt.datetime, claimed: bool
 ) -> tuple[apsw.Connection, int, int]:
     """Return the copy of the day with what waits, and the counts of `DayView`."""
-    # first the inbox: what is applied and deleted from now on is in the version
-    received = inbox.read(agency.store, inbox.waiting(agency.store, agency.org))
-    version = agency.version()[0]
-    data = kept_day(agency.store, version, day)
+    received, version, data = _read(agency, day)
     few = data is not None
     with agency.open_version(version, few=few) as source, map_errors(source.path):
         # of those with the same id all but the first are refused
@@ -91,6 +90,22 @@ def _applied(
         with connection, becoming_alike(connection, found.alike):
             absorb(connection, found.events, config, now, "almanac due", kinds=APPLIED)
     return connection, earlier, len(news)
+
+
+def _read(agency: StoreDatabase, day: dt.date) -> tuple[list[Received], Current, bytes | None]:
+    """Return what waits, the version that is current after it, and what that keeps of the day.
+
+    What the version of before keeps is fetched meanwhile: nearly always it is the same.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        likely = agency.version()[0]
+        coming = pool.submit(kept_day, agency.store, likely, day)
+        # first the inbox: what is applied and deleted from now on is in the version
+        received = inbox.read(agency.store, inbox.waiting(agency.store, agency.org))
+        version = agency.version()[0]
+        if version == likely:
+            return received, version, coming.result()
+    return received, version, kept_day(agency.store, version, day)
 
 
 def _concerning(
