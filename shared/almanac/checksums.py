@@ -20,8 +20,9 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _ODD = np.uint64(0x100000001B3)
 _BLOCK = 16_384  # texts that are mixed together: their words fit into the processor's cache
-# what counts of a text's last word, by the bytes that it has modulo 8
-_LAST_WORD = np.array([(1 << 64) - 1, *((1 << 8 * size) - 1 for size in range(1, 8))], np.uint64)
+HEAD = 32  # words of a text that are mixed one by one
+_WHOLE = np.uint64(8)  # bytes of a word
+_KEPT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)  # of a word, by its bytes
 
 
 def splitmix64(z: Hashes) -> Hashes:
@@ -70,41 +71,62 @@ def text_checksums(texts: pa.Array | pa.ChunkedArray) -> Hashes:
     return sums
 
 
-def joined_checksums(table: pa.Table) -> Hashes:
-    """Return one number for each row: of the texts of its columns, joined by the character 31.
+def mixed_checksums(table: pa.Table) -> Hashes:
+    """Return one number for each row of a table of texts and integers without nulls.
 
-    The columns have no nulls. The text is cut into words of 8 bytes, little-endian, the last
-    filled up with zeros. With w_k the k-th word, counted from 0, the number is
+    An integer is one word, in 64-bit two's complement. A text is cut into words of 8 bytes,
+    little-endian, the last filled up with zeros; the bytes behind the first HEAD words are one
+    more, their `text_checksums`. With w the word k of column c and b the bytes of the text in it (8
+    for an integer, 0 for the last of a long text), the number is
 
-        splitmix64(bytes + sum over k of splitmix64(w_k XOR splitmix64(k)))
+        splitmix64(sum over all words of splitmix64(w XOR salt(c, k, b)))
 
-    so that no word waits for the one before it, however long a text is.
+    so that no word waits for another.
     """
-    if table.num_rows == 0:
-        return np.zeros(0, np.uint64)
-    text = pa.large_string()
-    columns = [column.combine_chunks().cast(text) for column in table.itercolumns()]
-    joined = pc.binary_join_element_wise(*columns, pa.scalar("\x1f", text))
-    blocks = [_word_checksums(joined[at : at + _BLOCK]) for at in range(0, len(joined), _BLOCK)]
-    return np.concatenate(blocks)
+    blocks = [_block_checksums(batch) for batch in table.to_batches(max_chunksize=_BLOCK)]
+    return np.concatenate([np.zeros(0, np.uint64), *blocks])
 
 
-def _word_checksums(texts: pa.Array) -> Hashes:
+def _block_checksums(batch: pa.RecordBatch) -> Hashes:
+    sums = np.zeros(batch.num_rows, np.uint64)
+    for number, column in enumerate(batch.columns):
+        if pa.types.is_integer(column.type):
+            words = column.to_numpy().astype(np.int64, copy=False).view(np.uint64)
+            sums += splitmix64(words ^ _salt(number, 0, _WHOLE))
+        else:
+            sums += _text_sums(column, number)
+    return splitmix64(sums)
+
+
+def _text_sums(texts: pa.Array, number: int) -> Hashes:
+    """Return what the words of each text in the column of this number add up to."""
+    if isinstance(texts, pa.DictionaryArray):
+        of_row: Hashes = _text_sums(texts.dictionary, number)[texts.indices.to_numpy()]
+        return of_row
     octets, starts, lengths = octets_of(texts)
-    words = words_of(octets)
-    counts = -(-lengths // 8)
-    firsts = np.cumsum(counts) - counts
-    order = np.arange(int(counts.sum()))
-    word = words[8 * order + np.repeat(starts - 8 * firsts, counts)]
-    filled = counts > 0
-    word[(firsts + counts)[filled] - 1] &= _LAST_WORD[lengths[filled] % 8]
-    salts = splitmix64(np.arange(int(counts.max()), dtype=np.uint64))
-    word ^= salts[order - np.repeat(firsts, counts)]
-    sums = np.zeros(len(counts), np.uint64)
-    if len(word):
-        sums[filled] = np.add.reduceat(splitmix64(word), firsts[filled])
+    words, sums = words_of(octets), np.zeros(len(texts), np.uint64)
+    longest = int(lengths.max(initial=0))
+    shortest = int(lengths.min(initial=longest))
+    for place in range(min(-(-longest // 8), HEAD)):
+        at = 8 * place
+        rows = np.flatnonzero(lengths > at) if shortest <= at else slice(None)
+        size: Hashes | np.uint64 = _WHOLE
+        word = words[starts[rows] + at]
+        if shortest < at + 8:
+            size = np.minimum(lengths[rows] - at, 8).astype(np.uint64)
+            word &= _KEPT[size]
+        sums[rows] += splitmix64(word ^ _salt(number, place, size))
+    rows = np.flatnonzero(lengths > 8 * HEAD)
+    if len(rows):
+        rest = pc.binary_slice(texts.take(pa.array(rows)).cast(pa.large_binary()), 8 * HEAD)
+        sums[rows] += splitmix64(text_checksums(rest) ^ _salt(number, HEAD, np.uint64(0)))
+    return sums
+
+
+def _salt(column: int, place: int, size: Hashes | np.uint64) -> Hashes | np.uint64:
+    """Return (16 * (64 * place + column) + size) * _GAMMA, modulo 2^64."""
     with np.errstate(over="ignore"):
-        return splitmix64(lengths.astype(np.uint64) + sums)
+        return (np.uint64(16 * (64 * place + column)) + size) * _GAMMA
 
 
 def hexadecimal(total: int) -> str:
@@ -113,9 +135,9 @@ def hexadecimal(total: int) -> str:
 
 
 def contacts_text(total: int) -> str:
-    """Return a checksum of contacts by `joined_checksums` as a text, with its version.
+    """Return a checksum of contacts by `mixed_checksums` as a text, with its version.
 
-    Checksums of version 1, without a prefix, mixed the columns one by one, and those of version 2
-    had fewer columns: they cannot be compared with these.
+    Those of another version, or without a prefix, had other columns or mixed them otherwise: they
+    cannot be compared with these.
     """
-    return f"v3-{hexadecimal(total)}"
+    return f"v4-{hexadecimal(total)}"

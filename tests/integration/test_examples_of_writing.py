@@ -224,7 +224,7 @@ def test_every_run_has_a_checkpoint_and_they_form_a_chain(agency: Agency) -> Non
     assert after[0] == after[1]
     assert len({after[1], after[2], after[3]}) == 3
     assert (contacts[0] == contacts[1], contacts[1] == contacts[2]) == (True, False)
-    assert all(re.fullmatch("v3-[0-9a-f]{16}", checksum) for checksum in contacts)
+    assert all(re.fullmatch("v4-[0-9a-f]{16}", checksum) for checksum in contacts)
     assert all(re.fullmatch("[0-9a-f]{16}", checksum) for checksum in before + after)
 
 

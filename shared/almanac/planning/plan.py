@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from almanac import civil
-from almanac.checksums import joined_checksums, table_checksum
+from almanac.checksums import mixed_checksums, table_checksum
 from almanac.frames import (
     Candidates,
     Ids,
@@ -154,7 +154,7 @@ def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> S
             scheduled_before=int(previous.rows.scheduled.sum()),
             **batch.dates_given,
         ),
-        contacts_checksum=table_checksum(joined_checksums(data.contacts)),
+        contacts_checksum=table_checksum(mixed_checksums(data.contacts)),
         before_checksum=table_checksum(previous.checksums()),
         history_checksum=match.history_checksum,
         scheduled=previous.scheduled_days(civil.day_of(context.as_of)),

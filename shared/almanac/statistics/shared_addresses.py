@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almanac.checksums import Hashes, joined_checksums
+from almanac.checksums import Hashes, mixed_checksums
 from almanac.config_contacts import ContactColumns
 from almanac.database.reading import Snapshot
 from almanac.frames import Ids
@@ -18,7 +18,7 @@ EXAMPLES = 5  # addresses, and contacts of each
 def address_checksums(emails: pa.ChunkedArray) -> Hashes:
     """Return one number for each address, trimmed and in lower case; 0 for what is none."""
     texts = pc.ascii_lower(pc.utf8_trim_whitespace(emails))
-    found = joined_checksums(pa.table({"email": pa.chunked_array(texts)}))
+    found = mixed_checksums(pa.table({"email": pa.chunked_array(texts)}))
     is_address = pc.match_substring(texts, "@").to_numpy()
     return np.where(is_address, found, np.uint64(0))
 
