@@ -60,9 +60,10 @@ class Joined:
         reads, which has rules for values of other types."""
         columns = {name: rows.column(name) for name in self.others}
         for name, group in zip(self._names, self.groups, strict=True):
-            texts, code_of = coded(rows.column(name))
-            if len(texts) > MOST:
+            codes = rows.column(name).unify_dictionaries()
+            if any(len(chunk.dictionary) > MOST for chunk in codes.chunks):
                 return None
+            texts, code_of = coded(codes)
             where = pa.array(code_of)
             for column, distinct in self._distinct(group, texts).items():
                 if distinct is None:
