@@ -83,9 +83,6 @@ def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return read_range(tables, what, *values)
 
     monkeypatch.setattr(Tables, "read_range", noting)
-    monkeypatch.setattr(
-        "almanac.organizations.carried_rows.MOST_CHANGED", 1.0
-    )  # of so few contacts
     return read
 
 

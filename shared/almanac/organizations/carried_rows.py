@@ -13,7 +13,8 @@ from almanac.database.catalog import scalar
 from almanac.database.changed_contacts import ChangedContacts
 from almanac.database.planned_pieces import PlannedPieces
 
-MOST_CHANGED = 0.2  # of the contacts; with more of them, the columns save no time
+# contacts with other rows: with more of them, the columns save no time
+_SHARE, _FEW = 0.2, 1000
 
 
 @dataclass
@@ -27,7 +28,7 @@ class CarriedRows:
     def begin(self, connection: apsw.Connection, contacts: int) -> None:
         """Note from now on whose rows the connection changes; contacts: how many there are."""
         if self.pieces is not None:
-            self._noted = ChangedContacts(connection, int(contacts * MOST_CHANGED))
+            self._noted = ChangedContacts(connection, most_changed(contacts))
             self._schema = _schema_of(connection)
 
     def watch(self) -> None:
@@ -52,6 +53,11 @@ class CarriedRows:
         if of_all is not None or self.pieces is None:
             return of_all
         return self.pieces.index.ranges()
+
+
+def most_changed(contacts: int) -> int:
+    """Return of how many contacts the rows may change for the columns to be of use."""
+    return max(_FEW, int(contacts * _SHARE))
 
 
 def _schema_of(connection: apsw.Connection) -> int:

@@ -28,7 +28,7 @@ from almanac.database.opening import map_errors, transaction
 from almanac.errors import AlmanacError, NotFound, PreconditionFailed, SnapshotMoved
 from almanac.frames import Ids
 from almanac.logs import clean, get_log
-from almanac.organizations.carried_rows import MOST_CHANGED
+from almanac.organizations.carried_rows import most_changed
 from almanac.organizations.changed_snapshots import AbsorbedEvents, read_change, store_change
 from almanac.organizations.snapshots import SnapshotRef, located
 from almanac.report.events import EXAMPLES, RefusedExample, RunEvents
@@ -218,7 +218,7 @@ def _apply(
 
     connection, path = view.connection, view.source.path
     schema = scalar(connection, "PRAGMA schema_version")
-    most = int(start.census.contacts * MOST_CHANGED) if start.census else 0
+    most = most_changed(start.census.contacts) if start.census else 0
     noted = ChangedContacts(connection, most) if start.snapshot.planned else None
     session, too_large = record_changes(connection), False
     done: list[Absorbed] = []

@@ -1,4 +1,4 @@
-"""Every call about planned rows in columns, in a run that has them from the run before."""
+"""Every call about planned rows in columns, in a run a month after another, which kept them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORG = "206"
 
 
 class ColumnPoints:
-    """A run of the day after another, with a fault at one call or none."""
+    """A run after another, with a fault at one call or none."""
 
     def __init__(self, folder: Path, at: int = 0, fault: str = "") -> None:
         self.scenario = Scenario(SEED, folder)
@@ -28,11 +28,11 @@ class ColumnPoints:
         return self._fault if number == self._at else None
 
     def play(self) -> None:
-        """Run two days, and check what comes of the second one."""
+        """Run twice, and check what comes of the second run."""
         scenario, world = self.scenario, self.scenario.world
         ask_for_a_run(scenario)
         world.rest(scenario.inspector.check)
-        world.now += dt.timedelta(days=1)
+        world.now += dt.timedelta(days=30)  # so that rows change
         world.script = self._strike
         ask_for_a_run(scenario)
         world.rest(scenario.inspector.check)
