@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import apsw
 import numpy as np
 
-from almanac.database.blocks import CACHE_BYTES, Blocks
+from almanac.database.blocks import CACHE_BYTES, Blocks, block_bytes
 from almanac.database.catalog import scalar
 from almanac.database.census import Census, with_new_contacts
 from almanac.database.change_sets.rows import record_changes
@@ -104,13 +104,12 @@ def absorb_waiting(
     """
     if not waiting:
         return start
-
     batches = _batches(services.store, waiting)
     if not batches.events:
         return start
     with (
         workspace(services.workspace) as folder,
-        _view(services.store, start.snapshot, folder) as view,
+        _view(services.store, start.snapshot, folder, sum(each.size for each in waiting)) as view,
     ):
         received = batches.in_order()
         absorbed, changes, contacts = _apply(view, received, services, request, start)
@@ -283,7 +282,7 @@ def _applied(batches: Batches, known: Mapping[str, Set[str]]) -> list[str]:
 
 
 @contextmanager
-def _view(store: ObjectStore, snapshot: SnapshotRef, folder: Path) -> Iterator[View]:
+def _view(store: ObjectStore, snapshot: SnapshotRef, folder: Path, new: int) -> Iterator[View]:
     ranges = VerifiedRanges(store, located(store, snapshot))
 
     def fetch(start: int, length: int) -> bytes:
@@ -295,6 +294,7 @@ def _view(store: ObjectStore, snapshot: SnapshotRef, folder: Path) -> Iterator[V
             ) from error
 
     path = Path(snapshot.name)
-    blocks = Blocks(snapshot.name, snapshot.size, fetch, cache_bytes=2 * CACHE_BYTES)
+    size, cache = block_bytes(snapshot.size, new), 2 * CACHE_BYTES
+    blocks = Blocks(snapshot.name, snapshot.size, fetch, block_bytes=size, cache_bytes=cache)
     with changed_view(path, blocks, folder) as view, map_errors(path):
         yield view
