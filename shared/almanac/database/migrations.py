@@ -34,8 +34,12 @@ from almanac.database.sql import Columns, columns_of
 from almanac.errors import DatabaseError
 from almanac.names import MAX_ID
 
-# CREATE INDEX sorts on disk: a small page cache is faster there than a large one
-INDEX_CACHE_KIB = 2048
+# CREATE INDEX sorts parts of the size of the page cache and merges 16 of them at a time, through
+# temporary files. Parts that fit into the processor's own cache are sorted fastest (an index of 1.6
+# million rows by status and date: 2.0 s in parts of 1 MB, SQLite's least, 2.3 of 2, 3.0 of 16), but
+# more than 16 times 16 parts are merged once more. An index is a tenth of the file at most.
+SORTED_KIB = 1024
+_OF_FILE, _MERGED = 10, 16**2
 # no row that a run writes is in these: before it writes they are built from few rows, and standing
 # they cost it nothing, while building them afterwards reads the whole table again for each
 EARLY_INDEXES = (COMMITTED_INDEX, OLDER_INDEX)
@@ -68,7 +72,9 @@ def create_indexes(connection: apsw.Connection, deferred: Sequence[str] = ()) ->
     DatabaseError if two planned rows have the same identity.
     """
     cache = scalar(connection, "PRAGMA cache_size")
-    connection.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
+    size = scalar(connection, "PRAGMA page_count") * scalar(connection, "PRAGMA page_size")
+    kib = max(SORTED_KIB, size // 1024 // _OF_FILE // _MERGED)
+    connection.execute(f"PRAGMA cache_size = -{kib}")
     try:
         for statement in deferred:
             connection.execute(statement)
