@@ -183,8 +183,9 @@ def parse_times(texts: pa.Array | pa.ChunkedArray) -> Days:
     Those are numbers of 10 or 13 digits.
     """
     days = parse_dates(texts)
-    unix = pc.match_substring_regex(texts, UNIX_TIME).fill_null(False)
-    rows = np.flatnonzero(unix.to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(days == NO_DAY)
+    unix = pc.match_substring_regex(texts.take(pa.array(rows)), UNIX_TIME).fill_null(False)
+    rows = rows[unix.to_numpy(zero_copy_only=False)]
     if len(rows):
         numbers = pc.replace_substring_regex(texts.take(pa.array(rows)), r"^\s+|\.0\s*$|\s+$", "")
         found = pc.utf8_slice_codeunits(numbers, 0, 10).cast(pa.int64())

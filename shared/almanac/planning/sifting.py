@@ -20,7 +20,7 @@ from almanac.planning.contacts import ContactBatch
 from almanac.planning.drafts import Drafts
 from almanac.planning.history import History
 from almanac.planning.kinds import KindTable
-from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day
+from almanac.rules.windows import FAR, causes, first_clear_day, last_clear_day, with_rules
 from almanac.schedule_status import SkipCode
 
 CHUNK = 4_000  # contacts whose candidates are judged together
@@ -52,7 +52,8 @@ def sift(
     reason = drafts.reason.copy()
     start = np.maximum(drafts.ideal, t0)
     latest = drafts.deadline.copy()
-    respects = kind_table.respects_windows[drafts.kind]
+    ruled = with_rules(batch.exclusions)[drafts.contact]  # a fraction of all
+    respects = kind_table.respects_windows[drafts.kind] & ruled
 
     rows = np.flatnonzero((reason == 0) & respects)
     contact = drafts.contact[rows]

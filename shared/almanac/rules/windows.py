@@ -205,6 +205,16 @@ def first_anniversary(month_day: Codes, on_or_after: Days | int, not_before_year
     return np.where(day < threshold, civil.anniversary(month_day, year + np.int32(1)), day)
 
 
+def with_rules(exclusions: Exclusions) -> Mask:
+    """Return which contacts can have an excluded day at all."""
+    has = np.zeros(len(exclusions), np.bool_)
+    for slot in exclusions.slots:
+        has |= slot.anchor >= 0
+        for _, span in slot.spans:
+            has |= span.first <= span.last
+    return has
+
+
 def rows_with_windows(exclusions: Exclusions) -> Index:
     """Return the contacts that have windows."""
     has = np.zeros(len(exclusions), np.bool_)
