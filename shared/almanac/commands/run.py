@@ -111,11 +111,9 @@ def run(
     With --org the current version of an organization is planned in place of the functions, and the
     next one published, in a store that is a folder.
     """
-    if org is None or database is not None:
-        agency_of(database, org, store)  # exactly one of them
     others = (config, shards, workers, contacts, against, report, backup, keep, cache)
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
-    _check_org(org, others, flags)
+    _check_agency(database, org, store, others, flags)
     with trace_to(_other_than(report, trace), "--trace", "run", run):
         if org is not None:
             from almanac.commands.run_store import run_organization
@@ -131,8 +129,16 @@ def run(
         )
 
 
-def _check_org(org: str | None, others: Sequence[object], flags: Sequence[bool]) -> None:
-    """Raise InputError if an organization is to be planned with options of a file."""
+def _check_agency(
+    database: Path | None,
+    org: str | None,
+    store: str | None,
+    others: Sequence[object],
+    flags: Sequence[bool],
+) -> None:
+    """Raise InputError unless there is a file, or an organization without options of a file."""
+    if org is None or database is not None:
+        agency_of(database, org, store)  # exactly one of them
     if org is not None and (any(flags) or any(other is not None for other in others)):
         raise InputError("--org: takes only --store, --as-of, --now and --json")
 

@@ -21,7 +21,7 @@ from almanac.errors import Corrupt, SnapshotMoved, Superseded
 from almanac.organizations.changed_snapshots import SnapshotChange
 from almanac.organizations.kept_columns import KeptColumns
 from almanac.organizations.kept_days import days_to_keep
-from almanac.organizations.organizations import LAST_RUN, census_of, last_whole_run
+from almanac.organizations.organizations import census_of
 from almanac.organizations.version_changes import CHANGES_OF_ALL, WITHOUT_CHANGES
 from almanac.planning.contacts import ISSUE_ADVICE
 from almanac.processes import beside
@@ -40,6 +40,7 @@ from almanac.runs.absorb import (
 from almanac.runs.apply_plan import Write
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
+from almanac.runs.version_facts import version_facts
 from almanac.schedule_status import Status
 from almanac.statistics.database_counts import survey
 from almanac.statistics.settings_in_words import setting_lines
@@ -243,22 +244,9 @@ class StoreCommitter:
                 **({} if changes is None else {layout.CHANGES: changes}),
             }
 
-        extra: dict[str, Any] = {
-            "rows": {"planned": summary.planned_total, "skipped": summary.skipped_total},
-            "t0": plan.t0,
-            "config_digest": summary.config_digest,
-            "reason": plan.reason,
-            "events": [change.event_id for change in plan.changes],
-            "events_applied": sum(summary.events.applied.values()),
-            "entries_refused": summary.events.refused,
-            **self._of_changes(changes),
-        }
-        # `status` then need not walk back over all changes and pushes to find it
-        if not plan.of_all_contacts:
-            whole = last_whole_run(self.services.store, parent[0].folder)
-            extra[LAST_RUN] = whole.model_dump(mode="json") if whole else None
+        store = self.services.store
         publish(
-            self.services.store,
+            store,
             plan.org_id,
             self.database,
             NewVersion(
@@ -266,7 +254,8 @@ class StoreCommitter:
                 parent=parent,
                 as_of=plan.as_of,
                 now=self.services.clock(),
-                manifest_extra=extra,
+                manifest_extra=version_facts(store, plan, parent[0].folder, summary)
+                | self._of_changes(changes),
                 check=lambda: {"census": checked()[0].model_dump(mode="json")},
                 attachments=attachments,
                 files=lambda: self.columns.files(checked()[0].planned),
