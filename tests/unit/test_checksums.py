@@ -29,7 +29,7 @@ def salted(word: int, column: int, place: int, size: int) -> int:
 
 
 def polynomial(octets: bytes) -> int:
-    return sum((octet + 1) * 0x100000001B3 ** (i + 1) for i, octet in enumerate(octets))
+    return sum((octet + 1) * pow(0x100000001B3, i + 1, 1 << 64) for i, octet in enumerate(octets))
 
 
 def text_sum(text: str, column: int) -> int:
