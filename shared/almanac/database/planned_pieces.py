@@ -18,7 +18,6 @@ from typing import IO, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from almanac.contact_ranges import EVERYONE, ContactRange
@@ -211,6 +210,8 @@ def _odd(rows: pa.Table) -> Mask:
 
 
 def _encoded(rows: pa.Table) -> bytes:
+    import pyarrow.parquet as pq  # most readers of a database need it not
+
     out = io.BytesIO()
     pq.write_table(
         rows,
@@ -224,6 +225,8 @@ def _encoded(rows: pa.Table) -> bytes:
 
 
 def _decoded(data: bytes) -> pa.Table:
+    import pyarrow.parquet as pq
+
     try:
         rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except pa.ArrowException as error:

@@ -23,7 +23,6 @@ from almanac.database.ranged import ranged_source
 from almanac.database.sources import Source, file_source
 from almanac.database.undo.entries import WritingCommand
 from almanac.errors import Superseded
-from almanac.organizations.kept_columns import columns_of_parent
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
@@ -218,7 +217,9 @@ class StoreDatabase:
         return require_current(self.store, self.org)
 
     def _edit_once(self, edit: Edit[T], word: str, now: dt.datetime, progress: Progress) -> T:
-        from almanac.organizations.transfer import checked, publish_copy  # readers need it not
+        # readers need them not
+        from almanac.organizations.kept_columns import columns_of_parent
+        from almanac.organizations.transfer import checked, publish_copy
 
         parent = self.version()
         info = database_of(self.store, parent[0])
