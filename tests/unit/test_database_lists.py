@@ -313,11 +313,11 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(
 def test_addresses_are_those_of_all_contacts_in_however_many_parts(
     open_with: Open, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = open_with("", stage).addresses(ContactColumns())
+    (whole,) = open_with("", stage).addresses(ContactColumns())
     monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
-    parts = open_with("", stage).addresses(ContactColumns())
-    assert rows(parts) == rows(whole)
-    assert whole.num_rows > 1
+    parts = list(open_with("", stage).addresses(ContactColumns()))
+    assert rows(pa.concat_tables(parts)) == rows(whole)
+    assert len(parts) > 1
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -6,7 +6,7 @@ are those of `almanac.database.selects`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -127,8 +127,8 @@ class Snapshot:
         ids: Ids = distinct(ordered, "id").column("id").to_numpy()
         return ids
 
-    def addresses(self, settings: ContactColumns) -> pa.Table:
-        """Return id and email (as it is) of all contacts, each once, by id."""
+    def addresses(self, settings: ContactColumns) -> Iterator[pa.Table]:
+        """Yield id and email (as it is) of all contacts, each once, by id, in parts."""
         schema = pa.schema({"id": pa.int64(), "email": pa.string()})
         columns = self._tables.contacts(settings)
         whole, email = columns.whole("id"), columns.text("email")
@@ -136,8 +136,7 @@ class Snapshot:
         sql = f"SELECT {whole}, {email} FROM contacts WHERE {of_part}"
         by_row = columns.is_rowid("id")
         parts = self._tables.parts("contacts") if by_row else [EVERYONE]
-        rows = pa.concat_tables([self._tables.read(sql, part, schema) for part in parts])
-        return distinct(rows, "id")
+        return (distinct(self._tables.read(sql, part, schema), "id") for part in parts)
 
     def state_texts(self, settings: ContactColumns, first: int, count: int) -> pa.Table:
         """Return state and zip_code of so many rows of contacts in table order, from a row on."""

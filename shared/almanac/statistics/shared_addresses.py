@@ -39,5 +39,9 @@ def shared_addresses(ids: Ids, addresses: Hashes) -> SharedAddresses:
 
 def shared_addresses_of(snapshot: Snapshot, settings: ContactColumns) -> SharedAddresses:
     """Return those of a whole database."""
-    found = snapshot.addresses(settings)
-    return shared_addresses(found["id"].to_numpy(), address_checksums(found["email"]))
+    parts = [
+        (part["id"].to_numpy(), address_checksums(part["email"]))
+        for part in snapshot.addresses(settings)
+    ]
+    ids, addresses = zip(*parts, strict=True)
+    return shared_addresses(np.concatenate(ids), np.concatenate(addresses))
