@@ -79,6 +79,7 @@ def test_the_way_from_an_entry_point_passes_a_table_and_a_link_leads_into_it(
     shows(page, "rank")
     assert "tiny.main: main" in page.locator("#detail").inner_text()  # the shortest way here
     page.select_option("#entry", "tiny.main:main")
+    shows(page, "main")
     page.click("#way >> text=by_hand")
     shows(page, "by_hand")
     assert 'table "take"' in page.locator("#way").inner_text()

@@ -19,7 +19,7 @@ const Detail = {
       el("h2", {}, data.title),
       el("p", {}, `${Program.modules.size} modules, ${Program.functions.size} functions. Of ${total} calls, ${data.calls_resolved} are resolved.`),
       el("p", { class: "hint" }, "Click a module to open it, a function to read it. Keys: / search, [ back, ] forward, 0 whole map."),
-      ...listed("Entry points", Program.entries.map((e) => [link(e.function, `${e.kind}: ${e.name}`)])),
+      ...listed("Entry points", Program.entries.map((e) => [entryLink(e)])),
       ...listed("Problems", data.problems.map((each) => [each])),
       ...listed("Recursive", data.recursive.map((group) => group.flatMap((id) => [link(id), " "]))),
       ...listed("Without a caller", data.functions.filter((f) => f.uncalled).map((f) => [link(f.id)])),
@@ -98,6 +98,12 @@ function kind(call) {
 
 function link(id, label) {
   return el("button", { class: "name", onclick: () => go({ fn: id }), title: id }, label ?? id.replace(":", ": "));
+}
+
+// Choosing an entry point reads it, and shows the way from it.
+function entryLink(entry) {
+  const to = { entry: entry.function, fn: entry.function };
+  return el("button", { class: "name", onclick: () => go(to), title: entry.function }, `${entry.kind}: ${entry.name}`);
 }
 
 function moduleLink(id) {

@@ -48,9 +48,10 @@ Program.load(document.getElementById("data").textContent).then(() => {
   Lists.start();
   Search.start();
   Trace.start();
-  for (const name of ["entry", "room", "level"]) {
+  for (const name of ["room", "level"]) {
     document.getElementById(name).addEventListener("change", (event) => go({ [name]: event.target.value }));
   }
+  document.getElementById("entry").addEventListener("change", ({ target }) => go({ entry: target.value, fn: target.value || State.fn }));
   document.getElementById("back").addEventListener("click", () => history.back());
   document.getElementById("forward").addEventListener("click", () => history.forward());
   document.getElementById("fit").addEventListener("click", () => FlowMap.fit());
