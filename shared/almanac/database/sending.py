@@ -23,8 +23,7 @@ from almanac.database.indexes import indexed_by
 from almanac.database.migrations import complete
 from almanac.database.refused_rows import write_rows
 from almanac.database.schema import EMAIL_SCHEDULES, PRE_SCHEDULED, STATUS_INDEX, Column, Table
-from almanac.database.sql import Columns, civil_date, columns_of
-from almanac.frames import Ids
+from almanac.database.sql import Columns, columns_of
 from almanac.schedule_status import RETRY, Status
 
 DELIVERIES = Table(
@@ -75,23 +74,8 @@ _CONTACT_COLUMNS = (
     *("state", "zip_code"),
 )
 
-
 CACHE_KIB = 64 << 10  # marks change pages all over the file
 _BATCH = 4_000  # rows to send that are handed on together
-
-
-class RowState(NamedTuple):
-    """The current state of a row of email_schedules."""
-
-    contact_id: int
-    status: str
-    day: str  # '' for no date
-    skip_reason: str
-    email_type: str
-
-    def with_status(self, status: str) -> RowState:
-        """Return the row with another status, in half of the time that _replace takes."""
-        return RowState(self.contact_id, status, self.day, self.skip_reason, self.email_type)
 
 
 class DeliveryRow(NamedTuple):
@@ -218,46 +202,6 @@ def prepare(connection: apsw.Connection) -> None:
     complete(connection, DELIVERIES)
     connection.execute(_DELIVERIES_INDEX)
     connection.execute(_RETRIES_INDEX)
-
-
-def row_states(connection: apsw.Connection, row_ids: Ids) -> dict[int, RowState]:
-    """Return the state of each row that exists. Requires `prepare`."""
-    if not len(row_ids):
-        return {}
-    rows = columns_of(connection, "email_schedules")
-    encoding = str(scalar(connection, "PRAGMA encoding"))
-    names = ("status", "scheduled_send_date", "skip_reason", "email_type")
-    blobs = ", ".join(f"CAST({rows.text(name)} AS BLOB)" for name in names)
-    found = connection.execute(
-        f"SELECT id, {rows.id_or_zero('contact_id')}, {blobs} FROM carray(?) AS wanted "
-        "CROSS JOIN main.email_schedules ON id = wanted.value",
-        (apsw.carray(np.ascontiguousarray(row_ids, np.int64)),),
-    )
-    civil = f"SELECT {civil_date('CAST(?1 AS TEXT)')}"
-
-    def read(status: bytes, day: bytes, *others: bytes) -> tuple[str, ...]:
-        first = as_text(status, encoding), scalar(connection, civil, day) or ""
-        return (*first, *(as_text(other, encoding) for other in others))
-
-    states, known = dict[int, RowState](), dict[tuple[bytes, ...], tuple[str, ...]]()
-    for row in found:
-        cells = row[2:]
-        texts = known.get(cells)
-        if texts is None:  # few are different
-            texts = known[cells] = read(*cells)
-        states[row[0]] = RowState._make((row[1], *texts))
-    return states
-
-
-def copy_state(connection: apsw.Connection, row_id: int, to: Sequence[int]) -> None:
-    """Give rows the day, status and skip reason of a row. Requires `prepare`."""
-    names = "status, scheduled_send_date, skip_reason"
-    connection.execute(
-        f"UPDATE main.email_schedules SET ({names}) = "
-        f"(SELECT {names} FROM main.email_schedules WHERE id = ?) "
-        "WHERE id IN (SELECT value FROM carray(?))",
-        (row_id, apsw.carray(np.array(to, np.int64))),
-    )
 
 
 def recorded(connection: apsw.Connection, row_ids: Iterable[int], status: str) -> dict[int, str]:

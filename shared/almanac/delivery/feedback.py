@@ -22,7 +22,8 @@ from almanac.csv_input.rejects import Rejects
 from almanac.database import marked_statuses, sending, suppressions
 from almanac.database.refused_rows import write_rows
 from almanac.database.retries import marks_until_retry, retried
-from almanac.database.sending import DeliveryRow, RowState
+from almanac.database.row_states import RowState, row_states
+from almanac.database.sending import DeliveryRow
 from almanac.database.suppressions import ENDED, Suppression
 from almanac.delivery.feedback_file import DeliveryMark, ParsedMarks, RefusedLine
 from almanac.delivery.retry import Retries
@@ -65,7 +66,7 @@ def apply(
     sending.prepare(connection)
     rejects = Rejects(parsed.rejects.columns, list(parsed.rejects.rows))
     result = ParsedMarks([], rejects, list(parsed.refused))
-    rows = row_states(connection, parsed.marks)
+    rows = marked_rows(connection, parsed.marks)
     taken = take(connection, parsed.marks, rows, config, now, suppress=suppress)
     for mark, why in taken.refused:
         result.refuse(mark.line, mark.row_id, why, mark.cells)
@@ -79,10 +80,10 @@ def apply(
     return marked, rejects
 
 
-def row_states(connection: apsw.Connection, marks: Sequence[DeliveryMark]) -> dict[int, RowState]:
+def marked_rows(connection: apsw.Connection, marks: Sequence[DeliveryMark]) -> dict[int, RowState]:
     """Return the states of the rows that marks name. Requires `sending.prepare`."""
     ids = np.unique(np.array([mark.row_id for mark in marks], np.int64))
-    return sending.row_states(connection, ids)
+    return row_states(connection, ids)
 
 
 def take(

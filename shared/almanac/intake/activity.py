@@ -13,6 +13,7 @@ from almanac.database.contact_columns import contacts_of
 from almanac.database.contact_lookup import ContactLookup, only_contact
 from almanac.database.range_tables import ANSWERED
 from almanac.database.refused_rows import REFUSALS
+from almanac.database.row_states import row_states
 from almanac.errors import RequestError
 from almanac.intake.applied import Absorption, Applied, pairs_of
 from almanac.intake.entries import ActivityEntry, JsonObject
@@ -83,7 +84,7 @@ class _Contacts:
         lookup = ContactLookup(connection, contacts_of(connection, absorption.config.contacts))
         messages = {entry.message for _, entry in entries if entry.message is not None}
         sending.prepare(connection)
-        rows = sending.row_states(connection, np.array(sorted(messages), np.int64))
+        rows = row_states(connection, np.array(sorted(messages), np.int64))
         self._of_message = {row_id: row.contact_id for row_id, row in rows.items()}
         named = {entry.contact_id for _, entry in entries if entry.contact_id is not None}
         self._with_id = lookup.with_ids(named)

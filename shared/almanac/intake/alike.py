@@ -16,7 +16,7 @@ import numpy as np
 
 from almanac.database import sending
 from almanac.database.retries import retried
-from almanac.database.sending import RowState
+from almanac.database.row_states import RowState, copy_state, row_states
 from almanac.intake.events import valid_entries
 from almanac.schedule_status import COMPLAINT, Status
 
@@ -32,7 +32,7 @@ def states_of(connection: apsw.Connection, rows: Collection[int]) -> dict[int, R
     """Return the states of those of the rows that were never retried."""
     sending.prepare(connection)
     ids = np.array(sorted({*rows} - retried(connection)), np.int64)
-    return sending.row_states(connection, ids)
+    return row_states(connection, ids)
 
 
 def alike(
@@ -62,11 +62,11 @@ def becoming_alike(connection: apsw.Connection, rows: Alike) -> Iterator[None]:
     """Make rows, in the end, what the one has become by then that they are like."""
     sending.prepare(connection)
     ids = np.array(sorted(rows), np.int64)
-    before = sending.row_states(connection, ids)
+    before = row_states(connection, ids)
     yield
-    for row, state in sending.row_states(connection, ids).items():
+    for row, state in row_states(connection, ids).items():
         if state != before[row]:
-            sending.copy_state(connection, row, rows[row])
+            copy_state(connection, row, rows[row])
 
 
 class _Reported:

@@ -12,7 +12,8 @@ import numpy as np
 from almanac.database import claimed_rows
 from almanac.database.claimed_rows import ClaimedRow
 from almanac.database.refused_rows import REFUSALS
-from almanac.database.sending import DeliveryRow, RowState
+from almanac.database.row_states import RowState
+from almanac.database.sending import DeliveryRow
 from almanac.database.suppressions import CAMPAIGN
 from almanac.delivery import feedback
 from almanac.delivery.feedback_file import DeliveryMark

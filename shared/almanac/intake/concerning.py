@@ -17,7 +17,7 @@ import apsw
 
 from almanac.config_contacts import ContactColumns
 from almanac.database.contact_columns import contacts_of
-from almanac.database.sending import RowState
+from almanac.database.row_states import RowState
 from almanac.database.sql import columns_of
 from almanac.intake.alike import OF_ADDRESSES, Alike, Entry, alike, states_of
 from almanac.intake.events import MAX_ENTRIES

@@ -106,7 +106,7 @@ def _apply(connection: apsw.Connection, entries: Entries, absorption: Absorption
     """Apply marks, all or none; raises RowsRefused, or another of REFUSALS."""
     config, now = absorption.config, absorption.now
     marks = [_mark(number, entry, absorption) for number, entry in entries]
-    before = feedback.row_states(connection, marks)
+    before = feedback.marked_rows(connection, marks)
     honoured = honour(connection, entries, marks, before, absorption)
     taken = feedback.take(
         connection, honoured.earlier + marks, honoured.rows, config, now, suppress=True, late=True

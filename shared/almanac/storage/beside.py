@@ -21,7 +21,7 @@ T = TypeVar("T")
 CONNECTIONS = 4  # of one transfer
 
 
-class Stopped(Exception):
+class TransferStopped(Exception):
     """What was done in the background is not needed any more."""
 
 
@@ -93,7 +93,7 @@ def at_once(tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
 
     def run(task: Callable[[], T]) -> T:
         if stop.is_set():
-            raise Stopped
+            raise TransferStopped
         return task()
 
     with ThreadPoolExecutor(CONNECTIONS, "part") as pool:
@@ -102,7 +102,8 @@ def at_once(tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             errors = [error for future in done if (error := future.exception()) is not None]
             if errors:
-                raise next((each for each in errors if not isinstance(each, Stopped)), errors[0])
+                others = (each for each in errors if not isinstance(each, TransferStopped))
+                raise next(others, errors[0])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return [future.result() for future in futures]

@@ -15,7 +15,7 @@ from threading import Event
 from typing import IO, Protocol
 
 from almanac.errors import AlmanacError, NotFound, OutcomeUnknown, PreconditionFailed
-from almanac.storage.beside import Stopped, at_once, begun
+from almanac.storage.beside import TransferStopped, at_once, begun
 from almanac.storage.checksums import BLOCK_BYTES, BlockSums, Checksum
 from almanac.storage.store import ObjectInfo, put_once
 
@@ -67,7 +67,7 @@ def fetch_ranges(
     return whole
 
 
-class Received(io.RawIOBase):
+class Downloaded(io.RawIOBase):
     """What the client hands over of a download, in one piece."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Received(io.RawIOBase):
         return self.size
 
 
-class RangeWriter(Received):
+class RangeWriter(Downloaded):
     """Writes it at a place of a file that other threads write to as well, and sums it up."""
 
     def __init__(self, file: IO[bytes], start: int) -> None:
@@ -175,7 +175,7 @@ class FilePart(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if self._stop.is_set():
-            raise Stopped
+            raise TransferStopped
         left = self._size - self._at
         data = os.pread(
             self._descriptor, left if size < 0 else min(size, left), self._start + self._at

@@ -14,8 +14,8 @@ from almanac.storage.cloud_errors import carried_out, described, translated
 from almanac.storage.cloud_parts import (
     PART,
     RANGE,
+    Downloaded,
     RangeWriter,
-    Received,
     fetch_ranges,
 )
 from almanac.storage.cloud_rewrite import content_type
@@ -138,11 +138,11 @@ class BucketRequests:
 
     def _media(self, name: str) -> tuple[Blob, bytes]:
         """Return the whole content, of one answer with its generation and checksum."""
-        received = Received()
+        received = Downloaded()
         return self._download(name, received), received.content
 
     def _range(self, name: str, generation: int, start: int, length: int) -> bytes:
-        received = Received()
+        received = Downloaded()
         self._download_range(name, generation, start, length, received)
         return received.content
 
@@ -162,7 +162,7 @@ class BucketRequests:
         check_content(info, checksum.size, checksum.crc32c)
 
     def _download_range(
-        self, name: str, generation: int, start: int, length: int, to: Received
+        self, name: str, generation: int, start: int, length: int, to: Downloaded
     ) -> None:
         # if_generation_match, not generation=: that also finds a generation that was replaced.
         end = start + length - 1
@@ -170,7 +170,7 @@ class BucketRequests:
         if to.size != length:
             raise Corrupt(f"{name}: {to.size} bytes were received where {length} were requested")
 
-    def _download(self, name: str, to: Received, **wanted: int) -> Blob:
+    def _download(self, name: str, to: Downloaded, **wanted: int) -> Blob:
         """Hand over the content as stored, in one piece; a request that breaks off is retried."""
         blob = self._blob(name)
         with translated(self.bucket_name, name, self.patience):
