@@ -75,12 +75,15 @@ def create_indexes(connection: apsw.Connection, deferred: Sequence[str] = ()) ->
     size = scalar(connection, "PRAGMA page_count") * scalar(connection, "PRAGMA page_size")
     kib = max(SORTED_KIB, size // 1024 // _OF_FILE // _MERGED)
     connection.execute(f"PRAGMA cache_size = -{kib}")
+    threads = scalar(connection, "PRAGMA threads")
+    connection.execute("PRAGMA threads = 2")  # one sorts while the other reads rows
     try:
         for statement in deferred:
             connection.execute(statement)
         return _create_missing(connection, IDENTITY_INDEX, *EARLY_INDEXES, STATUS_INDEX)
     finally:
         connection.execute(f"PRAGMA cache_size = {cache}")
+        connection.execute(f"PRAGMA threads = {threads}")
 
 
 def create_early_indexes(connection: apsw.Connection) -> list[str]:

@@ -66,6 +66,7 @@ class StoreCommitter:
     late: Late | None = field(default=None, init=False)
     without_changes: str = field(default="", init=False)
     _session: apsw.Session | None = field(default=None, init=False)
+    _writing: apsw.Connection | None = field(default=None, init=False)
 
     @traced("commit")
     def commit(self, plan: RunPlan, write: Write) -> RunSummary:
@@ -112,6 +113,10 @@ class StoreCommitter:
 
     def watch(self) -> None:
         """Give up the change set if it has grown too large; to be called during the write."""
+        if self._writing is not None:
+            # the journal keeps pages in memory: of what was written until now none is needed
+            self._writing.execute("COMMIT")
+            self._writing.execute("BEGIN IMMEDIATE")
         self.columns.watch()
         if self._session is not None and self._session.memory_used > CHANGES_BYTES:
             self.without_changes = TOO_LARGE
@@ -122,7 +127,11 @@ class StoreCommitter:
             self.without_changes = "old rate increases became campaign targets"
         else:
             self._session = record_changes(connection)
-        return write(connection)
+        self._writing = connection
+        try:
+            return write(connection)
+        finally:
+            self._writing = None
 
     @property
     def events(self) -> RunEvents:
