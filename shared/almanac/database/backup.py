@@ -49,8 +49,7 @@ def backup(
     if target.exists():
         raise DatabaseError(f"{target}: exists already; a copy is written to a new file")
     path = Path(connection.filename)
-    if _is_sparse(path):
-        quick_check(path)  # a header may claim gigabytes that the file does not hold
+    check_filled(path)
     try:
         with map_errors(target):
             copy = apsw.Connection(str(target))
@@ -99,10 +98,14 @@ def errors_naming(
         raise
 
 
-def _is_sparse(path: Path) -> bool:
-    """Return whether most of the file occupies no disk space."""
+def check_filled(path: Path) -> None:
+    """Check a file most of which occupies no disk space: its header may claim what is not there.
+
+    Raises DatabaseError if it is damaged.
+    """
     status = path.stat()
-    return status.st_blocks * 512 < status.st_size // 2
+    if status.st_blocks * 512 < status.st_size // 2:
+        quick_check(path)
 
 
 def _copy_pages(source: apsw.Connection, copy: apsw.Connection, progress: Pages | None) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from almanac.config import Config
-from almanac.database.backup import backup, errors_naming
+from almanac.database.backup import backup, check_filled, errors_naming
 from almanac.database.catalog import scalar
 from almanac.database.columnar import RowReader
 from almanac.database.older_plans import adopt_scheduled
@@ -166,6 +166,7 @@ def opened(
         uri = live_uri(path)
         if in_place and (pool is not None or contacts <= SMALL) and not uri.endswith(IMMUTABLE):
             stack.enter_context(errors_naming(str(path), folder, needs="what is planned"))
+            check_filled(path)
             progress("plan contacts", 0, 1)
             yield replace(_in_place(file, uri, store, pool, cached), pieces=pieces)
         else:
