@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
@@ -99,6 +100,7 @@ def balance(
     progress("balance", 0, 1)
     merged = Contenders.concat(read.contenders)
     read.contenders.clear()
+    pa.default_memory_pool().release_unused()  # as much again as what was merged
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
     config, settings = plan.context.config, plan.context.config.contacts
     closed = plan.context.closed_days
