@@ -155,6 +155,18 @@ def test_what_is_tried_elsewhere_is_tried_there() -> None:
         assert f'"{name}"' in (Path(__file__).parent.parent / module).read_text("utf-8")
 
 
+def python(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own, which has imported nothing yet."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+
+
 def test_help_imports_no_command_and_no_heavy_library() -> None:
     script = (
         "import sys\n"
@@ -167,13 +179,7 @@ def test_help_imports_no_command_and_no_heavy_library() -> None:
         "commands = {f'almanac.commands.{each.module}' for each in COMMANDS.values()}\n"
         "print(sorted((heavy | commands) & set(sys.modules)), file=sys.stderr)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=ENVIRONMENT,
-    )
+    ended = python(script)
     assert ended.stderr.strip() == "[]"
 
 
@@ -189,14 +195,7 @@ def test_a_run_in_one_process_imports_nothing_that_starts_others(tmp_path: Path)
         "unused = {'multiprocessing', 'concurrent.futures.process', 'jinja2'}\n"
         "print(sorted((unused | {'pydantic_settings'}) & set(sys.modules)))\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=ENVIRONMENT,
-        timeout=60,
-    )
+    ended = python(script)
     assert ended.stdout.splitlines()[-1] == "[]"
 
 
