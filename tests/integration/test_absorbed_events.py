@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from almanac.runs.run_plan import read_plan
 from almanac.status.organization import organization_status
 from almanac.storage import layout
 from almanac.storage.versions import manifest_of
-from tests.support import agencies
 from tests.support.clouds import NOW, Cloud, plan_in, query
 
 ORG = "206"
@@ -29,25 +27,12 @@ DAILY = "2027-03-01-daily"
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A cloud with an agency of 24 contacts that was planned yesterday."""
-    folder = tmp_path_factory.mktemp("agency")
-    database = agencies.build(folder / "a.sqlite3", 3, contacts=24, as_of=NOW.date(), config={})
-    cloud = Cloud(folder)
-    cloud.push(ORG, database)
-    cloud.now = NOW - dt.timedelta(days=1)
-    cloud.ask(ORG)
-    cloud.run()
-    cloud.now = NOW
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture
-def cloud(planned: Cloud, folder: Path) -> Iterator[Cloud]:
-    made = Cloud(folder, like=planned)
-    yield made
-    made.close()
+def planned(unplanned: Cloud) -> Cloud:
+    """The agency after yesterday's run."""
+    unplanned.ask(ORG)
+    unplanned.run()
+    unplanned.now = NOW
+    return unplanned
 
 
 def put(cloud: Cloud, kind: str, event_id: str, *entries: dict[str, Any], **fields: Any) -> str:

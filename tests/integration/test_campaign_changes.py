@@ -95,14 +95,6 @@ def planned(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     made.close()
 
 
-@pytest.fixture
-def cloud(folder: Path, planned: Cloud) -> Iterator[Cloud]:
-    """A cloud that begins as that one."""
-    made = Cloud(folder, like=planned)
-    yield made
-    made.close()
-
-
 def result_of(cloud: Cloud, event: str) -> RunResult:
     """How the last attempt at a change ended."""
     base = f"2027-03-01-change-{event}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from tests.support.storage_stores import cloud_store, storage_emulator
 
 NAME = "orgs/206/database.sqlite3"
 LARGE = bytes(range(256)) * 6_000  # more than the emulator copies in one request
-
-
-@pytest.fixture
-def faults() -> Iterator[Faults]:
-    faults = storage_emulator()[0].faults
-    yield faults
-    assert faults.waiting() == 0
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +45,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "in"
     path.write_bytes(DATA)
     return path
-
-
-@pytest.fixture
-def faults() -> Iterator[Faults]:
-    """Those of the emulator; every fault that a test asked for must have happened."""
-    faults = storage_emulator()[0].faults
-    yield faults
-    waiting = faults.waiting()
-    faults.clear()
-    assert waiting == 0
 
 
 def part(content: bytes, number: int) -> str:

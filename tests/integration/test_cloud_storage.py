@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,6 @@ MIB = 1 << 20
 @pytest.fixture
 def store() -> CloudStore:
     return cloud_store()
-
-
-@pytest.fixture
-def faults() -> Iterator[Faults]:
-    """Those of the emulator; every fault that a test asked for must have happened."""
-    faults = storage_emulator()[0].faults
-    yield faults
-    waiting = faults.waiting()
-    faults.clear()
-    assert waiting == 0
 
 
 def impatient(store: CloudStore) -> CloudStore:

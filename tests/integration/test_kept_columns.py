@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -19,7 +17,6 @@ from almanac.intake.inbox import Received
 from almanac.organizations.agency_database import StoreDatabase
 from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
-from tests.support import agencies
 from tests.support.clouds import NOW, Cloud, plan_in, query
 from tests.support.kept_columns import Rows, in_columns, in_database
 
@@ -29,26 +26,13 @@ DAILY = "2027-03-01-daily"
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A cloud with an agency of 24 contacts that was planned yesterday."""
-    folder = tmp_path_factory.mktemp("agency")
-    database = agencies.build(folder / "a.sqlite3", 3, contacts=24, as_of=NOW.date(), config={})
-    cloud = Cloud(folder)
-    cloud.push(ORG, database)
-    cloud.now = NOW - DAY
-    claim(cloud, 987654321)  # refused, but from now on the tables of events are there
-    cloud.ask(ORG)
-    cloud.run()
-    cloud.now = NOW
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture
-def cloud(planned: Cloud, folder: Path) -> Iterator[Cloud]:
-    made = Cloud(folder, like=planned)
-    yield made
-    made.close()
+def planned(unplanned: Cloud) -> Cloud:
+    """The agency after yesterday's run."""
+    claim(unplanned, 987654321)  # refused, but from now on the tables of events are there
+    unplanned.ask(ORG)
+    unplanned.run()
+    unplanned.now = NOW
+    return unplanned
 
 
 def kept(cloud: Cloud) -> Rows | None:
