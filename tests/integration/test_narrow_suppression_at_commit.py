@@ -68,6 +68,16 @@ def test_a_run_that_forgets_a_suppression_of_some_messages_commits_nothing(
     assert agency.path.read_bytes() == before
 
 
+def test_what_a_trigger_suppresses_while_the_run_writes_is_found_too(agency: Agency) -> None:
+    agency.query(
+        "CREATE TRIGGER enough AFTER INSERT ON email_schedules WHEN new.contact_id = 1 BEGIN "
+        "INSERT INTO Suppressions (contact_id, reason) VALUES (1, 'enough'); END"
+    )
+    with pytest.raises(Corrupt, match="contact 1 gets nothing"):
+        agency.plan(AS_OF, **TEXTS)
+    assert agency.query("SELECT count(*) FROM suppressions") == [(0,)]
+
+
 @pytest.mark.usefixtures("forgetful")
 @pytest.mark.parametrize(
     "row",

@@ -14,7 +14,8 @@ from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import range_tables, tables
 from almanac.database.migrations import create_indexes, migrate
-from almanac.database.reading import FOREIGN_LIMIT, Snapshot
+from almanac.database.occupancy import DayCounts, occupancy
+from almanac.database.reading import Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
 from tests.support.database_agencies import OPENERS, make
 
@@ -92,18 +93,8 @@ def test_what_a_target_carries_is_a_json_object(
     ]
 
 
-def test_targets_of_unknown_contacts_are_found(open_with: Open) -> None:
-    assert open_with(TARGETS).foreign_targets(ContactColumns()) == ([(3, 99), (5, -5)], 2)
-
-
-def test_targets_of_unknown_contacts_are_listed_up_to_a_limit_and_all_counted(
-    open_with: Open,
-) -> None:
-    sql = """CREATE TABLE contact_campaigns (id INTEGER PRIMARY KEY, contact_id);
-        WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 1599)
-        INSERT INTO contact_campaigns (contact_id) SELECT i FROM n"""
-    listed, count = open_with(sql).foreign_targets(ContactColumns())
-    assert (len(listed), listed[0], count) == (FOREIGN_LIMIT, (1, 100), 1500)
+def test_targets_of_unknown_contacts_are_counted(open_with: Open) -> None:
+    assert open_with(TARGETS).unknown_targets(ContactColumns()) == 2
 
 
 def test_an_id_that_is_no_whole_number_is_no_contacts(open_with: Open) -> None:
@@ -112,7 +103,7 @@ def test_an_id_that_is_no_whole_number_is_no_contacts(open_with: Open) -> None:
         CREATE TABLE contact_campaigns (id INTEGER PRIMARY KEY, contact_id);
         INSERT INTO contact_campaigns (contact_id)
             VALUES (1), ('2'), (3.0), (4), (5), ('3Hs00004AbC'), ('7f3c-11')"""
-    assert open_with(sql).foreign_targets(ContactColumns()) == ([(4, 4), (5, 5), (6, 0), (7, 0)], 4)
+    assert open_with(sql).unknown_targets(ContactColumns()) == 4
 
 
 CLICKS = """
@@ -275,6 +266,11 @@ def test_the_last_run_is_the_latest_checkpoint(open_with: Open) -> None:
     assert open_with(sql).last_run() == {"id": 2, "scheduler_run_id": "two", "status": "completed"}
 
 
+def occupied(snapshot: Snapshot, known: DayCounts) -> pa.Table:
+    since = "2026-11-21"
+    return occupancy(snapshot.counted_days(since), known, lambda: snapshot.scheduled_dated(since))
+
+
 def schedule(*entries: tuple[int, str, str, str]) -> str:
     values = ", ".join(map(str, entries))
     names = "contact_id, email_type, status, scheduled_send_date"
@@ -295,7 +291,7 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(
         (1, "birthday", "sent", "2026-11-20"),
         (1, "birthday", "pre-scheduled", "2026-11-20"),
     )
-    table = open_with(sql, stage).occupancy("2026-11-21", {})
+    table = occupied(open_with(sql, stage), {})
     assert table.column_names == ["scheduled_send_date", "committed", "effective_date", "count"]
     assert sorted(rows(table)) == [
         ("2026-11-21", 0, 0, 1),
@@ -304,9 +300,9 @@ def test_standing_counts_by_day_what_takes_room_from_a_date_on(
         ("2026-11-22", 1, 0, 1),
     ]
     for known in ({"2026-11-21": (3, 2)}, {"2026-11-21": (2, 1)}, {"2026-11-23": (3, 2)}):
-        assert open_with(sql, stage).occupancy("2026-11-21", known) == table
+        assert occupied(open_with(sql, stage), known) == table
     monkeypatch.setattr(tables, "ROWS_AT_ONCE", 3)
-    assert sorted(rows(open_with(sql, stage).occupancy("2026-11-21", {}))) == sorted(rows(table))
+    assert sorted(rows(occupied(open_with(sql, stage), {}))) == sorted(rows(table))
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -46,11 +46,12 @@ def answers(snapshot: Snapshot, contacts: ContactRange) -> dict[str, Any]:
         "types": snapshot.campaign_types(),
         "instances": snapshot.campaign_instances(),
         "next instance": instances,
-        "foreign": snapshot.foreign_targets(ContactColumns()),
+        "unknown targets": snapshot.unknown_targets(ContactColumns()),
         "has legacy": snapshot.has_legacy_rate_increases(),
         "config": snapshot.last_config(),
         "last run": snapshot.last_run(),
-        "occupancy": snapshot.occupancy(SINCE, {}),
+        "counted days": snapshot.counted_days(SINCE),
+        "of effective dates": snapshot.scheduled_dated(SINCE),
         "campaigns": snapshot.committed_campaigns(SINCE),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
 from almanac.database import columnar, range_tables, selects
 from almanac.database.migrations import create_indexes, migrate
+from almanac.database.occupancy import occupancy
 from almanac.database.reading import Snapshot
 from almanac.database.schema import EMAIL_SCHEDULES
 from almanac.errors import DatabaseError
@@ -435,10 +437,11 @@ def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stag
     assert snapshot.suppressions() == selects.SUPPRESSIONS_SCHEMA.empty_table()
     assert snapshot.read(range_tables.LEGACY, EVERYONE).num_rows == 0
     assert not snapshot.has_legacy_rate_increases()
-    assert snapshot.occupancy("2026-01-01", {}).num_rows == 0
+    assert occupancy(snapshot.counted_days("2026-01-01"), {}, Counter[str]).num_rows == 0
+    assert not snapshot.scheduled_dated("2026-01-01")
     assert snapshot.committed_campaigns("2026-01-01").num_rows == 0
     assert snapshot.campaign_types() == snapshot.campaign_instances() == []
-    assert snapshot.foreign_targets(ContactColumns()) == ([], 0)
+    assert snapshot.unknown_targets(ContactColumns()) == 0
     assert snapshot.next_instance_id() == 1
     assert snapshot.last_config() is None
     assert snapshot.last_run() is None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -16,60 +17,84 @@ from almanac.database.catalog import scalar
 from almanac.database.indexes import indexed_by, statuses_by_index
 from almanac.database.opening import map_errors
 from almanac.database.schema import COMMITTED_INDEX, PRE_SCHEDULED, STATUS_INDEX
-from almanac.database.sql import columns_of
+from almanac.database.selects import OCCUPANCY_SCHEMA
+from almanac.database.sql import Columns, columns_of
 from almanac.database.tables import Tables
 from almanac.schedule_status import Status
 
 DayCounts = Mapping[str, tuple[int, int]]  # by ISO date: rows, and those of effective dates
 
 
-def count_occupancy(tables: Tables, since: str, known: DayCounts, *, legacy: bool) -> pa.Table:
-    """Return OCCUPANCY_SCHEMA: committed and PRE_SCHEDULED rows from the ISO date on, by day.
+@dataclass(frozen=True)
+class CountedDays:
+    """Rows from an ISO date on, by day. Old rate increases are left out where there are any: the
+    migration turns them into targets."""
 
-    The type of a committed row is compared in lower case, that of a PRE_SCHEDULED one exactly.
-    known: PRE_SCHEDULED rows that have been read already; if these are all, they say how many are
-    of effective dates. legacy: whether there are old rate increases. They are not counted, since
-    the migration turns them into targets.
-    """
-    schema = selects.OCCUPANCY_SCHEMA
+    scheduled: Counter[str]  # PRE_SCHEDULED
+    committed: Counter[str]
+    committed_dated: Counter[str]  # those of effective dates, in any case, among the committed
+
+
+def count_days(tables: Tables, since: str, *, legacy: bool) -> CountedDays:
+    """Count what can be counted quickly. legacy: whether there are old rate increases."""
     columns = tables.columns("email_schedules")
-    if columns.table is None or not columns.has("scheduled_send_date"):
-        return schema.empty_table()
-    kind = columns.text("email_type")
-    exact, lower = f"{kind} = 'effective_date'", f"lower({kind}) = 'effective_date'"
-    # Nearly all rows are PRE_SCHEDULED. All of them can be counted within the index by status; for
-    # their type the rows themselves are needed, which is faster in table order than by index, and
-    # takes several times as long as the rest together.
-    scan = "NOT INDEXED" if columns.table.kind == "table" else ""
-    scheduled, committed = selects.scheduled(columns), selects.committed(columns)
-    if legacy:  # a condition on the type needs the rows as well
-        scheduled = f"{scheduled} AND NOT ({selects.legacy(columns)})"
-    by_committed = tables.by(COMMITTED_INDEX)
-    parts = (
-        (0, tables.by(STATUS_INDEX), scheduled, scan, f"{scheduled} AND {exact}"),
-        (1, by_committed, committed, by_committed, f"{committed} AND {lower}"),
+    by, committed = tables.by(COMMITTED_INDEX), selects.committed(columns)
+    dated = f"{committed} AND lower({columns.text('email_type')}) = 'effective_date'"
+    # Nearly all rows are PRE_SCHEDULED. All of them can be counted within the index by status.
+    return CountedDays(
+        _count_by_day(tables, tables.by(STATUS_INDEX), _scheduled(columns, legacy), since),
+        _count_by_day(tables, by, committed, since),
+        _count_by_day(tables, by, dated, since),
     )
+
+
+def count_scheduled_dated(tables: Tables, since: str, *, legacy: bool) -> Counter[str]:
+    """Count the PRE_SCHEDULED rows of effective dates, their type compared exactly.
+
+    For their type the rows themselves are needed, which is faster in table order than by index, and
+    takes several times as long as `count_days`.
+    """
+    columns = tables.columns("email_schedules")
+    scan = "NOT INDEXED" if columns.table is not None and columns.table.kind == "table" else ""
+    dated = f"{_scheduled(columns, legacy)} AND {columns.text('email_type')} = 'effective_date'"
+    return _count_by_day(tables, scan, dated, since)
+
+
+def occupancy(
+    counted: CountedDays, known: DayCounts, scheduled_dated: Callable[[], Counter[str]]
+) -> pa.Table:
+    """Return OCCUPANCY_SCHEMA.
+
+    known: PRE_SCHEDULED rows that have been read already. If these are all, they say how many are
+    of effective dates; else `scheduled_dated` is asked.
+    """
+    if counted.scheduled == Counter({day: rows for day, (rows, _) in known.items()}):
+        dated = Counter({day: effective for day, (_, effective) in known.items()})
+    else:
+        dated = scheduled_dated()
     found: list[dict[str, str | int]] = []
-    known_rows = Counter({day: rows for day, (rows, _) in known.items()})
-    for whose, all_by, all_where, dated_by, dated_where in parts:
-        counts = _count_by_day(tables, all_by, all_where, since)
-        if whose == 0 and counts == known_rows:
-            dated = Counter({day: effective for day, (_, effective) in known.items()})
-        else:
-            dated = _count_by_day(tables, dated_by, dated_where, since)
-        for day, count in counts.items():
-            for effective, number in ((0, count - dated[day]), (1, dated[day])):
-                row = (day, whose, effective, number)
+    of_both = (counted.scheduled, dated), (counted.committed, counted.committed_dated)
+    for whose, (rows, effective) in enumerate(of_both):
+        for day, count in rows.items():
+            for is_dated, number in ((0, count - effective[day]), (1, effective[day])):
+                row = (day, whose, is_dated, number)
                 if number:
-                    found.append(dict(zip(schema.names, row, strict=True)))
-    return pa.Table.from_pylist(found, schema)
+                    found.append(dict(zip(OCCUPANCY_SCHEMA.names, row, strict=True)))
+    return pa.Table.from_pylist(found, OCCUPANCY_SCHEMA)
+
+
+def _scheduled(columns: Columns, legacy: bool) -> str:
+    scheduled = selects.scheduled(columns)
+    return f"{scheduled} AND NOT ({selects.legacy(columns)})" if legacy else scheduled
 
 
 def _count_by_day(tables: Tables, by: str, where: str, since: str) -> Counter[str]:
     columns = tables.columns("email_schedules")
     schema = pa.schema({"day": pa.string(), "count": pa.int64()})
+    if columns.table is None or not columns.has("scheduled_send_date"):
+        return Counter()
     within, parts = "? < ?", [EVERYONE]
-    if columns.table is not None and columns.table.has_rowid and not by.startswith("INDEXED"):
+    if columns.table.has_rowid and not by.startswith("INDEXED"):
         within, parts = "rowid BETWEEN ? AND ?", tables.parts("email_schedules")
     counts: Counter[str] = Counter()
     for part in parts:

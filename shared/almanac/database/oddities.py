@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -42,6 +42,17 @@ def invalid_ids(tables: Tables, settings: ContactColumns) -> Sample:
     if columns.table is None or columns.is_rowid("id"):
         return Sample()
     return _sample(tables, "contacts", f"{columns.whole('id')} IS NULL", _quoted(columns, "id"))
+
+
+def count_unknown_targets(tables: Tables, settings: ContactColumns) -> int:
+    """Return the number of targets without a contact."""
+    columns = tables.columns("contact_campaigns")
+    if not columns.has("contact_id"):
+        return 0
+    named = replace(columns, alias="target").whole("contact_id")
+    contacts = tables.contacts(settings).all_whole("id")
+    rows = f"contact_campaigns AS target LEFT JOIN {contacts} ON known = {named}"
+    return tables.number(f"SELECT count(*) FROM {rows} WHERE known IS NULL")
 
 
 def _targets(tables: Tables) -> tuple[Sample, Sample]:

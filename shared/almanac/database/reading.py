@@ -6,8 +6,8 @@ are those of `almanac.database.selects`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -22,8 +22,8 @@ from almanac.database.catalog import Record, quoted
 from almanac.database.config_versions import open_record, recorded_versions
 from almanac.database.intake_log import logged
 from almanac.database.likely_columns import likely_columns
-from almanac.database.occupancy import DayCounts, count_occupancy
-from almanac.database.oddities import Oddities, read_oddities
+from almanac.database.occupancy import CountedDays, count_days, count_scheduled_dated
+from almanac.database.oddities import Oddities, count_unknown_targets, read_oddities
 from almanac.database.older_plans import scheduled_by_others
 from almanac.database.opening import map_errors
 from almanac.database.planned_rows import PlannedRows
@@ -39,12 +39,12 @@ from almanac.database.range_tables import (
 from almanac.database.schema import COMMITTED_INDEX, IDENTIFIED
 from almanac.database.sources import Source, file_source
 from almanac.database.sql import Columns, trimmed
+from almanac.database.suppressed_contacts import by_scope
+from almanac.database.suppressions import Scope
 from almanac.database.tables import Tables, distinct, listed
 from almanac.errors import DatabaseError
 from almanac.frames import Ids, ShardData
 from almanac.names import MAX_ID
-
-FOREIGN_LIMIT = 1000
 
 
 class Snapshot:
@@ -183,23 +183,9 @@ class Snapshot:
             raise DatabaseError("table campaign_instances: no id is left for another instance")
         return max(used) + 1
 
-    def foreign_targets(self, settings: ContactColumns) -> tuple[list[tuple[int, int]], int]:
-        """Return (id, contact_id) of FOREIGN_LIMIT targets without a contact, and their number."""
-        columns = self._tables.columns("contact_campaigns")
-        if not columns.has("contact_id"):
-            return [], 0
-        columns = replace(columns, alias="target")
-        contacts = self._tables.contacts(settings).all_whole("id")
-        named = columns.whole("contact_id")
-        rows = f"""FROM contact_campaigns AS target
-            LEFT JOIN {contacts} ON known = {named}
-            WHERE known IS NULL"""
-        schema = pa.schema({"id": pa.int64(), "contact_id": pa.int64()})
-        select = f"{columns.row_id()}, {columns.id_or_zero('contact_id')}"
-        sql = f"SELECT {select} {rows} ORDER BY 1 LIMIT {FOREIGN_LIMIT}"
-        found = self._tables.read(sql, (), schema)
-        pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)
-        return list(pairs), self._tables.number(f"SELECT count(*) {rows}")
+    def unknown_targets(self, settings: ContactColumns) -> int:
+        """Return the number of targets without a contact."""
+        return count_unknown_targets(self._tables, settings)
 
     def oddities(self, settings: ContactColumns) -> Oddities:
         """Return the rows that planning leaves out because it cannot read them."""
@@ -268,9 +254,18 @@ class Snapshot:
         """Return all rows of scheduler_checkpoints, the oldest first."""
         return self._tables.records("scheduler_checkpoints")
 
-    def occupancy(self, since: str, known: DayCounts) -> pa.Table:
-        """Return OCCUPANCY_SCHEMA: see `almanac.database.occupancy.count_occupancy`."""
-        return count_occupancy(self._tables, since, known, legacy=self.has_legacy_rate_increases())
+    def counted_days(self, since: str) -> CountedDays:
+        """Return the rows from the ISO date on, by day."""
+        return count_days(self._tables, since, legacy=self.has_legacy_rate_increases())
+
+    def scheduled_dated(self, since: str) -> Counter[str]:
+        """Return the PRE_SCHEDULED rows of effective dates, by day; counting them takes long."""
+        return count_scheduled_dated(self._tables, since, legacy=self.has_legacy_rate_increases())
+
+    def suppressed(self, day: str, settings: ContactColumns) -> dict[Scope, Ids]:
+        """Return `suppressed_contacts.by_scope`."""
+        with map_errors(self._source.path):
+            return by_scope(self._source.connection, day, settings)
 
     def scheduled_by_others(self, since: str, settings: ContactColumns) -> int:
         """Return the number of rows of older schedulers, dated on or after the ISO date, that block

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import apsw
 import pyarrow as pa
 
-from almanac.database.columnar import ColumnarReader, Value
+from almanac.database.columnar import BUSY_MILLISECONDS, ColumnarReader, Value
 from almanac.database.opening import map_errors
 
 
@@ -66,3 +66,12 @@ def file_source(path: Path) -> Source:
         connection.close()
 
     return Source(path, connection, columnar, close, uri=uri)
+
+
+def opened_again(source: Source) -> Source:
+    """Return the source with a further connection, for another thread; its reader serves both."""
+    with map_errors(source.path):
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        connection = apsw.Connection(source.uri, flags=flags)
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    return replace(source, connection=connection, close=connection.close)

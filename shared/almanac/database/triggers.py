@@ -6,10 +6,17 @@ import re
 
 import apsw
 
-from almanac.database.catalog import records
+from almanac.database.catalog import records, scalar
 
 _ROLLBACK = re.compile(r"\bRAISE\s*\(\s*ROLLBACK\b", re.IGNORECASE)
 _IGNORE = re.compile(r"\bRAISE\s*\(\s*IGNORE\s*\)", re.IGNORECASE)
+
+
+def may_be_changed(connection: apsw.Connection, *tables: str) -> bool:
+    """Return whether a trigger names one of the tables: no other can change it."""
+    named = " OR ".join(f"sql LIKE '%{table}%'" for table in tables)
+    sql = f"SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND ({named}))"
+    return bool(scalar(connection, sql))
 
 
 def ignoring_triggers(connection: apsw.Connection, table: str) -> list[str]:

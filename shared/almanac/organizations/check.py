@@ -171,7 +171,7 @@ def _contents(snapshot: Snapshot, config: Config, progress: Progress) -> dict[st
         "left_out": left_out(context),
         "on_closed_days": dict(sorted(on_closed.items())),
         "scheduled_by_others": snapshot.scheduled_by_others(today.isoformat(), settings),
-        "unknown_targets": snapshot.foreign_targets(settings)[1],
+        "unknown_targets": snapshot.unknown_targets(settings),
         "odd_dates": {name: count for name, count in sorted(odd.items()) if count},
         "last_run": str(run["scheduler_run_id"]) if run and run.get("scheduler_run_id") else None,
     }

@@ -17,16 +17,11 @@ import pyarrow as pa
 from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
 from almanac.balancing.place import NoDayCodes, place
-from almanac.config_contacts import ContactColumns
-from almanac.contact_ranges import EVERYONE
-from almanac.database.contact_columns import unknown_flags
-from almanac.database.oddities import Oddities
-from almanac.database.range_tables import LEGACY
+from almanac.database.occupancy import CountedDays, occupancy
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import Corrupt
 from almanac.frames import (
-    NO_DAY,
     PLACEMENT_STEPS,
     Codes,
     Contenders,
@@ -36,19 +31,15 @@ from almanac.frames import (
     ScheduledDays,
     Small,
 )
-from almanac.joins import positions
-from almanac.planning.campaigns import legacy_triggers
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
-from almanac.report.lines import SharedAddresses
+from almanac.runs.database_facts import DatabaseFacts, ask_for_facts
 from almanac.runs.fragment_validation import check_contenders, check_fragment, judged
 from almanac.runs.fragments import Fragment, read_contenders
+from almanac.runs.questions import asking
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.tasks import fragment_names
 from almanac.schedule_status import SkipCode
-from almanac.statistics.breakdowns import entries_in_force
-from almanac.statistics.change_reasons import PlanBefore, plan_before
-from almanac.statistics.shared_addresses import shared_addresses_of
 from almanac.storage.store import ObjectInfo, ObjectStore
 from almanac.tracing import span, traced
 
@@ -62,15 +53,8 @@ class Balanced:
     limits: Limits
     placement: Placement
     fragments: list[ObjectInfo]  # in contact order, as balancing read them
-    unknown_targets: int
-    oddities: Oddities
-    shared_addresses: SharedAddresses | None  # of a run over all contacts
-    scheduled_by_others: int  # rows of older schedulers that block their events
-    unknown_flags: list[str]  # configured opt-out and consent columns that do not exist, in words
-    likely_columns: dict[str, str]  # see `almanac.database.likely_columns`
     fixed: Counts  # messages per day from as_of on that the run does not place
-    before: PlanBefore
-    suppressions: Counter[str]  # entries in force on as_of, by skip reason
+    facts: DatabaseFacts
 
 
 @dataclass(frozen=True)
@@ -96,34 +80,24 @@ def balance(
     been read; its contenders are used up.
     """
     kind_table = KindTable(plan.context)
-    read = read or read_fragments(store, plan, progress)
-    progress("balance", 0, 1)
-    merged = Contenders.concat(read.contenders)
-    read.contenders.clear()
-    pa.default_memory_pool().release_unused()  # as much again as what was merged
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
-    config, settings = plan.context.config, plan.context.config.contacts
-    closed = plan.context.closed_days
-    limits = Limits.of(config, t0, plan.total_contacts, kind_table.kinds, closed)
-    with Snapshot(database) as snapshot:
-        fixed = _fixed(snapshot, ScheduledDays.concat(read.scheduled), as_of)
-        occupancy = _occupancy(snapshot, fixed, t0 - as_of, t0)
-        before = plan_before(snapshot, plan.total_contacts)
-        suppressions = entries_in_force(snapshot.suppressions(), plan.as_of)
-        unknown_targets = snapshot.foreign_targets(settings)[1]
-        oddities = snapshot.oddities(settings)
-        shared = shared_addresses_of(snapshot, settings) if plan.of_all_contacts else None
-        by_others = snapshot.scheduled_by_others(civil.text_of(as_of), settings)
-        columns, likely = snapshot.contact_columns(settings), snapshot.likely_columns(settings)
-        if plan.context.legacy_instance is not None:
-            unknown_targets += _converted_without_contact(snapshot, settings)
-    skip = NoDayCodes(
-        daily_cap=kind_table.reason(SkipCode.DAILY_CAP),
-        conflict=kind_table.reason(SkipCode.CAMPAIGN_CONFLICT),
-        no_sending_day=kind_table.reason(SkipCode.NO_SENDING_DAY),
+    limits = Limits.of(
+        plan.context.config, t0, plan.total_contacts, kind_table.kinds, plan.context.closed_days
     )
-    with span("place", place, messages=len(merged)):  # targets, smoothing, daily cap
-        placement = place(merged, occupancy, limits, skip)
+    with asking(database) as ask:
+        counted = ask(lambda snapshot: snapshot.counted_days(civil.text_of(as_of)))
+        campaigns = ask(lambda snapshot: snapshot.committed_campaigns(civil.text_of(t0)))
+        facts = ask_for_facts(ask, plan)
+        read = read or read_fragments(store, plan, progress)
+        progress("balance", 0, 1)
+        merged = Contenders.concat(read.contenders)
+        read.contenders.clear()
+        pa.default_memory_pool().release_unused()  # as much again as what was merged
+        fixed = _fixed(database, counted(), ScheduledDays.concat(read.scheduled), as_of)
+        occupancy = _occupancy(campaigns(), fixed, t0 - as_of, t0)
+        with span("place", place, messages=len(merged)):  # targets, smoothing, daily cap
+            placement = place(merged, occupancy, limits, _skip_codes(kind_table))
+        found = facts()
     progress("balance", 1, 1)
     return Balanced(
         plan=plan,
@@ -131,15 +105,16 @@ def balance(
         limits=limits,
         placement=placement,
         fragments=read.fragments,
-        unknown_targets=unknown_targets,
-        oddities=oddities,
-        shared_addresses=shared,
-        scheduled_by_others=by_others,
-        unknown_flags=unknown_flags(columns, settings),
-        likely_columns=likely,
         fixed=fixed[0],
-        before=before,
-        suppressions=suppressions,
+        facts=found,
+    )
+
+
+def _skip_codes(kind_table: KindTable) -> NoDayCodes:
+    return NoDayCodes(
+        daily_cap=kind_table.reason(SkipCode.DAILY_CAP),
+        conflict=kind_table.reason(SkipCode.CAMPAIGN_CONFLICT),
+        no_sending_day=kind_table.reason(SkipCode.NO_SENDING_DAY),
     )
 
 
@@ -199,14 +174,21 @@ def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
         raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
 
 
-def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Counts, Counts]:
+def _fixed(
+    database: Path | Source, counted: CountedDays, scheduled: ScheduledDays, as_of: int
+) -> tuple[Counts, Counts]:
     """Return the messages per day from as_of on that the run does not place: all, and those of
     effective dates.
 
     These are the committed and PRE_SCHEDULED rows of the database without the PRE_SCHEDULED rows
     of contacts in scope, which the run places again.
     """
-    rows = snapshot.occupancy(civil.text_of(as_of), _by_date(scheduled))
+
+    def scheduled_dated() -> Counter[str]:
+        with Snapshot(database) as snapshot:
+            return snapshot.scheduled_dated(civil.text_of(as_of))
+
+    rows = occupancy(counted, _by_date(scheduled), scheduled_dated)
     days = civil.parse_dates(rows["scheduled_send_date"])
     count = rows["count"].to_numpy()
     effective = rows["effective_date"].to_numpy() != 0
@@ -223,9 +205,11 @@ def _fixed(snapshot: Snapshot, scheduled: ScheduledDays, as_of: int) -> tuple[Co
     return others, others_effective
 
 
-def _occupancy(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0: int) -> Occupancy:
-    """Return the occupancy from T0 on; ahead: days from as_of, where `fixed` begins, to T0."""
-    campaigns = snapshot.committed_campaigns(civil.text_of(t0))
+def _occupancy(campaigns: pa.Table, fixed: tuple[Counts, Counts], ahead: int, t0: int) -> Occupancy:
+    """Return the occupancy from T0 on.
+
+    campaigns: COMMITTED_CAMPAIGNS_SCHEMA. ahead: days from as_of, where `fixed` begins, to T0.
+    """
     campaign_days = civil.parse_dates(campaigns["scheduled_send_date"])
     readable = campaign_days >= t0
     others, others_effective = fixed
@@ -235,19 +219,6 @@ def _occupancy(snapshot: Snapshot, fixed: tuple[Counts, Counts], ahead: int, t0:
         campaign_contacts=campaigns["contact_id"].to_numpy()[readable],
         campaign_days=campaign_days[readable],
     )
-
-
-def _converted_without_contact(snapshot: Snapshot, settings: ContactColumns) -> int:
-    """Count the old rate increases of unknown contacts, which the migration makes targets."""
-    legacy = snapshot.read(LEGACY, EVERYONE)
-    trigger = legacy_triggers(legacy)
-    if not (trigger != NO_DAY).any():
-        return 0
-    ids = snapshot.contact_ids(settings)
-    known = positions(ids, legacy["contact_id"].to_numpy()) >= 0
-    lost = (trigger != NO_DAY) & ~known
-    contacts = legacy["contact_id"].to_numpy()[lost]
-    return len(set(zip(contacts.tolist(), trigger[lost].tolist(), strict=True)))
 
 
 def _by_date(scheduled: ScheduledDays) -> dict[str, tuple[int, int]]:

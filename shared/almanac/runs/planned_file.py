@@ -24,7 +24,7 @@ from almanac.database.open_file import OpenFile
 from almanac.database.opening import IMMUTABLE, live_uri, map_errors, open_database, transaction
 from almanac.database.piece_file import pieces_in
 from almanac.database.planned_pieces import PlannedPieces
-from almanac.database.sources import Columnar, Source
+from almanac.database.sources import Source
 from almanac.errors import (
     Corrupt,
     DatabaseError,
@@ -180,10 +180,10 @@ def opened(
 
 def _live_source(file: OpenFile, uri: str, pool: Executor | None) -> Source:
     """Return what reads the file in place; without a pool, row by row in this process."""
-    columnar: Columnar = RowReader(file.path, file.connection)
-    if pool is not None:
-        columnar = WorkerReader(file.path, uri, pool)
-    return Source(file.path, file.connection, columnar, lambda: None)
+    path, connection = file.path, file.connection
+    if pool is None:
+        return Source(path, connection, RowReader(path, connection), lambda: None)
+    return Source(path, connection, WorkerReader(path, uri, pool), lambda: None, uri=uri)
 
 
 def _in_place(

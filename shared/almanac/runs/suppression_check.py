@@ -16,11 +16,13 @@ from almanac.database.suppression_lookups import phone_of
 from almanac.database.suppressions import (
     ALL_MESSAGES,
     IN_FORCE,
+    SUPPRESSIONS,
     Scope,
     Suppression,
     of_contact,
     of_number,
 )
+from almanac.database.triggers import may_be_changed
 from almanac.errors import Corrupt
 from almanac.frames import Ids
 from almanac.runs.balance import Balanced
@@ -37,7 +39,10 @@ def check_suppressed(connection: apsw.Connection, balanced: Balanced, affected: 
     """
     plan = balanced.plan
     day, settings = plan.as_of.isoformat(), plan.context.config.contacts
-    for scope, ids in by_scope(connection, day, settings).items():
+    suppressed = balanced.facts.suppressed
+    if may_be_changed(connection, "contacts", SUPPRESSIONS.name):  # the run itself changes neither
+        suppressed = by_scope(connection, day, settings)
+    for scope, ids in suppressed.items():
         contacts = in_ranges(in_ranges(ids, plan.shards), plan.scope)
         if affected is not None:
             contacts = np.intersect1d(contacts, affected)

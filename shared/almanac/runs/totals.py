@@ -56,7 +56,7 @@ class PlanTotals:
         self.steps = np.zeros(len(PLACEMENT_STEPS), np.int64)
         self.waiting = np.zeros(len(kind_table.kinds), np.int64)  # for the frequency limit
         self.days: dict[int, Counter[str]] = defaultdict(Counter)
-        self.figures = Figures(entries=balanced.suppressions)
+        self.figures = Figures(entries=balanced.facts.suppressions)
         self.changes: dict[str, Counter[str]] = defaultdict(Counter)
         self.whys: Counter[tuple[str, str, str]] = Counter()  # change, why, email type
         self.moved_off_closed = ClosedDayMoves()
@@ -173,7 +173,7 @@ class PlanTotals:
         before = candidates.contact_id[candidates.previous_id != 0]
         unknown = (positions(before, contact) < 0) & ~np.isin(contact, removals.contact_id)
         columns = candidates.kind[rows], candidates.event[rows], candidates.ideal[rows]
-        return why_added(self.balanced.before, self._kinds, *columns, unknown)
+        return why_added(self.balanced.facts.before, self._kinds, *columns, unknown)
 
     def _count(self, change: str, kinds: Codes, why: Codes | Small, texts: Sequence[str]) -> None:
         """Count the rows of a change by kind (-1: any other) and by why (an index of texts)."""
@@ -241,20 +241,20 @@ class PlanTotals:
                 ChangeLine(change=change, why=why, email_type=kind, count=count)
                 for (change, why, kind), count in sorted(self.whys.items())
             ],
-            changes_since=self.balanced.before.words,
+            changes_since=self.balanced.facts.before.words,
             **self.figures.lines(plan.context),
             shards=len(plan.shards),
             of_all_contacts=plan.of_all_contacts,
             left_out=left_out(plan.context),
-            unknown_targets=self.balanced.unknown_targets,
+            unknown_targets=self.balanced.facts.unknown_targets,
             aep=aep_in_words(plan.context),
             split_overlaps=split_overlaps(plan.context),
-            unknown_flags=self.balanced.unknown_flags,
+            unknown_flags=self.balanced.facts.unknown_flags,
             alerts=self._alerts(),
-            likely_columns=self.balanced.likely_columns,
-            **unreadable(self.balanced.oddities),
-            shared_addresses=self.balanced.shared_addresses,
-            scheduled_by_others=self.balanced.scheduled_by_others,
+            likely_columns=self.balanced.facts.likely_columns,
+            **unreadable(self.balanced.facts.oddities),
+            shared_addresses=self.balanced.facts.shared_addresses,
+            scheduled_by_others=self.balanced.facts.scheduled_by_others,
             migrations=migrations,
             checksums=self._checksums(),
             config_digest=plan.context.config.digest(),
