@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import multiprocessing
+import os
 import resource
 import shutil
 import subprocess
@@ -21,13 +23,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from scripts.bench_ratios import children_seconds, floor, median_ratio, parser_for, record
+from scripts.bench_ratios import (
+    children_seconds,
+    floor,
+    group_seconds,
+    median_ratio,
+    parser_for,
+    record,
+)
 
 ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 21)
@@ -170,31 +180,50 @@ def _python(words: Sequence[str]) -> str:
 
 
 def _found(words: Sequence[str]) -> Found:
-    """Return what a process prints, and as `cpu` the processor seconds of all of it."""
+    """Return what a process prints, and its processor seconds as `cpu` unless it says them."""
     found: Found = {}
     cpu = children_seconds(lambda: found.update(json.loads(_python(words))))
-    return found | {"cpu": cpu}
+    return {"cpu": cpu} | found
 
 
 def _measure(path: Path, day: dt.date) -> None:
-    """Run, and print seconds, processor seconds without imports as `work`, and peaks of memory."""
+    """Run as `almanac run` does, and print seconds, processor seconds and peaks of memory.
+
+    cpu: processor seconds since the process began, those of its workers included, for which it does
+    not wait itself. work: of them, those since the run began, which is after the imports.
+    """
+    os.setpgrp()  # the process with its workers
+    from almanac.commands.early_workers import start_workers_for
+
+    start_workers_for(path)
     from almanac.config import Config
     from almanac.runs.local import run_file
     from almanac.runs.run_options import RunOptions
 
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    before, started = [resource.getrusage(kind) for kind in kinds], time.perf_counter()
-    summary = run_file(path, Config(), RunOptions(as_of=day))
-    seconds, after = time.perf_counter() - started, [resource.getrusage(kind) for kind in kinds]
-    work = sum(
-        b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime
-        for a, b in zip(before, after, strict=True)
-    )
-    peaks = {
-        name: used.ru_maxrss / 1024
-        for name, used in zip(("merge_mb", "worker_mb"), after, strict=True)
+    peaks = [0]
+    imports, started = group_seconds(os.getpgrp()), time.perf_counter()
+    options = RunOptions(as_of=day)
+    summary = run_file(path, Config(), options, lambda *_: peaks.append(_worker_peak()))
+    seconds, cpu = time.perf_counter() - started, group_seconds(os.getpgrp())
+    found = {
+        "seconds": seconds,
+        "cpu": cpu,
+        "work": cpu - imports,
+        "steps": summary.seconds,
+        "merge_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "worker_mb": max(peaks) / 1024,
     }
-    print(json.dumps({"seconds": seconds, "work": work, "steps": summary.seconds, **peaks}))
+    print(json.dumps(found))
+
+
+def _worker_peak() -> int:
+    """Return the peak memory in KiB of the largest worker process that there is; 0 without."""
+    peak = 0
+    for worker in multiprocessing.active_children():
+        with suppress(OSError):  # it has ended meanwhile
+            lines = Path(f"/proc/{worker.pid}/status").read_text("utf-8").splitlines()
+            peak = max(peak, *(int(line.split()[1]) for line in lines if "VmHWM" in line))
+    return peak
 
 
 if __name__ == "__main__":

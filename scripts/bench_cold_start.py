@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from typing import NamedTuple
 from almanac.intake import sendgrid
 from almanac_emulation.cloud_storage.emulator import StorageEmulator
 from almanac_emulation.functions import FUNCTIONS, default_sources, function_service, source_of
-from scripts.bench_ratios import arguments, floor, median_ratio, record
+from scripts.bench_ratios import arguments, floor, group_seconds, median_ratio, record
 
 LIMIT = 1.5  # seconds
 PROJECT = "almanac-bench"
@@ -107,17 +106,6 @@ def cold_start(function: str, storage: StorageEmulator, folder: Path) -> Start:
         return Start(port, work, answered, group_seconds(service.pid))
     finally:
         service.stop()
-
-
-def group_seconds(group: int | None) -> float:
-    """Return the processor seconds of the processes of a group so far; 0 without /proc."""
-    ticks = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def send(url: str, function: str) -> None:

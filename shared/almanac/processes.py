@@ -1,14 +1,20 @@
-"""A pool of worker processes that leaves Ctrl-C to the parent, and work in a thread beside."""
+"""A pool of worker processes that leaves Ctrl-C to the parent, and work in a thread beside.
+
+A command starts early what its workers are forked from, which imports what they need while the
+command imports what it needs itself: docs/decisions/0079-workers-start-early.md
+"""
 
 from __future__ import annotations
 
 import contextvars
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almanac.errors import AlmanacError
@@ -18,10 +24,31 @@ if TYPE_CHECKING:
 
 NICE = 10
 
+_method = "spawn"  # not fork: the parent has threads by then
+
+
+def start_early(*modules: str) -> None:
+    """Start the process that this one's workers are forked from; it imports the modules meanwhile.
+
+    It ends when this process does. Where it cannot start, workers are spawned.
+    """
+    if sys.platform != "linux":
+        return  # libraries of macOS do not bear a fork, and Windows has none
+    from multiprocessing import forkserver
+
+    global _method
+    forkserver.set_forkserver_preload(list(modules))
+    try:
+        with _without_interrupts(), _same_imports():
+            forkserver.ensure_running()
+    except OSError:
+        return  # say, no folder for its socket
+    _method = "forkserver"
+
 
 @contextmanager
 def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that run `warm` first; they end with the context.
+    """Start processes that run `warm` first; they end with the context, or with this process.
 
     Those of a background thread have a low priority, so that the other threads answer at once.
     """
@@ -29,9 +56,8 @@ def worker_pool(workers: int, warm: Callable[[], None]) -> Iterator[ProcessPoolE
     from concurrent.futures import ProcessPoolExecutor
 
     in_background = threading.current_thread() is not threading.main_thread()
-    # spawned, not forked: the parent has threads by now
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _give_way if in_background else None)
+    context = multiprocessing.get_context(_method)
+    pool = ProcessPoolExecutor(workers, context, _begin, (in_background,))
     try:
         with _without_interrupts():
             for _ in range(workers):
@@ -62,10 +88,20 @@ def beside(work: Callable[[], object]) -> Iterator[None]:
     done.result()
 
 
-def _give_way() -> None:
-    """Lower the priority of this process, where the system has one."""
-    if hasattr(os, "nice"):
+def _begin(in_background: bool) -> None:
+    """Make this process a worker that ends with its parent, and perhaps gives way to others."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if in_background and hasattr(os, "nice"):
         os.nice(NICE)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended: one that was killed has asked no worker to."""
+    from multiprocessing import parent_process
+
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager
@@ -79,3 +115,21 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _same_imports() -> Iterator[None]:
+    """Start a Python within that imports from where this one does.
+
+    By itself it would first look into the working folder, and not where a test runner does.
+    """
+    path = os.pathsep.join(each or str(Path.cwd()) for each in sys.path)
+    settings = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ[name] for name in settings if name in os.environ}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name in settings:
+            del os.environ[name]
+        os.environ.update(before)

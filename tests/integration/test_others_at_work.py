@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,7 @@ def test_a_worker_that_is_killed_is_an_error_that_leaves_the_file_as_it_was(path
 PROGRAM = """
 import sys, time
 from pathlib import Path
+from almanac.processes import start_early
 from tests.support.damage import plan
 
 def progress(step, done, total):
@@ -193,6 +195,8 @@ def progress(step, done, total):
         time.sleep(60)
 
 if __name__ == "__main__":
+    if sys.argv[4] == "early":
+        start_early("almanac.runs.workers")
     plan(Path(sys.argv[1]), progress, shards=4, workers=int(sys.argv[3]))
 """
 
@@ -210,11 +214,14 @@ def start(command: list[str]) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def a_run_that_waits(path: Path, step: str, workers: int) -> Iterator[subprocess.Popen[str]]:
+def a_run_that_waits(
+    path: Path, step: str, workers: int, start_of_workers: str = "late"
+) -> Iterator[subprocess.Popen[str]]:
     """A run in a process group of its own, which stays at a step until it is signalled."""
     script = path.parent.parent / "program.py"
     script.write_text(PROGRAM, encoding="utf-8")
-    process = start([sys.executable, str(script), str(path), step, str(workers)])
+    words = [str(path), step, str(workers), start_of_workers]
+    process = start([sys.executable, str(script), *words])
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "there\n"
@@ -223,6 +230,12 @@ def a_run_that_waits(path: Path, step: str, workers: int) -> Iterator[subprocess
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=30)
+
+
+def remove_all_in(workspace: Path) -> None:
+    """Remove what a killed run has left, which the next one might do."""
+    for leftover in workspace.iterdir():
+        shutil.rmtree(leftover)
 
 
 def wait_for_the_end_of_group(group: int) -> None:
@@ -235,21 +248,38 @@ def wait_for_the_end_of_group(group: int) -> None:
     pytest.fail("a process of the run is still there")
 
 
+WAITING = [("plan contacts", 2, "early"), ("plan contacts", 2, "late"), ("write", 1, "late")]
+
+
 @pytest.mark.parametrize(
-    ("step", "workers", "path"),
-    sampled([(*each, j) for each in (("plan contacts", 2), ("write", 1)) for j in JOURNALS], 1),
+    ("step", "workers", "start_of_workers", "path"),
+    sampled([(*each, journal) for each in WAITING for journal in JOURNALS], 1),
     indirect=["path"],
 )
 def test_ctrl_c_ends_all_processes_and_leaves_the_file_as_it_was(
-    path: Path, step: str, workers: int
+    path: Path, step: str, workers: int, start_of_workers: str
 ) -> None:
     with untouched(path):
-        with a_run_that_waits(path, step, workers) as process:
+        with a_run_that_waits(path, step, workers, start_of_workers) as process:
             os.killpg(process.pid, signal.SIGINT)
             _, errors = process.communicate(timeout=30)
         wait_for_the_end_of_group(process.pid)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", JOURNALS[:1], indirect=True)
+@pytest.mark.parametrize("start_of_workers", ["early", "late"])
+def test_the_workers_of_a_run_that_is_killed_end_with_it(
+    path: Path, workspace: Path, start_of_workers: str
+) -> None:
+    run = a_run_that_waits(path, "plan contacts", 2, start_of_workers)
+    with untouched(path), run as process:
+        process.kill()
+        process.wait()
+        wait_for_the_end_of_group(process.pid)
+    remove_all_in(workspace)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +291,7 @@ def test_after_a_kill_in_the_middle_of_writing_the_file_is_as_it_was(
     content = change(path, "SELECT * FROM contacts, email_schedules USING (id)")
     with a_run_that_waits(path, step, 1) as process:
         process.kill()
-    for leftover in workspace.iterdir():
-        subprocess.run(["rm", "-r", str(leftover)], check=True)  # nobody is left to remove it
+    remove_all_in(workspace)
     assert change(path, "SELECT * FROM contacts, email_schedules USING (id)") == content
     assert change(path, "PRAGMA integrity_check") == [("ok",)]
     assert plan(path).planned_total > 400

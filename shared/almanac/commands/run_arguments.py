@@ -1,16 +1,11 @@
-"""The options that only `almanac run` has, and its arguments as one object."""
+"""The options that only `almanac run` has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from almanac.errors import InputError
-from almanac.organizations.cached_rows import CachedRows
-from almanac.organizations.kept_copies import KEEP_DAYS, KeptCopies
 
 Shards = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="The number of contact ranges to plan.")
@@ -77,49 +72,3 @@ WithoutStates = Annotated[
         "--without-states", help="Plan although no contact's state or ZIP code can be read."
     ),
 ]
-
-
-@dataclass(frozen=True)
-class RunArguments:
-    """The arguments as they were given."""
-
-    database: Path
-    as_of: str | None
-    now: str | None
-    config: Path | None
-    defaults: bool
-    shards: int | None
-    workers: int | None
-    contacts: str | None
-    dry_run: bool
-    against: Path | None
-    report: Path | None
-    as_json: bool
-    adopt_scheduled: bool
-    yes: bool
-    without_states: bool
-    exit_code: bool
-    backup: Path | None = None
-    keep: int | None = None
-    cache: Path | None = None
-
-    def cached(self) -> CachedRows | None:
-        """Return where planned rows are kept. Raises InputError if they cannot be."""
-        if self.cache is None:
-            return None
-        cached = CachedRows(self.database, self.cache)
-        cached.check()
-        return cached
-
-    def copies(self) -> KeptCopies | None:
-        """Return where a copy of the file goes. Raises InputError if none can be written there."""
-        if self.backup is None:
-            if self.keep is not None:
-                raise InputError("--keep: says how long copies of --backup DIR stay; add --backup")
-            return None
-        if self.dry_run:
-            raise InputError("--backup: copies what a run changes, and --dry-run changes nothing")
-        keep = KEEP_DAYS if self.keep is None else self.keep
-        copies = KeptCopies(self.database, self.backup, keep)
-        copies.check()
-        return copies

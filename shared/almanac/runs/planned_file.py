@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -54,12 +53,11 @@ from almanac.runs.run_options import RunOptions, as_of, request_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.runs.tasks import ask_for_shards
+from almanac.runs.worker_count import SMALL, workers_for
 from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up
 from almanac.storage.folder import FolderStore
 from almanac.tracing import Span, adopt, traced
 from almanac.workspaces import workspace
-
-SMALL = 5_000  # contacts that are not worth starting worker processes for
 
 
 @dataclass(frozen=True)
@@ -236,9 +234,5 @@ def _adopted(database: Path, config: Config, options: RunOptions) -> int:
 
 def _pool(stack: ExitStack, contacts: int, options: RunOptions) -> Executor | None:
     """Start worker processes, which warm up meanwhile; None if they are not worth it."""
-    workers = options.workers if options.workers is not None else os.cpu_count() or 1
-    shards = options.shards or -(-contacts // options.shard_contacts)
-    workers = min(workers, shards)
-    if workers <= 1 or (contacts <= SMALL and options.workers is None):
-        return None
-    return stack.enter_context(worker_pool(workers, warm_up))
+    workers = workers_for(contacts, options.workers, options.shards, options.shard_contacts)
+    return stack.enter_context(worker_pool(workers, warm_up)) if workers > 1 else None

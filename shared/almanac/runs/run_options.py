@@ -15,6 +15,7 @@ from almanac.organizations.cached_rows import CachedRows
 from almanac.organizations.kept_copies import KeptCopies
 from almanac.runs.plan import PlanRequest
 from almanac.runs.run_plan import RequestOrigin
+from almanac.runs.worker_count import SHARD_CONTACTS
 
 ORG = "local"
 
@@ -34,7 +35,7 @@ class RunOptions:
     of_the_file: bool = False  # the configuration is the recorded one, and must still be
     adopt_scheduled: bool = False  # see `almanac.database.older_plans`
     busy_seconds: float = 5.0  # how long to wait for a lock on the file
-    shard_contacts: int = 50_000
+    shard_contacts: int = SHARD_CONTACTS
     copies: KeptCopies | None = None  # where a copy of the file goes before it is changed
     cache: CachedRows | None = None  # where its planned rows are kept in columns
 
