@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from werkzeug.test import Client
 
 from almanac.errors import LeaseTaken, OutcomeUnknown
@@ -60,7 +59,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderSto
     cloud._services.cache_clear()
     yield FolderStore(tmp_path / "store")
     cloud._services.cache_clear()
-    structlog.reset_defaults()
 
 
 def client(function: str, monkeypatch: pytest.MonkeyPatch) -> Client:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from almanac import __file__ as package
 from almanac.errors import ConfigError
@@ -28,7 +27,6 @@ GIVEN = {TRACEPARENT: f"00-{'ab' * 16}-{'cd' * 8}-01"}
 def off_again() -> Iterator[None]:
     yield
     record_with(None)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
