@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
@@ -12,6 +13,7 @@ from almanac.errors import ConfigError
 from almanac.validation_text import first_problem
 
 _PREFIX = "ALMANAC_"
+CACHE = f"{_PREFIX}CACHE"
 
 
 class Settings(BaseSettings):
@@ -63,6 +65,12 @@ def load_settings() -> Settings:
     except ValidationError as error:
         key, text = first_problem(error)
         raise ConfigError(f"{_PREFIX}{key.upper()}: {text}") from None
+
+
+def cache_folder() -> Path | None:
+    """Return the folder in which planned rows of files are kept, ALMANAC_CACHE, if it is set."""
+    named = os.environ.get(CACHE)
+    return Path(named) if named else None
 
 
 def editor() -> str | None:

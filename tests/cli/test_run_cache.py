@@ -13,6 +13,7 @@ import pytest
 from almanac.database.open_file import OpenFile
 from almanac.database.range_tables import PLANNED, RangeTable
 from almanac.database.tables import Tables
+from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.cached_rows import CachedRows
 from tests.support.cli_calls import almanac
 from tests.support.tiny import Agency
@@ -83,13 +84,13 @@ def test_the_next_run_reads_what_the_last_one_kept(
 
 def what_is_wrong(agency: Agency) -> str:
     """Why the next run would do without the columns; nothing if it would not."""
-    cache = CachedRows(agency.path, agency.path.parent / "cache")
+    place = CacheFolder(agency.path, agency.path.parent / "cache")
     file = OpenFile.opened(agency.path, writable=False, busy_seconds=1)
     try:
-        assert (cache.current(file) is None) == bool(cache.remarks)
+        assert (CachedRows(place).current(file) is None) == bool(place.remarks)
     finally:
         file.connection.close()
-    return "".join(cache.remarks)
+    return "".join(place.remarks)
 
 
 def test_columns_of_another_state_or_of_others_are_not_used(agency: Agency) -> None:

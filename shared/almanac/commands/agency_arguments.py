@@ -12,16 +12,23 @@ from almanac.commands.dates import Today, read_date, today_in
 from almanac.errors import InputError
 from almanac.names import check_org_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
+from almanac.organizations.cache_folder import CacheFolder
 from almanac.outputs import is_database
+from almanac.settings import CACHE, cache_folder
 from almanac.storage.opening import open_store
 
 
-def agency_of(database: Path | None, org: str | None, store: str | None) -> AgencyDatabase:
-    """Return the database that the arguments name; raise InputError unless it is exactly one."""
+def agency_of(
+    database: Path | None, org: str | None, store: str | None, cache: Path | None = None
+) -> AgencyDatabase:
+    """Return the database that the arguments name; raise InputError unless it is exactly one.
+
+    cache: the folder of --cache, for a file.
+    """
     if database is not None:
         if org is not None or store is not None:
             raise InputError("DATABASE or --org: expected one of them, found both")
-        return FileDatabase(database)
+        return FileDatabase(database, cache=cache_of(database, cache))
     if org is None:
         raise InputError(
             "expected DATABASE, the agency's SQLite file, or --org, an organization of the store"
@@ -34,21 +41,34 @@ def agency_of(database: Path | None, org: str | None, store: str | None) -> Agen
     return StoreDatabase(open_store(store), org)
 
 
+def cache_of(database: Path, folder: Path | None) -> CacheFolder | None:
+    """Return what keeps the planned rows of a file, None if nothing does.
+
+    folder: that of --cache, in place of ALMANAC_CACHE.
+    """
+    if folder is not None:
+        return CacheFolder(database, folder)
+    folder = cache_folder()
+    return CacheFolder(database, folder, CACHE) if folder is not None else None
+
+
 def today_of(agency: AgencyDatabase) -> Today:
     """Return what says the date that it is in the time zone of an organization."""
     return lambda: today_in(agency.config().zone)
 
 
 def agency_and_words(
-    words: Sequence[str], org: str | None, store: str | None
+    words: Sequence[str], org: str | None, store: str | None, cache: Path | None = None
 ) -> tuple[AgencyDatabase, list[str]]:
     """Return the database and the other arguments.
 
     The first word is DATABASE unless there is an organization. Raises as `agency_of`.
     """
     if org is not None:
+        if cache is not None:
+            raise InputError("--cache: is for DATABASE; the versions of a store keep their own")
         return agency_of(None, org, store), list(words)
-    return agency_of(Path(words[0]) if words else None, org, store), list(words[1:])
+    return agency_of(Path(words[0]) if words else None, org, store, cache), list(words[1:])
 
 
 @dataclass(frozen=True)
@@ -84,10 +104,10 @@ class CampaignArguments:
 
 
 def agency_and_file(
-    names: Sequence[Path], org: str | None, store: str | None
+    names: Sequence[Path], org: str | None, store: str | None, cache: Path | None = None
 ) -> tuple[AgencyDatabase, Path]:
     """Return the database and the one file that a command takes; raise as `agency_of`."""
-    agency, words = agency_and_words(list(map(str, names)), org, store)
+    agency, words = agency_and_words(list(map(str, names)), org, store, cache)
     if len(words) != 1:
         expected = "FILE" if org is not None else "DATABASE and FILE"
         raise InputError(f"expected {expected}, found {' '.join(map(str, names))}")

@@ -11,6 +11,7 @@ from typing import Annotated
 import apsw
 import typer
 
+from almanac.commands.agency_arguments import agency_of
 from almanac.commands.change_documents import counts_json, print_counts
 from almanac.commands.exit_codes import OK
 from almanac.commands.groups import new_app
@@ -25,7 +26,6 @@ from almanac.database.change_sets.apply import (
 from almanac.database.change_sets.rows import check_change_set
 from almanac.database.undo.entries import WritingCommand
 from almanac.errors import AlmanacError, InputError
-from almanac.organizations.agency_database import FileDatabase
 from almanac.outputs import is_database
 from almanac.progress import silent
 from almanac.report.text import console_for, paragraph
@@ -83,7 +83,8 @@ def apply(
             raise _DryRunEnds
 
     with suppress(_DryRunEnds):
-        FileDatabase(database).edit(edit, WritingCommand.APPLY, dt.datetime.now(dt.UTC), silent)
+        agency = agency_of(database, None, None)
+        agency.edit(edit, WritingCommand.APPLY, dt.datetime.now(dt.UTC), silent)
     if as_json:
         print_json(
             database=str(database), file=str(file), applied=not dry_run, tables=counts_json(counts)

@@ -144,6 +144,15 @@ ChangesFormat = Annotated[
         help="What to write: a change set of SQLite's session extension, SQL or JSON.",
     ),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Keep the planned rows in this folder, from which the next run reads them, valid for "
+        "the file as it is now; else ALMANAC_CACHE.",
+    ),
+]
 Replan = Annotated[
     bool,
     typer.Option(

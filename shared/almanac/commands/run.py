@@ -9,6 +9,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.options import (
     AsJson,
     AsOf,
+    Cache,
     ConfigFile,
     Defaults,
     ExitCode,
@@ -21,7 +22,6 @@ from almanac.commands.run_arguments import (
     AdoptScheduled,
     Against,
     Backup,
-    Cache,
     Contacts,
     DryRun,
     Keep,

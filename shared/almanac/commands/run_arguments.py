@@ -54,14 +54,6 @@ Keep = Annotated[
         min=0, metavar="DAYS", help="With --backup: how long such copies of the file stay; 7."
     ),
 ]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Keep the planned rows in this folder for the next run, which reads them from there "
-        "if nothing has written to the file since.",
-    ),
-]
 Yes = Annotated[
     bool,
     typer.Option("--yes", help="Do not ask, however far the day is from that of the last run."),

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from almanac.commands.agency_arguments import cache_of
 from almanac.commands.arguments import read_config, read_datetime, read_ids
 from almanac.commands.before_run import check_before_run, check_contacts
 from almanac.commands.config_arguments import given_config, recorded_or_defaults, today_of_file
@@ -21,7 +22,7 @@ from almanac.contact_ranges import merged
 from almanac.database.aggregates import contact_without_messages
 from almanac.database.opening import map_errors, open_database
 from almanac.errors import AlmanacError, ConfigError, InputError
-from almanac.organizations.cached_rows import CachedRows
+from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.kept_copies import KEEP_DAYS, KeptCopies
 from almanac.organizations.recorded_config import NamedConfig
 from almanac.planning.contacts import ISSUE_ADVICE
@@ -56,12 +57,11 @@ class RunArguments:
     keep: int | None = None
     cache: Path | None = None
 
-    def cached(self) -> CachedRows | None:
+    def cached(self) -> CacheFolder | None:
         """Return where planned rows are kept. Raises InputError if they cannot be."""
-        if self.cache is None:
-            return None
-        cached = CachedRows(self.database, self.cache)
-        cached.check()
+        cached = cache_of(self.database, self.cache)
+        if cached is not None:
+            cached.check()
         return cached
 
     def copies(self) -> KeptCopies | None:

@@ -22,6 +22,7 @@ from almanac.commands.groups import new_app
 from almanac.commands.imports import Strict, import_code
 from almanac.commands.options import (
     AsJson,
+    Cache,
     DatabaseAndFile,
     Day,
     Map,
@@ -43,7 +44,7 @@ from almanac.delivery.feedback_file import RefusedLine, read_marks
 from almanac.delivery.outbox import DueMessages, Format, hand_out
 from almanac.errors import DatabaseBusy, InputError
 from almanac.intake.day_view import day_view
-from almanac.organizations.agency_database import AgencyDatabase, StoreDatabase, T
+from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase, T
 from almanac.outputs import write_out
 from almanac.plurals import plural
 from almanac.report.text import console_for, paragraph, table
@@ -161,6 +162,7 @@ def mark(
     map_: Map = None,
     strict: Strict = False,
     wait: Wait = 120,
+    cache: Cache = None,
     org: MaybeOrg = None,
     store: Store = None,
     as_json: AsJson = False,
@@ -173,13 +175,15 @@ def mark(
     transaction. Marking is idempotent. An address that bounced or complained is suppressed.
     With --org the marks wait in the inbox for the next run, and almanac due respects them at once.
     """
-    agency, file = agency_and_file(names, org, store)
+    agency, file = agency_and_file(names, org, store, cache)
     path = rejects_path(file, rejects)
     now = dt.datetime.now(dt.UTC)
     if isinstance(agency, StoreDatabase):
         if no_suppress:
             raise InputError("--no-suppress: only with DATABASE: a run suppresses what bounced")
         return _mark_in_store(agency, file, map_ or [], path, strict, as_json)
+    if isinstance(agency, FileDatabase) and agency.cache is not None:
+        agency.cache.check()
     config = retry_while_busy(agency, wait, agency.config)
     with input_file(file) as source:
         parsed = read_marks(source, map_ or [], config.zone, now)

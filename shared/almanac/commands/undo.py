@@ -53,7 +53,7 @@ def undo_(
     if list_:
         print_result(undo_list(agency.path), as_json, _print_list)
     else:
-        print_result(undo(agency.path), as_json, _print_undone)
+        print_result(undo(agency.path, agency.cache), as_json, _print_undone)
     return OK
 
 

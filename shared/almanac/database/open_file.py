@@ -40,6 +40,14 @@ class OpenFile:
             raise
         return cls(path, connection, before, version)
 
+    @classmethod
+    def of(cls, path: Path, connection: apsw.Connection) -> OpenFile:
+        """Return the file that a connection has open, as it is now; raises SnapshotMoved."""
+        file = file_of(path)
+        if file is None:
+            raise SnapshotMoved(f"{path}: is gone")
+        return cls(path, connection, file, data_version(connection))
+
     def check_unmoved(self) -> None:
         """Raise SnapshotMoved if another program wrote to the file since, or replaced it.
 

@@ -43,9 +43,9 @@ class Piece(NamedTuple):
     crc32: int
 
 
-class PieceIndex(BaseModel):
-    """What pieces there are. query: a digest of what read the rows; unkept: contacts whose rows
-    could not be kept as they are."""
+class PieceList(BaseModel):
+    """Pieces of adjoining contacts. query: a digest of what read the rows; unkept: contacts whose
+    rows could not be kept as they are."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,6 +53,10 @@ class PieceIndex(BaseModel):
     rows: int
     unkept: list[int]
     pieces: list[Piece] = Field(min_length=1)
+
+
+class PieceIndex(PieceList):
+    """What pieces there are of all contacts."""
 
     @model_validator(mode="after")
     def _of_everyone(self) -> PieceIndex:
@@ -145,6 +149,32 @@ def _check(pieces: Sequence[Piece], data: bytes) -> None:
         raise Corrupt("the planned rows read are not those written")
 
 
+class PieceWriter:
+    """Writes rows as pieces, range by range of the contacts."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._pieces: list[Piece] = []
+        self._unkept: list[int] = []
+        self._rows = 0
+
+    def add(self, rows: pa.Table, contacts: ContactRange) -> None:
+        """Write all rows of the contacts, which are those after the range before."""
+        if (odd := _odd(rows)).any():
+            ids = pc.unique(rows.column("contact_id").filter(pa.array(odd)))
+            self._unkept += ids.to_pylist()
+            rows = rows.filter(pc.invert(pc.is_in(rows.column("contact_id"), ids)))
+        for last, part in _parts(rows, contacts):
+            data = _encoded(part)
+            self._out.write(data)
+            self._pieces.append(Piece(last, len(data), zlib.crc32(data)))
+        self._rows += rows.num_rows
+
+    def list(self, query: str) -> PieceList:
+        """Return what was written."""
+        return PieceList(query=query, rows=self._rows, unkept=self._unkept, pieces=self._pieces)
+
+
 def write_pieces(
     query: str,
     ranges: Sequence[ContactRange],
@@ -155,21 +185,24 @@ def write_pieces(
 
     ranges: in order, of which one at a time is in memory; the gaps between them are read too.
     """
-    pieces: list[Piece] = []
-    unkept: list[int] = []
-    count = 0
+    writer = PieceWriter(out)
     for contacts in _all_of(ranges):
-        rows = read(contacts)
-        if (odd := _odd(rows)).any():
-            ids = pc.unique(rows.column("contact_id").filter(pa.array(odd)))
-            unkept += ids.to_pylist()
-            rows = rows.filter(pc.invert(pc.is_in(rows.column("contact_id"), ids)))
-        for last, part in _parts(rows, contacts):
-            data = _encoded(part)
-            out.write(data)
-            pieces.append(Piece(last, len(data), zlib.crc32(data)))
-        count += rows.num_rows
-    return PieceIndex(query=query, rows=count, unkept=unkept, pieces=pieces)
+        writer.add(read(contacts), contacts)
+    return joined_index([writer.list(query)])
+
+
+def joined_index(lists: Sequence[PieceList]) -> PieceIndex:
+    """Return the index of pieces that follow one another; raise Corrupt if it is none of all."""
+    try:
+        (query,) = {each.query for each in lists}
+        return PieceIndex(
+            query=query,
+            rows=sum(each.rows for each in lists),
+            unkept=[contact for each in lists for contact in each.unkept],
+            pieces=[piece for each in lists for piece in each.pieces],
+        )
+    except ValueError as error:
+        raise Corrupt(f"planned rows in columns do not fit together: {error}") from error
 
 
 def _all_of(ranges: Sequence[ContactRange]) -> Iterator[ContactRange]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pyarrow as pa
 
 from almanac.contact_ranges import ContactRange
+from almanac.database.piece_parts import write_part
 from almanac.database.planned_pieces import PieceIndex, PlannedPieces, write_pieces
 from almanac.database.range_tables import PLANNED
 from almanac.database.sources import Traffic
@@ -25,9 +27,20 @@ class PlannedRows:
         self._tables = tables
         self._traffic = traffic
         self._pieces: PlannedPieces | None = None
+        self._parts: Path | None = None
 
     def read(self, contacts: ContactRange) -> pa.Table:
         """Return the rows of the contacts, by contact and then as the database has them."""
+        rows = self._read(contacts)
+        if self._parts is not None:
+            try:
+                write_part(self._parts, contacts, self.query, rows)
+            except OSError as error:
+                _warn_unkept(str(error))
+                self._parts = None
+        return rows
+
+    def _read(self, contacts: ContactRange) -> pa.Table:
         pieces, kept = self._pieces, self._kept(contacts)
         if pieces is None or kept is None:
             return self._tables.read_range(PLANNED, contacts)
@@ -46,6 +59,10 @@ class PlannedRows:
             _warn("they were read in another way")
             pieces = None
         self._pieces = pieces
+
+    def write_parts(self, folder: Path | None) -> None:
+        """From now on write what is read to a folder, too, each range as a part of pieces."""
+        self._parts = folder
 
     def keep(self, ranges: Sequence[ContactRange], out: IO[bytes]) -> PieceIndex:
         """Write the rows of all contacts as pieces: see `write_pieces`."""
@@ -66,6 +83,10 @@ class PlannedRows:
             _warn(str(error))
             self._pieces = None
             return None
+
+
+def _warn_unkept(reason: str) -> None:
+    get_log().warning("planned rows not kept in columns", reason=reason)
 
 
 def _warn(reason: str) -> None:

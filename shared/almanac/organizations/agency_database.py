@@ -23,6 +23,7 @@ from almanac.database.ranged import ranged_source
 from almanac.database.sources import Source, file_source
 from almanac.database.undo.entries import WritingCommand
 from almanac.errors import Superseded
+from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.kept_days import days_to_keep
 from almanac.organizations.organizations import read_config
 from almanac.organizations.recorded_config import NamedConfig, named_recorded_config
@@ -86,6 +87,7 @@ class FileDatabase:
 
     path: Path
     busy_seconds: float = 5.0  # how long a reader waits for a lock
+    cache: CacheFolder | None = None  # of its planned rows, which each edit keeps valid
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ class FileDatabase:
             with undoable(connection, command, event=event):
                 return edit(connection)
 
-        return _edit_file(self.path, kept)
+        return edit_file(self.path, kept, self.cache)
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class StoreDatabase:
             before = _change_counter(copy)
             columns = columns_of_parent(self.store, parent[0].folder, copy)
             with errors_naming(self.name, copy):
-                result = _edit_file(copy, columns.noting(edit))
+                result = edit_file(copy, columns.noting(edit))
             if _change_counter(copy) == before:
                 return result
             config = self.config()
@@ -255,9 +257,14 @@ class StoreDatabase:
         return result
 
 
-def _edit_file(path: Path, edit: Edit[T]) -> T:
+def edit_file(path: Path, edit: Edit[T], cache: CacheFolder | None = None) -> T:
+    """Change a file in one transaction, or not at all; see `AgencyDatabase.edit`."""
     connection = open_database(path, writable=True)
     try:
+        if cache is not None:
+            from almanac.organizations.cached_rows import edit_cached  # readers need it not
+
+            return edit_cached(cache, connection, edit)
         with transaction(connection, path):
             return edit(connection)
     finally:

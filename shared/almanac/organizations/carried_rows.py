@@ -9,7 +9,6 @@ import apsw
 import numpy as np
 
 from almanac.contact_ranges import ContactRange
-from almanac.database.catalog import scalar
 from almanac.database.changed_contacts import ChangedContacts
 from almanac.database.planned_pieces import PlannedPieces
 
@@ -23,12 +22,14 @@ class CarriedRows:
 
     pieces: PlannedPieces | None = None
     _noted: ChangedContacts | None = field(default=None, init=False)
-    _schema: int = field(default=0, init=False)
+    _schema: list[tuple[object, ...]] = field(default_factory=list, init=False)
+    _most: int = field(default=0, init=False)
 
     def begin(self, connection: apsw.Connection, contacts: int) -> None:
         """Note from now on whose rows the connection changes; contacts: how many there are."""
         if self.pieces is not None:
-            self._noted = ChangedContacts(connection, most_changed(contacts))
+            self._most = most_changed(contacts)
+            self._noted = ChangedContacts(connection, self._most)
             self._schema = _schema_of(connection)
 
     def watch(self) -> None:
@@ -37,13 +38,14 @@ class CarriedRows:
             self._noted.check()
 
     def end(self, connection: apsw.Connection) -> None:
-        """Take what the connection has changed; nothing is known if that is the schema too."""
+        """Take what the connection has changed; nothing is known if that is the table too."""
         noted = self._noted.take() if self._noted is not None else None
         self._noted = None
         if self.pieces is None or noted is None or _schema_of(connection) != self._schema:
             self.pieces = None
-        else:
-            self.pieces = replace(self.pieces, changed=np.union1d(self.pieces.changed, noted))
+            return
+        changed = np.union1d(self.pieces.changed, noted)
+        self.pieces = replace(self.pieces, changed=changed) if len(changed) <= self._most else None
 
     def ranges(self, of_all: Sequence[ContactRange] | None) -> Sequence[ContactRange] | None:
         """Return by which ranges the columns are made afterwards; None for none.
@@ -60,5 +62,7 @@ def most_changed(contacts: int) -> int:
     return max(_FEW, int(contacts * _SHARE))
 
 
-def _schema_of(connection: apsw.Connection) -> int:
-    return int(scalar(connection, "PRAGMA main.schema_version"))
+def _schema_of(connection: apsw.Connection) -> list[tuple[object, ...]]:
+    """Return what email_schedules is, with its indexes and triggers, and where in the file."""
+    sql = "SELECT name, rootpage, sql FROM main.sqlite_schema WHERE lower(tbl_name) = ? ORDER BY 1"
+    return list(connection.execute(sql, ("email_schedules",)))

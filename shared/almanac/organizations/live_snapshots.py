@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from almanac.contact_ranges import ContactRange
 from almanac.database.columnar import ColumnarReader, Value
 from almanac.database.described import DescribedSnapshot
 from almanac.database.open_file import file_of
@@ -43,12 +44,15 @@ def live_reference(path: Path, file: tuple[int, int]) -> SnapshotRef:
 class OpenSnapshots:
     """The snapshot of a file that this process has open. Not safe for several threads.
 
-    pieces: its planned rows in columns.
+    pieces: its planned rows in columns. parts: the folder for those that are read.
     """
 
-    def __init__(self, source: Source, pieces: PlannedPieces | None = None) -> None:
+    def __init__(
+        self, source: Source, pieces: PlannedPieces | None = None, parts: Path | None = None
+    ) -> None:
         self._snapshot = Snapshot(source)
         self._snapshot.planned_rows.read_from(pieces)
+        self._snapshot.planned_rows.write_parts(parts)
 
     @contextmanager
     def open(self, ref: SnapshotRef) -> Iterator[Snapshot]:
@@ -59,11 +63,14 @@ class OpenSnapshots:
 class LiveSnapshots:
     """Snapshots of a file that this process has not open otherwise. Not safe for several threads.
 
-    uri: of the file, see `opening.live_uri`. pieces: its planned rows in columns.
+    uri: of the file, see `opening.live_uri`. pieces: its planned rows in columns. parts: the folder
+    for those that are read.
     """
 
-    def __init__(self, path: Path, uri: str, pieces: PlannedPieces | None = None) -> None:
-        self._path, self._uri, self._pieces = path, uri, pieces
+    def __init__(
+        self, path: Path, uri: str, pieces: PlannedPieces | None = None, parts: Path | None = None
+    ) -> None:
+        self._path, self._uri, self._pieces, self._parts = path, uri, pieces, parts
         self._snapshot: DescribedSnapshot | None = None
 
     @contextmanager
@@ -72,6 +79,7 @@ class LiveSnapshots:
         if self._snapshot is None:
             self._snapshot = DescribedSnapshot.of_file(self._path)
             self._snapshot.planned_rows.read_from(self._pieces)
+            self._snapshot.planned_rows.write_parts(self._parts)
         with closing(ColumnarReader(self._path, self._uri)) as reader:
             file = file_of(self._path)
             if file is None or live_reference(self._path, file) != ref:
@@ -81,9 +89,23 @@ class LiveSnapshots:
 
 
 @functools.lru_cache(maxsize=1)
-def live_snapshots_at(path: Path, uri: str, cached: Path | None) -> LiveSnapshots:
-    """Return the snapshots of the file, one per worker process; cached: a file of `piece_file`."""
-    return LiveSnapshots(path, uri, pieces_in(cached))
+def live_snapshots_at(
+    path: Path, uri: str, cached: Path | None, parts: Path | None
+) -> LiveSnapshots:
+    """Return the snapshots of the file, one per worker process.
+
+    cached: a file of `piece_file`; parts: a folder of `piece_parts`.
+    """
+    return LiveSnapshots(path, uri, pieces_in(cached), parts)
+
+
+def read_part(path: Path, uri: str, contacts: ContactRange, parts: Path) -> None:
+    """Read the planned rows of the contacts from the file, and write them to the folder."""
+    with closing(ColumnarReader(path, uri)) as reader:
+        snapshot = DescribedSnapshot.of_file(path)
+        snapshot.planned_rows.write_parts(parts)
+        snapshot.read_only_through(reader)
+        snapshot.planned_rows.read(contacts)
 
 
 @dataclass(frozen=True)

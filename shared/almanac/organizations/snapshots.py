@@ -72,11 +72,14 @@ class FileSnapshots:
     """Snapshots of one private file that no other program writes to.
 
     The file stays open: what was read of its small tables is kept for the next step. pieces: its
-    planned rows in columns. Not safe for several threads.
+    planned rows in columns. parts: the folder for those that are read. Not safe for several
+    threads.
     """
 
-    def __init__(self, path: Path, pieces: PlannedPieces | None = None) -> None:
-        self._path, self._pieces = path, pieces
+    def __init__(
+        self, path: Path, pieces: PlannedPieces | None = None, parts: Path | None = None
+    ) -> None:
+        self._path, self._pieces, self._parts = path, pieces, parts
         self._snapshot: Snapshot | None = None
 
     @contextmanager
@@ -86,6 +89,7 @@ class FileSnapshots:
         if self._snapshot is None:
             self._snapshot = Snapshot(self._path)
             self._snapshot.planned_rows.read_from(self._pieces)
+            self._snapshot.planned_rows.write_parts(self._parts)
         yield self._snapshot
 
     def close(self) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import apsw
 from pydantic import BaseModel
 
-from almanac.database.opening import map_errors, open_database, transaction
+from almanac.database.opening import map_errors, open_database
 from almanac.database.undo.apply import rows_changed, undo_last
 from almanac.database.undo.entries import UndoEntry, commands, entries
 from almanac.errors import AlmanacError, RequestError
+from almanac.organizations.agency_database import edit_file
+from almanac.organizations.cache_folder import CacheFolder
 
 
 class ChangedTable(BaseModel):
@@ -63,26 +65,25 @@ def undo_list(path: Path) -> UndoList:
         connection.close()
 
 
-def undo(path: Path) -> Undone:
+def undo(path: Path, cache: CacheFolder | None = None) -> Undone:
     """Put back what the last command changed, in one transaction, or nothing.
 
     Raises RequestError (nothing to undo), AlmanacError (it cannot be undone, for a reason that is
     named), DatabaseError, DatabaseBusy.
     """
-    connection = open_database(path, writable=True)
-    try:
-        with transaction(connection, path):
-            try:
-                done = _command(undo_last(connection))
-            except RequestError as error:
-                raise RequestError(f"{path}: {error}") from error
-            except AlmanacError as error:
-                raise AlmanacError(f"{path}: {error}; nothing was changed") from error
-            left = commands(entries(connection))
-            following = _command(left[0]) if left else None
-            return Undone(database=str(path), undone=done, next=following)
-    finally:
-        connection.close()
+
+    def edit(connection: apsw.Connection) -> Undone:
+        try:
+            done = _command(undo_last(connection))
+        except RequestError as error:
+            raise RequestError(f"{path}: {error}") from error
+        except AlmanacError as error:
+            raise AlmanacError(f"{path}: {error}; nothing was changed") from error
+        left = commands(entries(connection))
+        following = _command(left[0]) if left else None
+        return Undone(database=str(path), undone=done, next=following)
+
+    return edit_file(path, edit, cache)
 
 
 def _commands(connection: apsw.Connection) -> list[UndoableCommand]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from almanac.campaigns.change_request import ChangeRequest, Changes
 from almanac.campaigns.edit import (
@@ -20,7 +19,6 @@ from almanac.campaigns.edit import (
 )
 from almanac.campaigns.model import ChangeResult, Replanned
 from almanac.campaigns.validation import campaign_change
-from almanac.config import Config
 from almanac.errors import ConfigError
 from almanac.messaging.planned_change import PlannedChange
 from almanac.messaging.requests import Requested, no_replan, publish_request, request_bus
@@ -111,12 +109,11 @@ def replanner(
     if isinstance(agency, StoreDatabase):
         return _requester(agency, required)
     assert isinstance(agency, FileDatabase)
-    path = agency.path
 
     def run(changes: Sequence[PlannedChange]) -> dict[str, object]:
         if not changes:  # a type without instances
             return {}
-        return {"replanned": replan_file(path, agency.config(), changes, request.as_of, progress)}
+        return {"replanned": replan_file(agency, changes, request.as_of, progress)}
 
     return run
 
@@ -143,14 +140,11 @@ def _requester(agency: StoreDatabase, required: bool) -> Replanner:
 
 
 def replan_file(
-    path: Path, config: Config, changes: Sequence[PlannedChange], as_of: dt.date, progress: Progress
+    agency: FileDatabase, changes: Sequence[PlannedChange], as_of: dt.date, progress: Progress
 ) -> Replanned:
-    """Apply the changes to a file and replan the affected contacts, in one transaction.
-
-    config: the recorded one.
-    """
-    options = RunOptions(as_of=as_of, changes=changes, of_the_file=True)
-    summary = run_file(path, config, options, progress)
+    """Apply the changes to a file and replan the affected contacts, in one transaction."""
+    options = RunOptions(as_of=as_of, changes=changes, of_the_file=True, cache=agency.cache)
+    summary = run_file(agency.path, agency.config(), options, progress)
     return Replanned(
         run_id=summary.run_id, contacts=summary.contacts_in_scope, changes=summary.changes
     )

@@ -127,7 +127,7 @@ def _replan(
 ) -> list[Replanned]:
     """Plan the contacts whom events with `replan` affect; an undo takes it back with them."""
     event, runs = word, list[RunSummary]()
-    options = RunOptions(now=now, of_the_file=True)
+    options = RunOptions(now=now, of_the_file=True, cache=agency.cache)
     changes = [
         PlannedChange(event_id=f"{word}.{each}", campaign_instance_id=each, changes={})
         for each in absorbed.changed_instances.tolist()

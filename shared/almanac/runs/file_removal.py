@@ -102,7 +102,7 @@ def remove_instance(
     if options.dry_run or not options.replan or not len(contacts):
         return found
     assert isinstance(agency, FileDatabase)
-    replanned = _replan(agency.path, agency, contacts, request, progress)
+    replanned = _replan(agency, contacts, request, progress)
     return found.model_copy(update={"replanned": replanned})
 
 
@@ -195,7 +195,7 @@ def _planned(connection: apsw.Connection, instance: int) -> Ids:
 
 
 def _replan(
-    path: Path, agency: FileDatabase, contacts: Ids, request: ChangeRequest, progress: Progress
+    agency: FileDatabase, contacts: Ids, request: ChangeRequest, progress: Progress
 ) -> Replanned:
     """Plan the contacts of a removed instance again."""
     options = RunOptions(
@@ -203,8 +203,9 @@ def _replan(
         scope=merged(ContactRange(each, each) for each in contacts.tolist()),
         of_the_file=True,
         event_id=request.replan(0).event_id,
+        cache=agency.cache,
     )
-    summary = run_file(path, agency.config(), options, progress)
+    summary = run_file(agency.path, agency.config(), options, progress)
     return Replanned(
         run_id=summary.run_id, contacts=summary.contacts_in_scope, changes=summary.changes
     )

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from almanac.config import Config
 from almanac.errors import SnapshotMoved
-from almanac.organizations.carried_rows import CarriedRows
 from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import commit_run
@@ -53,18 +52,26 @@ def _run_once(
     watch = Stopwatch(progress)
     cache = None if options.adopt_scheduled else options.cache
     with opened(path, config, options, watch, in_place=in_place, cache=cache) as file:
-        carried = CarriedRows(file.pieces)
+        columns = file.columns
         committer = (
-            DryCommitter() if options.dry_run else FileCommitter(file.file, options, carried)
+            DryCommitter()
+            if options.dry_run
+            else FileCommitter(file.file, options, columns.carried)
         )
         with file.planning():
             plan = file.planned(config, options, watch)
             balanced = balance(file.store, plan, file.source, watch)
-        summary = commit_run(file.store, balanced, committer, watch)
-        ranges = carried.ranges(plan.shards if plan.of_all_contacts else None)
-        if options.cache is not None and ranges is not None and not options.dry_run:
+            if not options.dry_run:
+                columns.take(plan, file.source)
+
+        def step(name: str, done: int, total: int) -> None:
+            columns.carried.watch()
+            watch(name, done, total)
+
+        summary = commit_run(file.store, balanced, committer, step)
+        if columns.cache is not None and not options.dry_run:
             watch("cache", 0, 1)
-            options.cache.keep(file.file, file.in_place, carried.pieces, ranges)
+            columns.keep(plan, file.file, file.pool)
             watch("cache", 1, 1)
         update = {"seconds": watch.seconds(), "adopted": file.adopted}
         return summary.model_copy(update=update)

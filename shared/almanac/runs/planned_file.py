@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from almanac.config import Config
@@ -22,7 +22,6 @@ from almanac.database.older_plans import adopt_scheduled
 from almanac.database.open_file import OpenFile
 from almanac.database.opening import IMMUTABLE, live_uri, map_errors, open_database, transaction
 from almanac.database.piece_file import pieces_in
-from almanac.database.planned_pieces import PlannedPieces
 from almanac.database.sources import Source
 from almanac.errors import (
     Corrupt,
@@ -33,7 +32,7 @@ from almanac.errors import (
 )
 from almanac.messaging.bus import Delivery
 from almanac.messaging.local import LocalBus
-from almanac.organizations.cached_rows import CachedRows
+from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.live_snapshots import (
     OpenSnapshots,
     WorkerReader,
@@ -48,6 +47,7 @@ from almanac.organizations.snapshots import (
 )
 from almanac.processes import lost_workers, worker_pool
 from almanac.progress import Progress
+from almanac.runs.file_columns import FileColumns, columns_of_file
 from almanac.runs.plan import plan_run
 from almanac.runs.run_options import RunOptions, as_of, request_of
 from almanac.runs.run_plan import RunPlan
@@ -73,12 +73,7 @@ class PlannedFile:
     work: ShardWorker
     store: FolderStore  # of plans and fragments
     pool: Executor | None  # None: shards are planned in this process
-    pieces: PlannedPieces | None  # the planned rows of the file in columns
-
-    @property
-    def in_place(self) -> Source:
-        """What the file itself is read through, whatever was planned on."""
-        return self.live or _live_source(self.file, live_uri(self.file.path), self.pool)
+    columns: FileColumns = field(default_factory=FileColumns)  # its planned rows
 
     @property
     def source(self) -> Path | Source:
@@ -142,7 +137,7 @@ def opened(
     progress: Progress,
     *,
     in_place: bool = False,
-    cache: CachedRows | None = None,
+    cache: CacheFolder | None = None,
 ) -> Iterator[PlannedFile]:
     """Open the file, and copy it as it is now; the copy is deleted at the end.
 
@@ -159,21 +154,22 @@ def opened(
         contacts = scalar(file.connection, "SELECT count(*) FROM contacts")
         pool = _pool(stack, contacts, options)
         store = store_at(folder / "store")
-        pieces = cache.current(file) if cache is not None else None
-        cached = cache.path if cache is not None and pieces is not None else None
+        columns = FileColumns()
+        if cache is not None:
+            columns = columns_of_file(cache, file, contacts, folder, options)
         uri = live_uri(path)
         if in_place and (pool is not None or contacts <= SMALL) and not uri.endswith(IMMUTABLE):
             stack.enter_context(errors_naming(str(path), folder, needs="what is planned"))
             check_filled(path)
             progress("plan contacts", 0, 1)
-            yield replace(_in_place(file, uri, store, pool, cached), pieces=pieces)
+            yield replace(_in_place(file, uri, store, pool, columns), columns=columns)
         else:
             stack.enter_context(errors_naming(str(path), folder))
             database = folder / "snapshot.sqlite3"
-            snapshots = functools.partial(snapshots_at, database, cached)
+            snapshots = functools.partial(snapshots_at, database, columns.cached, columns.parts)
             stack.callback(snapshots().close)
             copy = _copied(file, database, config, options, store, pool, snapshots, progress)
-            yield replace(copy, pieces=pieces)
+            yield replace(copy, columns=columns)
 
 
 def _live_source(file: OpenFile, uri: str, pool: Executor | None) -> Source:
@@ -185,16 +181,19 @@ def _live_source(file: OpenFile, uri: str, pool: Executor | None) -> Source:
 
 
 def _in_place(
-    file: OpenFile, uri: str, store: FolderStore, pool: Executor | None, cached: Path | None
+    file: OpenFile, uri: str, store: FolderStore, pool: Executor | None, columns: FileColumns
 ) -> PlannedFile:
     """Return the file as it is read in place."""
     path, live = file.path, _live_source(file, uri, pool)
-    snapshots = OpenSnapshots(live, pieces_in(cached))
+    cached, parts = columns.cached, columns.parts
+    snapshots = OpenSnapshots(live, pieces_in(cached), parts)
     work = ShardWorker(store.root, lambda: snapshots)
     if pool is not None:
-        work = ShardWorker(store.root, functools.partial(live_snapshots_at, path, uri, cached))
+        work = ShardWorker(
+            store.root, functools.partial(live_snapshots_at, path, uri, cached, parts)
+        )
     reference = live_reference(path, file.file)
-    return PlannedFile(file, path, live, 0, reference, snapshots, work, store, pool, None)
+    return PlannedFile(file, path, live, 0, reference, snapshots, work, store, pool)
 
 
 def _copied(
@@ -216,9 +215,7 @@ def _copied(
     adopted = _adopted(database, config, options) if options.adopt_scheduled else 0
     work = ShardWorker(store.root, snapshots)
     reference = reference_to(database)
-    return PlannedFile(
-        file, database, None, adopted, reference, snapshots(), work, store, pool, None
-    )
+    return PlannedFile(file, database, None, adopted, reference, snapshots(), work, store, pool)
 
 
 def _adopted(database: Path, config: Config, options: RunOptions) -> int:

@@ -11,7 +11,7 @@ from almanac.config import Config
 from almanac.contact_ranges import ContactRange
 from almanac.messaging.planned_change import PlannedChange
 from almanac.names import change_run_id, manual_run_id
-from almanac.organizations.cached_rows import CachedRows
+from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.kept_copies import KeptCopies
 from almanac.runs.plan import PlanRequest
 from almanac.runs.run_plan import RequestOrigin
@@ -37,7 +37,7 @@ class RunOptions:
     busy_seconds: float = 5.0  # how long to wait for a lock on the file
     shard_contacts: int = SHARD_CONTACTS
     copies: KeptCopies | None = None  # where a copy of the file goes before it is changed
-    cache: CachedRows | None = None  # where its planned rows are kept in columns
+    cache: CacheFolder | None = None  # where its planned rows are kept in columns
 
 
 def as_of(config: Config, options: RunOptions) -> dt.date:

@@ -24,9 +24,11 @@ def store_at(root: Path) -> FolderStore:
 
 
 @functools.lru_cache(maxsize=1)
-def snapshots_at(database: Path, cached: Path | None = None) -> FileSnapshots:
-    """Return the snapshots of the private copy, one per process; cached: as `live_snapshots_at`."""
-    return FileSnapshots(database, pieces_in(cached))
+def snapshots_at(
+    database: Path, cached: Path | None = None, parts: Path | None = None
+) -> FileSnapshots:
+    """Return the snapshots of the private copy, one per process, as `live_snapshots_at`."""
+    return FileSnapshots(database, pieces_in(cached), parts)
 
 
 @dataclass(frozen=True)
