@@ -11,16 +11,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from almanac.errors import AlmanacError
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 NICE = 10
 
@@ -86,6 +89,40 @@ def beside(work: Callable[[], object]) -> Iterator[None]:
         done = pool.submit(contextvars.copy_context().run, work)
         yield
     done.result()
+
+
+@contextmanager
+def ahead(items: Iterable[A], make: Callable[[A], B]) -> Iterator[Iterator[B]]:
+    """Yield what is made of the items, in order: in a thread, one ahead of what is used.
+
+    The items are taken by the caller's thread. An error is raised in its turn. The context ends
+    when nothing is being made any more.
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(1, "ahead") as pool:
+
+        def begun() -> Future[B] | None:
+            failed: Future[B] = Future()
+            try:
+                item = next(source)
+            except StopIteration:
+                return None
+            except Exception as error:
+                failed.set_exception(error)
+                return failed
+            return pool.submit(contextvars.copy_context().run, make, item)
+
+        def made() -> Iterator[B]:
+            current = begun()
+            while current is not None:
+                following = begun()
+                yield current.result()
+                current = following
+
+        try:
+            yield made()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(in_background: bool) -> None:

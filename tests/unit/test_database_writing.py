@@ -50,6 +50,10 @@ def day(text: str) -> int:
     return day_of(dt.date.fromisoformat(text))
 
 
+def put(into: ScheduleWriter, rows: ScheduleRows, details: Any = ()) -> None:
+    into.write(into.prepared(rows, details))
+
+
 def row(contact: int, **more: int) -> dict[str, int]:
     """One schedule row of a birthday email, with what differs."""
     usual = {
@@ -101,7 +105,7 @@ def stored(connection: apsw.Connection) -> list[dict[str, Any]]:
 
 
 def test_a_new_row_has_every_column(connection: apsw.Connection) -> None:
-    writer(connection).write(frame(row(7, details=1)), ["no", '{"a": 1}'])
+    put(writer(connection), frame(row(7, details=1)), ["no", '{"a": 1}'])
     (found,) = stored(connection)
     assert found == {
         "id": 1,
@@ -130,7 +134,7 @@ def test_a_new_row_has_every_column(connection: apsw.Connection) -> None:
 
 
 def test_a_skipped_row_has_its_reason(connection: apsw.Connection) -> None:
-    writer(connection).write(frame(row(7, reason=2)))
+    put(writer(connection), frame(row(7, reason=2)))
     (found,) = stored(connection)
     assert (found["status"], found["skip_reason"]) == ("skipped", REASONS[2])
 
@@ -138,14 +142,14 @@ def test_a_skipped_row_has_its_reason(connection: apsw.Connection) -> None:
 def test_a_campaign_row_has_its_instance_and_may_lack_templates(
     connection: apsw.Connection,
 ) -> None:
-    writer(connection).write(frame(row(7, kind=2)))
+    put(writer(connection), frame(row(7, kind=2)))
     (found,) = stored(connection)
     assert (found["email_type"], found["campaign_instance_id"]) == (KINDS[2].email_type, 4)
     assert (found["email_template"], found["sms_template"]) == (None, None)
 
 
 def test_without_a_phone_there_is_no_sms(connection: apsw.Connection) -> None:
-    writer(connection).write(frame(row(1, sms=0), row(7, sms=1)))
+    put(writer(connection), frame(row(1, sms=0), row(7, sms=1)))
     assert [r["sms_template"] for r in stored(connection)] == [None, "birthday_sms"]
 
 
@@ -154,8 +158,8 @@ def test_rows_get_their_ids_in_the_order_given_however_they_are_cut(
 ) -> None:
     contacts = [5, 3, WIDE[1], 4, WIDE[0], 0, -1, 2]
     many = writer(connection)
-    many.write(frame(*(row(c, details=n % 2 - 1) for n, c in enumerate(contacts[:5]))), ["x"])
-    many.write(frame(*(row(c) for c in contacts[5:])))
+    put(many, frame(*(row(c, details=n % 2 - 1) for n, c in enumerate(contacts[:5]))), ["x"])
+    put(many, frame(*(row(c) for c in contacts[5:])))
     found = stored(connection)
     assert [r["id"] for r in found] == list(range(1, 9))
     assert [r["contact_id"] for r in found] == contacts
@@ -166,10 +170,10 @@ def test_shapes_of_too_many_dates_for_one_integer_are_unpacked_in_parts(
     connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [row(n, day=20_000 + n, reason=n % 2, kind=n % 2) for n in range(9)]
-    writer(connection).write(frame(*rows))
+    put(writer(connection), frame(*rows))
     monkeypatch.setattr(shape_tables, "PACKED_BITS", 6)
     again = [each | {"contact_id": each["contact_id"] + 100} for each in rows]
-    writer(connection).write(frame(*again))
+    put(writer(connection), frame(*again))
     found = [{**r, "id": 0, "contact_id": r["contact_id"] % 100} for r in stored(connection)]
     assert found[9:] == found[:9]
     assert len({r["scheduled_send_date"] for r in found}) == 9
@@ -177,17 +181,17 @@ def test_shapes_of_too_many_dates_for_one_integer_are_unpacked_in_parts(
 
 def test_metadata_may_come_as_an_arrow_array(connection: apsw.Connection) -> None:
     details = pa.array(["one", "it's \x1f two"])
-    writer(connection).write(frame(row(1, details=1), row(2), row(3, details=0)), details)
+    put(writer(connection), frame(row(1, details=1), row(2), row(3, details=0)), details)
     assert [r["metadata"] for r in stored(connection)] == ["it's \x1f two", None, "one"]
 
 
 def test_a_changed_row_is_updated_in_place_and_no_other(connection: apsw.Connection) -> None:
     connection.execute("DROP TRIGGER touched")
-    writer(connection).write(frame(row(1), row(7)))
+    put(writer(connection), frame(row(1), row(7)))
     connection.execute("UPDATE email_schedules SET catchup_note = 'mine'")
     before = stored(connection)
     changed = row(7, row_id=2, day=day("2027-02-20"), reason=1, sms=0, details=0)
-    writer(connection, "next", LATER).write(frame(changed), ["{}"])
+    put(writer(connection, "next", LATER), frame(changed), ["{}"])
     expected = before[1] | {
         "scheduled_send_date": "2027-02-20",
         "status": "skipped",
@@ -202,17 +206,17 @@ def test_a_changed_row_is_updated_in_place_and_no_other(connection: apsw.Connect
 
 
 def test_new_and_changed_rows_may_come_together(connection: apsw.Connection) -> None:
-    writer(connection).write(frame(row(1), row(7)))
+    put(writer(connection), frame(row(1), row(7)))
     rows = frame(row(7, row_id=2, kind=1, reason=1), row(3), row(1, row_id=1, ideal=NO_DAY), row(9))
-    writer(connection).write(rows)
+    put(writer(connection), rows)
     found = [(r["id"], r["contact_id"], r["skip_reason"]) for r in stored(connection)]
     assert found == [(1, 1, None), (2, 7, REASONS[1]), (3, 3, None), (4, 9, None)]
     assert stored(connection)[0]["ideal_send_date"] is None
 
 
 def test_the_trigger_of_old_databases_does_no_harm(connection: apsw.Connection) -> None:
-    writer(connection).write(frame(row(1), row(7)))
-    writer(connection).write(frame(row(7, row_id=2, reason=1)))
+    put(writer(connection), frame(row(1), row(7)))
+    put(writer(connection), frame(row(7, row_id=2, reason=1)))
     writer(connection).expire(np.array([1]))
     assert [r["status"] for r in stored(connection)] == ["skipped", "skipped"]
 
@@ -223,19 +227,19 @@ def test_a_trigger_on_new_rows_does_no_harm(connection: apsw.Connection) -> None
         BEGIN INSERT INTO log VALUES (NEW.contact_id), (NEW.contact_id); END;
         CREATE TRIGGER gone AFTER DELETE ON email_schedules BEGIN DELETE FROM log; END"""
     )
-    writer(connection).write(frame(row(1), row(7)))
+    put(writer(connection), frame(row(1), row(7)))
     assert connection.execute("SELECT count(*) FROM log").fetchall() == [(4,)]
     writer(connection).remove(np.array([1, 2]))
     assert stored(connection) == []
 
 
 def test_a_committed_row_is_never_changed(connection: apsw.Connection) -> None:
-    writer(connection).write(frame(row(1)))
+    put(writer(connection), frame(row(1)))
     connection.execute("UPDATE email_schedules SET status = 'sent'")
     before = stored(connection)
     again = writer(connection)
     with pytest.raises(SnapshotMoved):
-        again.write(frame(row(1, row_id=1, reason=1)))
+        put(again, frame(row(1, row_id=1, reason=1)))
     with pytest.raises(SnapshotMoved):
         again.remove(np.array([1]))
     with pytest.raises(SnapshotMoved):
@@ -245,12 +249,12 @@ def test_a_committed_row_is_never_changed(connection: apsw.Connection) -> None:
 
 def test_a_row_that_is_gone_is_noticed(connection: apsw.Connection) -> None:
     with pytest.raises(SnapshotMoved, match="0 of 1"):
-        writer(connection).write(frame(row(1, row_id=5)))
+        put(writer(connection), frame(row(1, row_id=5)))
 
 
 def test_rows_are_removed_by_id(connection: apsw.Connection) -> None:
     many = writer(connection)
-    many.write(frame(row(1), row(7), row(8)))
+    put(many, frame(row(1), row(7), row(8)))
     many.remove(np.array([1, 3], np.int64))
     assert [r["id"] for r in stored(connection)] == [2]
 
@@ -259,7 +263,7 @@ def test_history_expires_with_its_reason_and_nothing_else_changes(
     connection: apsw.Connection,
 ) -> None:
     connection.execute("DROP TRIGGER touched")
-    writer(connection).write(frame(row(1), row(7)))
+    put(writer(connection), frame(row(1), row(7)))
     before = stored(connection)
     writer(connection, "next", LATER).expire(np.array([2], np.int64))
     expected = before[1] | {
@@ -275,7 +279,7 @@ def test_history_expires_with_its_reason_and_nothing_else_changes(
 def test_nothing_to_do_does_nothing(connection: apsw.Connection) -> None:
     many = writer(connection)
     none = np.empty(0, np.int64)
-    many.write(ScheduleRows.empty())
+    put(many, ScheduleRows.empty())
     many.remove(none)
     many.expire(none)
     assert stored(connection) == []
@@ -284,17 +288,17 @@ def test_nothing_to_do_does_nothing(connection: apsw.Connection) -> None:
 def test_a_second_writer_may_follow_and_close_leaves_nothing(connection: apsw.Connection) -> None:
     writer(connection)
     again = writer(connection)
-    again.write(frame(row(1)))
+    put(again, frame(row(1)))
     again.close()
     assert connection.execute("SELECT name FROM sqlite_temp_schema").fetchall() == []
 
 
 def test_all_of_it_is_undone_with_the_transaction(connection: apsw.Connection) -> None:
     connection.execute("BEGIN")
-    writer(connection).write(frame(row(1)))
+    put(writer(connection), frame(row(1)))
     connection.execute("ROLLBACK")
     assert stored(connection) == []
-    writer(connection).write(frame(row(1)))
+    put(writer(connection), frame(row(1)))
     assert len(stored(connection)) == 1
 
 
@@ -334,9 +338,9 @@ def test_what_is_written_is_what_is_read(
     many = writer(connection)
     if updated:
         before = [r | {"day": 0, "ideal": 0, "reason": 1, "sms": 0, "details": -1} for r in rows]
-        many.write(frame(*before))
+        put(many, frame(*before))
         rows = [r | {"row_id": n} for n, r in enumerate(rows, 1)]
-    many.write(frame(*rows), ["{}", "[1]"])
+    put(many, frame(*rows), ["{}", "[1]"])
     with Snapshot(path) as snapshot:
         found = snapshot.read(range_tables.PLANNED, EVERYONE).to_pylist()
     expected = [
@@ -430,7 +434,7 @@ def test_new_targets_get_the_status_of_their_plan(connection: apsw.Connection) -
         row(3, kind=1, event=day("2026-12-15")),
         row(4, kind=0, event=day("2026-12-16")),
     ]
-    ScheduleWriter(connection, kinds, REASONS, "08:30", RUN, NOW).write(frame(*rows))
+    put(ScheduleWriter(connection, kinds, REASONS, "08:30", RUN, NOW), frame(*rows))
     names = "contact_id, campaign_instance_id, trigger_date, status, updated_at"
     for contact in (1, 2, 3, 4):
         sql = f"INSERT INTO contact_campaigns ({names}) VALUES (?, 4, '2026-12-15', 'pending', 'x')"

@@ -6,8 +6,9 @@ runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 import apsw
@@ -87,6 +88,18 @@ class InsertObserver(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Statement:
+    """Rows to insert or to update in place, as they are bound.
+
+    parts: each with its metadata texts by row, counted from 1.
+    """
+
+    inserting: bool
+    shapes: WrittenShapes
+    parts: Sequence[tuple[Packed, list[tuple[int, str]]]]
+
+
 class ScheduleWriter:
     """Writes the rows of one run, in any number of calls within one transaction."""
 
@@ -111,15 +124,36 @@ class ScheduleWriter:
         """Drop the writer's temporary tables."""
         self._tables.__exit__()
 
-    def write(self, rows: ScheduleRows, details: Sequence[str] | pa.Array = ()) -> None:
-        """Insert the rows with row_id 0 in their order, and update the others in place.
+    def prepared(
+        self, rows: ScheduleRows, details: Sequence[str] | pa.Array = ()
+    ) -> list[Statement]:
+        """Return what inserts the rows with row_id 0 in their order, and updates the others.
 
-        details: the metadata texts that `rows.details` points into. Raises SnapshotMoved if a row
-        to update is not a planned row.
+        details: the metadata texts that `rows.details` points into. The connection is not used, so
+        that another thread may call it meanwhile.
         """
         new = rows.row_id == 0
-        self._apply(_INSERT, rows.take(new), details, inserting=True)
-        self._apply(_UPDATE, rows.take(~new), details, inserting=False)
+        found = []
+        for inserting, part in ((True, rows.take(new)), (False, rows.take(~new))):
+            if len(part) == 0:
+                continue
+            shapes = find_shapes(part)
+            written = WrittenShapes(shape_table(part, shapes), self._kinds, self._reasons)
+            ids = part.contact_id if inserting else part.row_id
+            parts = [
+                (each, _details_of(part.take(slice(each.start, each.stop)), details))
+                for each in pack(ids, shapes)
+            ]
+            found.append(Statement(inserting, written, parts))
+        return found
+
+    def write(self, statements: Iterable[Statement]) -> None:
+        """Write the rows; raise SnapshotMoved if one to update is not a planned row."""
+        for statement in statements:
+            self._tables.fill_shapes(statement.shapes)
+            for packed, texts in statement.parts:
+                self._tables.fill_details(texts)
+                self._execute(statement, packed, texts)
 
     def remove(self, row_ids: Ids) -> None:
         """Delete planned rows; SnapshotMoved if one of them is not a planned row."""
@@ -129,26 +163,19 @@ class ScheduleWriter:
         """Skip PRE_SCHEDULED rows whose deadline has passed; SnapshotMoved if one is none."""
         self._change(_EXPIRE, row_ids, {"run": self._run["run"], "now": self._run["now"]})
 
-    def _apply(
-        self, sql: str, rows: ScheduleRows, details: Sequence[str] | pa.Array, *, inserting: bool
+    def _execute(
+        self, statement: Statement, packed: Packed, texts: Sequence[tuple[int, str]]
     ) -> None:
-        if len(rows) == 0:
-            return
-        shapes = find_shapes(rows)
-        written = WrittenShapes(shape_table(rows, shapes), self._kinds, self._reasons)
-        self._tables.fill_shapes(written)
-        for packed in pack(rows.contact_id if inserting else rows.row_id, shapes):
-            texts = _details_of(rows.take(slice(packed.start, packed.stop)), details)
-            self._tables.fill_details(texts)
-            observer = self._observer if inserting else None
-            if observer and not observer.takes_next():
-                observer = None
-            with observer.unrecorded() if observer else nullcontext():
-                self._connection.execute(sql, self._run | bindings(packed))
-            self._expect(packed.stop - packed.start)
-            if observer:
-                last = self._connection.last_insert_rowid()
-                observer.add(packed, written, texts, self._run, last)
+        observer = self._observer if statement.inserting else None
+        if observer and not observer.takes_next():
+            observer = None
+        with observer.unrecorded() if observer else nullcontext():
+            sql = _INSERT if statement.inserting else _UPDATE
+            self._connection.execute(sql, self._run | bindings(packed))
+        self._expect(packed.stop - packed.start)
+        if observer:
+            last = self._connection.last_insert_rowid()
+            observer.add(packed, statement.shapes, texts, self._run, last)
 
     def _change(self, sql: str, row_ids: Ids, values: dict[str, object]) -> None:
         if len(row_ids) == 0:

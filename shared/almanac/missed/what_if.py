@@ -28,7 +28,8 @@ from almanac.organizations.brief import run_context_of
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
 from almanac.report.what_if import Setting, differing_settings
-from almanac.runs.balance import Balanced, Outcome
+from almanac.runs.balance import Balanced
+from almanac.runs.outcomes import Outcome
 from almanac.runs.run_options import RunOptions
 from almanac.runs.what_if import BothPlans, both_plans
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,17 +22,16 @@ from almanac.database.run_records import (
     write_target_statuses,
 )
 from almanac.database.undo.record import ChangeRecorder
-from almanac.database.writing import (
-    ScheduleWriter,
-)
+from almanac.database.writing import ScheduleWriter, Statement
 from almanac.errors import Corrupt, DatabaseError
 from almanac.frames import Ids, ScheduleRows
 from almanac.messaging.planned_change import PlannedChange
 from almanac.planning.campaigns import TARGET_STATUSES
 from almanac.progress import Progress
 from almanac.report.summary import RunSummary
-from almanac.runs.balance import Balanced, Outcome, balance, outcomes
+from almanac.runs.balance import Balanced, balance
 from almanac.runs.fragment_validation import judged
+from almanac.runs.outcomes import Outcome, outcomes_ahead
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.suppression_check import check_suppressed
 from almanac.runs.totals import PlanTotals
@@ -125,17 +125,17 @@ def write_run(
             recorder.inserts if recorder else None,
         )
     progress("write", 0, len(balanced.fragments))
-    for done, outcome in enumerate(outcomes(store, balanced)):
-        totals.add(outcome)
-        if connection is not None and writer is not None:
-            with judged(done, balanced.fragments[done].name):
-                _check_owners(connection, outcome, plan.shards[done])
-            _write(connection, writer, outcome, plan.timestamp)
-            if recorder is not None:
-                recorder.watch()
-            if plan.of_affected:
-                affected.append(np.unique(outcome.fragment.candidates.contact_id))
-        progress("write", done + 1, len(balanced.fragments))
+    with outcomes_ahead(store, balanced, lambda found: _prepared(totals, writer, found)) as parts:
+        for done, part in enumerate(parts):
+            if connection is not None and writer is not None:
+                with judged(done, balanced.fragments[done].name):
+                    _check_owners(connection, part.outcome, plan.shards[done])
+                _write(connection, writer, part, plan.timestamp)
+                if recorder is not None:
+                    recorder.watch()
+                if plan.of_affected:
+                    affected.append(np.unique(part.outcome.fragment.candidates.contact_id))
+            progress("write", done + 1, len(balanced.fragments))
     summary = totals.summary(migrations)
     if connection is not None:
         progress("index", 0, 1)
@@ -185,11 +185,24 @@ def _check_owners(connection: apsw.Connection, outcome: Outcome, contacts: Conta
         raise Corrupt("it names campaign targets that are not its contacts'")
 
 
-def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome, now: str) -> None:
-    fragment, candidates = outcome.fragment, outcome.fragment.candidates
-    removals = fragment.removals
-    writer.remove(removals.previous_id[~removals.history])
-    writer.expire(removals.previous_id[removals.history & removals.scheduled])
+@dataclass(frozen=True)
+class _Prepared:
+    """An outcome, and what is written of it."""
+
+    outcome: Outcome
+    rows: list[Statement]
+    targets: dict[str, Ids]  # by the status in contact_campaigns that they get
+
+
+def _prepared(totals: PlanTotals, writer: ScheduleWriter | None, outcome: Outcome) -> _Prepared:
+    """Add an outcome to the totals, and prepare what is written of it; writer: None in a dry run.
+
+    No connection is used: meanwhile SQLite writes what was prepared before.
+    """
+    totals.add(outcome)
+    if writer is None:
+        return _Prepared(outcome, [], {})
+    candidates = outcome.fragment.candidates
     rows = ScheduleRows(
         row_id=candidates.previous_id,
         contact_id=candidates.contact_id,
@@ -201,24 +214,30 @@ def _write(connection: apsw.Connection, writer: ScheduleWriter, outcome: Outcome
         sms=candidates.sms,
         details=candidates.details,
     ).take(outcome.changed)
-    writer.write(rows, fragment.metadata)
-    write_issues(connection, fragment.issues.gone, fragment.issues.written, now)
-    _write_statuses(connection, outcome, now)
+    return _Prepared(outcome, writer.prepared(rows, outcome.fragment.metadata), _targets(outcome))
 
 
-def _write_statuses(connection: apsw.Connection, outcome: Outcome, now: str) -> None:
-    """Update the status of the targets in contact_campaigns where the plan changes it."""
+def _targets(outcome: Outcome) -> dict[str, Ids]:
+    """Return the targets whose status the plan changes."""
     statuses = outcome.fragment.statuses
     scheduled, skipped, sent = (TARGET_STATUSES.index(s) for s in ("scheduled", "skipped", "sent"))
     reason = np.append(outcome.reason, 0)[statuses.candidate]  # -1, of a sent one, is the last
     planned = np.where(reason == 0, scheduled, skipped)
     status = np.where(statuses.candidate < 0, sent, planned)
     differs = status != statuses.status
-    targets = {
+    return {
         TARGET_STATUSES[code]: statuses.target_id[differs & (status == code)]
         for code in np.unique(status[differs]).tolist()
     }
-    write_target_statuses(connection, targets, now)
+
+
+def _write(connection: apsw.Connection, writer: ScheduleWriter, part: _Prepared, now: str) -> None:
+    removals, issues = part.outcome.fragment.removals, part.outcome.fragment.issues
+    writer.remove(removals.previous_id[~removals.history])
+    writer.expire(removals.previous_id[removals.history & removals.scheduled])
+    writer.write(part.rows)
+    write_issues(connection, issues.gone, issues.written, now)
+    write_target_statuses(connection, part.targets, now)
 
 
 def _checkpoint(plan: RunPlan, summary: RunSummary) -> dict[str, str | int | None]:

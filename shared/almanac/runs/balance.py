@@ -1,13 +1,12 @@
 """The balancing of a merge: choose the days of all shards' candidates together.
 
-The fragments are read twice: first the few columns that balancing needs of all of them, then each
-whole, with the day and the skip reason that its candidates got.
+The fragments are read twice: here the few columns that balancing needs of all of them, then each
+whole (`almanac.runs.outcomes`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +21,16 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import Corrupt
 from almanac.frames import (
-    PLACEMENT_STEPS,
-    Codes,
     Contenders,
     Days,
-    Mask,
     Placement,
     ScheduledDays,
-    Small,
 )
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
 from almanac.runs.database_facts import DatabaseFacts, ask_for_facts
-from almanac.runs.fragment_validation import check_contenders, check_fragment, judged
-from almanac.runs.fragments import Fragment, read_contenders
+from almanac.runs.fragment_validation import check_contenders, judged
+from almanac.runs.fragments import read_contenders
 from almanac.runs.questions import asking
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.tasks import fragment_names
@@ -134,44 +129,6 @@ def read_fragments(store: ObjectStore, plan: RunPlan, progress: Progress) -> Fra
         read.scheduled.append(days)
         progress("read fragments", done + 1, len(names))
     return read
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A fragment with the final day and skip reason of each of its candidates."""
-
-    fragment: Fragment
-    day: Days
-    reason: Codes
-    step: Small
-    changed: Mask  # differs from the snapshot, or is not in it
-
-
-def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
-    """Yield the outcome of each fragment in contact order; raise BadFragment, Corrupt."""
-    offset = 0
-    for shard, info in enumerate(balanced.fragments):
-        with judged(shard, info.name):
-            found = store.read(info.name)
-            if found.generation != info.generation:
-                raise Corrupt(f"{info.name}: replaced while the run was merged")
-            mark = balanced.plan.fragment_mark(shard)
-            fragment = Fragment.from_parquet(found.data, info.name, mark)
-            check_fragment(fragment, balanced.plan, shard, balanced.kind_table)
-        candidates = fragment.candidates
-        alive = candidates.reason == 0
-        size = int(alive.sum())
-        part = balanced.placement.take(slice(offset, offset + size))
-        offset += size
-        day, reason = candidates.ideal.copy(), candidates.reason.copy()
-        day[alive], reason[alive] = part.day, part.reason
-        step = np.full(len(candidates), PLACEMENT_STEPS.index("skipped"), np.int8)
-        step[alive] = part.step
-        same = candidates.previous_same & (candidates.previous_day == day)
-        same &= candidates.previous_reason == reason
-        yield Outcome(fragment, day, reason, step, ~same)
-    if offset != len(balanced.placement):
-        raise Corrupt(f"run {balanced.plan.run_id}: its fragments are not those that were placed")
 
 
 def _fixed(

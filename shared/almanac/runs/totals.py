@@ -28,7 +28,8 @@ from almanac.planning.removed import WHYS
 from almanac.report.alerts import alerts
 from almanac.report.lines import ChangeLine, ClosedDayMoves
 from almanac.report.summary import Checksums, DayLoad, RunSummary
-from almanac.runs.balance import Balanced, Outcome
+from almanac.runs.balance import Balanced
+from almanac.runs.outcomes import Outcome
 from almanac.statistics.breakdowns import STATES, Figures, PlannedGroup, combinations
 from almanac.statistics.change_reasons import (
     ADDED,

@@ -26,7 +26,8 @@ from almanac.report.what_if import (
     differing_settings,
 )
 from almanac.report.what_if_answer import answer_of
-from almanac.runs.balance import Balanced, Outcome, balance, outcomes
+from almanac.runs.balance import Balanced, balance
+from almanac.runs.outcomes import Outcome, outcomes
 from almanac.runs.planned_file import PlannedFile, opened
 from almanac.runs.run_options import RunOptions, as_of
 from almanac.runs.run_plan import RunPlan
