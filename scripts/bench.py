@@ -1,10 +1,13 @@
 """Time and memory of a first run and of the next day's, and what SQLite alone takes, by contacts.
 
-    python -m scripts.bench [CONTACTS ...] [--rounds N] [--targets N] [--issues PERCENT]
+    python -m scripts.bench [CONTACTS ...] [--rounds N] [--targets N] [--issues PERCENT] [--cache]
 
 Each run has its own process. Between the two runs a sender marks the due messages as sent, so that
 the next day has follow-ups and new ideal dates, as in the field. After the first run SQLite reads
 the contacts and copies the rows, without us (`scripts.bench_sqlite`): both runs are divided by it.
+With --cache both runs once more, with planned rows kept for the next one, and between them the same
+messages marked by `almanac mark`, with --cache and, in a copy of the file, without.
+
 Machines differ and are shared: trust the ratios, which are between measurements of one call. A row
 is the median of its rounds; without --rounds agencies of up to REPEATED contacts have ROUNDS.
 """
@@ -54,7 +57,7 @@ ODD = (
     ("zip_code", "elsewhere"),
 )
 HEAD = (
-    "contacts   run            s  us/contact  ratio  x SQLite    cpu s  x SQLite  x floor"
+    "contacts   run                     s  us/contact  ratio  x SQLite    cpu s  x SQLite  x floor"
     "  merge MB  worker MB  file MB  by step"
 )
 
@@ -95,7 +98,7 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as folder:
         for agency in agencies:
             rounds = options.rounds or (ROUNDS if agency.contacts <= REPEATED else 1)
-            found, megabytes = _measured(Path(folder), agency, rounds)
+            found, megabytes = _measured(Path(folder), agency, rounds, options.cache)
             for run in found:
                 row = _row(run, agency.contacts, found, costs)
                 print(f"{row}  {megabytes:7.0f}  {_steps(_middle(found[run]))}", flush=True)
@@ -119,7 +122,7 @@ def _row(run: str, contacts: int, found: dict[str, list[Found]], costs: dict[str
     peaks = [f"{middle[key]:.0f}" if middle.get(key) else "-" for key in ("merge_mb", "worker_mb")]
     floors = f"{_floors(rounds):.2f}" if run in dict(RUNS) else "-"
     return (
-        f"{contacts:<9}  {run:<8} {middle['seconds']:7.2f} {cost:11.1f}"
+        f"{contacts:<9}  {run:<17} {middle['seconds']:7.2f} {cost:11.1f}"
         f" {cost / costs.setdefault(run, cost):6.2f} {by_sqlite[0]:9.2f} {middle['work']:8.2f}"
         f" {by_sqlite[1]:9.2f} {floors:>8} {peaks[0]:>9} {peaks[1]:>10}"
     )
@@ -139,7 +142,9 @@ def _steps(found: Found) -> str:
     return ", ".join(f"{step} {took:.1f}" for step, took in steps.items() if took >= 0.05)
 
 
-def _measured(folder: Path, agency: Agency, rounds: int) -> tuple[dict[str, list[Found]], float]:
+def _measured(
+    folder: Path, agency: Agency, rounds: int, cached: bool
+) -> tuple[dict[str, list[Found]], float]:
     """Return by run what was found in each round, with SQLite and floor; and the file's MB."""
     generated, path = folder / "agency.sqlite3", folder / "planned.sqlite3"
     shape = folder / "shape.json"
@@ -158,8 +163,33 @@ def _measured(folder: Path, agency: Agency, rounds: int) -> tuple[dict[str, list
             found[run].append(_found(measure) | {"floor": floor()})
         megabytes = path.stat().st_size / 1e6
         path.unlink()
+        for run, what in _cached(folder, generated).items() if cached else ():
+            found.setdefault(run, []).append(what)
     generated.unlink()
     return found, megabytes
+
+
+def _cached(folder: Path, generated: Path) -> dict[str, Found]:
+    """Return what was found of the runs and marks of an agency with --cache, by what it is."""
+    path, other, marks = (folder / name for name in ("kept.sqlite3", "other.sqlite3", "marks.csv"))
+    cache = folder / "kept"
+    cache.mkdir(exist_ok=True)
+    shutil.copyfile(generated, path)
+    found: dict[str, Found] = {}
+    for run, day in RUNS:
+        if run == "next day":
+            _write_marks(path, DAY, marks)
+            shutil.copyfile(path, other)
+            found["mark"] = _called("mark", str(other), str(marks))
+            found["mark, --cache"] = _called("mark", str(path), str(marks), "--cache", str(cache))
+            other.unlink()
+        measure = ["-m", "scripts.bench", "--measure", str(path), day.isoformat(), str(cache)]
+        found[f"{run}, --cache"] = _found(measure)
+    (kept,) = cache.iterdir()
+    print(f"kept: {kept.stat().st_size / 1e6:.1f} MB")
+    kept.unlink()
+    path.unlink()
+    return found
 
 
 def _send(path: Path, day: dt.date) -> None:
@@ -171,6 +201,24 @@ def _send(path: Path, day: dt.date) -> None:
         (day.isoformat(), day.isoformat()),
     )
     connection.close()
+
+
+def _write_marks(path: Path, day: dt.date, out: Path) -> None:
+    """Write the same as marks."""
+    connection = apsw.Connection(str(path))
+    sql = (
+        "SELECT id FROM email_schedules WHERE status = 'pre-scheduled' AND scheduled_send_date = ?"
+    )
+    lines = [f"{row},sent,{day}T13:30:00Z" for (row,) in connection.execute(sql, (str(day),))]
+    connection.close()
+    out.write_text("\n".join(["id,status,at", *lines, ""]), "utf-8")
+
+
+def _called(*words: str) -> Found:
+    """Return the seconds of a command, and as `work` those of the processor."""
+    started = time.perf_counter()
+    work = children_seconds(lambda: _python([*ALMANAC, *words]))
+    return {"seconds": time.perf_counter() - started, "work": work, "steps": {}}
 
 
 def _python(words: Sequence[str]) -> str:
@@ -186,7 +234,7 @@ def _found(words: Sequence[str]) -> Found:
     return {"cpu": cpu} | found
 
 
-def _measure(path: Path, day: dt.date) -> None:
+def _measure(path: Path, day: dt.date, cache: Path | None) -> None:
     """Run as `almanac run` does, and print seconds, processor seconds and peaks of memory.
 
     cpu: processor seconds since the process began, those of its workers included, for which it does
@@ -197,12 +245,14 @@ def _measure(path: Path, day: dt.date) -> None:
 
     start_workers_for(path)
     from almanac.config import Config
+    from almanac.organizations.cache_folder import CacheFolder
     from almanac.runs.local import run_file
     from almanac.runs.run_options import RunOptions
 
     peaks = [0]
     imports, started = group_seconds(os.getpgrp()), time.perf_counter()
-    options = RunOptions(as_of=day)
+    kept = CacheFolder(path, cache) if cache is not None else None
+    options = RunOptions(as_of=day, cache=kept)
     summary = run_file(path, Config(), options, lambda *_: peaks.append(_worker_peak()))
     seconds, cpu = time.perf_counter() - started, group_seconds(os.getpgrp())
     found = {
@@ -228,7 +278,8 @@ def _worker_peak() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
-        _measure(Path(sys.argv[2]), dt.date.fromisoformat(sys.argv[3]))
+        file, day, *cache = sys.argv[2:]
+        _measure(Path(file), dt.date.fromisoformat(day), Path(cache[0]) if cache else None)
     else:
         parser = parser_for("CONTACTS", __doc__)
         parser.add_argument("--rounds", metavar="N", type=int, help="measure so many times")
@@ -236,6 +287,7 @@ if __name__ == "__main__":
         parser.add_argument(
             "--issues", metavar="PERCENT", type=float, help="contacts with an issue, in percent"
         )
+        parser.add_argument("--cache", action="store_true", help="also with planned rows kept")
         asked = parser.parse_args()
         if asked.targets is not None and asked.targets > 2 * min(asked.numbers or [25_000]):
             parser.error("--targets: a contact is a target of two campaigns at most")
