@@ -241,7 +241,7 @@ def _measure(path: Path, day: dt.date, cache: Path | None) -> None:
     not wait itself. work: of them, those since the run began, which is after the imports.
     """
     os.setpgrp()  # the process with its workers
-    from almanac.commands.early_workers import start_workers_for
+    from almanac.runs.early_workers import start_workers_for
 
     start_workers_for(path)
     from almanac.config import Config

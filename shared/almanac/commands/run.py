@@ -88,7 +88,7 @@ def run(
     others = (config, shards, workers, contacts, against, report, backup, keep, cache)
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
     if database is not None and workers != 1:
-        from almanac.commands.early_workers import start_workers_for
+        from almanac.runs.early_workers import start_workers_for
 
         start_workers_for(database, workers, shards)
     # imported now: the workers do so at the same time

@@ -26,6 +26,7 @@ from almanac.messaging.topics import Topics
 from almanac.names import MAX_ID, change_run_id, check_event_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.progress import Progress
+from almanac.runs.early_workers import start_workers_for
 from almanac.runs.local import run_file
 from almanac.runs.run_options import RunOptions
 from almanac.settings import load_settings
@@ -109,6 +110,7 @@ def replanner(
     if isinstance(agency, StoreDatabase):
         return _requester(agency, required)
     assert isinstance(agency, FileDatabase)
+    start_workers_for(agency.path)
 
     def run(changes: Sequence[PlannedChange]) -> dict[str, object]:
         if not changes:  # a type without instances

@@ -28,6 +28,7 @@ from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, 
 from almanac.organizations.organizations import own_id
 from almanac.progress import Progress
 from almanac.report.summary import RunSummary
+from almanac.runs.early_workers import start_workers_for
 from almanac.runs.local import run_file
 from almanac.runs.run_options import RunOptions
 from almanac.settings import load_settings
@@ -97,6 +98,8 @@ def _apply(
     """Absorb the events in one transaction, and plan whom those with `replan` affect."""
     word, config = own_id("intake", now), agency.config()
     received = [each.received for each in found.events]
+    if any(each.event.get("replan") for each in received):
+        start_workers_for(agency.path)
 
     def edit(connection: apsw.Connection) -> Absorbed:
         return absorb(connection, received, config, now, word)

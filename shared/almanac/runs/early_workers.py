@@ -1,4 +1,4 @@
-"""The worker processes of a command that plans a file begin to start before its own imports."""
+"""What worker processes are forked from starts early in a command, at best before its imports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from almanac.database.opening import map_errors, open_database
 from almanac.errors import AlmanacError
 from almanac.processes import start_early
 from almanac.runs.worker_count import workers_for
+
+IMPORTED = (
+    "almanac.commands.main",  # by the script `almanac`, and so by each process it starts
+    "almanac.runs.workers",
+    "almanac.organizations.live_snapshots",
+    # by what they call, when they call it first
+    "adbc_driver_sqlite.dbapi",
+    "numpy.ma",
+    "pyarrow.acero",
+)
 
 
 def start_workers_for(
@@ -29,5 +39,4 @@ def start_workers_for(
     except AlmanacError:
         return
     if workers_for(most or 0, workers, shards) > 1:
-        # each worker also imports what the script `almanac` does
-        start_early("almanac.commands.main", "almanac.runs.workers")
+        start_early(*IMPORTED)
