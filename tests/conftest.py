@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
-from almanac.logs import configure
 from tests.support.tiny import Agency
 
 # A shell that starts the tests in the background has SIGINT ignored, and programs that are started
@@ -41,7 +41,7 @@ def pytest_collection() -> Iterator[None]:
 def _logs_go_nowhere_afterwards() -> Iterator[None]:
     """Whoever has logs written to a stream does so for one test: the next has another stream."""
     yield
-    configure(None)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True, scope="session")

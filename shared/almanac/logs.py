@@ -7,80 +7,40 @@ No log contains an e-mail address: text that looks like one is replaced.
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import logging
 import re
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, TextIO
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, TextIO, cast
+
+import structlog
 
 from almanac.tracing import log_fields
+
+Log = structlog.typing.FilteringBoundLogger
 
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\"',;:|]{1,256}@[^\s@<>()\[\]\"',;:|]{1,256}")
 _REPLACEMENT = "[e-mail]"
 _LONGEST = 8_000  # characters of one text; an entry of Cloud Logging holds 256 KB
 
 
-class Log:
-    """Writes lines of a level and above to a stream; None: no line."""
-
-    def __init__(self, level: str, stream: TextIO | None) -> None:
-        self._lowest = logging.getLevelNamesMapping()[level]
-        self._stream = stream
-
-    def debug(self, message: str, /, **values: Any) -> None:
-        self.log(logging.DEBUG, message, **values)
-
-    def info(self, message: str, /, **values: Any) -> None:
-        self.log(logging.INFO, message, **values)
-
-    def warning(self, message: str, /, **values: Any) -> None:
-        self.log(logging.WARNING, message, **values)
-
-    def error(self, message: str, /, **values: Any) -> None:
-        self.log(logging.ERROR, message, **values)
-
-    def critical(self, message: str, /, **values: Any) -> None:
-        self.log(logging.CRITICAL, message, **values)
-
-    def exception(self, message: str, /, **values: Any) -> None:
-        """Write an error with the exception that is being handled."""
-        self.error(message, exc_info=sys.exception(), **values)
-
-    def log(self, level: int, message: str, /, **values: Any) -> None:
-        """Write a line of a level of `logging`; exc_info: an exception, of which it has the trace.
-
-        What is logged takes the place of what is bound.
-        """
-        if self._stream is None or level < self._lowest:
-            return
-        error = values.pop("exc_info", None)
-        if error is not None:
-            values["exception"] = "".join(traceback.format_exception(error)).rstrip()
-        entry = {
-            "severity": logging.getLevelName(level),
-            "message": message,
-            **(_bound.get() or {}),
-            **values,
-            "time": dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z"),
-            **log_fields(),
-        }
-        self._stream.write(json.dumps(clean(entry)) + "\n")
-        self._stream.flush()
-
-
-_log = Log("CRITICAL", None)
-_bound: ContextVar[Mapping[str, Any] | None] = ContextVar("bound", default=None)
-
-
 def configure(level: str | None = "INFO", stream: TextIO | None = None) -> None:
     """Write logs of the level and above to stream (standard error); None: write none."""
-    global _log
-    _log = Log(level, stream or sys.stderr) if level else Log("CRITICAL", None)
+    structlog.configure(
+        processors=[
+            *([] if level else [_drop]),
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _for_cloud_logging,
+            _of_the_span,
+            without_addresses,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level or "CRITICAL"),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
 
 
 def get_log() -> Log:
@@ -88,17 +48,21 @@ def get_log() -> Log:
 
     It writes nothing until `configure` is called, for instance in a worker process.
     """
-    return _log
+    if not structlog.is_configured():
+        configure(None)
+    return cast(Log, structlog.get_logger())
 
 
-@contextmanager
-def bound(**values: Any) -> Iterator[None]:
+def bound(**values: Any) -> AbstractContextManager[None]:
     """Add the values to every line of this thread or task inside the context."""
-    token = _bound.set({**(_bound.get() or {}), **values})
-    try:
-        yield
-    finally:
-        _bound.reset(token)
+    return cast(AbstractContextManager[None], structlog.contextvars.bound_contextvars(**values))
+
+
+def without_addresses(
+    logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Replace text that looks like an e-mail address, at any depth, also in keys."""
+    return {clean(key): clean(value) for key, value in event.items()}
 
 
 def clean(value: Any) -> Any:
@@ -115,3 +79,22 @@ def clean(value: Any) -> Any:
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "..."
     return _ADDRESS.sub(_REPLACEMENT, text) if "@" in text else text
+
+
+def _drop(
+    logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    raise structlog.DropEvent
+
+
+def _for_cloud_logging(
+    logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    severity = "ERROR" if method == "exception" else method.upper()
+    return {"severity": severity, "message": event.pop("event", ""), **event}
+
+
+def _of_the_span(
+    logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**event, **log_fields()}

@@ -6,11 +6,12 @@ import datetime as dt
 import re
 from typing import get_args
 
+from structlog.testing import capture_logs
+
 from almanac.status.endpoint import status_response
 from almanac.status.model import Kind
 from almanac.status.poll import POLLED
 from almanac.storage.memory import MemoryStore
-from tests.support.log_lines import logged
 from tests.support.terraform import INFRA, RESOURCES
 
 NOW = dt.datetime(2026, 11, 21, 14, 0, tzinfo=dt.UTC)
@@ -22,9 +23,9 @@ URI = f"{FUNCTION}.service_config[0].uri"
 
 def test_the_path_of_the_poll_is_one_that_polls() -> None:
     (path,) = re.findall(rf'uri +?= "\$\{{{re.escape(URI)}\}}(/\S*)"', JOB)
-    with logged() as lines:
+    with capture_logs() as lines:
         assert status_response(MemoryStore(), path, NOW).code == 200
-    assert [each["message"] for each in lines] == [POLLED]
+    assert [each["event"] for each in lines] == [POLLED]
 
 
 def test_the_token_is_of_the_account_that_may_call_and_for_the_function_that_is_called() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from werkzeug.test import Client
 
 from almanac.errors import LeaseTaken, OutcomeUnknown
@@ -59,6 +60,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderSto
     cloud._services.cache_clear()
     yield FolderStore(tmp_path / "store")
     cloud._services.cache_clear()
+    structlog.reset_defaults()
 
 
 def client(function: str, monkeypatch: pytest.MonkeyPatch) -> Client:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.support.fault_commands import COMMANDS
 from tests.support.fault_matrix import KINDS, Matrix
@@ -30,6 +31,7 @@ def tried(matrix: Matrix, command: str, kind: str, most: int) -> tuple[int, list
 
 def main(commands: list[str]) -> None:
     """Print the table in Markdown, and the failures on standard error."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     print(f"| command | requests | {' | '.join(KINDS)} |")
     print("| --- " * (len(KINDS) + 2) + "|")
     with (

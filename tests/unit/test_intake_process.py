@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from almanac.intake import inbox, process, twilio
 from almanac.intake.answers import MAX_BODY
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderStore]:
     """The store of the functions, with one organization."""
     monkeypatch.setenv("ALMANAC_STORE", str(tmp_path))
     monkeypatch.setenv("ALMANAC_PROJECT", "almanac-test")
@@ -35,7 +37,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
     process._webhooks.cache_clear()
     store = FolderStore(tmp_path)
     store.write(layout.current("206"), b"{}", 0)
-    return store
+    yield store
+    structlog.reset_defaults()
 
 
 def app(function: str, monkeypatch: pytest.MonkeyPatch) -> Any:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from almanac.logs import bound, configure, get_log
+
+
+@pytest.fixture(autouse=True)
+def configuration() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -116,6 +124,7 @@ def test_no_address_that_planning_accepts_gets_into_a_log(
 def test_before_it_is_configured_nothing_is_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    structlog.reset_defaults()
     get_log().critical("nothing")
     assert capsys.readouterr() == ("", "")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from almanac.errors import AlmanacError, OutcomeUnknown, PreconditionFailed, TransientError
 from almanac.runs.organization_summary import keep_summary, read_summary
@@ -21,7 +22,6 @@ from almanac.storage.lease import acquire
 from almanac.storage.publish import rollback
 from almanac.storage.store import ObjectInfo
 from tests.support.ended_runs import DAILY, HOUR, NOW, ORG, CountingStore, end, put
-from tests.support.log_lines import logged
 
 SUMMARY = layout.summary(ORG)
 
@@ -208,19 +208,19 @@ def test_an_answer_ends_in_time_and_says_where_it_goes_on(
 def test_a_poll_logs_each_finding_and_that_it_looked_at_all(
     several: CountingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with logged() as lines:
+    with capture_logs() as lines:
         assert status_response(several, "/poll", NOW).code == 200
-    said = [(each["message"], each.get("org_id"), each.get("kind")) for each in lines]
+    said = [(each["event"], each.get("org_id"), each.get("kind")) for each in lines]
     assert (PROBLEM, "207", "late") in said
     assert (WARNING, "208", "failed") in said
     assert "[e-mail]" in next(each for each in lines if each.get("kind") == "failed")["reason"]
     last = lines[-1]
-    assert (last["message"], last["organizations"], last["problems"]) == (POLLED, 4, 1)
+    assert (last["event"], last["organizations"], last["problems"]) == (POLLED, 4, 1)
     assert last["warnings"] == 5
 
     monkeypatch.setattr(installation, "BATCH", 1)
-    with logged() as lines:
+    with capture_logs() as lines:
         assert status_response(several, "/poll", NOW, seconds=0).code == 503
         assert poll(several, NOW, 0).next == "206"
-    assert POLLED not in [each["message"] for each in lines]
-    assert lines[-1]["severity"] == "ERROR"
+    assert POLLED not in [each["event"] for each in lines]
+    assert lines[-1]["log_level"] == "error"

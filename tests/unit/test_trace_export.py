@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from almanac import __file__ as package
 from almanac.errors import ConfigError
@@ -27,6 +28,7 @@ GIVEN = {TRACEPARENT: f"00-{'ab' * 16}-{'cd' * 8}-01"}
 def off_again() -> Iterator[None]:
     yield
     record_with(None)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

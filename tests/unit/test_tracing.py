@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import structlog
 
 from almanac.errors import TransientError
 from almanac.logs import configure, get_log
@@ -227,11 +228,14 @@ def test_requests_that_are_written_together_keep_their_trees(recorder: Recorder)
 def test_a_line_of_the_log_names_its_span_as_cloud_logging_reads_it(recorder: Recorder) -> None:
     stream = io.StringIO()
     configure("INFO", stream)
-    with root("merge", step, GIVEN):
-        get_log().info("inside")
-        with apart():
-            get_log().info("apart")
-    get_log().info("outside")
+    try:
+        with root("merge", step, GIVEN):
+            get_log().info("inside")
+            with apart():
+                get_log().info("apart")
+        get_log().info("outside")
+    finally:
+        structlog.reset_defaults()
     inside, others, outside = map(json.loads, stream.getvalue().splitlines())
     (merge,) = recorder.take()
     key = "logging.googleapis.com/"
