@@ -272,7 +272,7 @@ def _worker_peak() -> int:
     for worker in multiprocessing.active_children():
         with suppress(OSError):  # it has ended meanwhile
             lines = Path(f"/proc/{worker.pid}/status").read_text("utf-8").splitlines()
-            peak = max(peak, *(int(line.split()[1]) for line in lines if "VmHWM" in line))
+            peak = max([peak, *(int(line.split()[1]) for line in lines if "VmHWM" in line)])
     return peak
 
 

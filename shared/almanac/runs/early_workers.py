@@ -16,6 +16,7 @@ IMPORTED = (
     "almanac.organizations.live_snapshots",
     # by what they call, when they call it first
     "adbc_driver_sqlite.dbapi",
+    "google_crc32c",
     "numpy.ma",
     "pyarrow.acero",
 )
