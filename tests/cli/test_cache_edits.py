@@ -12,12 +12,11 @@ import pytest
 from almanac.contact_ranges import EVERYONE
 from almanac.database.columnar import RowReader
 from almanac.database.open_file import OpenFile
-from almanac.database.piece_file import read_pieces
+from almanac.database.piece_file import KeptPieces
 from almanac.database.planned_pieces import PlannedPieces
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.database.undo.entries import WritingCommand
-from almanac.organizations import cached_rows
 from almanac.organizations.agency_database import edit_file
 from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.cached_rows import CachedRows
@@ -115,7 +114,7 @@ def test_what_another_program_wrote_before_a_command_is_noticed(agency: Agency) 
 def test_a_command_that_dies_leaves_what_is_kept_unused(
     agency: Agency, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(file: OpenFile) -> None:
+    def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     def edit(connection: apsw.Connection) -> None:
@@ -123,7 +122,7 @@ def test_a_command_that_dies_leaves_what_is_kept_unused(
 
     whole = place(agency).path.read_bytes()
     if after == "the commit":
-        monkeypatch.setattr(cached_rows._Edit, "renew", die)
+        monkeypatch.setattr(KeptPieces, "renew", die)
         with pytest.raises(KeyboardInterrupt):
             edit_file(agency.path, edit, place(agency))
         monkeypatch.undo()
@@ -135,15 +134,12 @@ def test_a_command_that_dies_leaves_what_is_kept_unused(
 
 
 def test_where_a_trigger_may_replace_rows_nothing_stays_valid(agency: Agency) -> None:
-    def edit(connection: apsw.Connection) -> None:
-        connection.execute(MARK)
+    trigger = "CREATE TRIGGER r AFTER INSERT ON audit BEGIN REPLACE INTO audit VALUES (1); END"
+    statements = iter([trigger, MARK])
 
-    agency.query("CREATE TRIGGER r AFTER INSERT ON audit BEGIN REPLACE INTO audit VALUES (1); END")
-    path, file = place(agency), OpenFile.opened(agency.path, writable=False, busy_seconds=1)
-    pieces = read_pieces(path.path)
-    state = cached_rows._state(file)
-    file.connection.close()
-    pieces.renew(state, pieces.pieces.changed)
-    assert read(agency)[0] is not None
-    edit_file(agency.path, edit, path)
-    assert read(agency)[0] is None
+    def edit(connection: apsw.Connection) -> None:
+        connection.execute(next(statements))
+
+    for is_valid in (True, False):
+        edit_file(agency.path, edit, place(agency))
+        assert (read(agency)[0] is not None) == is_valid

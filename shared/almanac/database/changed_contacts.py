@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import apsw
@@ -12,24 +13,25 @@ from almanac.database.sql import columns_of
 from almanac.frames import Ids
 
 _TABLE = "almanac_changed_contacts"
-_MAY_REPLACE = (
-    "SELECT count(*) FROM main.sqlite_schema WHERE sql LIKE '%REPLACE%' "
-    "AND (type = 'trigger' OR lower(name) = 'email_schedules')"
-)
+# the function of the name is none
+_REPLACES = {
+    "trigger": re.compile(r"\bREPLACE\b(?!\s*\()", re.IGNORECASE),
+    "table": re.compile(r"\bON\s+CONFLICT\s+REPLACE\b", re.IGNORECASE),
+}
 _EVENTS = {"INSERT": ("new",), "UPDATE": ("old", "new"), "DELETE": ("old",)}
 
 
 class ChangedContacts:
     """Notes contacts by temporary triggers of the connection, until it has noted `most`.
 
-    Rows that a conflict clause REPLACE deletes fire no trigger. Only triggers of others can have
-    one, and a table of others: where the word occurs, there are too many.
+    Rows that a conflict clause REPLACE deletes fire no trigger. Where a trigger or the table has
+    such a clause, which are others' then, all contacts may have changed.
     """
 
     def __init__(self, connection: apsw.Connection, most: int) -> None:
         self._connection = connection
         self._most = most
-        self._noting = not scalar(connection, _MAY_REPLACE)
+        self._noting = not _may_replace(connection)
         if not self._noting:
             return
         # by number, so that the last one is also how many there are
@@ -75,3 +77,11 @@ class ChangedContacts:
         for event in _EVENTS:
             self._connection.execute(f"DROP TRIGGER IF EXISTS temp.{_TABLE}_{event}")
         self._connection.execute(f"DROP TABLE temp.{_TABLE}")
+
+
+def _may_replace(connection: apsw.Connection) -> bool:
+    sql = (
+        "SELECT type, COALESCE(sql, '') FROM main.sqlite_schema "
+        "WHERE type = 'trigger' OR type = 'table' AND lower(name) = 'email_schedules'"
+    )
+    return any(_REPLACES[kind].search(text) for kind, text in connection.execute(sql))

@@ -59,15 +59,19 @@ class CachedRows:
         is kept if another program has written since the file was opened.
         """
         try:
-            with map_errors(file.path):
-                state = _state(file)
-                file.check_unmoved()
+            state = self.state(file)
+            file.check_unmoved()
             if self._kept is not None and pieces.index is self._kept.pieces.index:
                 self._kept.renew(state, pieces.changed)
             else:
                 self._write(state, pieces, contacts)
         except (AlmanacError, OSError) as error:
             self.nothing(error)
+
+    def state(self, file: OpenFile) -> FileState:
+        """Return the state of the file; raise DatabaseError if nothing can be kept of it."""
+        with map_errors(file.path):
+            return _state(file)
 
     def nothing(self, why: Exception) -> None:
         """Remark that nothing is kept."""

@@ -62,6 +62,7 @@ class FileColumns:
         ranges = _covering(plan.shards)
         try:
             with Snapshot(source) as snapshot:
+                snapshot.planned_rows.read_from(self.before)
                 snapshot.planned_rows.write_parts(self.folder)
                 for contacts in set(ranges).difference(plan.shards):
                     snapshot.planned_rows.read(contacts)
@@ -76,6 +77,7 @@ class FileColumns:
         pieces = self.carried.pieces
         if pieces is None and plan.of_all_contacts:
             try:
+                self.cache.state(file)
                 pieces = self._read(_covering(plan.shards), file, pool)
             except (AlmanacError, OSError) as error:
                 self.cache.nothing(error)
@@ -114,6 +116,8 @@ def columns_of_file(
     own = folder / "planned-rows"
     own.mkdir()
     cache = CachedRows(place)
+    if options.adopt_scheduled:
+        return FileColumns(cache, None, own, contacts)  # it is planned on a changed copy
     before = cache.current(file)
     renewed = before is None or len(before.changed) > contacts * _SHARE
     if before is None:

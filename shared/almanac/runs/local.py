@@ -50,8 +50,7 @@ def _run_once(
     path: Path, config: Config, options: RunOptions, progress: Progress, *, in_place: bool
 ) -> RunSummary:
     watch = Stopwatch(progress)
-    cache = None if options.adopt_scheduled else options.cache
-    with opened(path, config, options, watch, in_place=in_place, cache=cache) as file:
+    with opened(path, config, options, watch, in_place=in_place, cache=options.cache) as file:
         columns = file.columns
         committer = (
             DryCommitter()
