@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from almanac.environment import given_to_processes
 from almanac.errors import AlmanacError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def start_early(*modules: str) -> None:
     global _method
     forkserver.set_forkserver_preload(list(modules))
     try:
-        with _without_interrupts(), _same_imports():
+        with _without_interrupts(), given_to_processes(_same_imports()):
             forkserver.ensure_running()
     except OSError:
         return  # say, no folder for its socket
@@ -154,19 +155,10 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def _same_imports() -> Iterator[None]:
-    """Start a Python within that imports from where this one does.
+def _same_imports() -> dict[str, str]:
+    """Return the variables by which another Python imports from where this one does.
 
     By itself it would first look into the working folder, and not where a test runner does.
     """
     path = os.pathsep.join(each or str(Path.cwd()) for each in sys.path)
-    settings = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ[name] for name in settings if name in os.environ}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name in settings:
-            del os.environ[name]
-        os.environ.update(before)
+    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}

@@ -1,9 +1,8 @@
-"""The settings of an installation; no other module reads the environment."""
+"""The settings of an installation; only this module and `environment` read the environment."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
@@ -13,7 +12,6 @@ from almanac.errors import ConfigError
 from almanac.validation_text import first_problem
 
 _PREFIX = "ALMANAC_"
-CACHE = f"{_PREFIX}CACHE"
 
 
 class Settings(BaseSettings):
@@ -65,17 +63,6 @@ def load_settings() -> Settings:
     except ValidationError as error:
         key, text = first_problem(error)
         raise ConfigError(f"{_PREFIX}{key.upper()}: {text}") from None
-
-
-def cache_folder() -> Path | None:
-    """Return the folder in which planned rows of files are kept, ALMANAC_CACHE, if it is set."""
-    named = os.environ.get(CACHE)
-    return Path(named) if named else None
-
-
-def editor() -> str | None:
-    """Return the command of the user's editor, None if no variable names one."""
-    return os.environ.get("VISUAL") or os.environ.get("EDITOR")
 
 
 def task_of_job() -> tuple[int, int]:

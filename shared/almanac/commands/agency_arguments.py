@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from almanac.commands.dates import Today, read_date, today_in
+from almanac.environment import CACHE, cache_folder
 from almanac.errors import InputError
 from almanac.names import check_org_id
 from almanac.organizations.agency_database import AgencyDatabase, FileDatabase, StoreDatabase
 from almanac.organizations.cache_folder import CacheFolder
 from almanac.outputs import is_database
-from almanac.settings import CACHE, cache_folder
 from almanac.storage.opening import open_store
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import typer
 
 from almanac.config import load_config
+from almanac.environment import editor
 from almanac.errors import ConfigError, InputError
-from almanac.settings import editor
 from almanac.workspaces import workspace
 
 
