@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from almanac.contact_ranges import EVERYONE
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.open_file import OpenFile
 from almanac.database.piece_file import KeptPieces
 from almanac.database.planned_pieces import PlannedPieces
@@ -67,7 +67,7 @@ def read(agency: Agency) -> tuple[PlannedPieces | None, pa.Table, pa.Table]:
     file = OpenFile.opened(agency.path, writable=False, busy_seconds=1)
     try:
         pieces = CachedRows(place(agency)).current(file)
-        rows = RowReader(file.path, file.connection)
+        rows = ColumnarReader(file.path, file.connection)
         snapshot = Snapshot(Source(file.path, file.connection, rows, lambda: None))
         found = []
         for each in (pieces, None):

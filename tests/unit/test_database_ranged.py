@@ -81,6 +81,7 @@ def test_ranges_give_what_the_file_gives(
 @pytest.fixture
 def few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columnar, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(columnar.ColumnarReader, "_read_together", lambda *_: None)
 
 
 @pytest.mark.usefixtures("few_rows_at_once")

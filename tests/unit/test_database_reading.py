@@ -13,7 +13,7 @@ import pytest
 
 from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE, ContactRange
-from almanac.database import columnar, range_tables, selects
+from almanac.database import range_tables, selects
 from almanac.database.migrations import create_indexes, migrate
 from almanac.database.occupancy import occupancy
 from almanac.database.reading import Snapshot
@@ -142,9 +142,8 @@ def test_columns_of_numbers_are_read_as_text(open_with: Open) -> None:
 
 
 def test_a_column_may_change_its_type_after_many_rows(
-    open_with: Open, monkeypatch: pytest.MonkeyPatch
+    open_with: Open,
 ) -> None:
-    monkeypatch.setattr(columnar, "BATCH_ROWS", 10)
     sql = """DROP TABLE contacts; CREATE TABLE contacts (id, email, zip_code, failed_underwriting);
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
         INSERT INTO contacts SELECT i, iif(i > 50, 'a' || i, NULL), iif(i > 50, 'z', i),
@@ -370,10 +369,7 @@ def test_planned_rows_of_ours_and_of_older_schedulers_come_in_contact_order(
         assert by_type == {"a": "2026-01-01", "b": "", "c": "", "d": "x"}
 
 
-def test_few_texts_are_read_as_codes_over_many_batches(
-    open_with: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(columnar, "BATCH_ROWS", 7)
+def test_few_texts_are_read_as_codes(open_with: Open) -> None:
     sql = modern_schedules() + "".join(
         planned_row(n, f"type_{n % 3}", "2026-12-01", ideal_send_date="x") for n in range(50)
     )
@@ -449,9 +445,8 @@ def test_everything_is_empty_where_there_are_only_contacts(open_with: Open, stag
 
 @pytest.mark.parametrize("place", ["root", "leaf"])
 def test_damaged_pages_are_an_error_that_names_the_file(
-    tmp_path: Path, place: str, way: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: str, way: str
 ) -> None:
-    monkeypatch.setattr(columnar, "BATCH_ROWS", 100)
     rows = (planned_row(n, "x" * 100, "2026-12-01", status="sent") for n in range(2000))
     path = make(tmp_path / "agency.sqlite3", modern_schedules() + "".join(rows))
     (root,) = change(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'email_schedules'")

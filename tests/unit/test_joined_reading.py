@@ -1,4 +1,4 @@
-"""Rows whose columns are joined when they are read: the same as with each column by itself."""
+"""Rows whose columns are joined when they are read: the same as value by value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from almanac.contact_ranges import EVERYONE
 from almanac.database import joined
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import CODES, ColumnarReader
 from almanac.database.migrations import create_indexes
 from almanac.database.range_tables import COMMITTED, LEGACY, PLANNED, RangeTable
 from almanac.database.reading import Snapshot
@@ -44,7 +44,7 @@ USUAL: dict[str, list[Any]] = {
 INVALID = object()  # a text that is no UTF-8
 ODD = [
     *("", "none", "2026", " 7 ", "7.0", "-3", "2026-11-21T08:30", "12 days", "[1, null]", INVALID),
-    *('a "quoted" \\ text', "a\x1fb", "a\0b", "line\nline", "\u2028é", "Pre-Scheduled"),
+    *('a "quoted" \\ text', "a\x1fb", "a\x1eb", "a\0b", "line\nline", "\u2028é", "Pre-Scheduled"),
     *(0, -3, 7, 99999, 2**40, 2.5, 7.0, 1e300, b"", b"2026", b"\xff"),
 ]
 
@@ -86,13 +86,47 @@ def rows_of(snapshot: Snapshot, what: RangeTable) -> list[dict[str, Any]]:
     return rows
 
 
-def test_odd_tables_read_the_same(tmp_path: Path) -> None:
+def by_row(*_: object) -> None:
+    """Stands for `ColumnarReader._read_together` where it cannot read rows together."""
+
+
+def test_odd_tables_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(30):
         path = schedules(tmp_path / f"{seed}.sqlite3", seed)
         with Snapshot(path) as file, over_ranges(path) as ranges:
             for what in KINDS:
-                expected = rows_of(file, replace(what, joined=None))
+                with monkeypatch.context() as patch:
+                    patch.setattr(ColumnarReader, "_read_together", by_row)
+                    expected = rows_of(file, replace(what, joined=None))
+                assert rows_of(file, replace(what, joined=None)) == expected, (seed, what.where)
                 assert rows_of(file, what) == rows_of(ranges, what) == expected, (seed, what.where)
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
+def test_no_text_ends_where_another_begins(tmp_path: Path, encoding: str) -> None:
+    texts = ["", "\x1e", "a\x1eb", "a", "", "é\0ü", "\N{GRINNING FACE}", "\n"]
+    schema = pa.schema({"plain": pa.string(), "coded": CODES, "length": pa.int8()})
+    connection = apsw.Connection(str(tmp_path / "some.sqlite3"))
+    connection.execute(f"PRAGMA encoding = '{encoding}'; CREATE TABLE texts (text TEXT)")
+    reader = ColumnarReader(tmp_path / "some.sqlite3", connection)
+    for some in ([], [""], texts, [text for text in texts if "\x1e" not in text]):
+        connection.execute("DELETE FROM texts")
+        connection.executemany("INSERT INTO texts VALUES (?)", [(text,) for text in some])
+        found = reader.read("SELECT text, text, octet_length(text) FROM texts", (), schema)
+        assert found.schema == schema
+        assert found["plain"].to_pylist() == found["coded"].to_pylist() == some
+    connection.close()
+
+
+def test_text_too_long_for_one_value_is_read(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "some.sqlite3"))
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, 100_000)
+    connection.execute("CREATE TABLE texts (text TEXT)")
+    connection.executemany("INSERT INTO texts VALUES (?)", [("x" * 30_000,)] * 4)
+    reader = ColumnarReader(tmp_path / "some.sqlite3", connection)
+    found = reader.read("SELECT text FROM texts", (), pa.schema({"text": pa.string()}))
+    assert found["text"].to_pylist() == ["x" * 30_000] * 4
+    connection.close()
 
 
 @pytest.fixture
@@ -102,7 +136,7 @@ def widths(tmp_path: Path) -> Iterator[tuple[Snapshot, list[int]]]:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found: list[int] = []
 
-    class Counting(RowReader):
+    class Counting(ColumnarReader):
         def read(self, sql: str, values: Any, schema: pa.Schema) -> pa.Table:
             found.append(len(schema))
             return super().read(sql, values, schema)

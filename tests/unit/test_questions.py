@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import DatabaseError
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 def live(path: Path, uri: str = "") -> Source:
     connection = apsw.Connection(str(path))
-    return Source(path, connection, RowReader(path, connection), connection.close, uri=uri)
+    return Source(path, connection, ColumnarReader(path, connection), connection.close, uri=uri)
 
 
 def asked_in(_: Snapshot) -> str:
@@ -75,7 +75,7 @@ def test_what_ends_early_waits_for_the_question_at_hand_and_drops_the_others(pat
             ask(at_hand)
             ask(lambda _: asked.append("behind it"))
             begun.wait()
-            threading.Timer(0.01, go_on.set).start()
+            threading.Timer(0.2, go_on.set).start()
             raise KeyboardInterrupt
 
     threads = set(threading.enumerate())

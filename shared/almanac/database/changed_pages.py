@@ -20,7 +20,7 @@ from typing import Protocol, Self
 import apsw
 import numpy as np
 
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.opening import HEADER_BYTES, MAGIC, map_errors
 from almanac.database.page_map import PageMap
 from almanac.database.sources import Source, Traffic
@@ -188,7 +188,7 @@ def changed_view(path: Path, base: Base, folder: Path | None = None) -> Iterator
             try:
                 with map_errors(path):
                     _configure(connection)
-                reader = RowReader(path, connection)
+                reader = ColumnarReader(path, connection)
                 yield View(Source(path, connection, reader, connection.close, traffic), pages)
             finally:
                 connection.close()

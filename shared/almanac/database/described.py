@@ -1,11 +1,11 @@
-"""Snapshots of files in use, which a process reads through one SQLite library at a time."""
+"""Snapshots of files in use, which are open only while rows are read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Self
 
-from almanac.database.columnar import ColumnarReader, RowReader
+from almanac.database.columnar import ColumnarReader, FileReader
 from almanac.database.opening import open_database
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Columnar, Source
@@ -27,7 +27,7 @@ class DescribedSnapshot(Snapshot):
         """
         connection = open_database(path, writable=False)
         try:
-            snapshot = cls(Source(path, connection, RowReader(path, connection), lambda: None))
+            snapshot = cls(Source(path, connection, ColumnarReader(path, connection), lambda: None))
             for name in _TABLES:
                 snapshot._tables.columns(name)
         finally:
@@ -41,7 +41,7 @@ class DescribedSnapshot(Snapshot):
         uri: of the file, see `opening.live_uri`. Raises as `of_file`.
         """
         snapshot = cls.of_file(path)
-        snapshot.read_only_through(ColumnarReader(path, uri))
+        snapshot.read_only_through(FileReader(path, uri))
         return snapshot
 
     def read_only_through(self, columnar: Columnar) -> None:

@@ -22,7 +22,7 @@ from almanac.database.catalog import (
     scalar,
     text_as_blob,
 )
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import indexed_by, planned_parts
 from almanac.database.rebuild import lacks_key
@@ -63,7 +63,7 @@ def extract_contact(source: Source, contact_id: int, settings: ContactColumns) -
         suppressions = describe(copy, "suppressions")
         return Extract(
             found=found,
-            source=Source(source.path, copy, RowReader(source.path, copy), copy.close),
+            source=Source(source.path, copy, ColumnarReader(source.path, copy), copy.close),
             suppressions=raw_records(copy, suppressions, "ORDER BY rowid") if suppressions else [],
             run_ids=_run_ids(copy),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from almanac.database.blocks import Blocks
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.opening import map_errors
 from almanac.database.sources import Source, Traffic
 
@@ -40,7 +40,7 @@ def ranged_source(path: Path, blocks: Blocks) -> Source:
         vfs.unregister()
 
     try:
-        return Source(path, connection, RowReader(path, connection), close, traffic, uri)
+        return Source(path, connection, ColumnarReader(path, connection), close, traffic, uri)
     except BaseException:
         close()
         raise

@@ -11,7 +11,7 @@ import apsw
 import pyarrow as pa
 
 from almanac.database.columnar import BUSY_MILLISECONDS, ColumnarReader, Value
-from almanac.database.opening import map_errors
+from almanac.database.opening import IMMUTABLE, map_errors
 
 
 class Columnar(Protocol):
@@ -53,25 +53,24 @@ class Source:
 
 
 def file_source(path: Path) -> Source:
-    """Open a local file, its columns read through ADBC; DatabaseError if that fails."""
+    """Open a local file that does not change; DatabaseError if that fails."""
     with map_errors(path):
-        # immutable: two SQLite libraries read this file, so neither may rely on locks
-        uri = f"{path.resolve().as_uri()}?immutable=1"
+        uri = f"{path.resolve().as_uri()}{IMMUTABLE}"
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         connection = apsw.Connection(uri, flags=flags)
-    columnar = ColumnarReader(path)
-
-    def close() -> None:
-        columnar.close()
+    try:
+        columnar = ColumnarReader(path, connection)
+    except BaseException:
         connection.close()
-
-    return Source(path, connection, columnar, close, uri=uri)
+        raise
+    return Source(path, connection, columnar, connection.close, uri=uri)
 
 
 def opened_again(source: Source) -> Source:
-    """Return the source with a further connection, for another thread; its reader serves both."""
+    """Return the source with a connection of its own, for another thread."""
     with map_errors(source.path):
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         connection = apsw.Connection(source.uri, flags=flags)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
-    return replace(source, connection=connection, close=connection.close)
+    reader = ColumnarReader(source.path, connection)
+    return replace(source, connection=connection, columnar=reader, close=connection.close)

@@ -1,7 +1,7 @@
 """SQL that reads a column of any table as one type, or as an empty value if it is missing.
 
-ADBC takes a column's type from its first rows, so every expression here has the same type in every
-row, whatever the user's column holds.
+Every expression here has the same type in every row, whatever the user's column holds, and is never
+NULL where it is read by columns (`database.columnar`).
 """
 
 from __future__ import annotations

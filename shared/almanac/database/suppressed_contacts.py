@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from almanac.config_contacts import ContactColumns
 from almanac.database.catalog import as_text, scalar
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.contact_columns import contacts_of
 from almanac.database.indexes import planned_parts
 from almanac.database.schema import PRE_SCHEDULED
@@ -134,7 +134,7 @@ def phone_numbers(
     contacts = contacts_of(connection, settings)
     sql = f"SELECT {contacts.whole('id')}, {contacts.text('phone_number')} FROM main.contacts "
     where = f"WHERE {_first_of_each(contacts)} AND {contacts.text('phone_number')} <> ''"
-    found = RowReader(Path(connection.filename), connection).read(sql + where, (), _PHONES)
+    found = ColumnarReader(Path(connection.filename), connection).read(sql + where, (), _PHONES)
     return found["id"].combine_chunks(), _bare_numbers(found["phone"].combine_chunks())
 
 

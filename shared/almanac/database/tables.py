@@ -168,27 +168,36 @@ class Tables:
         values: tuple[Value, ...],
     ) -> pa.Table | None:
         """Return the same rows, read with some columns joined; None if that cannot be done."""
-        queries = self._queries(what, columns, joined.select, chosen)
+        # in a column of integers another number fails as a blob does
+        key = columns.known_whole(what.key)
+        there = "1" if key == columns.raw(what.key) else f"{key} IS NOT NULL"
+        queries = self._queries(what, columns, joined.select, chosen, there)
         try:
             parts = [self.read(sql, values, joined.read_schema) for sql in queries]
-        except DatabaseError:  # a blob; for anything else reading fails without joining as well
+        except DatabaseError:  # for anything else reading fails without joining as well
             return None
         return joined.apart(_merged(parts, what))
 
     def _queries(
-        self, what: RangeTable, columns: Columns, select: Select, chosen: str
+        self, what: RangeTable, columns: Columns, select: Select, chosen: str, there: str = ""
     ) -> list[str]:
-        """Return the queries of the rows whose contact is chosen, one for each index to use."""
+        """Return the queries of the rows whose contact is chosen, one for each index to use.
+
+        there: the condition that a contact's id is a whole number. Rows with an id come in any
+        order.
+        """
         key = columns.key(what.key)
-        where = f"{columns.whole(what.key)} IS NOT NULL AND {what.where(columns)}"
+        where = f"{there or f'{columns.whole(what.key)} IS NOT NULL'} AND {what.where(columns)}"
         parts = [("", f"+({where})" if what.indexes else where)]
         if what.indexes and all(self.has_index(index) for index, _ in what.indexes):
             parts = [(self.by(index), f"{where} AND {more}") for index, more in what.indexes]
-        sorts = len(parts) == 1 and not _has_ids(what)
-        order = ", ".join([key, *_order_within(what, columns)]) if sorts else key
+        order = ", ".join([key, *_order_within(what, columns)])
+        tail = f" ORDER BY {order}"
+        if _has_ids(what) or columns.is_rowid(what.key):
+            tail = ""
         return [
             f"SELECT {listed(select)} FROM {what.table} {by} "
-            f"WHERE {key} {chosen} AND {condition} ORDER BY {order}"
+            f"WHERE {key} {chosen} AND {condition}{tail}"
             for by, condition in parts
         ]
 
@@ -226,17 +235,16 @@ def _recent(text: str) -> str:
 
 
 def _has_ids(what: RangeTable) -> bool:
-    """Return whether rows with the same key come by their id, which is read with them.
+    """Return whether rows are of a contact and have an id.
 
-    They are sorted afterwards: SQLite would take whole rows into a sorter and out again.
+    They are sorted afterwards: SQLite would take whole rows into a sorter for it, and copy them
+    once more even where it finds them in order.
     """
     return what.key != "id" and "id" in what.schema.names
 
 
 def _order_within(what: RangeTable, columns: Columns) -> list[str]:
     """The order of rows with the same key, where SQLite sorts them."""
-    if what.key != "id" and columns.has("id"):
-        return ["id" if columns.is_rowid("id") else columns.row_id()]
     has_rowid = columns.table is not None and columns.table.has_rowid
     return ["rowid"] if has_rowid and not columns.is_rowid(what.key) else []
 
@@ -244,10 +252,10 @@ def _order_within(what: RangeTable, columns: Columns) -> list[str]:
 def _merged(parts: list[pa.Table], what: RangeTable) -> pa.Table:
     """Return the rows of the queries for one declaration, in their order."""
     rows = by_contact(parts)
-    if len(parts) > 1 or not _has_ids(what):
-        return rows
-    keys, ids = (rows.column(name).to_numpy() for name in (what.key, "id"))
-    behind = (keys[1:] == keys[:-1]) & (ids[1:] < ids[:-1])
+    keys = rows.column(what.key).to_numpy()
+    by_id = len(parts) == 1 and _has_ids(what)
+    ids = rows.column("id").to_numpy() if by_id else np.arange(len(keys))
+    behind = (keys[1:] < keys[:-1]) | ((keys[1:] == keys[:-1]) & (ids[1:] < ids[:-1]))
     return rows.take(pa.array(np.lexsort((ids, keys)))) if behind.any() else rows
 
 

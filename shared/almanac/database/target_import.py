@@ -19,7 +19,7 @@ from almanac import civil
 from almanac.config_contacts import ContactColumns
 from almanac.database.campaigns import targets_of
 from almanac.database.catalog import scalar
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.contact_columns import contacts_of
 from almanac.database.reading import Snapshot
 from almanac.database.refused_rows import check_written
@@ -106,7 +106,7 @@ class TargetImport:
         self._settings = settings
         self._instance = instance
         path = Path(connection.filename)
-        source = Source(path, connection, RowReader(path, connection), lambda: None)
+        source = Source(path, connection, ColumnarReader(path, connection), lambda: None)
         for name, columns in _TABLES.items():
             connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
             connection.execute(f"CREATE TEMP TABLE {name} ({columns})")

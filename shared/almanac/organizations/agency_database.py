@@ -17,7 +17,7 @@ import apsw
 from almanac.config import Config
 from almanac.database.backup import errors_naming
 from almanac.database.blocks import Blocks
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.opening import map_errors, open_database, transaction
 from almanac.database.ranged import ranged_source
 from almanac.database.sources import Source, file_source
@@ -116,7 +116,7 @@ class FileDatabase:
             with map_errors(self.path):
                 if steady:
                     connection.execute("BEGIN")
-                yield Source(self.path, connection, RowReader(self.path, connection), _nothing)
+                yield Source(self.path, connection, ColumnarReader(self.path, connection), _nothing)
         finally:
             connection.close()
 

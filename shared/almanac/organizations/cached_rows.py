@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import apsw
 
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.open_file import OpenFile
 from almanac.database.opening import map_errors, transaction
 from almanac.database.piece_file import FileState, KeptPieces, read_pieces, write_end
@@ -91,7 +91,7 @@ class CachedRows:
         """Return the columns; raise FileNotFoundError, or AlmanacError with what is wrong."""
         kept = _of_state(self.place.path, file)
         with map_errors(file.path):
-            rows = RowReader(file.path, file.connection)
+            rows = ColumnarReader(file.path, file.connection)
             source = Source(file.path, file.connection, rows, lambda: None)
             if kept.pieces.index.query != Snapshot(source).planned_rows.query:
                 raise Corrupt("another release of Almanac kept it")

@@ -1,11 +1,9 @@
 """Snapshots of a file in place, while other programs may use it.
 
-Locks on a file belong to the process: of two SQLite libraries that have it open in one process, one
-drops the locks of the other whenever it ends a statement or closes the file. So the process that
-will write to the file reads it through the connection that writes, and what it reads by columns it
-has read by a worker process. Workers open it for one step or query at a time, with locks. Other
-programs are kept from writing for no longer than a statement takes, so whether all was of one state
-is to be asked at the end: see `almanac.database.open_file`.
+The process that will write to the file reads it through the connection that writes, or has it read
+by a worker process. Workers open it for one step or query at a time, with locks. Other programs are
+kept from writing for no longer than a statement takes, so whether all was of one state is to be
+asked at the end: see `almanac.database.open_file`.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from almanac.contact_ranges import ContactRange
-from almanac.database.columnar import ColumnarReader, Value
+from almanac.database.columnar import FileReader, Value
 from almanac.database.described import DescribedSnapshot
 from almanac.database.open_file import file_of
 from almanac.database.piece_file import pieces_in
@@ -80,7 +78,7 @@ class LiveSnapshots:
             self._snapshot = DescribedSnapshot.of_file(self._path)
             self._snapshot.planned_rows.read_from(self._pieces)
             self._snapshot.planned_rows.write_parts(self._parts)
-        with closing(ColumnarReader(self._path, self._uri)) as reader:
+        with closing(FileReader(self._path, self._uri)) as reader:
             file = file_of(self._path)
             if file is None or live_reference(self._path, file) != ref:
                 raise SnapshotMoved(f"{self._path}: another file was put in its place")
@@ -101,7 +99,7 @@ def live_snapshots_at(
 
 def read_part(path: Path, uri: str, contacts: ContactRange, parts: Path) -> None:
     """Read the planned rows of the contacts from the file, and write them to the folder."""
-    with closing(ColumnarReader(path, uri)) as reader:
+    with closing(FileReader(path, uri)) as reader:
         snapshot = DescribedSnapshot.of_file(path)
         snapshot.planned_rows.write_parts(parts)
         snapshot.read_only_through(reader)
@@ -125,5 +123,5 @@ class WorkerReader:
 
 
 def _read(path: Path, uri: str, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
-    with closing(ColumnarReader(path, uri)) as reader:
+    with closing(FileReader(path, uri)) as reader:
         return reader.read(sql, values, schema)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from almanac.contact_ranges import ContactRange, covering
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.open_file import OpenFile
 from almanac.database.opening import live_uri, map_errors
 from almanac.database.piece_file import FileState
@@ -90,7 +90,7 @@ class FileColumns:
         """Read the planned rows of all contacts from the file as it is now."""
         with map_errors(file.path):
             if pool is None:
-                rows = RowReader(file.path, file.connection)
+                rows = ColumnarReader(file.path, file.connection)
                 snapshot = Snapshot(Source(file.path, file.connection, rows, lambda: None))
                 snapshot.planned_rows.write_parts(self.folder)
                 for contacts in ranges:

@@ -17,7 +17,7 @@ from almanac.contact_ranges import ContactRange, in_ranges, merged, without_ids
 from almanac.database import target_removal
 from almanac.database.campaigns import campaign_messages, complete_tables, planned_of
 from almanac.database.catalog import Record
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.sources import Source
 from almanac.database.undo.entries import WritingCommand
 from almanac.errors import InputError, RequestError
@@ -189,7 +189,7 @@ def _require_unsent(
 def _planned(connection: apsw.Connection, instance: int) -> Ids:
     """Return the contact of each planned row of an instance."""
     path = Path(connection.filename)
-    source = Source(path, connection, RowReader(path, connection), lambda: None)
+    source = Source(path, connection, ColumnarReader(path, connection), lambda: None)
     contacts: Ids = planned_of(source, np.array([instance], np.int64))["contact_id"].to_numpy()
     return contacts
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from almanac.config import Config
 from almanac.database.backup import backup, check_filled, errors_naming
 from almanac.database.catalog import scalar
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.older_plans import adopt_scheduled
 from almanac.database.open_file import OpenFile
 from almanac.database.opening import IMMUTABLE, live_uri, map_errors, open_database, transaction
@@ -53,7 +53,7 @@ from almanac.runs.run_options import RunOptions, as_of, request_of
 from almanac.runs.run_plan import RunPlan
 from almanac.runs.services import Services
 from almanac.runs.tasks import ask_for_shards
-from almanac.runs.worker_count import SMALL, workers_for
+from almanac.runs.worker_count import workers_for
 from almanac.runs.workers import ShardWorker, snapshots_at, store_at, warm_up
 from almanac.storage.folder import FolderStore
 from almanac.tracing import Span, adopt, traced
@@ -158,7 +158,7 @@ def opened(
         if cache is not None:
             columns = columns_of_file(cache, file, contacts, folder, options)
         uri = live_uri(path)
-        if in_place and (pool is not None or contacts <= SMALL) and not uri.endswith(IMMUTABLE):
+        if in_place and not uri.endswith(IMMUTABLE):
             stack.enter_context(errors_naming(str(path), folder, needs="what is planned"))
             check_filled(path)
             progress("plan contacts", 0, 1)
@@ -173,10 +173,10 @@ def opened(
 
 
 def _live_source(file: OpenFile, uri: str, pool: Executor | None) -> Source:
-    """Return what reads the file in place; without a pool, row by row in this process."""
+    """Return what reads the file in place: workers, if there are any."""
     path, connection = file.path, file.connection
     if pool is None:
-        return Source(path, connection, RowReader(path, connection), lambda: None)
+        return Source(path, connection, ColumnarReader(path, connection), lambda: None, uri=uri)
     return Source(path, connection, WorkerReader(path, uri, pool), lambda: None, uri=uri)
 
 

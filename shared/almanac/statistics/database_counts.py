@@ -1,8 +1,7 @@
 """The figures of a whole database: one pass over its contacts, and one over its rows.
 
-A database that no program writes to is read in this process. A large file that may be in use is
-read by worker processes: a process must not have it open through two SQLite libraries at once, and
-the library that reads columns quickly is not the one that the rest of the program uses.
+A database that no program writes to is read in this process, a large file that may be in use by
+worker processes.
 """
 
 from __future__ import annotations

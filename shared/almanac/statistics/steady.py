@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from almanac.database.aggregates import total_contacts
-from almanac.database.columnar import RowReader
+from almanac.database.columnar import ColumnarReader
 from almanac.database.opening import data_version, map_errors, open_database
 from almanac.database.sources import Source
 
@@ -26,7 +26,7 @@ def read_steadily(path: Path, live: Callable[[Source], T], here: Callable[[Sourc
     connection = open_database(path, writable=False)
     try:
         with map_errors(path):
-            source = Source(path, connection, RowReader(path, connection), lambda: None)
+            source = Source(path, connection, ColumnarReader(path, connection), lambda: None)
             if total_contacts(connection) > SMALL:
                 for _ in range(ATTEMPTS):
                     version = data_version(connection)
