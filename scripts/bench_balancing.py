@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from almanac.balancing.occupancy import Limits, Occupancy
 from almanac.balancing.place import NoDayCodes, place
+from almanac.balancing.targets import aims_of
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Days, Kind, Placement
 from scripts.bench_ratios import arguments, floor, record
@@ -75,7 +76,7 @@ def _row(
     seconds = []
     for _ in range(TIMES if contacts <= REPEATED else 1):
         started = time.process_time()
-        placement = place(contenders, NOTHING, limits, codes)
+        placement = place(aims_of(contenders, limits), NOTHING, limits, codes)
         seconds.append(time.process_time() - started)
     share = float((placement.reason == 0).mean())
     middle = statistics.median(seconds)

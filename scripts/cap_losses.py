@@ -22,9 +22,9 @@ import numpy as np
 
 from almanac.balancing.occupancy import Limits, Occupancy, padded
 from almanac.balancing.place import NoDayCodes, place
-from almanac.balancing.targets import rank
+from almanac.balancing.targets import Aims, rank
 from almanac.config import Config
-from almanac.frames import PLACEMENT_STEPS, Contenders, Index, Placement
+from almanac.frames import PLACEMENT_STEPS, Index, Placement
 from almanac.generation import generate
 from almanac.runs.local import run_file
 from almanac.runs.run_options import RunOptions
@@ -68,11 +68,9 @@ def _contest(path: Path, as_of: dt.date, cap: float) -> Contest:
     """Plan without writing, and see what competed for days."""
     found: list[Contest] = []
 
-    def seen(
-        contenders: Contenders, fixed: Occupancy, limits: Limits, skip: NoDayCodes
-    ) -> Placement:
-        placement = place(contenders, fixed, limits, skip)
-        found.append(_seen(contenders, fixed, limits, placement))
+    def seen(aims: Aims, fixed: Occupancy, limits: Limits, skip: NoDayCodes) -> Placement:
+        placement = place(aims, fixed, limits, skip)
+        found.append(_seen(aims, fixed, limits, placement))
         return placement
 
     config = Config.model_validate({"load_balancing": {"daily_send_percentage_cap": cap}})
@@ -81,17 +79,14 @@ def _contest(path: Path, as_of: dt.date, cap: float) -> Contest:
     return found[0]
 
 
-def _seen(
-    contenders: Contenders, fixed: Occupancy, limits: Limits, placement: Placement
-) -> Contest:
-    target = placement.target - limits.t0
-    last = contenders.ceiling - limits.t0
+def _seen(aims: Aims, fixed: Occupancy, limits: Limits, placement: Placement) -> Contest:
+    target, last = aims.target, aims.due
     days = int(max(last.max(), target.max())) + 1
     kept = placement.step == KEPT
     load = padded(fixed.days, days)[:days].copy()
     load += np.bincount(placement.day[kept] - limits.t0, minlength=days)[:days]
-    campaign = limits.is_campaign[contenders.kind]
-    owner = np.where(campaign, contenders.contact_id, 0)
+    campaign = limits.is_campaign[aims.kind]
+    owner = np.where(campaign, aims.contact_id, 0)
     own = kept & campaign
     taken = {*zip(owner[own].tolist(), (placement.day[own] - limits.t0).tolist(), strict=True)}
     taken |= {
@@ -102,7 +97,7 @@ def _seen(
         )
     }
     new: Index = np.flatnonzero(~kept)
-    new = new[rank(contenders, new, limits)]
+    new = new[rank(aims, new, limits)]
     return Contest(
         spans=list(zip(target[new].tolist(), last[new].tolist(), strict=True)),
         campaign_of=owner[new].tolist(),

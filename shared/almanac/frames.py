@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ Codes = npt.NDArray[np.int32]
 Small = npt.NDArray[np.int8]
 Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
+
+F = TypeVar("F", bound="Frame")
 
 NO_DAY = int(np.iinfo(np.int32).min)
 
@@ -79,6 +81,31 @@ ARROW = {
 }
 
 
+class Parts(Generic[F]):
+    """Rows of a frame that come in parts, in order; none is held twice."""
+
+    def __init__(self, frame: type[F]) -> None:
+        self._frame, self._rows = frame, 0
+        # longer than what they hold: the system gives memory to what is written
+        self._columns: dict[str, npt.NDArray[Any]] = vars(frame.empty())
+
+    def add(self, part: F) -> None:
+        """Add rows behind the others."""
+        if not len(part):
+            return
+        begin, self._rows = self._rows, self._rows + len(part)
+        for name, column in self._columns.items():
+            if self._rows > len(column):
+                longer = np.empty(2 * self._rows, column.dtype)
+                longer[:begin] = column[:begin]
+                self._columns[name] = column = longer
+            column[begin : self._rows] = getattr(part, name)
+
+    def joined(self) -> F:
+        """Return all rows."""
+        return self._frame(**{name: column[: self._rows] for name, column in self._columns.items()})
+
+
 @dataclass(frozen=True)
 class Candidates(Frame):
     """The candidates of a shard with their ranges (semantics: Candidates, Sifting), by contact."""
@@ -128,10 +155,9 @@ class Contenders(Frame):
 class Placement(Frame):
     """The day chosen for each contender, row by row."""
 
-    day: Days  # scheduled_send_date; the ideal date if it is skipped
+    day: Days  # scheduled_send_date; NO_DAY if it is skipped
     reason: Codes  # 0, or why no day was found
     step: Small  # index into PLACEMENT_STEPS
-    target: Days  # the day that it aimed at
 
 
 PLACEMENT_STEPS = ("kept", "on target", "waited for room", "late, above the cap", "skipped")

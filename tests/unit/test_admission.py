@@ -12,6 +12,7 @@ from almanac.balancing.admission import admitted
 from almanac.balancing.hashing import message_hashes
 from almanac.balancing.occupancy import Limits, Occupancy
 from almanac.balancing.place import NoDayCodes, place
+from almanac.balancing.targets import aims_of
 from almanac.frames import NO_DAY, Contenders, Index, Kind
 from tests.support.sampling import sampled
 
@@ -91,7 +92,7 @@ def test_no_message_is_lost_to_the_cap_that_could_have_been_sent(block: int) -> 
             np.zeros(0, np.int64),
             np.zeros(0, np.int32),
         )
-        placed = place(contenders, load, limits, NoDayCodes(1, 2, 3))
+        placed = place(aims_of(contenders, limits), load, limits, NoDayCodes(1, 2, 3))
         sent = placed.reason == 0
         room = [
             0 if is_closed else max(0, limits.ceiling - load)

@@ -13,6 +13,7 @@ import pytest
 from almanac.balancing.hashing import message_hashes
 from almanac.balancing.occupancy import Limits, Occupancy
 from almanac.balancing.place import NoDayCodes, place
+from almanac.balancing.targets import aims_of
 from almanac.config import Config
 from almanac.frames import NO_DAY, Contenders, Kind
 from tests.support.sampling import sampled
@@ -276,9 +277,12 @@ def test_days_are_chosen_as_if_one_message_came_after_the_other(block: int) -> N
             limits,
         )
         placed = place(
-            contenders(messages), load, limits, NoDayCodes(CAP_REACHED, CONFLICT, CLOSED)
+            aims_of(contenders(messages), limits),
+            load,
+            limits,
+            NoDayCodes(CAP_REACHED, CONFLICT, CLOSED),
         )
-        expected = [(m.reason, m.ideal if m.day is None else m.day) for m in messages]
+        expected = [(m.reason, NO_DAY if m.day is None else m.day) for m in messages]
         found = list(zip(placed.reason.tolist(), placed.day.tolist(), strict=True))
         assert found == expected, f"seed {seed}"
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from almanac.joins import (
     Identity,
     all_but,
+    counted,
     dense,
     identity_keys,
     match,
     numbered,
     order_by,
+    order_of_codes,
     packed,
     positions,
     rank_in_group,
@@ -100,3 +102,10 @@ def test_rows_match_by_identity_where_the_ids_lie_far_apart() -> None:
 
 def test_of_equal_keys_the_lowest_tie_matches() -> None:
     assert match(ids([5]), ids([5, 5, 5]), ids([3, 1, 2])).right.tolist() == [1]
+
+
+@pytest.mark.parametrize("size", [4, 1 << 16, (1 << 16) + 1])
+def test_codes_are_counted_and_ordered_however_many_rows_and_codes_there_are(size: int) -> None:
+    codes = np.tile(np.array([3, size - 1, 0, size - 1], np.int32), 20_000)
+    assert np.array_equal(counted(codes, size), np.bincount(codes, minlength=size))
+    assert np.array_equal(order_of_codes(codes, size), np.argsort(codes, kind="stable"))

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from almanac.balancing.occupancy import Counts
-from almanac.frames import Index, Mask
+from almanac.frames import Codes, Index, Mask
+from almanac.joins import counted
 
 Offsets = npt.NDArray[np.int32]  # days from T0
 
@@ -51,13 +52,15 @@ class _Spans:
         first, row = _distinct(target)
         last, column = _distinct(due)
         self.shape = len(first), len(last)
-        self.cell: Index = row[target] * len(last) + column[due]
+        self.cell: Codes = row[target]  # a table of so many cells that they need more has no room
+        self.cell *= np.int32(len(last))
+        self.cell += column[due]
         until = np.r_[0, np.cumsum(room)]
         self.rooms = np.maximum(until[last + 1][None, :] - until[first][:, None], 0)
 
-    def count(self, cells: Index) -> Counts:
+    def count(self, cells: Codes) -> Counts:
         """Of each span how many of the messages must lie within it."""
-        table = np.bincount(cells, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
+        table = counted(cells, self.shape[0] * self.shape[1]).reshape(self.shape)
         return table[::-1].cumsum(axis=0)[::-1].cumsum(axis=1)
 
     def around(self, spans: Mask) -> Mask:
@@ -71,10 +74,10 @@ class _Spans:
         return self.around(over) if over.any() else None
 
 
-def _distinct(days: Offsets) -> tuple[Index, Index]:
+def _distinct(days: Offsets) -> tuple[Index, Codes]:
     """Return the days that occur, ascending, and of each day its place among them."""
-    there = np.bincount(days) > 0
-    return np.flatnonzero(there), np.cumsum(there) - 1
+    there = counted(days, int(days.max()) + 1) > 0
+    return np.flatnonzero(there), np.cumsum(there, dtype=np.int32) - np.int32(1)
 
 
 def _admit(spans: _Spans) -> Index:
@@ -97,7 +100,7 @@ def _admit(spans: _Spans) -> Index:
     return np.concatenate(chosen)
 
 
-def _longest_run(spans: _Spans, cells: Index, slack: Counts) -> int:
+def _longest_run(spans: _Spans, cells: Codes, slack: Counts) -> int:
     """How many of the first messages fit into the slack of the spans together."""
     # each message takes one of the slack of a span at most, so as many as the least always fit
     least = slack[spans.count(cells) > 0].min(initial=len(cells))

@@ -7,41 +7,40 @@ import numpy.typing as npt
 
 from almanac.balancing.campaign_days import CampaignDays
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
-from almanac.balancing.targets import rank
-from almanac.frames import Contenders, Days, Ids, Index, Mask
-from almanac.joins import group_starts, positions
+from almanac.balancing.targets import Aims, rank
+from almanac.frames import Days, Ids, Index, Mask
+from almanac.joins import counted, group_starts, positions
 
 
 class Board:
-    """Where each message is placed, and the load of each day. Messages are rows of `contenders`."""
+    """Where each message is placed, and the load of each day. Messages are rows of `aims`."""
 
-    def __init__(
-        self, contenders: Contenders, target: Days, fixed: Occupancy, limits: Limits
-    ) -> None:
-        self.contenders, self.limits = contenders, limits
-        self.target = target - np.int32(limits.t0)
-        self.due = contenders.ceiling - np.int32(limits.t0)
+    def __init__(self, aims: Aims, fixed: Occupancy, limits: Limits) -> None:
+        self.aims, self.limits = aims, limits
+        self.target, self.due = aims.target, aims.due
         self.days = max(int(self.due.max()), int(self.target.max())) + 1
         self.occupancy = padded(fixed.days, self.days)
         # C and X of each day
         self.open = limits.open_days(self.days)
         self.cap: Counts = limits.cap * self.open.astype(np.int64)
         self.ceiling: Counts = limits.ceiling * self.open.astype(np.int64)
-        size = len(contenders)
-        self.placed = np.full(size, -1, np.int32)
-        self.step = np.zeros(size, np.int8)
-        self.campaign = limits.is_campaign[contenders.kind]
-        ids = contenders.contact_id
+        self.placed = np.full(len(aims), -1, np.int32)
+        self.step = np.zeros(len(aims), np.int8)
+        # campaign emails of contacts with more than one: one may keep another from a day
+        self.entangled: Mask = np.zeros(len(aims), np.bool_)
+        rows = np.flatnonzero(limits.is_campaign[aims.kind])
+        ids = aims.contact_id[rows]
         first = group_starts(ids)
-        self._contact = np.cumsum(first, dtype=np.int32) - np.int32(1)
+        contact = np.cumsum(first) - 1
         at = positions(ids[first], fixed.campaign_contacts)
         day = fixed.campaign_days - limits.t0
         near = (at >= 0) & (day >= 0) & (day < self.days)
         self._campaign_days = CampaignDays(np.sort(self._keys(at[near], day[near])))
-        emails = np.bincount(self._contact[self.campaign], minlength=int(self._contact[-1]) + 1)
-        np.add.at(emails, at[near], 1)
-        # campaign emails of contacts with more than one: one may keep another from a day
-        self.entangled: Mask = self.campaign & (emails > 1)[self._contact]
+        several = (np.bincount(contact) + np.bincount(at[near], minlength=int(first.sum())) > 1)[
+            contact
+        ]
+        self._rows, self._contacts = rows[several], contact[several]  # of entangled messages
+        self.entangled[self._rows] = True
 
     def room(self) -> Counts:
         """Return how many more messages fit on each day below X."""
@@ -50,7 +49,7 @@ class Board:
 
     def order(self, messages: Index) -> Index:
         """Return the positions of the messages in rank order, best first."""
-        return rank(self.contenders, messages, self.limits)
+        return rank(self.aims, messages, self.limits)
 
     def ranked(self, messages: Index) -> Index:
         """Return the messages in rank order, best first."""
@@ -60,10 +59,13 @@ class Board:
         """Place the messages on their days."""
         self.placed[messages] = day
         self.step[messages] = step
-        self.occupancy += np.bincount(self.placed[messages], minlength=self.days)
+        if isinstance(day, int):
+            self.occupancy[day] += len(messages)
+        else:
+            self.occupancy += counted(day, self.days)
         entangled = messages[self.entangled[messages]]
         if len(entangled):
-            self._campaign_days.add(self._keys(self._contact[entangled], self.placed[entangled]))
+            self._campaign_days.add(self._keys(self._contact(entangled), self.placed[entangled]))
 
     def barred(self, messages: Index, day: Days | int) -> Mask:
         """Return which are campaign emails whose contact has another one on the day."""
@@ -112,7 +114,12 @@ class Board:
     def _entangled_keys(self, messages: Index, day: Days | int) -> tuple[Index, Ids]:
         asked = np.flatnonzero(self.entangled[messages])
         days = np.broadcast_to(np.asarray(day, np.int32), messages.shape)[asked]
-        return asked, self._keys(self._contact[messages[asked]], days)
+        return asked, self._keys(self._contact(messages[asked]), days)
+
+    def _contact(self, entangled: Index) -> Index:
+        """Return a number of each message's contact."""
+        contacts: Index = self._contacts[np.searchsorted(self._rows, entangled)]
+        return contacts
 
     def _keys(self, contact: Index, day: Days) -> Ids:
         return contact.astype(np.int64) * self.days + day

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from almanac.balancing.board import Board
 from almanac.frames import PLACEMENT_STEPS, Days, Index, Mask
+from almanac.joins import counted, order_of_codes
 
 ON_TARGET, WAITED = (PLACEMENT_STEPS.index(step) for step in ("on target", "waited for room"))
 
@@ -22,8 +23,9 @@ def place_admitted(board: Board, messages: Index) -> None:
     """Place the messages, which can all be given a day; campaign emails of one contact that meet
     may leave some of them without."""
     busy = _busy_days(board, messages)
-    at_ease = ~busy[board.target[messages]]
-    _Calendar(board, messages, busy).fill(messages[~at_ease], messages[at_ease])
+    calendar = _Calendar(board, messages, busy)
+    del messages  # 8 bytes of each
+    calendar.fill()
 
 
 def _busy_days(board: Board, messages: Index) -> Mask:
@@ -34,8 +36,8 @@ def _busy_days(board: Board, messages: Index) -> Mask:
     """
     ceiling, cap = board.ceiling.tolist(), board.cap.tolist()
     target = board.target[messages]
-    own = np.bincount(target, minlength=board.days)
-    barred = np.bincount(target[~board.placeable(messages, target)], minlength=board.days)
+    own = counted(target, board.days)
+    barred = counted(target[~board.placeable(messages, target)], board.days)
     entangled = messages[board.entangled[messages]]
     arriving = np.bincount(board.target[entangled], minlength=board.days)
     last = int(board.due[entangled].max(initial=-1))
@@ -63,17 +65,21 @@ class _Queue:
         return len(self.ranked) + len(self.fresh)
 
     def add(self, messages: Index) -> None:
-        self.fresh = np.concatenate([self.fresh, messages])
+        self.fresh = np.concatenate([self.fresh, messages]) if len(self.fresh) else messages
 
     def all(self, board: Board, most: int) -> Index:
         """Return all of them; in rank order where that decides which `most` of them go."""
         if not len(self.fresh):
             return self.ranked
-        together = np.concatenate([self.ranked, self.fresh])
+        together = np.concatenate([self.ranked, self.fresh]) if len(self.ranked) else self.fresh
         if len(together) <= most:
             return together
         self.ranked, self.fresh = board.ranked(together), self.fresh[:0]
         return self.ranked
+
+    def keep(self, left: Index) -> None:
+        """Keep only these of those that `all` has returned, in their order."""
+        self.ranked, self.fresh = (self.ranked[:0], left) if len(self.fresh) else (left, self.fresh)
 
     def drop_placed(self, board: Board) -> None:
         self.ranked = self.ranked[board.placed[self.ranked] < 0]
@@ -86,20 +92,22 @@ class _Calendar:
     def __init__(self, board: Board, messages: Index, busy: Mask) -> None:
         self._board, self._busy = board, busy
         # admitted messages without a day, by last day
-        self._unplaced = np.bincount(board.due[messages], minlength=board.days)
+        self._unplaced = counted(board.due[messages], board.days)
         self._rooms_until = np.cumsum(board.room())
         self._waiting: dict[int, _Queue] = {}  # by last day
-
-    def fill(self, contested: Index, at_ease: Index) -> None:
-        board = self._board
+        contested = busy[board.target[messages]]
+        at_ease, messages = messages[~contested], messages[contested]
+        self._own = _by_day(board.target[messages], messages, board.days)
         board.put(at_ease, board.target[at_ease], ON_TARGET)
-        at_ease_due = _by_day(board.target[at_ease], board.due[at_ease], board.days)
-        own = _by_day(board.target[contested], contested, board.days)
+        self._at_ease_due = _by_day(board.target[at_ease], board.due[at_ease], board.days)
+
+    def fill(self) -> None:
+        board = self._board
         for day in range(board.days):
             if self._busy[day]:
-                self._fill_day(day, own(day))
+                self._fill_day(day, self._own(day))
             else:
-                self._leave(at_ease_due(day))
+                self._leave(self._at_ease_due(day))
             self._unplaced[day] = 0
             self._waiting.pop(day, None)  # they are late
 
@@ -126,7 +134,7 @@ class _Calendar:
         return bool(len(messages) + board.occupancy[day] <= board.ceiling[day])
 
     def _wait(self, messages: Index) -> None:
-        for due, some in _groups(self._board.due[messages], messages):
+        for due, some in _groups(self._board.due[messages], messages, self._board.days):
             self._waiting.setdefault(due, _Queue()).add(some)
 
     def _must(self, day: int) -> int:
@@ -143,22 +151,26 @@ class _Calendar:
             if most <= 0:
                 return
             queue = self._waiting[due]
-            placed = self._put_some(queue.all(board, most), day, most)
-            most -= placed
-            if placed == len(queue):
+            left = self._put_some(queue.all(board, most), day, most)
+            most -= len(queue) - len(left)
+            queue.keep(left)
+            if not len(left):
                 del self._waiting[due]
-            else:
-                queue.drop_placed(board)
 
-    def _put_some(self, messages: Index, day: int, most: int) -> int:
-        """Place the first `most` of the messages that are not kept away, and return how many; they
-        have one last day, and come in rank order where they are more than that."""
+    def _put_some(self, messages: Index, day: int, most: int) -> Index:
+        """Place the first `most` of the messages that are not kept away, and return the others;
+        they have one last day, and come in rank order where they are more than that."""
         board = self._board
         if len(messages) <= most:
-            return self._put_all(messages, day)
-        if not board.entangled[messages].any():  # as nearly always: none keeps another away
+            self._put_all(messages, day)
+        elif not board.entangled[messages[:most]].any():  # as nearly always: none is kept away
             self._put(messages[:most], day)
-            return most
+            return messages[most:]
+        else:
+            self._put_able(messages, day, most)
+        return messages[board.placed[messages] < 0]
+
+    def _put_able(self, messages: Index, day: int, most: int) -> None:
         left, at = most, 0
         while left > 0 and at < len(messages):
             some = messages[at : at + 2 * left]  # more than a few are kept away only in rare cases
@@ -166,10 +178,9 @@ class _Calendar:
             self._put(able, day)
             at += 2 * left
             left -= len(able)
-        return most - left
 
-    def _put_all(self, messages: Index, day: int) -> int:
-        """Place all of the messages that are not kept away, and return how many."""
+    def _put_all(self, messages: Index, day: int) -> None:
+        """Place all of the messages that are not kept away."""
         board = self._board
         entangled = board.entangled[messages]
         if entangled.any():
@@ -179,7 +190,6 @@ class _Calendar:
                 some = some[np.argsort(board.due[some], kind="stable")]
             messages = np.concatenate([messages[~entangled], self._able(some, day)])
         self._put(messages, day)
-        return len(messages)
 
     def _able(self, ordered: Index, day: int) -> Index:
         """Return those that no campaign email of their contact keeps from the day, neither one
@@ -189,24 +199,25 @@ class _Calendar:
 
     def _put(self, messages: Index, day: int) -> None:
         board = self._board
-        board.put(messages, day, np.where(board.target[messages] == day, ON_TARGET, WAITED))
+        board.put(
+            messages,
+            day,
+            np.where(board.target[messages] == day, np.int8(ON_TARGET), np.int8(WAITED)),
+        )
         self._leave(board.due[messages])
 
     def _leave(self, due: Days) -> None:
-        self._unplaced -= np.bincount(due, minlength=len(self._unplaced))
+        self._unplaced -= counted(due, len(self._unplaced))
 
 
 def _by_day(days: Days, rows: npt.NDArray[Any], size: int) -> Callable[[int], npt.NDArray[Any]]:
     """Return a function that gives the rows of a day."""
-    order = np.argsort(days, kind="stable")
-    bounds = np.searchsorted(days[order], np.arange(size + 1))
-    return lambda day: rows[order[bounds[day] : bounds[day + 1]]]
+    ordered = rows[order_of_codes(days, size)]
+    bounds = np.r_[0, np.cumsum(counted(days, size))]
+    return lambda day: ordered[bounds[day] : bounds[day + 1]]
 
 
-def _groups(keys: Days, rows: Index) -> list[tuple[int, Index]]:
-    """Return the rows of each key, in the order of the keys."""
-    if not len(rows):
-        return []
-    order = np.argsort(keys, kind="stable")
-    values, starts = np.unique(keys[order], return_index=True)
-    return list(zip(values.tolist(), np.split(rows[order], starts[1:]), strict=True))
+def _groups(days: Days, rows: Index, size: int) -> list[tuple[int, Index]]:
+    """Return the rows of each day that has any, in the order of the days."""
+    of_day = _by_day(days, rows, size)
+    return [(day, of_day(day)) for day in np.unique(days).tolist()]

@@ -14,9 +14,9 @@ from almanac.balancing.admission import admitted
 from almanac.balancing.board import Board
 from almanac.balancing.calendar import place_admitted
 from almanac.balancing.occupancy import Limits, Occupancy
-from almanac.balancing.targets import choose_targets
-from almanac.frames import PLACEMENT_STEPS, Codes, Contenders, Days, Index, Placement
-from almanac.joins import rank_in_group
+from almanac.balancing.targets import Aims, smooth
+from almanac.frames import NO_DAY, PLACEMENT_STEPS, Codes, Days, Index, Placement
+from almanac.joins import counted, rank_in_group
 
 BLOCK = 200_000  # late messages that are looked at together
 KEPT, LATE, SKIPPED = (
@@ -33,41 +33,52 @@ class NoDayCodes:
     no_sending_day: int
 
 
-def place(contenders: Contenders, fixed: Occupancy, limits: Limits, skip: NoDayCodes) -> Placement:
-    """Steps 7 to 9 for all candidates that may be sent, sorted by contact."""
-    if len(contenders) == 0:
+def place(aims: Aims, fixed: Occupancy, limits: Limits, skip: NoDayCodes) -> Placement:
+    """Steps 7 to 9 for all candidates that may be sent, sorted by contact.
+
+    The targets are smoothed in place.
+    """
+    if len(aims) == 0:
         return Placement.empty()
-    targets = choose_targets(contenders, fixed, limits)
-    board = Board(contenders, targets.day, fixed, limits)
-    _place_kept(board, np.flatnonzero(targets.kept))
-    new = np.flatnonzero(board.placed < 0)
+    smooth(aims, fixed, limits)
+    board = Board(aims, fixed, limits)
+    _place_kept(board, np.flatnonzero(aims.kept))
+    place_admitted(board, _admitted(board))
+    _place_late(board, board.ranked(np.flatnonzero(board.placed < 0)))
+    skipped = np.flatnonzero(board.placed < 0)
+    reason = np.zeros(len(aims), np.int32)
+    reason[skipped] = _reasons(board, skipped, skip)
+    day, step = board.placed, board.step
+    day += np.int32(limits.t0)
+    day[skipped], step[skipped] = NO_DAY, SKIPPED
+    return Placement(day, reason, step)
+
+
+def _admitted(board: Board) -> Index:
+    """Return the messages without a day whom rank order admits."""
+    new = board.placed < 0
     may = admitted(
-        board.target[new], board.due[new], board.room(), lambda some: some[board.order(new[some])]
+        board.target[new],
+        board.due[new],
+        board.room(),
+        lambda some: some[board.order(np.flatnonzero(new)[some])],
     )
-    place_admitted(board, new[may])
-    _place_late(board, board.ranked(new[board.placed[new] < 0]))
-    skipped = board.placed < 0
-    return Placement(
-        day=np.where(skipped, contenders.ideal, board.placed + np.int32(limits.t0)),
-        reason=_reasons(board, skip),
-        step=np.where(skipped, np.int8(SKIPPED), board.step),
-        target=targets.day,
-    )
+    new[new] = may
+    return np.flatnonzero(new)
 
 
 def _place_kept(board: Board, messages: Index) -> None:
     """What has its day stays on it, in rank order while the load is below X."""
-    stays = messages[board.placeable(messages, board.target[messages])]
-    target, room = board.target[stays], board.room()
-    full = (np.bincount(target, minlength=board.days) > room)[target]
-    crowd = stays[full]
-    stays = stays[~full]
-    if len(crowd):
-        crowd = board.ranked(crowd)
+    messages = messages[board.placeable(messages, board.target[messages])]
+    room = board.room()
+    full = (counted(board.target[messages], board.days) > room)[board.target[messages]]
+    if full.any():
+        crowd = board.ranked(messages[full])
         crowd = crowd[np.argsort(board.target[crowd], kind="stable")]
         nth = rank_in_group(board.target[crowd])
-        stays = np.sort(np.r_[stays, crowd[nth < room[board.target[crowd]]]])
-    board.put(stays, board.target[stays], KEPT)
+        crowd = crowd[nth < room[board.target[crowd]]]
+        messages = np.concatenate([messages[~full], crowd])
+    board.put(messages, board.target[messages], KEPT)
 
 
 def _place_late(board: Board, left: Index) -> None:
@@ -128,13 +139,10 @@ def _wanted(board: Board, block: Index, next_free: Days) -> Days:
     return want
 
 
-def _reasons(board: Board, skip: NoDayCodes) -> Codes:
-    """Why some found no day: the days are closed or full, or those with room have a campaign
+def _reasons(board: Board, messages: Index, skip: NoDayCodes) -> Codes:
+    """Why these found no day: the days are closed or full, or those with room have a campaign
     e-mail of the contact. Judged by the final loads, so that the next run finds the same reason."""
-    reason = np.zeros(len(board.placed), np.int32)
-    messages = np.flatnonzero(board.placed < 0)
     target, due = board.target[messages], board.due[messages]
     all_closed, room = board.next_open()[target] > due, board.next_free()[target] <= due
     full = np.where(all_closed, skip.no_sending_day, skip.daily_cap)
-    reason[messages] = np.where(room, skip.conflict, full)
-    return reason
+    return np.where(room, skip.conflict, full).astype(np.int32)

@@ -16,13 +16,14 @@ import pyarrow as pa
 from almanac import civil
 from almanac.balancing.occupancy import Counts, Limits, Occupancy, padded
 from almanac.balancing.place import NoDayCodes, place
+from almanac.balancing.targets import Aims, aims_of
 from almanac.database.occupancy import CountedDays, occupancy
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import Corrupt
 from almanac.frames import (
-    Contenders,
     Days,
+    Parts,
     Placement,
     ScheduledDays,
 )
@@ -57,7 +58,7 @@ class FragmentsRead:
     """All fragments as they are in the store, and of each what balancing needs."""
 
     fragments: list[ObjectInfo]
-    contenders: list[Contenders]
+    aims: Parts[Aims]
     scheduled: list[ScheduledDays]
 
 
@@ -72,22 +73,19 @@ def balance(
     """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt.
 
     database: the snapshot's file, or what it is read through. read: the fragments, if they have
-    been read; its contenders are used up.
+    been read; its aims are changed.
     """
     kind_table = KindTable(plan.context)
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
-    limits = Limits.of(
-        plan.context.config, t0, plan.total_contacts, kind_table.kinds, plan.context.closed_days
-    )
+    limits = _limits(plan, kind_table)
     with asking(database) as ask:
         counted = ask(lambda snapshot: snapshot.counted_days(civil.text_of(as_of)))
         campaigns = ask(lambda snapshot: snapshot.committed_campaigns(civil.text_of(t0)))
         facts = ask_for_facts(ask, plan)
         read = read or read_fragments(store, plan, progress)
         progress("balance", 0, 1)
-        merged = Contenders.concat(read.contenders)
-        read.contenders.clear()
-        pa.default_memory_pool().release_unused()  # as much again as what was merged
+        merged = read.aims.joined()
+        pa.default_memory_pool().release_unused()
         fixed = _fixed(database, counted(), ScheduledDays.concat(read.scheduled), as_of)
         occupancy = _occupancy(campaigns(), fixed, t0 - as_of, t0)
         with span("place", place, messages=len(merged)):  # targets, smoothing, daily cap
@@ -105,6 +103,11 @@ def balance(
     )
 
 
+def _limits(plan: RunPlan, kind_table: KindTable) -> Limits:
+    closed, t0 = plan.context.closed_days, civil.day_of(plan.t0)
+    return Limits.of(plan.context.config, t0, plan.total_contacts, kind_table.kinds, closed)
+
+
 def _skip_codes(kind_table: KindTable) -> NoDayCodes:
     return NoDayCodes(
         daily_cap=kind_table.reason(SkipCode.DAILY_CAP),
@@ -117,7 +120,8 @@ def _skip_codes(kind_table: KindTable) -> NoDayCodes:
 def read_fragments(store: ObjectStore, plan: RunPlan, progress: Progress) -> FragmentsRead:
     """Read what balancing needs of the run's fragments; raise BadFragment."""
     kind_table, names = KindTable(plan.context), fragment_names(plan)
-    read = FragmentsRead([], [], [])
+    limits = _limits(plan, kind_table)
+    read = FragmentsRead([], Parts(Aims), [])
     progress("read fragments", 0, len(names))
     for done, name in enumerate(names):
         with judged(done, name):
@@ -125,7 +129,7 @@ def read_fragments(store: ObjectStore, plan: RunPlan, progress: Progress) -> Fra
             part, days = read_contenders(found.data, name, plan.fragment_mark(done))
             check_contenders(part, days, plan, done, kind_table)
         read.fragments.append(ObjectInfo(name, found.generation, found.size, found.crc32c))
-        read.contenders.append(part)
+        read.aims.add(aims_of(part, limits))
         read.scheduled.append(days)
         progress("read fragments", done + 1, len(names))
     return read

@@ -64,7 +64,8 @@ class Outcomes:
         self._placed += int(alive.sum())
         part = balanced.placement.take(slice(start, self._placed))
         day, reason = candidates.ideal.copy(), candidates.reason.copy()
-        day[alive], reason[alive] = part.day, part.reason
+        day[alive] = np.where(part.reason == 0, part.day, day[alive])
+        reason[alive] = part.reason
         step = np.full(len(candidates), PLACEMENT_STEPS.index("skipped"), np.int8)
         step[alive] = part.step
         same = candidates.previous_same & (candidates.previous_day == day)

@@ -25,23 +25,23 @@ def address_checksums(emails: pa.ChunkedArray) -> Hashes:
 
 def shared_addresses(ids: Ids, addresses: Hashes) -> SharedAddresses:
     """Return the addresses that several contacts share, with the most shared as examples."""
-    keys, counts = np.unique(addresses, return_counts=True)
-    counts[keys == 0] = 0
-    shared = np.flatnonzero(counts > 1)
-    most = shared[np.argsort(-counts[shared], kind="stable")][:EXAMPLES]
-    examples = [np.sort(ids[addresses == keys[key]]).tolist() for key in most]
+    keys = np.sort(addresses)
+    again = keys[1:][keys[1:] == keys[:-1]]
+    shared, further = np.unique(again[again != 0], return_counts=True)
+    most = shared[np.argsort(-further, kind="stable")][:EXAMPLES]
+    examples = [np.sort(ids[addresses == key]).tolist() for key in most]
     return SharedAddresses(
         addresses=len(shared),
-        contacts=int(counts[shared].sum()),
+        contacts=len(shared) + int(further.sum()),
         examples=sorted(each[:EXAMPLES] for each in examples),
     )
 
 
 def shared_addresses_of(snapshot: Snapshot, settings: ContactColumns) -> SharedAddresses:
     """Return those of a whole database."""
-    parts = [
-        (part["id"].to_numpy(), address_checksums(part["email"]))
-        for part in snapshot.addresses(settings)
-    ]
-    ids, addresses = zip(*parts, strict=True)
+    ids: list[Ids] = []
+    addresses: list[Hashes] = []
+    for part in snapshot.addresses(settings):
+        ids.append(part["id"].to_numpy())
+        addresses.append(address_checksums(part["email"]))
     return shared_addresses(np.concatenate(ids), np.concatenate(addresses))
