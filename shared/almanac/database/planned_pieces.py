@@ -249,7 +249,7 @@ def _encoded(rows: pa.Table) -> bytes:
     pq.write_table(
         rows,
         out,
-        compression="zstd",
+        compression="lz4",  # a quarter more bytes than zstd, in half the time
         use_dictionary=[name for name in rows.schema.names if name not in _ASCENDING],
         column_encoding=dict.fromkeys(_ASCENDING, "DELTA_BINARY_PACKED"),
         write_statistics=False,

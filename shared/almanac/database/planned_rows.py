@@ -9,13 +9,14 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from almanac.contact_ranges import ContactRange
 from almanac.database.piece_parts import write_part
 from almanac.database.planned_pieces import PieceIndex, PlannedPieces, write_pieces
 from almanac.database.range_tables import PLANNED
 from almanac.database.sources import Traffic
-from almanac.database.tables import Tables, by_contact
+from almanac.database.tables import Tables
 from almanac.errors import StorageError
 from almanac.logs import get_log
 
@@ -47,8 +48,13 @@ class PlannedRows:
         others = pieces.not_kept(contacts)
         if len(others) == 0:
             return kept
-        same = np.isin(kept.column("contact_id").to_numpy(), others, invert=True)
-        return by_contact([kept.filter(pa.array(same)), self._tables.read_of(PLANNED, others)])
+        both = [kept, self._tables.read_of(PLANNED, others)]
+        rows = pa.concat_tables(both).unify_dictionaries()
+        ids = rows.column("contact_id").to_numpy()
+        valid = np.ones(len(ids), np.bool_)
+        valid[: kept.num_rows] = np.isin(ids[: kept.num_rows], others, invert=True)
+        order = np.argsort(ids, kind="stable")
+        return pc.take(rows, pa.array(order[valid[order]]))
 
     def read_from(self, pieces: PlannedPieces | None) -> None:
         """Read from pieces of this database from now on, None from the database alone.
