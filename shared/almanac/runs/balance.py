@@ -29,7 +29,7 @@ from almanac.frames import (
 )
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
-from almanac.runs.database_facts import DatabaseFacts, ask_for_facts
+from almanac.runs.database_facts import Asked, DatabaseFacts, ask_database
 from almanac.runs.fragment_validation import check_contenders, judged
 from almanac.runs.fragments import read_contenders
 from almanac.runs.questions import asking
@@ -62,35 +62,44 @@ class FragmentsRead:
     scheduled: list[ScheduledDays]
 
 
-@traced("balance")
 def balance(
     store: ObjectStore,
     plan: RunPlan,
-    database: Path | Source,
+    database: Path,
     progress: Progress,
     read: FragmentsRead | None = None,
 ) -> Balanced:
     """Choose a day for each message of the run, over all shards; raise BadFragment, Corrupt.
 
-    database: the snapshot's file, or what it is read through. read: the fragments, if they have
-    been read; its aims are changed.
+    database: the snapshot's file. read: the fragments, if they have been read; its aims are
+    changed.
     """
+    with asking(database) as ask:
+        return balance_with(store, plan, database, ask_database(ask, plan), progress, read)
+
+
+@traced("balance")
+def balance_with(
+    store: ObjectStore,
+    plan: RunPlan,
+    database: Path | Source,
+    asked: Asked,
+    progress: Progress,
+    read: FragmentsRead | None = None,
+) -> Balanced:
+    """Choose the days, as `balance` does, once the database has been asked."""
     kind_table = KindTable(plan.context)
     as_of, t0 = civil.day_of(plan.as_of), civil.day_of(plan.t0)
     limits = _limits(plan, kind_table)
-    with asking(database) as ask:
-        counted = ask(lambda snapshot: snapshot.counted_days(civil.text_of(as_of)))
-        campaigns = ask(lambda snapshot: snapshot.committed_campaigns(civil.text_of(t0)))
-        facts = ask_for_facts(ask, plan)
-        read = read or read_fragments(store, plan, progress)
-        progress("balance", 0, 1)
-        merged = read.aims.joined()
-        pa.default_memory_pool().release_unused()
-        fixed = _fixed(database, counted(), ScheduledDays.concat(read.scheduled), as_of)
-        occupancy = _occupancy(campaigns(), fixed, t0 - as_of, t0)
-        with span("place", place, messages=len(merged)):  # targets, smoothing, daily cap
-            placement = place(merged, occupancy, limits, _skip_codes(kind_table))
-        found = facts()
+    read = read or read_fragments(store, plan, progress)
+    progress("balance", 0, 1)
+    merged = read.aims.joined()
+    pa.default_memory_pool().release_unused()
+    fixed = _fixed(database, asked.counted(), ScheduledDays.concat(read.scheduled), as_of)
+    occupancy = _occupancy(asked.campaigns(), fixed, t0 - as_of, t0)
+    with span("place", place, messages=len(merged)):  # targets, smoothing, daily cap
+        placement = place(merged, occupancy, limits, _skip_codes(kind_table))
+    facts = asked.facts()
     progress("balance", 1, 1)
     return Balanced(
         plan=plan,
@@ -99,7 +108,7 @@ def balance(
         placement=placement,
         fragments=read.fragments,
         fixed=fixed[0],
-        facts=found,
+        facts=facts,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a merge asks of the whole database, beside what balancing needs."""
+"""What a merge asks of the whole database."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from almanac import civil
+import pyarrow as pa
+
 from almanac.config_contacts import ContactColumns
 from almanac.contact_ranges import EVERYONE
 from almanac.database.contact_columns import unknown_flags
+from almanac.database.occupancy import CountedDays
 from almanac.database.oddities import Oddities
 from almanac.database.range_tables import LEGACY
 from almanac.database.reading import Snapshot
@@ -40,19 +42,38 @@ class DatabaseFacts:
     likely_columns: dict[str, str]  # see `almanac.database.likely_columns`
 
 
-def ask_for_facts(ask: Ask, plan: RunPlan) -> Callable[[], DatabaseFacts]:
-    """Return what waits for the facts; each of them is a question of its own."""
+@dataclass(frozen=True)
+class Asked:
+    """What has been asked; each function waits for its answer."""
+
+    counted: Callable[[], CountedDays]  # from as_of on
+    campaigns: Callable[[], pa.Table]  # COMMITTED_CAMPAIGNS_SCHEMA, from T0 on
+    facts: Callable[[], DatabaseFacts]
+
+
+def ask_database(ask: Ask, plan: RunPlan) -> Asked:
+    """Ask what balancing needs first, and then the facts."""
+    as_of, t0 = plan.as_of.isoformat(), plan.t0.isoformat()
+    return Asked(
+        counted=ask(lambda snapshot: snapshot.counted_days(as_of)),
+        campaigns=ask(lambda snapshot: snapshot.committed_campaigns(t0)),
+        facts=_ask_for_facts(ask, plan),
+    )
+
+
+def _ask_for_facts(ask: Ask, plan: RunPlan) -> Callable[[], DatabaseFacts]:
+    """Return what waits for the facts; each is a question of its own, the long ones first."""
     settings = plan.context.config.contacts
-    day = civil.text_of(civil.day_of(plan.as_of))
+    day = plan.as_of.isoformat()
     addresses = shared_addresses_of if plan.of_all_contacts else lambda snapshot, settings: None
     legacy = plan.context.legacy_instance is not None
+    shared = ask(lambda snapshot: addresses(snapshot, settings))
+    suppressed = ask(lambda snapshot: snapshot.suppressed(day, settings))
     before = ask(lambda snapshot: plan_before(snapshot, plan.total_contacts))
     entries = ask(lambda snapshot: entries_in_force(snapshot.suppressions(), plan.as_of))
     targets = ask(lambda snapshot: snapshot.unknown_targets(settings))
     converted = ask(lambda snapshot: _converted(snapshot, settings) if legacy else 0)
     oddities = ask(lambda snapshot: snapshot.oddities(settings))
-    shared = ask(lambda snapshot: addresses(snapshot, settings))
-    suppressed = ask(lambda snapshot: snapshot.suppressed(day, settings))
     by_others = ask(lambda snapshot: snapshot.scheduled_by_others(day, settings))
     flags = ask(lambda snapshot: unknown_flags(snapshot.contact_columns(settings), settings))
     likely = ask(lambda snapshot: snapshot.likely_columns(settings))

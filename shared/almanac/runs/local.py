@@ -14,9 +14,11 @@ from almanac.errors import SnapshotMoved
 from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import commit_run
-from almanac.runs.balance import balance
+from almanac.runs.balance import balance_with
+from almanac.runs.database_facts import Asked, ask_database
 from almanac.runs.file_commit import DryCommitter, FileCommitter
 from almanac.runs.planned_file import opened
+from almanac.runs.questions import asking
 from almanac.runs.run_options import RunOptions, as_of
 
 ATTEMPTS = 5
@@ -57,9 +59,12 @@ def _run_once(
             if options.dry_run
             else FileCommitter(file.file, options, columns.carried)
         )
-        with file.planning():
-            plan = file.planned(config, options, watch)
-            balanced = balance(file.store, plan, file.source, watch)
+        with file.planning(), asking(file.source) as ask:
+            asked: list[Asked] = []
+            plan = file.planned(
+                config, options, watch, lambda plan: asked.append(ask_database(ask, plan))
+            )
+            balanced = balance_with(file.store, plan, file.source, asked[0], watch)
             if not options.dry_run:
                 columns.take(plan, file.source)
 

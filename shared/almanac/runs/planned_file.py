@@ -102,8 +102,18 @@ class PlannedFile:
             raise
 
     @traced("plan contacts")
-    def planned(self, config: Config, options: RunOptions, progress: Progress) -> RunPlan:
-        """Plan a run and all its shards; return the plan, whose fragments are in the store."""
+    def planned(
+        self,
+        config: Config,
+        options: RunOptions,
+        progress: Progress,
+        beside: Callable[[RunPlan], None] = lambda plan: None,
+    ) -> RunPlan:
+        """Plan a run and all its shards; return the plan, whose fragments are in the store.
+
+        beside: begins what needs only the plan, when there is a core for it: with worker processes,
+        when all shards but one are planned.
+        """
         bus = LocalBus(max_attempts=1)
         services = Services(
             store=self.store,
@@ -114,14 +124,20 @@ class PlannedFile:
         )
         plan = plan_run(services, request_of(config, options), self.reference, None)
         finished = itertools.count(1)
+        all_but_one = 0 if self.pool is None else max(0, len(plan.shards) - 1)
 
         def count(_: Delivery, spans: Sequence[Span]) -> None:
             adopt(spans)
-            progress("plan contacts", next(finished), len(plan.shards))
+            done = next(finished)
+            progress("plan contacts", done, len(plan.shards))
+            if done == all_but_one:
+                beside(plan)
 
         bus.subscribe(services.topics.shard_tasks, self.work, executor=self.pool, then=count)
         ask_for_shards(services, plan, range(len(plan.shards)))
         progress("plan contacts", 0, len(plan.shards))
+        if all_but_one == 0:
+            beside(plan)
         with lost_workers():
             bus.run_until_idle()
         if self.live is None:

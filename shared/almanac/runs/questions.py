@@ -1,9 +1,9 @@
-"""Questions to the database of a run, answered in a thread beside what the run does meanwhile."""
+"""Questions to the database of a run, answered beside what the run does meanwhile."""
 
 from __future__ import annotations
 
 import contextvars
-import functools
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,6 +15,8 @@ from almanac.database.sources import Source, opened_again
 
 T = TypeVar("T")
 
+THREADS = 2  # one for each of two cores: while shards are planned the run itself waits
+
 
 class Ask(Protocol):
     """Puts a question; the function that it returns waits for the answer."""
@@ -24,25 +26,24 @@ class Ask(Protocol):
 
 @contextmanager
 def asking(database: Path | Source) -> Iterator[Ask]:
-    """Answer questions one after the other, in a thread with a connection of its own.
+    """Answer questions in the order in which they come, in threads with connections of their own.
 
-    At the end the question at hand is waited for, and those behind it are dropped. A source that
-    cannot be opened again is asked in this thread, when an answer is wanted.
+    At the end those at hand are waited for, and those behind them are dropped.
     """
-    if isinstance(database, Source) and not database.uri:
-        with Snapshot(database) as snapshot:
-            yield lambda question: functools.partial(question, snapshot)
-        return
     with ExitStack() as stack:
-        pool = ThreadPoolExecutor(1, "questions")
-        closing = stack.enter_context(ExitStack())
+        pool = ThreadPoolExecutor(THREADS, "questions")
+        opened = stack.enter_context(ExitStack())
         stack.callback(pool.shutdown, cancel_futures=True)
-        opened = pool.submit(lambda: closing.enter_context(_opened(database)))
+        of_thread = threading.local()
+
+        def answer(question: Callable[[Snapshot], T]) -> T:
+            if not hasattr(of_thread, "snapshot"):
+                of_thread.snapshot = opened.enter_context(_opened(database))
+            return question(of_thread.snapshot)
 
         def ask(question: Callable[[Snapshot], T]) -> Callable[[], T]:
             # with the current span
-            run = contextvars.copy_context().run
-            return pool.submit(lambda: run(question, opened.result())).result
+            return pool.submit(contextvars.copy_context().run, answer, question).result
 
         yield ask
 
