@@ -19,7 +19,7 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _ODD = np.uint64(0x100000001B3)
-_BLOCK = 16_384  # texts that are mixed together: their words fit into the processor's cache
+_BLOCK = 16_384  # rows that are mixed together: their words fit into the processor's cache
 HEAD = 32  # words of a text that are mixed one by one
 _WHOLE = np.uint64(8)  # bytes of a word
 _KEPT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)  # of a word, by its bytes
@@ -41,8 +41,11 @@ def splitmix64(z: Hashes) -> Hashes:
 def row_checksums(size: int, *columns: npt.NDArray[np.generic] | Hashes) -> Hashes:
     """Return one number for each row, from columns of integers or of `text_checksums`."""
     mixed = np.zeros(size, np.uint64)
-    for column in columns:
-        mixed = splitmix64(mixed ^ column.astype(np.int64, copy=False).view(np.uint64))
+    for start in range(0, size, _BLOCK):
+        block = mixed[start : start + _BLOCK]
+        for column in columns:
+            part = column[start : start + _BLOCK].astype(np.int64, copy=False)
+            block[:] = splitmix64(block ^ part.view(np.uint64))
     return mixed
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import apsw
 
 Record = dict[str, Any]
 Batch = dict[str, list[Any]]  # records as columns: by name the values of all of them
+
+_AT_ONCE = 500  # rows of a statement
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,20 @@ def scalar(connection: apsw.Connection, sql: str, *values: Any) -> Any:
     """Return the first value of a query's first row; None without rows."""
     row = connection.execute(sql, values).fetchone()
     return None if row is None else row[0]
+
+
+def insert_rows(
+    connection: apsw.Connection, into: str, rows: Iterable[Sequence[apsw.SQLiteValue]]
+) -> None:
+    """Insert rows into a table, named with its columns or without.
+
+    In few statements: each may have to wait until another thread gives up Python's lock.
+    """
+    left = iter(rows)
+    while part := list(islice(left, _AT_ONCE)):
+        places = f"({', '.join('?' * len(part[0]))})"
+        sql = f"INSERT INTO {into} VALUES {', '.join([places] * len(part))}"
+        connection.execute(sql, [value for row in part for value in row])
 
 
 def quoted(name: str) -> str:

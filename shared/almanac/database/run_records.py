@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 import pyarrow as pa
 
-from almanac.database.catalog import scalar
+from almanac.database.catalog import insert_rows, scalar
 from almanac.database.schema import (
     IDENTIFIED,
     IDENTITY_INDEX,
@@ -59,9 +59,8 @@ def _found(connection: apsw.Connection, table: pa.Table) -> Iterator[None]:
     connection.execute(_FOUND)
     try:
         rows = zip(*(column.to_numpy().tolist() for column in table.columns), strict=True)
-        names, places = ", ".join(table.column_names), ", ".join("?" * table.num_columns)
-        sql = f"INSERT INTO temp.almanac_issues ({names}) VALUES ({places})"
-        connection.executemany(sql, rows)
+        names = ", ".join(table.column_names)
+        insert_rows(connection, f"temp.almanac_issues ({names})", rows)
         yield
     finally:
         connection.execute("DROP TABLE temp.almanac_issues")

@@ -9,6 +9,7 @@ import apsw
 import numpy as np
 
 from almanac.civil import date_of
+from almanac.database.catalog import insert_rows
 from almanac.database.shapes import PACKED_BITS, ShapeTable
 from almanac.frames import NO_DAY, Ids, Kind
 from almanac.schedule_status import Status
@@ -112,8 +113,7 @@ class ShapeTables:
 
     def _fill(self, table: str, rows: Iterable[tuple[Value, ...]]) -> None:
         self._connection.execute(f"DELETE FROM temp.{table}")
-        places = ", ".join("?" * (_CREATE[table].count(",") + 1))
-        self._connection.executemany(f"INSERT INTO temp.{table} VALUES ({places})", rows)
+        insert_rows(self._connection, f"temp.{table}", rows)
 
 
 def _messages(keys: Ids, shapes: WrittenShapes) -> Iterator[tuple[Value, ...]]:
