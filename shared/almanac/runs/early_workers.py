@@ -15,10 +15,8 @@ IMPORTED = (
     "almanac.runs.workers",
     "almanac.organizations.live_snapshots",
     # by what they call, when they call it first
-    "adbc_driver_sqlite.dbapi",
     "google_crc32c",
     "numpy.ma",
-    "pyarrow.acero",
 )
 
 
