@@ -132,11 +132,12 @@ def parse_dates(texts: pa.Array | pa.ChunkedArray) -> Days:
         each: Days = np.append(parse_dates(texts.dictionary), np.int32(NO_DAY))
         found: Days = each[texts.indices.fill_null(-1).to_numpy()]
         return found
-    try:
-        dates = pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.date32())
-    except pa.ArrowInvalid:  # some text is not `YYYY-MM-DD` alone
+    if pc.all(pc.equal(pc.binary_length(texts), 10)).as_py() is False:
         return _parse_each(texts)
-    days = dates.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
+    try:
+        days = texts.cast(pa.date32()).cast(pa.int32()).fill_null(NO_DAY).to_numpy()
+    except pa.ArrowInvalid:  # some text is no date
+        return _parse_each(texts)
     return np.where(days < FIRST_DAY, NO_DAY, days)
 
 

@@ -168,6 +168,10 @@ def match(left: Ids, right: Ids, ties: Ids | None = None) -> Pairs:
 
     Of equal keys on the right the first row counts, or with `ties` the one with the lowest.
     """
+    if np.all(right[1:] > right[:-1]):  # sorted, and none twice
+        found = positions(right, left)
+        rows = np.flatnonzero(found >= 0)
+        return Pairs(rows, found[rows])
     order = np.argsort(right, kind="stable") if ties is None else order_by(right, ties)
     found = positions(right[order], left)
     rows = np.flatnonzero(found >= 0)

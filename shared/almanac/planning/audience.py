@@ -20,6 +20,7 @@ from almanac.planning.history import CAMPAIGN, read_committed
 from almanac.planning.kinds import KindTable
 from almanac.rules.protected import protected_contacts
 from almanac.rules.states import USPS_STATES
+from almanac.schedule_status import SENT_STATUSES
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ class Audience:
 
 def sent_by_instance(committed: pa.Table, contact_ids: Ids, context: RunContext) -> Counter[int]:
     """Count the messages sent or delivered to the contacts by instance, without follow-ups."""
+    sent = pc.is_in(committed["status"], value_set=pa.array(SENT_STATUSES, pa.string()))
+    committed = committed.filter(sent)
     campaigns = pc.starts_with(committed["email_type"], "campaign_", ignore_case=True)
     rows = read_committed(committed.filter(campaigns), contact_ids, context)
-    sent = rows.instance[rows.is_sent & (rows.type == CAMPAIGN) & (rows.instance >= 0)]
-    counts = np.bincount(sent, minlength=len(context.instances)).tolist()
+    instances = rows.instance[(rows.type == CAMPAIGN) & (rows.instance >= 0)]
+    counts = np.bincount(instances, minlength=len(context.instances)).tolist()
     return +Counter({i.id: n for i, n in zip(context.instances, counts, strict=True)})
 
 

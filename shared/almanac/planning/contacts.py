@@ -20,15 +20,17 @@ from almanac.planning.issues import issue_rows
 from almanac.planning.kinds import KindTable
 from almanac.planning.left_out import why_left_out
 from almanac.planning.suppressions import Suppressed, digits_of, in_force
-from almanac.planning.texts import codes, lower, mask, nonempty, trimmed
+from almanac.planning.texts import codes, encoded, lower, mask, nonempty, trimmed, upper
 from almanac.rules.rule_table import RuleTable
 from almanac.rules.windows import Exclusions
 from almanac.rules.zip import MALFORMED, NOWHERE
 from almanac.schedule_status import suppression_reason
 
-SAME_DIGIT = "^(" + "|".join(f"{digit}+" for digit in range(10)) + ")$"
+PHONE_LENGTHS = range(10, 16)
+SAME_DIGIT = [str(digit) * length for digit in range(10) for length in PHONE_LENGTHS]
 FIRST_DATE = civil.day_of(dt.date(1901, 1, 1))  # an older date is a placeholder
 DATE_COLUMNS = ("birth_date", "effective_date")
+FEW_TEXTS = ("state", "zip_code", "carrier", "status", "opt_out")
 TEXT_COLUMNS = ("email", *DATE_COLUMNS, "phone_number", "state", "zip_code")
 
 INVALID_EMAIL = "invalid_email"
@@ -99,9 +101,9 @@ def read_contacts(
     Contacts excluded by their status are in `scope` only. Those that cannot get messages because of
     their address, or of an unknown state if the configuration says so, also have issues.
     """
-    scope = table["id"].to_numpy()
+    scope, table = table["id"].to_numpy(), encoded(table, FEW_TEXTS)
     active = is_active(table, context)
-    statuses = lower(trimmed(table, "status")).filter(pa.array(~active))
+    statuses = lower(trimmed(table, "status")).filter(pa.array(~active)).cast(pa.string())
     table = table.filter(pa.array(active))
     ids, read = table["id"].to_numpy(), _read(table, context)
     settings = context.config.organization
@@ -113,13 +115,14 @@ def read_contacts(
     suppressed = _suppressed(
         ids, read.texts["email"], read.phone, table, suppressions, context, kind_table
     )
-    carriers = pc.utf8_upper(trimmed(table, "carrier")).dictionary_encode()
+    carriers = upper(trimmed(table, "carrier"))
+    names = carriers.dictionary.dictionary_encode()  # some are the same now
     contacts = Contacts(
         id=ids,
         birth=read.birth,
         effective=read.effective,
         state=read.state,
-        carrier=carriers.indices.to_numpy(zero_copy_only=False).astype(np.int32),
+        carrier=names.indices.to_numpy()[carriers.indices.to_numpy()],
         failed=table["failed_underwriting"].to_numpy() != 0,
         created=_created(table, context),
         sms=nonempty(read.phone) & (table["consents"].to_numpy() != 0),
@@ -130,7 +133,7 @@ def read_contacts(
         scope,
         contacts,
         RuleTable(context.config).exclusions(contacts.state, contacts.birth, contacts.effective),
-        carriers.dictionary.to_pylist(),
+        names.dictionary.to_pylist(),
         suppressed.take(eligible),
         _issues_of(table, read),
         why_left_out(statuses, read.valid_email, eligible),
@@ -141,7 +144,7 @@ def read_contacts(
 class _Read(NamedTuple):
     """What the columns of active contacts mean, row by row."""
 
-    texts: dict[str, pa.Array]  # by column, without white space around them
+    texts: dict[str, pa.Array]  # by column, without white space around them; of some codes
     valid_email: Mask
     phone: pa.Array  # digits of a number that text messages can be sent to, else ''
     birth: Days
@@ -183,15 +186,19 @@ def _issues_of(table: pa.Table, read: _Read) -> pa.Table:
     return issue_rows(
         table["id"].to_numpy(),
         [
-            (INVALID_BIRTH_DATE, (read.birth == NO_DAY) & nonempty(birth), birth),
-            (INVALID_EFFECTIVE_DATE, (read.effective == NO_DAY) & nonempty(effective), effective),
-            (INVALID_EMAIL, ~read.valid_email, email),
-            (INVALID_PHONE, nonempty(number) & ~nonempty(read.phone), number),
-            (INVALID_STATE, nonempty(state) & (read.by_column < 0), state),
-            (INVALID_ZIP, nonempty(zip_code) & no_zip, zip_code),
-            (NO_WINDOW_DATE, read.lacks >= 0, None),
-            (STATE_UNKNOWN, read.state == UNKNOWN, None),
-            (STATE_ZIP_MISMATCH, differ, pc.binary_join_element_wise(state, zip_code, " / ")),
+            (INVALID_BIRTH_DATE, (read.birth == NO_DAY) & nonempty(birth), (birth,)),
+            (
+                INVALID_EFFECTIVE_DATE,
+                (read.effective == NO_DAY) & nonempty(effective),
+                (effective,),
+            ),
+            (INVALID_EMAIL, ~read.valid_email, (email,)),
+            (INVALID_PHONE, nonempty(number) & ~nonempty(read.phone), (number,)),
+            (INVALID_STATE, nonempty(state) & (read.by_column < 0), (state,)),
+            (INVALID_ZIP, nonempty(zip_code) & no_zip, (zip_code,)),
+            (NO_WINDOW_DATE, read.lacks >= 0, ()),
+            (STATE_UNKNOWN, read.state == UNKNOWN, ()),
+            (STATE_ZIP_MISMATCH, differ, (state, zip_code)),
         ],
     )
 
@@ -205,9 +212,11 @@ def is_active(table: pa.Table, context: RunContext) -> Mask:
 def phone_digits(texts: pa.Array) -> pa.Array:
     """Return the digits of numbers that text messages can be sent to, '' for others."""
     digits = digits_of(texts)
-    length = pc.utf8_length(digits)
-    usable = pc.and_(pc.greater_equal(length, 10), pc.less_equal(length, 15))
-    usable = pc.and_not(usable, pc.match_substring_regex(digits, SAME_DIGIT))
+    length = pc.binary_length(digits)
+    usable = pc.and_(
+        pc.greater_equal(length, PHONE_LENGTHS.start), pc.less(length, PHONE_LENGTHS.stop)
+    )
+    usable = pc.and_not(usable, pc.is_in(digits, value_set=pa.array(SAME_DIGIT)))
     return pc.if_else(usable, digits, "")
 
 

@@ -48,22 +48,27 @@ def count_by_issue(found: pa.Table) -> dict[str, int]:
     return {str(issue): int(count) for issue, count in zip(issues, counts, strict=True)}
 
 
-def issue_rows(ids: Ids, found: list[tuple[str, Mask, pa.Array | None]]) -> pa.Table:
-    """Return all issues as rows by contact and issue; `found` is in the order of issues."""
+def issue_rows(ids: Ids, found: list[tuple[str, Mask, tuple[pa.Array, ...]]]) -> pa.Table:
+    """Return all issues as rows by contact and issue.
+
+    found: in the order of issues, each with the contacts that have it, and the columns of texts or
+    codes that are its detail.
+    """
     parts = []
     for issue, has, detail in found:
         rows = np.flatnonzero(has)
         if len(rows) == 0:
             continue
-        texts = pa.array([""] * len(rows)) if detail is None else detail.take(pa.array(rows))
-        if isinstance(texts, pa.ChunkedArray):
-            texts = texts.combine_chunks()
+        parts_of = [texts.take(pa.array(rows)).cast(pa.string()) for texts in detail]
+        texts = pa.array([""] * len(rows))
+        if parts_of:
+            texts = pc.binary_join_element_wise(*parts_of, " / ")
         parts.append(
             pa.table(
                 {
                     "contact_id": pa.array(ids[rows]),
                     "issue": pa.array([issue] * len(rows), pa.string()),
-                    "detail": pc.utf8_slice_codeunits(texts.cast(pa.string()), 0, 200),
+                    "detail": pc.utf8_slice_codeunits(texts, 0, 200),
                 }
             )
         )

@@ -6,7 +6,7 @@ Pure: Arrow tables and a run context in, frames out. See docs/semantics.md, Cand
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,7 @@ from almanac.planning.campaigns import (
     read_targets,
     target_texts,
 )
-from almanac.planning.contacts import ContactBatch, read_contacts
+from almanac.planning.contacts import FEW_TEXTS, ContactBatch, read_contacts
 from almanac.planning.drafts import Drafts
 from almanac.planning.followups import draft_followups
 from almanac.planning.history import History
@@ -48,6 +48,7 @@ from almanac.planning.post_window import draft_post_windows
 from almanac.planning.previous import Match, PreviousRows, match_previous
 from almanac.planning.removed import WhyRemoved
 from almanac.planning.sifting import Sifted, sift
+from almanac.planning.texts import encoded
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _silence(drafts: Drafts, batch: ContactBatch, kind_table: KindTable) -> None
 
 def plan_shard(data: ShardData, context: RunContext, kind_table: KindTable) -> ShardPlan:
     """Return the plan of a shard for its rows."""
+    data = replace(data, contacts=encoded(data.contacts, FEW_TEXTS))
     plan = plan_contacts(data, context, kind_table)
     batch, drafts, sifted = plan.batch, plan.drafts, plan.sifted
     previous, match = match_snapshot(data, plan, context, kind_table)

@@ -55,11 +55,10 @@ class PreviousRows:
         if len(mine) < table.num_rows:
             table = table.take(pa.array(mine))
         types, type_codes = _dictionary(table["email_type"])
-        instances, instance_codes = np.unique(
-            table["campaign_instance_id"].to_numpy(), return_inverse=True
-        )
+        instance_of = table["campaign_instance_id"].combine_chunks().dictionary_encode()
+        instances = instance_of.dictionary.to_pylist()
         kinds = np.array(
-            [[kind_table.kind(name, int(instance)) for instance in instances] for name in types],
+            [[kind_table.kind(name, instance) for instance in instances] for name in types],
             np.int32,
         ).reshape(len(types), len(instances))
         reasons, reason_codes = _dictionary(table["skip_reason"])
@@ -71,7 +70,7 @@ class PreviousRows:
         rows = _Rows(
             row_id=table["id"].to_numpy(),
             contact_id=table["contact_id"].to_numpy(),
-            kind=kinds[type_codes, instance_codes],
+            kind=kinds[type_codes, instance_of.indices.to_numpy()],
             event=civil.days_of_parts(
                 table["event_year"].to_numpy(),
                 table["event_month"].to_numpy(),
@@ -89,10 +88,14 @@ class PreviousRows:
 
     def scheduled_days(self, as_of: int) -> ScheduledDays:
         """Return how many PRE_SCHEDULED rows the snapshot has on each day from as_of on."""
-        mine = self.rows.take(self.rows.scheduled & (self.rows.day >= as_of))
-        day, where, count = np.unique(mine.day, return_inverse=True, return_counts=True)
-        effective = np.bincount(where, mine.effective_date, minlength=len(day))
-        return ScheduledDays(day, count.astype(np.int64), effective.astype(np.int64))
+        mine = self.rows.scheduled & (self.rows.day >= as_of)
+        ahead, effective = self.rows.day[mine] - as_of, self.rows.effective_date[mine]
+        count = np.bincount(ahead)
+        of_effective = np.bincount(ahead[effective], minlength=len(count))
+        days = np.flatnonzero(count)
+        return ScheduledDays(
+            (days + as_of).astype(np.int32), count[days], of_effective[days].astype(np.int64)
+        )
 
     def checksums(self) -> Hashes:
         """Return the checksum of each row: of all that a run writes but ids and times."""
@@ -183,13 +186,13 @@ def _history_checksum(previous: PreviousRows, kept: Index) -> int:
 
 def _find(rows: _Rows, contact_id: Ids, drafts: Drafts) -> Pairs:
     """Match the drafts with the planned rows of their identity; the rows are positions."""
-    owned = rows.take((rows.ideal != NO_DAY) & (rows.kind >= 0) & (rows.event != NO_DAY))
+    owned = np.flatnonzero((rows.ideal != NO_DAY) & (rows.kind >= 0) & (rows.event != NO_DAY))
     wanted, there = identity_keys(
         Identity(contact_id, drafts.kind, drafts.event),
-        Identity(owned.contact_id, owned.kind, owned.event),
+        Identity(rows.contact_id[owned], rows.kind[owned], rows.event[owned]),
     )
-    draft, row = match(wanted, there, owned.row_id)
-    return Pairs(draft, owned.position[row])
+    draft, row = match(wanted, there, rows.row_id[owned])
+    return Pairs(draft, rows.position[owned[row]])
 
 
 def _same_content(
@@ -216,10 +219,13 @@ def _same_content(
 
 
 def _same_metadata(previous: PreviousRows, at: Index, drafts: Drafts, metadata: pa.Array) -> Mask:
-    stored = previous.table["metadata"].combine_chunks().take(pa.array(at))
-    details = pa.array(drafts.details, mask=drafts.details < 0)
-    expected = metadata.take(details).fill_null("")
-    return np.asarray(pc.equal(stored, expected).to_numpy(zero_copy_only=False), np.bool_)
+    stored, details = previous.table["metadata"].combine_chunks(), drafts.details
+    same = np.ones(len(at), np.bool_)
+    some = np.flatnonzero((pc.binary_length(stored).to_numpy()[at] > 0) | (details >= 0))
+    expected = metadata.take(pa.array(details[some], mask=details[some] < 0)).fill_null("")
+    equal = pc.equal(stored.take(pa.array(at[some])), expected)
+    same[some] = equal.to_numpy(zero_copy_only=False)
+    return same
 
 
 def _dictionary(column: pa.ChunkedArray) -> tuple[list[str], Index]:

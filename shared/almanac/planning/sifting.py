@@ -63,8 +63,8 @@ def sift(
     cause[late] = causes(exclusions.take(late), start[rows[late]])
     reason[rows] = kind_table.exclusion_reasons(cause, batch.contacts.state[contact])
     clear = cause == 0
-    rows, exclusions = rows[clear], exclusions.take(clear)
-    latest[rows] = last_clear_day(exclusions, start[rows], latest[rows])
+    # of the others without meaning; to take all columns of rules costs more
+    latest[rows[clear]] = last_clear_day(exclusions, start[rows], latest[rows])[clear]
 
     _drop_conflicting_campaigns(drafts, reason, kind_table)
     counted = ~kind_table.is_followup[drafts.kind]
@@ -122,16 +122,15 @@ class _Limit(NamedTuple):
 
 def _committed(drafts: Drafts, history: History, context: RunContext) -> _Counted:
     """Return the committed rows that count and can share a span with a candidate."""
-    rows = history.rows
-    mine = rows.take(rows.counted)
-    if len(drafts) and len(mine):
+    rows, mine = history.rows, history.rows.counted
+    if len(drafts):
         # one further back cannot share a span with any candidate, wherever it moves
         reach = (
             context.config.frequency.period_days
             + context.config.load_balancing.ed_smoothing_window_days
         )
-        mine = mine.take(mine.day >= int(drafts.ideal.min()) - reach)
-    return _Counted(mine.contact, mine.day)
+        mine = mine & (rows.day >= int(drafts.ideal.min()) - reach)
+    return _Counted(rows.contact[mine], rows.day[mine])
 
 
 def _spaced(

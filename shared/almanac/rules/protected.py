@@ -19,7 +19,7 @@ from almanac.rules.states import USPS_STATES
 from almanac.rules.windows import causes
 
 LEAP_YEAR = 1952
-AT_ONCE = 1 << 15  # pairs of a contact and a day that are looked at together: they fit a cache
+AT_ONCE = 1 << 14  # pairs of a contact and a day that are looked at together: they fit a cache
 
 
 def protected_contacts(
@@ -64,8 +64,10 @@ def protection(config: Config, state: Codes, birth: Days, effective: Days, days:
     together = max(1, AT_ONCE // max(1, len(state)))
     for start in range(0, len(days), together):
         some = days[start : start + together]
-        rows = np.tile(np.arange(len(state)), len(some))
-        inside = causes(exclusions.take(rows), np.repeat(some, len(state))) != 0
+        of_days = exclusions
+        if len(some) > 1:
+            of_days = exclusions.take(np.tile(np.arange(len(state)), len(some)))
+        inside = causes(of_days, np.repeat(some, len(state))) != 0
         found[start : start + len(some)] = inside.reshape(len(some), len(state))
     return found
 

@@ -71,6 +71,10 @@ class RuleSlot:
             dates=None if self.dates is None else self.dates.take(rows),
         )
 
+    def of_rows(self, rows: Index) -> RuleSlot:
+        """Return some of the rows, each once and in order; itself if these are all."""
+        return self if len(rows) == len(self.cause) else self.take(rows)
+
     @property
     def spans(self) -> list[tuple[int, DaySpan]]:
         """The spans of excluded days that are no windows, with their causes."""
@@ -111,7 +115,7 @@ def _causes(slot: RuleSlot, days: Days) -> Codes:
     result = np.zeros(len(days), np.int32)
     rows = np.flatnonzero(slot.anchor >= 0)
     if len(rows):
-        windowed, day = slot.take(rows), days[rows]
+        windowed, day = slot.of_rows(rows), days[rows]
         inside = np.zeros(len(rows), np.bool_)
         for start, end in _windows_about(windowed, civil.year_of(day)):
             inside |= (start <= day) & (day <= end)
@@ -130,7 +134,7 @@ def last_clear_day(exclusions: Exclusions, start: Days, deadline: Days) -> Days:
             latest[ahead] = np.minimum(latest[ahead], span.first[ahead] - 1)
         rows = np.flatnonzero((slot.anchor >= 0) & (latest > start))
         if len(rows):
-            windowed, day = slot.take(rows), start[rows]
+            windowed, day = slot.of_rows(rows), start[rows]
             year = civil.year_of(day)
             if windowed.dates is not None:  # its first window may be years ahead
                 first = np.maximum(windowed.dates.valid_from, windowed.dates.first_base)
@@ -152,7 +156,7 @@ def first_clear_day(exclusions: Exclusions, start: Days, first: Days) -> Days:
             earliest[over] = np.maximum(earliest[over], span.last[over] + 1)
         rows = np.flatnonzero((slot.anchor >= 0) & (earliest < start))
         if len(rows):
-            windowed, day = slot.take(rows), start[rows]
+            windowed, day = slot.of_rows(rows), start[rows]
             year = civil.year_of(day)
             if windowed.dates is not None:  # its last window may be years back
                 last = np.minimum(windowed.dates.valid_to, windowed.dates.last_base)
