@@ -17,6 +17,7 @@ from almanac.database.planned_pieces import PlannedPieces
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.database.undo.entries import WritingCommand
+from almanac.organizations import carried_rows
 from almanac.organizations.agency_database import edit_file
 from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.cached_rows import CachedRows
@@ -131,6 +132,15 @@ def test_a_command_that_dies_leaves_what_is_kept_unused(
         new = place(agency).path.read_bytes()
         place(agency).path.write_bytes(new[: len(new) // 2 + len(whole) // 4] + whole[-100:])
     assert read(agency)[0] is None
+
+
+def test_where_too_many_contacts_have_changed_the_file_is_read(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carried_rows, "_FEW", 1)
+    for contact, is_valid in ((1, True), (2, False)):
+        do(agency, "mark", "FILE", f"id,status\n{row_of(agency, contact)},sent\n")
+        assert (read(agency)[0] is not None) == is_valid
 
 
 def test_where_a_trigger_may_replace_rows_nothing_stays_valid(agency: Agency) -> None:

@@ -137,6 +137,8 @@ def test_a_folder_that_is_none_is_named_before_the_run_begins(agency: Agency) ->
         assert (answer.code, answer.err.count("\n")) == (2, 1)
         assert "is no folder; create it first" in answer.err
     assert "takes only" in almanac("run", "--org", "206", "--cache", agency.path.parent).err
+    assert "for DATABASE" in almanac("mark", "--org", "206", "x.csv", "--cache", "none").err
+    assert "create it first" in almanac("mark", agency.path, "x.csv", "--cache", "none").err
     assert agency.path.read_bytes() == before
 
 

@@ -18,7 +18,13 @@ _REPLACES = {
     "trigger": re.compile(r"\bREPLACE\b(?!\s*\()", re.IGNORECASE),
     "table": re.compile(r"\bON\s+CONFLICT\s+REPLACE\b", re.IGNORECASE),
 }
-_EVENTS = {"INSERT": ("new",), "UPDATE": ("old", "new"), "DELETE": ("old",)}
+# what each event notes of a row: nothing is looked up, which would take five times as long
+_EVENTS = {
+    "INSERT": "INSERT INTO {table} (contact) VALUES ({new});",
+    "UPDATE": "INSERT INTO {table} (contact) VALUES ({new}); "
+    "INSERT INTO {table} (contact) SELECT {old} WHERE {new} IS NOT {old};",
+    "DELETE": "INSERT INTO {table} (contact) VALUES ({old});",
+}
 
 
 class ChangedContacts:
@@ -30,47 +36,44 @@ class ChangedContacts:
 
     def __init__(self, connection: apsw.Connection, most: int) -> None:
         self._connection = connection
-        self._most = most
+        self._most = self._counted_at = most
         self._noting = not _may_replace(connection)
         if not self._noting:
             return
-        # by number, so that the last one is also how many there are
-        connection.execute(
-            f"CREATE TEMP TABLE {_TABLE} (n INTEGER PRIMARY KEY, contact INTEGER UNIQUE)"
-        )
+        # by number, so that the last one is also how many rows there are
+        connection.execute(f"CREATE TEMP TABLE {_TABLE} (n INTEGER PRIMARY KEY, contact INTEGER)")
         columns = columns_of(connection, "email_schedules")
-        for event, rows in _EVENTS.items():
-            statements = "".join(
-                f"INSERT INTO {_TABLE} (contact) SELECT contact FROM (SELECT {named} AS contact) "
-                f"WHERE contact NOT IN (SELECT contact FROM {_TABLE}); "
-                for named in (replace(columns, alias=row).whole("contact_id") for row in rows)
-            )
+        named = {row: replace(columns, alias=row).whole("contact_id") for row in ("old", "new")}
+        for event, statements in _EVENTS.items():
             connection.execute(
                 f"CREATE TEMP TRIGGER {_TABLE}_{event} AFTER {event} ON main.email_schedules "
-                f"BEGIN {statements} END"
+                f"BEGIN {statements.format(table=_TABLE, **named)} END"
             )
 
     def check(self) -> None:
         """Stop if there are too many; to be called from time to time."""
-        if self._noting and self._count() > self._most:
-            self._stop()
+        if not self._noting:
+            return
+        rows = int(scalar(self._connection, f"SELECT COALESCE(max(n), 0) FROM temp.{_TABLE}"))
+        if rows > self._counted_at:
+            if len(self._noted()) > self._most:
+                self._stop()
+            self._counted_at = 2 * rows
 
     def take(self) -> Ids | None:
         """Stop, and return the contacts, ascending; None if there are too many, or any might be."""
-        self.check()
         if not self._noting:
             return None
         triggers = f"SELECT count(*) FROM temp.sqlite_schema WHERE name GLOB '{_TABLE}_*'"
-        if scalar(self._connection, triggers) < len(_EVENTS):  # the table was dropped meanwhile
-            self._stop()
-            return None
-        found = self._connection.execute(f"SELECT contact FROM temp.{_TABLE} ORDER BY contact")
-        ids = np.fromiter((contact for (contact,) in found), np.int64)
+        whole = scalar(self._connection, triggers) == len(_EVENTS)  # the table was not dropped
+        ids = self._noted()
         self._stop()
-        return ids
+        return ids if whole and len(ids) <= self._most else None
 
-    def _count(self) -> int:
-        return int(scalar(self._connection, f"SELECT COALESCE(max(n), 0) FROM temp.{_TABLE}"))
+    def _noted(self) -> Ids:
+        sql = f"SELECT contact FROM temp.{_TABLE} WHERE contact IS NOT NULL"
+        found = self._connection.execute(sql)
+        return np.unique(np.fromiter((contact for (contact,) in found), np.int64))
 
     def _stop(self) -> None:
         self._noting = False
