@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from almanac.organizations.kept_copies import KeptCopies
+from almanac.runs.workers import write_out
 from tests.support.damage import build, dump, plan
 from tests.support.database_agencies import OtherProgram, beside
 from tests.support.sampling import sampled
@@ -66,6 +67,15 @@ def test_the_write_lock_is_kept_though_the_file_was_read(path: Path, workers: in
     assert readers == [False] * (workers if workers > 1 else 0)
     assert "snapshot" not in steps.names
     assert beside(path) == ["agency.sqlite3"]
+
+
+@pytest.mark.parametrize("name", ["agency.sqlite3", "none.sqlite3"])
+def test_to_write_out_a_file_changes_nothing_and_may_be_in_vain(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "agency.sqlite3"
+    path.write_bytes(b"content")
+    write_out(tmp_path / name)
+    assert path.read_bytes() == b"content"
+    assert [each.name for each in tmp_path.iterdir()] == ["agency.sqlite3"]
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ shards, and the commit changes the user's file in one transaction.
 
 from __future__ import annotations
 
+from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from almanac.runs.file_commit import DryCommitter, FileCommitter
 from almanac.runs.planned_file import opened
 from almanac.runs.questions import asking
 from almanac.runs.run_options import RunOptions, as_of
+from almanac.runs.workers import write_out
 
 ATTEMPTS = 5
 
@@ -71,6 +74,10 @@ def _run_once(
         def step(name: str, done: int, total: int) -> None:
             columns.carried.watch()
             watch(name, done, total)
+            if (name, done) == ("index", 0) and file.pool is not None:
+                # else the commit waits for all of it, after the indexes were sorted
+                with suppress(BrokenExecutor):
+                    file.pool.submit(write_out, path)
 
         summary = commit_run(file.store, balanced, committer, step)
         if columns.cache is not None and not options.dry_run:
