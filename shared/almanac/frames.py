@@ -82,11 +82,11 @@ ARROW = {
 
 
 class Parts(Generic[F]):
-    """Rows of a frame that come in parts, in order; none is held twice."""
+    """Rows of a frame that come in so many parts, in order; none is held twice."""
 
-    def __init__(self, frame: type[F]) -> None:
-        self._frame, self._rows = frame, 0
-        # longer than what they hold: the system gives memory to what is written
+    def __init__(self, frame: type[F], parts: int) -> None:
+        self._frame, self._rows, self._parts = frame, 0, parts
+        # longer than what they hold: the system gives memory only to what is written
         self._columns: dict[str, npt.NDArray[Any]] = vars(frame.empty())
 
     def add(self, part: F) -> None:
@@ -96,7 +96,8 @@ class Parts(Generic[F]):
         begin, self._rows = self._rows, self._rows + len(part)
         for name, column in self._columns.items():
             if self._rows > len(column):
-                longer = np.empty(2 * self._rows, column.dtype)
+                size = 2 * self._rows if begin else len(part) * max(2, self._parts * 5 // 4)
+                longer = np.empty(size, column.dtype)
                 longer[:begin] = column[:begin]
                 self._columns[name] = column = longer
             column[begin : self._rows] = getattr(part, name)

@@ -14,7 +14,7 @@ def days(*numbers: int) -> ScheduledDays:
 
 def test_parts_are_joined_in_their_order_some_of_them_empty() -> None:
     for parts in ([], [()], [(), (1, 2), (), (3,), (4, 5, 6, 7, 8, 9)]):
-        joined = Parts(ScheduledDays)
+        joined = Parts(ScheduledDays, len(parts))
         for part in parts:
             joined.add(days(*part))
         numbers = [number for part in parts for number in part]

@@ -26,7 +26,7 @@ from almanac.database.sql import Columns, columns_of
 from almanac.errors import DatabaseError
 from almanac.frames import Ids
 
-ROWS_AT_ONCE, MOST_PARTS = 500_000, 100  # of a table that is read whole
+ROWS_AT_ONCE, MOST_PARTS = 100_000, 100  # of a table that is read whole
 _BETWEEN = "BETWEEN ? AND ?"
 _LISTED = "IN (SELECT value FROM json_each(?))"
 

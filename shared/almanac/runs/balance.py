@@ -130,7 +130,7 @@ def read_fragments(store: ObjectStore, plan: RunPlan, progress: Progress) -> Fra
     """Read what balancing needs of the run's fragments; raise BadFragment."""
     kind_table, names = KindTable(plan.context), fragment_names(plan)
     limits = _limits(plan, kind_table)
-    read = FragmentsRead([], Parts(Aims), [])
+    read = FragmentsRead([], Parts(Aims, len(names)), [])
     progress("read fragments", 0, len(names))
     for done, name in enumerate(names):
         with judged(done, name):

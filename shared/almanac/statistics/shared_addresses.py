@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,10 +11,16 @@ import pyarrow.compute as pc
 from almanac.checksums import Hashes, mixed_checksums
 from almanac.config_contacts import ContactColumns
 from almanac.database.reading import Snapshot
-from almanac.frames import Ids
+from almanac.frames import Frame, Ids, Parts
 from almanac.report.lines import SharedAddresses
 
 EXAMPLES = 5  # addresses, and contacts of each
+
+
+@dataclass(frozen=True)
+class _Addresses(Frame):
+    contact_id: Ids
+    checksum: Ids  # see `address_checksums`
 
 
 def address_checksums(emails: pa.ChunkedArray) -> Hashes:
@@ -39,9 +47,9 @@ def shared_addresses(ids: Ids, addresses: Hashes) -> SharedAddresses:
 
 def shared_addresses_of(snapshot: Snapshot, settings: ContactColumns) -> SharedAddresses:
     """Return those of a whole database."""
-    ids: list[Ids] = []
-    addresses: list[Hashes] = []
+    found = Parts(_Addresses, 1)
     for part in snapshot.addresses(settings):
-        ids.append(part["id"].to_numpy())
-        addresses.append(address_checksums(part["email"]))
-    return shared_addresses(np.concatenate(ids), np.concatenate(addresses))
+        checksums = address_checksums(part["email"]).view(np.int64)
+        found.add(_Addresses(part["id"].to_numpy(), checksums))
+    every = found.joined()
+    return shared_addresses(every.contact_id, every.checksum.view(np.uint64))
