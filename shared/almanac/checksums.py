@@ -24,6 +24,7 @@ _ODD = np.uint64(0x100000001B3)
 _BLOCK = 16_384  # rows that are mixed together: their words fit into the processor's cache
 HEAD = 32  # words of a text that are mixed one by one
 _WHOLE = np.uint64(8)  # bytes of a word
+_LONGEST = 1 << 31  # bytes, more than SQLite lets a text have
 _KEPT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)  # of a word, by its bytes
 
 
@@ -130,7 +131,8 @@ def _text_sums(texts: pa.Array, number: int) -> Hashes:
         sums[rows] += splitmix64(word ^ _salt(number, place, size))
     rows = np.flatnonzero(lengths > 8 * HEAD)
     if len(rows):
-        rest = pc.binary_slice(texts.take(pa.array(rows)).cast(pa.large_binary()), 8 * HEAD)
+        long = texts.take(pa.array(rows)).cast(pa.large_binary())
+        rest = pc.binary_slice(long, 8 * HEAD, _LONGEST)  # without an end it fails for two texts
         sums[rows] += splitmix64(text_checksums(rest) ^ _salt(number, HEAD, np.uint64(0)))
     return sums
 

@@ -55,9 +55,9 @@ def test_a_row_has_the_checksum_of_the_definition(rows: list[tuple[int, str, str
 
 
 @pytest.mark.parametrize("length", [7, 8, 9, 255, 256, 257, 5000])
-def test_a_long_text_counts_whole(length: int) -> None:
+def test_long_texts_count_whole(length: int) -> None:
     text = "0123456789é" * 500
-    rows = [(1, text[:length], "a"), (2, "", text[: length + 1])]
+    rows = [(1, text[:length], "a"), (2, "", text[: length + 1]), (3, text, text[:length])]
     assert mixed_checksums(table(rows)).tolist() == [by_definition(row) for row in rows]
 
 
