@@ -60,9 +60,8 @@ class Audience:
 def sent_by_instance(committed: pa.Table, contact_ids: Ids, context: RunContext) -> Counter[int]:
     """Count the messages sent or delivered to the contacts by instance, without follow-ups."""
     sent = pc.is_in(committed["status"], value_set=pa.array(SENT_STATUSES, pa.string()))
-    committed = committed.filter(sent)
     campaigns = pc.starts_with(committed["email_type"], "campaign_", ignore_case=True)
-    rows = read_committed(committed.filter(campaigns), contact_ids, context)
+    rows = read_committed(committed.filter(pc.and_(sent, campaigns)), contact_ids, context)
     instances = rows.instance[(rows.type == CAMPAIGN) & (rows.instance >= 0)]
     counts = np.bincount(instances, minlength=len(context.instances)).tolist()
     return +Counter({i.id: n for i, n in zip(context.instances, counts, strict=True)})
