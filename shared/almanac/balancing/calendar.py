@@ -18,14 +18,28 @@ from almanac.joins import counted, order_of_codes
 
 ON_TARGET, WAITED = (PLACEMENT_STEPS.index(step) for step in ("on target", "waited for room"))
 
+OfDay = Callable[[int], npt.NDArray[Any]]
+
 
 def place_admitted(board: Board, messages: Index) -> None:
     """Place the messages, which can all be given a day; campaign emails of one contact that meet
     may leave some of them without."""
     busy = _busy_days(board, messages)
     calendar = _Calendar(board, messages, busy)
-    del messages  # 8 bytes of each
-    calendar.fill()
+    contested = busy[board.target[messages]]
+    at_ease, messages = messages[~contested], messages[contested]
+    leaving = _put_at_ease(board, at_ease)
+    del at_ease  # of millions: each row number has 8 bytes
+    own = _by_day(board.target[messages], messages, board.days)
+    del messages
+    calendar.fill(own, leaving)
+
+
+def _put_at_ease(board: Board, messages: Index) -> OfDay:
+    """Place messages on their targets; return the last days of those of each target."""
+    target = board.target[messages]
+    board.put(messages, target, ON_TARGET)
+    return _by_day(target, board.due[messages], board.days)
 
 
 def _busy_days(board: Board, messages: Index) -> Mask:
@@ -95,19 +109,18 @@ class _Calendar:
         self._unplaced = counted(board.due[messages], board.days)
         self._rooms_until = np.cumsum(board.room())
         self._waiting: dict[int, _Queue] = {}  # by last day
-        contested = busy[board.target[messages]]
-        at_ease, messages = messages[~contested], messages[contested]
-        self._own = _by_day(board.target[messages], messages, board.days)
-        board.put(at_ease, board.target[at_ease], ON_TARGET)
-        self._at_ease_due = _by_day(board.target[at_ease], board.due[at_ease], board.days)
 
-    def fill(self) -> None:
+    def fill(self, own: OfDay, leaving: OfDay) -> None:
+        """Fill the days, one after the other.
+
+        own: the messages that aim at each, but for those at ease; leaving: the last days of these.
+        """
         board = self._board
         for day in range(board.days):
             if self._busy[day]:
-                self._fill_day(day, self._own(day))
+                self._fill_day(day, own(day))
             else:
-                self._leave(self._at_ease_due(day))
+                self._leave(leaving(day))
             self._unplaced[day] = 0
             self._waiting.pop(day, None)  # they are late
 
@@ -210,7 +223,7 @@ class _Calendar:
         self._unplaced -= counted(due, len(self._unplaced))
 
 
-def _by_day(days: Days, rows: npt.NDArray[Any], size: int) -> Callable[[int], npt.NDArray[Any]]:
+def _by_day(days: Days, rows: npt.NDArray[Any], size: int) -> OfDay:
     """Return a function that gives the rows of a day."""
     ordered = rows[order_of_codes(days, size)]
     bounds = np.r_[0, np.cumsum(counted(days, size))]
