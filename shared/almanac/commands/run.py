@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from almanac.commands.groups import new_app
@@ -73,10 +74,9 @@ def run(
     transaction, or after an error not at all.
 
     Rows of status scheduled that an older scheduler has planned block their events: the summary
-    counts them, and --adopt-scheduled plans these events, once.
-    With another configuration than that of the file's last run, --dry-run shows how the two plans
-    differ, by day and by type. With --exit-code it exits with 3 if a run would change a planned
-    row, with 0 if not.
+    counts them, and --adopt-scheduled plans these events, once. With another configuration than
+    that of the file's last run, --dry-run shows how the two plans differ, by day and by type. With
+    --exit-code it exits with 3 if a run would change a planned row, with 0 if not.
 
     A run for a day before that of the file's last run, or more than 31 days after it, asks first;
     where it cannot ask, it needs --yes. Where no contact's state can be read, no rule would protect
@@ -87,28 +87,28 @@ def run(
     """
     others = (config, shards, workers, contacts, against, report, backup, keep, cache)
     flags = (defaults, dry_run, adopt_scheduled, yes, without_states, exit_code)
+    _start_workers(database, workers, shards)
+    # imported now: the workers do so at the same time
+    from almanac.commands.run_file import RunArguments, plan_file
+
+    _check_agency(database, org, store, others, flags)
+    with _traced(report, trace):
+        if database is None:
+            return _run_organization(org, store, as_of, now, as_json)
+        arguments = RunArguments(
+            *(database, as_of, now, config, defaults, shards, workers, contacts, dry_run, against),
+            *(report, as_json, adopt_scheduled, yes, without_states, exit_code, backup, keep),
+            cache,
+        )
+        return plan_file(arguments)
+
+
+def _start_workers(database: Path | None, workers: int | None, shards: int | None) -> None:
+    """Start what the worker processes of a large file will need."""
     if database is not None and workers != 1:
         from almanac.runs.early_workers import start_workers_for
 
         start_workers_for(database, workers, shards)
-    # imported now: the workers do so at the same time
-    from almanac.commands.run_file import RunArguments, plan_file
-    from almanac.trace_file import trace_to
-
-    _check_agency(database, org, store, others, flags)
-    with trace_to(_other_than(report, trace), "--trace", "run", run):
-        if org is not None:
-            from almanac.commands.run_store import run_organization
-
-            return run_organization(org, store, as_of, now, as_json)
-        assert database is not None
-        return plan_file(
-            RunArguments(
-                *(database, as_of, now, config, defaults, shards, workers, contacts),
-                *(dry_run, against, report, as_json, adopt_scheduled, yes, without_states),
-                *(exit_code, backup, keep, cache),
-            )
-        )
 
 
 def _check_agency(
@@ -127,8 +127,19 @@ def _check_agency(
         raise InputError("--org: takes only --store, --as-of, --now and --json")
 
 
-def _other_than(report: Path | None, trace: Path | None) -> Path | None:
-    """Return the file of the trace; raise InputError if it is that of the report page."""
+def _traced(report: Path | None, trace: Path | None) -> AbstractContextManager[None]:
+    """Return what traces the run; raise InputError if trace and report are one file."""
+    from almanac.trace_file import trace_to
+
     if trace is not None and report is not None and trace.absolute() == report.absolute():
         raise InputError("--trace: is the file of --report; expected another name")
-    return trace
+    return trace_to(trace, "--trace", "run", run)
+
+
+def _run_organization(
+    org: str | None, store: str | None, as_of: str | None, now: str | None, as_json: bool
+) -> int:
+    from almanac.commands.run_store import run_organization
+
+    assert org is not None  # checked
+    return run_organization(org, store, as_of, now, as_json)

@@ -29,7 +29,7 @@ from almanac.frames import (
 )
 from almanac.planning.kinds import KindTable
 from almanac.progress import Progress
-from almanac.runs.database_facts import Asked, DatabaseFacts, ask_database
+from almanac.runs.database_facts import DatabaseFacts, Questions, ask_database
 from almanac.runs.fragment_validation import check_contenders, judged
 from almanac.runs.fragments import read_contenders
 from almanac.runs.questions import asking
@@ -83,7 +83,7 @@ def balance_with(
     store: ObjectStore,
     plan: RunPlan,
     database: Path | Source,
-    asked: Asked,
+    asked: Questions,
     progress: Progress,
     read: FragmentsRead | None = None,
 ) -> Balanced:

@@ -43,7 +43,7 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Questions:
     """What has been asked; each function waits for its answer."""
 
     counted: Callable[[], CountedDays]  # from as_of on
@@ -51,10 +51,10 @@ class Asked:
     facts: Callable[[], DatabaseFacts]
 
 
-def ask_database(ask: Ask, plan: RunPlan) -> Asked:
+def ask_database(ask: Ask, plan: RunPlan) -> Questions:
     """Ask what balancing needs first, and then the facts."""
     as_of, t0 = plan.as_of.isoformat(), plan.t0.isoformat()
-    return Asked(
+    return Questions(
         counted=ask(lambda snapshot: snapshot.counted_days(as_of)),
         campaigns=ask(lambda snapshot: snapshot.committed_campaigns(t0)),
         facts=_ask_for_facts(ask, plan),

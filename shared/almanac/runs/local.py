@@ -17,7 +17,7 @@ from almanac.progress import Progress, Stopwatch, silent
 from almanac.report.summary import RunSummary
 from almanac.runs.apply_plan import commit_run
 from almanac.runs.balance import balance_with
-from almanac.runs.database_facts import Asked, ask_database
+from almanac.runs.database_facts import Questions, ask_database
 from almanac.runs.file_commit import DryCommitter, FileCommitter
 from almanac.runs.planned_file import opened
 from almanac.runs.questions import asking
@@ -63,7 +63,7 @@ def _run_once(
             else FileCommitter(file.file, options, columns.carried)
         )
         with file.planning(), asking(file.source) as ask:
-            asked: list[Asked] = []
+            asked: list[Questions] = []
             plan = file.planned(
                 config, options, watch, lambda plan: asked.append(ask_database(ask, plan))
             )

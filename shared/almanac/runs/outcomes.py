@@ -33,8 +33,8 @@ class Outcome:
 
 
 @dataclass
-class Outcomes:
-    """The outcomes of a run's fragments, one after the other in contact order."""
+class OutcomeReader:
+    """Makes the outcomes of a run's fragments, one after the other in contact order."""
 
     store: ObjectStore
     balanced: Balanced
@@ -82,7 +82,7 @@ class Outcomes:
 
 def outcomes(store: ObjectStore, balanced: Balanced) -> Iterator[Outcome]:
     """Yield the outcome of each fragment in contact order; raise BadFragment, Corrupt."""
-    found = Outcomes(store, balanced)
+    found = OutcomeReader(store, balanced)
     for shard in range(len(balanced.fragments)):
         yield found.of(shard, found.read(shard))
     found.end()
@@ -97,7 +97,7 @@ def outcomes_ahead(
     Raises as `outcomes`, in the same order. What reads the store is the caller's thread, unless it
     is a store that transfers in the background.
     """
-    found, beside = Outcomes(store, balanced), isinstance(store, TransfersBeside)
+    found, beside = OutcomeReader(store, balanced), isinstance(store, TransfersBeside)
 
     def contents() -> Iterator[tuple[int, bytes | None]]:
         for shard in range(len(balanced.fragments)):
