@@ -16,7 +16,7 @@ from almanac.config import Config
 from almanac.frames import NO_DAY, Codes, Days, Ids, Index, Mask
 from almanac.rules.rule_table import RuleTable, anchor_of
 from almanac.rules.states import USPS_STATES
-from almanac.rules.windows import causes
+from almanac.rules.windows import excluded_days
 
 LEAP_YEAR = 1952
 AT_ONCE = 1 << 14  # pairs of a contact and a day that are looked at together: they fit a cache
@@ -61,14 +61,10 @@ def protection(config: Config, state: Codes, birth: Days, effective: Days, days:
     """Return for each day, and in it for each contact, whether the contact is protected."""
     exclusions = RuleTable(config).exclusions(state, birth, effective)
     found = np.zeros((len(days), len(state)), np.bool_)
-    together = max(1, AT_ONCE // max(1, len(state)))
-    for start in range(0, len(days), together):
-        some = days[start : start + together]
-        of_days = exclusions
-        if len(some) > 1:
-            of_days = exclusions.take(np.tile(np.arange(len(state)), len(some)))
-        inside = causes(of_days, np.repeat(some, len(state))) != 0
-        found[start : start + len(some)] = inside.reshape(len(some), len(state))
+    together = max(1, AT_ONCE // max(1, len(days)))
+    for start in range(0, len(state), together):
+        some = np.arange(start, min(start + together, len(state)))
+        found[:, some] = excluded_days(exclusions.take(some), days)
     return found
 
 

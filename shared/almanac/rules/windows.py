@@ -125,6 +125,27 @@ def _causes(slot: RuleSlot, days: Days) -> Codes:
     return result
 
 
+def excluded_days(exclusions: Exclusions, days: Days) -> Mask:
+    """Return for each of the days, and in it for each row, whether it is excluded.
+
+    The windows of a year are found once for all days of it.
+    """
+    found = np.zeros((len(days), len(exclusions)), np.bool_)
+    years = civil.year_of(days)
+    for slot in exclusions.slots:
+        rows = np.flatnonzero((slot.anchor >= 0) & (slot.cause != NOT_EXCLUDED))
+        windowed, inside = slot.of_rows(rows), np.zeros((len(days), len(rows)), np.bool_)
+        for year in np.unique(years) if len(rows) else ():
+            of_year = years == year
+            day = days[of_year, np.newaxis]
+            for start, end in _windows_about(windowed, np.full(len(rows), year, np.int32)):
+                inside[of_year] |= (start <= day) & (day <= end)
+        found[:, rows] |= inside
+        for _, span in slot.spans:
+            found |= (span.first <= days[:, np.newaxis]) & (days[:, np.newaxis] <= span.last)
+    return found
+
+
 def last_clear_day(exclusions: Exclusions, start: Days, deadline: Days) -> Days:
     """Return the last day up to the deadline with no excluded day since `start`, a clear day."""
     latest = deadline.copy()
