@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import pyarrow as pa
 import pytest
 
 from almanac.database.open_file import OpenFile
-from almanac.database.range_tables import PLANNED, RangeTable
-from almanac.database.tables import Tables
 from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.cached_rows import CachedRows
 from tests.support.cli_calls import almanac
+from tests.support.kept_columns import noted_ranges
 from tests.support.tiny import Agency
 
 FIRST, NEXT = "2027-03-01", "2027-03-02"
@@ -33,16 +31,7 @@ def agency(tmp_path: Path) -> Agency:
 
 @pytest.fixture
 def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is read of all contacts of a range in the database, from now on."""
-    read: list[str] = []
-    read_range = Tables.read_range
-
-    def noting(tables: Tables, what: RangeTable, *values: Any) -> pa.Table:
-        read.append("planned rows" if what is PLANNED else what.table)
-        return read_range(tables, what, *values)
-
-    monkeypatch.setattr(Tables, "read_range", noting)
-    return read
+    return noted_ranges(monkeypatch)
 
 
 def run(agency: Agency, day: str, *more: str) -> tuple[str, str]:

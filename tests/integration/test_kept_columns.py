@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import apsw
-import pyarrow as pa
 import pytest
 
-from almanac.database.range_tables import PLANNED, RangeTable
-from almanac.database.tables import Tables
 from almanac.database.undo.entries import WritingCommand
 from almanac.intake import inbox
 from almanac.intake.inbox import Received
@@ -18,7 +14,7 @@ from almanac.organizations.agency_database import StoreDatabase
 from almanac.runs.run_plan import read_plan
 from almanac.storage import layout
 from tests.support.clouds import NOW, Cloud, plan_in, query
-from tests.support.kept_columns import Rows, in_columns, in_database
+from tests.support.kept_columns import Rows, in_columns, in_database, noted_ranges
 
 ORG = "206"
 DAY = dt.timedelta(days=1)
@@ -58,16 +54,7 @@ def claim(cloud: Cloud, *rows: int) -> None:
 
 @pytest.fixture
 def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is read of all contacts of a range in the database, from now on."""
-    read: list[str] = []
-    read_range = Tables.read_range
-
-    def noting(tables: Tables, what: RangeTable, *values: Any) -> pa.Table:
-        read.append("planned rows" if what is PLANNED else what.table)
-        return read_range(tables, what, *values)
-
-    monkeypatch.setattr(Tables, "read_range", noting)
-    return read
+    return noted_ranges(monkeypatch)
 
 
 def test_every_version_of_a_run_has_the_planned_rows_of_its_database(

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pytest
 
 from almanac.contact_ranges import EVERYONE
-from almanac.database.range_tables import PLANNED
+from almanac.database.range_tables import PLANNED, RangeTable
 from almanac.database.reading import Snapshot
 from almanac.database.sources import Traffic
+from almanac.database.tables import Tables
 from almanac.organizations.kept_rows import kept_rows, kept_rows_of
 from almanac.storage.store import ObjectStore
 from almanac.storage.versions import manifest_of, require_current
@@ -36,3 +39,16 @@ def in_database(store: ObjectStore, org: str, folder: Path) -> Rows:
     with Snapshot(path) as snapshot:
         rows: Rows = snapshot.read(PLANNED, EVERYONE).to_pylist()
     return rows
+
+
+def noted_ranges(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is read of the contacts of a range in databases, from now on."""
+    read: list[str] = []
+    read_range = Tables.read_range
+
+    def noting(tables: Tables, what: RangeTable, *values: Any) -> pa.Table:
+        read.append("planned rows" if what is PLANNED else what.table)
+        return read_range(tables, what, *values)
+
+    monkeypatch.setattr(Tables, "read_range", noting)
+    return read
