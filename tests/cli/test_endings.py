@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import adbc_driver_manager
 import apsw
 import pyarrow as pa
 import pytest
@@ -31,8 +30,6 @@ from tests.support.cli_calls import (
     state_of,
 )
 from tests.support.sampling import sampled
-
-_INTERNAL = adbc_driver_manager.AdbcStatusCode.INTERNAL
 
 
 def raising(*errors: BaseException) -> Callable[[], int]:
@@ -72,20 +69,17 @@ def test_errors_end_with_their_code(
     assert capsys.readouterr().err == said
 
 
-def test_an_interrupt_that_adbc_has_swallowed_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    swallowed = adbc_driver_manager.NotSupportedError("cancel")
-    work = raising(KeyboardInterrupt(), swallowed, DatabaseError("cannot be read"))
+def test_an_interrupt_after_which_an_error_comes_is_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left = apsw.LockedError("database table is locked")
+    work = raising(KeyboardInterrupt(), left, DatabaseError("cannot be written"))
     assert guarded(work) == 130
     assert capsys.readouterr().err == "Interrupted\n"
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        apsw.CorruptError("malformed\nimage"),
-        adbc_driver_manager.InternalError("malformed\nimage", status_code=_INTERNAL),
-        pa.ArrowInvalid("malformed\nimage"),
-    ],
+    "error", [apsw.CorruptError("malformed\nimage"), pa.ArrowInvalid("malformed\nimage")]
 )
 def test_no_error_of_a_library_is_a_traceback(
     error: Exception, capsys: pytest.CaptureFixture[str]

@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("campaign", "set", "3", "target_states=TX", "--direct"),
         *("--org", "7", "--store", STORE),
     ),
+    "generate": ("generate", OUT, "--contacts", "5", "--as-of", "2026-12-01"),
 }
 
 

@@ -1,4 +1,4 @@
-"""SQLite calls that fail: the n-th call of any library into SQLite raises an error."""
+"""SQLite calls that fail: the n-th call into SQLite raises an error."""
 
 from __future__ import annotations
 
@@ -7,29 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import adbc_driver_manager
-import adbc_driver_manager.dbapi
-import adbc_driver_sqlite.dbapi
 import apsw
-import pyarrow as pa
 import pytest
 
-_INTERNAL = adbc_driver_manager.AdbcStatusCode.INTERNAL
-APSW_ERRORS: tuple[Callable[[], Exception], ...] = (
+ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: apsw.CorruptError("database disk image is malformed"),
     lambda: apsw.SQLError("no such collation sequence: AGENCY"),
     lambda: apsw.BusyError("database is locked"),
     lambda: apsw.ConstraintError("CHECK constraint failed: status"),
     lambda: apsw.IOError("disk I/O error"),
     lambda: apsw.InvalidContextError("the connection is in use"),
-)
-ADBC_ERRORS: tuple[Callable[[], Exception], ...] = (
-    lambda: adbc_driver_manager.InternalError(
-        "database disk image is malformed", status_code=_INTERNAL
-    ),
-    lambda: adbc_driver_manager.OperationalError("disk I/O error", status_code=_INTERNAL),
-    lambda: pa.ArrowInvalid("Invalid: not a number"),
-    lambda: OSError(5, "Input/output error"),
 )
 
 
@@ -41,11 +28,11 @@ class Calls:
         self.made = 0
         self.raised: Exception | None = None
 
-    def make(self, errors: tuple[Callable[[], Exception], ...]) -> None:
+    def make(self) -> None:
         """Count a call, and raise if it is the one that fails."""
         self.made += 1
         if self.made == self.failing:
-            self.raised = errors[self.made % len(errors)]()
+            self.raised = ERRORS[self.made % len(ERRORS)]()
             raise self.raised
 
 
@@ -58,48 +45,35 @@ def failing_sqlite(monkeypatch: pytest.MonkeyPatch, number: int | None) -> Itera
     calls = Calls(number)
     with monkeypatch.context() as patch:
         patch.setattr(apsw, "Connection", _failing_connection(calls))
-        _patch(patch, calls, adbc_driver_sqlite.dbapi, "connect")
-        for method in ("execute", "fetch_record_batch", "fetchall"):
-            _patch(patch, calls, adbc_driver_manager.dbapi.Cursor, method)
         yield calls
-
-
-def _patch(patch: pytest.MonkeyPatch, calls: Calls, owner: Any, name: str) -> None:
-    real = getattr(owner, name)
-
-    def called(*arguments: Any, **named: Any) -> Any:
-        calls.make(ADBC_ERRORS)
-        return real(*arguments, **named)
-
-    patch.setattr(owner, name, called)
 
 
 def _failing_connection(calls: Calls) -> type[apsw.Connection]:
     class Cursor(apsw.Cursor):
         def execute(self, *arguments: Any, **named: Any) -> Any:
             if not str(arguments[0]).startswith("ROLLBACK"):
-                calls.make(APSW_ERRORS)
+                calls.make()
             return super().execute(*arguments, **named)
 
         def executemany(self, *arguments: Any, **named: Any) -> Any:
-            calls.make(APSW_ERRORS)
+            calls.make()
             return super().executemany(*arguments, **named)
 
         def __next__(self) -> Any:
-            calls.make(APSW_ERRORS)
+            calls.make()
             return super().__next__()
 
         def fetchone(self) -> Any:
-            calls.make(APSW_ERRORS)
+            calls.make()
             return super().fetchone()
 
         def fetchall(self) -> Any:
-            calls.make(APSW_ERRORS)
+            calls.make()
             return super().fetchall()
 
     class Connection(apsw.Connection):
         def __init__(self, *arguments: Any, **named: Any) -> None:
-            calls.make(APSW_ERRORS)
+            calls.make()
             super().__init__(*arguments, **named)
             self.cursor_factory = Cursor
 
@@ -110,7 +84,7 @@ def _failing_connection(calls: Calls) -> type[apsw.Connection]:
             return self.cursor().executemany(*arguments, **named)
 
         def backup(self, *arguments: Any, **named: Any) -> Any:
-            calls.make(APSW_ERRORS)
+            calls.make()
             return super().backup(*arguments, **named)
 
     return Connection

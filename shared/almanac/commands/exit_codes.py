@@ -15,7 +15,7 @@ OK, FAILURE, USAGE, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 _MACHINE_ERRORS = ("FullError", "IOError", "NoMemError")
 
 # whose errors are about a file or the machine, wherever they come from: never a traceback
-_LIBRARIES = ("apsw", "adbc_driver_manager", "pyarrow")
+_LIBRARIES = ("apsw", "pyarrow")
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -84,7 +84,7 @@ def _code(error: AlmanacError) -> int:
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Return whether Ctrl-C caused the error: ADBC then raises an error of its own."""
+    """Return whether Ctrl-C came first, and what was to be done at the end then failed."""
     return any(isinstance(each, KeyboardInterrupt) for each in _causes(error))
 
 

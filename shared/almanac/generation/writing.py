@@ -1,7 +1,7 @@
 """Write a generated agency to a new SQLite file.
 
-One thread draws the next chunk of contacts while the main thread inserts the previous one by ADBC's
-bulk ingest; indexes are created at the end. Memory holds a few chunks, regardless of the size.
+One thread draws the next chunk of contacts while the main thread inserts the previous one; indexes
+are created at the end. Memory holds a few chunks, regardless of the size.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import adbc_driver_sqlite.dbapi as sqlite
+import apsw
 import pyarrow as pa
-from adbc_driver_manager import StatementOptions
 
 from almanac.civil import day_of
 from almanac.errors import DatabaseError, InputError
@@ -30,6 +29,7 @@ from almanac.outputs import neighbour
 from almanac.progress import Progress
 
 CHUNKS_AHEAD = 2
+ROWS_AT_ONCE = 1000  # as Python values: more take memory, and a fifth more processor time
 FIRST_YEAR, LAST_YEAR = 1000, 9000  # of as_of: every generated year then has four digits
 
 Batches = dict[str, pa.RecordBatch]
@@ -81,10 +81,8 @@ def generate(
             summary = _write(
                 temporary, Order(contacts, seed, day_of(as_of), shape or Shape()), show
             )
-        except (sqlite.Error, pa.ArrowException, OSError) as error:
-            # without the statement that ADBC appends
-            why = str(error).partition("query was:")[0].strip()
-            raise DatabaseError(f"{path} could not be written: {why}") from error
+        except (apsw.Error, pa.ArrowException, OSError) as error:
+            raise DatabaseError(f"{path} could not be written: {error}") from error
         if path.exists():
             raise _exists(path)
         temporary.replace(path)
@@ -128,58 +126,42 @@ def _write(path: Path, order: Order, show: Progress) -> Summary:
     # before anything is written: Arrow's first conversion imports pandas if it can, and Ctrl-C is
     # lost meanwhile
     campaigns = campaign_tables(order.as_of, order.shape.campaigns)
-    # PRAGMAs and DDL run outside of a transaction; a file that is deleted on any error needs no
-    # journal and no ordered writes
-    with (
-        closing(sqlite.connect(str(path), autocommit=True)) as connection,
-        closing(connection.cursor()) as cursor,
-    ):
-        created = tables(order.shape)
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *created):
-            _execute(cursor, statement)
-        _execute(cursor, "BEGIN")
+    with closing(apsw.Connection(str(path))) as connection:
+        # a file that is deleted on any error needs no journal and no ordered writes
+        connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+        connection.execute("; ".join(tables(order.shape)))
+        connection.execute("BEGIN")
         chunks = itertools.chain([campaigns], _made_ahead(order))
-        summary = _insert(cursor, chunks, order.contacts, show)
+        summary = _insert(connection, chunks, order.contacts, show)
         statements = indexes(order.shape)
         for done, statement in enumerate(statements):
             show("indexes", done, len(statements))
-            _execute(cursor, statement)
-        _execute(cursor, "COMMIT")
+            connection.execute(statement)
+        connection.execute("COMMIT")
         show("indexes", len(statements), len(statements))
     return summary
 
 
 def _insert(
-    cursor: sqlite.Cursor, chunks: Iterable[Batches], contacts: int, show: Progress
+    connection: apsw.Connection, chunks: Iterable[Batches], contacts: int, show: Progress
 ) -> Summary:
     counts = {field.name: 0 for field in fields(Summary)}
     show("contacts", 0, contacts)
     for batches in chunks:
         for table, rows in batches.items():
-            if len(rows):
-                _ingest(cursor, table, rows)
-                counts[table] += len(rows)
+            _insert_rows(connection, table, rows)
+            counts[table] += len(rows)
         show("contacts", counts["contacts"], contacts)
     return Summary(**counts)
 
 
-# Both use the statement instead of the cursor's methods: these catch Ctrl-C to cancel the
-# statement, which the SQLite driver cannot do, and then usually discard it.
-
-
-def _execute(cursor: sqlite.Cursor, sql: str) -> None:
-    cursor.adbc_statement.set_sql_query(sql)
-    cursor.adbc_statement.execute_update()
-
-
-def _ingest(cursor: sqlite.Cursor, table: str, rows: pa.RecordBatch) -> None:
-    options = {
-        StatementOptions.INGEST_TARGET_TABLE.value: table,
-        StatementOptions.INGEST_MODE.value: "adbc.ingest.mode.append",
-    }
-    cursor.adbc_statement.set_options(**options)
-    cursor.adbc_statement.bind(rows)
-    cursor.adbc_statement.execute_update()
+def _insert_rows(connection: apsw.Connection, table: str, rows: pa.RecordBatch) -> None:
+    names = ", ".join(f'"{name}"' for name in rows.schema.names)
+    places = ", ".join("?" * rows.num_columns)
+    sql = f"INSERT INTO {table} ({names}) VALUES ({places})"
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        columns = rows.slice(start, ROWS_AT_ONCE).columns
+        connection.executemany(sql, zip(*(c.to_pylist() for c in columns), strict=True))
 
 
 def _made_ahead(order: Order) -> Iterator[Batches]:

@@ -1,24 +1,20 @@
 """Snapshots of a file in place, while other programs may use it.
 
-The process that will write to the file reads it through the connection that writes, or has it read
-by a worker process. Workers open it for one step or query at a time, with locks. Other programs are
-kept from writing for no longer than a statement takes, so whether all was of one state is to be
-asked at the end: see `almanac.database.open_file`.
+The process that will write to the file reads it through the connection that writes; workers open it
+for one step at a time, with locks. Other programs are kept from writing for no longer than a
+statement takes, so whether all was of one state is to be asked at the end: see
+`almanac.database.open_file`.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from almanac.contact_ranges import ContactRange
-from almanac.database.columnar import FileReader, Value
+from almanac.database.columnar import FileReader
 from almanac.database.described import DescribedSnapshot
 from almanac.database.open_file import file_of
 from almanac.database.piece_file import pieces_in
@@ -27,7 +23,6 @@ from almanac.database.reading import Snapshot
 from almanac.database.sources import Source
 from almanac.errors import SnapshotMoved
 from almanac.organizations.snapshots import SnapshotRef
-from almanac.processes import lost_workers
 
 
 def live_reference(path: Path, file: tuple[int, int]) -> SnapshotRef:
@@ -104,24 +99,3 @@ def read_part(path: Path, uri: str, contacts: ContactRange, parts: Path) -> None
         snapshot.planned_rows.write_parts(parts)
         snapshot.read_only_through(reader)
         snapshot.planned_rows.read(contacts)
-
-
-@dataclass(frozen=True)
-class WorkerReader:
-    """Has queries of a file run by a worker process: a `Columnar`."""
-
-    path: Path
-    uri: str
-    pool: Executor
-
-    def read(self, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
-        """See `Columnar.read`. Raises AlmanacError if the worker dies."""
-        with lost_workers():
-            asked = self.pool.submit(_read, self.path, self.uri, sql, values, schema)
-            table: pa.Table = asked.result()
-        return table
-
-
-def _read(path: Path, uri: str, sql: str, values: tuple[Value, ...], schema: pa.Schema) -> pa.Table:
-    with closing(FileReader(path, uri)) as reader:
-        return reader.read(sql, values, schema)

@@ -35,7 +35,6 @@ from almanac.messaging.local import LocalBus
 from almanac.organizations.cache_folder import CacheFolder
 from almanac.organizations.live_snapshots import (
     OpenSnapshots,
-    WorkerReader,
     live_reference,
     live_snapshots_at,
 )
@@ -188,19 +187,12 @@ def opened(
             yield replace(copy, columns=columns)
 
 
-def _live_source(file: OpenFile, uri: str, pool: Executor | None) -> Source:
-    """Return what reads the file in place: workers, if there are any."""
-    path, connection = file.path, file.connection
-    if pool is None:
-        return Source(path, connection, ColumnarReader(path, connection), lambda: None, uri=uri)
-    return Source(path, connection, WorkerReader(path, uri, pool), lambda: None, uri=uri)
-
-
 def _in_place(
     file: OpenFile, uri: str, store: FolderStore, pool: Executor | None, columns: FileColumns
 ) -> PlannedFile:
     """Return the file as it is read in place."""
-    path, live = file.path, _live_source(file, uri, pool)
+    path, connection = file.path, file.connection
+    live = Source(path, connection, ColumnarReader(path, connection), lambda: None, uri=uri)
     cached, parts = columns.cached, columns.parts
     snapshots = OpenSnapshots(live, pieces_in(cached), parts)
     work = ShardWorker(store.root, lambda: snapshots)
