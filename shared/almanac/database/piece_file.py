@@ -98,10 +98,11 @@ class KeptPieces:
 
 def write_end(out: IO[bytes], state: FileState, contacts: int, pieces: PlannedPieces) -> None:
     """Complete a file to which the pieces were written."""
-    document = _Document(state=state, contacts=contacts, index=pieces.index).model_dump_json()
-    end = pieces.changed.astype("<i8").tobytes() + document.encode()
+    found = _Document(state=state, contacts=contacts, index=pieces.index)
+    document = found.model_dump_json().encode()
+    end = pieces.changed.astype("<i8").tobytes() + document
     out.write(end)
-    out.write(_END.pack(len(pieces.changed), len(document.encode()), zlib.crc32(end), _MAGIC))
+    out.write(_END.pack(len(pieces.changed), len(document), zlib.crc32(end), _MAGIC))
 
 
 def read_pieces(path: Path) -> KeptPieces:

@@ -96,7 +96,7 @@ class FileColumns:
                 for contacts in ranges:
                     snapshot.planned_rows.read(contacts)
             else:
-                # this process has the file open: only workers may read it by columns
+                # by all workers at once; they have nothing else to do by now
                 asked = (file.path, live_uri(file.path))
                 with lost_workers():
                     for done in [
